@@ -1,0 +1,79 @@
+"""Grid: where the pixels of a raster lie on the ground.
+
+Axis order: shapes are (height, width), bounds (left, bottom, right, top), coordinates x, y in the CRS's units.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from affine import Affine
+from pyproj import CRS, Geod, Transformer
+from rasterio.windows import Window
+
+from geoseg.errors import UnsuitableError
+
+
+@dataclass(frozen=True)
+class Grid:
+    """CRS, affine transform and shape of a raster; ``crs`` is ``None`` for a picture without georeference."""
+
+    crs: CRS | None
+    transform: Affine
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise UnsuitableError(f"a raster of {self.height} x {self.width} pixels holds nothing")
+        if self.transform.determinant == 0:
+            raise UnsuitableError("the raster's transform is degenerate")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.height, self.width
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """(left, bottom, right, top) in the CRS's units, of the rotated grid's hull where it is rotated."""
+        corners = [self.transform * (x, y) for x in (0, self.width) for y in (0, self.height)]
+        xs, ys = [c[0] for c in corners], [c[1] for c in corners]
+        return min(xs), min(ys), max(xs), max(ys)
+
+    @property
+    def gsd(self) -> float | None:
+        """Ground metres per pixel at the centre: geometric mean of both axes; None without a CRS.
+
+        Measured along the ellipsoid, so that EPSG:3857, degrees and feet come out true.
+        """
+        if self.crs is None:
+            return None
+        row, col = self.height / 2, self.width / 2
+        points = [self.transform * p for p in ((col, row), (col + 1, row), (col, row + 1))]
+        if self.crs.geodetic_crs is None:  # engineering CRS: no ellipsoid to measure along
+            (x, y), right, down = points
+            metres = self.crs.axis_info[0].unit_conversion_factor if self.crs.axis_info else 1.0
+            return math.sqrt(math.dist((x, y), right) * math.dist((x, y), down)) * metres
+        to_lonlat = Transformer.from_crs(self.crs, self.crs.geodetic_crs, always_xy=True)
+        (lon, lat), right, down = [to_lonlat.transform(*p) for p in points]
+        geod = self.crs.get_geod() or Geod(ellps="WGS84")
+        along = [geod.inv(lon, lat, *other)[2] for other in (right, down)]
+        gsd = math.sqrt(along[0] * along[1])
+        if not math.isfinite(gsd) or gsd <= 0:
+            raise UnsuitableError("the scene's coordinates lie outside its CRS", "check the CRS with `geoseg info`")
+        return gsd
+
+    def window(self, window: Window) -> Grid:
+        """Grid of a window of this one."""
+        return Grid(
+            self.crs,
+            self.transform * Affine.translation(window.col_off, window.row_off),
+            int(window.height),
+            int(window.width),
+        )
+
+    def scaled(self, factor: float) -> Grid:
+        """Same ground with ``factor`` times the pixels along each axis, rounded to whole pixels."""
+        height, width = max(1, round(self.height * factor)), max(1, round(self.width * factor))
+        return Grid(self.crs, self.transform * Affine.scale(self.width / width, self.height / height), height, width)

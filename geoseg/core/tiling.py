@@ -1,0 +1,69 @@
+"""The plan of windows over a raster.
+
+Tiles are numbered by row and column of the tiling; windows are ``rasterio.windows.Window(col_off, row_off, width, height)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from rasterio.windows import Window
+
+from geoseg.core.grid import Grid
+from geoseg.specs import TilingSpec
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A cell of the tiling: its index and its window."""
+
+    row: int
+    col: int
+    window: Window
+
+    @property
+    def id(self) -> str:
+        return f"r{self.row:04d}_c{self.col:04d}"
+
+
+def offsets(length: int, size: int, stride: int, edge: str = "shift") -> list[int]:
+    """Start of each tile along one axis of ``length`` pixels.
+
+    ``shift`` moves the last tile back so that it ends with the axis, ``pad`` and ``partial`` let it stick out, ``drop``
+    leaves it away. An axis shorter than ``size`` has one tile at 0 (none with ``drop``).
+    """
+    if length < size:
+        return [] if edge == "drop" else [0]
+    starts = list(range(0, length - size + 1, stride))
+    if starts[-1] + size < length:
+        if edge == "shift":
+            starts.append(length - size)
+        elif edge in ("pad", "partial"):
+            starts.append(starts[-1] + stride)
+    return starts
+
+
+def tiles(shape: tuple[int, int], spec: TilingSpec, edge: str = "shift") -> Iterator[Tile]:
+    """Tiles over a raster of ``shape`` (height, width), row by row.
+
+    ``shift``, ``pad``, ``partial``: every pixel is covered; ``drop``: only whole tiles. With ``partial`` (and where the
+    raster is smaller than a tile, with ``shift``) windows are cut at the raster's edge; with ``pad`` they reach beyond it.
+    """
+    height, width = shape
+    for i, row_off in enumerate(offsets(height, spec.size, spec.stride, edge)):
+        for j, col_off in enumerate(offsets(width, spec.size, spec.stride, edge)):
+            h, w = spec.size, spec.size
+            if edge != "pad":
+                h, w = min(h, height - row_off), min(w, width - col_off)
+            yield Tile(i, j, Window(col_off, row_off, w, h))
+
+
+@dataclass(frozen=True)
+class Chip:
+    """Pixels of a window: ``image`` (band, row, col) in the file's dtype, ``valid`` bool (row, col), True = data."""
+
+    image: np.ndarray
+    valid: np.ndarray
+    grid: Grid

@@ -1,0 +1,5 @@
+"""Shim: everything stands in pyproject.toml."""
+
+from setuptools import setup
+
+setup()
