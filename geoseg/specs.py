@@ -116,7 +116,9 @@ class ModelSpec:
             data = json.loads(text)
             unknown = set(data) - {f.name for f in fields(cls)}
             if unknown:
-                raise ModelError(f"the model file has unknown keys: {', '.join(sorted(unknown))}", "it was made by a newer geoseg")
+                raise ModelError(
+                    f"the model file has unknown keys: {', '.join(sorted(unknown))}", "it was made by a newer geoseg"
+                )
             if data.get("stretch"):
                 data["stretch"] = Stretch(**{k: tuple(v) for k, v in data["stretch"].items()})
             for key in ("classes", "mean", "std"):
@@ -150,7 +152,10 @@ class ChipSpec:
         _check(self.edge in ("shift", "pad", "partial", "drop"), f"unknown edge policy {self.edge!r}")
         _check(0 <= self.max_nodata <= 1, "--max-nodata is a fraction between 0 and 1")
         _check(self.split_by in ("block", "scene", "random"), f"unknown split {self.split_by!r}")
-        _check(len(self.split) == 3 and abs(sum(self.split) - 1) < 1e-6 and min(self.split) >= 0, "--split takes three fractions that sum to 1")
+        _check(
+            len(self.split) == 3 and abs(sum(self.split) - 1) < 1e-6 and min(self.split) >= 0,
+            "--split takes three fractions that sum to 1",
+        )
         _check(self.format in ("tif", "png"), f"chips are tif or png, not {self.format!r}")
         _check(self.block_size >= 1, "--block-size must be at least 1 (tiles a side)")
         parse_rescale(self.rescale)

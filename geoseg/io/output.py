@@ -45,7 +45,7 @@ def atomic(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
     remove(temporary)
     try:
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise OutputError(f"{path}: the disk is full") from error
@@ -71,7 +71,7 @@ def atomic_folder(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
         yield temporary
         if path.is_dir():
             shutil.rmtree(path)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise OutputError(f"{path}: the disk is full") from error

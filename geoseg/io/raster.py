@@ -27,7 +27,11 @@ from geoseg.errors import InputError, OutputError, SafetyError, UnsuitableError
 from geoseg.io.output import atomic, remove
 
 # GDAL's own default, 5% of the machine's memory, would be most of our peak.
-GDAL_OPTIONS = {"GDAL_CACHEMAX": 64, "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff"}
+GDAL_OPTIONS = {
+    "GDAL_CACHEMAX": 64,
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff",
+}
 
 _MAGIC = (
     (b"II*\0", "GTiff"),
@@ -87,7 +91,9 @@ class Scene:
             data = self.dataset.read(bands, window=window)
             mask = self.dataset.dataset_mask(window=window) > 0 if self.has_mask else None
         except RasterioError as error:
-            raise InputError(f"{self.path}: cannot be read at row {window.row_off}, column {window.col_off}: it is damaged") from error
+            raise InputError(
+                f"{self.path}: cannot be read at row {window.row_off}, column {window.col_off}: it is damaged"
+            ) from error
         ok = np.ones(data.shape[1:], bool) if mask is None else mask
         if data.dtype.kind == "f":
             ok = ok & np.isfinite(data).all(axis=0)
@@ -220,7 +226,9 @@ def create_raster(
         draft = temporary.with_name(temporary.name + ".draft") if cog or driver == "PNG" else temporary
         stack.callback(remove, draft)
         try:
-            with rasterio.open(draft, "w", **_profile(grid, count, dtype, nodata, {} if draft != temporary else options)) as out:
+            with rasterio.open(
+                draft, "w", **_profile(grid, count, dtype, nodata, {} if draft != temporary else options)
+            ) as out:
                 yield out
                 out.update_tags(**(tags or {}))
             if cog:
@@ -257,7 +265,14 @@ def _profile(grid: Grid, count: int, dtype: str, nodata: float | None, options: 
 
 
 def _cog_options(dtype: str, options: dict[str, Any] | None) -> dict[str, Any]:
-    chosen = {"COMPRESS": "ZSTD", "LEVEL": "1", "PREDICTOR": "YES", "BIGTIFF": "IF_SAFER", "NUM_THREADS": "2", "BLOCKSIZE": "512"}
+    chosen = {
+        "COMPRESS": "ZSTD",
+        "LEVEL": "1",
+        "PREDICTOR": "YES",
+        "BIGTIFF": "IF_SAFER",
+        "NUM_THREADS": "2",
+        "BLOCKSIZE": "512",
+    }
     return chosen | {k.upper(): str(v) for k, v in (options or {}).items()}
 
 
