@@ -138,7 +138,7 @@ def _scene(name: str, dataset: DatasetReader, gsd: float | None, stack: ExitStac
                 height=grid.height,
                 width=grid.width,
                 resampling=Resampling.average if coarser else Resampling.bilinear,
-                tolerance=0,
+                tolerance=1e-3,
                 warp_mem_limit=32,
                 # a mask band would be lost: the warper hands it on as alpha
                 add_alpha=MaskFlags.per_dataset in flags and not alpha,
