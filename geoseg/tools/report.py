@@ -1,0 +1,57 @@
+"""What a tool returns, and how it tells that it gets on.
+
+A tool takes ``progress: Progress = no_progress`` and calls ``advance = progress("cut", number_of_tiles)`` once a stage, then
+``advance(n)`` as units are done; what is shown, and where, is the caller's affair.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from geoseg import __version__
+
+Advance = Callable[[int], None]
+Progress = Callable[[str, int], Advance]
+
+
+def no_progress(stage: str, total: int) -> Advance:
+    """The progress that shows nothing."""
+    return lambda count: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a tool did; every tool subclasses it with keys of its own.
+
+    ``command`` is the verb, ``inputs`` and ``outputs`` are paths as the user wrote them, ``seconds`` is wall time.
+    """
+
+    command: str
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON types, with ``version``: tuples become lists, NaN and infinity null."""
+        return {"command": self.command, "version": __version__} | _plain(self)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if not isinstance(value, str) and hasattr(value, "tolist"):  # a numpy scalar or a small array, without importing numpy
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
