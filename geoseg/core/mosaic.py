@@ -1,0 +1,167 @@
+"""Blend the overlapping windows of a tiling into finished strips of rows, in the memory of one row of windows.
+
+A window's weight is the outer product of one weight along the rows and one along the columns, so the sum of all weights at a
+pixel is a product too: each axis is normalised on its own, once, and shares of the windows add up to 1 at every pixel. No
+sum of weights is kept and nothing is divided. Arrays are float32 (channel, row, col).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from geoseg.core.tiling import Tile, offsets
+from geoseg.specs import TilingSpec
+
+KINDS = ("hann", "mean")
+
+
+def window_weights(
+    size: int, overlap: int, *, margin: int = 0, kind: str = "hann", start: bool = False, end: bool = False
+) -> np.ndarray:
+    """Weights float64 (size) of a window along one axis: 1 in the middle, falling towards the neighbours.
+
+    The fall takes the ``overlap`` less ``margin`` pixels at its either end: ``hann`` falls as a squared cosine, so that two
+    neighbours sum to 1, ``mean`` not at all. The outermost ``margin`` pixels (at most half the overlap, for the neighbour
+    has to have the others) weigh 0; nothing else does. At the ``start`` and ``end`` of the scene nobody takes over, so the
+    weight stays 1 up to the border.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"unknown blend {kind!r}")
+    margin = min(margin, overlap // 2)
+    inside = np.arange(size) + 0.5 - margin
+    fall = max(overlap - 2 * margin, 1) if kind == "hann" else 1
+    rise = np.sin(np.pi / 2 * np.clip(inside / fall, 0, 1)) ** 2 if kind == "hann" and overlap else (inside > 0) * 1.0
+    ones = np.ones(size)
+    return (ones if start else rise) * (ones if end else rise[::-1])
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The windows along one axis of ``length`` pixels: where they start and the share of each in every pixel it covers.
+
+    Shares are float32 (pixels of the window that lie on the axis); those of all windows sum to 1 at each pixel.
+    """
+
+    length: int
+    offsets: tuple[int, ...]
+    shares: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, length: int, spec: TilingSpec, edge: str = "shift", **weighting: Any) -> Axis:
+        """Axis of the tiling ``tiles(shape, spec, edge)``; keywords as for :func:`window_weights`."""
+        starts = offsets(length, spec.size, spec.stride, edge)
+        if edge == "drop" and (not starts or starts[-1] + spec.size < length):
+            raise ValueError("a tiling that drops the edge leaves pixels without a window")
+        weights = []
+        for start in starts:
+            size = min(spec.size, length - start)
+            at_end = start + size == length
+            full = window_weights(spec.size, spec.overlap, **weighting, start=start == 0, end=at_end)
+            weights.append(full[:size])
+        total = np.zeros(length)
+        for start, weight in zip(starts, weights, strict=True):
+            total[start : start + len(weight)] += weight
+        shares = (w / total[s : s + len(w)] for s, w in zip(starts, weights, strict=True))
+        return cls(length, tuple(starts), tuple(share.astype(np.float32) for share in shares))
+
+    def alone(self, index: int) -> slice:
+        """Pixels of a window (counted from its start) that it shares with no other: always in one piece."""
+        own = np.flatnonzero(self.shares[index] == 1)
+        return slice(own[0], own[-1] + 1) if len(own) else slice(0, 0)
+
+
+class StripBlender:
+    """Takes the windows of a tiling row by row and gives back finished rows.
+
+    ``add`` the windows of a row of tiles in any order, then ``finish_row`` returns the rows that no later window reaches.
+    Holds one row of windows, and the rows it shares with the next. What a window says of pixels without data is blended like
+    the rest: mask the strips by the scene's validity. Windows may be left out where none of their pixels is valid.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        spec: TilingSpec,
+        *,
+        channels: int = 1,
+        margin: int = 0,
+        kind: str = "hann",
+        edge: str = "shift",
+    ) -> None:
+        self.rows = Axis.of(shape[0], spec, edge, margin=margin, kind=kind)
+        self.cols = Axis.of(shape[1], spec, edge, margin=margin, kind=kind)
+        self.channels = channels
+        self.row = 0
+        self._parts = [_parts(self.cols, index) for index in range(len(self.cols.offsets))]
+        self._carry = np.zeros((channels, 0, shape[1]), np.float32)
+        self._band: np.ndarray | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.row == len(self.rows.offsets)
+
+    def add(self, tile: Tile, array: np.ndarray) -> None:
+        """Add the window of ``tile``, (channel, row, col); what reaches beyond the scene is left away."""
+        if tile.row != self.row:
+            raise ValueError(f"tile {tile.id} came while row {self.row} of the tiling was being blended")
+        height = len(self.rows.shares[self.row])
+        if self._band is None:
+            self._band = np.zeros((self.channels, height, self.cols.length), np.float32)
+        target = self._band[..., self.cols.offsets[tile.col] :]
+        for cols, share in self._parts[tile.col]:
+            if share is None:
+                target[..., cols] = array[:, :height, cols]
+            else:
+                target[..., cols] += array[:, :height, cols] * share
+
+    def finish_row(self) -> tuple[int, np.ndarray]:
+        """First row and the strip (channel, row, col) of the rows from this row of tiles to the start of the next."""
+        start, share = self.rows.offsets[self.row], self.rows.shares[self.row]
+        band, self._band = self._band, None
+        if band is None:
+            band = np.zeros((self.channels, len(share), self.cols.length), np.float32)
+        shared = np.ones(len(share), bool)
+        shared[self.rows.alone(self.row)] = False
+        for row in np.flatnonzero(shared):
+            band[:, row] *= share[row]
+        band[:, : self._carry.shape[1]] += self._carry
+        self.row += 1
+        finished = (self.rows.length if self.done else self.rows.offsets[self.row]) - start
+        self._carry = band[:, finished:].copy()
+        return start, band[:, :finished]
+
+
+def _parts(axis: Axis, index: int) -> list[tuple[slice, np.ndarray | None]]:
+    """Pieces of a window along ``axis`` with their shares; None where the window is alone and can be copied."""
+    share, own = axis.shares[index], axis.alone(index)
+    pieces = [(slice(0, own.start), share[: own.start]), (own, None), (slice(own.stop, len(share)), share[own.stop :])]
+    return [(piece, part) for piece, part in pieces if piece.start < piece.stop]
+
+
+def blend(
+    windows: Iterable[tuple[Tile, np.ndarray]],
+    shape: tuple[int, int],
+    spec: TilingSpec,
+    *,
+    channels: int = 1,
+    margin: int = 0,
+    kind: str = "hann",
+    edge: str = "shift",
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Strips ``(first row, float32 (channel, row, col))`` that cover ``shape`` (height, width) from top to bottom.
+
+    ``windows`` are the tiles of ``tiles(shape, spec, edge)``, row by row, each with its array. A constant comes out as that
+    constant at every pixel, the scene's border included. ``margin`` is the border of a window, in pixels, that is not
+    trusted where a neighbour knows better.
+    """
+    blender = StripBlender(shape, spec, channels=channels, margin=margin, kind=kind, edge=edge)
+    for tile, array in windows:
+        while blender.row < tile.row:
+            yield blender.finish_row()
+        blender.add(tile, array)
+    while not blender.done:
+        yield blender.finish_row()
