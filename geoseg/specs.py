@@ -72,10 +72,10 @@ class Stretch:
 class ModelSpec:
     """What a model is and what it expects; travels inside the model file.
 
-    Input is float32 (batch, band, row, col) in [0, 1] after the stretch, then normalised with ``mean`` and ``std`` unless
-    ``normalised_inside`` (exported graphs carry the normalisation themselves). ``gsd`` is in metres per pixel, ``None`` for
-    pictures without a CRS. ``size`` is the window it was trained at, ``margin`` the border of a window whose
-    probabilities are not trusted, both in pixels. ``min_area`` is in square metres.
+    Input is float32 (batch, band, row, col) in [0, 1] after the stretch; the network itself normalises with ``mean`` and
+    ``std``, so that no one else has to. Without a ``stretch`` the full range of ``dtype`` is [0, 1]. ``gsd`` is in metres
+    per pixel, ``None`` for pictures without a CRS. ``size`` is the window it was trained at, ``margin`` the border of a
+    window whose probabilities are not trusted, both in pixels. ``min_area`` is in square metres.
     """
 
     architecture: str
@@ -87,10 +87,8 @@ class ModelSpec:
     stretch: Stretch | None = None
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
-    normalised_inside: bool = False
     size: int = 512
     margin: int = 32
-    fixed_size: bool = False
     threshold: float = 0.5
     min_area: float = 10.0
     options: tuple[tuple[str, Any], ...] = ()

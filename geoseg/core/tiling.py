@@ -5,7 +5,8 @@ Tiles are numbered by row and column of the tiling; windows are ``rasterio.windo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,3 +68,23 @@ class Chip:
     image: np.ndarray
     valid: np.ndarray
     grid: Grid
+
+
+SPLITS = ("train", "val", "test")
+
+
+def assign_splits(units: Sequence[Hashable], fractions: Sequence[float], seed: int = 0) -> list[str]:
+    """Split of each item: items of the same unit (a block, a scene, an item itself) are never parted.
+
+    Units come in an order shuffled by ``seed``; each goes where most items are still missing to reach ``fractions`` of
+    train, val and test.
+    """
+    sizes = Counter(units)
+    names = sorted(sizes, key=repr)
+    missing = np.array(fractions, float) * len(units)
+    chosen: dict[Hashable, str] = {}
+    for i in np.random.default_rng(seed).permutation(len(names)):
+        split = int(missing.argmax())
+        chosen[names[i]] = SPLITS[split]
+        missing[split] -= sizes[names[i]]
+    return [chosen[unit] for unit in units]

@@ -31,6 +31,7 @@ GDAL_OPTIONS = {
     "GDAL_CACHEMAX": 64,
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff",
+    "GDAL_TIFF_INTERNAL_MASK": True,
 }
 
 _MAGIC = (
@@ -103,8 +104,10 @@ class Scene:
 
 
 @contextmanager
-def open_scene(path: Path | str, gsd: float | None = None) -> Iterator[Scene]:
+def open_scene(path: Path | str, gsd: float | None = None, like: Grid | None = None) -> Iterator[Scene]:
     """Open a raster; with ``gsd`` (metres per pixel) it is read resampled to that, where it has a CRS.
+
+    With ``like`` it is read on that grid by nearest neighbour, as labels must be; beyond its own extent nothing is valid.
 
     Raises InputError (missing, unreadable), SafetyError (a VRT that reaches elsewhere, plain http).
     """
@@ -117,35 +120,42 @@ def open_scene(path: Path | str, gsd: float | None = None) -> Iterator[Scene]:
             dataset = stack.enter_context(rasterio.open(_location(name), driver=_sniff(name)))
         except RasterioError as error:
             raise InputError(f"{name}: cannot be read as a raster") from error
-        yield _scene(name, dataset, gsd, stack)
+        yield _scene(name, dataset, gsd, like, stack)
 
 
-def _scene(name: str, dataset: DatasetReader, gsd: float | None, stack: ExitStack) -> Scene:
-    source = _grid_of(dataset)
-    grid: Grid = source
+def _scene(name: str, dataset: DatasetReader, gsd: float | None, like: Grid | None, stack: ExitStack) -> Scene:
+    source = grid = _grid_of(dataset)
     view: DatasetReader | WarpedVRT = dataset
     flags = [flag for band in dataset.mask_flag_enums for flag in band]
-    alpha = ColorInterp.alpha in dataset.colorinterp
-    bands = sum(c != ColorInterp.alpha for c in dataset.colorinterp)
-    if gsd and source.gsd and abs(gsd / source.gsd - 1) > 0.01:
+    masked = MaskFlags.all_valid not in flags
+    if like is not None and like != source:
+        if (like.crs is None) != (source.crs is None):
+            raise UnsuitableError(f"{name}: only one of the two rasters has a CRS")
+        grid, masked = like, True
+        view = stack.enter_context(_warped(dataset, grid, Resampling.nearest, alpha=True))
+    elif gsd and source.gsd and abs(gsd / source.gsd - 1) > 0.01:
         grid = source.scaled(source.gsd / gsd)
-        coarser = grid.width < source.width
-        view = stack.enter_context(
-            WarpedVRT(
-                dataset,
-                crs=dataset.crs,
-                transform=grid.transform,
-                height=grid.height,
-                width=grid.width,
-                resampling=Resampling.average if coarser else Resampling.bilinear,
-                tolerance=1e-3,
-                warp_mem_limit=32,
-                # a mask band would be lost: the warper hands it on as alpha
-                add_alpha=MaskFlags.per_dataset in flags and not alpha,
-            )
-        )
-    return Scene(
-        name, grid, source, bands, dataset.dtypes[0], dataset.nodata, dataset.tags(), view, MaskFlags.all_valid not in flags
+        resampling = Resampling.average if grid.width < source.width else Resampling.bilinear
+        # a mask band would be lost: the warper hands it on as alpha
+        view = stack.enter_context(_warped(dataset, grid, resampling, alpha=MaskFlags.per_dataset in flags))
+    bands = sum(c != ColorInterp.alpha for c in dataset.colorinterp)
+    return Scene(name, grid, source, bands, dataset.dtypes[0], dataset.nodata, dataset.tags(), view, masked)
+
+
+def _warped(dataset: DatasetReader, grid: Grid, resampling: Resampling, alpha: bool) -> WarpedVRT:
+    # without any CRS both grids are in pixels of the same picture; the warper only wants them to agree
+    crs = grid.crs.to_wkt() if grid.crs else "EPSG:3857"
+    return WarpedVRT(
+        dataset,
+        src_crs=dataset.crs or crs,
+        crs=crs,
+        transform=grid.transform,
+        height=grid.height,
+        width=grid.width,
+        resampling=resampling,
+        tolerance=1e-3,
+        warp_mem_limit=32,
+        add_alpha=alpha and ColorInterp.alpha not in dataset.colorinterp,
     )
 
 
@@ -224,7 +234,8 @@ def create_raster(
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         draft = temporary.with_name(temporary.name + ".draft") if cog or driver == "PNG" else temporary
-        stack.callback(remove, draft)
+        if draft != temporary:
+            stack.callback(remove, draft)
         try:
             with rasterio.open(
                 draft, "w", **_profile(grid, count, dtype, nodata, {} if draft != temporary else options)

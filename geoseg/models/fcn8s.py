@@ -1,0 +1,59 @@
+"""FCN-8s on VGG16 (Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic Segmentation", CVPR 2015)."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torchvision.models import vgg16
+
+
+class FCN8s(nn.Module):
+    """Logits (batch, channels, row, col) of an image whose sides are multiples of 32.
+
+    VGG16's classifier stands as convolutions of ``hidden`` channels; skips from pool3 and pool4, scaled as in the
+    authors' all-at-once version; transposed convolutions that start as bilinear interpolation.
+    """
+
+    def __init__(self, bands: int = 3, channels: int = 1, hidden: int = 4096) -> None:
+        super().__init__()
+        features = vgg16(weights=None).features
+        if bands != 3:
+            features[0] = nn.Conv2d(bands, 64, 3, padding=1)
+        self.pool3, self.pool4, self.pool5 = features[:17], features[17:24], features[24:]
+        self.classifier = nn.Sequential(
+            nn.Conv2d(512, hidden, 7, padding=3),
+            nn.ReLU(inplace=True),
+            nn.Dropout2d(0.5),
+            nn.Conv2d(hidden, hidden, 1),
+            nn.ReLU(inplace=True),
+            nn.Dropout2d(0.5),
+            nn.Conv2d(hidden, channels, 1),
+        )
+        self.score4 = nn.Conv2d(512, channels, 1)
+        self.score3 = nn.Conv2d(256, channels, 1)
+        self.up2 = _bilinear(channels, 2)
+        self.up4 = _bilinear(channels, 2)
+        self.up8 = _bilinear(channels, 8)
+        for score in (self.score3, self.score4):
+            nn.init.zeros_(score.weight)
+            nn.init.zeros_(score.bias)  # type: ignore[arg-type]
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        pool3 = self.pool3(image)
+        pool4 = self.pool4(pool3)
+        coarse = self.classifier(self.pool5(pool4))
+        middle = self.up2(coarse) + self.score4(pool4 * 0.01)
+        fine = self.up4(middle) + self.score3(pool3 * 0.0001)
+        return self.up8(fine)
+
+
+def _bilinear(channels: int, factor: int) -> nn.ConvTranspose2d:
+    """Transposed convolution that enlarges by ``factor`` and starts as bilinear interpolation of each channel."""
+    size = 2 * factor
+    layer = nn.ConvTranspose2d(channels, channels, size, stride=factor, padding=factor // 2, bias=False)
+    ramp = 1 - (torch.arange(size) - (size - 1) / 2).abs() / factor
+    with torch.no_grad():
+        layer.weight.zero_()
+        for channel in range(channels):
+            layer.weight[channel, channel] = ramp[:, None] * ramp[None, :]
+    return layer

@@ -1,0 +1,76 @@
+"""The model file: safetensors with the ModelSpec as one JSON value under the header key ``geoseg``. Never pickle.
+
+The header is read without torch (https://github.com/huggingface/safetensors, "Format"): eight bytes little-endian length,
+then JSON. ONNX models carry the same JSON under the metadata key ``geoseg``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geoseg.errors import InputError, ModelError, ResourceError
+from geoseg.io.output import atomic
+from geoseg.specs import ModelSpec
+
+if TYPE_CHECKING:
+    import torch
+
+KEY = "geoseg"
+MAX_HEADER = 100_000_000
+
+
+def save(path: Path | str, spec: ModelSpec, state: dict[str, torch.Tensor], overwrite: bool = False) -> None:
+    """Write a model file; it appears whole or not at all. Equal weights give equal bytes."""
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    with atomic(path, overwrite) as temporary:
+        save_file(tensors, temporary, metadata={KEY: spec.to_json()})
+
+
+def read_spec(path: Path | str) -> ModelSpec:
+    """ModelSpec of a safetensors model file, without torch. Raises InputError (missing) and ModelError (malformed)."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: does not exist")
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 2 <= length <= min(MAX_HEADER, path.stat().st_size):
+            raise ModelError(f"{path}: is not a model file")
+        header = file.read(length)
+    try:
+        text = json.loads(header)["__metadata__"][KEY]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: is not a geoseg model file") from error
+    try:
+        return ModelSpec.from_json(text)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error.message}", error.hint) from error
+
+
+def load(path: Path | str) -> tuple[ModelSpec, dict[str, torch.Tensor]]:
+    """ModelSpec and weights of a model file."""
+    spec = read_spec(path)
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise ResourceError(f"{path}: needs torch", "pip install 'geoseg[train]', or use an exported .onnx") from error
+    try:
+        return spec, load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: its weights cannot be read: it is damaged") from error
+
+
+def fingerprint(path: Path | str) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of the file."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()[:16]
