@@ -1,0 +1,141 @@
+"""The click classes of every geoseg command: where a value comes from, in which order.
+
+Flag > ``GEOSEG_COMMAND_OPTION`` and ``GEOSEG_OPTION`` in the environment > ``--config FILE.toml`` > the model > default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from geoseg.errors import UsageError
+from geoseg.io.scenes import read_toml
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+# Of one run alone: neither in the environment nor in a configuration
+EPHEMERAL = ("help", "print-config", "config")
+SOURCES = {
+    ParameterSource.COMMANDLINE: "command line",
+    ParameterSource.ENVIRONMENT: "environment",
+    ParameterSource.DEFAULT_MAP: "config",
+    ParameterSource.DEFAULT: "default",
+}
+
+
+@dataclass
+class Session:
+    """What holds for the whole run, whatever the command."""
+
+    debug: bool = False
+    verbosity: int = 0
+
+
+def key(parameter: click.Parameter) -> str:
+    """Name of a parameter in a configuration: its long option without dashes, or the argument's name."""
+    return next((name[2:] for name in parameter.opts if name.startswith("--")), parameter.name or "")
+
+
+class Command(click.Command):
+    """A command whose options may also come from the environment and from a configuration file."""
+
+    def __init__(self, name: str | None, **attributes: Any) -> None:
+        super().__init__(name, context_settings=CONTEXT, **attributes)
+        for option in self.settings():
+            name = key(option).replace("-", "_").upper()
+            if isinstance(option, click.Option):
+                option.envvar = [f"GEOSEG_{(self.name or '').upper()}_{name}", f"GEOSEG_{name}"]
+
+    def settings(self) -> Iterator[click.Parameter]:
+        """Parameters that the environment and a configuration may set."""
+        return (parameter for parameter in self.params if key(parameter) not in EPHEMERAL)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        required = [p for p in self.params if p.required] if "--print-config" in args else []
+        for parameter in required:  # a configuration may be looked at before there is a scene
+            parameter.required = False
+        try:
+            return super().parse_args(ctx, args)
+        finally:
+            for parameter in required:
+                parameter.required = True
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if ctx.params.pop("print_config"):
+            click.echo("\n".join(self.configuration(ctx)))
+            return None
+        return super().invoke(ctx)
+
+    def configuration(self, ctx: click.Context) -> Iterator[str]:
+        """The settings of a run as TOML, each with its source behind it."""
+        yield f"[{self.name}]"
+        for parameter in self.settings():
+            name = parameter.name or ""
+            value, source = ctx.params.get(name), SOURCES[ctx.get_parameter_source(name) or ParameterSource.DEFAULT]
+            default = getattr(parameter, "show_default", None)
+            if value not in (None, (), {}):
+                yield f"{key(parameter)} = {_toml(value)}  # {source}"
+            elif isinstance(default, str):
+                yield f"# {key(parameter)} is not set: {default}"
+
+
+def apply_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
+    """Take the values of a TOML file as defaults: those at its top and those of the command's own table.
+
+    A key no command knows is an error, so that a slip does not pass for a setting.
+    """
+    if path is None:
+        return
+    content = read_toml(path)
+    command = ctx.command
+    assert isinstance(command, Command)
+    own = {key(p): p for p in command.settings()}
+    shared = {k: v for k, v in content.items() if not isinstance(v, dict)}
+    table = content.get(command.name or "", {})
+    for name in table if isinstance(table, dict) else ():
+        _known(name, own, path)
+    for name in shared:
+        _known(name, own.keys() | _every_setting(ctx), path)
+    for name in content.keys() - shared.keys():
+        _known(name, _group(ctx).list_commands(ctx), path)
+    values = {name.replace("_", "-"): value for name, value in (shared | table).items()}
+    ctx.default_map = {p.name or "": _text(values[name], p) for name, p in own.items() if name in values}
+
+
+def _known(name: str, names: Any, path: Path) -> None:
+    if name.replace("_", "-") not in names:
+        raise UsageError(f"{path}: {name} is no setting of this command")
+
+
+def _group(ctx: click.Context) -> click.Group:
+    group = ctx.find_root().command
+    return group if isinstance(group, click.Group) else click.Group()
+
+
+def _every_setting(ctx: click.Context) -> set[str]:
+    group = _group(ctx)
+    commands = [group.get_command(ctx, name) for name in group.list_commands(ctx)]
+    return {key(p) for command in commands if isinstance(command, Command) for p in command.settings()}
+
+
+def _text(value: Any, parameter: click.Parameter) -> Any:
+    """A list for a parameter that takes one value is what one would type: joined by commas."""
+    single = parameter.nargs == 1 and not getattr(parameter, "multiple", False)
+    return ",".join(map(str, value)) if isinstance(value, list) and single else value
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    if isinstance(value, dict):
+        return _toml([f"{name}={item}" for name, item in value.items()])
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'

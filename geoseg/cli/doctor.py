@@ -1,0 +1,18 @@
+"""``geoseg doctor``."""
+
+from __future__ import annotations
+
+from geoseg.cli import options
+
+
+@options.command
+def doctor(as_json: bool) -> None:
+    """Show versions, devices and runtimes, and what is missing.
+
+    \b
+    Example:
+        geoseg doctor
+    """
+    from geoseg.tools import doctor as tool
+
+    options.emit(tool.run(progress=options.progress()), as_json)

@@ -1,0 +1,129 @@
+"""``geoseg``: the group of commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import signal
+import sys
+import traceback
+import warnings
+from types import FrameType
+
+import click
+
+from geoseg import __version__
+from geoseg.cli.command import CONTEXT, Session
+from geoseg.errors import GeosegError
+
+# Each is geoseg/cli/NAME.py with a click command NAME; in the order of --help
+COMMANDS = ("models", "doctor")
+# What `pip install geoseg[...]` brings each of these packages
+EXTRAS = {
+    "torch": "train",
+    "torchvision": "train",
+    "segmentation_models_pytorch": "train",
+    "lightning": "train",
+    "torchmetrics": "train",
+    "kornia": "train",
+    "safetensors": "train",
+    "onnx": "export",
+    "onnxscript": "export",
+    "onnxruntime": "dev",
+    "gradio": "web",
+    "dask": "dask",
+    "distributed": "dask",
+}
+ISSUES = "run it again with --debug and report what it prints"
+
+
+class Commands(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"geoseg.cli.{name}"), name)
+        return command
+
+
+@click.command(cls=Commands, context_settings=CONTEXT, invoke_without_command=True)
+@click.version_option(__version__, prog_name="geoseg", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Buildings out of georeferenced imagery.
+
+    \b
+    Example:
+        geoseg extract scene.tif -o buildings.gpkg
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(2)
+
+
+def main() -> None:
+    """Entry point of the ``geoseg`` command."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: list[str]) -> int:
+    """Run ``geoseg ARGS``; the exit code."""
+    session = Session()
+    try:
+        with warnings.catch_warnings():
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")
+            code = cli.main(args, prog_name="geoseg", standalone_mode=False, obj=session)
+            sys.stdout.flush()
+            return code if isinstance(code, int) else 0
+    except SystemExit:
+        raise
+    except BaseException as error:  # the one place: everything ends here, as one line
+        if session.debug:
+            traceback.print_exc()
+        return _report(error)
+
+
+def _report(error: BaseException) -> int:
+    if isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt):
+        return _say("interrupted", 130)
+    if isinstance(error, GeosegError):
+        return _say(str(error), error.exit_code)
+    if isinstance(error, click.UsageError):
+        command = error.ctx.command_path if error.ctx else "geoseg"
+        return _say(f"{error.format_message().rstrip('.')} (see {command} --help)", 2)
+    if isinstance(error, ModuleNotFoundError) and (package := (error.name or "").split(".")[0]) in EXTRAS:
+        return _say(f"this needs {package}, which is not installed (pip install 'geoseg[{EXTRAS[package]}]')", 7)
+    if isinstance(error, MemoryError):
+        return _say("out of memory (a smaller --tile-size or --jobs needs less)", 7)
+    if isinstance(error, BrokenPipeError) and _reader_is_gone():
+        return 0
+    return _say(f"{type(error).__name__}: {error}: this is a bug in geoseg ({ISSUES})", 1)
+
+
+def _say(message: str, code: int) -> int:
+    """One line on stderr, free of control characters that a file name may hold, over a progress bar that stands there."""
+    start = "\r\x1b[K" if sys.stderr.isatty() else ""
+    click.echo(start + "Error: " + re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+", " ", message), err=True)
+    return code
+
+
+def _reader_is_gone() -> bool:
+    """Whether it is stdout that broke (`geoseg ... | head`); what is left to write then goes nowhere."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """SIGTERM unwinds the stack, so that partial outputs are removed."""
+    raise SystemExit(128 + number)

@@ -1,0 +1,64 @@
+"""The scenes a user names, and the small text files beside them."""
+
+from __future__ import annotations
+
+import glob
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from geoseg.errors import InputError, UsageError
+
+EXTENSIONS = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg")
+
+
+def expand(names: Iterable[str]) -> tuple[str, ...]:
+    """Scenes by path, folder, glob, ``@list.txt`` (one name a line, ``#`` comments) or https:// and s3:// address as typed.
+
+    In the order given, a folder's and a glob's sorted, each scene once. Names in a list are taken as if they were typed.
+    Raises InputError where a folder, glob or list holds nothing.
+    """
+    return tuple(dict.fromkeys(scene for name in names for scene in _expand(name)))
+
+
+def _expand(name: str) -> Iterator[str]:
+    path = Path(name)
+    if name.startswith("@"):
+        for line in _read_text(Path(name[1:])).splitlines():
+            entry = line.strip()
+            if entry.startswith("@"):
+                raise InputError(f"{name[1:]}: names another list, {entry}")
+            if entry and not entry.startswith("#"):
+                yield from _expand(entry)
+    elif path.is_dir():
+        found = sorted(str(p) for p in path.iterdir() if p.suffix.lower() in EXTENSIONS and not p.name.startswith("."))
+        yield from _some(found, f"{name}: holds no scenes")
+    elif "://" not in name and glob.has_magic(name) and not path.exists():
+        found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+        yield from _some(found, f"{name}: matches no file")
+    else:
+        yield name
+
+
+def _some(found: list[str], otherwise: str) -> list[str]:
+    if not found:
+        raise InputError(otherwise)
+    return found
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Raises InputError (missing, unreadable) and UsageError (not TOML)."""
+    try:
+        return tomllib.loads(_read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: is not TOML: {error}") from error
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: does not exist") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as text") from error

@@ -1,0 +1,139 @@
+"""What this installation has and what it lacks; survives packages that are absent or broken."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from types import ModuleType
+from typing import Any
+
+from geoseg.tools.report import Progress, Report, no_progress
+
+# import name -> (distribution, what needs it, extra that installs it)
+PACKAGES = {
+    "click": ("click", "geoseg", ""),
+    "numpy": ("numpy", "geoseg", ""),
+    "rasterio": ("rasterio", "geoseg", ""),
+    "geopandas": ("geopandas", "geoseg", ""),
+    "pyogrio": ("pyogrio", "geoseg", ""),
+    "pyproj": ("pyproj", "geoseg", ""),
+    "shapely": ("shapely", "geoseg", ""),
+    "skimage": ("scikit-image", "geoseg", ""),
+    "pyarrow": ("pyarrow", "geoseg", ""),
+    "openvino": ("openvino", "geoseg", ""),
+    "torch": ("torch", "training", "train"),
+    "lightning": ("lightning", "training", "train"),
+    "segmentation_models_pytorch": ("segmentation-models-pytorch", "training", "train"),
+    "kornia": ("kornia", "training", "train"),
+    "safetensors": ("safetensors", "training", "train"),
+    "onnx": ("onnx", "export", "export"),
+    "onnxscript": ("onnxscript", "export", "export"),
+    "onnxruntime": ("onnxruntime", "the onnx runtime", "dev"),
+}
+# runtime -> (import name, devices it sees)
+RUNTIMES: dict[str, tuple[str, Callable[[ModuleType], list[str]]]] = {
+    "openvino": ("openvino", lambda openvino: [str(device).lower() for device in openvino.Core().available_devices]),
+    "onnx": (
+        "onnxruntime",
+        lambda onnx: [name.removesuffix("ExecutionProvider").lower() for name in onnx.get_available_providers()],
+    ),
+    "torch": ("torch", lambda torch: ["cpu", *_cuda(torch)]),
+}
+RASTER_DRIVERS = ("GTiff", "COG", "PNG", "JPEG", "JP2OpenJPEG", "VRT")
+VECTOR_DRIVERS = ("GPKG", "GeoJSON", "FlatGeobuf", "ESRI Shapefile")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorReport(Report):
+    """``packages``: versions, None where absent; ``runtimes``: the devices that each sees; ``missing``: one line each."""
+
+    python: str
+    platform: str
+    cpus: int
+    packages: dict[str, str | None]
+    libraries: dict[str, str]
+    runtimes: dict[str, list[str]]
+    missing: tuple[str, ...]
+
+
+def run(*, progress: Progress = no_progress) -> DoctorReport:
+    """Import every package geoseg can use and ask the runtimes for their devices."""
+    start = time.monotonic()
+    packages: dict[str, str | None] = {}
+    missing: list[str] = []
+    advance = progress("import", len(PACKAGES))
+    modules: dict[str, ModuleType] = {}
+    for name, (distribution, purpose, extra) in PACKAGES.items():
+        module, problem = _import(name)
+        packages[distribution] = _version(distribution) if module else None
+        if module:
+            modules[name] = module
+        else:
+            install = f"geoseg[{extra}]" if extra else "geoseg"
+            missing.append(f"{distribution}, for {purpose}: {problem} (pip install '{install}')")
+        advance(1)
+    libraries, absent = _libraries(modules)
+    return DoctorReport(
+        command="doctor",
+        seconds=time.monotonic() - start,
+        python=platform.python_version(),
+        platform=platform.platform(),
+        cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        packages=packages,
+        libraries=libraries,
+        runtimes={name: _devices(modules.get(package), ask) for name, (package, ask) in RUNTIMES.items()},
+        missing=(*missing, *absent),
+    )
+
+
+def _import(name: str) -> tuple[ModuleType | None, str]:
+    try:
+        return importlib.import_module(name), ""
+    except ModuleNotFoundError as error:
+        return None, "not installed" if error.name == name else f"needs {error.name}"
+    except (ImportError, OSError) as error:
+        return None, f"broken: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _devices(module: ModuleType | None, ask: Callable[[ModuleType], list[str]]) -> list[str]:
+    """Devices a runtime sees; none where it is absent or fails."""
+    try:
+        return ask(module) if module else []
+    except (RuntimeError, OSError, AttributeError):
+        return []
+
+
+def _cuda(torch: Any) -> list[str]:
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(count)]
+
+
+def _libraries(modules: dict[str, ModuleType]) -> tuple[dict[str, str], list[str]]:
+    """Versions of the C libraries, and the GDAL drivers that are not there."""
+    found: dict[str, str] = {}
+    absent: list[str] = []
+    if rasterio := modules.get("rasterio"):
+        found["GDAL (rasters)"] = rasterio.__gdal_version__
+        with rasterio.Env() as env:
+            drivers = env.drivers()
+        absent += [f"GDAL's {name} driver, for rasters" for name in RASTER_DRIVERS if name not in drivers]
+    if pyogrio := modules.get("pyogrio"):
+        found["GDAL (vectors)"] = ".".join(map(str, pyogrio.__gdal_version__))
+        absent += [f"GDAL's {name} driver, for vectors" for name in VECTOR_DRIVERS if name not in pyogrio.list_drivers()]
+    if pyproj := modules.get("pyproj"):
+        found["PROJ"] = pyproj.proj_version_str
+    if shapely := modules.get("shapely"):
+        found["GEOS"] = shapely.geos_version_string
+    return found, absent
