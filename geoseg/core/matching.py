@@ -1,0 +1,141 @@
+"""Match footprints one to one, and score them as the SpaceNet and COCO challenges do.
+
+Footprints are arrays of valid shapely polygons in one CRS, where IoU is a ratio of planar areas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+
+from geoseg.core.metrics import Counts
+
+Footprints = Sequence[Any] | np.ndarray
+
+COCO_IOUS = tuple(0.5 + 0.05 * step for step in range(10))
+# Square metres: sheds and huts, houses, and blocks or halls.
+SIZES = {"small": (0.0, 50.0), "medium": (50.0, 500.0), "large": (500.0, float("inf"))}
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """Pairs of a prediction and a truth that overlap: their indices and IoU, float64, all of one length."""
+
+    prediction: np.ndarray
+    truth: np.ndarray
+    iou: np.ndarray
+    predictions: int
+    truths: int
+
+
+@dataclass(frozen=True)
+class Matches:
+    """One-to-one matches: ``pairs`` int (match, 2) of the indices (prediction, truth), ``ious`` float64 (match)."""
+
+    pairs: np.ndarray
+    ious: np.ndarray
+    predictions: int
+    truths: int
+
+    @property
+    def counts(self) -> Counts:
+        """Matched footprints are true positives, predictions and truths left over false positives and negatives."""
+        return Counts(len(self.pairs), self.predictions - len(self.pairs), self.truths - len(self.pairs))
+
+    @property
+    def false_positives(self) -> np.ndarray:
+        """Indices of the predictions that match nothing."""
+        return np.setdiff1d(np.arange(self.predictions), self.pairs[:, 0])
+
+    @property
+    def false_negatives(self) -> np.ndarray:
+        """Indices of the truths that nothing matches."""
+        return np.setdiff1d(np.arange(self.truths), self.pairs[:, 1])
+
+
+def overlaps(prediction: Footprints, truth: Footprints, floor: float = 0.5) -> Overlaps:
+    """All pairs whose IoU is at least ``floor`` (and above 0), by way of a spatial index.
+
+    Only pairs that could reach ``floor`` by their bounding boxes and areas are intersected.
+    """
+    ours, theirs = np.asarray(prediction, dtype=object), np.asarray(truth, dtype=object)
+    i, j = shapely.STRtree(theirs).query(ours)
+    area_i, area_j = shapely.area(ours)[i], shapely.area(theirs)[j]
+    box_i, box_j = shapely.bounds(ours)[i], shapely.bounds(theirs)[j]
+    sides = np.minimum(box_i[:, 2:], box_j[:, 2:]) - np.maximum(box_i[:, :2], box_j[:, :2])
+    most = np.minimum(sides.prod(axis=1), np.minimum(area_i, area_j))
+    hopeful = most >= floor * (1 - 1e-9) * (area_i + area_j - most)
+    i, j, both = i[hopeful], j[hopeful], (area_i + area_j)[hopeful]
+    common = shapely.area(shapely.intersection(ours[i], theirs[j]))
+    # the union is 0 only for footprints without area, which overlap nothing
+    iou = np.divide(common, both - common, out=np.zeros(len(i)), where=both > common)
+    keep = (iou >= floor) & (iou > 0)
+    return Overlaps(i[keep], j[keep], iou[keep], len(ours), len(theirs))
+
+
+def assign(found: Overlaps, confidence: np.ndarray | None = None, iou: float = 0.5) -> Matches:
+    """Greedy one-to-one matches among the overlaps of at least ``iou``.
+
+    Predictions choose in the order of falling ``confidence``, each the free truth it overlaps best (SpaceNet's rule, and
+    COCO's). Equally confident ones, or all without ``confidence``, choose in the order of their best IoU, so that the
+    order of the layer does not matter.
+    """
+    enough = found.iou >= iou
+    i, j, ious = found.prediction[enough], found.truth[enough], found.iou[enough]
+    best = np.zeros(found.predictions)
+    np.maximum.at(best, i, ious)
+    rank = np.zeros(found.predictions) if confidence is None else np.asarray(confidence, float)
+    order = np.lexsort((-ious, i, -best[i], -rank[i]))
+    used_i, used_j = np.zeros(found.predictions, bool), np.zeros(found.truths, bool)
+    chosen = []
+    for at, p, t in zip(order.tolist(), i[order].tolist(), j[order].tolist(), strict=True):
+        if not used_i[p] and not used_j[t]:
+            used_i[p] = used_j[t] = True
+            chosen.append(at)
+    return Matches(np.stack([i[chosen], j[chosen]], axis=1), ious[chosen], found.predictions, found.truths)
+
+
+def match(prediction: Footprints, truth: Footprints, confidence: np.ndarray | None = None, iou: float = 0.5) -> Matches:
+    """One-to-one matches of at least ``iou``; see :func:`assign` for the rule."""
+    return assign(overlaps(prediction, truth, iou), confidence, iou)
+
+
+def average_precision(found: Overlaps, confidence: np.ndarray | None = None, iou: float = 0.5) -> float:
+    """Area under the precision-recall curve at ``iou``, COCO's way: the best precision at each of 101 recalls, averaged.
+
+    Equally confident predictions enter the curve together, and so do all without ``confidence``: the curve then is one
+    point. 1 where there is neither truth nor prediction, 0 where there is only one of them.
+    """
+    if found.truths == 0 or found.predictions == 0:
+        return float(found.truths == found.predictions)
+    rank = np.zeros(found.predictions) if confidence is None else np.asarray(confidence, float)
+    hit = np.zeros(found.predictions, bool)
+    hit[assign(found, confidence, iou).pairs[:, 0]] = True
+    order = np.argsort(-rank, kind="stable")
+    last_of_tie = np.append(np.diff(rank[order]) != 0, True)
+    tp = np.cumsum(hit[order])[last_of_tie]
+    precision = tp / (np.flatnonzero(last_of_tie) + 1)
+    best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
+    at = np.searchsorted(tp / found.truths, np.linspace(0, 1, 101) - 1e-12)
+    return float(np.append(best_from_here, 0)[at].mean())
+
+
+def coco_ap(found: Overlaps, confidence: np.ndarray | None = None) -> dict[float, float]:
+    """Average precision at each IoU of 0.5, 0.55 .. 0.95; their mean is COCO's AP. ``found`` must reach down to 0.5."""
+    return {round(iou, 2): average_precision(found, confidence, iou) for iou in COCO_IOUS}
+
+
+def counts_by_size(matches: Matches, prediction_m2: np.ndarray, truth_m2: np.ndarray) -> dict[str, Counts]:
+    """Counts for each of ``SIZES``, by areas in square metres of all predictions and truths.
+
+    Matches and missed truths go by the truth's area, false positives by their own.
+    """
+    out = {}
+    for name, (low, high) in SIZES.items():
+        areas = truth_m2[matches.pairs[:, 1]], prediction_m2[matches.false_positives], truth_m2[matches.false_negatives]
+        out[name] = Counts(*(int(np.count_nonzero((low <= area) & (area < high))) for area in areas))
+    return out
