@@ -1,11 +1,12 @@
-"""The click classes of every geoseg command: where a value comes from, in which order.
+"""What every geoseg command has: its common options, and where a value comes from, in which order.
 
 Flag > ``GEOSEG_COMMAND_OPTION`` and ``GEOSEG_OPTION`` in the environment > ``--config FILE.toml`` > the model > default.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from click.core import ParameterSource
 
 from geoseg.errors import UsageError
 from geoseg.io.scenes import read_toml
+from geoseg.specs import Quantity
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 # Of one run alone: neither in the environment nor in a configuration
@@ -35,6 +37,11 @@ class Session:
     verbosity: int = 0
 
 
+def session() -> Session:
+    """The run's settings, from whichever command is running."""
+    return click.get_current_context().find_root().ensure_object(Session)
+
+
 def key(parameter: click.Parameter) -> str:
     """Name of a parameter in a configuration: its long option without dashes, or the argument's name."""
     return next((name[2:] for name in parameter.opts if name.startswith("--")), parameter.name or "")
@@ -43,8 +50,8 @@ def key(parameter: click.Parameter) -> str:
 class Command(click.Command):
     """A command whose options may also come from the environment and from a configuration file."""
 
-    def __init__(self, name: str | None, **attributes: Any) -> None:
-        super().__init__(name, context_settings=CONTEXT, **attributes)
+    def __init__(self, name: str | None, params: list[click.Parameter], **attributes: Any) -> None:
+        super().__init__(name, context_settings=CONTEXT, params=[*params, *_common()], **attributes)
         for option in self.settings():
             name = key(option).replace("-", "_").upper()
             if isinstance(option, click.Option):
@@ -83,7 +90,43 @@ class Command(click.Command):
                 yield f"# {key(parameter)} is not set: {default}"
 
 
-def apply_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
+def command(function: Callable[..., Any]) -> Command:
+    """Make a geoseg command of ``function``."""
+    made: Command = click.command(cls=Command)(function)
+    return made
+
+
+def _common() -> list[click.Parameter]:
+    hidden: dict[str, Any] = {"is_eager": True, "expose_value": False}
+    path = click.Path(path_type=Path)
+    return [
+        click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object instead of text."),
+        click.Option(["--config"], type=path, callback=_apply, help="Take settings from a TOML file.", **hidden),
+        click.Option(["--print-config"], is_flag=True, help="Show each setting and its source, and stop."),
+        click.Option(["-v", "--verbose"], count=True, callback=_verbose, help="Say more on stderr; -vv still more.", **hidden),
+        click.Option(["-q", "--quiet"], is_flag=True, callback=_quiet, help="Say nothing but errors.", **hidden),
+        click.Option(["--debug"], is_flag=True, callback=_debug, help="Show the traceback of an error.", **hidden),
+    ]
+
+
+def _verbose(_: click.Context, __: click.Parameter, count: int) -> None:
+    if count:
+        session().verbosity = count
+        logging.basicConfig(level=logging.INFO if count == 1 else logging.DEBUG, format="%(name)s: %(message)s")
+    else:
+        logging.getLogger().addHandler(logging.NullHandler())  # libraries' own remarks are not results
+
+
+def _quiet(_: click.Context, __: click.Parameter, value: bool) -> None:
+    if value:
+        session().verbosity = -1
+
+
+def _debug(_: click.Context, __: click.Parameter, value: bool) -> None:
+    session().debug = value
+
+
+def _apply(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
     """Take the values of a TOML file as defaults: those at its top and those of the command's own table.
 
     A key no command knows is an error, so that a slip does not pass for a setting.
@@ -128,6 +171,13 @@ def _text(value: Any, parameter: click.Parameter) -> Any:
     return ",".join(map(str, value)) if isinstance(value, list) and single else value
 
 
+def typed(value: Any) -> Any:
+    """What one would type for a value that is no number, flag or text."""
+    if isinstance(value, Quantity):
+        return f"{value.value:g}{'px' if value.pixels else ''}"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else value
+
+
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
@@ -137,5 +187,5 @@ def _toml(value: Any) -> str:
         return f"[{', '.join(_toml(item) for item in value)}]"
     if isinstance(value, dict):
         return _toml([f"{name}={item}" for name, item in value.items()])
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    text = str(typed(value)).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'

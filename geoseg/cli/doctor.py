@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from geoseg.cli import options
+from geoseg.cli.command import command
 
 
-@options.command
+@command
 def doctor(as_json: bool) -> None:
     """Show versions, devices and runtimes, and what is missing.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from geoseg.cli import options
+from geoseg.cli.command import command
 
 
-@options.command
+@command
 def models(as_json: bool) -> None:
     """List the architectures and their parameter counts.
 

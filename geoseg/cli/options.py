@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,10 +14,10 @@ from typing import Any
 import click
 
 from geoseg.cli.bar import Bar
-from geoseg.cli.command import Command, Session, apply_config
+from geoseg.cli.command import session, typed
 from geoseg.errors import GeosegError
 from geoseg.io.scenes import expand
-from geoseg.specs import Quantity
+from geoseg.specs import PolygonSpec, PredictSpec, Quantity
 from geoseg.tools.report import Progress, Report, no_progress
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -66,50 +65,23 @@ def _pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]
     return dict(value.split("=", 1) for value in values)
 
 
+def batch(text: str) -> int:
+    """``auto`` or a number of windows."""
+    return PredictSpec().batch_size if text == "auto" else int(text)
+
+
+def limits(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
+    """``f1=0.7`` -> lowest value of a metric."""
+    try:
+        return {name: float(value) for name, value in _pairs(_, parameter, values).items()}
+    except ValueError as error:
+        raise click.BadParameter("is METRIC=NUMBER", param=parameter) from error
+
+
 QUANTITY = Text("quantity", Quantity.parse)
 BANDS = Text("bands", numbers)
 FRACTIONS = Text("fractions", fractions)
 FILE = click.Path(path_type=Path)
-
-
-# What every command takes
-
-
-def command(function: Callable[..., Any]) -> Command:
-    """Make a click command of ``function``, with the options that all commands have."""
-    for decorate in (
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text."),
-        click.option("--config", type=FILE, is_eager=True, expose_value=False, callback=apply_config, help="TOML file."),
-        click.option("--print-config", is_flag=True, help="Show each setting and its source, and stop."),
-        click.option("-v", "--verbose", count=True, expose_value=False, is_eager=True, callback=_verbose, help="Say more."),
-        click.option("-q", "--quiet", is_flag=True, expose_value=False, is_eager=True, callback=_quiet, help="Errors alone."),
-        click.option("--debug", is_flag=True, expose_value=False, is_eager=True, callback=_debug, help="Show tracebacks."),
-    )[::-1]:
-        function = decorate(function)
-    made: Command = click.command(cls=Command)(function)
-    return made
-
-
-def session() -> Session:
-    """The run's settings, from whichever command is running."""
-    return click.get_current_context().find_root().ensure_object(Session)
-
-
-def _verbose(_: click.Context, __: click.Parameter, count: int) -> None:
-    if count:
-        session().verbosity = count
-        logging.basicConfig(level=logging.INFO if count == 1 else logging.DEBUG, format="%(name)s: %(message)s")
-    else:
-        logging.getLogger().addHandler(logging.NullHandler())  # libraries' own remarks are not results
-
-
-def _quiet(_: click.Context, __: click.Parameter, value: bool) -> None:
-    if value:
-        session().verbosity = -1
-
-
-def _debug(_: click.Context, __: click.Parameter, value: bool) -> None:
-    session().debug = value
 
 
 # Single options
@@ -120,6 +92,7 @@ def _scenes(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> tu
 
 
 scenes = click.argument("scenes", nargs=-1, required=True, metavar="SCENE...", callback=_scenes)
+chips = click.argument("chips", nargs=-1, required=True, metavar="CHIPS...", callback=_scenes)
 output = click.option("-o", "--output", type=FILE, required=True, help="What to write.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
 creation_options = click.option(
@@ -128,11 +101,15 @@ creation_options = click.option(
 bands = click.option("-b", "--bands", type=BANDS, metavar="LIST", help="Bands from 1: 3,2,1 or 1-3.  [default: all but alpha]")
 jobs = click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 model = click.option("-m", "--model", type=FILE, help="Model file.  [default: the bundled one]")
+aoi = click.option("--aoi", type=FILE, help="Polygons of the area of interest.")
 layer = click.option("--layer", help="Name of the vector layer.")
 vector_format = click.option("-f", "--format", metavar="EXT", help="Vector format.  [default: from the extension]")
 dst_crs = click.option("--dst-crs", metavar="CRS", help="CRS of the footprints.  [default: the raster's]")
 crs = click.option("--crs", metavar="CRS", help="CRS to assign to a picture that has none.")
 pixel_coords = click.option("--pixel-coords", is_flag=True, help="Take a picture without a CRS in pixel coordinates.")
+on_error = click.option(
+    "--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True, help="What to do when a scene fails."
+)
 
 
 # Specs
@@ -142,11 +119,10 @@ def setting(spec: type, name: str, help: str, *flags: str, **attributes: Any) ->
     """Option ``--name`` for field ``name`` of ``spec``, which also gives its default."""
     field: Field[Any] = next(f for f in fields(spec) if f.name == name)
     default = None if field.default is MISSING else field.default
-    if "type" not in attributes and not attributes.get("is_flag"):
-        attributes["type"] = QUANTITY if isinstance(default, Quantity) else type(default)
-    shown = f"{default.value:g}" if isinstance(default, Quantity) else None
-    attributes.setdefault("show_default", shown or default is not None)
-    return click.option(*flags, f"--{name.replace('_', '-')}", name, default=default, help=help, **attributes)
+    if not attributes.get("is_flag"):
+        attributes.setdefault("type", QUANTITY if isinstance(default, Quantity) else type(default))
+        attributes.setdefault("show_default", default is not None)
+    return click.option(*flags, f"--{name.replace('_', '-')}", name, default=typed(default), help=help, **attributes)
 
 
 def gather(name: str, spec: type, *options: Decorator) -> Decorator:
@@ -167,6 +143,27 @@ def gather(name: str, spec: type, *options: Decorator) -> Decorator:
     return decorate
 
 
+MODELS = {"show_default": "the model's"}
+inference = (
+    setting(PredictSpec, "tile_size", "Pixels a side of the windows.", type=int, **MODELS),
+    setting(PredictSpec, "overlap", "Pixels shared by neighbouring windows.", type=int, **MODELS),
+    setting(PredictSpec, "tta", "Average over flipped and turned windows.", type=click.Choice(["none", "flips", "d4"])),
+    setting(PredictSpec, "batch_size", "Windows at a time.", type=Text("auto|n", batch)),
+    setting(PredictSpec, "device", "auto, cpu or cuda[:N]."),
+    setting(PredictSpec, "runtime", "What runs the model.", type=click.Choice(["auto", "torch", "openvino", "onnx"])),
+    setting(PredictSpec, "precision", "Of the arithmetic.", type=click.Choice(["auto", "fp32", "bf16", "fp16"])),
+)
+polygons = (
+    setting(PolygonSpec, "threshold", "Probability from which a pixel is building.", type=float, **MODELS),
+    setting(PolygonSpec, "open", "Remove what is narrower than twice this radius."),
+    setting(PolygonSpec, "close", "Fill gaps narrower than twice this radius."),
+    setting(PolygonSpec, "min_area", "Leave out smaller footprints.", type=QUANTITY, **MODELS),
+    setting(PolygonSpec, "min_hole", "Fill smaller holes."),
+    setting(PolygonSpec, "simplify", "Move no edge by more than this."),
+    setting(PolygonSpec, "connectivity", "Neighbours of a pixel.", type=Text("4|8", int)),
+)
+
+
 # What is shown
 
 
@@ -185,7 +182,7 @@ def emit(report: Report, as_json: bool) -> None:
         click.echo(json.dumps(content, allow_nan=False))
     elif not quiet:
         own = {name: value for name, value in content.items() if name not in COMMON}
-        text = "\n".join([*report.outputs, *lines(own), f"{report.seconds:.1f} s"])
+        text = "\n".join([*(f"wrote {path}" for path in report.outputs), *lines(own), f"{report.seconds:.1f} s"])
         click.echo(text.encode("utf-8", "replace").decode("utf-8"))
 
 
