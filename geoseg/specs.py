@@ -227,6 +227,7 @@ class TrainSpec:
     loss: str = "auto"
     augment: str = "standard"
     crop: int | None = None
+    gsd: float | None = None
     scale: tuple[float, float] = (1.0, 1.0)
     samples: int | None = None
     precision: str = "auto"

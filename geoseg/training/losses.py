@@ -1,0 +1,65 @@
+"""Losses over logits (batch, channel, row, col) and masks (batch, row, col) with 255 ignored."""
+
+from __future__ import annotations
+
+import segmentation_models_pytorch.losses as smp
+import torch
+from torch import nn
+
+from geoseg.errors import UsageError
+from geoseg.training.augment import IGNORE
+
+
+class SumLoss(nn.Module):
+    """Sum of losses."""
+
+    def __init__(self, *parts: nn.Module) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+
+    def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return torch.stack([part(logits.float(), mask) for part in self.parts]).sum()
+
+
+class BCE(nn.Module):
+    """Binary cross entropy over the pixels that count; 0 where none does."""
+
+    def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        counts = mask != IGNORE
+        loss = nn.functional.binary_cross_entropy_with_logits(
+            logits[:, 0], mask.clamp(max=1).to(logits.dtype), reduction="none"
+        )
+        return (loss * counts).sum() / counts.sum().clamp(min=1)
+
+
+def build(name: str, channels: int) -> SumLoss:
+    """``bce``, ``ce``, ``dice``, ``focal``, ``lovasz``, sums of them as ``bce+dice``; ``auto`` is (B)CE + dice.
+
+    Raises UsageError for a name it does not know or one that does not fit the number of ``channels``.
+    """
+    mode = "binary" if channels == 1 else "multiclass"
+    names = (("bce+dice" if channels == 1 else "ce+dice") if name == "auto" else name).split("+")
+    return SumLoss(*(_one(part, mode) for part in names))
+
+
+def _one(name: str, mode: str) -> nn.Module:
+    if name == "bce" and mode == "binary":
+        return BCE()
+    if name == "ce" and mode == "multiclass":
+        return _LongMask(nn.CrossEntropyLoss(ignore_index=IGNORE))
+    if name == "dice":
+        return _LongMask(smp.DiceLoss(mode, ignore_index=IGNORE))
+    if name == "focal":
+        return _LongMask(smp.FocalLoss(mode, ignore_index=IGNORE))
+    if name == "lovasz":
+        return _LongMask(smp.LovaszLoss(mode, ignore_index=IGNORE))
+    raise UsageError(f"--loss {name!r} is unknown or does not fit", "bce or ce, dice, focal, lovasz, or a sum: bce+dice")
+
+
+class _LongMask(nn.Module):
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self.loss(logits, mask.long())
