@@ -1,0 +1,43 @@
+"""What all tests share: ``--slow``, the public sample data, the scene in ``sample_data/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = ROOT / "sample_data"
+SHARED = ROOT.parent / "shared" / "data"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the heavy tests too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--slow"):
+        skip = pytest.mark.skip(reason="heavy; runs with --slow")
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of public imagery beside the checkout; the test is skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no public imagery at {SHARED}")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def sample_scene() -> Path:
+    """The scene that the README's commands run on."""
+    return SAMPLE / "scene.tif"
+
+
+@pytest.fixture(scope="session")
+def sample_footprints() -> Path:
+    """The true footprints of ``sample_scene``."""
+    return SAMPLE / "footprints.gpkg"

@@ -1,0 +1,136 @@
+"""The house rules that an ast can see: imports point down, heavy ones wait, only io opens files, tools keep quiet."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from geoseg.cli.main import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "geoseg"
+FILES = sorted(PACKAGE.rglob("*.py"))
+LAYERS = ("errors", "specs", "core", "io", "models", "training", "engine", "tools", "cli")
+RANK = {name: rank for rank, name in enumerate(LAYERS)} | {"web": LAYERS.index("cli")}
+HEAVY = {
+    "torch",
+    "rasterio",
+    "numpy",
+    "geopandas",
+    "shapely",
+    "pyproj",
+    "pyogrio",
+    "openvino",
+    "lightning",
+    "skimage",
+    "affine",
+}
+OPENING = {"open", "read_text", "write_text", "read_bytes", "write_bytes", "read_file", "read_parquet", "to_file", "to_parquet"}
+OPENING |= {"read_dataframe", "write_dataframe"}
+# Files outside io/ that may open files, each with its reason
+OPENERS = {
+    "models/modelfile.py": "reads and writes the model file, the one format that belongs to models/",
+    "tools/train.py": "notes the settings of a run as config.json in its run folder",
+}
+
+
+def layer(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+def imported(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def upward(text: str, own: str) -> list[str]:
+    """Imports of ``text``, a module of layer ``own``, from a higher layer."""
+    found = []
+    for name, line in imported(ast.parse(text)):
+        parts = name.split(".")
+        if parts[0] == "geoseg" and RANK.get(parts[1], -1) > RANK[own]:
+            found.append(f"line {line}: {own} imports {name}")
+    return found
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func).removeprefix("os.open").split(".")[-1], node.lineno
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+layered = pytest.mark.parametrize("path", [p for p in FILES if layer(p) in RANK], ids=relative)
+
+
+@layered
+def test_imports_point_down(path: Path) -> None:
+    assert upward(path.read_text(), layer(path)) == []
+
+
+def test_an_upward_import_is_seen() -> None:
+    assert upward("def f():\n    from geoseg.tools import tile\n", "io") == ["line 2: io imports geoseg.tools.tile"]
+    assert upward("from geoseg.core.grid import Grid\n", "io") == []
+
+
+@layered
+def test_only_io_opens_files(path: Path) -> None:
+    if layer(path) == "io" or relative(path) in OPENERS:
+        return
+    found = [f"line {line}: {name}" for name, line in calls(ast.parse(path.read_text())) if name in OPENING]
+    assert found == []
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if layer(p) not in ("cli", "web", "__main__")], ids=relative)
+def test_the_library_neither_prints_nor_knows_click(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert [line for name, line in calls(tree) if name == "print"] == []
+    assert [line for name, line in imported(tree) if name.split(".")[0] == "click"] == []
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if layer(p) == "cli"], ids=relative)
+def test_heavy_imports_wait_in_the_cli(path: Path) -> None:
+    top = ast.Module([n for n in ast.parse(path.read_text()).body if not isinstance(n, ast.FunctionDef | ast.ClassDef)], [])
+    names = {name for name, _ in imported(top)}
+    assert {name.split(".")[0] for name in names} & HEAVY == set()
+    allowed = ("geoseg.tools.report", "geoseg.io.scenes", "geoseg.specs", "geoseg.errors", "geoseg.cli", "geoseg.__version__")
+    assert [name for name in names if name.startswith("geoseg") and not name.startswith(allowed)] == []
+
+
+def test_core_is_pure() -> None:
+    for path in (PACKAGE / "core").glob("*.py"):
+        names = {name.split(".")[0] for name, _ in imported(ast.parse(path.read_text()))}
+        assert names & {"torch", "click", "pyogrio", "openvino", "pathlib", "os"} == set(), path
+
+
+def test_help_loads_nothing_heavy() -> None:
+    heavy = sorted(HEAVY | {"pandas", "scipy", "smp"})
+    code = (
+        "import sys; from geoseg.cli.main import run; run(['--help']);"
+        f"print('loaded', *(name for name in {heavy} if name in sys.modules))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "Commands:" in shown
+    assert shown.splitlines()[-1] == "loaded"
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("train", "models", "export", "doctor")])
+def test_torch_waits_for_those_who_train(command: str) -> None:
+    code = (
+        f"import importlib, sys; importlib.import_module('geoseg.tools.{command}');"
+        "print(*({'torch', 'lightning', 'segmentation_models_pytorch'} & sys.modules.keys()))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == ""
