@@ -1,0 +1,176 @@
+"""Make an aerial scene with exact building footprints, out of nothing but a seed.
+
+python sample_data/generate.py -o scene.tif --footprints footprints.gpkg --seed 7 --style tropical
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+from affine import Affine
+from pyproj import CRS
+from rasterio.features import rasterize
+from scipy import ndimage
+from shapely import affinity
+from shapely.geometry import Polygon
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from generator.ground import paint_ground
+from generator.land import compose
+from generator.light import Camera, Sun, expose
+from generator.noise import Noise
+from generator.plants import plant_trees, put_boxes
+from generator.roofs import paint_roof
+from generator.styles import STYLES
+from generator.world import Building, World, polygons
+
+ORIGIN = (458_400.0, 5_548_800.0)
+LEAST_PIECE = 3.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A finished scene: ``image`` uint8 (3, height, width), ``valid`` and ``roof`` bool (height, width), footprints."""
+
+    image: np.ndarray
+    valid: np.ndarray
+    roof: np.ndarray
+    footprints: geopandas.GeoDataFrame
+    transform: Affine
+    crs: CRS
+
+
+def generate(
+    height: int,
+    width: int,
+    gsd: float = 0.3,
+    seed: int = 1,
+    crs: str = "EPSG:32633",
+    origin: tuple[float, float] = ORIGIN,
+    style: str = "mixed",
+    nodata: float = 0.03,
+) -> tuple[np.ndarray, np.ndarray, geopandas.GeoDataFrame]:
+    """A scene's image uint8 (3, height, width), valid bool (height, width) and footprints (id, kind, height_m, geometry).
+
+    ``gsd`` is in metres, ``origin`` the upper left corner (x, y) in a projected ``crs`` in metres, ``nodata`` the share of
+    the area beyond the flight's edge, where all bands are 0; elsewhere no pixel is (0, 0, 0). The same arguments give the
+    same pixels.
+    """
+    sample = render(height, width, gsd, seed, crs, origin, style, nodata)
+    return sample.image, sample.valid, sample.footprints
+
+
+def render(
+    height: int,
+    width: int,
+    gsd: float = 0.3,
+    seed: int = 1,
+    crs: str = "EPSG:32633",
+    origin: tuple[float, float] = ORIGIN,
+    style: str = "mixed",
+    nodata: float = 0.03,
+) -> Sample:
+    """As :func:`generate`, with the mask of the roofs as they were drawn and the georeference."""
+    look = STYLES[style]
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(6)]
+    world = compose(width * gsd, height * gsd, look, streams[0])
+    transform = Affine(gsd, 0, origin[0], 0, -gsd, origin[1])
+    covered = _flight(width * gsd, height * gsd, nodata, streams[1])
+    owners, footprints = _footprints(world, covered, origin, crs)
+    valid = rasterize([covered], (height, width), transform=Affine.scale(gsd), dtype="uint8") > 0
+    labels = _burn(footprints, (height, width), transform)
+    noise = Noise((height, width), gsd, streams[2])
+    sun = Sun(math.radians(streams[3].uniform(110, 250)), math.radians(streams[3].uniform(*look.sun)))
+    camera = Camera.draw(streams[3])
+    canvas = np.empty((height, width, 3), np.uint8)
+    heights = np.zeros((height, width), np.float32)
+    paint_ground(canvas, world, look, noise, streams[4])
+    for index, window in enumerate(ndimage.find_objects(labels)):
+        if window is not None:
+            paint_roof(canvas, heights, window, labels[window] == index + 1, owners[index], noise, sun)
+    put_boxes(canvas, heights, labels, world.boxes, gsd)
+    plant_trees(canvas, heights, world, look, noise, sun, streams[5])
+    image = expose(canvas, heights, gsd, sun, camera, seed)
+    image[:, ~valid] = 0
+    return Sample(image, valid, labels > 0, footprints, transform, CRS.from_user_input(crs))
+
+
+def _flight(width: float, height: float, share: float, rng: np.random.Generator) -> Polygon:
+    """What the flight covered: all but a ragged corner that holds ``share`` of the area."""
+    corners = [(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)]
+    if share <= 0:
+        return Polygon(corners)
+    slant = rng.uniform(1.3, 2.6)
+    along = min(math.sqrt(2 * share * slant * width * height), 0.9 * width)
+    down = 2 * share * width * height / along
+    t = np.linspace(0, 1, 9)
+    sway = rng.normal(0, 0.006, 9) * (width + height) * np.sin(math.pi * t)
+    edge = [(float(width - along * (1 - s)), float(max(0.0, down * s + w))) for s, w in zip(t, sway, strict=True)]
+    return Polygon([(0.0, 0.0), *edge, (width, height), (0.0, height)]).buffer(0)
+
+
+def _footprints(
+    world: World, covered: Polygon, origin: tuple[float, float], crs: str
+) -> tuple[list[Building], geopandas.GeoDataFrame]:
+    """Buildings cut to what the flight covered, and their footprints in ``crs``."""
+    owners: list[Building] = []
+    shapes, rows = [], []
+    for building in world.buildings:
+        shape = building.footprint
+        pieces = [shape] if covered.contains(shape) else polygons(shape.intersection(covered), LEAST_PIECE)
+        for piece in pieces:
+            owners.append(building)
+            shapes.append(affinity.affine_transform(piece, [1, 0, 0, -1, origin[0], origin[1]]))
+            rows.append((len(owners), building.kind, round(building.eaves, 1)))
+    table: dict[str, Any] = {name: [row[i] for row in rows] for i, name in enumerate(("id", "kind", "height_m"))}
+    return owners, geopandas.GeoDataFrame(table, geometry=shapes, crs=crs)
+
+
+def _burn(footprints: geopandas.GeoDataFrame, shape: tuple[int, int], transform: Affine) -> np.ndarray:
+    """Footprint numbers from 1, int32 (row, col)."""
+    if footprints.empty:
+        return np.zeros(shape, np.int32)
+    pairs = zip(footprints.geometry, range(1, len(footprints) + 1), strict=True)
+    labels: np.ndarray = rasterize(pairs, shape, transform=transform, dtype="int32")
+    return labels
+
+
+def write(sample: Sample, scene: Path, footprints: Path | None, overwrite: bool = True) -> None:
+    """Write the scene as a tiled WebP GeoTIFF with a mask band, and its footprints as a GeoPackage."""
+    from geoseg.core.grid import Grid
+    from geoseg.io.raster import write_array
+
+    grid = Grid(sample.crs, sample.transform, *sample.valid.shape)
+    write_array(scene, sample.image, grid, nodata=0, overwrite=overwrite, options={"zstd_level": 9})
+    if footprints:
+        footprints.unlink(missing_ok=True)
+        sample.footprints.to_file(footprints, layer="footprints")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the scene, a GeoTIFF")
+    parser.add_argument("--footprints", type=Path, help="the footprints, a GeoPackage")
+    parser.add_argument("--height", type=int, default=1800, help="rows")
+    parser.add_argument("--width", type=int, default=2400, help="columns")
+    parser.add_argument("--gsd", type=float, default=0.3, help="metres per pixel")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--style", choices=sorted(STYLES), default="mixed")
+    parser.add_argument("--crs", default="EPSG:32633", help="a projected CRS in metres")
+    parser.add_argument("--nodata", type=float, default=0.03, help="share of the area beyond the flight's edge")
+    args = parser.parse_args()
+    sample = render(args.height, args.width, args.gsd, args.seed, args.crs, ORIGIN, args.style, args.nodata)
+    write(sample, args.output, args.footprints)
+    print(f"{args.output}: {args.width} x {args.height} px, {len(sample.footprints)} footprints")
+
+
+if __name__ == "__main__":
+    main()
