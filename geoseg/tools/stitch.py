@@ -1,0 +1,198 @@
+"""Put georeferenced chips, in any order and with any overlap, back into one mosaic."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from affine import Affine
+from rasterio.io import DatasetWriter
+from rasterio.windows import Window
+
+from geoseg.core.grid import Grid
+from geoseg.core.overlay import Overlay, taper
+from geoseg.errors import UnsuitableError
+from geoseg.io.raster import Scene, create_raster, open_scene
+from geoseg.tools.report import Progress, Report, no_progress
+
+# Values (of all bands) held at a time; rows are a multiple of the output's blocks.
+STRIP_VALUES = 2**24
+BLOCK = 256
+# Parts of a pixel by which a chip may lie off the grid of the others.
+TOLERANCE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class StitchReport(Report):
+    """``chips`` stitched, the mosaic's size in pixels, ``valid_fraction`` of its pixels that hold data."""
+
+    chips: int
+    height: int
+    width: int
+    bands: int
+    valid_fraction: float
+
+
+@dataclass(frozen=True)
+class _Sort:
+    """What all chips have in common, and what the mosaic takes over; ``nodata`` is None where they differ in it."""
+
+    bands: int
+    dtype: str
+    nodata: float | None
+    masked: bool
+    tags: dict[str, str]
+    scales: tuple[float, ...]
+    descriptions: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Paths of the chips, in the order given, their boxes int (chip, (top, left, bottom, right)) on the mosaic's grid."""
+
+    paths: tuple[str, ...]
+    boxes: np.ndarray
+    grid: Grid
+    sort: _Sort
+
+    @property
+    def gaps(self) -> bool:
+        """Whether the mosaic has pixels that may be without data."""
+        top, left, bottom, right = self.boxes.T
+        covered = shapely.union_all(shapely.box(left, top, right, bottom)).area
+        return self.sort.masked or covered < self.grid.height * self.grid.width
+
+
+def run(
+    chips: Sequence[Path | str],
+    output: Path | str,
+    *,
+    blend: str = "hann",
+    overwrite: bool = False,
+    creation_options: dict[str, Any] | None = None,
+    progress: Progress = no_progress,
+) -> StitchReport:
+    """Stitch ``chips`` into ``output``, on the grid that they share and with their dtype and bands.
+
+    ``blend`` says what counts where chips overlap: ``hann`` (weights that fall towards a chip's border), ``mean``, ``max``,
+    or the ``first`` or ``last`` in the order given. Gaps are the chips' nodata, or masked out where they have none. Holds
+    some rows of the mosaic at a time. Raises UnsuitableError where a chip does not fit the first one.
+    """
+    start = time.perf_counter()
+    plan = _plan([str(chip) for chip in chips])
+    grid, sort = plan.grid, plan.sort
+    masked = sort.nodata is None and plan.gaps
+    advance, valid_pixels = progress("stitch", grid.height), 0
+    with create_raster(
+        output,
+        grid,
+        count=sort.bands,
+        dtype=sort.dtype,
+        nodata=sort.nodata,
+        tags=sort.tags,
+        overwrite=overwrite,
+        options=creation_options,
+    ) as out:
+        _describe(out, sort)
+        for window, image, valid in _strips(plan, blend):
+            out.write(image, window=window)
+            if masked:
+                out.write_mask(valid, window=window)
+            valid_pixels += int(np.count_nonzero(valid))
+            advance(window.height)
+    return StitchReport(
+        command="stitch",
+        inputs=plan.paths,
+        outputs=(str(output),),
+        seconds=time.perf_counter() - start,
+        chips=len(plan.paths),
+        height=grid.height,
+        width=grid.width,
+        bands=sort.bands,
+        valid_fraction=valid_pixels / (grid.height * grid.width),
+    )
+
+
+def _plan(paths: list[str]) -> _Plan:
+    if not paths:
+        raise UnsuitableError("there are no chips to stitch")
+    grids, sorts = [], []
+    for path in paths:
+        with open_scene(path) as scene:
+            grids.append(scene.grid)
+            sorts.append(_sort(scene))
+    for path, grid, sort in zip(paths, grids, sorts, strict=True):
+        _check(path, grid, sort, paths[0], grids[0], sorts[0])
+    if len(paths) > 1 and all(grid.crs is None and grid.transform.is_identity for grid in grids):
+        raise UnsuitableError(f"{paths[0]}: chips without a georeference cannot be placed")
+    corners = np.array([_offset(path, grid, grids[0]) for path, grid in zip(paths, grids, strict=True)])
+    boxes = np.hstack([corners, corners + [grid.shape for grid in grids]])
+    top, left = (int(edge) for edge in boxes[:, :2].min(axis=0))
+    boxes = boxes - [top, left, top, left]
+    height, width = (int(edge) for edge in boxes[:, 2:].max(axis=0))
+    grid = Grid(grids[0].crs, grids[0].transform * Affine.translation(left, top), height, width)
+    nodata = sorts[0].nodata if len({str(sort.nodata) for sort in sorts}) == 1 else None
+    masked = any(sort.masked for sort in sorts)
+    return _Plan(tuple(paths), boxes, grid, _Sort(**{**vars(sorts[0]), "nodata": nodata, "masked": masked}))
+
+
+def _sort(scene: Scene) -> _Sort:
+    tags = {name: text for name, text in scene.tags.items() if name != "AREA_OR_POINT"}
+    bands = slice(scene.bands)
+    scales, descriptions = scene.dataset.scales[bands], scene.dataset.descriptions[bands]
+    return _Sort(scene.bands, scene.dtype, scene.nodata, scene.has_mask, tags, scales, descriptions)
+
+
+def _check(path: str, grid: Grid, sort: _Sort, first_path: str, first: Grid, first_sort: _Sort) -> None:
+    if grid.crs != first.crs:
+        names = [g.crs.to_string() if g.crs else "none" for g in (grid, first)]
+        raise UnsuitableError(f"{path}: its CRS is {names[0]}, that of {first_path} {names[1]}")
+    if (sort.bands, sort.dtype) != (first_sort.bands, first_sort.dtype):
+        raise UnsuitableError(
+            f"{path}: has {sort.bands} bands of {sort.dtype}, {first_path} {first_sort.bands} of {first_sort.dtype}"
+        )
+
+
+def _offset(path: str, grid: Grid, first: Grid) -> tuple[int, int]:
+    """Row and column of a chip's upper left pixel on the first chip's grid; UnsuitableError where the pixels do not meet."""
+    to_first = ~first.transform * grid.transform
+    col, row = round(to_first.c), round(to_first.f)
+    for x, y in ((0, 0), (grid.width, 0), (0, grid.height)):
+        at_x, at_y = to_first * (x, y)
+        if max(abs(at_x - col - x), abs(at_y - row - y)) > TOLERANCE:
+            raise UnsuitableError(
+                f"{path}: its pixels do not fall on those of the first chip", "stitch takes chips of one grid; warp them first"
+            )
+    return row, col
+
+
+def _describe(out: DatasetWriter, sort: _Sort) -> None:
+    if any(scale != 1 for scale in sort.scales):
+        out.scales = sort.scales
+    for band, text in enumerate(sort.descriptions, 1):
+        if text:
+            out.set_band_description(band, text)
+
+
+def _strips(plan: _Plan, blend: str) -> Iterator[tuple[Window, np.ndarray, np.ndarray]]:
+    """Windows of whole rows of the mosaic with their image (band, row, col) and valid (row, col)."""
+    height, width = plan.grid.shape
+    rows = max(1, STRIP_VALUES // (width * plan.sort.bands * BLOCK)) * BLOCK
+    for top in range(0, height, rows):
+        strip = Window(0, top, width, min(rows, height - top))
+        overlay = Overlay((plan.sort.bands, strip.height, width), plan.sort.dtype, blend)
+        bottom = top + strip.height
+        for index in np.flatnonzero((plan.boxes[:, 0] < bottom) & (plan.boxes[:, 2] > top)):
+            first, left, last, _ = (int(edge) for edge in plan.boxes[index])
+            own = slice(max(top - first, 0), min(bottom, last) - first)
+            with open_scene(plan.paths[index]) as scene:
+                size = scene.grid.shape
+                chip = scene.read(Window(0, own.start, size[1], own.stop - own.start))
+            weight = np.outer(taper(size[0])[own], taper(size[1])) if blend == "hann" else None
+            overlay.add(max(first - top, 0), left, chip.image, chip.valid, weight)
+        yield strip, *overlay.result(plan.sort.nodata or 0)
