@@ -19,8 +19,6 @@ from geoseg.io.scenes import read_toml
 from geoseg.specs import Quantity
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-# Of one run alone: neither in the environment nor in a configuration
-EPHEMERAL = ("help", "print-config", "config")
 SOURCES = {
     ParameterSource.COMMANDLINE: "command line",
     ParameterSource.ENVIRONMENT: "environment",
@@ -52,14 +50,14 @@ class Command(click.Command):
 
     def __init__(self, name: str | None, params: list[click.Parameter], **attributes: Any) -> None:
         super().__init__(name, context_settings=CONTEXT, params=[*params, *_common()], **attributes)
-        for option in self.settings():
+        for option in self.params:
             name = key(option).replace("-", "_").upper()
-            if isinstance(option, click.Option):
+            if isinstance(option, click.Option) and name != "PRINT_CONFIG":
                 option.envvar = [f"GEOSEG_{(self.name or '').upper()}_{name}", f"GEOSEG_{name}"]
 
     def settings(self) -> Iterator[click.Parameter]:
-        """Parameters that the environment and a configuration may set."""
-        return (parameter for parameter in self.params if key(parameter) not in EPHEMERAL)
+        """Parameters that a configuration may set."""
+        return (parameter for parameter in self.params if key(parameter) not in ("config", "print-config"))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         required = [p for p in self.params if p.required] if "--print-config" in args else []

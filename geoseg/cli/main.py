@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import select
 import signal
 import sys
 import traceback
@@ -12,6 +13,7 @@ import warnings
 from types import FrameType
 
 import click
+from click.shell_completion import shell_complete
 
 from geoseg import __version__
 from geoseg.cli.command import CONTEXT, Session
@@ -35,6 +37,7 @@ EXTRAS = {
     "dask": "dask",
     "distributed": "dask",
 }
+COMPLETE = "_GEOSEG_COMPLETE"
 ISSUES = "run it again with --debug and report what it prints"
 
 
@@ -79,9 +82,13 @@ def run(args: list[str]) -> int:
         with warnings.catch_warnings():
             if not sys.warnoptions:
                 warnings.simplefilter("ignore")
-            code = cli.main(args, prog_name="geoseg", standalone_mode=False, obj=session)
-            sys.stdout.flush()
-            return code if isinstance(code, int) else 0
+            if how := os.environ.get(COMPLETE):
+                return shell_complete(cli, {"obj": session}, "geoseg", COMPLETE, how)
+            with cli.make_context("geoseg", list(args), obj=session) as ctx:
+                cli.invoke(ctx)
+            return 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
     except SystemExit:
         raise
     except BaseException as error:  # the one place: everything ends here, as one line
@@ -91,7 +98,7 @@ def run(args: list[str]) -> int:
 
 
 def _report(error: BaseException) -> int:
-    if isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt):
         return _say("interrupted", 130)
     if isinstance(error, GeosegError):
         return _say(str(error), error.exit_code)
@@ -116,12 +123,11 @@ def _say(message: str, code: int) -> int:
 
 def _reader_is_gone() -> bool:
     """Whether it is stdout that broke (`geoseg ... | head`); what is left to write then goes nowhere."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    if gone := any(event & select.POLLERR for _, event in poll.poll(0)):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    return gone
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -1,0 +1,90 @@
+"""Flag > environment > configuration > default, and a configuration that can be read back."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from geoseg.cli import main
+from geoseg.cli.options import fractions, numbers
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "geoseg.toml"
+    path.write_text("overlap = 10\nseed = 10\nepochs = 3\n\n[tile]\nseed = 20\nblock-size = 20\nmax_nodata = 0.2\n")
+    return path
+
+
+def shown(capsys: pytest.CaptureFixture[str], *args: str) -> dict[str, tuple[object, str]]:
+    """Settings of `geoseg tile ARGS --print-config`: value and source by name."""
+    assert main.run(["tile", *args, "--print-config"]) == 0
+    text = capsys.readouterr().out
+    values = tomllib.loads(text)["tile"]
+    sources = {line.split(" = ")[0]: line.split("  # ")[1] for line in text.splitlines() if " = " in line}
+    return {name: (value, sources[name]) for name, value in values.items()}
+
+
+def test_each_source_beats_the_next(config: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("GEOSEG_TILE_SIZE", "300")
+    monkeypatch.setenv("GEOSEG_SIZE", "200")
+    monkeypatch.setenv("GEOSEG_SEED", "30")
+    monkeypatch.setenv("GEOSEG_BLOCK_SIZE", "30")
+    settings = shown(capsys, "--config", str(config), "--block-size", "40")
+    assert settings["block-size"] == (40, "command line")
+    assert settings["seed"] == (30, "environment")
+    assert settings["size"] == (300, "environment")
+    assert settings["max-nodata"] == (0.2, "config")
+    assert settings["overlap"] == (10, "config")
+    assert settings["edge"] == ("shift", "default")
+
+
+def test_a_table_beats_the_top(config: Path, capsys) -> None:
+    assert shown(capsys, "--config", str(config))["seed"] == (20, "config")
+
+
+def test_the_configuration_may_come_from_the_environment(config: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("GEOSEG_CONFIG", str(config))
+    assert shown(capsys)["overlap"] == (10, "config")
+
+
+def test_what_is_printed_can_be_read_back(tmp_path: Path, capsys) -> None:
+    args = ["--size", "96", "--split", "0.5,0.25,0.25", "-b", "3,1-2", "--rescale", "percentile:2,98", "--labels", 'a "b".gpkg']
+    first = shown(capsys, *args)
+    main.run(["tile", *args, "--print-config"])
+    (tmp_path / "again.toml").write_text(capsys.readouterr().out)
+    again = shown(capsys, "--config", str(tmp_path / "again.toml"))
+    assert {name: value for name, (value, _) in again.items()} == {name: value for name, (value, _) in first.items()}
+    assert again["bands"] == ([3, 1, 2], "config")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sise = 3", "sise is no setting"),
+        ("[tile]\nepochs = 3", "epochs is no setting"),
+        ("[tiles]\nsize = 3", "tiles is no setting"),
+        ("tile = 3", "tile is no setting"),
+        ("size = [", "is not TOML"),
+        ('size = "big"', "'big' is not a valid integer"),
+    ],
+)
+def test_slips_in_a_configuration_are_errors(text: str, said: str, tmp_path: Path, capsys) -> None:
+    path = tmp_path / "slip.toml"
+    path.write_text(text)
+    assert main.run(["tile", "a.tif", "-o", "b", "--config", str(path)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_missing_configuration_is_a_missing_input(capsys) -> None:
+    assert main.run(["tile", "a.tif", "-o", "b", "--config", "missing.toml"]) == 3
+
+
+def test_lists_as_typed() -> None:
+    assert numbers("3,1-2") == (3, 1, 2)
+    assert fractions("0.5, .25,0.25") == (0.5, 0.25, 0.25)
+    for bad in ("", "0", "3-1", "1;2", "-1"):
+        with pytest.raises(ValueError, match="band numbers"):
+            numbers(bad)
