@@ -1,0 +1,34 @@
+"""``geoseg stitch``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from geoseg.cli import options
+from geoseg.cli.command import command
+
+
+@command
+@options.chips
+@options.output
+@click.option(
+    "--blend",
+    type=click.Choice(["hann", "mean", "max", "first", "last"]),
+    default="hann",
+    show_default=True,
+    help="What counts where chips overlap.",
+)
+@options.creation_options
+@options.overwrite
+def stitch(as_json: bool, **arguments: Any) -> None:
+    """Put georeferenced chips back into one mosaic.
+
+    \b
+    Example:
+        geoseg stitch chips/images -o mosaic.tif
+    """
+    from geoseg.tools import stitch as tool
+
+    options.emit(tool.run(progress=options.progress(), **arguments), as_json)
