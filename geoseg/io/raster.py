@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,20 +87,30 @@ class Scene:
             valid[top : top + height, left : left + width] = ok
         return Chip(image, valid, self.grid.window(window))
 
+    def read_valid(self, window: Window) -> np.ndarray:
+        """Validity alone, bool (row, col), of a window inside the scene: reads no more than it must."""
+        if self.dtype.startswith("float"):
+            return self.read(window).valid
+        if not self.has_mask:
+            return np.ones((int(window.height), int(window.width)), bool)
+        return self._guard(lambda: self.dataset.dataset_mask(window=window) > 0, window)
+
     def _read(self, window: Window, bands: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        try:
-            data = self.dataset.read(bands, window=window)
-            mask = self.dataset.dataset_mask(window=window) > 0 if self.has_mask else None
-        except RasterioError as error:
-            raise InputError(
-                f"{self.path}: cannot be read at row {window.row_off}, column {window.col_off}: it is damaged"
-            ) from error
+        data = self._guard(lambda: self.dataset.read(bands, window=window), window)
+        mask = self._guard(lambda: self.dataset.dataset_mask(window=window) > 0, window) if self.has_mask else None
         ok = np.ones(data.shape[1:], bool) if mask is None else mask
         if data.dtype.kind == "f":
             ok = ok & np.isfinite(data).all(axis=0)
         if not ok.all():
             data = np.where(ok, data, 0)
         return data, ok
+
+    def _guard(self, read: Callable[[], np.ndarray], window: Window) -> np.ndarray:
+        try:
+            return read()
+        except RasterioError as error:
+            place = f"row {int(window.row_off)}, column {int(window.col_off)}"
+            raise InputError(f"{self.path}: cannot be read at {place}: it is damaged") from error
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Streams over the windows of a scene."""

@@ -1,0 +1,183 @@
+"""A scene through a model: windows -> forward -> blended strips of probability, in the memory of one row of windows.
+
+Reading runs ahead in one thread; whoever takes the strips may do so in another (:func:`geoseg.engine.ahead.ahead`), so that
+reading, forward and post-processing overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from rasterio.windows import Window
+
+from geoseg.core.bands import percentile_stretch, to_unit
+from geoseg.core.burn import Burner
+from geoseg.core.grid import Grid
+from geoseg.core.mosaic import StripBlender
+from geoseg.core.tiling import Tile, offsets, tiles
+from geoseg.engine.ahead import Clock, ahead
+from geoseg.errors import UnsuitableError
+from geoseg.io.raster import Scene
+from geoseg.models.runtimes import Runtime
+from geoseg.specs import ModelSpec, PredictSpec, Stretch, TilingSpec
+
+Strip = tuple[int, np.ndarray, np.ndarray]
+
+# A scene within this factor of the model's GSD is read as it is: networks are trained to bear more
+GSD_TOLERANCE = 1.2
+MAX_ENLARGEMENT = 4.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a scene goes through a model: which bands, stretched how, in which windows."""
+
+    bands: tuple[int, ...]
+    stretch: Stretch | None
+    tiling: TilingSpec
+    margin: int
+    tiles: int
+    warnings: tuple[str, ...]
+
+
+def working_gsd(model: ModelSpec, grid: Grid, path: str) -> float | None:
+    """GSD in metres to read a scene at, None as it is. Raises UnsuitableError where the scene is far too coarse."""
+    if model.gsd is None or grid.gsd is None or 1 / GSD_TOLERANCE <= grid.gsd / model.gsd <= GSD_TOLERANCE:
+        return None
+    if grid.gsd > MAX_ENLARGEMENT * model.gsd:
+        raise UnsuitableError(
+            f"{path}: has {grid.gsd:.2f} m a pixel, too coarse for a model of {model.gsd:.2f} m", "use a model of its GSD"
+        )
+    return model.gsd
+
+
+def plan(scene: Scene, runtime: Runtime, spec: PredictSpec, bands: tuple[int, ...] | None = None) -> Plan:
+    """Raises UnsuitableError where the scene has too few bands, or no valid pixel to stretch by."""
+    model = runtime.spec
+    warnings: list[str] = []
+    if bands is None:
+        if scene.bands < model.bands:
+            raise UnsuitableError(
+                f"{scene.path}: has {scene.bands} bands, the model takes {model.bands}",
+                "repeat some: --bands 1,1,1" if scene.bands == 1 else "choose them with --bands",
+            )
+        bands = tuple(range(1, model.bands + 1))
+        if scene.bands > model.bands:
+            warnings.append(f"{scene.path}: of its {scene.bands} bands the first {model.bands} are taken")
+    if len(bands) != model.bands:
+        raise UnsuitableError(f"{scene.path}: --bands names {len(bands)} bands, the model takes {model.bands}")
+    stretch = model.stretch
+    if scene.dtype != model.dtype:
+        stretch = _own_stretch(scene, bands)
+        warnings.append(f"{scene.path}: {scene.dtype} stretched from its 2nd to 98th percentile, the model takes {model.dtype}")
+    overlap = min(runtime.size // 8, 128) if spec.overlap is None else spec.overlap
+    tiling = TilingSpec(runtime.size, overlap)
+    count = len(offsets(scene.grid.height, tiling.size, tiling.stride)) * len(
+        offsets(scene.grid.width, tiling.size, tiling.stride)
+    )
+    return Plan(bands, stretch, tiling, min(model.margin, overlap // 4), count, tuple(warnings))
+
+
+def _own_stretch(scene: Scene, bands: tuple[int, ...]) -> Stretch:
+    height, width = scene.grid.shape
+    rows = [Window(0, row, width, min(64, height - row)) for row in range(0, height, max(64, 64 * (height // 4096)))]
+    chips = (scene.read(window, bands) for window in rows)
+    return percentile_stretch(((chip.image, chip.valid) for chip in chips), 2, 98)
+
+
+def strips(
+    scene: Scene,
+    runtime: Runtime,
+    plan: Plan,
+    *,
+    tta: str = "none",
+    batch_size: int = 1,
+    area: Burner | None = None,
+    clock: Clock,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Iterator[Strip]:
+    """``(first row, probability float32 (channel, row, col), valid bool (row, col))`` from top to bottom.
+
+    Pixels without data, and outside of ``area`` where given (polygons in the scene's CRS), are not valid. Windows without a
+    valid pixel are not computed. ``advance`` is told of every window.
+    """
+    shape = scene.grid.shape
+    blender = StripBlender(shape, plan.tiling, channels=runtime.spec.channels, margin=plan.margin)
+    band = np.zeros((plan.tiling.size, shape[1]), bool)
+
+    def finish() -> Strip:
+        with clock("blend"):
+            row, probability = blender.finish_row()
+            return row, probability, band[: probability.shape[1]].copy()
+
+    for batch in _batched(ahead(_windows(scene, plan, area, clock)), batch_size):
+        with clock("forward"):
+            results = _forward(runtime, batch, tta)
+        for (tile, _, valid), result in zip(batch, results, strict=True):
+            while blender.row < tile.row:
+                yield finish()
+            window = tile.window
+            band[: window.height, window.col_off : window.col_off + window.width] = valid
+            if result is not None:
+                with clock("blend"):
+                    blender.add(tile, result)
+            advance(1)
+    while not blender.done:
+        yield finish()
+
+
+Read = tuple[Tile, np.ndarray | None, np.ndarray]
+
+
+def _windows(scene: Scene, plan: Plan, area: Burner | None, clock: Clock) -> Iterator[Read]:
+    """Tile, image float32 (band, size, size) or None where nothing is valid, validity of the tile's window."""
+    size = plan.tiling.size
+    for tile in tiles(scene.grid.shape, plan.tiling):
+        with clock("read"):
+            chip = scene.read(tile.window, plan.bands)
+            valid = chip.valid
+            if area is not None and valid.any():
+                valid = valid & (area.burn(chip.grid) > 0)
+            image = None
+            if valid.any():
+                image = to_unit(chip.image, plan.stretch)
+                height, width = valid.shape
+                if (height, width) != (size, size):
+                    image = np.pad(image, ((0, 0), (0, size - height), (0, size - width)), mode="symmetric")
+        yield tile, image, valid
+
+
+def _batched(reads: Iterator[Read], size: int) -> Iterator[list[Read]]:
+    batch: list[Read] = []
+    for read in reads:
+        batch.append(read)
+        if sum(image is not None for _, image, _ in batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _forward(runtime: Runtime, batch: list[Read], tta: str) -> list[np.ndarray | None]:
+    images = [image for _, image, _ in batch if image is not None]
+    if not images:
+        return [None] * len(batch)
+    results = iter(_augmented(runtime, np.stack(images), tta))
+    return [None if image is None else next(results) for _, image, _ in batch]
+
+
+def _augmented(runtime: Runtime, images: np.ndarray, tta: str) -> np.ndarray:
+    """Mean over the flips, or over all eight symmetries of the square, each turned back."""
+    if tta == "none":
+        return runtime(images)
+    turns = range(4) if tta == "d4" else (0, 2)
+    total = np.zeros((), np.float32)
+    for turn in turns:
+        for flip in (False, True):
+            view = np.rot90(images, turn, (2, 3))
+            view = np.ascontiguousarray(view[..., ::-1] if flip else view)
+            out = runtime(view)
+            total = total + np.rot90(out[..., ::-1] if flip else out, -turn, (2, 3))
+    return np.ascontiguousarray(total / (2 * len(turns)))

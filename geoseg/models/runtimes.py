@@ -1,0 +1,253 @@
+"""What runs a model: OpenVINO (ONNX on CPUs), ONNX Runtime, torch. All behind one call."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from geoseg.errors import InputError, ModelError, ResourceError
+from geoseg.specs import ModelSpec, PredictSpec
+
+BUNDLED = "default.onnx"
+
+
+class Runtime(Protocol):
+    """A model ready to run.
+
+    Called with float32 (batch, band, size, size) in [0, 1] it returns probabilities float32 (batch, channel, size, size): one
+    channel, the building's, for two classes, else one a class. ``size`` is the side of its windows in pixels, ``name`` says
+    what computes and in what precision.
+    """
+
+    spec: ModelSpec
+    size: int
+    name: str
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray: ...
+
+
+def bundled() -> Path:
+    """The model that comes with geoseg. Raises ModelError where the package was built without it."""
+    path = Path(str(resources.files("geoseg"))) / "weights" / BUNDLED
+    if not path.is_file():
+        raise ModelError("the bundled model is missing from this installation", "name one with --model")
+    return path
+
+
+def kind(path: Path) -> str:
+    """``safetensors`` or ``onnx``, by the first bytes."""
+    if not path.is_file():
+        raise InputError(f"{path}: does not exist")
+    with path.open("rb") as file:
+        head = file.read(9)
+    if head[8:9] == b"{":
+        return "safetensors"
+    if head[:1] == b"\x08":  # protobuf's tag of field 1, ir_version, which comes first in every ONNX file
+        return "onnx"
+    raise ModelError(f"{path}: is not a model", "geoseg reads .safetensors of `geoseg train` and .onnx")
+
+
+def open_runtime(model: Path | None, spec: PredictSpec, extent: int) -> Runtime:
+    """The runtime for ``model`` (the bundled one by default) and a scene whose longer side is ``extent`` pixels.
+
+    Raises ModelError (unreadable, malformed), ResourceError (a device or a package that is not there).
+    """
+    path = model or bundled()
+    found = kind(path)
+    if found == "safetensors":
+        if spec.runtime not in ("auto", "torch"):
+            raise ModelError(f"{path}: --runtime {spec.runtime} runs exported models", "see `geoseg export`")
+        return _torch(path, spec, extent)
+    if spec.runtime == "torch":
+        raise ModelError(f"{path}: --runtime torch runs .safetensors models")
+    return _onnx(path, spec, extent) if spec.runtime == "onnx" else _openvino(path, spec, extent)
+
+
+def read_spec(path: Path) -> ModelSpec:
+    """ModelSpec of a model file of any kind, without loading its weights into a runtime."""
+    if kind(path) == "safetensors":
+        from geoseg.models.modelfile import read_spec as read
+
+        return read(path)
+    return _openvino_model(path)[1]
+
+
+def _window(spec: PredictSpec, preferred: int, extent: int) -> int:
+    """Side of the windows: as asked for, else ``preferred``, no larger than a small scene needs; a multiple of 32."""
+    size = spec.tile_size or min(preferred, extent)
+    return max(64, -(-size // 32) * 32)
+
+
+# OpenVINO
+
+
+def import_openvino() -> Any:
+    """The openvino package, its telemetry replaced by its own stub: nothing is ever sent.
+
+    openvino falls back to the stub where ``openvino_telemetry`` cannot be imported, and None makes it so.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
+def _openvino_model(path: Path) -> tuple[Any, ModelSpec]:
+    openvino = import_openvino()
+    try:
+        model = openvino.Core().read_model(path)
+    except RuntimeError as error:
+        raise ModelError(f"{path}: cannot be read as ONNX") from error
+    info = model.get_rt_info()
+    metadata = info["framework"].value if "framework" in info else {}
+    return model, _spec_of({str(k): str(v.value if hasattr(v, "value") else v) for k, v in metadata.items()}, path)
+
+
+def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
+    if predict.device not in ("auto", "cpu"):
+        raise ResourceError(f"{path}: ONNX models run on the CPU here, not on {predict.device}")
+    model, spec = _openvino_model(path)
+    size = _window(predict, 1024, extent)
+    if len(model.inputs) != 1 or len(model.input(0).partial_shape) != 4:
+        raise ModelError(f"{path}: does not take one batch of images")
+    try:
+        model.reshape([predict.batch_size, spec.bands, size, size])
+    except RuntimeError as error:
+        raise ModelError(f"{path}: cannot run at windows of {size} pixels", f"try --tile-size {spec.size}") from error
+    hints = {"PERFORMANCE_HINT": "LATENCY"}
+    if predict.precision != "auto":
+        hints["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[predict.precision]
+    compiled = import_openvino().Core().compile_model(model, "CPU", hints)
+    request = compiled.create_infer_request()
+    precision = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+    return _Graph(spec, size, f"openvino {precision}", lambda batch: request.infer({0: batch})[compiled.output(0)], path)
+
+
+# ONNX Runtime
+
+
+def _onnx(path: Path, predict: PredictSpec, extent: int) -> Runtime:
+    try:
+        import onnxruntime as ort
+    except ImportError as error:
+        raise ResourceError("--runtime onnx needs onnxruntime", "pip install onnxruntime") from error
+    cuda = predict.device.startswith("cuda")
+    if cuda and "CUDAExecutionProvider" not in ort.get_available_providers():
+        raise ResourceError("this onnxruntime has no CUDA", "pip install onnxruntime-gpu, or --device cpu")
+    try:
+        session = ort.InferenceSession(path, providers=["CUDAExecutionProvider" if cuda else "CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no public base
+        raise ModelError(f"{path}: cannot be read as ONNX") from error
+    spec = _spec_of(session.get_modelmeta().custom_metadata_map, path)
+    side = session.get_inputs()[0].shape[-1]
+    size = side if isinstance(side, int) else _window(predict, 1024, extent)
+    name = session.get_inputs()[0].name
+    return _Graph(spec, size, "onnxruntime fp32", lambda batch: session.run(None, {name: batch})[0], path)
+
+
+class _Graph:
+    """An ONNX graph under either runtime: probabilities out, the building's channel alone where there are two classes."""
+
+    def __init__(self, spec: ModelSpec, size: int, name: str, infer: Callable[[np.ndarray], Any], path: Path) -> None:
+        self.spec, self.size, self.name = spec, size, name
+        self._infer, self._path = infer, path
+        self._mean = np.array(dict(spec.options).get("mean", [0.0]), np.float32)[:, None, None]
+        self._std = np.array(dict(spec.options).get("std", [1.0]), np.float32)[:, None, None]
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        if self._mean.any() or (self._std != 1).any():
+            batch = (batch - self._mean) / self._std
+        out = np.asarray(self._infer(batch), np.float32)
+        if self.spec.channels == 1 and out.shape[1] == 2:
+            out = out[:, 1:]
+        if out.shape[1:] != (self.spec.channels, *batch.shape[2:]):
+            raise ModelError(f"{self._path}: gives {out.shape[1:]} for {len(self.spec.classes)} classes of {batch.shape[2:]}")
+        return out.copy()
+
+
+def _spec_of(metadata: dict[str, str], path: Path) -> ModelSpec:
+    """geoseg's own description, else what QGIS Deepness and GeoDeep write into ONNX models for themselves."""
+    try:
+        if "geoseg" in metadata:
+            return ModelSpec.from_json(metadata["geoseg"])
+        plain = {key: json.loads(value) for key, value in metadata.items() if value[:1] in '{["0123456789'}
+        if plain.get("model_type") != "Segmentor":
+            raise ModelError("does not say what it expects", "it lacks the metadata of geoseg, Deepness or GeoDeep")
+        names = plain["class_names"]
+        return ModelSpec(
+            "onnx",
+            classes=tuple(str(names[str(i)]) for i in range(len(names))),
+            gsd=float(plain["resolution"]) / 100,
+            size=int(plain.get("tile_size") or plain["tiles_size"]),
+            threshold=min(max(float(plain.get("seg_thresh", 0.5)), 0.01), 0.99),
+            options=(("mean", plain.get("standardization_mean", [0.0])), ("std", plain.get("standardization_std", [1.0]))),
+        )
+    except ModelError as error:
+        raise ModelError(f"{path}: {error.message}", error.hint) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: its metadata is malformed") from error
+
+
+# torch
+
+
+def _torch(path: Path, predict: PredictSpec, extent: int) -> Runtime:
+    from geoseg.models.modelfile import load
+
+    spec, state = load(path)
+    import torch
+
+    from geoseg.models.registry import build, load_weights
+
+    device = _device(predict.device)
+    model = build(spec)
+    load_weights(model, state, str(path))
+    model = model.eval().to(device).to(memory_format=torch.channels_last)
+    dtype = _dtype(predict.precision, device)
+
+    def infer(batch: np.ndarray) -> np.ndarray:
+        with torch.inference_mode(), torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None):
+            logits = model(torch.from_numpy(batch).to(device, memory_format=torch.channels_last)).float()
+            return (logits.sigmoid() if spec.channels == 1 else logits.softmax(1)).cpu().numpy()
+
+    size = _window(predict, 1024 if device.type == "cuda" else 512, extent)
+    name = f"torch {device} {str(dtype or torch.float32).removeprefix('torch.')}"
+    return _Torch(spec, size, name, infer)
+
+
+class _Torch:
+    def __init__(self, spec: ModelSpec, size: int, name: str, infer: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.spec, self.size, self.name, self._infer = spec, size, name, infer
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        return self._infer(batch)
+
+
+def _device(name: str) -> Any:
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ResourceError(f"unknown device {name!r}", "auto, cpu or cuda[:N]") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ResourceError(f"there is no device {name} here", "see `geoseg doctor`")
+    return device
+
+
+def _dtype(precision: str, device: Any) -> Any:
+    """Type of autocast; None computes in float32."""
+    import torch
+
+    if precision == "auto":
+        native = device.type == "cuda" or getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
+        precision = "bf16" if native else "fp32"
+    return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
