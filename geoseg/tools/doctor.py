@@ -93,6 +93,10 @@ def run(*, progress: Progress = no_progress) -> DoctorReport:
 
 def _import(name: str) -> tuple[ModuleType | None, str]:
     try:
+        if name == "openvino":
+            from geoseg.models.runtimes import import_openvino
+
+            return import_openvino(), ""
         return importlib.import_module(name), ""
     except ModuleNotFoundError as error:
         return None, "not installed" if error.name == name else f"needs {error.name}"

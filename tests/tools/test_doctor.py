@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geoseg.tools import doctor
+
+
+def test_what_is_there() -> None:
+    report = doctor.run()
+    assert report.packages["numpy"] == np.__version__
+    assert report.libraries.keys() == {"GDAL (rasters)", "GDAL (vectors)", "PROJ", "GEOS"}
+    assert "cpu" in report.runtimes["openvino"]
+    assert not [line for line in report.missing if "for geoseg" in line or "driver" in line]
+
+
+def test_what_is_absent_or_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "brokenpackage.py").write_text("raise ImportError('libmissing.so: not found\\nsecond line')")
+    (tmp_path / "needypackage.py").write_text("import absentpackage")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(
+        doctor,
+        "PACKAGES",
+        {
+            "absentpackage": ("absent-package", "training", "train"),
+            "brokenpackage": ("broken-package", "geoseg", ""),
+            "needypackage": ("needy-package", "export", "export"),
+        },
+    )
+    report = doctor.run()
+    assert report.packages == {"absent-package": None, "broken-package": None, "needy-package": None}
+    assert report.missing == (
+        "absent-package, for training: not installed (pip install 'geoseg[train]')",
+        "broken-package, for geoseg: broken: libmissing.so: not found (pip install 'geoseg')",
+        "needy-package, for export: needs absentpackage (pip install 'geoseg[export]')",
+    )
+    assert report.runtimes == {"openvino": [], "onnx": [], "torch": []}
+
+
+def test_progress_counts_every_package() -> None:
+    seen: list[int] = []
+    totals: list[int] = []
+
+    def progress(stage: str, total: int):
+        totals.append(total)
+        return seen.append
+
+    doctor.run(progress=progress)
+    assert totals == [sum(seen)] == [len(doctor.PACKAGES)]
