@@ -82,6 +82,7 @@ QUANTITY = Text("quantity", Quantity.parse)
 BANDS = Text("bands", numbers)
 FRACTIONS = Text("fractions", fractions)
 FILE = click.Path(path_type=Path)
+OPEN_UNIT = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 # Single options
