@@ -7,7 +7,14 @@ from geoseg.io.kinds import kind_of
 
 HEADS = {
     "raster": [b"II*\0", b"MM\0+", b"\x89PNG\r\n", b"<VRTDataset", b"", b"a text"],
-    "vector": [b"SQLite format 3\0", b"PAR1", b"fgb\3fgb\0", b"\0\0\x27\x0a", b'{"type":"FeatureCollection"', b"\xef\xbb\xbf \n{"],
+    "vector": [
+        b"SQLite format 3\0",
+        b"PAR1",
+        b"fgb\3fgb\0",
+        b"\0\0\x27\x0a",
+        b'{"type":"FeatureCollection"',
+        b"\xef\xbb\xbf \n{",
+    ],
     "model": [b"\xe8\x03\0\0\0\0\0\0{", b"\x08\x0a\x12"],
 }
 
