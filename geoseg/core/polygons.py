@@ -282,7 +282,7 @@ def _assemble(corners: _Corners, sums: np.ndarray) -> Traced:
     points = np.column_stack([corners.x[walk], corners.y[walk]]).astype(np.float64)
     parts = shapely.from_ragged_array(shapely.GeometryType.POLYGON, points, (rings, shells))
     owner = group[order][shells[:-1]]
-    geometry = _gather(parts, owner)
+    geometry = gather(parts, owner)
     footprint = owner[np.flatnonzero(np.diff(owner, prepend=-1))]
     pixels = np.rint(shapely.area(geometry)).astype(np.int64)
     return Traced(geometry, pixels, sums[footprint] * _UNIT)
@@ -313,8 +313,8 @@ def _graph(following: np.ndarray) -> csr_array:
     return csr_array((np.ones(count), following, np.arange(count + 1)), shape=(count, count))
 
 
-def _gather(parts: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Neighbouring parts of one owner become a MultiPolygon."""
+def gather(parts: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Polygons ``parts``, in the order of their ``owner``: one alone stays a Polygon, several become a MultiPolygon."""
     start = np.flatnonzero(np.diff(owner, prepend=-1))
     if len(start) == len(parts):
         return parts
