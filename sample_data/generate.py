@@ -24,12 +24,13 @@ from shapely.geometry import Polygon
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from generator.ground import paint_ground
-from generator.land import compose
 from generator.light import Camera, Sun, expose
 from generator.noise import Noise
 from generator.plants import plant_trees, put_boxes
 from generator.roofs import paint_roof
+from generator.scene import compose
 from generator.styles import STYLES
+from generator.walls import paint_walls
 from generator.world import Building, World, polygons
 
 ORIGIN = (458_400.0, 5_548_800.0)
@@ -96,6 +97,7 @@ def render(
     for index, window in enumerate(ndimage.find_objects(labels)):
         if window is not None:
             paint_roof(canvas, heights, window, labels[window] == index + 1, owners[index], noise, sun)
+            paint_walls(canvas, heights, labels, window, index + 1, owners[index], gsd, sun, camera.lean)
     put_boxes(canvas, heights, labels, world.boxes, gsd)
     plant_trees(canvas, heights, world, look, noise, sun, streams[5])
     image = expose(canvas, heights, gsd, sun, camera, seed)

@@ -136,8 +136,9 @@ def _shade(ids: np.ndarray, crisp: np.ndarray, rows: np.ndarray, tables: dict[st
     mid, clump = noise.tile("mid", rows, cols), noise.tile("clump", rows + 77, cols + 31)
     grain = noise.tile("grain", rows, cols)
     wide = noise.field(1, rows[0], height, width)
-    mix = 0.55 * mid + 0.45 * clump + 0.5 * wide * ~crisp
-    mix = 1 / (1 + np.exp(-2.6 * (mix + tables["bias"][ids] - 0.2)))
+    fleck = noise.tile("grain", rows + 301, cols + 113)
+    mix = 0.5 * mid + 0.3 * clump + np.where(crisp, 0, 0.55 * wide + 0.45 * fleck)
+    mix = 1 / (1 + np.exp(-1.7 * (mix + tables["bias"][ids] - 0.2)))
     contrast = tables["grain"][ids]
     light = (
         1

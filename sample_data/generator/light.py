@@ -17,7 +17,7 @@ class Sun:
 
     azimuth: float
     elevation: float
-    ambient: float = 0.38
+    ambient: float = 0.42
 
     @property
     def towards(self) -> tuple[float, float]:
@@ -29,32 +29,39 @@ class Sun:
         x, y = self.towards
         lit = (nx * x + ny * y) * math.cos(self.elevation) + math.sin(self.elevation)
         direct = np.maximum(lit, 0) / np.sqrt(1 + nx**2 + ny**2) / math.sin(self.elevation)
-        result: np.ndarray = self.ambient + (1 - self.ambient) * np.clip(direct, 0, 1.7)
+        result: np.ndarray = self.ambient + (1 - self.ambient) * np.clip(direct, 0, 1.42)
         return result
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Gain of each band, gamma, haze (added grey), blur in pixels, noise in counts, tint of the shade."""
+    """How the picture is taken: gain of each band, gamma, saturation, haze (added grey), blur in pixels, noise in counts,
+    what is left of each band in the shade, and ``lean``: how far (x, y) a roof stands off its foot, metres a metre of height.
+    """
 
     gain: tuple[float, float, float]
     gamma: float
+    saturation: float
     haze: float
     blur: float
     noise: float
     shade: tuple[float, float, float]
+    lean: tuple[float, float]
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Camera:
         warm, level = rng.normal(0, 0.035), rng.uniform(0.9, 1.12)
-        dark = rng.uniform(0.36, 0.5)
+        dark = rng.uniform(0.34, 0.5)
+        lean, towards = rng.choice([0.0, 0.04, 0.09, 0.15]), rng.uniform(0, 2 * math.pi)
         return cls(
             (level * (1 + warm), level, level * (1 - warm)),
-            float(rng.uniform(0.9, 1.1)),
+            float(rng.uniform(0.88, 1.1)),
+            float(rng.uniform(0.68, 0.98)),
             float(rng.uniform(0, 14)),
             float(rng.uniform(0.45, 0.75)),
             float(rng.uniform(1.2, 3.2)),
             (dark * 0.94, dark, dark * 1.16),
+            (lean * math.cos(towards), lean * math.sin(towards)),
         )
 
 
@@ -105,7 +112,7 @@ def _develop(canvas: np.ndarray, dark: np.ndarray, camera: Camera, rng: np.rando
         bands[i] = ndimage.gaussian_filter(lit, camera.blur)
     luma = bands.mean(axis=0)
     for i in range(3):  # colour is softer than light, as after JPEG
-        bands[i] = luma + ndimage.gaussian_filter(bands[i] - luma, 1.1)
+        bands[i] = luma + camera.saturation * ndimage.gaussian_filter(bands[i] - luma, 1.1)
         tone = np.maximum(bands[i] * camera.gain[i], 0) / 255
         bands[i] = 255 * tone**camera.gamma * (1 - camera.haze / 255) + camera.haze
     grain = ndimage.gaussian_filter(rng.standard_normal(dark.shape, np.float32), 0.5) * 1.6

@@ -28,7 +28,9 @@ def _crown(kind: str, radius: float, gsd: float, sun: Sun, rng: np.random.Genera
         shape = np.clip(1.25 - away / reach, 0, 1)
         height = (5 + radius) * (shape > 0.12) * (0.75 + 0.25 * np.sqrt(shape))
         return (0.75 + 0.5 * shape * star).astype(np.float32), height.astype(np.float32)
-    waves: np.ndarray = sum(rng.normal(0, 0.11 / k) * np.sin(k * angle + rng.uniform(0, 6)) for k in range(2, 7))
+    waves = np.zeros_like(angle)
+    for lobes in range(2, 7):
+        waves += rng.normal(0, 0.11 / lobes) * np.sin(lobes * angle + rng.uniform(0, 6))
     r0, c0 = rng.integers(0, 900, 2)
     k = max(1, round(1.1 / radius / gsd * 0.5))
     clump = noise.tile("clump", r0 + np.arange(len(axis)) * k, c0 + np.arange(len(axis)) * k)

@@ -107,9 +107,10 @@ def _cut(piece: Polygon, rng: np.random.Generator) -> tuple[LineString, list[Pol
 def _road(line: LineString, area: float, name: str, style: Style, rng: np.random.Generator) -> Road:
     quarter = QUARTERS[name]
     main = area > 90000
-    paved = rng.random() < style.paving and (quarter.paved or main)
+    paved = (main and style.paving > 0.5) or (rng.random() < style.paving and (quarter.paved or main))
     width = quarter.road + (rng.uniform(1.5, 4) if main and paved else rng.uniform(-0.6, 0.8))
-    footway = 0.0 if not paved or quarter.fill in ("fields", "scatter") else rng.uniform(1.2, 2.4)
+    kerbed = paved and quarter.fill not in ("fields", "scatter", "wood") and rng.random() < style.paving - 0.1 * (width < 5)
+    footway = rng.uniform(1.0, 2.4) if kerbed else 0.0
     return Road(line, width, footway, paved)
 
 
