@@ -1,0 +1,195 @@
+"""Burn footprints into a mask on a scene's grid."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+from rasterio.windows import Window
+
+from geoseg.core.burn import Burner, repair
+from geoseg.core.grid import Grid
+from geoseg.errors import UnsuitableError, UsageError
+from geoseg.io.raster import create_raster, open_scene
+from geoseg.tools.report import Progress, Report, no_progress
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
+# Pixels burned at a time; rows are a multiple of the output's blocks.
+STRIP_PIXELS = 2**24
+BLOCK = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class RasterizeReport(Report):
+    """``footprints`` read, ``pixels`` they cover, and with a class field the value of each class."""
+
+    footprints: int
+    pixels: int
+    classes: dict[str, int]
+
+
+def run(
+    footprints: Path | str,
+    like: Path | str,
+    output: Path | str,
+    *,
+    class_field: str | None = None,
+    all_touched: bool = False,
+    value: int = 1,
+    overwrite: bool = False,
+    creation_options: dict[str, Any] | None = None,
+    crs: str | None = None,
+    pixel_coords: bool = False,
+    progress: Progress = no_progress,
+) -> RasterizeReport:
+    """Burn ``footprints`` into the uint8 mask ``output`` on the grid of the scene ``like``; 0 is background.
+
+    Footprints get ``value``, or that of their class in ``class_field``: integers as they are, names 1 to n in alphabetical
+    order. A picture without a CRS takes ``crs``, or ``pixel_coords`` for footprints in its pixels (x right, y down). Burns
+    strip by strip. Raises UnsuitableError where the footprints cannot be placed on the scene or lie outside it.
+    """
+    start = time.perf_counter()
+    if not 1 <= value <= 255:
+        raise UsageError(f"--value {value} is not between 1 and 255")
+    with open_scene(like) as scene:
+        grid = placed(scene.grid, str(like), crs, pixel_coords)
+    warnings: list[str] = []
+    layer = footprints_on(footprints, grid, warnings, pixel_coords=pixel_coords)
+    values, classes = _classes(footprints, layer, class_field, warnings) if class_field else (None, {})
+    burner = Burner(layer.geometry.to_numpy(), all_touched=all_touched, value=value, values=values)
+    tags = {"geoseg_classes": json.dumps(classes)} if classes else {"geoseg_value": str(value)}
+    options: dict[str, Any] = {"tags": tags, "overwrite": overwrite, "options": creation_options}
+    advance, pixels = progress("burn", grid.height), 0
+    with create_raster(output, grid, **options) as out:
+        for window in strips(grid):
+            mask = burner.burn(grid.window(window))
+            out.write(mask, 1, window=window)
+            pixels += int(np.count_nonzero(mask))
+            advance(window.height)
+    return RasterizeReport(
+        command="rasterize",
+        inputs=(str(footprints), str(like)),
+        outputs=(str(output),),
+        seconds=time.perf_counter() - start,
+        warnings=tuple(warnings),
+        footprints=len(layer),
+        pixels=pixels,
+        classes=classes,
+    )
+
+
+def strips(grid: Grid, pixels: int = STRIP_PIXELS) -> Iterator[Window]:
+    """Windows of whole rows that cover the grid, each of about ``pixels`` pixels or one row of blocks."""
+    rows = max(1, pixels // (grid.width * BLOCK)) * BLOCK
+    for top in range(0, grid.height, rows):
+        yield Window(0, top, grid.width, min(rows, grid.height - top))
+
+
+def placed(grid: Grid, name: str, crs: str | None, pixel_coords: bool) -> Grid:
+    """The grid with the CRS that the user assigns to a picture; UnsuitableError where it has none and none is assigned."""
+    if grid.crs is not None:
+        if crs or pixel_coords:
+            raise UsageError(f"{name}: has a CRS", "--crs and --pixel-coords are for pictures without one")
+        return grid
+    if crs:
+        try:
+            return replace(grid, crs=CRS.from_user_input(crs))
+        except CRSError as error:
+            raise UsageError(f"{crs} is no CRS", "for example EPSG:32736") from error
+    if pixel_coords:
+        return grid
+    raise UnsuitableError(f"{name}: has no CRS", "assign one with --crs, or use --pixel-coords")
+
+
+def footprints_on(path: Path | str, grid: Grid, warnings: list[str], *, pixel_coords: bool = False) -> GeoDataFrame:
+    """Footprints in the CRS of ``grid``, as :func:`footprints_in`, or with ``pixel_coords`` as they are.
+
+    Raises UnsuitableError where one of the two CRSs is unknown, or where no footprint reaches the grid; an empty layer is
+    fine.
+    """
+    if grid.crs is None and not pixel_coords:
+        raise UnsuitableError(f"{path}: the scene has no CRS to place the footprints in")
+    found = footprints_in(path, grid.crs, warnings)
+    if len(found) and not len(Burner(found.geometry.to_numpy()).inside(grid)):
+        raise UnsuitableError(f"{path}: no overlap with the scene", "compare the two with `geoseg info`")
+    return found
+
+
+def footprints_in(path: Path | str, crs: CRS | None, warnings: list[str]) -> GeoDataFrame:
+    """Valid footprints, reprojected to ``crs`` where one is given; ``warnings`` takes what had to be done.
+
+    Raises UnsuitableError where the footprints' own CRS is unknown and ``crs`` is given.
+    """
+    from geoseg.io.vector import read_footprints
+
+    found = read_footprints(path)
+    if crs is not None:
+        found = _reprojected(found, path, crs, warnings)
+    geometry = found.geometry.to_numpy().copy()
+    nothing = shapely.is_missing(geometry) | shapely.is_empty(geometry)
+    astray = ~nothing & ~np.isfinite(shapely.bounds(geometry)).all(axis=1)
+    if astray.any():
+        warnings.append(f"{path}: {astray.sum()} footprints have no place in the CRS of the other file and are left out")
+        geometry[astray] = shapely.Polygon()
+    geometry, repaired = repair(geometry)
+    if repaired:
+        warnings.append(f"{path}: {repaired} invalid footprints repaired")
+    return found.set_geometry(geometry, crs=found.crs)
+
+
+def _reprojected(found: GeoDataFrame, path: Path | str, crs: CRS, warnings: list[str]) -> GeoDataFrame:
+    if found.crs is None:
+        raise UnsuitableError(f"{path}: has no CRS", "write it into the file, for example with ogr2ogr -a_srs")
+    if found.crs.equals(crs, ignore_axis_order=True):
+        return found
+    warnings.append(f"{path}: reprojected from {_name(found.crs)} to {_name(crs)}")
+    return found.to_crs(crs)
+
+
+def _name(crs: CRS) -> str:
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else crs.name
+
+
+def _classes(path: Path | str, layer: GeoDataFrame, field: str, warnings: list[str]) -> tuple[np.ndarray, dict[str, int]]:
+    """Value of each footprint, and of each class; footprints without a class are emptied."""
+    if field not in layer.columns or field == layer.geometry.name:
+        names = ", ".join(column for column in layer.columns if column != layer.geometry.name) or "none"
+        raise UnsuitableError(f"{path}: has no column {field}", f"its columns: {names}")
+    column = layer[field]
+    missing = column.isna().to_numpy()
+    if missing.any():
+        warnings.append(f"{path}: {missing.sum()} footprints without a {field} are left out")
+        layer.loc[missing, layer.geometry.name] = shapely.Polygon()
+    known = column[~missing].to_numpy()
+    values = np.zeros(len(layer), np.int64)
+    if all(isinstance(item, str) for item in known):
+        classes = {name: number for number, name in enumerate(sorted(set(known)), 1)}
+        values[~missing] = [classes[name] for name in known]
+    else:
+        values[~missing] = _integers(path, field, known)
+        classes = {str(number): number for number in np.unique(values[~missing]).tolist()}
+    outside = [name for name, number in classes.items() if not 0 <= number <= 255]
+    if outside:
+        raise UnsuitableError(f"{path}: class {outside[0]} of {field} does not fit a mask of 0 to 255")
+    return values, classes
+
+
+def _integers(path: Path | str, field: str, known: np.ndarray) -> np.ndarray:
+    try:
+        numbers = known.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise UnsuitableError(f"{path}: the column {field} holds neither integers nor names") from error
+    if not (numbers == np.round(numbers)).all():
+        raise UnsuitableError(f"{path}: the column {field} holds numbers that are no integers")
+    return numbers.astype(np.int64)
