@@ -71,7 +71,7 @@ def run(
     options: dict[str, Any] = {"tags": tags, "overwrite": overwrite, "options": creation_options}
     advance, pixels = progress("burn", grid.height), 0
     with create_raster(output, grid, **options) as out:
-        for window in strips(grid):
+        for window in strips(grid, STRIP_PIXELS):
             mask = burner.burn(grid.window(window))
             out.write(mask, 1, window=window)
             pixels += int(np.count_nonzero(mask))
@@ -88,7 +88,7 @@ def run(
     )
 
 
-def strips(grid: Grid, pixels: int = STRIP_PIXELS) -> Iterator[Window]:
+def strips(grid: Grid, pixels: int) -> Iterator[Window]:
     """Windows of whole rows that cover the grid, each of about ``pixels`` pixels or one row of blocks."""
     rows = max(1, pixels // (grid.width * BLOCK)) * BLOCK
     for top in range(0, grid.height, rows):

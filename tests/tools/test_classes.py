@@ -1,0 +1,105 @@
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from pyproj import CRS
+from rasterio.windows import Window
+
+from geoseg.core.grid import Grid
+from geoseg.errors import UnsuitableError
+from geoseg.io.raster import create_raster, write_array
+from geoseg.tools.classes import VOID, open_classes
+
+GRID = Grid(CRS.from_epsg(32736), Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 20, 34)
+
+
+def classes_of(path, grid=GRID, threshold=None):
+    warnings = []
+    with open_classes(str(path), grid, threshold, warnings) as opened:
+        whole = opened.read(0, grid.height)
+        np.testing.assert_array_equal(opened.read(7, 13), whole[7:13])
+        return whole, opened, warnings
+
+
+def image(*patches, dtype="uint8"):
+    """Zeros with a value in each patch of (rows, cols, value)."""
+    out = np.zeros((1, *GRID.shape), dtype)
+    for rows, cols, value in patches:
+        out[0, slice(*rows), slice(*cols)] = value
+    return out
+
+
+def test_masks_of_0_and_1_or_of_0_and_255(tmp_path):
+    for value in (1, 255):
+        write_array(tmp_path / f"{value}.tif", image(((2, 6), (20, 30), value)), GRID)
+        whole, opened, warnings = classes_of(tmp_path / f"{value}.tif")
+        np.testing.assert_array_equal(whole, image(((2, 6), (20, 30), 1))[0])
+        assert opened.count == 2 and whole.dtype == np.uint8 and not warnings
+
+
+def test_255_is_void_among_other_labels(tmp_path):
+    write_array(tmp_path / "m.tif", image(((2, 6), (20, 30), 1), ((10, 12), (3, 9), 255)), GRID)
+    whole, _, _ = classes_of(tmp_path / "m.tif")
+    assert whole[3, 25] == 1 and whole[11, 5] == VOID
+
+
+def test_nodata_is_void(tmp_path):
+    write_array(tmp_path / "m.tif", image(((2, 6), (20, 30), 3), ((10, 12), (3, 9), 7)), GRID, nodata=7)
+    whole, opened, _ = classes_of(tmp_path / "m.tif")
+    assert whole[11, 5] == VOID and whole[3, 25] == 3 and opened.count == 4
+
+
+def test_probabilities_are_thresholded(tmp_path):
+    with create_raster(tmp_path / "p.tif", GRID, nodata=255) as out:
+        out.write(image(((2, 6), (20, 30), 127), ((10, 12), (3, 9), 126), ((15, 16), (1, 4), 255)))
+        out.scales = (1 / 254,)
+    whole, _, _ = classes_of(tmp_path / "p.tif")
+    assert whole[3, 25] == 1 and whole[11, 5] == 0 and whole[15, 2] == VOID
+    assert classes_of(tmp_path / "p.tif", threshold=0.49)[0][11, 5] == 1
+    write_array(tmp_path / "f.tif", image(((2, 6), (20, 30), 0.5), ((15, 16), (1, 4), np.nan), dtype="float32"), GRID)
+    whole, _, _ = classes_of(tmp_path / "f.tif")
+    assert whole[3, 25] == 1 and whole[15, 2] == VOID and (whole == 1).sum() == 40
+
+
+def test_several_bands_of_probabilities_give_the_most_probable(tmp_path):
+    bands = np.full((3, *GRID.shape), 0.2, np.float32)
+    bands[0] = 0.3
+    bands[2, 2:6, 20:30] = 0.5
+    with create_raster(tmp_path / "p.tif", GRID, count=3, dtype="float32") as out:
+        out.write(bands)
+        out.set_band_description(3, "roof")
+    whole, opened, _ = classes_of(tmp_path / "p.tif")
+    np.testing.assert_array_equal(whole, image(((2, 6), (20, 30), 2))[0])
+    assert opened.count == 3 and opened.names == {2: "roof"}
+
+
+def test_another_grid_is_read_by_nearest_neighbour(tmp_path):
+    fine = Grid(GRID.crs, GRID.transform * Affine.translation(10, 4) * Affine.scale(0.5), 20, 40)
+    write_array(tmp_path / "m.tif", np.ones((1, 20, 40), np.uint8), fine)
+    whole, _, warnings = classes_of(tmp_path / "m.tif")
+    assert (whole[4:14, 10:30] == 1).all() and (whole == VOID).sum() == 20 * 34 - 10 * 20
+    assert "another grid" in warnings[0]
+
+
+def test_footprints(tmp_path):
+    box = shapely.box(*GRID.window(Window(20, 2, 10, 4)).bounds)
+    gpd.GeoDataFrame(geometry=[box], crs=GRID.crs).to_file(tmp_path / "f.gpkg")
+    whole, opened, _ = classes_of(tmp_path / "f.gpkg")
+    np.testing.assert_array_equal(whole, image(((2, 6), (20, 30), 1))[0])
+    assert opened.count == 2
+
+
+def test_what_is_no_raster_of_classes(tmp_path):
+    write_array(tmp_path / "rgb.tif", np.zeros((3, *GRID.shape), np.uint8), GRID)
+    with pytest.raises(UnsuitableError, match="has 3 bands"):
+        classes_of(tmp_path / "rgb.tif")
+    write_array(tmp_path / "big.tif", image(((2, 6), (20, 30), 900), dtype="uint16"), GRID)
+    with pytest.raises(UnsuitableError, match="labels from 0 to 900"):
+        classes_of(tmp_path / "big.tif")
+
+
+def test_a_threshold_does_not_apply_to_classes(tmp_path):
+    write_array(tmp_path / "m.tif", image(((2, 6), (20, 30), 1)), GRID)
+    whole, _, warnings = classes_of(tmp_path / "m.tif", threshold=0.9)
+    assert whole[3, 25] == 1 and "does not apply" in warnings[0]

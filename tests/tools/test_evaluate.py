@@ -1,0 +1,188 @@
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from pyproj import CRS
+
+from geoseg.core.grid import Grid
+from geoseg.core.metrics import boundary_count, count
+from geoseg.errors import InputError, UnsuitableError, UsageError
+from geoseg.io.raster import write_array
+from geoseg.tools import evaluate
+
+UTM = CRS.from_epsg(32736)
+GRID = Grid(UTM, Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 60, 95)
+
+
+def ground(*boxes):
+    return [shapely.box(*(GRID.transform * (x0, y1)), *(GRID.transform * (x1, y0))) for x0, y0, x1, y1 in boxes]
+
+
+def vector(path, boxes, crs=UTM, to=None, **columns):
+    layer = gpd.GeoDataFrame(columns, geometry=ground(*boxes), crs=crs)
+    (layer.to_crs(to) if to else layer).to_file(path, geometry_type="Polygon")
+    return path
+
+
+def mask(*boxes):
+    out = np.zeros((1, *GRID.shape), np.uint8)
+    for x0, y0, x1, y1 in boxes:
+        out[0, y0:y1, x0:x1] = 1
+    return out
+
+
+def raster(path, image, grid=GRID, **keywords):
+    write_array(path, image, grid, **keywords)
+    return path
+
+
+TRUTH = [(60, 5, 80, 15), (5, 30, 25, 55), (70, 40, 74, 44)]
+FOUND = [(62, 5, 82, 15), (5, 30, 25, 50), (40, 2, 44, 8)]
+
+
+def test_two_rasters(tmp_path):
+    found, real = mask(*FOUND), mask(*TRUTH)
+    report = evaluate.run(raster(tmp_path / "p.tif", found), raster(tmp_path / "t.tif", real))
+    counts = count(found[0] > 0, real[0] > 0)
+    assert {name: report.pixel[name] for name in ("tp", "fp", "fn", "tn")} == vars(counts)
+    assert report.pixel["iou"] == counts.iou and report.pixel["f1"] == counts.f1
+    assert report.pixel["classes"]["building"]["iou"] == counts.iou
+    background = count(found[0] == 0, real[0] == 0)
+    assert report.pixel["mean_iou"] == pytest.approx((counts.iou + background.iou) / 2)
+    assert report.pixel["boundary_iou"] == boundary_count(found[0] > 0, real[0] > 0, 3).iou
+    assert report.object == {} and report.failed == () and report.command == "evaluate"
+
+
+def test_strips_give_the_same_as_the_whole(tmp_path, monkeypatch):
+    rng = np.random.default_rng(3)
+    grid = Grid(UTM, GRID.transform, 600, 31)
+    found, real = (rng.random((1, 600, 31)) < 0.9 for _ in range(2))
+    paths = [raster(tmp_path / f"{n}.tif", a.astype(np.uint8), grid) for n, a in (("p", found), ("t", real))]
+    monkeypatch.setattr(evaluate, "STRIP_PIXELS", 1)
+    seen = []
+    report = evaluate.run(*paths, boundary_width=5, progress=lambda stage, total: seen.append)
+    assert seen == [256, 256, 88]
+    assert report.pixel["tp"] == count(found[0], real[0]).tp
+    assert report.pixel["boundary_iou"] == boundary_count(found[0], real[0], 5).iou
+
+
+def test_invalid_pixels_of_either_do_not_count(tmp_path):
+    found, real = mask(*FOUND), mask(*TRUTH)
+    found[0, :, 64:66] = 9
+    real[0, 45:48] = 9
+    paths = [raster(tmp_path / f"{n}.tif", a, nodata=9) for n, a in (("p", found), ("t", real))]
+    pixel = evaluate.run(*paths).pixel
+    valid = (found[0] != 9) & (real[0] != 9)
+    assert {name: pixel[name] for name in ("tp", "fp", "fn", "tn")} == vars(count(found[0] == 1, real[0] == 1, valid))
+
+
+def test_several_classes(tmp_path):
+    real, found = mask(*TRUTH), mask(*TRUTH)
+    real[0, 30:55, 5:25] = found[0, 30:55, 5:20] = 3
+    report = evaluate.run(raster(tmp_path / "p.tif", found), raster(tmp_path / "t.tif", real))
+    classes = report.pixel["classes"]
+    assert set(classes) == {"0", "1", "3"}
+    assert classes["3"]["iou"] == 15 / 20 and classes["1"]["iou"] == 216 / (216 + 125)
+    assert report.pixel["mean_iou"] == pytest.approx(np.mean([row["iou"] for row in classes.values()]))
+    assert report.pixel["f1"] == pytest.approx(np.mean([row["f1"] for row in classes.values()]))
+    assert report.pixel["accuracy"] == 1 - 125 / (60 * 95) and "tp" not in report.pixel
+
+
+def test_rasters_of_different_grids(tmp_path):
+    fine = Grid(CRS.from_epsg(32736), GRID.transform * Affine.scale(0.5), 120, 190)
+    found = np.repeat(np.repeat(mask(*TRUTH), 2, axis=1), 2, axis=2)
+    report = evaluate.run(raster(tmp_path / "p.tif", mask(*TRUTH)), raster(tmp_path / "t.tif", found, fine))
+    assert report.pixel["iou"] == 1 and "another grid" in report.warnings[0]
+    assert sum(report.pixel[name] for name in ("tp", "fp", "fn", "tn")) == 60 * 95
+
+
+def test_two_vectors(tmp_path):
+    prediction = vector(tmp_path / "p.gpkg", FOUND, confidence=[0.9, 0.8, 0.7])
+    report = evaluate.run(prediction, vector(tmp_path / "t.gpkg", TRUTH))
+    found = report.object
+    assert (found["tp"], found["fp"], found["fn"]) == (2, 1, 1)
+    assert found["precision"] == found["recall"] == found["f1"] == pytest.approx(2 / 3)
+    assert found["matched_iou"] == pytest.approx((18 / 22 + 0.8) / 2)
+    assert found["by_iou"]["0.50"] == pytest.approx(67 / 101) and found["by_iou"]["0.85"] == 0
+    assert found["by_size"]["medium"]["tp"] == 2 and found["by_size"]["small"]["fn"] == 1
+    assert report.pixel == {} and report.warnings == ()
+    assert evaluate.run(prediction, tmp_path / "t.gpkg", iou=0.81).object["tp"] == 1
+
+
+@pytest.mark.parametrize("epsg", [4326, 3857])
+def test_vectors_of_different_crs(tmp_path, epsg):
+    truth = vector(tmp_path / "t.gpkg", TRUTH, to=epsg)
+    report = evaluate.run(vector(tmp_path / "p.gpkg", FOUND), truth)
+    assert report.object["tp"] == 2 and report.object["matched_iou"] == pytest.approx((18 / 22 + 0.8) / 2, abs=1e-3)
+    assert f"reprojected from EPSG:32736 to EPSG:{epsg}" in report.warnings[0]
+    # areas are metres on the ground whatever the CRS
+    assert report.object["by_size"]["medium"]["tp"] == 2 and report.object["by_size"]["small"]["fn"] == 1
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_raster_and_vector(tmp_path, swapped):
+    paths = [vector(tmp_path / "t.gpkg", TRUTH, to=4326), raster(tmp_path / "p.tif", mask(*FOUND))]
+    pixel = evaluate.run(*(paths if swapped else paths[::-1])).pixel
+    counts = count(mask(*FOUND)[0] > 0, mask(*TRUTH)[0] > 0)
+    missed = (counts.fp, counts.fn) if swapped else (counts.fn, counts.fp)
+    assert pixel["tp"] == pytest.approx(counts.tp, abs=4)
+    assert (pixel["fn"], pixel["fp"]) == pytest.approx(missed, abs=4)
+
+
+def test_two_vectors_on_the_grid_of_a_scene(tmp_path):
+    scene = raster(tmp_path / "s.tif", np.zeros((3, *GRID.shape), np.uint8))
+    paths = vector(tmp_path / "p.gpkg", FOUND), vector(tmp_path / "t.gpkg", TRUTH)
+    report = evaluate.run(*paths, like=scene)
+    counts = count(mask(*FOUND)[0] > 0, mask(*TRUTH)[0] > 0)
+    assert report.pixel["iou"] == counts.iou and report.object["tp"] == 2
+
+
+def test_empty_layers(tmp_path):
+    nothing = vector(tmp_path / "n.gpkg", [])
+    truth = vector(tmp_path / "t.gpkg", TRUTH)
+    assert evaluate.run(nothing, truth).object["f1"] == 0
+    both = evaluate.run(nothing, nothing).object
+    assert both["f1"] == both["ap"] == 1 and both["tp"] == 0
+
+
+def test_pictures_without_a_crs(tmp_path):
+    found = raster(tmp_path / "p.png", mask(*FOUND), Grid(None, Affine.identity(), *GRID.shape))
+    real = raster(tmp_path / "t.png", mask(*TRUTH) * 255, Grid(None, Affine.identity(), *GRID.shape))
+    counts = count(mask(*FOUND)[0] > 0, mask(*TRUTH)[0] > 0)
+    assert evaluate.run(found, real).pixel["iou"] == counts.iou
+
+
+def test_limits(tmp_path):
+    paths = vector(tmp_path / "p.gpkg", FOUND), vector(tmp_path / "t.gpkg", TRUTH)
+    assert evaluate.run(*paths, fail_under={"f1": 0.6}).failed == ()
+    report = evaluate.run(*paths, fail_under={"f1": 0.7, "object.recall": 0.1, "ap": 0.99})
+    assert len(report.failed) == 2 and report.failed[0] == "f1 is 0.6667, below 0.7"
+    with pytest.raises(UsageError, match=r"pixel\.iou was not measured .*f1"):
+        evaluate.run(*paths, fail_under={"pixel.iou": 0.1})
+
+
+def test_the_footprints_limit_comes_first(tmp_path):
+    scene = raster(tmp_path / "s.tif", np.zeros((3, *GRID.shape), np.uint8))
+    paths = vector(tmp_path / "p.gpkg", FOUND), vector(tmp_path / "t.gpkg", TRUTH)
+    report = evaluate.run(*paths, like=scene, fail_under={"f1": 0.7, "pixel.f1": 0.7, "iou": 0.7})
+    assert [text.split()[0] for text in report.failed] == ["f1"]
+
+
+def test_inputs_that_do_not_go_together(tmp_path):
+    truth = vector(tmp_path / "t.gpkg", TRUTH)
+    with pytest.raises(InputError, match=r"missing\.gpkg: does not exist"):
+        evaluate.run(tmp_path / "missing.gpkg", truth)
+    far = Grid(UTM, Affine(0.5, 0, 600_000, 0, -0.5, 9_300_000), *GRID.shape)
+    with pytest.raises(UnsuitableError, match=r"t\.gpkg: no overlap"):
+        evaluate.run(raster(tmp_path / "p.tif", mask(*FOUND), far), truth)
+    with pytest.raises(UnsuitableError, match="no pixel has data in both"):
+        evaluate.run(tmp_path / "p.tif", raster(tmp_path / "q.tif", mask(*FOUND)))
+
+
+def test_a_real_mask_against_the_footprints_it_was_made_of(shared_data):
+    labels = shared_data / "oam_zanzibar/labels"
+    report = evaluate.run(labels / "oam_zanzibar_b_mask.tif", labels / "oam_zanzibar_b.geojson", fail_under={"iou": 0.97})
+    assert report.failed == () and report.pixel["boundary_iou"] > 0.9
+    itself = evaluate.run(labels / "oam_zanzibar_b.geojson", labels / "oam_zanzibar_b.geojson")
+    assert itself.object["f1"] == itself.object["ap"] == 1
