@@ -231,13 +231,15 @@ def create_raster(
     dtype: str = "uint8",
     nodata: float | None = None,
     tags: dict[str, str] | None = None,
+    scale: float | None = None,
     overwrite: bool = False,
     cog: bool = False,
     options: dict[str, Any] | None = None,
 ) -> Iterator[DatasetWriter]:
     """A GeoTIFF (or COG, or PNG by the extension) to write windows into; it appears under ``path`` when the block ends.
 
-    ``options`` are GDAL creation options. Tiled, zstd where the file is tiled, BIGTIFF where it is needed.
+    ``scale`` turns stored values into physical ones, ``options`` are GDAL creation options. Tiled, zstd where the file is
+    tiled, BIGTIFF where it is needed.
     """
     driver = "PNG" if Path(path).suffix.lower() == ".png" else "GTiff"
     with rasterio.Env(**GDAL_OPTIONS), atomic(path, overwrite) as temporary, ExitStack() as stack:
@@ -252,6 +254,8 @@ def create_raster(
             ) as out:
                 yield out
                 out.update_tags(**(tags or {}))
+                if scale is not None:
+                    out.scales = (scale,) * count
             if cog:
                 rasterio.shutil.copy(draft, temporary, driver="COG", **_cog_options(dtype, options))
             elif driver == "PNG":

@@ -105,8 +105,8 @@ def _openvino_model(path: Path) -> tuple[Any, ModelSpec]:
     except RuntimeError as error:
         raise ModelError(f"{path}: cannot be read as ONNX") from error
     info = model.get_rt_info()
-    metadata = info["framework"].value if "framework" in info else {}
-    return model, _spec_of({str(k): str(v.value if hasattr(v, "value") else v) for k, v in metadata.items()}, path)
+    metadata = info["framework"] if "framework" in info else {}
+    return model, _spec_of({str(key): str(entry.value) for key, entry in metadata.items()}, path)
 
 
 def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:

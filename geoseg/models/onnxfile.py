@@ -1,0 +1,116 @@
+"""A trained network as one ONNX file that geoseg, QGIS Deepness, GeoDeep, OpenVINO and ONNX Runtime run.
+
+Input float32 (batch, band, size, size) in [0, 1], normalisation inside; output probabilities (batch, classes, size, size), for
+two classes [1 - p, p]. Weights are stored as float16 and cast in the graph, which halves the file.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from geoseg.errors import ModelError, ResourceError
+from geoseg.io.output import atomic
+from geoseg.models.modelfile import KEY, load
+from geoseg.models.registry import Segmenter, build, load_weights
+from geoseg.specs import ModelSpec
+
+OPSET = 17
+IR_VERSION = 8
+MIN_HALF = 1024  # smaller tensors stay float32
+
+
+class _Probabilities(nn.Module):
+    def __init__(self, model: Segmenter, two: bool) -> None:
+        super().__init__()
+        self.model, self.two = model, two
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        logits = self.model(image)
+        if not self.two:
+            return logits.softmax(1)
+        building = logits.sigmoid()
+        return torch.cat([1 - building, building], 1)
+
+
+def export(source: Path, target: Path, *, tile_size: int | None = None, overwrite: bool = False) -> ModelSpec:
+    """Write the model file ``source`` as ONNX with a window of ``tile_size`` pixels (512 by default).
+
+    Raises ResourceError without onnx, ModelError where the exported graph is not the one that was asked for.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise ResourceError("export needs onnx", "pip install 'geoseg[export]'") from error
+    spec, state = load(source)
+    model = build(spec)
+    load_weights(model, state, str(source))
+    size = -(-(tile_size or 512) // 32) * 32
+    with atomic(target, overwrite) as temporary:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                _Probabilities(model.eval(), spec.channels == 1).eval(),
+                (torch.zeros(1, spec.bands, size, size),),
+                str(temporary),
+                input_names=["image"],
+                output_names=["probabilities"],
+                dynamic_axes={"image": {0: "batch"}, "probabilities": {0: "batch"}},
+                opset_version=OPSET,
+                dynamo=False,  # the newer exporter raises opset and IR beyond what Deepness's runtime reads
+            )
+        graph = onnx.load(temporary)
+        _check(graph, size, source)
+        graph.ir_version = IR_VERSION
+        _halve(graph, onnx)
+        for key, value in _metadata(spec, size).items():
+            graph.metadata_props.add(key=key, value=value)
+        onnx.checker.check_model(graph)
+        onnx.save(graph, temporary)
+    return spec
+
+
+def _check(graph: Any, size: int, source: Path) -> None:
+    opsets = {entry.domain: entry.version for entry in graph.opset_import}
+    shape = [d.dim_value for d in graph.graph.output[0].type.tensor_type.shape.dim]
+    if opsets.get("") != OPSET or shape[2:] not in ([size, size], [0, 0]):
+        raise ModelError(f"{source}: cannot be exported as ONNX opset {OPSET} at {size} pixels")
+
+
+def _halve(graph: Any, onnx: Any) -> None:
+    """Store large float32 weights as float16, each with a Cast back to float32 before its use."""
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    casts = []
+    for tensor in graph.graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT or numpy_helper.to_array(tensor).size < MIN_HALF:
+            continue
+        name = tensor.name
+        half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype("float16"), f"{name}.half")
+        tensor.CopyFrom(half)
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], f"{name}.cast", to=onnx.TensorProto.FLOAT))
+    nodes = list(graph.graph.node)
+    del graph.graph.node[:]
+    graph.graph.node.extend(casts + nodes)
+
+
+def _metadata(spec: ModelSpec, size: int) -> dict[str, str]:
+    """geoseg's description, and the keys that QGIS Deepness and GeoDeep read; every value of theirs is JSON."""
+    theirs: dict[str, Any] = {
+        "model_type": "Segmentor",
+        "class_names": {str(i): name for i, name in enumerate(spec.classes)},
+        "tile_size": size,
+        "tiles_size": size,
+        "tiles_overlap": 15,
+        "seg_thresh": 0.5,
+        "seg_small_segment": 0,
+        "standardization_mean": [0.0] * spec.bands,
+        "standardization_std": [1.0] * spec.bands,
+    }
+    if spec.gsd:
+        theirs["resolution"] = round(spec.gsd * 100, 3)
+    return {KEY: spec.to_json()} | {key: json.dumps(value) for key, value in theirs.items()}

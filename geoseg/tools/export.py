@@ -1,0 +1,47 @@
+"""Write a trained model in a format that runs without torch."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from geoseg.errors import ResourceError, UsageError
+from geoseg.io.output import check_output
+from geoseg.tools.report import Progress, Report, no_progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportReport(Report):
+    """Size of the file in bytes."""
+
+    bytes: int
+
+
+def run(
+    model: Path,
+    output: Path | str,
+    *,
+    tile_size: int | None = None,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> ExportReport:
+    """Export the safetensors model file ``model`` as ONNX."""
+    start = time.perf_counter()
+    output = check_output(output, overwrite)
+    if output.suffix.lower() != ".onnx":
+        raise UsageError(f"{output}: models are exported as .onnx")
+    advance = progress("export", 1)
+    try:
+        from geoseg.models.onnxfile import export
+    except ImportError as error:
+        raise ResourceError(f"export needs {error.name}", "pip install 'geoseg[export]'") from error
+    export(model, output, tile_size=tile_size, overwrite=overwrite)
+    advance(1)
+    return ExportReport(
+        command="export",
+        inputs=(str(model),),
+        outputs=(str(output),),
+        seconds=time.perf_counter() - start,
+        bytes=output.stat().st_size,
+    )

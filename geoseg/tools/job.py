@@ -1,0 +1,86 @@
+"""What predict and extract share: open a scene for a model, run it, and say what was made with what."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from geoseg import __version__
+from geoseg.core.burn import Burner
+from geoseg.engine.ahead import Clock
+from geoseg.engine.stream import Plan, Strip, plan, strips, working_gsd
+from geoseg.errors import UnsuitableError
+from geoseg.io.raster import Scene, open_scene
+from geoseg.models.modelfile import fingerprint
+from geoseg.models.runtimes import Runtime, bundled, open_runtime, read_spec
+from geoseg.specs import ModelSpec, PredictSpec
+from geoseg.tools.report import Progress
+
+
+@dataclass(frozen=True)
+class Job:
+    """A scene opened at the model's GSD, the runtime, and the plan of its windows."""
+
+    scene: Scene
+    runtime: Runtime
+    plan: Plan
+    spec: PredictSpec
+
+    def strips(self, clock: Clock, progress: Progress, area: Burner | None = None) -> Iterator[Strip]:
+        """Strips of probability on the grid of ``scene``."""
+        advance = progress(Path(self.scene.path).name, self.plan.tiles)
+        return strips(
+            self.scene,
+            self.runtime,
+            self.plan,
+            tta=self.spec.tta,
+            batch_size=self.spec.batch_size,
+            area=area,
+            clock=clock,
+            advance=advance,
+        )
+
+
+class Models:
+    """Opens a model once for many scenes: a runtime for each size of window."""
+
+    def __init__(self, path: Path | None, spec: PredictSpec) -> None:
+        self.path = path or bundled()
+        self.model: ModelSpec = read_spec(self.path)
+        self.spec = spec
+        self._runtimes: dict[int, Runtime] = {}
+
+    def runtime(self, scene: Scene) -> Runtime:
+        # windows are never larger than 1024 by default, so that all larger scenes share one runtime
+        extent = min(1024, -(-max(scene.grid.shape) // 32) * 32)
+        if extent not in self._runtimes:
+            self._runtimes = {extent: open_runtime(self.path, self.spec, extent)}
+        return self._runtimes[extent]
+
+    @contextmanager
+    def open(self, path: str, bands: tuple[int, ...] | None) -> Iterator[Job]:
+        """Open ``path`` resampled to the model's GSD where the two differ."""
+        with ExitStack() as stack:
+            with open_scene(path) as raw:
+                gsd = working_gsd(self.model, raw.grid, path)
+            scene = stack.enter_context(open_scene(path, gsd=gsd))
+            runtime = self.runtime(scene)
+            yield Job(scene, runtime, plan(scene, runtime, self.spec, bands), self.spec)
+
+    def provenance(self, source: str) -> dict[str, str]:
+        """What is stored with an output: version, model, command, source."""
+        return {
+            "GEOSEG_VERSION": __version__,
+            "GEOSEG_MODEL": f"{self.path.name} {fingerprint(self.path)}",
+            "GEOSEG_COMMAND": " ".join(["geoseg", *sys.argv[1:]]),
+            "GEOSEG_SOURCE": source,
+        }
+
+
+def need_crs(scene: Scene, assigned: str | None, pixel_coords: bool) -> None:
+    """Raise UnsuitableError for a picture without a CRS unless one was assigned or pixel coordinates are wanted."""
+    if scene.grid.crs is None and not assigned and not pixel_coords:
+        raise UnsuitableError(f"{scene.path}: has no CRS", "assign one with --crs, or take --pixel-coords")
