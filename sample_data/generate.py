@@ -14,6 +14,7 @@ from typing import Any
 
 import geopandas
 import numpy as np
+import rasterio
 from affine import Affine
 from pyproj import CRS
 from rasterio.features import rasterize
@@ -32,6 +33,10 @@ from generator.scene import compose
 from generator.styles import STYLES
 from generator.walls import paint_walls
 from generator.world import Building, World, polygons
+
+from geoseg.core.grid import Grid
+from geoseg.io.output import atomic
+from geoseg.io.raster import create_raster
 
 ORIGIN = (458_400.0, 5_548_800.0)
 LEAST_PIECE = 3.0
@@ -145,16 +150,22 @@ def _burn(footprints: geopandas.GeoDataFrame, shape: tuple[int, int], transform:
     return labels
 
 
-def write(sample: Sample, scene: Path, footprints: Path | None, overwrite: bool = True) -> None:
-    """Write the scene as a tiled WebP GeoTIFF with a mask band, and its footprints as a GeoPackage."""
-    from geoseg.core.grid import Grid
-    from geoseg.io.raster import write_array
+def write(sample: Sample, scene: Path, footprints: Path | None, overwrite: bool = False) -> None:
+    """Write the scene as a tiled GeoTIFF (JPEG, with a mask inside: lossy pixels can't carry nodata) and its footprints.
 
+    Raises OutputError where a file exists and ``overwrite`` is False.
+    """
     grid = Grid(sample.crs, sample.transform, *sample.valid.shape)
-    write_array(scene, sample.image, grid, nodata=0, overwrite=overwrite, options={"zstd_level": 9})
+    options = {"compress": "jpeg", "jpeg_quality": 97, "photometric": "ycbcr"}
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        create_raster(scene, grid, count=3, overwrite=overwrite, options=options) as out,
+    ):
+        out.write(sample.image)
+        out.write_mask(sample.valid)
     if footprints:
-        footprints.unlink(missing_ok=True)
-        sample.footprints.to_file(footprints, layer="footprints")
+        with atomic(footprints, overwrite) as temporary:
+            sample.footprints.to_file(temporary, layer="footprints", driver="GPKG")
 
 
 def main() -> None:
@@ -168,9 +179,10 @@ def main() -> None:
     parser.add_argument("--style", choices=sorted(STYLES), default="mixed")
     parser.add_argument("--crs", default="EPSG:32633", help="a projected CRS in metres")
     parser.add_argument("--nodata", type=float, default=0.03, help="share of the area beyond the flight's edge")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     args = parser.parse_args()
     sample = render(args.height, args.width, args.gsd, args.seed, args.crs, ORIGIN, args.style, args.nodata)
-    write(sample, args.output, args.footprints)
+    write(sample, args.output, args.footprints, args.overwrite)
     print(f"{args.output}: {args.width} x {args.height} px, {len(sample.footprints)} footprints")
 
 

@@ -106,7 +106,8 @@ def _clump(site: Site, shape: Polygon, many: int, size: float, spread: float) ->
         spot = x + rng.normal(0, spread), y + rng.normal(0, spread)
         if shape.contains(Point(spot)):
             kind = first if rng.random() < 0.6 or size <= 1 else pick(site.style.species, rng)
-            site.world.trees.append((*spot, float(np.clip(size * rng.uniform(0.55, 1.35), 0.35, 6.5)), kind))
+            largest = 3.4 if kind == "palm" else 6.5
+            site.world.trees.append((*spot, float(np.clip(size * rng.uniform(0.55, 1.35), 0.35, largest)), kind))
 
 
 def clutter(site: Site, shape: Polygon, density: float) -> None:

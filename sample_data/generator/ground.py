@@ -50,12 +50,12 @@ def covers(style: Style) -> dict[str, Cover]:
         "field_green": Cover(grass, dry, 0.05, 2.4, 0.06, -1.1, 0.12),
         "field_ripe": Cover(dry, grass, 0.05, 3.2, 0.05, -0.9, 0.1),
         "field_rows": Cover(soil, grass, 0.08, 1.7, 0.24, 0.1, 0.08),
-        "gravel": Cover(((172, 164, 152), (186, 178, 166)), soil, 0.07, bias=-0.8),
+        "gravel": Cover(((164, 156, 144), (174, 166, 152)), ((156, 146, 132),), 0.06, bias=-0.4),
         "sand": Cover(((210, 194, 160),), ((196, 178, 144),), 0.04),
         "asphalt": Cover(road, dark, 0.04, bias=-0.4),
-        "asphalt_yard": Cover(road, concrete, 0.05, bias=-0.4),
+        "asphalt_yard": Cover(road, dark, 0.045, bias=-0.6),
         "concrete": Cover(concrete, soil, 0.04, bias=-1.2),
-        "concrete_yard": Cover(concrete, road, 0.05, 6.0, 0.02, -0.5),
+        "concrete_yard": Cover(concrete, ((158, 152, 144),), 0.045, 6.0, 0.02, -0.3),
         "pavers": Cover(
             ((182, 164, 148), (170, 160, 150), (190, 178, 164), (168, 142, 124)), concrete, 0.06, 1.0, 0.03, -0.8, 0.1
         ),
@@ -112,6 +112,7 @@ def _tables(zones: list[Zone], style: Style, rng: np.random.Generator) -> dict[s
         look = looks[zone.cover]
         one = np.array(look.one[int(rng.integers(len(look.one)))]) * rng.normal(1, look.vary) + rng.normal(0, 2.5, 3)
         two = np.array(look.two[int(rng.integers(len(look.two)))]) * rng.normal(1, look.vary)
+        two = two + (one - two) * rng.uniform(0.1, 0.55)
         period = look.period * rng.uniform(0.8, 1.25)
         rows.append(
             (

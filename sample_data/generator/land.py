@@ -107,7 +107,9 @@ def wood(site: Site) -> None:
     for _ in range(int(site.block.area / 9)):
         x, y = scatter_point(site.block, rng)
         if shape.contains(Point(x, y)):
-            site.world.trees.append((x, y, float(np.clip(rng.lognormal(typical, 0.3), 1.2, 6.5)), pick(kinds, rng)))
+            kind = pick(kinds, rng)
+            largest = 3.6 if kind == "palm" else 6.5
+            site.world.trees.append((x, y, float(np.clip(rng.lognormal(typical, 0.3), 1.2, largest)), kind))
 
 
 def park(site: Site) -> None:

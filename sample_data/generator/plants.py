@@ -17,32 +17,41 @@ Stamp = tuple[np.ndarray, np.ndarray]
 
 def _crown(kind: str, radius: float, gsd: float, sun: Sun, rng: np.random.Generator, noise: Noise) -> Stamp:
     """Brightness and height (m) of a crown; 0 height outside of it."""
-    n = math.ceil(radius * 1.35 / gsd) + 1
+    n = math.ceil(radius * 1.4 / gsd) + 1
     axis = np.arange(-n, n + 1) * gsd
     x, y = axis[None] + rng.uniform(-0.5, 0.5) * gsd, axis[:, None] + rng.uniform(-0.5, 0.5) * gsd
     angle, away = np.arctan2(y, x), np.hypot(x, y) / radius
     if kind == "palm":
-        fronds = rng.integers(9, 14)
-        star = np.abs(np.sin(angle * fronds / 2 + rng.uniform(0, 6)))
-        reach = 0.35 + 0.8 * star**1.5
-        shape = np.clip(1.25 - away / reach, 0, 1)
-        height = (5 + radius) * (shape > 0.12) * (0.75 + 0.25 * np.sqrt(shape))
-        return (0.75 + 0.5 * shape * star).astype(np.float32), height.astype(np.float32)
-    waves = np.zeros_like(angle)
-    for lobes in range(2, 7):
-        waves += rng.normal(0, 0.11 / lobes) * np.sin(lobes * angle + rng.uniform(0, 6))
+        return _palm(angle, away, radius, rng)
+    lobed = np.ones_like(angle)
+    for lobes in range(2, 8):
+        lobed += rng.normal(0, 0.12 / lobes) * np.sin(lobes * angle + rng.uniform(0, 6))
     r0, c0 = rng.integers(0, 900, 2)
-    k = max(1, round(1.1 / radius / gsd * 0.5))
-    clump = noise.tile("clump", r0 + np.arange(len(axis)) * k, c0 + np.arange(len(axis)) * k)
-    away = away / (1 + waves) + 0.10 * clump
-    dome = np.sqrt(np.clip(1 - away**2, 0, 1)) if kind != "cone" else np.clip(1 - away, 0, 1)
+    pixels = np.arange(len(axis))
+    # Boughs are about a metre across whatever the crown's size; leaves are a pixel.
+    boughs = noise.tile("clump", r0 + np.rint(axis / 0.16).astype(int), c0 + np.rint(axis / 0.16).astype(int))
+    leaves = noise.tile("grain", r0 + pixels, c0 + pixels)
+    away = away / lobed + 0.13 * boughs + 0.09 * leaves
+    cone = kind == "cone"
+    dome = np.clip(1 - away, 0, 1) if cone else np.clip(1 - away**2, 0, 1) ** 0.4
     tall = {"cone": 2.6, "bush": 0.9, "hedge": 0.9}.get(kind, 1.1) * radius
-    bumps = dome * (1 + (0.28 if kind != "cone" else 0.12) * clump)
-    gy, gx = np.gradient(ndimage.gaussian_filter(bumps * min(tall, 1.3 * radius), 0.6), gsd)
-    light = sun.shade(-gx, -gy)
-    light = light * (0.78 + 0.3 * dome) * (1 + 0.10 * noise.tile("white", r0 + np.arange(len(axis)), c0 + np.arange(len(axis))))
+    relief = dome * min(tall, 1.2 * radius) + (dome > 0) * (0.16 if cone else 0.34) * boughs
+    gy, gx = np.gradient(ndimage.gaussian_filter(relief, 0.3 / gsd), gsd)
+    light = sun.shade(-gx, -gy) * (0.88 + 0.10 * boughs + 0.10 * leaves) * (0.86 + 0.18 * dome)
     trunk = {"bush": 0.1, "hedge": 0.8, "cone": 0.5}.get(kind, 0.7 * radius)
-    height = np.where(dome > 0.05, trunk + tall * bumps, 0)
+    height = np.where(dome > 0.12, trunk + np.maximum(tall * dome + 0.5 * boughs * dome, 0.2), 0)
+    return np.clip(light, 0.3, 1.7).astype(np.float32), height.astype(np.float32)
+
+
+def _palm(angle: np.ndarray, away: np.ndarray, radius: float, rng: np.random.Generator) -> Stamp:
+    """Fronds that droop: a star, darker between the fronds."""
+    fronds = int(rng.integers(11, 19))
+    bend = angle + 0.5 * away * rng.choice([-1, 1])
+    star = np.abs(np.sin(bend * fronds / 2 + rng.uniform(0, 6)))
+    reach = (0.45 + 0.7 * star) * (1 + 0.2 * np.sin(2 * angle + rng.uniform(0, 6)) + 0.12 * np.sin(5 * angle))
+    shape = np.clip(1.15 - away / reach, 0, 1)
+    light = 0.7 + 0.75 * np.minimum(shape, 0.5) * (0.4 + star)
+    height = (5 + radius) * (shape > 0.12) * (0.75 + 0.25 * np.sqrt(shape))
     return light.astype(np.float32), height.astype(np.float32)
 
 
@@ -58,7 +67,7 @@ def plant_trees(
         if key not in stamps:
             stamps[key] = _crown(kind, 0.4 * math.exp(size * 0.14), gsd, sun, rng, noise)
         leaf = np.array(style.leaf[int(rng.integers(len(style.leaf)))], np.float32)
-        leaf = leaf * rng.normal(1.05, 0.13) + rng.normal(0, 4, 3)
+        leaf = leaf * rng.normal(1.22, 0.15) + rng.normal(0, 4, 3)
         if kind == "cone":
             leaf *= (0.75, 0.8, 0.85)
         _stamp(canvas, heights, int(y / gsd), int(x / gsd), stamps[key], leaf)
@@ -98,8 +107,8 @@ def put_boxes(canvas: np.ndarray, heights: np.ndarray, labels: np.ndarray, boxes
 
 def _windows(canvas: np.ndarray, heights: np.ndarray, inside: np.ndarray, u: np.ndarray, thing: Box) -> None:
     front = inside & (
-        ((u > 0.12 * thing.length) & (u < 0.27 * thing.length)) | ((u < -0.27 * thing.length) & (u > -0.38 * thing.length))
+        ((u > 0.13 * thing.length) & (u < 0.25 * thing.length)) | ((u < -0.27 * thing.length) & (u > -0.36 * thing.length))
     )
     dark: Colour = (48, 54, 62)
-    canvas[front] = dark
+    canvas[front] = (0.35 * canvas[front] + 0.65 * np.array(dark)).astype(np.uint8)
     heights[inside & (u > 0.27 * thing.length)] = 0.9

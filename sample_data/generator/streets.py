@@ -37,13 +37,15 @@ def lay_out(width: float, height: float, style: Style, rng: np.random.Generator)
     """Roads and blocks that cover a scene of ``width`` x ``height`` metres and a little beyond."""
     frame = box(-40, -40, width + 40, height + 40)
     diagonal = math.hypot(width, height) + 120
-    start = rectangle(width / 2, height / 2, diagonal * 1.1, diagonal * 1.1, rng.uniform(-0.7, 0.7))
+    start = rectangle(width / 2, height / 2, diagonal, diagonal, rng.uniform(-0.75, 0.75))
     seeds, names = _seeds(width, height, style, rng)
     roads: list[Road] = []
     pieces: list[tuple[Polygon, str]] = []
-    stack = polygons(start.intersection(frame))
+    stack = [start]
     while stack:
         piece = stack.pop()
+        if not piece.intersects(frame):
+            continue
         centre = np.array(piece.representative_point().coords[0]) + rng.normal(0, 12, 2)
         name = names[int(np.argmin(((seeds - centre) ** 2).sum(axis=1)))]
         quarter = QUARTERS[name]
@@ -85,11 +87,11 @@ def _cut(piece: Polygon, rng: np.random.Generator) -> tuple[LineString, list[Pol
     along, across = sides[longer], sides[1 - longer]
     for _ in range(6):
         middle = corners[longer] + along * rng.uniform(0.38, 0.62) + sides[(longer + 1) % 4] * 0.5
-        turn = rng.normal(0, 0.16)
+        turn = rng.normal(0, 0.26 if piece.area > 60000 else 0.13)
         heading = math.atan2(across[1], across[0]) + turn
         reach = float(lengths.max()) * 0.8
         t = np.linspace(-1, 1, 33)
-        bow = rng.normal(0, 0.05) * reach * (1 - t**2) + rng.normal(0, 0.03) * reach * np.sin(t * rng.uniform(2, 5))
+        bow = rng.normal(0, 0.09) * reach * (1 - t**2) + rng.normal(0, 0.03) * reach * np.sin(t * rng.uniform(2, 5))
         x = middle[0] + t * reach * math.cos(heading) - bow * math.sin(heading)
         y = middle[1] + t * reach * math.sin(heading) + bow * math.cos(heading)
         line = LineString(np.column_stack([x, y]))
