@@ -98,9 +98,10 @@ def compare_pixels(
     prediction: Classes, truth: Classes, grid: Grid, boundary_width: int, progress: Progress = no_progress
 ) -> dict[str, Any]:
     """Metrics of two class rasters on ``grid``, strip by strip."""
-    classes = max(prediction.count, truth.count)
+    present = sorted({0, 1, *prediction.present, *truth.present})
+    classes = present[-1] + 1
     matrix = np.zeros((classes, classes), np.int64)
-    outlines = [Counts()] * classes
+    outlines = {label: Counts() for label in present[1:]}
     advance = progress("compare", grid.height)
     for window in strips(grid, STRIP_PIXELS):
         top, bottom = window.row_off, window.row_off + window.height
@@ -110,7 +111,7 @@ def compare_pixels(
         valid = (found != VOID) & (real != VOID)
         inner = slice(top - first, bottom - first)
         matrix += _matrix(found[inner], real[inner], valid[inner], classes)
-        for label in range(1, classes):
+        for label in outlines:
             borders = [boundary((side == label) & valid, boundary_width)[inner] for side in (found, real)]
             outlines[label] += count(borders[0], borders[1])
         advance(window.height)
@@ -126,11 +127,12 @@ def _matrix(found: np.ndarray, real: np.ndarray, valid: np.ndarray, classes: int
     return np.array([[two.tn, two.fp], [two.fn, two.tp]])
 
 
-def _pixel_metrics(matrix: np.ndarray, outlines: list[Counts], names: Mapping[int, str]) -> dict[str, Any]:
+def _pixel_metrics(matrix: np.ndarray, outlines: Mapping[int, Counts], names: Mapping[int, str]) -> dict[str, Any]:
     counts = class_counts(matrix)
     present = [label for label, c in enumerate(counts) if c.tp + c.fp + c.fn]
-    rows = {label: _ratios(counts[label]) | {"boundary_iou": outlines[label].iou} for label in present}
-    rows.get(0, {}).pop("boundary_iou", None)
+    rows = {label: _ratios(counts[label]) for label in present}
+    for label in rows.keys() & outlines.keys():
+        rows[label]["boundary_iou"] = outlines[label].iou
     if len(counts) == 2:
         building = counts[1]
         out = {"tp": building.tp, "fp": building.fp, "fn": building.fn, "tn": building.tn} | _ratios(building)

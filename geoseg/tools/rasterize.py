@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 from rasterio.windows import Window
 
+from geoseg import __version__
 from geoseg.core.burn import Burner, repair
 from geoseg.core.grid import Grid
 from geoseg.errors import UnsuitableError, UsageError
@@ -59,16 +59,19 @@ def run(
     strip by strip. Raises UnsuitableError where the footprints cannot be placed on the scene or lie outside it.
     """
     start = time.perf_counter()
-    if not 1 <= value <= 255:
-        raise UsageError(f"--value {value} is not between 1 and 255")
+    if not 1 <= value <= 254:
+        raise UsageError(f"--value {value} is not between 1 and 254")
     with open_scene(like) as scene:
         grid = placed(scene.grid, str(like), crs, pixel_coords)
     warnings: list[str] = []
     layer = footprints_on(footprints, grid, warnings, pixel_coords=pixel_coords)
     values, classes = _classes(footprints, layer, class_field, warnings) if class_field else (None, {})
     burner = Burner(layer.geometry.to_numpy(), all_touched=all_touched, value=value, values=values)
-    tags = {"geoseg_classes": json.dumps(classes)} if classes else {"geoseg_value": str(value)}
-    options: dict[str, Any] = {"tags": tags, "overwrite": overwrite, "options": creation_options}
+    options: dict[str, Any] = {
+        "tags": _tags(footprints, class_field, classes, value),
+        "overwrite": overwrite,
+        "options": creation_options,
+    }
     advance, pixels = progress("burn", grid.height), 0
     with create_raster(output, grid, **options) as out:
         for window in strips(grid, STRIP_PIXELS):
@@ -86,6 +89,14 @@ def run(
         pixels=pixels,
         classes=classes,
     )
+
+
+def _tags(footprints: Path | str, class_field: str | None, classes: dict[str, int], value: int) -> dict[str, str]:
+    tags = {"GEOSEG_VERSION": __version__, "GEOSEG_KIND": "mask", "GEOSEG_SOURCE": str(footprints)}
+    if class_field is None:
+        return tags | {"GEOSEG_VALUE": str(value)}
+    named = [name.replace(",", " ") for name in classes if not name.isdigit()]
+    return tags | {"GEOSEG_KIND": "classes"} | ({"GEOSEG_CLASSES": ",".join(["background", *named])} if named else {})
 
 
 def strips(grid: Grid, pixels: int) -> Iterator[Window]:
@@ -179,9 +190,9 @@ def _classes(path: Path | str, layer: GeoDataFrame, field: str, warnings: list[s
     else:
         values[~missing] = _integers(path, field, known)
         classes = {str(number): number for number in np.unique(values[~missing]).tolist()}
-    outside = [name for name, number in classes.items() if not 0 <= number <= 255]
+    outside = [name for name, number in classes.items() if not 0 <= number <= 254]
     if outside:
-        raise UnsuitableError(f"{path}: class {outside[0]} of {field} does not fit a mask of 0 to 255")
+        raise UnsuitableError(f"{path}: class {outside[0]} of {field} does not fit a mask of 0 to 254")
     return values, classes
 
 

@@ -35,7 +35,7 @@ def test_masks_of_0_and_1_or_of_0_and_255(tmp_path):
         write_array(tmp_path / f"{value}.tif", image(((2, 6), (20, 30), value)), GRID)
         whole, opened, warnings = classes_of(tmp_path / f"{value}.tif")
         np.testing.assert_array_equal(whole, image(((2, 6), (20, 30), 1))[0])
-        assert opened.count == 2 and whole.dtype == np.uint8 and not warnings
+        assert opened.present == (0, 1) and whole.dtype == np.uint8 and not warnings
 
 
 def test_255_is_void_among_other_labels(tmp_path):
@@ -44,10 +44,33 @@ def test_255_is_void_among_other_labels(tmp_path):
     assert whole[3, 25] == 1 and whole[11, 5] == VOID
 
 
+def test_255_is_void_in_a_mask_of_ours(tmp_path):
+    write_array(tmp_path / "m.tif", image(((2, 6), (20, 30), 255)), GRID, tags={"GEOSEG_KIND": "mask"})
+    whole, opened, _ = classes_of(tmp_path / "m.tif")
+    assert whole[3, 25] == VOID and opened.present == (0,)
+
+
+def test_a_mask_of_another_value(tmp_path):
+    write_array(tmp_path / "m.tif", image(((2, 6), (20, 30), 200)), GRID, tags={"GEOSEG_KIND": "mask", "GEOSEG_VALUE": "200"})
+    whole, opened, _ = classes_of(tmp_path / "m.tif")
+    assert whole[3, 25] == 1 and opened.present == (0, 1)
+
+
+def test_names(tmp_path):
+    write_array(tmp_path / "m.tif", image(((2, 6), (20, 30), 2)), GRID, tags={"GEOSEG_CLASSES": "background,house,shed"})
+    assert classes_of(tmp_path / "m.tif")[1].names == {0: "background", 1: "house", 2: "shed"}
+
+
+def test_a_models_own_threshold(tmp_path):
+    patch = image(((2, 6), (20, 30), 0.4), dtype="float32")
+    write_array(tmp_path / "f.tif", patch, GRID, tags={"GEOSEG_THRESHOLD": "0.35"})
+    assert classes_of(tmp_path / "f.tif")[0][3, 25] == 1 and classes_of(tmp_path / "f.tif", threshold=0.5)[0][3, 25] == 0
+
+
 def test_nodata_is_void(tmp_path):
     write_array(tmp_path / "m.tif", image(((2, 6), (20, 30), 3), ((10, 12), (3, 9), 7)), GRID, nodata=7)
     whole, opened, _ = classes_of(tmp_path / "m.tif")
-    assert whole[11, 5] == VOID and whole[3, 25] == 3 and opened.count == 4
+    assert whole[11, 5] == VOID and whole[3, 25] == 3 and opened.present == (0, 3)
 
 
 def test_probabilities_are_thresholded(tmp_path):
@@ -62,6 +85,15 @@ def test_probabilities_are_thresholded(tmp_path):
     assert whole[3, 25] == 1 and whole[15, 2] == VOID and (whole == 1).sum() == 40
 
 
+def test_probabilities_on_another_grid(tmp_path):
+    fine = Grid(GRID.crs, GRID.transform * Affine.scale(0.5), 40, 68)
+    with create_raster(tmp_path / "p.tif", fine, nodata=255) as out:
+        out.write(np.repeat(np.repeat(image(((2, 6), (20, 30), 200), ((9, 11), (2, 4), 255)), 2, axis=1), 2, axis=2))
+        out.scales = (1 / 254,)
+    whole, _, _ = classes_of(tmp_path / "p.tif", threshold=0.7)
+    np.testing.assert_array_equal(whole, image(((2, 6), (20, 30), 1), ((9, 11), (2, 4), VOID))[0])
+
+
 def test_several_bands_of_probabilities_give_the_most_probable(tmp_path):
     bands = np.full((3, *GRID.shape), 0.2, np.float32)
     bands[0] = 0.3
@@ -71,7 +103,7 @@ def test_several_bands_of_probabilities_give_the_most_probable(tmp_path):
         out.set_band_description(3, "roof")
     whole, opened, _ = classes_of(tmp_path / "p.tif")
     np.testing.assert_array_equal(whole, image(((2, 6), (20, 30), 2))[0])
-    assert opened.count == 3 and opened.names == {2: "roof"}
+    assert opened.present == (0, 1, 2) and opened.names == {2: "roof"}
 
 
 def test_another_grid_is_read_by_nearest_neighbour(tmp_path):
@@ -87,7 +119,7 @@ def test_footprints(tmp_path):
     gpd.GeoDataFrame(geometry=[box], crs=GRID.crs).to_file(tmp_path / "f.gpkg")
     whole, opened, _ = classes_of(tmp_path / "f.gpkg")
     np.testing.assert_array_equal(whole, image(((2, 6), (20, 30), 1))[0])
-    assert opened.count == 2
+    assert opened.present == (0, 1)
 
 
 def test_what_is_no_raster_of_classes(tmp_path):
