@@ -26,9 +26,9 @@ from geoseg.core.tiling import Chip
 from geoseg.errors import InputError, OutputError, SafetyError, UnsuitableError
 from geoseg.io.output import atomic, remove
 
-# GDAL's own default, 5% of the machine's memory, would be most of our peak.
+# GDAL's own default, 5% of the machine's memory, would be most of our peak. In bytes: rasterio hands it on as such.
 GDAL_OPTIONS = {
-    "GDAL_CACHEMAX": 64,
+    "GDAL_CACHEMAX": 64 * 2**20,
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff",
     "GDAL_TIFF_INTERNAL_MASK": True,
