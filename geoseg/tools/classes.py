@@ -14,9 +14,11 @@ from geoseg.core.grid import Grid
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.io.kinds import kind_of
 from geoseg.io.raster import Scene, open_scene
-from geoseg.tools.rasterize import STRIP_PIXELS, footprints_on, strips
+from geoseg.tools.rasterize import footprints_on, strips
 
 VOID = 255
+# Pixels looked at together when labels are counted.
+STRIP_PIXELS = 2**22
 
 
 @dataclass(frozen=True)
