@@ -146,13 +146,13 @@ def gather(name: str, spec: type, *options: Decorator) -> Decorator:
 
 MODELS = {"show_default": "the model's"}
 inference = (
-    setting(PredictSpec, "tile_size", "Pixels a side of the windows.", type=int, **MODELS),
-    setting(PredictSpec, "overlap", "Pixels shared by neighbouring windows.", type=int, **MODELS),
+    setting(PredictSpec, "tile_size", "Pixels a side of the windows.  [default: the runtime's]", type=int),
+    setting(PredictSpec, "overlap", "Pixels shared by neighbouring windows.  [default: an eighth]", type=int),
     setting(PredictSpec, "tta", "Average over flipped and turned windows.", type=click.Choice(["none", "flips", "d4"])),
     setting(PredictSpec, "batch_size", "Windows at a time.", type=Text("auto|n", batch)),
     setting(PredictSpec, "device", "auto, cpu or cuda[:N]."),
     setting(PredictSpec, "runtime", "What runs the model.", type=click.Choice(["auto", "torch", "openvino", "onnx"])),
-    setting(PredictSpec, "precision", "Of the arithmetic.", type=click.Choice(["auto", "fp32", "bf16", "fp16"])),
+    setting(PredictSpec, "precision", "Precision of the arithmetic.", type=click.Choice(["auto", "fp32", "bf16", "fp16"])),
 )
 polygons = (
     setting(PolygonSpec, "threshold", "Probability from which a pixel is building.", type=float, **MODELS),

@@ -1,0 +1,35 @@
+"""``geoseg predict``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from geoseg.cli import options
+from geoseg.cli.command import command
+from geoseg.specs import PredictSpec
+
+
+@command
+@options.scenes
+@options.output
+@options.model
+@options.gather("spec", PredictSpec, *options.inference)
+@options.bands
+@click.option(
+    "--dtype", type=click.Choice(["uint8", "float32"]), default="uint8", show_default=True, help="Type of the values."
+)
+@click.option("--classes", is_flag=True, help="Write the most probable class instead of probabilities.")
+@options.creation_options
+@options.overwrite
+def predict(as_json: bool, **arguments: Any) -> None:
+    """Write the building probability of every pixel.
+
+    \b
+    Example:
+        geoseg predict scene.tif -o probability.tif
+    """
+    from geoseg.tools import predict as tool
+
+    options.emit(tool.run(progress=options.progress(), **arguments), as_json)
