@@ -19,15 +19,17 @@ from affine import Affine
 from pyproj import CRS
 from rasterio.features import rasterize
 from scipy import ndimage
-from shapely import affinity
+from shapely import affinity, make_valid
 from shapely.geometry import Polygon
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from generator.boxes import put_boxes
+from generator.easel import Easel
 from generator.ground import paint_ground
 from generator.light import Camera, Sun, expose
 from generator.noise import Noise
-from generator.plants import plant_trees, put_boxes
+from generator.plants import plant_trees
 from generator.roofs import paint_roof
 from generator.scene import compose
 from generator.styles import STYLES
@@ -96,16 +98,15 @@ def render(
     noise = Noise((height, width), gsd, streams[2])
     sun = Sun(math.radians(streams[3].uniform(110, 250)), math.radians(streams[3].uniform(*look.sun)))
     camera = Camera.draw(streams[3])
-    canvas = np.empty((height, width, 3), np.uint8)
-    heights = np.zeros((height, width), np.float32)
-    paint_ground(canvas, world, look, noise, streams[4])
+    easel = Easel.blank(labels, noise, sun)
+    paint_ground(easel, world.zones, look, streams[4])
     for index, window in enumerate(ndimage.find_objects(labels)):
         if window is not None:
-            paint_roof(canvas, heights, window, labels[window] == index + 1, owners[index], noise, sun)
-            paint_walls(canvas, heights, labels, window, index + 1, owners[index], gsd, sun, camera.lean)
-    put_boxes(canvas, heights, labels, world.boxes, gsd)
-    plant_trees(canvas, heights, world, look, noise, sun, streams[5])
-    image = expose(canvas, heights, gsd, sun, camera, seed)
+            paint_roof(easel, window, index + 1, owners[index])
+            paint_walls(easel, window, index + 1, owners[index], camera.lean)
+    put_boxes(easel, world.boxes)
+    plant_trees(easel, world.trees, look, streams[5])
+    image = expose(easel.canvas, easel.heights, gsd, sun, camera, seed)
     image[:, ~valid] = 0
     return Sample(image, valid, labels > 0, footprints, transform, CRS.from_user_input(crs))
 
@@ -121,7 +122,9 @@ def _flight(width: float, height: float, share: float, rng: np.random.Generator)
     t = np.linspace(0, 1, 9)
     sway = rng.normal(0, 0.006, 9) * (width + height) * np.sin(math.pi * t)
     edge = [(float(width - along * (1 - s)), float(max(0.0, down * s + w))) for s, w in zip(t, sway, strict=True)]
-    return Polygon([(0.0, 0.0), *edge, (width, height), (0.0, height)]).buffer(0)
+    covered = Polygon([(0.0, 0.0), *edge, (width, height), (0.0, height)]).buffer(0)
+    flip_x, flip_y = rng.choice([-1, 1], 2)
+    return affinity.scale(covered, flip_x, flip_y, origin=(width / 2, height / 2))
 
 
 def _footprints(
@@ -135,7 +138,9 @@ def _footprints(
         pieces = [shape] if covered.contains(shape) else polygons(shape.intersection(covered), LEAST_PIECE)
         for piece in pieces:
             owners.append(building)
-            shapes.append(affinity.affine_transform(piece, [1, 0, 0, -1, origin[0], origin[1]]))
+            placed = affinity.affine_transform(piece, [1, 0, 0, -1, origin[0], origin[1]])
+            # Far from the origin a nanometre is lost, and with it, now and then, validity.
+            shapes.append(placed if placed.is_valid else max(polygons(make_valid(placed)), key=lambda p: p.area))
             rows.append((len(owners), building.kind, round(building.eaves, 1)))
     table: dict[str, Any] = {name: [row[i] for row in rows] for i, name in enumerate(("id", "kind", "height_m"))}
     return owners, geopandas.GeoDataFrame(table, geometry=shapes, crs=crs)

@@ -8,9 +8,10 @@ import numpy as np
 from affine import Affine
 from rasterio.features import rasterize
 
+from .easel import Easel
 from .noise import Noise
 from .styles import Colour, Style
-from .world import World, Zone
+from .world import Zone
 
 STRIP = 256
 
@@ -71,19 +72,17 @@ def covers(style: Style) -> dict[str, Cover]:
     }
 
 
-def paint_ground(canvas: np.ndarray, world: World, style: Style, noise: Noise, rng: np.random.Generator) -> None:
-    """Fill ``canvas`` (row, col, band) uint8 with the ground of ``world``."""
-    shape = canvas.shape[:2]
-    zones = sorted(world.zones, key=lambda z: z.crisp)
-    soft = _burn(zones, shape, noise.gsd, crisp=False)
-    hard = _burn(zones, shape, noise.gsd, crisp=True)
+def paint_ground(easel: Easel, zones: list[Zone], style: Style, rng: np.random.Generator) -> None:
+    """Fill the canvas with the ground."""
+    zones, noise = sorted(zones, key=lambda z: z.crisp), easel.noise
+    soft = _burn(zones, easel.shape, easel.gsd, crisp=False)
+    hard = _burn(zones, easel.shape, easel.gsd, crisp=True)
     tables = _tables(zones, style, rng)
-    for row in range(0, shape[0], STRIP):
-        rows = np.arange(row, min(row + STRIP, shape[0]))
-        ids = _roughened(soft, rows, noise)
+    for row in range(0, easel.shape[0], STRIP):
+        rows = np.arange(row, min(row + STRIP, easel.shape[0]))
         crisp = hard[rows]
-        ids = np.where(crisp > 0, crisp, ids)
-        canvas[rows[0] : rows[-1] + 1] = _shade(ids, crisp > 0, rows, tables, noise)
+        ids = np.where(crisp > 0, crisp, _roughened(soft, rows, noise))
+        easel.canvas[rows[0] : rows[-1] + 1] = _shade(ids, crisp > 0, rows, tables, noise)
 
 
 def _burn(zones: list[Zone], shape: tuple[int, int], gsd: float, crisp: bool) -> np.ndarray:

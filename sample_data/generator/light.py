@@ -65,27 +65,26 @@ class Camera:
         )
 
 
-def shadow(heights: np.ndarray, row: int, stop: int, gsd: float, sun: Sun) -> np.ndarray:
-    """Share of sunlight that is blocked, (stop - row, col) float32 in [0, 1]: rays march from every pixel to the sun.
+def shadow(heights: np.ndarray, rows: tuple[int, int], gsd: float, sun: Sun) -> np.ndarray:
+    """Share of sunlight that is blocked in ``rows`` (from, to), (row, col) float32 in [0, 1].
 
-    Steps of a pixel along the ray's main axis; softened over 0.35 m of height.
+    Rays march from every pixel to the sun in steps of a pixel along their main axis; softened over 0.35 m of height.
     """
+    row, stop = rows
     x, y = sun.towards
     scale = 1 / max(abs(x), abs(y))
     rise = scale * gsd * math.tan(sun.elevation)
     tallest = float(heights[max(0, row - 400) : stop + 400].max())
-    steps = min(400, int(tallest / rise) + 1)
     own = heights[row:stop]
     over = np.full(own.shape, -1.0, np.float32)
     width = heights.shape[1]
-    for k in range(1, steps + 1):
+    for k in range(1, min(400, int(tallest / rise) + 1) + 1):
         dr, dc = round(k * y * scale), round(k * x * scale)
         r0, r1 = max(row + dr, 0), min(stop + dr, len(heights))
         c0, c1 = max(dc, 0), min(width + dc, width)
-        if r0 >= r1 or c0 >= c1:
-            continue
-        to = (slice(r0 - dr - row, r1 - dr - row), slice(c0 - dc, c1 - dc))
-        np.maximum(over[to], heights[r0:r1, c0:c1] - np.float32(k * rise), out=over[to])
+        if r0 < r1 and c0 < c1:
+            to = (slice(r0 - dr - row, r1 - dr - row), slice(c0 - dc, c1 - dc))
+            np.maximum(over[to], heights[r0:r1, c0:c1] - np.float32(k * rise), out=over[to])
     result: np.ndarray = np.clip((over - own) / np.float32(0.35), 0, 1)
     return result
 
@@ -98,10 +97,9 @@ def expose(canvas: np.ndarray, heights: np.ndarray, gsd: float, sun: Sun, camera
     for row in range(0, height, STRIP):
         stop = min(row + STRIP, height)
         top, bottom = max(0, row - halo), min(height, stop + halo)
-        dark = ndimage.gaussian_filter(shadow(heights, top, bottom, gsd, sun), 0.5)
-        rng = np.random.default_rng((seed, row))
-        strip = _develop(canvas[top:bottom], dark, camera, rng)
-        picture[:, row:stop] = strip[:, row - top : row - top + stop - row]
+        dark = ndimage.gaussian_filter(shadow(heights, (top, bottom), gsd, sun), 0.5)
+        strip = _develop(canvas[top:bottom], dark, camera, np.random.default_rng((seed, row)))
+        picture[:, row:stop] = strip[:, row - top : stop - top]
     return picture
 
 

@@ -1,4 +1,4 @@
-"""Trees: crowns drawn once per kind and size, stamped where they stand higher than what is there; small boxes too."""
+"""Trees: crowns drawn once per kind and size, then stamped."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import math
 import numpy as np
 from scipy import ndimage
 
-from .light import Sun
-from .noise import Noise
-from .styles import Colour, Style
-from .world import Box, World
+from .easel import Easel
+from .styles import Style
+from .world import Tree
 
 Stamp = tuple[np.ndarray, np.ndarray]
 
 
-def _crown(kind: str, radius: float, gsd: float, sun: Sun, rng: np.random.Generator, noise: Noise) -> Stamp:
+def _crown(kind: str, radius: float, easel: Easel, rng: np.random.Generator) -> Stamp:
     """Brightness and height (m) of a crown; 0 height outside of it."""
+    gsd, noise = easel.gsd, easel.noise
     n = math.ceil(radius * 1.4 / gsd) + 1
     axis = np.arange(-n, n + 1) * gsd
     x, y = axis[None] + rng.uniform(-0.5, 0.5) * gsd, axis[:, None] + rng.uniform(-0.5, 0.5) * gsd
@@ -37,7 +37,7 @@ def _crown(kind: str, radius: float, gsd: float, sun: Sun, rng: np.random.Genera
     tall = {"cone": 2.6, "bush": 0.9, "hedge": 0.9}.get(kind, 1.1) * radius
     relief = dome * min(tall, 1.2 * radius) + (dome > 0) * (0.16 if cone else 0.34) * boughs
     gy, gx = np.gradient(ndimage.gaussian_filter(relief, 0.3 / gsd), gsd)
-    light = sun.shade(-gx, -gy) * (0.88 + 0.10 * boughs + 0.10 * leaves) * (0.86 + 0.18 * dome)
+    light = easel.sun.shade(-gx, -gy) * (0.88 + 0.10 * boughs + 0.10 * leaves) * (0.86 + 0.18 * dome)
     trunk = {"bush": 0.1, "hedge": 0.8, "cone": 0.5}.get(kind, 0.7 * radius)
     height = np.where(dome > 0.12, trunk + np.maximum(tall * dome + 0.5 * boughs * dome, 0.2), 0)
     return np.clip(light, 0.3, 1.7).astype(np.float32), height.astype(np.float32)
@@ -55,60 +55,30 @@ def _palm(angle: np.ndarray, away: np.ndarray, radius: float, rng: np.random.Gen
     return light.astype(np.float32), height.astype(np.float32)
 
 
-def plant_trees(
-    canvas: np.ndarray, heights: np.ndarray, world: World, style: Style, noise: Noise, sun: Sun, rng: np.random.Generator
-) -> None:
-    """Stamp every tree into the colours (row, col, band) and the heights (m)."""
-    gsd = noise.gsd
+def plant_trees(easel: Easel, trees: list[Tree], style: Style, rng: np.random.Generator) -> None:
+    """Stamp every tree where it is higher than what stands there."""
     stamps: dict[tuple[str, int, int], Stamp] = {}
-    for x, y, radius, kind in world.trees:
+    for x, y, radius, kind in trees:
         size = max(1, round(math.log(radius / 0.4) / 0.14))
         key = kind, size, int(rng.integers(6))
         if key not in stamps:
-            stamps[key] = _crown(kind, 0.4 * math.exp(size * 0.14), gsd, sun, rng, noise)
-        leaf = np.array(style.leaf[int(rng.integers(len(style.leaf)))], np.float32)
+            stamps[key] = _crown(kind, 0.4 * math.exp(size * 0.14), easel, rng)
+        leaf: np.ndarray = np.array(style.leaf[int(rng.integers(len(style.leaf)))], np.float32)
         leaf = leaf * rng.normal(1.22, 0.15) + rng.normal(0, 4, 3)
         if kind == "cone":
             leaf *= (0.75, 0.8, 0.85)
-        _stamp(canvas, heights, int(y / gsd), int(x / gsd), stamps[key], leaf)
+        _stamp(easel, int(y / easel.gsd), int(x / easel.gsd), stamps[key], leaf)
 
 
-def _stamp(canvas: np.ndarray, heights: np.ndarray, row: int, col: int, stamp: Stamp, leaf: np.ndarray) -> None:
+def _stamp(easel: Easel, row: int, col: int, stamp: Stamp, leaf: np.ndarray) -> None:
     light, tall = stamp
     n = len(light) // 2
-    r0, c0, r1, c1 = max(row - n, 0), max(col - n, 0), min(row + n + 1, len(heights)), min(col + n + 1, heights.shape[1])
+    r0, r1 = max(row - n, 0), min(row + n + 1, easel.shape[0])
+    c0, c1 = max(col - n, 0), min(col + n + 1, easel.shape[1])
     if r0 >= r1 or c0 >= c1:
         return
     inner = slice(r0 - row + n, r1 - row + n), slice(c0 - col + n, c1 - col + n)
-    here = heights[r0:r1, c0:c1]
+    here = easel.heights[r0:r1, c0:c1]
     above = tall[inner] > here
-    canvas[r0:r1, c0:c1][above] = np.clip(leaf * light[inner][above][:, None] + 6, 8, 240)
+    easel.canvas[r0:r1, c0:c1][above] = np.clip(leaf * light[inner][above][:, None] + 6, 8, 240)
     here[above] = tall[inner][above]
-
-
-def put_boxes(canvas: np.ndarray, heights: np.ndarray, labels: np.ndarray, boxes: list[Box], gsd: float) -> None:
-    """Draw cars, walls and containers on the ground, never on a roof (``labels`` above 0)."""
-    for thing in boxes:
-        reach = math.hypot(thing.length, thing.width) / 2 + gsd
-        r0, r1 = max(0, int((thing.y - reach) / gsd)), min(len(heights), int((thing.y + reach) / gsd) + 2)
-        c0, c1 = max(0, int((thing.x - reach) / gsd)), min(heights.shape[1], int((thing.x + reach) / gsd) + 2)
-        if r0 >= r1 or c0 >= c1:
-            continue
-        dx = (np.arange(c0, c1) + 0.5) * gsd - thing.x
-        dy = (np.arange(r0, r1)[:, None] + 0.5) * gsd - thing.y
-        cos, sin = math.cos(thing.angle), math.sin(thing.angle)
-        u, v = dx * cos + dy * sin, -dx * sin + dy * cos
-        inside = (np.abs(u) <= thing.length / 2) & (np.abs(v) <= max(thing.width, gsd) / 2) & (labels[r0:r1, c0:c1] == 0)
-        canvas[r0:r1, c0:c1][inside] = thing.colour
-        heights[r0:r1, c0:c1][inside] = thing.height
-        if thing.glass:
-            _windows(canvas[r0:r1, c0:c1], heights[r0:r1, c0:c1], inside, u, thing)
-
-
-def _windows(canvas: np.ndarray, heights: np.ndarray, inside: np.ndarray, u: np.ndarray, thing: Box) -> None:
-    front = inside & (
-        ((u > 0.13 * thing.length) & (u < 0.25 * thing.length)) | ((u < -0.27 * thing.length) & (u > -0.36 * thing.length))
-    )
-    dark: Colour = (48, 54, 62)
-    canvas[front] = (0.35 * canvas[front] + 0.65 * np.array(dark)).astype(np.uint8)
-    heights[inside & (u > 0.27 * thing.length)] = 0.9

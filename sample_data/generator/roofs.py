@@ -7,6 +7,7 @@ import math
 import numpy as np
 from scipy import ndimage
 
+from .easel import Easel, Window
 from .light import Sun
 from .noise import Noise
 from .patch import Patch
@@ -15,20 +16,13 @@ from .styles import ROOFS, Roof
 from .world import Building, Part
 
 
-def paint_roof(
-    canvas: np.ndarray,
-    heights: np.ndarray,
-    window: tuple[slice, slice],
-    mask: np.ndarray,
-    building: Building,
-    noise: Noise,
-    sun: Sun,
-) -> None:
-    """Draw a building where ``mask`` (row, col of ``window``) is True; writes colours and heights (m) there and only there."""
+def paint_roof(easel: Easel, window: Window, label: int, building: Building) -> None:
+    """Draw a building where the labels of ``window`` are ``label``, there and only there."""
     rng = np.random.default_rng(building.seed)
-    patch = _planes(building, window, mask, noise.gsd)
-    light = _light(building, patch, sun)
-    image = _cover(building, patch, light, noise, rng)
+    mask = easel.labels[window] == label
+    patch = _planes(building, window, mask, easel.gsd)
+    light = _light(building, patch, easel.sun)
+    image = _cover(building, patch, light, easel.noise, rng)
     z = building.eaves + patch.z
     top, texture = Top(image, z, patch, rng), ROOFS[building.roof].texture
     if texture == "flat":
@@ -37,12 +31,11 @@ def paint_roof(
         shell(top)
     elif texture != "thatch":
         pitched_things(top, building, light)
-    view = canvas[window]
-    view[mask] = np.clip(image[mask], 8, 252).astype(np.uint8)
-    heights[window][mask] = z[mask]
+    easel.canvas[window][mask] = np.clip(image[mask], 8, 252).astype(np.uint8)
+    easel.heights[window][mask] = z[mask]
 
 
-def _planes(building: Building, window: tuple[slice, slice], mask: np.ndarray, gsd: float) -> Patch:
+def _planes(building: Building, window: Window, mask: np.ndarray, gsd: float) -> Patch:
     rows, cols = (np.arange(s.start, s.stop, dtype=np.float32) for s in window)
     dx, dy = (cols[None] + 0.5) * gsd - building.x, (rows[:, None] + 0.5) * gsd - building.y
     cos, sin = math.cos(building.angle), math.sin(building.angle)

@@ -6,48 +6,41 @@ import math
 
 import numpy as np
 
-from .light import Sun
+from .easel import Easel, Window
 from .world import Building
 
 PLASTER = ((206, 198, 184), (184, 172, 158), (164, 128, 108), (214, 210, 202), (176, 170, 164), (196, 180, 150))
 
 
-def paint_walls(
-    canvas: np.ndarray,
-    heights: np.ndarray,
-    labels: np.ndarray,
-    window: tuple[slice, slice],
-    label: int,
-    building: Building,
-    gsd: float,
-    sun: Sun,
-    lean: tuple[float, float],
-) -> None:
+def paint_walls(easel: Easel, window: Window, label: int, building: Building, lean: tuple[float, float]) -> None:
     """Draw the walls of building ``label`` on ground pixels beside its roof: the roof's mask, shifted step by step to its foot.
 
     ``lean`` (x, y) is the roof's offset from the foot in metres a metre of height; roofs stay where they are.
     """
-    reach = building.eaves * math.hypot(*lean) / gsd
-    if reach < 0.7 or building.roof == "shell":
+    slant = math.hypot(*lean)
+    steps = round(building.eaves * slant / easel.gsd)
+    if steps < 1 or building.roof == "shell":
         return
-    steps = round(reach)
-    pad = steps + 1
-    rows, cols = (np.arange(max(s.start - pad, 0), min(s.stop + pad, n)) for s, n in zip(window, labels.shape, strict=True))
-    view = slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
-    roof, free = labels[view] == label, labels[view] == 0
-    facing = (-lean[0], -lean[1])
-    light = 0.62 + 0.45 * (facing[0] * sun.towards[0] + facing[1] * sun.towards[1]) / math.hypot(*lean)
+    rows, cols = (slice(max(s.start - steps, 0), s.stop + steps) for s in window)
+    canvas, heights, labels = easel.canvas[rows, cols], easel.heights[rows, cols], easel.labels[rows, cols]
+    x, y = -lean[0] / slant, -lean[1] / slant
+    light = 0.62 + 0.45 * (x * easel.sun.towards[0] + y * easel.sun.towards[1])
     colour = np.array(PLASTER[building.seed % len(PLASTER)]) * max(light, 0.4)
+    roof = labels == label
     for k in range(1, steps + 1):
-        dr, dc = (round(-lean[i] / math.hypot(*lean) * k) for i in (1, 0))
         z = building.eaves * (1 - (k - 0.5) / steps)
-        moved = np.zeros_like(roof)
-        to_r, from_r = _overlap(dr, len(roof))
-        to_c, from_c = _overlap(dc, roof.shape[1])
-        moved[to_r, to_c] = roof[from_r, from_c]
-        new = moved & free & (heights[view] < z)
-        canvas[view][new] = np.clip(colour * (0.92 + 0.16 * ((k * 7 + building.seed) % 5) / 4), 8, 240).astype(np.uint8)
-        heights[view][new] = z
+        wall = _shifted(roof, round(y * k), round(x * k)) & (labels == 0) & (heights < z)
+        course = 0.92 + 0.04 * ((k * 7 + building.seed) % 5)
+        canvas[wall] = np.clip(colour * course, 8, 240).astype(np.uint8)
+        heights[wall] = z
+
+
+def _shifted(mask: np.ndarray, down: int, right: int) -> np.ndarray:
+    moved = np.zeros_like(mask)
+    to_row, from_row = _overlap(down, mask.shape[0])
+    to_col, from_col = _overlap(right, mask.shape[1])
+    moved[to_row, to_col] = mask[from_row, from_col]
+    return moved
 
 
 def _overlap(shift: int, length: int) -> tuple[slice, slice]:

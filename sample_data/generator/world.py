@@ -70,16 +70,20 @@ class Box:
     glass: bool = False
 
 
+Tree = tuple[float, float, float, str]
+"""x, y, radius of the crown (m), species."""
+
+
 @dataclass
 class World:
-    """All that lies in a scene; ``trees`` rows are (x, y, radius, species index)."""
+    """All that lies in a scene."""
 
     width: float
     height: float
     zones: list[Zone] = field(default_factory=list)
     buildings: list[Building] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
-    trees: list[tuple[float, float, float, str]] = field(default_factory=list)
+    trees: list[Tree] = field(default_factory=list)
 
     def holds(self, x: float, y: float, margin: float = 15.0) -> bool:
         return -margin < x < self.width + margin and -margin < y < self.height + margin
