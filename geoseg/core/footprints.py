@@ -9,32 +9,32 @@ import numpy as np
 import shapely
 from affine import Affine
 
+from geoseg.core.measure import coordinates
 from geoseg.core.polygons import gather
 
 
-def fill_holes(geometry: np.ndarray, smallest: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """Fill the holes below ``smallest`` (n,), an area in the geometry's own units, unless they are in ``keep``.
+def fill_holes(geometry: np.ndarray, smallest: np.ndarray, islands: np.ndarray) -> np.ndarray:
+    """Fill the holes below ``smallest`` (n,), an area in the geometry's own units, that hold none of ``islands``.
 
-    ``keep`` is a bool for each hole, in the order of the polygons and of the holes within them.
+    ``islands`` are points (m, 2) inside of footprints that stay: filling a hole around one would lay the two over each other.
     """
     parts, owner = shapely.get_parts(geometry, return_index=True)
     rings, part = shapely.get_rings(parts, return_index=True)
     hole = np.diff(part, prepend=-1) == 0
+    holes = shapely.polygons(rings[hole])
+    small = shapely.area(holes) < smallest[owner[part[hole]]]
+    if len(islands) and small.any():
+        small[shapely.STRtree(holes).query(shapely.points(islands), predicate="within")[1]] = False
     fill = np.zeros(len(rings), bool)
-    fill[hole] = ~keep & (shapely.area(shapely.polygons(rings[hole])) < smallest[owner[part[hole]]])
+    fill[hole] = small
     if not fill.any():
         return geometry
     changed = np.unique(owner[part[fill]])
     kept = np.isin(owner[part], changed) & ~fill
-    shells = np.flatnonzero(kept & ~hole)
-    holes = np.flatnonzero(kept & hole)
-    index = np.searchsorted(part[shells], part[holes])
-    rebuilt = shapely.polygons(rings[shells])
-    bored, first = np.unique(index, return_inverse=True)
-    if len(bored):
-        rebuilt[bored] = shapely.polygons(rings[shells][bored], holes=rings[holes], indices=first)
+    outer, index = np.unique(part[kept], return_inverse=True)
+    rebuilt = shapely.polygons(rings[kept], indices=index)
     out = geometry.copy()
-    out[changed] = gather(rebuilt, owner[part[shells]])
+    out[changed] = gather(rebuilt, owner[outer])
     return out
 
 
@@ -56,8 +56,7 @@ def simplify(geometry: np.ndarray, tolerance: float, pixel_size: tuple[float, fl
 
 def place(geometry: np.ndarray, transform: Affine) -> np.ndarray:
     """Outlines in pixels to coordinates; exteriors run counter-clockwise there."""
-    matrix = np.array([[transform.a, transform.d], [transform.b, transform.e]])
-    placed = shapely.transform(geometry, lambda xy: xy @ matrix + (transform.c, transform.f))
+    placed = shapely.transform(geometry, lambda xy: coordinates(xy, transform))
     return shapely.reverse(placed) if transform.determinant < 0 else placed
 
 

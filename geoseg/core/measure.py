@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 import shapely
+from affine import Affine
 from pyproj import CRS, Geod, Transformer
 
 from geoseg.core.grid import Grid
@@ -68,12 +69,18 @@ def centres(geometry: np.ndarray) -> np.ndarray:
     return (bounds[:, :2] + bounds[:, 2:]) / 2
 
 
+def coordinates(pixels: np.ndarray, transform: Affine) -> np.ndarray:
+    """Columns and rows (n, 2) to x and y in the CRS, to the bit the same however many they are (a matrix product is not)."""
+    t, (x, y) = transform, pixels.T
+    return np.column_stack([x * t.a + y * t.b + t.c, x * t.d + y * t.e + t.f])
+
+
 def pixel_size(grid: Grid) -> tuple[float, float]:
     """Ground metres of a pixel along a row and along a column at the grid's centre; (1, 1) without a CRS."""
     t = grid.transform
     if grid.crs is None:
         return 1.0, 1.0
-    middle = np.array([t * (grid.width / 2, grid.height / 2)])
+    middle = coordinates(np.array([[grid.width / 2, grid.height / 2]]), t)
     across, mixed, along = metric(middle, grid.crs)[0]
     lengths = [across * dx * dx + 2 * mixed * dx * dy + along * dy * dy for dx, dy in ((t.a, t.d), (t.b, t.e))]
     return float(np.sqrt(lengths[0])), float(np.sqrt(lengths[1]))

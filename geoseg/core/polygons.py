@@ -28,11 +28,15 @@ Values = Sequence[np.ndarray | None] | np.ndarray | None
 
 @dataclass(frozen=True)
 class Traced:
-    """Complete footprints: ``geometry`` (n,) shapely objects in pixel coordinates, ``pixels`` (n,) int64, ``sums`` (n, C)."""
+    """Complete footprints: ``geometry`` (n,) shapely objects in pixel coordinates, ``pixels`` (n,) int64, ``sums`` (n, C).
+
+    Whatever is complete later lies on the rows from ``open_row`` on.
+    """
 
     geometry: np.ndarray
     pixels: np.ndarray
     sums: np.ndarray
+    open_row: int
 
     def __len__(self) -> int:
         return len(self.geometry)
@@ -147,7 +151,8 @@ def _advance(state: _State, mask: np.ndarray, channels: list[np.ndarray | None],
     kept, moved = corners.take(stays, (np.cumsum(unfinished) - 1)[label_of])
     finished, _ = corners.take(~stays, label_of)
     rest = _State(state.row + height, mask[-1], kept, sums[unfinished], edges.x[~closed], moved[edges.top[~closed]])
-    return rest, _assemble(finished, sums)
+    open_row = int(kept.y.min(initial=rest.row))
+    return rest, _assemble(finished, sums, open_row)
 
 
 def _link(state: _State, pixels: np.ndarray) -> tuple[_Corners, _Edges]:
@@ -245,11 +250,11 @@ def _add_runs(sums: np.ndarray, label: np.ndarray, mask: np.ndarray, channels: l
             np.add.at(sums[:, channel], label, np.add.reduceat(steps, offset))
 
 
-def _assemble(corners: _Corners, sums: np.ndarray) -> Traced:
+def _assemble(corners: _Corners, sums: np.ndarray, open_row: int) -> Traced:
     """Closed rings into polygons, in canonical order."""
     count = len(corners.x)
     if not count:
-        return Traced(np.empty(0, object), np.empty(0, np.int64), np.empty((0, sums.shape[1])))
+        return Traced(np.empty(0, object), np.empty(0, np.int64), np.empty((0, sums.shape[1])), open_row)
     following, left, ring = _simple_rings(corners)
     position = np.arange(count)
     first = np.empty(ring.max() + 1, np.int64)
@@ -285,7 +290,7 @@ def _assemble(corners: _Corners, sums: np.ndarray) -> Traced:
     geometry = gather(parts, owner)
     footprint = owner[np.flatnonzero(np.diff(owner, prepend=-1))]
     pixels = np.rint(shapely.area(geometry)).astype(np.int64)
-    return Traced(geometry, pixels, sums[footprint] * _UNIT)
+    return Traced(geometry, pixels, sums[footprint] * _UNIT, open_row)
 
 
 def _simple_rings(corners: _Corners) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

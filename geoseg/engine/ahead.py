@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -63,7 +63,7 @@ class _Raised:
     error: BaseException
 
 
-def ahead(items: Iterable[T], depth: int = 2) -> Iterator[T]:
+def ahead(items: Iterable[T], depth: int = 2) -> Generator[T, None, None]:
     """``items``, made up to ``depth`` ahead in a thread of their own; its exceptions come out here."""
     box = _Box(depth)
     thread = threading.Thread(target=box.fill, args=(items,), daemon=True)

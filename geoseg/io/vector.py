@@ -1,0 +1,282 @@
+"""Footprints in and out, in every format we take; GDAL's and Arrow's errors become geoseg's."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pyarrow as pa
+import pyogrio
+import shapely
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+from shapely.errors import GEOSException
+
+from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
+from geoseg.io.output import atomic, check_output, remove
+from geoseg.io.sinks import OgrSink, ParquetSink, Sink
+
+LAYER = "footprints"
+# Columns of every layer of footprints we write, with their Arrow types
+FOOTPRINTS: Mapping[str, str] = {
+    "id": "int64",
+    "scene": "string",
+    "class": "string",
+    "confidence": "double",
+    "area_m2": "double",
+    "perimeter_m": "double",
+    "edge": "bool",
+    "vertices": "int32",
+}
+# A Shapefile's names hold ten characters
+SHORT = {"perimeter_m": "perim_m"}
+
+_EXTENSIONS = {
+    ".gpkg": "gpkg",
+    ".geojson": "geojson",
+    ".json": "geojson",
+    ".fgb": "flatgeobuf",
+    ".parquet": "parquet",
+    ".geoparquet": "parquet",
+    ".shp": "shapefile",
+}
+_FORMATS = {
+    "gpkg": "gpkg",
+    "geopackage": "gpkg",
+    "geojson": "geojson",
+    "json": "geojson",
+    "flatgeobuf": "flatgeobuf",
+    "fgb": "flatgeobuf",
+    "parquet": "parquet",
+    "geoparquet": "parquet",
+    "shapefile": "shapefile",
+    "shp": "shapefile",
+}
+_OGR: dict[str, dict[str, Any]] = {
+    "gpkg": {"driver": "GPKG", "dataset_options": {"VERSION": "1.2"}},
+    "geojson": {"driver": "GeoJSON", "layer_options": {"RFC7946": "YES", "COORDINATE_PRECISION": "8"}},
+    "flatgeobuf": {"driver": "FlatGeobuf"},
+    "shapefile": {"driver": "ESRI Shapefile", "layer_options": {"ENCODING": "UTF-8"}},
+}
+_MAGIC = {b"SQLite format 3\0": "gpkg", b"fgb": "flatgeobuf", b"PAR1": "parquet", b"\0\0\x27\x0a": "shapefile", b"{": "geojson"}
+_PARTS = (".shx", ".dbf", ".prj", ".cpg")
+_LEFTOVERS = (".qix", ".sbn", ".sbx", ".qmd", ".shp.xml")
+_LONLAT = CRS.from_epsg(4326)
+
+
+def format_of(path: Path | str, format: str | None = None) -> str:
+    """``gpkg``, ``geojson``, ``flatgeobuf``, ``parquet`` or ``shapefile``, by ``format`` or else by the extension.
+
+    Raises UsageError where it is none of them.
+    """
+    name = (format or "").lower().lstrip(".")
+    found = _FORMATS.get(name) if format else _EXTENSIONS.get(Path(path).suffix.lower())
+    if found is None:
+        what = f"{format!r} is not a vector format" if format else f"{path}: its extension names no vector format"
+        raise UsageError(what, "gpkg, geojson, fgb, parquet or shp")
+    return found
+
+
+# Reading
+
+
+def read_footprints(path: Path | str, layer: str | None = None) -> gpd.GeoDataFrame:
+    """Polygons and their attributes, two-dimensional, with the CRS of the file (None where it has none).
+
+    GeoPackage, GeoJSON, FlatGeobuf, GeoParquet, Shapefile, or a SpaceNet CSV (``PolygonWKT_Geo``, or else
+    ``PolygonWKT_Pix`` in pixels), by the first bytes. Of several layers that called "footprints" or else the first is taken
+    unless ``layer`` names one. Raises InputError (missing, unreadable) and UnsuitableError (no such layer, no polygons).
+    """
+    path = Path(path)
+    kind = _sniff(path)
+    try:
+        if kind == "parquet":
+            frame = gpd.read_parquet(path)
+        elif kind == "csv":
+            frame = _read_spacenet(path)
+        else:
+            frame = pyogrio.read_dataframe(path, layer=_layer(path, layer) if kind == "gpkg" else None)
+    except ValueError as error:
+        if "geo metadata" in str(error).lower() or "geoparquet" in str(error).lower():
+            raise UnsuitableError(f"{path}: holds no geometries", "write it as GeoParquet") from error
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    except (RuntimeError, OSError, GEOSException, CRSError) as error:
+        raise InputError(f"{path}: cannot be read: it is damaged") from error
+    return _checked(path, frame)
+
+
+def _sniff(path: Path) -> str:
+    if not path.is_file():
+        raise InputError(f"{path}: is a folder, not a file" if path.is_dir() else f"{path}: does not exist")
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \r\n\t")
+    for magic, kind in _MAGIC.items():
+        if (text if kind == "geojson" else head).startswith(magic):
+            return kind
+    if b"PolygonWKT" in text.split(b"\n")[0]:
+        return "csv"
+    raise InputError(f"{path}: is not a vector file we read", "GeoPackage, GeoJSON, FlatGeobuf, GeoParquet or Shapefile")
+
+
+def _layer(path: Path, wanted: str | None) -> str:
+    layers = {str(name): kind for name, kind in pyogrio.list_layers(path)}
+    if wanted is not None and wanted not in layers:
+        raise UnsuitableError(f"{path}: has no layer {wanted}", f"its layers: {', '.join(layers) or 'none'}")
+    spatial = [name for name, kind in layers.items() if kind is not None]
+    if not spatial:
+        raise UnsuitableError(f"{path}: holds no geometries")
+    return wanted or (LAYER if LAYER in spatial else spatial[0])
+
+
+def _read_spacenet(path: Path) -> gpd.GeoDataFrame:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    columns = set(rows[0]) if rows else set()
+    on_earth = any("EMPTY" not in (row.get("PolygonWKT_Geo") or "EMPTY") for row in rows)
+    column = "PolygonWKT_Geo" if on_earth else "PolygonWKT_Pix"
+    rows = [row for row in rows if "EMPTY" not in (row.get(column) or "EMPTY")]
+    attributes = {name: [row[name] for row in rows] for name in ("ImageId", "BuildingId") if name in columns}
+    geometry = shapely.from_wkt(np.array([row[column] for row in rows], object))
+    return gpd.GeoDataFrame(attributes, geometry=geometry, crs=_LONLAT if on_earth else None)
+
+
+def _checked(path: Path, frame: Any) -> gpd.GeoDataFrame:
+    if not isinstance(frame, gpd.GeoDataFrame):
+        raise UnsuitableError(f"{path}: holds no geometries")
+    geometry = frame.geometry.to_numpy()
+    polygons = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
+    there = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
+    other = there & ~np.isin(shapely.get_type_id(geometry), polygons)
+    if other.any():
+        raise UnsuitableError(f"{path}: holds a {geometry[other][0].geom_type}, footprints are polygons")
+    return frame.set_geometry(shapely.force_2d(geometry), crs=frame.crs)
+
+
+# Writing
+
+
+class FootprintWriter:
+    """Takes GeoDataFrames of one set of columns, one after the other; ``count`` features so far."""
+
+    def __init__(self, path: Path | str, sink: Sink, columns: Mapping[str, str], crs: CRS | None, to: CRS | None) -> None:
+        self._path, self._sink, self._columns, self._crs, self._to = path, sink, columns, crs, to
+        self.count = 0
+
+    def write(self, frame: gpd.GeoDataFrame) -> None:
+        """Append ``frame``: polygons or multipolygons, in the CRS the writer was made for, all columns present."""
+        if not len(frame):
+            return
+        if self._to is not None:
+            frame = frame.set_crs(self._crs, allow_override=True).to_crs(self._to)
+        columns = {
+            name: pa.array(frame[name].to_numpy(), pa.type_for_alias(kind), from_pandas=True)
+            for name, kind in self._columns.items()
+        }
+        with _writing(self._path):
+            self._sink.send(columns, frame.geometry.to_numpy())
+        self.count += len(frame)
+
+
+@contextmanager
+def create_vector(
+    path: Path | str,
+    crs: CRS | None,
+    *,
+    columns: Mapping[str, str] = FOOTPRINTS,
+    layer: str | None = None,
+    format: str | None = None,
+    dst_crs: str | CRS | None = None,
+    overwrite: bool = False,
+    metadata: Mapping[str, str] | None = None,
+) -> Iterator[FootprintWriter]:
+    """A layer to write batches of polygons into; it appears under ``path`` when the block ends, or not at all.
+
+    Batches come in ``crs`` and are written in ``dst_crs`` (longitude and latitude for GeoJSON). ``columns`` maps names to
+    Arrow types; a layer without features has them too, where the format can say so. ``metadata`` goes into GeoPackage
+    and GeoParquet. Raises UsageError (format, CRS) and OutputError.
+    """
+    kind = format_of(path, format)
+    to = _target(kind, crs, dst_crs)
+    written = to or crs
+    with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
+        output = _atomic_shapefile(path, overwrite) if kind == "shapefile" else atomic(path, overwrite)
+        temporary = stack.enter_context(output)
+        with _writing(path):
+            sink = _sink(kind, temporary, columns, written, layer or LAYER, dict(metadata or {}))
+        try:
+            yield FootprintWriter(path, sink, columns, crs, to)
+        except BaseException:
+            sink.abort()
+            raise
+        with _writing(path):
+            sink.close()
+
+
+@contextmanager
+def _writing(path: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, OSError, pa.ArrowException) as error:
+        full = "full" in str(error).lower() or "no space" in str(error).lower()
+        raise OutputError(f"{path}: {'the disk is full' if full else f'could not be written: {error}'}") from error
+
+
+def _target(kind: str, crs: CRS | None, dst_crs: str | CRS | None) -> CRS | None:
+    """CRS to transform to, None where there is nothing to do."""
+    if dst_crs is None and (kind != "geojson" or crs is None):
+        return None
+    if crs is None:
+        raise UsageError("--dst-crs needs a raster with a CRS", "assign one with --crs")
+    try:
+        to = _LONLAT if dst_crs is None else CRS.from_user_input(dst_crs)
+    except CRSError as error:
+        raise UsageError(f"{dst_crs} is no CRS", "for example EPSG:32736") from error
+    if kind == "geojson" and not to.equals(_LONLAT, ignore_axis_order=True):
+        raise UsageError("GeoJSON is in longitude and latitude", "leave --dst-crs out, or write a GeoPackage")
+    return None if to.equals(crs, ignore_axis_order=True) else to
+
+
+def _sink(kind: str, path: Path, columns: Mapping[str, str], crs: CRS | None, layer: str, metadata: dict[str, str]) -> Sink:
+    if kind == "parquet":
+        return ParquetSink(path, pa.schema([(n, pa.type_for_alias(t)) for n, t in columns.items()]), crs, metadata)
+    names = SHORT if kind == "shapefile" else {}
+    schema = pa.schema([(names.get(name, name), pa.type_for_alias(alias)) for name, alias in columns.items()])
+    options = dict(_OGR[kind])
+    if kind == "gpkg":
+        options["dataset_metadata"] = metadata or None
+    if kind == "geojson" and crs is None:
+        options["layer_options"] = {"RFC7946": "NO"}
+    # a Shapefile's layer is its file
+    options["layer"] = path.stem if kind == "shapefile" else layer
+    return OgrSink(path, schema, crs.to_wkt() if crs else None, **options)
+
+
+@contextmanager
+def _atomic_shapefile(path: Path | str, overwrite: bool) -> Iterator[Path]:
+    """Like :func:`atomic` for the files of a Shapefile, the ``.shp`` last."""
+    path = check_output(path, overwrite)
+    folder = path.with_name(f".{path.stem}.partial")
+    remove(folder)
+    try:
+        folder.mkdir()
+        yield folder / path.name
+        for suffix in (*_PARTS, *_LEFTOVERS):
+            path.with_suffix(suffix).unlink(missing_ok=True)
+        for suffix in (*_PARTS, ".shp"):
+            part = (folder / path.name).with_suffix(suffix)
+            if part.exists():
+                part.replace(path.with_suffix(suffix))
+    finally:
+        remove(folder)
