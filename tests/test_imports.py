@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,6 +132,16 @@ def test_heavy_imports_wait_in_the_cli(path: Path) -> None:
     assert {name.split(".")[0] for name in names} & HEAVY == set()
     allowed = ("geoseg.tools.report", "geoseg.io.scenes", "geoseg.specs", "geoseg.errors", "geoseg.cli", "geoseg.__version__")
     assert [name for name in names if name.startswith("geoseg") and not name.startswith(allowed)] == []
+
+
+def test_what_is_imported_is_declared() -> None:
+    """Without an extra: what geoseg imports at the top of a module, save those of training and export."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[^\w-]", line)[0] for line in project["dependencies"]}
+    extras = {re.split(r"[^\w-]", line)[0] for lines in project["optional-dependencies"].values() for line in lines}
+    found = {name.split(".")[0] for path in FILES for name, _ in imported(ast.parse(path.read_text()))}
+    third_party = {name.replace("_", "-") for name in found - set(sys.stdlib_module_names) - {"geoseg"}}
+    assert third_party - extras == declared
 
 
 def test_core_is_pure() -> None:

@@ -20,7 +20,9 @@ from geoseg.errors import UnsuitableError
 @click.option("--boundary-width", type=click.IntRange(1), default=3, show_default=True, help="Pixels, for the boundary IoU.")
 @click.option("--fail-under", multiple=True, metavar="METRIC=VALUE", callback=options.limits, help="Exit with 4 below this.")
 def evaluate(as_json: bool, **arguments: Any) -> None:
-    """Compare a prediction with the truth, as pixels and as footprints.
+    """Compare a prediction with the truth.
+
+    Two rasters are compared by pixel, two layers of footprints one to one, a raster with a layer by pixel.
 
     \b
     Example:

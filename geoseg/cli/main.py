@@ -20,7 +20,19 @@ from geoseg.cli.command import CONTEXT, Session
 from geoseg.errors import GeosegError
 
 # Each is geoseg/cli/NAME.py with a click command NAME; in the order of --help
-COMMANDS = ("tile", "rasterize", "train", "predict", "stitch", "evaluate", "export", "models", "doctor")
+COMMANDS = (
+    "tile",
+    "rasterize",
+    "train",
+    "predict",
+    "stitch",
+    "polygonize",
+    "evaluate",
+    "export",
+    "info",
+    "models",
+    "doctor",
+)
 # What `pip install geoseg[...]` brings each of these packages
 EXTRAS = {
     "torch": "train",

@@ -18,12 +18,12 @@ from geoseg.tools.report import Progress, Report, no_progress
 PACKAGES = {
     "click": ("click", "geoseg", ""),
     "numpy": ("numpy", "geoseg", ""),
+    "scipy": ("scipy", "geoseg", ""),
     "rasterio": ("rasterio", "geoseg", ""),
     "geopandas": ("geopandas", "geoseg", ""),
     "pyogrio": ("pyogrio", "geoseg", ""),
     "pyproj": ("pyproj", "geoseg", ""),
     "shapely": ("shapely", "geoseg", ""),
-    "skimage": ("scikit-image", "geoseg", ""),
     "pyarrow": ("pyarrow", "geoseg", ""),
     "openvino": ("openvino", "geoseg", ""),
     "torch": ("torch", "training", "train"),

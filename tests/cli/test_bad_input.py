@@ -114,7 +114,6 @@ CASES = [
     ("predict scene.tif -o new.tif -m text.onnx", 5, "text.onnx"),
     ("predict scene.tif -o new.tif -m cut.safetensors", 5, "cut.safetensors"),
     ("extract scene.tif -o new.gpkg -m text.onnx", 5, "text.onnx"),
-    ("info cut.safetensors", 5, "cut.safetensors"),
     ("export text.onnx -o new.onnx", 5, "text.onnx"),
     # outputs
     *((command, 6, "taken.out") for command in WRITING),

@@ -1,0 +1,25 @@
+"""``geoseg info``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from geoseg.cli import options
+from geoseg.cli.command import command
+
+
+@command
+@click.argument("path", metavar="FILE")
+@click.option("-m", "--model", type=options.FILE, help="Tell whether this model fits the scene FILE.")
+def info(path: str, model: Path | None, as_json: bool) -> None:
+    """Show what a scene, model, chip index or output is.
+
+    \b
+    Example:
+        geoseg info scene.tif
+    """
+    from geoseg.tools import info as tool
+
+    options.emit(tool.run(path, model=model), as_json)

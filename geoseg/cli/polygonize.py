@@ -1,0 +1,34 @@
+"""``geoseg polygonize``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from geoseg.cli import options
+from geoseg.cli.command import command
+from geoseg.specs import PolygonSpec
+
+
+@command
+@click.argument("raster")
+@options.output
+@options.gather("spec", PolygonSpec, *options.polygons)
+@click.option("--class", "class_value", type=click.IntRange(0, 255), help="Class to trace in a class raster.")
+@options.crs
+@options.pixel_coords
+@options.dst_crs
+@options.layer
+@options.vector_format
+@options.overwrite
+def polygonize(as_json: bool, **arguments: Any) -> None:
+    """Turn a mask or a probability raster into footprints.
+
+    \b
+    Example:
+        geoseg polygonize probability.tif -o buildings.gpkg --min-area 15
+    """
+    from geoseg.tools import polygonize as tool
+
+    options.emit(tool.run(progress=options.progress(), **arguments), as_json)

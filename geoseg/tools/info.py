@@ -1,0 +1,153 @@
+"""What a scene, a probability raster, footprints, a chip index or a model is; and whether a model fits a scene."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pyproj import CRS
+from rasterio.windows import Window
+
+from geoseg.errors import UnsuitableError, UsageError
+from geoseg.io.chips import INDEX, read_index
+from geoseg.io.kinds import kind_of
+from geoseg.io.raster import Scene, open_scene
+from geoseg.io.vector import read_footprints
+from geoseg.models.modelfile import fingerprint
+from geoseg.models.runtimes import read_spec
+from geoseg.specs import PredictSpec
+from geoseg.tools.job import Models
+from geoseg.tools.report import Report
+
+SAMPLES = 8  # windows a side that are looked at for data
+SAMPLE_SIZE = 64
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Whether a model fits a scene; ``why`` not, or what ``predict`` would say, and the ``tiles`` it would compute."""
+
+    model: str
+    fits: bool
+    why: tuple[str, ...]
+    tiles: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoReport(Report):
+    """``kind`` is raster, vector, model or chips; ``about`` holds what there is to say of that kind."""
+
+    kind: str
+    about: dict[str, Any]
+    fit: Fit | None = None
+
+
+def run(path: str, *, model: Path | None = None) -> InfoReport:
+    """Describe ``path``; with ``model`` also whether that model fits it.
+
+    Raises InputError (missing, unreadable), ModelError (a model that is malformed) and UsageError (``model`` is given and
+    ``path`` is no raster).
+    """
+    start = time.perf_counter()
+    kind = kind_of(path)
+    if kind == "vector" and _is_index(path):
+        kind = "chips"
+    if model and kind != "raster":
+        raise UsageError(f"{path}: --model asks whether a model fits a scene, and this is none")
+    describe: dict[str, Callable[[str], dict[str, Any]]] = {
+        "raster": _raster,
+        "vector": _vector,
+        "model": _model,
+        "chips": _chips,
+    }
+    return InfoReport(
+        command="info",
+        inputs=(path,),
+        kind=kind,
+        about=describe[kind](path),
+        fit=_fit(path, model) if model else None,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _is_index(path: str) -> bool:
+    return Path(path).name == INDEX
+
+
+def _raster(path: str) -> dict[str, Any]:
+    """``valid_fraction`` is that of a sample of windows spread evenly; ``bounds`` (left, bottom, right, top)."""
+    with open_scene(path) as scene:
+        grid = scene.grid
+        return {
+            "height": grid.height,
+            "width": grid.width,
+            "bands": scene.bands,
+            "dtype": scene.dtype,
+            "nodata": scene.nodata,
+            "valid_fraction": _valid_fraction(scene),
+            "crs": crs_name(grid.crs),
+            "gsd": grid.gsd,
+            "bounds": grid.bounds,
+            "tags": {name: text for name, text in scene.tags.items() if name.lower().startswith("geoseg")},
+        }
+
+
+def _valid_fraction(scene: Scene) -> float:
+    height, width = scene.grid.shape
+    size = min(SAMPLE_SIZE, height, width)
+    rows = np.unique(np.linspace(0, height - size, SAMPLES).astype(int))
+    cols = np.unique(np.linspace(0, width - size, SAMPLES).astype(int))
+    windows = [Window(int(col), int(row), size, size) for row in rows for col in cols]
+    return float(np.mean([scene.read_valid(window).mean() for window in windows]))
+
+
+def _vector(path: str) -> dict[str, Any]:
+    table = read_footprints(path)
+    return {
+        "features": len(table),
+        "geometries": dict(Counter(table.geom_type)),
+        "columns": [name for name in table.columns if name != table.geometry.name],
+        "crs": crs_name(table.crs),
+        "bounds": tuple(float(edge) for edge in table.total_bounds),
+    }
+
+
+def _chips(path: str) -> dict[str, Any]:
+    index = read_index(path)
+    return {
+        "chips": len(index.table),
+        "scenes": int(index.table["scene"].nunique()),
+        "splits": {str(name): int(count) for name, count in index.table["split"].value_counts().items()},
+        "with_mask": int(index.table["mask"].notna().sum()),
+        "crs": crs_name(index.table.crs),
+        **asdict(index.info),
+    }
+
+
+def _model(path: str) -> dict[str, Any]:
+    return {"sha256": fingerprint(path), **asdict(read_spec(Path(path)))}
+
+
+def _fit(path: str, model: Path) -> Fit:
+    try:
+        with Models(model, PredictSpec()).open(path, None) as job:
+            grid = job.scene.grid
+            resampled = grid.shape != job.scene.source.shape
+            warnings = (f"{path}: is read at {grid.gsd:.3g} m a pixel, the model's",) if resampled else ()
+            return Fit(str(model), True, warnings + job.plan.warnings, job.plan.tiles)
+    except UnsuitableError as error:
+        return Fit(str(model), False, (str(error),))
+
+
+def crs_name(crs: Any) -> str | None:
+    """``EPSG:32637`` where the CRS has a code, else its name."""
+    if crs is None:
+        return None
+    known = CRS.from_user_input(crs)
+    authority = known.to_authority(min_confidence=100)
+    return ":".join(authority) if authority else known.name
