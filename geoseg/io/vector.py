@@ -69,6 +69,9 @@ _PARTS = (".shx", ".dbf", ".prj", ".cpg")
 _LEFTOVERS = (".qix", ".sbn", ".sbx", ".qmd", ".shp.xml")
 _LONLAT = CRS.from_epsg(4326)
 
+# GDAL would write a .aux.xml beside a GeoPackage with metadata when it is merely read
+pyogrio.set_gdal_config_options({"GDAL_PAM_ENABLED": False})
+
 
 def format_of(path: Path | str, format: str | None = None) -> str:
     """``gpkg``, ``geojson``, ``flatgeobuf``, ``parquet`` or ``shapefile``, by ``format`` or else by the extension.

@@ -15,6 +15,7 @@ from geoseg.core.grid import Grid
 from geoseg.errors import InputError, UsageError
 from geoseg.io.chips import ChipInfo, write_index
 from geoseg.io.raster import write_array
+from geoseg.io.vector import create_vector
 from geoseg.specs import ModelSpec
 from geoseg.tools import info
 
@@ -72,6 +73,13 @@ def test_footprints(tmp_path: Path) -> None:
         "crs": "EPSG:4326",
         "bounds": (30, 5, 34, 9),
     }
+
+
+def test_looking_leaves_nothing_behind(tmp_path: Path) -> None:
+    with create_vector(tmp_path / "a.gpkg", CRS(32637), metadata={"GEOSEG_VERSION": "1"}):
+        pass
+    assert info.run(str(tmp_path / "a.gpkg")).about["features"] == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["a.gpkg"]
 
 
 def test_chips_by_folder_and_by_index(tmp_path: Path) -> None:
