@@ -37,7 +37,8 @@ from generator.walls import paint_walls
 from generator.world import Building, World, polygons
 
 from geoseg.core.grid import Grid
-from geoseg.io.output import atomic
+from geoseg.errors import GeosegError
+from geoseg.io.output import atomic, check_output
 from geoseg.io.raster import create_raster
 
 ORIGIN = (458_400.0, 5_548_800.0)
@@ -173,7 +174,8 @@ def write(sample: Sample, scene: Path, footprints: Path | None, overwrite: bool 
             sample.footprints.to_file(temporary, layer="footprints", driver="GPKG")
 
 
-def main() -> None:
+def main() -> int:
+    """Parse, render, write; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True, help="the scene, a GeoTIFF")
     parser.add_argument("--footprints", type=Path, help="the footprints, a GeoPackage")
@@ -186,10 +188,17 @@ def main() -> None:
     parser.add_argument("--nodata", type=float, default=0.03, help="share of the area beyond the flight's edge")
     parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     args = parser.parse_args()
-    sample = render(args.height, args.width, args.gsd, args.seed, args.crs, ORIGIN, args.style, args.nodata)
-    write(sample, args.output, args.footprints, args.overwrite)
+    try:
+        for path in filter(None, (args.output, args.footprints)):
+            check_output(path, args.overwrite)
+        sample = render(args.height, args.width, args.gsd, args.seed, args.crs, ORIGIN, args.style, args.nodata)
+        write(sample, args.output, args.footprints, args.overwrite)
+    except GeosegError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
     print(f"{args.output}: {args.width} x {args.height} px, {len(sample.footprints)} footprints")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from shapely.geometry import LineString
 
-from .details import car, plant, scatter_point
+from .details import blob, car, plant, scatter_point, wander
 from .houses import centred, court, form_for
 from .site import Edge, Site, Spot, edges
 from .styles import ROOFS, Colour
@@ -41,6 +41,7 @@ def halls(site: Site) -> None:
             u += length + rng.uniform(8, 20) * spread
         v += depth + rng.uniform(9, 22) * spread
     if not flats:
+        _worn(site, angle)
         _stacks(site, angle)
     plant(site, site.block, 0.005 * quarter.trees)
 
@@ -90,6 +91,19 @@ def car_park(site: Site, at: Spot, length: float) -> None:
             site.cover(place(line, *at), "faint_mark", 0, True)
             if rng.random() < full:
                 site.world.boxes.append(car(*frame.at(u + rng.normal(0, 0.2), v + 1.25), at[2], rng))
+
+
+def _worn(site: Site, angle: float) -> None:
+    """Slabs, patches, grass and tracks on a yard that was never of a piece."""
+    rng = site.rng
+    for _ in range(int(site.block.area / 700)):
+        x, y = scatter_point(site.block, rng)
+        slab = rectangle(x, y, rng.uniform(4, 26), rng.uniform(3, 15), angle + rng.normal(0, 0.02))
+        ground = pick({"concrete_yard": 1, "asphalt_yard": 1, "gravel": 0.7, "meadow": 0.6, "yard": 0.5}, rng)
+        site.cover(blob(slab, rng) if ground in ("meadow", "yard", "gravel") else slab, ground, angle)
+    for _ in range(int(site.block.area / 4000)):
+        path = wander(scatter_point(site.block, rng), scatter_point(site.block, rng), rng)
+        site.cover(path.buffer(rng.uniform(1.2, 2.4)), pick({"gravel": 1, "asphalt_yard": 1}, rng))
 
 
 def _stacks(site: Site, angle: float) -> None:

@@ -51,14 +51,14 @@ class Camera:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Camera:
         warm, level = rng.normal(0, 0.035), rng.uniform(0.9, 1.12)
-        dark = rng.uniform(0.36, 0.54)
+        dark = rng.uniform(0.3, 0.5)
         lean, towards = rng.choice([0.0, 0.04, 0.09, 0.15]), rng.uniform(0, 2 * math.pi)
         return cls(
             (level * (1 + warm), level, level * (1 - warm)),
             float(rng.uniform(0.8, 1.02)),
-            float(rng.uniform(0.68, 0.98)),
-            float(rng.uniform(0, 22)),
-            float(rng.uniform(0.45, 0.75)),
+            float(rng.uniform(0.76, 1.06)),
+            float(rng.uniform(0, 14)),
+            float(rng.uniform(0.36, 0.66)),
             float(rng.uniform(1.2, 3.2)),
             (dark * 0.94, dark, dark * 1.16),
             (lean * math.cos(towards), lean * math.sin(towards)),
