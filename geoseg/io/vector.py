@@ -99,19 +99,24 @@ def read_footprints(path: Path | str, layer: str | None = None) -> gpd.GeoDataFr
     path = Path(path)
     kind = _sniff(path)
     try:
-        if kind == "parquet":
-            frame = gpd.read_parquet(path)
-        elif kind == "csv":
-            frame = _read_spacenet(path)
-        else:
-            frame = pyogrio.read_dataframe(path, layer=_layer(path, layer) if kind == "gpkg" else None)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*non conformant file extension", RuntimeWarning)
+            frame = _read(path, kind, layer)
     except ValueError as error:
         if "geo metadata" in str(error).lower() or "geoparquet" in str(error).lower():
             raise UnsuitableError(f"{path}: holds no geometries", "write it as GeoParquet") from error
         raise InputError(f"{path}: cannot be read: {error}") from error
-    except (RuntimeError, OSError, GEOSException, CRSError) as error:
+    except (RuntimeError, OSError, IndexError, GEOSException, CRSError) as error:
         raise InputError(f"{path}: cannot be read: it is damaged") from error
     return _checked(path, frame)
+
+
+def _read(path: Path, kind: str, layer: str | None) -> Any:
+    if kind == "parquet":
+        return gpd.read_parquet(path)
+    if kind == "csv":
+        return _read_spacenet(path)
+    return pyogrio.read_dataframe(path, layer=_layer(path, layer) if kind == "gpkg" else None)
 
 
 def _sniff(path: Path) -> str:
