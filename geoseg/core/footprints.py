@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 from affine import Affine
 
-from geoseg.core.measure import coordinates
+from geoseg.core.measure import coordinates, rings_of
 from geoseg.core.polygons import gather
 
 
@@ -62,6 +62,6 @@ def place(geometry: np.ndarray, transform: Affine) -> np.ndarray:
 
 def vertices(geometry: np.ndarray) -> np.ndarray:
     """Vertices of each, of holes too, the closing points not counted: int32 (n,)."""
-    rings, owner = shapely.get_rings(geometry, return_index=True)
+    rings, owner = rings_of(geometry)
     count = np.bincount(owner, shapely.get_num_coordinates(rings) - 1, len(geometry))
     return count.astype(np.int32)

@@ -86,8 +86,15 @@ def pixel_size(grid: Grid) -> tuple[float, float]:
     return float(np.sqrt(lengths[0])), float(np.sqrt(lengths[1]))
 
 
+def rings_of(geometry: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Exteriors and holes of polygons and multipolygons, and the index of each one's geometry."""
+    parts, owner = shapely.get_parts(geometry, return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    return rings, owner[part]
+
+
 def _lengths(geometry: np.ndarray, at: np.ndarray) -> np.ndarray:
-    rings, owner = shapely.get_rings(geometry, return_index=True)
+    rings, owner = rings_of(geometry)
     points, ring = shapely.get_coordinates(rings, return_index=True)
     inside = ring[1:] == ring[:-1]
     dx, dy = np.diff(points, axis=0)[inside].T
@@ -114,7 +121,7 @@ def _exactly(polygon: shapely.Geometry, crs: CRS) -> tuple[float, float]:
         return np.column_stack(to_plane.transform(*points.T))
 
     on_earth = shapely.transform(dense, lonlat)
-    lines = shapely.get_rings(on_earth)
+    lines, _ = rings_of(np.array([on_earth]))
     around = sum(geod.line_length(*shapely.get_coordinates(line).T) for line in lines)
     return float(shapely.area(shapely.transform(on_earth, plane))), float(around)
 

@@ -60,6 +60,7 @@ def test_holes_of_multipolygons():
     assert footprint.geom_type == "MultiPolygon"
     assert [len(part.interiors) for part in footprint.geoms] == [0, 1]
     assert footprint.is_valid
+    assert vertices(np.array([footprint])).tolist() == [4 + 4 + 4]
 
 
 @settings(max_examples=150, deadline=None)

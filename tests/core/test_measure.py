@@ -32,13 +32,14 @@ PLACES = [
 
 
 def polygons(crs: CRS, lon: float, lat: float, size: float) -> np.ndarray:
-    """An L with a courtyard and a rotated rectangle, ``size`` metres long around a place, in the CRS."""
+    """An L with a courtyard, a rotated rectangle, and the two as one, ``size`` metres long around a place, in the CRS."""
     local = CRS.from_dict({"proj": "aeqd", "lon_0": lon, "lat_0": lat, "datum": "WGS84"})
     here = Transformer.from_crs(local, crs, always_xy=True)
     shell = np.array([[0, 0], [1, 0], [1, 0.3], [0.5, 0.3], [0.5, 0.7], [0, 0.7]])
     hole = np.array([[0.1, 0.1], [0.2, 0.1], [0.2, 0.3], [0.1, 0.3]])
     box = np.array([[0.2, -0.6], [0.9, -0.2], [0.8, 0.0], [0.1, -0.4]])
-    made = np.array([shapely.Polygon(shell, [hole]), shapely.Polygon(box)])
+    made = np.array([shapely.Polygon(shell, [hole]), shapely.Polygon(box), None])
+    made[2] = shapely.MultiPolygon([made[0], made[1]])
 
     def placed(points: np.ndarray) -> np.ndarray:
         x, y = here.transform(*(points * size).T)
@@ -55,10 +56,13 @@ def geodesic(geometry: np.ndarray, crs: CRS) -> tuple[np.ndarray, np.ndarray]:
     degrees = np.degrees(geodetic.axis_info[0].unit_conversion_factor)
     found = []
     for polygon in geometry:
-        dense = shapely.segmentize(polygon, shapely.length(polygon) / 400)
-        on_earth = shapely.transform(dense, lambda p: np.column_stack(to_lonlat.transform(*p.T)) * degrees)
-        area, around = geod.geometry_area_perimeter(shapely.orient_polygons(on_earth))  # the exterior's perimeter alone
-        found.append((area, around + sum(geod.geometry_length(hole) for hole in on_earth.interiors)))
+        area = around = 0.0
+        for part in shapely.get_parts(shapely.segmentize(polygon, shapely.length(polygon) / 400)):
+            on_earth = shapely.transform(part, lambda p: np.column_stack(to_lonlat.transform(*p.T)) * degrees)
+            own = geod.geometry_area_perimeter(shapely.orient_polygons(on_earth))  # the exterior's perimeter alone
+            area += own[0]
+            around += own[1] + sum(geod.geometry_length(hole) for hole in on_earth.interiors)
+        found.append((area, around))
     return tuple(abs(np.array(column)) for column in zip(*found, strict=True))
 
 
