@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_END = object()
+_END: Any = object()
 
 
 @dataclass
@@ -28,6 +28,27 @@ class Clock:
             yield
         finally:
             self.seconds[stage] += time.perf_counter() - start
+
+    def timed(self, stage: str, items: Iterable[T]) -> Iterator[T]:
+        """``items``, the time to make each counted under ``stage``."""
+        steps = iter(items)
+        while True:
+            with self(stage):
+                item = next(steps, _END)
+            if item is _END:
+                return
+            yield item
+
+    def waiting(self, stage: str, items: Iterable[T]) -> Iterator[T]:
+        """``items``, the time spent waiting for each taken off ``stage`` again."""
+        steps = iter(items)
+        while True:
+            start = time.perf_counter()
+            item = next(steps, _END)
+            self.seconds[stage] -= time.perf_counter() - start
+            if item is _END:
+                return
+            yield item
 
     def rounded(self) -> dict[str, float]:
         return {stage: round(seconds, 3) for stage, seconds in self.seconds.items()}

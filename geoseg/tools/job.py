@@ -12,7 +12,6 @@ from geoseg import __version__
 from geoseg.core.burn import Burner
 from geoseg.engine.ahead import Clock
 from geoseg.engine.stream import Plan, Strip, plan, strips, working_gsd
-from geoseg.errors import UnsuitableError
 from geoseg.io.raster import Scene, open_scene
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.runtimes import Runtime, bundled, open_runtime, read_spec
@@ -78,9 +77,3 @@ class Models:
             "GEOSEG_COMMAND": " ".join(["geoseg", *sys.argv[1:]]),
             "GEOSEG_SOURCE": source,
         }
-
-
-def need_crs(scene: Scene, assigned: str | None, pixel_coords: bool) -> None:
-    """Raise UnsuitableError for a picture without a CRS unless one was assigned or pixel coordinates are wanted."""
-    if scene.grid.crs is None and not assigned and not pixel_coords:
-        raise UnsuitableError(f"{scene.path}: has no CRS", "assign one with --crs, or take --pixel-coords")

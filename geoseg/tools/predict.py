@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from geoseg.engine.stream import Strip
 from geoseg.errors import UsageError
 from geoseg.io.output import check_output
 from geoseg.io.raster import Scene, create_raster, open_scene
-from geoseg.specs import PredictSpec
-from geoseg.tools.job import Job, Models
+from geoseg.specs import ModelSpec, PredictSpec
+from geoseg.tools.job import Models
 from geoseg.tools.report import Progress, Report, no_progress
 
 LEVELS = 254
@@ -63,15 +64,14 @@ def run(
     targets = _targets(scenes, Path(output))
     for _, target in targets:
         check_output(target, overwrite)
+    form = Form(dtype, classes, models.model)
     for path, target in targets:
         with models.open(path, bands) as job, open_scene(path) as native:
             warnings += job.plan.warnings
-            form = _Form(job, dtype, classes, models)
-            with form.create(target, native, overwrite, creation_options, models.provenance(path)) as out:
-                for row, strip, valid in ahead(to_native(job.strips(clock, progress), job.scene, native)):
-                    with clock("write"):
-                        data = form.encode(strip, valid)
-                        out.write(data, window=Window(0, row, data.shape[2], data.shape[1]))
+            tags = models.provenance(path)
+            with probability_file(target, job.scene, native, form, tags, clock, overwrite, creation_options) as write:
+                for strip in ahead(job.strips(clock, progress)):
+                    write(strip)
             pixels += native.grid.height * native.grid.width
             windows += job.plan.tiles
     return PredictReport(
@@ -89,57 +89,76 @@ def run(
     )
 
 
-def to_native(items: Iterator[Strip], scene: Scene, native: Scene) -> Iterator[Strip]:
-    """Strips of the resampled ``scene`` as strips of the ``native`` one, with the native validity."""
-    if scene.grid.shape == native.grid.shape:
-        yield from items
-        return
-    resizer = StripResizer(scene.grid.shape, native.grid.shape)
-    for _, probability, _ in items:
-        for row, strip in resizer.push(probability):
-            yield row, strip, native.read_valid(Window(0, row, native.grid.width, strip.shape[1]))
+@dataclass(frozen=True)
+class Form:
+    """How probabilities are written: dtype, nodata, bands, tags. Raises UsageError for another dtype."""
 
+    dtype: str
+    classes: bool
+    model: ModelSpec
 
-class _Form:
-    """How probabilities are written: dtype, nodata, bands, tags."""
-
-    def __init__(self, job: Job, dtype: str, classes: bool, models: Models) -> None:
-        self.job, self.classes, self.model = job, classes, models.model
-        self.dtype = "uint8" if classes else dtype
+    def __post_init__(self) -> None:
         if self.dtype not in ("uint8", "float32"):
-            raise UsageError(f"--dtype is uint8 or float32, not {dtype!r}")
+            raise UsageError(f"--dtype is uint8 or float32, not {self.dtype!r}")
 
-    @property
-    def count(self) -> int:
-        return 1 if self.classes else self.job.runtime.spec.channels
+    def keywords(self) -> dict[str, Any]:
+        """Keywords of :func:`geoseg.io.raster.create_raster`."""
+        floats = self.dtype == "float32" and not self.classes
+        return {
+            "count": 1 if self.classes else self.model.channels,
+            "dtype": "float32" if floats else "uint8",
+            "nodata": float("nan") if floats else NODATA,
+            "scale": None if floats or self.classes else 1 / LEVELS,
+        }
 
-    def create(self, path: Path, native: Scene, overwrite: bool, options: dict[str, str] | None, tags: dict[str, str]) -> Any:
-        names = ",".join(self.model.classes)
-        kind = "classes" if self.classes else "probability"
-        own = {"GEOSEG_KIND": kind, "GEOSEG_CLASSES": names, "GEOSEG_THRESHOLD": str(self.model.threshold)}
-        return create_raster(
-            path,
-            native.grid,
-            count=self.count,
-            dtype=self.dtype,
-            nodata=float("nan") if self.dtype == "float32" else NODATA,
-            tags=tags | own | {"GEOSEG_MIN_AREA": str(self.model.min_area)},
-            scale=1 / LEVELS if self.dtype == "uint8" and not self.classes else None,
-            overwrite=overwrite,
-            cog=path.suffix.lower() != ".png",
-            options=options,
-        )
+    def tags(self) -> dict[str, str]:
+        return {
+            "GEOSEG_KIND": "classes" if self.classes else "probability",
+            "GEOSEG_CLASSES": ",".join(self.model.classes),
+            "GEOSEG_THRESHOLD": str(self.model.threshold),
+            "GEOSEG_MIN_AREA": str(self.model.min_area),
+        }
 
-    def encode(self, strip: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    def encode(self, probability: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """Probability float32 (channel, row, col) as it is written (band, row, col)."""
         if self.classes:
-            best = (strip > self.model.threshold) if len(strip) == 1 else strip.argmax(axis=0)[None]
+            two = len(probability) == 1
+            best = probability >= self.model.threshold if two else probability.argmax(axis=0)[None]
             return np.where(valid, best, NODATA).astype("uint8")
         if self.dtype == "float32":
-            return np.where(valid, strip, np.float32("nan"))
-        scaled = np.rint(strip * np.float32(LEVELS)).astype("uint8")
+            return np.where(valid, probability, np.float32("nan"))
+        scaled = np.rint(probability * np.float32(LEVELS)).astype("uint8")
         scaled[:, ~valid] = NODATA
         return scaled
+
+
+@contextmanager
+def probability_file(
+    path: Path,
+    scene: Scene,
+    native: Scene,
+    form: Form,
+    tags: dict[str, str],
+    clock: Clock,
+    overwrite: bool = False,
+    options: dict[str, str] | None = None,
+) -> Iterator[Callable[[Strip], None]]:
+    """A COG (or PNG) on the grid of ``native``, and the function that takes the strips of ``scene``, from the top."""
+    keywords = form.keywords() | {"tags": tags | form.tags(), "overwrite": overwrite, "options": options}
+    with create_raster(path, native.grid, cog=path.suffix.lower() != ".png", **keywords) as out:
+        resizer = None if scene.grid.shape == native.grid.shape else StripResizer(scene.grid.shape, native.grid.shape)
+
+        def put(row: int, probability: np.ndarray, valid: np.ndarray) -> None:
+            out.write(form.encode(probability, valid), window=Window(0, row, valid.shape[1], valid.shape[0]))
+
+        def write(strip: Strip) -> None:
+            with clock("write"):
+                if resizer is None:
+                    return put(*strip)
+                for row, probability in resizer.push(strip[1]):
+                    put(row, probability, native.read_valid(Window(0, row, native.grid.width, probability.shape[1])))
+
+        yield write
 
 
 def _targets(scenes: Sequence[str], output: Path) -> list[tuple[str, Path]]:

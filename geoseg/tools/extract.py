@@ -1,0 +1,254 @@
+"""Building footprints from scenes: the main job, from windows of pixels to a vector file, strip by strip."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+from pyproj import CRS
+
+from geoseg.core.burn import Burner
+from geoseg.core.grid import Grid
+from geoseg.engine.ahead import Clock, ahead
+from geoseg.engine.stream import Strip
+from geoseg.errors import GeosegError, PartialError, UnsuitableError, UsageError
+from geoseg.io.output import check_output
+from geoseg.io.raster import open_scene
+from geoseg.io.vector import FootprintWriter, create_vector
+from geoseg.specs import PolygonSpec, PredictSpec, Quantity
+from geoseg.tools.job import Job, Models
+from geoseg.tools.polygonize import footprints
+from geoseg.tools.predict import Form, probability_file
+from geoseg.tools.rasterize import footprints_on, placed
+from geoseg.tools.report import Progress, Report, no_progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractReport(Report):
+    """Footprints and their total area in square metres, pixels seen, model, threshold, seconds by stage."""
+
+    footprints: int
+    area_m2: float
+    pixels: int
+    model: str
+    runtime: str
+    threshold: float
+    stages: dict[str, float]
+    plan: list[dict[str, Any]] | None = None
+
+
+def run(
+    scenes: Sequence[str],
+    output: Path | str,
+    predict_spec: PredictSpec,
+    polygon_spec: PolygonSpec,
+    *,
+    model: Path | None = None,
+    bands: tuple[int, ...] | None = None,
+    save_prob: Path | None = None,
+    aoi: Path | None = None,
+    crs: str | None = None,
+    pixel_coords: bool = False,
+    layer: str | None = None,
+    format: str | None = None,
+    dst_crs: str | None = None,
+    on_error: str = "stop",
+    overwrite: bool = False,
+    dry_run: bool = False,
+    progress: Progress = no_progress,
+) -> ExtractReport:
+    """Write the footprints of ``scenes`` into one layer at ``output``, or one file a scene where that is a folder.
+
+    With ``on_error="skip"`` scenes that fail are left out and a PartialError is raised once the others are written.
+    """
+    start = time.perf_counter()
+    output = Path(output)
+    options = _Options(polygon_spec, bands, aoi, crs, pixel_coords, save_prob, progress)
+    targets = _targets(scenes, output, format)
+    models = Models(model, predict_spec)
+    if models.model.channels != 1:
+        raise UnsuitableError(
+            f"{models.path}: has {len(models.model.classes)} classes, extract wants two",
+            "use `geoseg predict --classes` and `geoseg polygonize`",
+        )
+    tally = _Tally()
+    if dry_run:
+        plans = [_plan(models, path, options) for path in scenes]
+        return tally.report(models, options, scenes, (), start, plans)
+    outputs = [*targets, *([save_prob] if save_prob else [])]
+    for path in outputs:
+        check_output(path, overwrite)
+    skip = on_error == "skip"
+    keywords = {"layer": layer, "format": format, "dst_crs": dst_crs, "overwrite": overwrite}
+    for target, group in targets.items():
+        _write(models, target, group, options, tally, skip, keywords)
+    if tally.failed:
+        names = "; ".join(tally.failed.values())
+        raise PartialError(f"{len(tally.failed)} of {len(scenes)} scenes failed: {names}", "the others are done")
+    return tally.report(models, options, scenes, tuple(map(str, outputs)), start)
+
+
+@dataclass(frozen=True)
+class _Options:
+    polygon: PolygonSpec
+    bands: tuple[int, ...] | None
+    aoi: Path | None
+    crs: str | None
+    pixel_coords: bool
+    save_prob: Path | None
+    progress: Progress
+
+    def threshold(self, models: Models) -> float:
+        return self.polygon.threshold or models.model.threshold
+
+    def min_area(self, models: Models) -> Quantity:
+        return self.polygon.min_area or Quantity(models.model.min_area)
+
+
+@dataclass
+class _Tally:
+    """What adds up over the scenes."""
+
+    clock: Clock = field(default_factory=Clock)
+    footprints: int = 0
+    area_m2: float = 0.0
+    pixels: int = 0
+    runtime: str = ""
+    warnings: dict[str, None] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def report(
+        self,
+        models: Models,
+        options: _Options,
+        scenes: Sequence[str],
+        outputs: tuple[str, ...],
+        start: float,
+        plans: list[dict[str, Any]] | None = None,
+    ) -> ExtractReport:
+        return ExtractReport(
+            command="extract",
+            inputs=tuple(scenes),
+            outputs=outputs,
+            seconds=time.perf_counter() - start,
+            warnings=tuple(self.warnings),
+            footprints=self.footprints,
+            area_m2=round(self.area_m2, 2),
+            pixels=self.pixels,
+            model=models.path.name,
+            runtime=self.runtime,
+            threshold=options.threshold(models),
+            stages=self.clock.rounded(),
+            plan=plans,
+        )
+
+
+def _targets(scenes: Sequence[str], output: Path, format: str | None) -> dict[Path, list[str]]:
+    """Each output with its scenes: all of them in one file, or in a folder one file a scene."""
+    if not output.is_dir():
+        return {output: list(scenes)}
+    targets = {output / f"{Path(path).stem}.{(format or 'gpkg').lstrip('.')}": [path] for path in scenes}
+    if len(targets) < len(scenes):
+        raise UsageError("two of the scenes have the same name", "write them into one file")
+    return targets
+
+
+def _write(
+    models: Models,
+    target: Path,
+    scenes: list[str],
+    options: _Options,
+    tally: _Tally,
+    skip: bool,
+    keywords: dict[str, Any],
+) -> None:
+    """Write the footprints of ``scenes`` into one layer, in the CRS of the first unless another is asked for."""
+    writer: FootprintWriter | None = None
+    crs: CRS | None = None
+    with ExitStack() as stack:
+        for path in scenes:
+            try:
+                with models.open(path, options.bands) as job:
+                    grid = placed(job.scene.grid, path, options.crs, options.pixel_coords)
+                    batches: Iterable[gpd.GeoDataFrame] = _footprints(models, job, grid, options, tally)
+                    if skip:  # nothing of a scene that fails half way may stay in the layer
+                        batches = list(batches)
+                    if writer is None:
+                        crs, metadata = grid.crs, models.provenance(path)
+                        writer = stack.enter_context(create_vector(target, crs, metadata=metadata, **keywords))
+                    _append(writer, batches, crs, tally)
+                    tally.pixels += job.scene.source.height * job.scene.source.width
+            except GeosegError as error:
+                if not skip:
+                    raise
+                tally.failed[path] = str(error)
+
+
+def _append(writer: FootprintWriter, batches: Iterable[gpd.GeoDataFrame], crs: CRS | None, tally: _Tally) -> None:
+    for batch in batches:
+        with tally.clock("write"):
+            writer.write(batch if batch.crs == crs else batch.to_crs(crs))
+        tally.footprints += len(batch)
+        tally.area_m2 += float(batch["area_m2"].sum())
+
+
+def _footprints(models: Models, job: Job, grid: Grid, options: _Options, tally: _Tally) -> Iterator[gpd.GeoDataFrame]:
+    """Batches of footprints of one scene; ``id`` goes on from scene to scene."""
+    path = job.scene.path
+    tally.warnings |= dict.fromkeys(job.plan.warnings)
+    tally.runtime = job.runtime.name
+    said: list[str] = []
+    area = Burner(footprints_on(options.aoi, grid, said).geometry.to_numpy()) if options.aoi else None
+    tally.warnings |= dict.fromkeys(said)
+    with ExitStack() as stack:
+        items = job.strips(tally.clock, options.progress, area)
+        if options.save_prob:
+            native = stack.enter_context(open_scene(path))
+            form, tags = Form("uint8", False, models.model), models.provenance(path)
+            put = probability_file(options.save_prob, job.scene, native, form, tags, tally.clock, overwrite=True)
+            items = _tee(items, stack.enter_context(put))
+        forward = stack.enter_context(closing(ahead(items)))
+        yield from tally.clock.timed(
+            "trace",
+            footprints(
+                ((probability[0], valid) for _, probability, valid in tally.clock.waiting("trace", forward)),
+                grid,
+                scene=Path(path).name,
+                class_name=models.model.classes[1],
+                spec=options.polygon,
+                threshold=options.threshold(models),
+                min_area=options.min_area(models),
+                first_id=tally.footprints + 1,
+            ),
+        )
+
+
+def _tee(items: Iterator[Strip], put: Callable[[Strip], None]) -> Iterator[Strip]:
+    for strip in items:
+        put(strip)
+        yield strip
+
+
+def _plan(models: Models, path: str, options: _Options) -> dict[str, Any]:
+    """What would be done with a scene: windows, GSD, CRS and the memory of the strips."""
+    with models.open(path, options.bands) as job:
+        grid = placed(job.scene.grid, path, options.crs, options.pixel_coords)
+        size = job.plan.tiling.size
+        window = (job.runtime.spec.bands + job.runtime.spec.channels) * size * size * 4
+        return {
+            "scene": path,
+            "crs": grid.crs.to_string() if grid.crs else None,
+            "shape": list(job.scene.source.shape),
+            "gsd": job.scene.source.gsd,
+            "working_gsd": grid.gsd,
+            "windows": job.plan.tiles,
+            "window": size,
+            "overlap": job.plan.tiling.overlap,
+            "strip_megabytes": round((size * grid.width * 10 + 4 * window) / 1e6, 1),
+            "warnings": list(job.plan.warnings),
+        }
