@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
+import shapely
 from rasterio.windows import Window
 
-from geoseg.core.burn import Burner
+from geoseg.core.burn import Burner, repair
+from geoseg.core.footprints import place
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.io.kinds import kind_of
 from geoseg.io.raster import Scene, open_scene
+from geoseg.specs import ModelSpec, PolygonSpec, Quantity
 from geoseg.tools.rasterize import footprints_on, strips
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
 
 VOID = 255
 # Pixels looked at together when labels are counted.
@@ -26,9 +33,12 @@ class Classes:
     """Classes on a grid: which may be ``present``, with the ``names`` of those that have one.
 
     ``read(first, last)`` gives the rows from ``first`` to before ``last``: uint8 (row, col), ``VOID`` where there is no data.
+    ``footprints()`` gives the buildings as a GeoDataFrame in the grid's CRS, cut at its border; it is None where there are
+    more classes than background and building.
     """
 
     read: Callable[[int, int], np.ndarray]
+    footprints: Callable[[], GeoDataFrame] | None
     present: tuple[int, ...] = (0, 1)
     names: Mapping[int, str] = field(default_factory=dict)
 
@@ -46,14 +56,16 @@ def open_classes(path: str, grid: Grid, threshold: float | None, warnings: list[
     are classes; 255 is void, but building where it is the only label and nothing says that the file is geoseg's.
     """
     if is_vector(path):
-        burner = Burner(footprints_on(path, grid, warnings, pixel_coords=grid.crs is None).geometry.to_numpy())
-        yield Classes(lambda first, last: burner.burn(grid.window(_rows(grid, first, last))))
+        layer = footprints_on(path, grid, warnings, pixel_coords=grid.crs is None)
+        burner = Burner(layer.geometry.to_numpy())
+        yield Classes(lambda first, last: burner.burn(grid.window(_rows(grid, first, last))), lambda: _cut(layer, grid))
         return
     with open_scene(path, like=grid) as scene:
         if scene.grid != scene.source:
             warnings.append(f"{path}: lies on another grid, read by nearest neighbour")
         if scene.dtype.startswith("float") or scene.dataset.scales[0] != 1:
-            yield _probabilities(scene, _own_threshold(scene) if threshold is None else threshold)
+            own = _number(scene, "GEOSEG_THRESHOLD", ModelSpec.threshold)
+            yield _most_probable(scene) if scene.bands > 1 else _probabilities(scene, own if threshold is None else threshold)
         else:
             if threshold is not None:
                 warnings.append(f"{path}: holds classes, not probabilities; --threshold does not apply")
@@ -64,22 +76,59 @@ def _rows(grid: Grid, first: int, last: int) -> Window:
     return Window(0, first, grid.width, last - first)
 
 
+def _cut(layer: GeoDataFrame, grid: Grid) -> GeoDataFrame:
+    """Footprints cut at the border of the grid; those beyond it are left out."""
+    extent = place(np.array([shapely.box(0, 0, grid.width, grid.height)]), grid.transform)[0]
+    # what only touches the border leaves a line or a point, which is no footprint
+    inside, _ = repair(shapely.intersection(layer.geometry.to_numpy(), extent))
+    out = layer.set_geometry(inside, crs=grid.crs)
+    return out[~out.geometry.is_empty]
+
+
+def _traced(
+    scene: Scene, scores: Callable[[int, int], tuple[np.ndarray, np.ndarray]], threshold: float, min_area: float
+) -> GeoDataFrame:
+    """Footprints where the scores, ``(probability float32, valid)`` of rows, reach ``threshold``."""
+    import geopandas as gpd
+
+    from geoseg.tools.polygonize import footprints
+
+    grid, smallest = scene.grid, Quantity(min_area)
+    rows = (scores(w.row_off, w.row_off + w.height) for w in strips(grid, STRIP_PIXELS))
+    found = list(footprints(rows, grid, scene=scene.path, spec=PolygonSpec(), threshold=threshold, min_area=smallest))
+    confidence = np.concatenate([np.empty(0), *(frame["confidence"] for frame in found)])
+    geometry = np.concatenate([np.empty(0, object), *(frame.geometry.to_numpy() for frame in found)])
+    return gpd.GeoDataFrame({"confidence": confidence}, geometry=geometry, crs=grid.crs)
+
+
 def _probabilities(scene: Scene, threshold: float) -> Classes:
-    scale = scene.dataset.scales[0]
+    scale = np.float32(scene.dataset.scales[0])
+
+    def scores(first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        chip = scene.read(_rows(scene.grid, first, last), (1,))
+        return chip.image[0] * scale, chip.valid
 
     def read(first: int, last: int) -> np.ndarray:
+        probability, valid = scores(first, last)
+        return np.where(valid, probability >= np.float32(threshold), VOID).astype(np.uint8)
+
+    min_area = _number(scene, "GEOSEG_MIN_AREA", ModelSpec.min_area)
+    return Classes(read, lambda: _traced(scene, scores, threshold, min_area))
+
+
+def _most_probable(scene: Scene) -> Classes:
+    def read(first: int, last: int) -> np.ndarray:
         chip = scene.read(_rows(scene.grid, first, last))
-        found = chip.image[0] * scale >= threshold if scene.bands == 1 else chip.image.argmax(axis=0)
-        return np.where(chip.valid, found, VOID).astype(np.uint8)
+        return np.where(chip.valid, chip.image.argmax(axis=0), VOID).astype(np.uint8)
 
-    return Classes(read) if scene.bands == 1 else Classes(read, tuple(range(scene.bands)), _names(scene))
+    return Classes(read, None, tuple(range(scene.bands)), _names(scene))
 
 
-def _own_threshold(scene: Scene) -> float:
+def _number(scene: Scene, tag: str, default: float) -> float:
     try:
-        return float(scene.tags.get("GEOSEG_THRESHOLD", 0.5))
+        return float(scene.tags.get(tag, default))
     except ValueError as error:
-        raise InputError(f"{scene.path}: its tag GEOSEG_THRESHOLD is no number") from error
+        raise InputError(f"{scene.path}: its tag {tag} is no number") from error
 
 
 def _labels(scene: Scene) -> Classes:
@@ -97,8 +146,14 @@ def _labels(scene: Scene) -> Classes:
         chip = scene.read(_rows(scene.grid, first, last))
         return np.where(chip.valid, meaning[chip.image[0].astype(np.uint8)], np.uint8(VOID))
 
-    present = set(meaning[labels].tolist()) - {VOID}
-    return Classes(read, tuple(sorted(present)), _names(scene))
+    def scores(first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        classes = read(first, last)
+        return (classes == 1).astype(np.float32), classes != VOID
+
+    present = tuple(sorted(set(meaning[labels].tolist()) - {VOID}))
+    return Classes(
+        read, None if max(present, default=0) > 1 else lambda: _traced(scene, scores, 0.5, 0), present, _names(scene)
+    )
 
 
 def _labels_present(scene: Scene) -> np.ndarray:

@@ -10,24 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import shapely
 
 from geoseg.core.grid import Grid
-from geoseg.core.matching import assign, coco_ap, counts_by_size, overlaps
-from geoseg.core.measure import areas
-from geoseg.core.metrics import Counts, boundary, class_counts, confusion, count, mean_iou, pixel_accuracy
-from geoseg.errors import UnsuitableError, UsageError
+from geoseg.core.metrics import Counts, boundary, confusion, count
+from geoseg.errors import UnsuitableError
 from geoseg.io.raster import open_scene
 from geoseg.tools.classes import VOID, Classes, is_vector, open_classes
 from geoseg.tools.rasterize import footprints_in, strips
 from geoseg.tools.report import Progress, Report, no_progress
+from geoseg.tools.scores import footprint_scores, missed, pixel_scores
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
 # Pixels compared at a time.
 STRIP_PIXELS = 2**22
-RATIOS = ("precision", "recall", "f1", "iou")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +56,10 @@ def run(
 
     Pixels are compared on the grid of ``like``, else of the prediction, else of the truth, whichever is a raster first; a
     truth raster on another grid is read by nearest neighbour, footprints are burned. Pixels without data in either raster do
-    not count. ``threshold`` (0.5 by default) is that of probability rasters; the boundary IoU takes outlines
-    ``boundary_width`` pixels wide. Footprints match one to one at ``iou``; predictions are reprojected to the truth's CRS.
+    not count. ``threshold`` is that of probability rasters, by default what their file says or 0.5; the boundary IoU takes
+    outlines ``boundary_width`` pixels wide. Footprints match one to one at ``iou``: of two vector files, predictions
+    reprojected to the truth's CRS; of a raster and a vector file, what `geoseg polygonize` makes of the raster, and what of
+    the vector file lies on it. Two rasters are compared by pixel alone.
 
     ``fail_under`` holds the lowest values that will do: ``f1`` is that of the footprints where footprints were compared,
     else of the pixels; ``pixel.f1`` and ``object.f1`` are plain. What is missed is told in the report, not raised.
@@ -71,11 +70,15 @@ def run(
     vectors = [is_vector(name) for name in names]
     grid = _grid([str(like)] if like else [name for name, vector in zip(names, vectors, strict=True) if not vector])
     pixel: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     if grid is not None:
         with ExitStack() as stack:
-            sides = [stack.enter_context(open_classes(name, grid, threshold, warnings)) for name in names]
-            pixel = compare_pixels(sides[0], sides[1], grid, boundary_width, progress)
-    found = compare_footprints(*_layers(names, warnings), iou) if all(vectors) else {}
+            ours, theirs = (stack.enter_context(open_classes(name, grid, threshold, warnings)) for name in names)
+            pixel = compare_pixels(ours, theirs, grid, boundary_width, progress)
+            if any(vectors) and ours.footprints and theirs.footprints:
+                found = footprint_scores(ours.footprints(), theirs.footprints(), iou)
+    if all(vectors):
+        found = footprint_scores(*_layers(names, warnings), iou)
     return EvaluateReport(
         command="evaluate",
         inputs=names,
@@ -83,7 +86,7 @@ def run(
         warnings=tuple(dict.fromkeys(warnings)),
         pixel=pixel,
         object=found,
-        failed=_failed(pixel, found, fail_under or {}),
+        failed=missed(pixel, found, fail_under or {}),
     )
 
 
@@ -117,7 +120,7 @@ def compare_pixels(
         advance(window.height)
     if not matrix.any():
         raise UnsuitableError("no pixel has data in both prediction and truth", "compare the two with `geoseg info`")
-    return _pixel_metrics(matrix, outlines, truth.names or prediction.names) | {"boundary_width": boundary_width}
+    return pixel_scores(matrix, outlines, truth.names or prediction.names) | {"boundary_width": boundary_width}
 
 
 def _matrix(found: np.ndarray, real: np.ndarray, valid: np.ndarray, classes: int) -> np.ndarray:
@@ -127,74 +130,8 @@ def _matrix(found: np.ndarray, real: np.ndarray, valid: np.ndarray, classes: int
     return np.array([[two.tn, two.fp], [two.fn, two.tp]])
 
 
-def _pixel_metrics(matrix: np.ndarray, outlines: Mapping[int, Counts], names: Mapping[int, str]) -> dict[str, Any]:
-    counts = class_counts(matrix)
-    present = [label for label, c in enumerate(counts) if c.tp + c.fp + c.fn]
-    rows = {label: _ratios(counts[label]) for label in present}
-    for label in rows.keys() & outlines.keys():
-        rows[label]["boundary_iou"] = outlines[label].iou
-    if len(counts) == 2:
-        building = counts[1]
-        out = {"tp": building.tp, "fp": building.fp, "fn": building.fn, "tn": building.tn} | _ratios(building)
-        out["boundary_iou"] = outlines[1].iou
-        names = {0: "background", 1: "building"}
-    else:
-        buildings = [row for label, row in rows.items() if label > 0]
-        out = {name: float(np.mean([row[name] for row in rows.values()])) for name in RATIOS}
-        out["boundary_iou"] = float(np.mean([row["boundary_iou"] for row in buildings])) if buildings else 1.0
-    classes = {names.get(label, str(label)): row for label, row in rows.items()}
-    return out | {"accuracy": pixel_accuracy(matrix), "mean_iou": mean_iou(matrix), "classes": classes}
-
-
-def _ratios(counts: Counts) -> dict[str, Any]:
-    return {name: getattr(counts, name) for name in RATIOS}
-
-
 def _layers(names: tuple[str, str], warnings: list[str]) -> tuple[GeoDataFrame, GeoDataFrame]:
-    """Footprints of prediction and truth in the truth's CRS."""
+    """Footprints of prediction and truth in the truth's CRS, those without area left out."""
     truth = footprints_in(names[1], None, warnings)
-    return footprints_in(names[0], truth.crs, warnings), truth
-
-
-def compare_footprints(prediction: GeoDataFrame, truth: GeoDataFrame, iou: float) -> dict[str, Any]:
-    """Metrics of two layers of valid footprints in one CRS; a ``confidence`` column of the prediction ranks its footprints."""
-    if (prediction.crs is None) != (truth.crs is None):
-        raise UnsuitableError("only one of the two layers has a CRS")
-    ours, theirs = prediction.geometry.to_numpy(), truth.geometry.to_numpy()
-    confidence = prediction["confidence"].to_numpy(float) if "confidence" in prediction.columns else None
-    pairs = overlaps(ours, theirs, min(iou, 0.5))
-    matches = assign(pairs, confidence, iou)
-    by_iou = coco_ap(pairs, confidence)
-    by_size = counts_by_size(matches, _areas(ours, prediction.crs), _areas(theirs, truth.crs))
-    return _footprint_metrics(matches.counts) | {
-        "at_iou": iou,
-        "matched_iou": float(matches.ious.mean()) if len(matches.ious) else 0.0,
-        "ap": float(np.mean(list(by_iou.values()))),
-        "by_iou": {f"{at:.2f}": value for at, value in by_iou.items()},
-        "by_size": {size: _footprint_metrics(counts) for size, counts in by_size.items()},
-    }
-
-
-def _footprint_metrics(counts: Counts) -> dict[str, Any]:
-    ratios = {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1}
-    return {"tp": counts.tp, "fp": counts.fp, "fn": counts.fn} | ratios
-
-
-def _areas(geometry: np.ndarray, crs: Any) -> np.ndarray:
-    out, solid = np.zeros(len(geometry)), ~shapely.is_empty(geometry)
-    out[solid] = areas(geometry[solid], crs)
-    return out
-
-
-def _failed(pixel: dict[str, Any], found: dict[str, Any], limits: Mapping[str, float]) -> tuple[str, ...]:
-    failed = []
-    for name, lowest in limits.items():
-        group, _, metric = name.rpartition(".")
-        groups = {"pixel": [pixel], "object": [found], "": [found, pixel]}.get(group, [])
-        value = next((values[metric] for values in groups if isinstance(values.get(metric), int | float)), None)
-        if value is None:
-            known = sorted({key for values in (pixel, found) for key, v in values.items() if isinstance(v, float)})
-            raise UsageError(f"{name} was not measured", f"there are {', '.join(known)}")
-        if value < lowest:
-            failed.append(f"{name} is {value:.4f}, below {lowest:g}")
-    return tuple(failed)
+    prediction = footprints_in(names[0], truth.crs, warnings)
+    return prediction[~prediction.geometry.is_empty], truth[~truth.geometry.is_empty]

@@ -130,6 +130,34 @@ def test_raster_and_vector(tmp_path, swapped):
     assert (pixel["fn"], pixel["fp"]) == pytest.approx(missed, abs=4)
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_footprints_of_a_raster(tmp_path, swapped):
+    """The truth reaches beyond the raster: what lies there is not missed, what is cut there is compared as it is cut."""
+    beyond = [(92, 50, 99, 56), (200, 10, 210, 15)]
+    paths = [vector(tmp_path / "t.gpkg", [*TRUTH, *beyond]), raster(tmp_path / "p.tif", mask(*FOUND, beyond[0]))]
+    found = evaluate.run(*(paths if swapped else paths[::-1])).object
+    assert (found["tp"], found["fp"], found["fn"]) == (3, 1, 1)
+    assert found["matched_iou"] == pytest.approx((18 / 22 + 0.8 + 1) / 3)
+
+
+def test_footprints_of_probabilities_rank_by_confidence(tmp_path):
+    probability = np.zeros((1, *GRID.shape), np.float32)
+    for (x0, y0, x1, y1), value in zip(FOUND, (0.6, 0.7, 0.9), strict=True):
+        probability[0, y0:y1, x0:x1] = value
+    paths = raster(tmp_path / "p.tif", probability, tags={"GEOSEG_MIN_AREA": "1"}), vector(tmp_path / "t.gpkg", TRUTH)
+    found = evaluate.run(*paths).object
+    # wrong, right, right
+    assert (found["tp"], found["fp"], found["fn"]) == (2, 1, 1) and found["by_iou"]["0.50"] == pytest.approx(2 / 3 * 67 / 101)
+    assert evaluate.run(*paths, threshold=0.65).object["tp"] == 1
+
+
+def test_several_classes_have_no_footprints_to_compare(tmp_path):
+    image = mask(*FOUND)
+    image[0, 50:, 60:70] = 2
+    report = evaluate.run(raster(tmp_path / "p.tif", image), vector(tmp_path / "t.gpkg", TRUTH))
+    assert report.object == {} and "2" in report.pixel["classes"]
+
+
 def test_two_vectors_on_the_grid_of_a_scene(tmp_path):
     scene = raster(tmp_path / "s.tif", np.zeros((3, *GRID.shape), np.uint8))
     paths = vector(tmp_path / "p.gpkg", FOUND), vector(tmp_path / "t.gpkg", TRUTH)

@@ -1,0 +1,56 @@
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from pyproj import CRS
+
+from geoseg.core.metrics import Counts
+from geoseg.errors import UnsuitableError, UsageError
+from geoseg.tools.scores import footprint_scores, missed, pixel_scores
+
+
+def layer(*boxes, crs=32736, **columns):
+    return gpd.GeoDataFrame(columns, geometry=[shapely.box(*box) for box in boxes], crs=crs and CRS.from_epsg(crs))
+
+
+TRUTH = layer((0, 0, 10, 4), (20, 0, 30, 4))
+FOUND = (50, 50, 60, 52), (0, 0, 10, 4), (20, 0, 30, 4)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "ap"),
+    [
+        ([0.1, 0.9, 0.8], 1),
+        ([0.9, 0.5, 0.4], 2 / 3),
+        ([np.nan, 0.9, 0.8], 1),
+        ([np.nan] * 3, 2 / 3),
+        (["low", "high", "high"], 2 / 3),
+        ([1, 9, 8], 1),
+    ],
+)
+def test_confidence_ranks(confidence, ap):
+    assert footprint_scores(layer(*FOUND, confidence=confidence), TRUTH, 0.5)["by_iou"]["0.50"] == pytest.approx(ap)
+
+
+def test_only_one_with_a_crs():
+    with pytest.raises(UnsuitableError, match="only one of the two"):
+        footprint_scores(layer(*FOUND, crs=None), TRUTH, 0.5)
+    assert footprint_scores(layer(*FOUND, crs=None), layer(*FOUND, crs=None), 0.5)["f1"] == 1
+
+
+def test_a_class_that_occurs_nowhere_is_left_out():
+    matrix = np.array([[5, 0, 1], [0, 0, 0], [2, 0, 4]])
+    scores = pixel_scores(matrix, {1: Counts(), 2: Counts(tp=3, fp=1, fn=2)}, {0: "ground", 2: "roof"})
+    assert list(scores["classes"]) == ["ground", "roof"]
+    assert scores["classes"]["roof"]["iou"] == 4 / 7 and scores["boundary_iou"] == 3 / 6
+    assert scores["iou"] == scores["mean_iou"] == pytest.approx((5 / 8 + 4 / 7) / 2) and scores["accuracy"] == 9 / 12
+
+
+def test_limits():
+    pixel, found = {"f1": 0.8, "iou": 0.6, "classes": {}}, {"f1": 0.5}
+    assert missed(pixel, found, {"f1": 0.5, "pixel.f1": 0.8, "iou": 0.1}) == ()
+    assert missed(pixel, found, {"f1": 0.6, "pixel.f1": 0.9}) == ("f1 is 0.5000, below 0.6", "pixel.f1 is 0.8000, below 0.9")
+    assert missed(pixel, {}, {"f1": 0.9}) == ("f1 is 0.8000, below 0.9",)
+    for name in ("ap", "classes", "other.f1"):
+        with pytest.raises(UsageError, match=f"{name} was not measured"):
+            missed(pixel, found, {name: 0.5})
