@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# no test may fail for being slow: machines are shared
+settings.register_profile("geoseg", deadline=None)
+settings.load_profile("geoseg")
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "sample_data"

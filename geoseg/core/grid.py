@@ -27,7 +27,7 @@ class Grid:
     def __post_init__(self) -> None:
         if self.height < 1 or self.width < 1:
             raise UnsuitableError(f"a raster of {self.height} x {self.width} pixels holds nothing")
-        if self.transform.determinant == 0:
+        if not all(map(math.isfinite, self.transform[:6])) or self.transform.determinant == 0:
             raise UnsuitableError("the raster's transform is degenerate")
 
     @property
@@ -35,10 +35,14 @@ class Grid:
         return self.height, self.width
 
     @property
+    def corners(self) -> list[tuple[float, float]]:
+        """(x, y) in the CRS's units of the outer corners: of row 0 from left to right, then of the last row back."""
+        return [self.transform * p for p in ((0, 0), (self.width, 0), (self.width, self.height), (0, self.height))]
+
+    @property
     def bounds(self) -> tuple[float, float, float, float]:
         """(left, bottom, right, top) in the CRS's units, of the rotated grid's hull where it is rotated."""
-        corners = [self.transform * (x, y) for x in (0, self.width) for y in (0, self.height)]
-        xs, ys = [c[0] for c in corners], [c[1] for c in corners]
+        xs, ys = zip(*self.corners, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
 
     @property
@@ -55,11 +59,12 @@ class Grid:
             (x, y), right, down = points
             metres = self.crs.axis_info[0].unit_conversion_factor if self.crs.axis_info else 1.0
             return math.sqrt(math.dist((x, y), right) * math.dist((x, y), down)) * metres
-        to_lonlat = Transformer.from_crs(self.crs, self.crs.geodetic_crs, always_xy=True)
-        (lon, lat), right, down = [to_lonlat.transform(*p) for p in points]
+        geodetic = self.crs.geodetic_crs
+        degrees = math.degrees(geodetic.axis_info[0].unit_conversion_factor)  # some CRSs of France count in grads
+        to_lonlat = Transformer.from_crs(self.crs, geodetic, always_xy=True)
+        at, beside, below = [[part * degrees for part in to_lonlat.transform(*p)[:2]] for p in points]
         geod = self.crs.get_geod() or Geod(ellps="WGS84")
-        along = [geod.inv(lon, lat, *other)[2] for other in (right, down)]
-        gsd = math.sqrt(along[0] * along[1])
+        gsd = math.sqrt(geod.inv(*at, *beside)[2] * geod.inv(*at, *below)[2])
         if not math.isfinite(gsd) or gsd <= 0:
             raise UnsuitableError("the scene's coordinates lie outside its CRS", "check the CRS with `geoseg info`")
         return gsd

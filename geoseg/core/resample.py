@@ -11,7 +11,7 @@ class StripResizer:
     """Turns strips (channel, row, col) of a raster of ``source`` (height, width) into strips of the same ground at ``target``.
 
     Pixel centres are aligned by area (half-pixel centres), values beyond the border are those at the border: any cutting
-    into strips gives the same result. Meant to enlarge; shrinking by more than 2 would skip pixels.
+    into strips gives the same result. Meant to enlarge; shrinking by more than 2 skips pixels.
     """
 
     def __init__(self, source: tuple[int, int], target: tuple[int, int], rows: int = 256) -> None:
@@ -25,6 +25,7 @@ class StripResizer:
 
     def push(self, strip: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Add the next rows; yields ``(first row, float32 strip (channel, row, col))`` of what they complete."""
+        strip = strip.astype(np.float32, copy=False)
         kept = strip if self._kept is None else np.concatenate([self._kept, strip], axis=1)
         end = self._first + kept.shape[1]
         ready = len(self._row.low) if end == self.height else int(np.searchsorted(self._row.high, end))
@@ -32,7 +33,7 @@ class StripResizer:
             stop = min(self._next + self._rows, ready)
             yield self._next, self._resize(kept, slice(self._next, stop))
             self._next = stop
-        needed = int(self._row.low[self._next]) if self._next < len(self._row.low) else end
+        needed = min(int(self._row.low[self._next]), end) if self._next < len(self._row.low) else end
         self._kept = kept[:, max(0, needed - self._first) :].copy()
         self._first = max(self._first, needed)
 

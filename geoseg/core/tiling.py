@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
@@ -77,14 +78,33 @@ def assign_splits(units: Sequence[Hashable], fractions: Sequence[float], seed: i
     """Split of each item: items of the same unit (a block, a scene, an item itself) are never parted.
 
     Units come in an order shuffled by ``seed``; each goes where most items are still missing to reach ``fractions`` of
-    train, val and test.
+    train, val and test. The last units go to splits that would stay empty though items are wanted there.
     """
     sizes = Counter(units)
     names = sorted(sizes, key=repr)
-    missing = np.array(fractions, float) * len(units)
+    wanted = np.array(fractions, float) * len(units)
+    missing, empty = wanted.copy(), wanted > 0
     chosen: dict[Hashable, str] = {}
-    for i in np.random.default_rng(seed).permutation(len(names)):
-        split = int(missing.argmax())
+    for left, i in zip(range(len(names), 0, -1), np.random.default_rng(seed).permutation(len(names)), strict=True):
+        open_to = empty if left <= empty.sum() else wanted > 0
+        split = int(np.where(open_to, missing, -np.inf).argmax())
         chosen[names[i]] = SPLITS[split]
         missing[split] -= sizes[names[i]]
+        empty[split] = False
     return [chosen[unit] for unit in units]
+
+
+def leaking(windows: Sequence[Window], splits: Sequence[str]) -> np.ndarray:
+    """Which windows of one raster to leave out so that no pixel lies in windows of two splits: bool, one a window.
+
+    Test windows stay, val windows go where they overlap a test window, train windows where they overlap either of them.
+    """
+    first = np.array([(w.col_off, w.row_off) for w in windows], float).reshape(-1, 2)
+    past = first + np.array([(w.width, w.height) for w in windows]).reshape(-1, 2)
+    boxes = shapely.box(*(first + 0.25).T, *(past - 0.25).T)  # smaller, so that windows that only touch do not meet
+    rank = np.array([SPLITS.index(split) for split in splits], int)
+    tree, out = shapely.STRtree(boxes), np.zeros(len(boxes), bool)
+    for upper in (2, 1):
+        hit = tree.query(boxes[(rank == upper) & ~out])[1]
+        out[hit[rank[hit] < upper]] = True
+    return out

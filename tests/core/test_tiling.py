@@ -1,0 +1,142 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rasterio.windows import Window
+
+from geoseg.core.tiling import SPLITS, Tile, assign_splits, leaking, offsets, tiles
+from geoseg.specs import TilingSpec
+
+sides = st.integers(1, 70)
+
+
+@st.composite
+def tilings(draw):
+    size = draw(st.integers(1, 30))
+    return TilingSpec(size, draw(st.integers(0, size - 1)))
+
+
+def cover(shape, plan):
+    """How often each pixel of ``shape`` lies in a tile."""
+    count = np.zeros(shape, int)
+    for tile in plan:
+        w = tile.window
+        count[w.row_off : w.row_off + w.height, w.col_off : w.col_off + w.width] += 1
+    return count
+
+
+@given(sides, sides, tilings(), st.sampled_from(["shift", "pad", "partial"]))
+def test_every_pixel_is_covered(height, width, spec, edge):
+    plan = list(tiles((height, width), spec, edge))
+    assert cover((height, width), plan).min() >= 1
+    assert len({tile.id for tile in plan}) == len(plan) == len({(tile.row, tile.col) for tile in plan})
+    for tile in plan:
+        w = tile.window
+        assert 0 <= w.row_off < height and 0 <= w.col_off < width
+        if edge == "pad":
+            assert (w.height, w.width) == (spec.size, spec.size)
+        else:
+            assert w.row_off + w.height <= height and w.col_off + w.width <= width
+        if edge == "shift":
+            assert (w.height, w.width) == (min(spec.size, height), min(spec.size, width))
+
+
+@given(sides, sides, tilings())
+def test_drop_keeps_whole_tiles_alone(height, width, spec):
+    plan = list(tiles((height, width), spec, "drop"))
+    for tile in plan:
+        w = tile.window
+        assert (w.row_off, w.col_off) == (tile.row * spec.stride, tile.col * spec.stride)
+        assert w.row_off + spec.size <= height and w.col_off + spec.size <= width
+        assert (w.height, w.width) == (spec.size, spec.size)
+    whole = [max(0, (side - spec.size) // spec.stride + 1) for side in (height, width)]
+    assert len(plan) == whole[0] * whole[1]
+
+
+@given(sides, sides, tilings(), st.sampled_from(["shift", "pad", "partial", "drop"]))
+def test_no_tile_is_superfluous(height, width, spec, edge):
+    """Leaving the last tile away along an axis leaves pixels uncovered."""
+    for length in (height, width):
+        starts = offsets(length, spec.size, spec.stride, edge)
+        assert starts == sorted(set(starts))
+        if len(starts) > 1:
+            assert starts[-2] + spec.size < length
+
+
+def test_a_plan_read_off():
+    windows = {tile.id: (*tile.window.flatten(),) for tile in tiles((50, 90), TilingSpec(40, 8))}
+    assert windows == {
+        "r0000_c0000": (0, 0, 40, 40),
+        "r0000_c0001": (32, 0, 40, 40),
+        "r0000_c0002": (50, 0, 40, 40),
+        "r0001_c0000": (0, 10, 40, 40),
+        "r0001_c0001": (32, 10, 40, 40),
+        "r0001_c0002": (50, 10, 40, 40),
+    }
+    assert offsets(90, 40, 32, "pad") == offsets(90, 40, 32, "partial") == [0, 32, 64]
+    assert offsets(90, 40, 32, "drop") == [0, 32] and offsets(30, 40, 32, "drop") == []
+    assert Tile(12, 34567, Window(0, 0, 1, 2)).id == "r0012_c34567"
+
+
+fractions = st.tuples(*[st.integers(0, 10)] * 3).filter(any).map(lambda parts: tuple(part / sum(parts) for part in parts))
+units = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5)), min_size=1, max_size=120)
+
+
+@given(units, fractions, st.integers(0, 99))
+def test_splits_part_no_unit_and_come_near_the_fractions(units, fractions, seed):
+    splits = assign_splits(units, fractions, seed)
+    assert len(set(zip(units, splits, strict=True))) == len(set(units))
+    sizes = Counter(units)
+    largest, wanted = max(sizes.values()), [fraction > 0 for fraction in fractions]
+    # as far off as one unit, and another where a split would have stayed empty
+    for split, fraction in zip(SPLITS, fractions, strict=True):
+        assert abs(splits.count(split) - fraction * len(units)) <= 2 * largest * sum(wanted)
+        if fraction == 0:
+            assert split not in splits
+    assert len(set(splits)) == min(len(sizes), sum(wanted))
+    assert splits == assign_splits(units, fractions, seed)
+
+
+def test_splits_of_many_equal_units_are_exact():
+    splits = assign_splits([i // 4 for i in range(4000)], (0.7, 0.2, 0.1), 5)
+    assert Counter(splits) == {"train": 2800, "val": 800, "test": 400}
+    assert splits != assign_splits([i // 4 for i in range(4000)], (0.7, 0.2, 0.1), 6)
+
+
+def test_few_units_still_fill_all_splits():
+    for seed in range(20):
+        assert sorted(assign_splits(["a", "b", "c"], (0.8, 0.1, 0.1), seed)) == ["test", "train", "val"]
+        assert sorted(assign_splits(["a", "b"], (0.9, 0.1, 0), seed)) == ["train", "val"]
+    assert assign_splits(["a"], (0.8, 0.1, 0.1)) == ["train"] and assign_splits([], (0.8, 0.1, 0.1)) == []
+
+
+@given(
+    st.integers(20, 70), st.integers(20, 70), tilings(), st.integers(1, 4), st.sampled_from(["shift", "pad"]), st.integers(0, 9)
+)
+def test_after_leaking_no_pixel_lies_in_two_splits(height, width, spec, block, edge, seed):
+    plan = list(tiles((height, width), spec, edge))
+    splits = assign_splits([(tile.row // block, tile.col // block) for tile in plan], (0.6, 0.2, 0.2), seed)
+    left_out = leaking([tile.window for tile in plan], splits)
+    kept = {
+        split: cover((height, width), [t for t, s, out in zip(plan, splits, left_out, strict=True) if s == split and not out])
+        for split in SPLITS
+    }
+    assert (sum((count > 0).astype(int) for count in kept.values()) <= 1).all()
+    assert not any(out for split, out in zip(splits, left_out, strict=True) if split == "test")
+    if edge == "pad" and spec.overlap == 0:
+        assert not left_out.any()
+
+
+def test_leaking_takes_the_least():
+    windows = [Window(0, 0, 10, 20), Window(10, 0, 10, 20), Window(5, 3, 10, 20), Window(19, 19, 4, 4)]
+    assert leaking(windows, ["train", "val", "train", "train"]).tolist() == [False, False, True, True]
+    # the val window goes for the test window's sake, so that the train window may stay
+    assert leaking(windows[:3], ["train", "test", "val"]).tolist() == [False, False, True]
+    assert leaking([], []).tolist() == []
+
+
+@pytest.mark.parametrize("edge", ["shift", "pad", "partial", "drop"])
+def test_a_raster_of_the_tiles_size_is_one_tile(edge):
+    assert [tile.window for tile in tiles((32, 32), TilingSpec(32, 5), edge)] == [Window(0, 0, 32, 32)]
