@@ -280,6 +280,7 @@ def _profile(grid: Grid, count: int, dtype: str, nodata: float | None, options: 
         "zstd_level": 1,
         "predictor": 3 if dtype.startswith("float") else 2,
         "num_threads": 2,
+        "alpha": "no",  # else GDAL takes a fourth band, near infrared perhaps, for transparency
     }
     if grid.height >= 256 and grid.width >= 256:
         profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256}

@@ -1,0 +1,63 @@
+"""Iterators that run ahead in a thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from geoseg.engine.ahead import Clock, ahead
+
+
+def test_items_come_in_order() -> None:
+    assert list(ahead(range(100), depth=3)) == list(range(100))
+
+
+def test_an_error_comes_out_after_the_items_before_it() -> None:
+    def broken() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise ValueError("three")
+
+    taken = []
+    with pytest.raises(ValueError, match="three"):
+        for item in ahead(broken()):
+            taken.append(item)  # noqa: PERF402
+    assert taken == [1, 2]
+
+
+def test_it_runs_no_further_ahead_than_it_may() -> None:
+    made: list[int] = []
+
+    def count() -> Iterator[int]:
+        for i in range(50):
+            made.append(i)
+            yield i
+
+    items = ahead(count(), depth=2)
+    assert next(items) == 0
+    threading.Event().wait(0.2)
+    assert len(made) <= 5
+    items.close()  # type: ignore[attr-defined]
+
+
+def test_leaving_early_ends_the_thread() -> None:
+    before = threading.active_count()
+    items = ahead(iter(range(1000)), depth=1)
+    assert [next(items), next(items)] == [0, 1]
+    items.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+
+
+def test_the_clock_counts_a_stage_without_what_it_waits_for() -> None:
+    clock = Clock()
+
+    def slow() -> Iterator[int]:
+        for i in range(3):
+            threading.Event().wait(0.05)
+            yield i
+
+    assert list(clock.timed("stage", clock.waiting("stage", slow()))) == [0, 1, 2]
+    assert clock.seconds["stage"] < 0.05
+    assert set(clock.rounded()) == {"stage"}

@@ -1,0 +1,141 @@
+"""Scenes through models: the same for any tiling, and only where there is data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from rasterio.windows import Window
+
+from geoseg.core.burn import Burner
+from geoseg.engine.ahead import Clock
+from geoseg.engine.stream import GSD_TOLERANCE, Strip, plan, strips, working_gsd
+from geoseg.errors import UnsuitableError
+from geoseg.io.raster import open_scene, write_array
+from geoseg.models.runtimes import open_runtime
+from geoseg.specs import ModelSpec, PredictSpec
+from tests.scenes import buildings, grid, picture, red_model, write_scene
+
+pytest.importorskip("onnx")
+SHAPE = (210, 333)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return red_model(tmp_path_factory.mktemp("model") / "red.onnx")
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scene(tmp_path_factory.mktemp("scene") / "scene.tif", buildings(*SHAPE))
+
+
+def whole(model: Path, path: Path, spec: PredictSpec, **keywords: object) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    with open_scene(path) as scene:
+        runtime = open_runtime(model, spec, max(scene.grid.shape))
+        items: Iterator[Strip] = strips(scene, runtime, plan(scene, runtime, spec), tta=spec.tta, clock=Clock(), **keywords)  # type: ignore[arg-type]
+        rows, probability, valid = zip(*items, strict=True)
+    return np.concatenate(probability, 1), np.concatenate(valid, 0), list(rows)
+
+
+@pytest.mark.parametrize(("size", "overlap"), [(64, 0), (64, 16), (96, 40), (128, 8), (352, 0)])
+def test_any_tiling_gives_the_same(model: Path, scene: Path, size: int, overlap: int) -> None:
+    probability, valid, rows = whole(model, scene, PredictSpec(tile_size=size, overlap=overlap, precision="fp32"))
+    assert probability.shape == (1, *SHAPE) and valid.all()
+    assert rows == sorted(rows) and rows[0] == 0
+    assert ((probability[0] >= 0.5) == buildings(*SHAPE)).all()
+    image = picture(buildings(*SHAPE)).astype("float32") / 255
+    expected = 1 / (1 + np.exp(-40 * (image[0] - image[1])))
+    assert np.abs(probability[0] - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("tta", ["flips", "d4"])
+def test_turned_windows_are_turned_back(model: Path, scene: Path, tta: str) -> None:
+    plain, _, _ = whole(model, scene, PredictSpec(tile_size=96, precision="fp32"))
+    turned, _, _ = whole(model, scene, PredictSpec(tile_size=96, precision="fp32", tta=tta))
+    assert np.abs(plain - turned).max() < 1e-5
+
+
+def test_batches_do_not_change_the_result(model: Path, scene: Path) -> None:
+    plain, _, _ = whole(model, scene, PredictSpec(tile_size=64, precision="fp32"))
+    batched, _, _ = whole(model, scene, PredictSpec(tile_size=64, batch_size=3, precision="fp32"), batch_size=3)
+    assert np.array_equal(plain, batched)
+
+
+def test_nodata_is_not_valid_and_empty_windows_are_not_computed(model: Path, tmp_path: Path) -> None:
+    image = picture(buildings(*SHAPE))
+    image[:, :, 100:] = 0
+    path = tmp_path / "holed.tif"
+    write_array(path, image, grid(*SHAPE), nodata=0)
+    calls: list[int] = []
+    with open_scene(path) as scene:
+        spec = PredictSpec(tile_size=64, overlap=0, precision="fp32")
+        runtime = open_runtime(model, spec, 64)
+
+        class Counting:
+            spec, size, name = runtime.spec, runtime.size, runtime.name
+
+            def __call__(self, batch: np.ndarray) -> np.ndarray:
+                calls.append(len(batch))
+                return runtime(batch)
+
+        planned = plan(scene, Counting(), spec)
+        items = list(strips(scene, Counting(), planned, clock=Clock()))
+    valid = np.concatenate([v for _, _, v in items])
+    assert valid[:, :100].all() and not valid[:, 100:].any()
+    assert planned.tiles == 24 and len(calls) == 4 * 2
+
+
+def test_an_area_limits_what_is_valid(model: Path, scene: Path) -> None:
+    on = grid(*SHAPE)
+    area = shapely.box(*on.window(Window(40, 60, 100, 50)).bounds)
+    _, valid, _ = whole(model, scene, PredictSpec(tile_size=64), area=Burner(np.array([area])))
+    expected = np.zeros(SHAPE, bool)
+    expected[60:110, 40:140] = True
+    assert (valid == expected).all()
+
+
+def test_progress_counts_every_window(model: Path, scene: Path) -> None:
+    done: list[int] = []
+    whole(model, scene, PredictSpec(tile_size=64, overlap=0), advance=done.append)
+    assert sum(done) == 4 * 6
+
+
+def test_sixteen_bits_are_stretched_over_the_scene(model: Path, tmp_path: Path) -> None:
+    image = picture(buildings(*SHAPE)).astype("uint16") * 11 + 300
+    write_array(tmp_path / "deep.tif", image, grid(*SHAPE))
+    probability, _, _ = whole(model, tmp_path / "deep.tif", PredictSpec(tile_size=64, precision="fp32"))
+    agreed = ((probability[0] >= 0.5) == buildings(*SHAPE)).mean()
+    assert agreed > 0.999
+    with open_scene(tmp_path / "deep.tif") as scene:
+        planned = plan(scene, open_runtime(model, PredictSpec(), 64), PredictSpec())
+    assert planned.stretch is not None and "uint16" in planned.warnings[0]
+
+
+def test_bands_that_do_not_fit_are_refused(model: Path, tmp_path: Path) -> None:
+    write_array(tmp_path / "grey.tif", picture(buildings(*SHAPE))[:1], grid(*SHAPE))
+    with open_scene(tmp_path / "grey.tif") as scene:
+        runtime = open_runtime(model, PredictSpec(), 64)
+        with pytest.raises(UnsuitableError, match=r"grey\.tif: has 1 bands"):
+            plan(scene, runtime, PredictSpec())
+        assert plan(scene, runtime, PredictSpec(), (1, 1, 1)).bands == (1, 1, 1)
+
+
+def test_a_fourth_band_is_left_out_and_said_so(model: Path, tmp_path: Path) -> None:
+    image = picture(buildings(*SHAPE))
+    write_array(tmp_path / "four.tif", np.concatenate([image, image[:1]]), grid(*SHAPE))
+    with open_scene(tmp_path / "four.tif") as scene:
+        planned = plan(scene, open_runtime(model, PredictSpec(), 64), PredictSpec())
+    assert planned.bands == (1, 2, 3) and "first 3" in planned.warnings[0]
+
+
+def test_the_gsd_to_work_at() -> None:
+    model = ModelSpec("red", gsd=0.3)
+    assert working_gsd(model, grid(10, 20, gsd=0.3 * GSD_TOLERANCE * 0.999), "x") is None
+    assert working_gsd(model, grid(10, 20, gsd=0.07), "x") == 0.3
+    assert working_gsd(model, grid(10, 20, gsd=0.6), "x") == 0.3
+    with pytest.raises(UnsuitableError, match="too coarse"):
+        working_gsd(model, grid(10, 20, gsd=10), "x")
