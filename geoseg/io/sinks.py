@@ -92,7 +92,7 @@ class ParquetSink:
 
     def __init__(self, path: Path, schema: pa.Schema, crs: CRS | None, metadata: dict[str, str]) -> None:
         self.schema, self.crs, self.metadata = schema.append(pa.field(GEOMETRY, pa.binary())), crs, metadata
-        self._writer = pq.ParquetWriter(path, self.schema, compression="zstd")
+        self._writer = pq.ParquetWriter(path, self.schema, compression="zstd", store_schema=False)
         self._waiting: list[pa.RecordBatch] = []
         self._types: set[str] = set()
         self._bounds = np.array([np.inf, np.inf, -np.inf, -np.inf])

@@ -79,7 +79,7 @@ def _frames(
     strips: Iterable[Strip], grid: Grid, naming: _Naming, spec: PolygonSpec, min_area: Quantity, first_id: int = 1
 ) -> Iterator[gpd.GeoDataFrame]:
     gsd = grid.gsd or 1.0
-    clean = cleaned(strips, spec.open.in_metres(gsd, 1) / gsd, spec.close.in_metres(gsd, 1) / gsd)
+    clean = cleaned(strips, _radius(spec.open, gsd), _radius(spec.close, gsd))
     channels = ((mask, [scores, beside]) for mask, scores, beside in clean)
     islands = np.empty((0, 2))
     for batch in trace(channels, spec.connectivity):
@@ -96,6 +96,11 @@ def _frames(
             frame = _frame(batch, large, outline, ground[large], grid, naming, first_id)
             first_id += len(frame)
             yield frame
+
+
+def _radius(length: Quantity, gsd: float) -> float:
+    """In pixels; rounded, for a projection that is off by parts in a thousand must not make a disk of 2 pixels one of 1.999."""
+    return round(length.in_metres(gsd, 1) / gsd, 1)
 
 
 def _ground(geometry: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
@@ -216,7 +221,8 @@ class _Kind:
 def _kind(scene: Scene, spec: PolygonSpec, class_value: int | None) -> _Kind:
     names = scene.tags.get("GEOSEG_CLASSES", "").split(",")
     floating = np.dtype(scene.dtype).kind == "f"
-    coded = scene.dtype == "uint8" and np.isclose(scene.dataset.scales[0], 1 / 254, rtol=1e-3)
+    scaled = np.isclose(scene.dataset.scales[0], 1 / 254, rtol=1e-3) or scene.tags.get("GEOSEG_KIND") == "probability"
+    coded = scene.dtype == "uint8" and scaled
     if floating or coded:
         if class_value is not None:
             raise UsageError("--class is for rasters of classes", f"{scene.path} holds probabilities")

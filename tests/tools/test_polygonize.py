@@ -61,6 +61,13 @@ def test_strips_of_any_height_give_the_same(connectivity):
         pd.testing.assert_frame_equal(frame, whole, check_exact=True)
 
 
+def test_radii_in_metres_and_in_pixels():
+    p, valid = probability()
+    for metres, pixels in ((0.6, 2), (0.9, 3)):
+        one, other = (PolygonSpec(open=Quantity(*v), close=Quantity(*v)) for v in ((metres,), (pixels, True)))
+        pd.testing.assert_frame_equal(found(cut(300, p, valid), spec=one), found(cut(300, p, valid), spec=other))
+
+
 def test_confidence_edge_and_measures():
     p, valid = probability()
     frame = found(cut(100, p, valid), spec=PolygonSpec(min_hole=NONE))
