@@ -6,6 +6,7 @@ import json
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -119,7 +120,8 @@ class ParquetSink:
         self._writer.close()
 
     def abort(self) -> None:
-        self._writer.close()
+        with suppress(OSError, pa.ArrowException):  # what it could not write, it cannot end either
+            self._writer.close()
 
     def _flush(self) -> None:
         if self._waiting:

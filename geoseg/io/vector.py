@@ -225,11 +225,11 @@ def create_vector(
             sink = _sink(kind, temporary, columns, written, layer or LAYER, dict(metadata or {}))
         try:
             yield FootprintWriter(path, sink, columns, crs, to)
+            with _writing(path):
+                sink.close()
         except BaseException:
             sink.abort()
             raise
-        with _writing(path):
-            sink.close()
 
 
 @contextmanager
