@@ -57,7 +57,7 @@ def open_classes(path: str, grid: Grid, threshold: float | None, warnings: list[
     """
     if is_vector(path):
         layer = footprints_on(path, grid, warnings, pixel_coords=grid.crs is None)
-        burner = Burner(layer.geometry.to_numpy())
+        burner = Burner(layer.geometry.to_numpy(), grid)
         yield Classes(lambda first, last: burner.burn(grid.window(_rows(grid, first, last))), lambda: _cut(layer, grid))
         return
     with open_scene(path, like=grid) as scene:

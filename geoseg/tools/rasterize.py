@@ -66,7 +66,7 @@ def run(
     warnings: list[str] = []
     layer = footprints_on(footprints, grid, warnings, pixel_coords=pixel_coords)
     values, classes = _classes(footprints, layer, class_field, warnings) if class_field else (None, {})
-    burner = Burner(layer.geometry.to_numpy(), all_touched=all_touched, value=value, values=values)
+    burner = Burner(layer.geometry.to_numpy(), grid, all_touched=all_touched, value=value, values=values)
     options: dict[str, Any] = {
         "tags": _tags(footprints, class_field, classes, value),
         "overwrite": overwrite,
