@@ -23,6 +23,8 @@ from geoseg.tools.report import Progress, Report, no_progress
 # Values (of all bands) held at a time; rows are a multiple of the output's blocks.
 STRIP_VALUES = 2**24
 BLOCK = 256
+# A mosaic of more pixels than this must not be emptier than one part in SPARSE: its chips are not of one scene.
+LARGE, SPARSE = 2**30, 100
 # Parts of a pixel by which a chip may lie off the grid of the others.
 TOLERANCE = 0.05
 
@@ -135,6 +137,8 @@ def _plan(paths: list[str]) -> _Plan:
     top, left = (int(edge) for edge in boxes[:, :2].min(axis=0))
     boxes = boxes - [top, left, top, left]
     height, width = (int(edge) for edge in boxes[:, 2:].max(axis=0))
+    if height * width > max(LARGE, SPARSE * sum(grid.height * grid.width for grid in grids)):
+        raise UnsuitableError(f"the chips lie too far apart: the mosaic would have {height:,} x {width:,} pixels")
     grid = Grid(grids[0].crs, grids[0].transform * Affine.translation(left, top), height, width)
     nodata = sorts[0].nodata if len({str(sort.nodata) for sort in sorts}) == 1 else None
     masked = any(sort.masked for sort in sorts)

@@ -188,6 +188,13 @@ def test_chips_without_a_georeference_cannot_be_placed(tmp_path):
         stitch.run([], tmp_path / "out.tif")
 
 
+def test_chips_of_different_places(tmp_path):
+    write_array(tmp_path / "a.tif", np.ones((1, 6, 10), np.uint8), grid_of(6, 10))
+    write_array(tmp_path / "b.tif", np.ones((1, 6, 10), np.uint8), shifted(grid_of(6, 10), col=300_000_000))
+    with pytest.raises(UnsuitableError, match="6 x 300,000,010 pixels"):
+        stitch.run([tmp_path / "a.tif", tmp_path / "b.tif"], tmp_path / "out.tif")
+
+
 def test_an_existing_output_is_refused(tmp_path):
     paths = cut(tmp_path / "chips", random_scene(20, 33), grid_of(20, 33), TilingSpec(16, 4))
     (tmp_path / "out.tif").write_text("mine")
