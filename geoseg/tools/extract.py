@@ -68,6 +68,8 @@ def run(
     """
     start = time.perf_counter()
     output = Path(output)
+    if save_prob and len(scenes) > 1:
+        raise UsageError("--save-prob goes with one scene")
     options = _Options(polygon_spec, bands, aoi, crs, pixel_coords, save_prob, progress)
     targets = _targets(scenes, output, format)
     models = Models(model, predict_spec)

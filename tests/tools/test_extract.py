@@ -1,0 +1,180 @@
+"""The main job: footprints of known scenes, the same for any windows, read back by other programs."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from pyproj import Geod
+from rasterio import features
+
+from geoseg.errors import OutputError, PartialError, UnsuitableError, UsageError
+from geoseg.io.raster import write_array
+from geoseg.specs import PolygonSpec, PredictSpec, Quantity
+from geoseg.tools import extract
+from tests.scenes import buildings, grid, picture, red_model, write_scene
+
+pytest.importorskip("onnx")
+MASK = buildings(300, 415)
+SPEC = PredictSpec(tile_size=64, overlap=8, precision="fp32")
+ALL = PolygonSpec(min_area=Quantity(0.0), min_hole=Quantity(0.0))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return red_model(tmp_path_factory.mktemp("model") / "red.onnx")
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    return write_scene(tmp_path / "scene.tif", MASK)
+
+
+def shapes_of(mask: np.ndarray, on: object) -> set[bytes]:
+    """Footprints of the whole raster at once, by rasterio, as normalised WKB."""
+    found = features.shapes(mask.astype("uint8"), mask, transform=on.transform)  # type: ignore[attr-defined]
+    return {shapely.to_wkb(shapely.normalize(shapely.geometry.shape(geometry)).simplify(0)) for geometry, _ in found}
+
+
+def test_footprints_on_every_seam_are_those_of_the_whole_raster(model: Path, scene: Path, tmp_path: Path) -> None:
+    """Windows of 64 pixels: hardly a building that no seam runs through."""
+    layers = []
+    for name, spec in {"tiled": SPEC, "other": PredictSpec(tile_size=96, overlap=40, precision="fp32")}.items():
+        out = tmp_path / f"{name}.parquet"
+        report = extract.run([str(scene)], out, spec, ALL, model=model)
+        layers.append(gpd.read_parquet(out))
+        assert report.footprints == len(layers[-1])
+    out = tmp_path / "whole.parquet"
+    extract.run([str(scene)], out, PredictSpec(tile_size=416, overlap=0, precision="fp32"), ALL, model=model)
+    whole = gpd.read_parquet(out)
+    for layer in layers:
+        assert layer.drop(columns="confidence").equals(whole.drop(columns="confidence"))
+        assert np.abs(layer["confidence"] - whole["confidence"]).max() < 1e-3
+    parts = whole.geometry.explode()
+    assert {shapely.to_wkb(shapely.normalize(g).simplify(0)) for g in parts} == shapes_of(MASK, grid(*MASK.shape))
+
+
+def test_the_columns_and_what_they_hold(model: Path, scene: Path, tmp_path: Path) -> None:
+    out = tmp_path / "buildings.gpkg"
+    report = extract.run([str(scene)], out, SPEC, ALL, model=model)
+    layer = gpd.read_file(out)
+    names = ["id", "scene", "class", "confidence", "area_m2", "perimeter_m", "edge", "vertices", "geometry"]
+    assert list(layer.columns) == names
+    assert layer.crs.to_epsg() == 32633 and layer.is_valid.all()
+    assert list(layer["id"]) == list(range(1, len(layer) + 1))
+    assert set(layer["scene"]) == {"scene.tif"} and set(layer["class"]) == {"building"}
+    assert (layer["confidence"] > 0.9).all()
+    left, bottom, right, top = grid(*MASK.shape).bounds
+    bounds = layer.geometry.bounds
+    touching = (bounds.minx == left) | (bounds.miny == bottom) | (bounds.maxx == right) | (bounds.maxy == top)
+    assert touching.any() and (layer["edge"].astype(bool) == touching).all()
+    geod = Geod(ellps="WGS84")
+    truth = [abs(geod.geometry_area_perimeter(g)[0]) for g in layer.to_crs(4326).geometry]
+    assert np.allclose(layer["area_m2"], truth, rtol=2e-3)
+    assert report.area_m2 == pytest.approx(layer["area_m2"].sum(), abs=0.1)
+    with sqlite3.connect(out) as database:
+        assert database.execute("select table_name from gpkg_contents").fetchone()[0] == "footprints"
+        assert "red.onnx" in str(database.execute("select metadata from gpkg_metadata").fetchall())
+
+
+def test_mercator_areas_are_ground_areas(model: Path, tmp_path: Path) -> None:
+    """EPSG:3857 at 60 degrees north is twice as long and four times as large as the ground."""
+    on = grid(*MASK.shape, epsg=3857, gsd=0.6)
+    north = type(on)(on.crs, rasterio.Affine(0.6, 0, 2_000_000, 0, -0.6, 8_400_000), *on.shape)
+    assert north.gsd == pytest.approx(0.3, rel=0.02)
+    scene = write_scene(tmp_path / "north.tif", MASK, north)
+    report = extract.run([str(scene)], tmp_path / "north.gpkg", SPEC, ALL, model=model)
+    assert report.area_m2 == pytest.approx(MASK.sum() * north.gsd**2, rel=0.01)
+
+
+def test_small_footprints_and_holes_go_by_square_metres(model: Path, scene: Path, tmp_path: Path) -> None:
+    spec = PolygonSpec(min_area=Quantity(20.0), min_hole=Quantity(10.0))
+    extract.run([str(scene)], tmp_path / "b.gpkg", SPEC, spec, model=model)
+    layer = gpd.read_file(tmp_path / "b.gpkg")
+    assert len(layer) and (layer["area_m2"] >= 20).all()
+    holes = [shapely.Polygon(ring).area for part in layer.geometry.explode() for ring in part.interiors]
+    assert all(area >= 10 for area in holes)
+
+
+def test_an_area_of_interest_cuts_the_footprints(model: Path, scene: Path, tmp_path: Path) -> None:
+    left, bottom, right, top = grid(*MASK.shape).bounds
+    area = shapely.box(left + 30, bottom + 10, right - 20, top - 45)
+    gpd.GeoDataFrame(geometry=[area], crs=32633).to_crs(4326).to_file(tmp_path / "aoi.geojson")
+    extract.run([str(scene)], tmp_path / "b.gpkg", SPEC, ALL, model=model, aoi=tmp_path / "aoi.geojson")
+    layer = gpd.read_file(tmp_path / "b.gpkg")
+    assert len(layer) and layer.within(area.buffer(0.31)).all()
+
+
+def test_the_probabilities_may_be_kept(model: Path, scene: Path, tmp_path: Path) -> None:
+    extract.run([str(scene)], tmp_path / "b.gpkg", SPEC, ALL, model=model, save_prob=tmp_path / "p.tif")
+    with rasterio.open(tmp_path / "p.tif") as file:
+        assert ((file.read(1) >= 127) == MASK).all()
+
+
+def test_nothing_found_is_an_empty_layer(model: Path, tmp_path: Path) -> None:
+    scene = write_scene(tmp_path / "field.tif", np.zeros((80, 130), bool))
+    for name in ("b.gpkg", "b.parquet", "b.fgb"):
+        report = extract.run([str(scene)], tmp_path / name, SPEC, ALL, model=model)
+        layer = gpd.read_parquet(tmp_path / name) if name.endswith("parquet") else gpd.read_file(tmp_path / name)
+        assert report.footprints == len(layer) == 0
+        assert layer.crs.to_epsg() == 32633 and "area_m2" in layer.columns
+
+
+def test_scenes_share_a_layer_or_get_a_file_each(model: Path, tmp_path: Path) -> None:
+    scenes = [str(write_scene(tmp_path / "one.tif", MASK[:150, :200]))]
+    scenes.append(str(write_scene(tmp_path / "two.tif", MASK[:90, :250], grid(90, 250, epsg=32634))))
+    extract.run(scenes, tmp_path / "both.gpkg", SPEC, ALL, model=model)
+    both = gpd.read_file(tmp_path / "both.gpkg")
+    assert list(both["id"]) == list(range(1, len(both) + 1))
+    assert both.crs.to_epsg() == 32633 and list(both["scene"].unique()) == ["one.tif", "two.tif"]
+    (tmp_path / "each").mkdir()
+    extract.run(scenes, tmp_path / "each", SPEC, ALL, model=model)
+    second = gpd.read_file(tmp_path / "each" / "two.gpkg")
+    assert second.crs.to_epsg() == 32634
+    mine = both[both["scene"] == "two.tif"].to_crs(32634).geometry
+    assert (mine.reset_index(drop=True).hausdorff_distance(second.geometry, align=False) < 1e-3).all()
+
+
+def test_a_scene_that_fails_is_skipped_whole(model: Path, tmp_path: Path) -> None:
+    good = write_scene(tmp_path / "good.tif", MASK)
+    bad = write_scene(tmp_path / "bad.tif", MASK)
+    bad.write_bytes(bad.read_bytes()[: bad.stat().st_size * 2 // 3])
+    with pytest.raises(PartialError, match=r"1 of 2 scenes failed: .*bad\.tif"):
+        extract.run([str(bad), str(good)], tmp_path / "b.gpkg", SPEC, ALL, model=model, on_error="skip")
+    assert set(gpd.read_file(tmp_path / "b.gpkg")["scene"]) == {"good.tif"}
+    with pytest.raises(Exception, match=r"bad\.tif"):
+        extract.run([str(good), str(bad)], tmp_path / "c.gpkg", SPEC, ALL, model=model)
+    assert not list(tmp_path.glob("*c.gpkg*"))
+
+
+def test_a_picture_wants_a_crs_or_pixels(model: Path, tmp_path: Path) -> None:
+    path = str(tmp_path / "photo.png")
+    write_array(path, picture(MASK))
+    with pytest.raises(UnsuitableError, match="has no CRS"):
+        extract.run([path], tmp_path / "b.gpkg", SPEC, ALL, model=model)
+    report = extract.run([path], tmp_path / "b.gpkg", SPEC, ALL, model=model, pixel_coords=True)
+    assert report.area_m2 == MASK.sum()
+    assert {p.name for p in tmp_path.iterdir()} == {"photo.png", "b.gpkg"}
+
+
+def test_bad_combinations_are_refused_before_any_work(model: Path, scene: Path, tmp_path: Path) -> None:
+    (tmp_path / "b.gpkg").write_text("mine")
+    with pytest.raises(OutputError):
+        extract.run([str(scene)], tmp_path / "b.gpkg", SPEC, ALL, model=model)
+    with pytest.raises(UsageError):
+        extract.run([str(scene)], tmp_path / "b.docx", SPEC, ALL, model=model)
+    with pytest.raises(UsageError):
+        extract.run([str(scene)] * 2, tmp_path / "c.gpkg", SPEC, ALL, model=model, save_prob=tmp_path / "p.tif")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.gpkg", "scene.tif"]
+
+
+def test_a_dry_run_tells_the_plan_and_writes_nothing(model: Path, scene: Path, tmp_path: Path) -> None:
+    report = extract.run([str(scene)], tmp_path / "b.gpkg", SPEC, ALL, model=model, dry_run=True)
+    assert report.plan and report.plan[0]["windows"] == 6 * 8 and report.plan[0]["shape"] == [300, 415]
+    assert report.plan[0]["crs"] == "EPSG:32633"
+    assert [p.name for p in tmp_path.iterdir()] == ["scene.tif"]
