@@ -41,7 +41,7 @@ tiling_cases = given(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @tiling_cases
 @example(17, 5, TilingSpec(8, 7), 3, "hann", "shift")
 def test_constant_in_constant_out(height, width, spec, margin, kind, edge):
@@ -52,7 +52,7 @@ def test_constant_in_constant_out(height, width, spec, margin, kind, edge):
     np.testing.assert_allclose(out, scene, rtol=1e-6, atol=0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @tiling_cases
 def test_windows_that_agree_give_the_scene_back(height, width, spec, margin, kind, edge):
     assume(height != width)
