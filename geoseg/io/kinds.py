@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from geoseg.errors import InputError
-from geoseg.io.raster import REMOTE
+from geoseg.io.sources import REMOTE
 
 VECTORS = (b"SQLite format 3\0", b"fgb", b"PAR1", b"\0\0\x27\x0a")
 ONNX = b"\x08"  # protobuf's tag of field 1, ir_version, which comes first in every ONNX file

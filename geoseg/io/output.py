@@ -11,70 +11,107 @@ from pathlib import Path
 
 from geoseg.errors import OutputError
 
-SIDECARS = (".aux.xml", "-journal", "-wal", "-shm", ".ovr", ".msk")
+# What GDAL and SQLite write beside a file; the last three belong to a COG in the making
+SIDECARS = (".aux.xml", "-journal", "-wal", "-shm", ".ovr", ".msk", ".ovr.tmp", ".msk.ovr.tmp", ".warped.tif.tmp")
 
 
 def check_output(path: Path | str, overwrite: bool = False) -> Path:
     """Raise OutputError where ``path`` exists (without ``overwrite``) or cannot be written."""
     path = Path(path)
+    _check_parent(path)
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder", "name a file")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: exists already", "use --overwrite to replace it")
+    return path
+
+
+def _check_parent(path: Path) -> None:
     folder = path.parent
     if not folder.is_dir():
         raise OutputError(f"{path}: the folder {folder} does not exist", "create it first")
     if not os.access(folder, os.W_OK):
         raise OutputError(f"{path}: the folder {folder} is not writable")
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path}: exists already", "use --overwrite to replace it")
-    if path.is_dir():
-        raise OutputError(f"{path}: is a folder", "name a file")
-    return path
 
 
 def remove(path: Path) -> None:
     """Delete a file or folder and the sidecars that GDAL writes beside it; missing ones are no error."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
-    for candidate in (path, *(path.with_name(path.name + s) for s in SIDECARS)):
-        candidate.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    _remove_sidecars(path)
+
+
+def _remove_sidecars(path: Path) -> None:
+    for suffix in SIDECARS:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a temporary path (same folder, same extension); on success it becomes ``path``, otherwise it is removed."""
+    """Yield a temporary path (same folder, same extension); on success it becomes ``path``, otherwise it is removed.
+
+    Sidecars of a file that is replaced go with it: they would be taken for those of the new one.
+    """
     path = check_output(path, overwrite)
     temporary = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
     remove(temporary)
     try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise OutputError(f"{path}: the disk is full") from error
-        raise
+        with _told(path, temporary):
+            yield temporary
+            temporary.replace(path)
+            _remove_sidecars(path)
     finally:
         remove(temporary)
 
 
 @contextmanager
-def atomic_folder(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
-    """Like :func:`atomic` for a folder; a folder that exists and is empty may be taken without ``overwrite``."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist", "create it first")
+def atomic_folder(path: Path | str, overwrite: bool = False, marker: str | None = None) -> Iterator[Path]:
+    """Like :func:`atomic` for a folder; a folder that exists and is empty may be taken without ``overwrite``.
+
+    With ``marker`` only a folder that holds a file of that name is ever replaced. The old folder stays until the new one is
+    whole.
+    """
+    named, path = path, Path(path).absolute()
+    _check_parent(path)
     if path.exists() and not path.is_dir():
-        raise OutputError(f"{path}: exists and is no folder")
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
-        raise OutputError(f"{path}: exists already", "use --overwrite to replace it")
-    temporary = path.with_name(f".{path.name}.partial-{os.getpid()}")
+        raise OutputError(f"{named}: exists and is no folder")
+    if path.is_dir() and any(path.iterdir()):
+        if not overwrite:
+            raise OutputError(f"{named}: exists already", "use --overwrite to replace it")
+        if marker and not (path / marker).is_file():
+            raise OutputError(f"{named}: is not replaced, for it holds no {marker}", "choose another folder")
+    temporary, old = (path.with_name(f".{path.name}.{word}-{os.getpid()}") for word in ("partial", "old"))
     remove(temporary)
     try:
-        temporary.mkdir()
-        yield temporary
-        if path.is_dir():
-            shutil.rmtree(path)
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise OutputError(f"{path}: the disk is full") from error
-        raise
+        with _told(path, temporary):
+            temporary.mkdir()
+            yield temporary
+            _swap(temporary, path, old)
     finally:
         remove(temporary)
+
+
+def _swap(new: Path, path: Path, old: Path) -> None:
+    if path.is_dir():
+        path.replace(old)
+    try:
+        new.replace(path)
+    except OSError:
+        if old.exists():
+            old.replace(path)
+        raise
+    remove(old)
+
+
+@contextmanager
+def _told(path: Path, temporary: Path) -> Iterator[None]:
+    """The errors of a full disk, or of a ``temporary`` that cannot be written, as OutputError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OutputError(f"{path}: the disk is full") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and str(temporary) in str(error.filename):
+            raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+        raise

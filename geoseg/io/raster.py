@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,8 @@ import rasterio
 import rasterio.shutil
 from affine import Affine
 from pyproj import CRS
+from pyproj.exceptions import CRSError
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, DatasetWriter
@@ -23,10 +24,12 @@ from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Chip
-from geoseg.errors import InputError, OutputError, SafetyError, UnsuitableError
+from geoseg.errors import InputError, OutputError, UnsuitableError
 from geoseg.io.output import atomic, remove
+from geoseg.io.sources import location, sniff, worldfile
 
 # GDAL's own default, 5% of the machine's memory, would be most of our peak. In bytes: rasterio hands it on as such.
+# Files beside a scene are not looked at: they may name any other file.
 GDAL_OPTIONS = {
     "GDAL_CACHEMAX": 64 * 2**20,
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
@@ -34,25 +37,13 @@ GDAL_OPTIONS = {
     "GDAL_TIFF_INTERNAL_MASK": True,
 }
 
-_MAGIC = (
-    (b"II*\0", "GTiff"),
-    (b"MM\0*", "GTiff"),
-    (b"II+\0", "GTiff"),
-    (b"MM\0+", "GTiff"),
-    (b"\x89PNG", "PNG"),
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\0\0\0\x0cjP  ", "JP2OpenJPEG"),
-    (b"<VRTDataset", "VRT"),
-)
-REMOTE = ("https://", "s3://")
-
 
 @dataclass(frozen=True)
 class Scene:
     """An open raster, read window by window, at its own GSD or resampled to another.
 
     ``grid`` is the grid that windows refer to, ``source`` the file's own; they differ where the scene is resampled.
-    ``bands`` is the number of bands without alpha.
+    ``bands`` is the number of bands without alpha, ``nodata`` a value of ``dtype``.
     """
 
     path: str
@@ -68,11 +59,11 @@ class Scene:
     def read(self, window: Window | None = None, bands: tuple[int, ...] | None = None) -> Chip:
         """Read ``bands`` (1-based; all but alpha by default) in ``window``; parts beyond the raster are 0 and not valid.
 
-        Pixels that are nodata, masked, transparent or not finite are not valid, and are 0 in the image.
+        Pixels that are nodata in all of ``bands``, masked, transparent or not finite are not valid, and are 0 in the image.
         """
         window = window or Window(0, 0, self.grid.width, self.grid.height)
         bands = bands or tuple(range(1, self.bands + 1))
-        if max(bands) > self.dataset.count:
+        if max(bands) > getattr(self.dataset, "src_dataset", self.dataset).count:
             raise UnsuitableError(f"{self.path}: has {self.bands} bands, not {max(bands)}", "choose others with --bands")
         shape = int(window.height), int(window.width)
         row, col = int(window.row_off), int(window.col_off)
@@ -97,8 +88,9 @@ class Scene:
 
     def _read(self, window: Window, bands: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         data = self._guard(lambda: self.dataset.read(bands, window=window), window)
-        mask = self._guard(lambda: self.dataset.dataset_mask(window=window) > 0, window) if self.has_mask else None
-        ok = np.ones(data.shape[1:], bool) if mask is None else mask
+        ok = np.ones(data.shape[1:], bool)
+        if self.has_mask:
+            ok = self._guard(lambda: self.dataset.read_masks(bands, window=window).any(axis=0), window)
         if data.dtype.kind == "f":
             ok = ok & np.isfinite(data).all(axis=0)
         if not ok.all():
@@ -108,7 +100,7 @@ class Scene:
     def _guard(self, read: Callable[[], np.ndarray], window: Window) -> np.ndarray:
         try:
             return read()
-        except RasterioError as error:
+        except (RasterioError, CPLE_BaseError) as error:
             place = f"row {int(window.row_off)}, column {int(window.col_off)}"
             raise InputError(f"{self.path}: cannot be read at {place}: it is damaged") from error
 
@@ -117,48 +109,81 @@ class Scene:
 def open_scene(path: Path | str, gsd: float | None = None, like: Grid | None = None) -> Iterator[Scene]:
     """Open a raster; with ``gsd`` (metres per pixel) it is read resampled to that, where it has a CRS.
 
-    With ``like`` it is read on that grid by nearest neighbour, as labels must be; beyond its own extent nothing is valid.
+    With ``like`` it is read on that grid by nearest neighbour, as labels must be: beyond its own extent nothing is valid, and
+    a nodata value of 0 is the label 0. Where one of the two has no CRS they are taken to show the same ground.
 
-    Raises InputError (missing, unreadable), SafetyError (a VRT that reaches elsewhere, plain http).
+    Raises InputError (missing, unreadable), SafetyError (a VRT that reaches elsewhere, plain http), UnsuitableError (complex
+    numbers, no known CRS, not the shape of ``like``).
     """
     name = str(path)
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(**GDAL_OPTIONS))
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        driver = sniff(name)
         try:
-            dataset = stack.enter_context(rasterio.open(_location(name), driver=_sniff(name)))
-        except RasterioError as error:
+            with _quiet():
+                dataset = stack.enter_context(rasterio.open(location(name), driver=driver))
+        except (RasterioError, CPLE_BaseError) as error:
             raise InputError(f"{name}: cannot be read as a raster") from error
         yield _scene(name, dataset, gsd, like, stack)
 
 
 def _scene(name: str, dataset: DatasetReader, gsd: float | None, like: Grid | None, stack: ExitStack) -> Scene:
-    source = grid = _grid_of(dataset)
+    source = grid = _grid_of(name, dataset)
+    opaque = [i for i, colour in enumerate(dataset.colorinterp) if colour != ColorInterp.alpha]
+    flags = {flag for i in opaque for flag in dataset.mask_flag_enums[i]}
+    dtype = np.result_type(*[dataset.dtypes[i] for i in opaque or [0]])
+    if dtype.kind not in "uif":
+        raise UnsuitableError(f"{name}: holds {dtype}, which is no kind of image")
     view: DatasetReader | WarpedVRT = dataset
-    flags = [flag for band in dataset.mask_flag_enums for flag in band]
-    masked = MaskFlags.all_valid not in flags
-    if like is not None and like != source:
-        if (like.crs is None) != (source.crs is None):
-            raise UnsuitableError(f"{name}: only one of the two rasters has a CRS")
-        grid, masked = like, True
-        view = stack.enter_context(_warped(dataset, grid, Resampling.nearest, alpha=True))
+    nodata = _nodata(dataset.nodata, dtype)
+    masked = flags != {MaskFlags.all_valid}
+    if like is not None:
+        grid, own = like, _placed(name, source, like)
+        masked = masked and not (MaskFlags.nodata in flags and nodata == 0)
+        if own != like:
+            masked = True
+            view = stack.enter_context(_warped(dataset, own, like, Resampling.nearest, alpha=True, zero=nodata == 0))
     elif gsd and source.gsd and abs(gsd / source.gsd - 1) > 0.01:
         grid = source.scaled(source.gsd / gsd)
         resampling = Resampling.average if grid.width < source.width else Resampling.bilinear
         # a mask band would be lost: the warper hands it on as alpha
-        view = stack.enter_context(_warped(dataset, grid, resampling, alpha=MaskFlags.per_dataset in flags))
-    bands = sum(c != ColorInterp.alpha for c in dataset.colorinterp)
-    return Scene(name, grid, source, bands, dataset.dtypes[0], dataset.nodata, dataset.tags(), view, masked)
+        view = stack.enter_context(_warped(dataset, source, grid, resampling, alpha=MaskFlags.per_dataset in flags))
+    return Scene(name, grid, source, len(opaque), str(dtype), nodata, dataset.tags(), view, masked)
 
 
-def _warped(dataset: DatasetReader, grid: Grid, resampling: Resampling, alpha: bool) -> WarpedVRT:
-    # without any CRS both grids are in pixels of the same picture; the warper only wants them to agree
-    crs = grid.crs.to_wkt() if grid.crs else "EPSG:3857"
+def _placed(name: str, own: Grid, like: Grid) -> Grid:
+    """``own`` in the CRS of ``like``; without a CRS on one side a raster of the same proportions shows the same ground."""
+    if own.crs is not None and like.crs is not None:
+        return own
+    if own.shape == like.shape:
+        return like
+    factor = like.height / own.height
+    if abs(own.width * factor - like.width) > max(1, factor):
+        raise UnsuitableError(
+            f"{name}: has {own.height} x {own.width} pixels and the scene {like.height} x {like.width}, and one has no CRS"
+        )
+    return Grid(like.crs, like.transform * Affine.scale(like.width / own.width, factor), own.height, own.width)
+
+
+def _nodata(value: float | None, dtype: np.dtype[Any]) -> float | None:
+    """The nodata value, None where the file names one that ``dtype`` cannot hold."""
+    if value is None or dtype.kind == "f":
+        return value
+    limits = np.iinfo(dtype)
+    return value if limits.min <= value <= limits.max and value == int(value) else None
+
+
+def _warped(
+    dataset: DatasetReader, source: Grid, grid: Grid, resampling: Resampling, *, alpha: bool, zero: bool = False
+) -> WarpedVRT:
+    """``dataset``, which lies on ``source``, on ``grid``; with ``zero`` its nodata value is data."""
+    # without any CRS the warper only wants both to agree
+    crs = [each.crs.to_wkt() if each.crs else "EPSG:3857" for each in (source, grid)]
     return WarpedVRT(
         dataset,
-        src_crs=dataset.crs or crs,
-        crs=crs,
+        src_crs=crs[0],
+        crs=crs[1],
+        src_transform=source.transform,
         transform=grid.transform,
         height=grid.height,
         width=grid.width,
@@ -166,60 +191,27 @@ def _warped(dataset: DatasetReader, grid: Grid, resampling: Resampling, alpha: b
         tolerance=1e-3,
         warp_mem_limit=32,
         add_alpha=alpha and ColorInterp.alpha not in dataset.colorinterp,
+        **({"src_nodata": None, "nodata": None} if zero else {}),
     )
 
 
-def _grid_of(dataset: DatasetReader) -> Grid:
-    crs = CRS.from_user_input(dataset.crs.to_wkt()) if dataset.crs else None
-    return Grid(crs, dataset.transform, dataset.height, dataset.width)
-
-
-def _location(name: str) -> str:
-    if name.startswith("https://"):
-        return f"/vsicurl/{name}"
-    return name.replace("s3://", "/vsis3/", 1) if name.startswith("s3://") else name
-
-
-def _sniff(name: str) -> str:
-    """Driver by the first bytes, never by the extension."""
-    if name.startswith("http://"):
-        raise SafetyError(f"{name}: plain http is refused", "use https")
-    if name.startswith(REMOTE):
-        return "GTiff"
-    if name.startswith("/vsi") or "://" in name:
-        raise SafetyError(f"{name}: is neither a path nor an https or s3 address")
-    path = Path(name)
-    if not path.is_file():
-        raise InputError(f"{name}: is a folder, not a file" if path.is_dir() else f"{name}: does not exist")
+def _grid_of(name: str, dataset: DatasetReader) -> Grid:
     try:
-        head = path.read_bytes()[:16] if path.stat().st_size < 4096 else _head(path)
-    except OSError as error:
-        raise InputError(f"{name}: cannot be read: {error.strerror}") from error
-    for magic, driver in _MAGIC:
-        if head.lstrip(b"\xef\xbb\xbf \r\n").startswith(magic) if driver == "VRT" else head.startswith(magic):
-            if driver == "VRT":
-                _check_vrt(path)
-            return driver
-    raise InputError(f"{name}: is not a raster we read", "GeoTIFF, PNG, JPEG, JPEG 2000 or a VRT over them")
+        crs = CRS.from_user_input(dataset.crs.to_wkt()) if dataset.crs else None
+    except (CRSError, RasterioError, CPLE_BaseError, ValueError) as error:
+        raise UnsuitableError(f"{name}: its CRS is not understood", "assign another with gdal_edit -a_srs") from error
+    transform = dataset.transform
+    if crs is None and transform.is_identity:
+        transform = worldfile(name) or transform
+    return Grid(crs, transform, dataset.height, dataset.width)
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(16)
-
-
-def _check_vrt(path: Path) -> None:
-    """A VRT may only name files in its own folder: it must not read other files or hosts."""
-    text = path.read_text("utf-8", "replace")
-    sources = re.findall(r"<(?:SourceFilename|SourceDataset)\b([^>]*)>([^<]*)<", text)
-    for attributes, source in sources:
-        beside = 'relativeToVRT="1"' in attributes and re.fullmatch(r"[^/\\:]+\.tiff?", source.strip(), re.I)
-        if not beside:
-            raise SafetyError(f"{path}: names {source.strip()}, which does not lie beside it")
-        if _sniff(str(path.parent / source.strip())) != "GTiff":
-            raise SafetyError(f"{path}: names {source.strip()}, which is no TIFF")
-    if not sources or "PixelFunction" in text or "<OGR" in text:
-        raise SafetyError(f"{path}: is not a plain VRT over TIFFs")
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without rasterio's warning of pictures that have no georeference."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
 
 
 @contextmanager
@@ -238,31 +230,57 @@ def create_raster(
 ) -> Iterator[DatasetWriter]:
     """A GeoTIFF (or COG, or PNG by the extension) to write windows into; it appears under ``path`` when the block ends.
 
-    ``scale`` turns stored values into physical ones, ``options`` are GDAL creation options. Tiled, zstd where the file is
-    tiled, BIGTIFF where it is needed.
+    ``scale`` turns stored values into physical ones, ``options`` are GDAL creation options. Tiled and zstd, BIGTIFF where it is
+    needed. Overviews of a COG are means, those of integers without a ``scale``, which are classes, nearest neighbours. A PNG
+    gets a worldfile beside it. Raises OutputError.
     """
-    driver = "PNG" if Path(path).suffix.lower() == ".png" else "GTiff"
-    with rasterio.Env(**GDAL_OPTIONS), atomic(path, overwrite) as temporary, ExitStack() as stack:
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        draft = temporary.with_name(temporary.name + ".draft") if cog or driver == "PNG" else temporary
-        if draft != temporary:
-            stack.callback(remove, draft)
-        try:
-            with rasterio.open(
-                draft, "w", **_profile(grid, count, dtype, nodata, {} if draft != temporary else options)
-            ) as out:
-                yield out
-                out.update_tags(**(tags or {}))
-                if scale is not None:
-                    out.scales = (scale,) * count
-            if cog:
-                rasterio.shutil.copy(draft, temporary, driver="COG", **_cog_options(dtype, options))
-            elif driver == "PNG":
-                rasterio.shutil.copy(draft, temporary, driver="PNG", WORLDFILE="YES" if grid.crs else "NO")
-                _move_worldfile(temporary, Path(path))
-        except RasterioError as error:
-            raise OutputError(f"{path}: could not be written: {error}") from error
+    path = Path(path)
+    png = path.suffix.lower() == ".png"
+    with rasterio.Env(**GDAL_OPTIONS), ExitStack() as stack:
+        with atomic(path, overwrite) as temporary:
+            draft = temporary.with_name(temporary.name + ".draft") if cog or png else temporary
+            world = temporary.with_suffix(".wld")
+            for helper in {draft, world} - {temporary}:
+                stack.callback(remove, helper)
+            try:
+                with _quiet():
+                    out = rasterio.open(draft, "w", **_profile(grid, count, dtype, nodata, {} if cog or png else options))
+                with out:
+                    out.update_tags(**(tags or {}))
+                    if scale is not None:
+                        out.scales = (scale,) * count
+                    yield out
+                _check_whole(draft, path, options)
+                if cog:
+                    mean = scale is not None or dtype.startswith("float")
+                    rasterio.shutil.copy(draft, temporary, driver="COG", **_cog_options(mean, options))
+                    _check_whole(temporary, path, options)
+                elif png:
+                    placed = "NO" if grid.transform.is_identity else "YES"
+                    rasterio.shutil.copy(draft, temporary, driver="PNG", WORLDFILE=placed, **(options or {}))
+            except (RasterioError, CPLE_BaseError) as error:
+                raise OutputError(f"{path}: could not be written: {' '.join(str(error).split())}") from error
+        if world.exists():
+            world.replace(path.with_suffix(".pgw"))
+
+
+def _check_whole(written: Path, path: Path, options: dict[str, Any] | None) -> None:
+    """Raise OutputError where blocks of the TIFF ``written`` lie beyond its end: GDAL does not tell when the disk was full."""
+    short = OutputError(f"{path}: was cut short", "is the disk full?")
+    size = written.stat().st_size
+    sparse = "sparse_ok" in {name.lower() for name in options or {}}
+    try:
+        with _quiet(), rasterio.open(written) as file:
+            shared = file.interleaving is not None and file.interleaving.name == "pixel"
+            for band in file.indexes[:1] if shared else file.indexes:
+                for (row, col), _ in file.block_windows(band):
+                    place = [file.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", band) for what in ("OFFSET", "SIZE")]
+                    if None in place and sparse:
+                        continue
+                    if None in place or sum(map(int, place)) > size:
+                        raise short
+    except RasterioError as error:
+        raise short from error
 
 
 def _profile(grid: Grid, count: int, dtype: str, nodata: float | None, options: dict[str, Any] | None) -> dict[str, Any]:
@@ -275,7 +293,7 @@ def _profile(grid: Grid, count: int, dtype: str, nodata: float | None, options: 
         "nodata": nodata,
         "transform": grid.transform,
         "crs": grid.crs.to_wkt() if grid.crs else None,
-        "BIGTIFF": "IF_SAFER",
+        "bigtiff": "IF_SAFER",
         "compress": "zstd",
         "zstd_level": 1,
         "predictor": 3 if dtype.startswith("float") else 2,
@@ -285,12 +303,12 @@ def _profile(grid: Grid, count: int, dtype: str, nodata: float | None, options: 
     if grid.height >= 256 and grid.width >= 256:
         profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256}
     profile |= {k.lower(): v for k, v in (options or {}).items()}
-    if str(profile["compress"]).lower() not in ("zstd", "deflate", "lzw"):
+    if str(profile["compress"]).lower() not in ("zstd", "deflate", "lzw") or "nbits" in profile:
         del profile["predictor"]
     return profile
 
 
-def _cog_options(dtype: str, options: dict[str, Any] | None) -> dict[str, Any]:
+def _cog_options(mean: bool, options: dict[str, Any] | None) -> dict[str, Any]:
     chosen = {
         "COMPRESS": "ZSTD",
         "LEVEL": "1",
@@ -298,15 +316,9 @@ def _cog_options(dtype: str, options: dict[str, Any] | None) -> dict[str, Any]:
         "BIGTIFF": "IF_SAFER",
         "NUM_THREADS": "2",
         "BLOCKSIZE": "512",
+        "OVERVIEW_RESAMPLING": "AVERAGE" if mean else "NEAREST",
     }
     return chosen | {k.upper(): str(v) for k, v in (options or {}).items()}
-
-
-def _move_worldfile(temporary: Path, path: Path) -> None:
-    world = temporary.with_suffix(".wld")
-    if world.exists():
-        world.replace(path.with_suffix(".pgw"))
-    remove(temporary.with_name(temporary.name + ".aux.xml"))
 
 
 def read_array(path: Path | str) -> tuple[np.ndarray, np.ndarray, Grid]:

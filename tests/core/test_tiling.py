@@ -139,4 +139,4 @@ def test_leaking_takes_the_least():
 
 @pytest.mark.parametrize("edge", ["shift", "pad", "partial", "drop"])
 def test_a_raster_of_the_tiles_size_is_one_tile(edge):
-    assert [tile.window for tile in tiles((32, 32), TilingSpec(32, 5), edge)] == [Window(0, 0, 32, 32)]
+    assert [tile.window for tile in tiles((32, 32), TilingSpec(32, 5), edge)] == [Window(0, 0, 32, 32)]  # square: one tile
