@@ -10,7 +10,6 @@ import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import geopandas
 import numpy as np
@@ -19,13 +18,12 @@ from affine import Affine
 from pyproj import CRS
 from rasterio.features import rasterize
 from scipy import ndimage
-from shapely import affinity, make_valid
-from shapely.geometry import Polygon
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from generator.boxes import put_boxes
 from generator.easel import Easel
+from generator.footprints import flight, survey
 from generator.ground import paint_ground
 from generator.light import Camera, Sun, expose
 from generator.noise import Noise
@@ -34,7 +32,6 @@ from generator.roofs import paint_roof
 from generator.scene import compose
 from generator.styles import STYLES
 from generator.walls import paint_walls
-from generator.world import Building, World, polygons
 
 from geoseg.core.grid import Grid
 from geoseg.errors import GeosegError
@@ -42,7 +39,6 @@ from geoseg.io.output import atomic, check_output
 from geoseg.io.raster import create_raster
 
 ORIGIN = (458_400.0, 5_548_800.0)
-LEAST_PIECE = 3.0
 
 
 @dataclass(frozen=True)
@@ -92,8 +88,10 @@ def render(
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(6)]
     world = compose(width * gsd, height * gsd, look, streams[0])
     transform = Affine(gsd, 0, origin[0], 0, -gsd, origin[1])
-    covered = _flight(width * gsd, height * gsd, nodata, streams[1])
-    owners, footprints = _footprints(world, covered, origin, crs)
+    covered = flight(width * gsd, height * gsd, nodata, streams[1])
+    owners, shapes = survey(world.buildings, covered, origin)
+    table = {"id": range(1, len(owners) + 1), "kind": [b.kind for b in owners], "height_m": [round(b.eaves, 1) for b in owners]}
+    footprints = geopandas.GeoDataFrame(table, geometry=shapes, crs=crs)
     valid = rasterize([covered], (height, width), transform=Affine.scale(gsd), dtype="uint8") > 0
     labels = _burn(footprints, (height, width), transform)
     noise = Noise((height, width), gsd, streams[2])
@@ -110,41 +108,6 @@ def render(
     image = expose(easel.canvas, easel.heights, gsd, sun, camera, seed)
     image[:, ~valid] = 0
     return Sample(image, valid, labels > 0, footprints, transform, CRS.from_user_input(crs))
-
-
-def _flight(width: float, height: float, share: float, rng: np.random.Generator) -> Polygon:
-    """What the flight covered: all but a ragged corner that holds ``share`` of the area."""
-    corners = [(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)]
-    if share <= 0:
-        return Polygon(corners)
-    slant = rng.uniform(1.3, 2.6)
-    along = min(math.sqrt(2 * share * slant * width * height), 0.9 * width)
-    down = 2 * share * width * height / along
-    t = np.linspace(0, 1, 9)
-    sway = rng.normal(0, 0.006, 9) * (width + height) * np.sin(math.pi * t)
-    edge = [(float(width - along * (1 - s)), float(max(0.0, down * s + w))) for s, w in zip(t, sway, strict=True)]
-    covered = Polygon([(0.0, 0.0), *edge, (width, height), (0.0, height)]).buffer(0)
-    flip_x, flip_y = rng.choice([-1, 1], 2)
-    return affinity.scale(covered, flip_x, flip_y, origin=(width / 2, height / 2))
-
-
-def _footprints(
-    world: World, covered: Polygon, origin: tuple[float, float], crs: str
-) -> tuple[list[Building], geopandas.GeoDataFrame]:
-    """Buildings cut to what the flight covered, and their footprints in ``crs``."""
-    owners: list[Building] = []
-    shapes, rows = [], []
-    for building in world.buildings:
-        shape = building.footprint
-        pieces = [shape] if covered.contains(shape) else polygons(shape.intersection(covered), LEAST_PIECE)
-        for piece in pieces:
-            owners.append(building)
-            placed = affinity.affine_transform(piece, [1, 0, 0, -1, origin[0], origin[1]])
-            # Far from the origin a nanometre is lost, and with it, now and then, validity.
-            shapes.append(placed if placed.is_valid else max(polygons(make_valid(placed)), key=lambda p: p.area))
-            rows.append((len(owners), building.kind, round(building.eaves, 1)))
-    table: dict[str, Any] = {name: [row[i] for row in rows] for i, name in enumerate(("id", "kind", "height_m"))}
-    return owners, geopandas.GeoDataFrame(table, geometry=shapes, crs=crs)
 
 
 def _burn(footprints: geopandas.GeoDataFrame, shape: tuple[int, int], transform: Affine) -> np.ndarray:

@@ -88,14 +88,14 @@ def test_shipped_footprints_are_sound(shipped: geopandas.GeoDataFrame) -> None:
     assert y0 >= bottom - 1e-6
     assert x1 <= right + 1e-6
     assert y1 <= top + 1e-6
-    assert overlaps(shipped).max() < 1e-4
+    assert overlaps(shipped).max() < 1e-6
 
 
 def test_shipped_buildings_come_in_all_sizes_and_places(shipped: geopandas.GeoDataFrame) -> None:
     assert {"house", "apartments", "hall", "shed", "garage"} <= set(shipped.kind)
     assert (shipped.area < 25).sum() > 10
     assert shipped.area.max() > 1000
-    assert (overlaps(shipped).size) > 50, "houses that lean on each other"
+    assert overlaps(shipped).size > 50, "houses that lean on each other"
     with open_scene(SCENE) as scene:
         left, bottom, right, top = scene.grid.bounds
     frame = shapely.box(left, bottom, right, top).exterior
@@ -155,7 +155,7 @@ def test_every_style_gives_sound_footprints(style: str) -> None:
     assert list(footprints.columns) == ["id", "kind", "height_m", "geometry"]
     assert len(footprints) > 3
     assert footprints.is_valid.all()
-    assert overlaps(footprints).max(initial=0) < 1e-4
+    assert overlaps(footprints).max(initial=0) < 1e-6
     assert np.array_equal(rasterize(footprints.geometry, (330, 470), transform=sample.transform) > 0, sample.roof)
     assert sample.image[:, sample.valid].min() >= 1
     assert not sample.image[:, ~sample.valid].any()

@@ -6,15 +6,17 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import shapely
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
-from shapely.ops import unary_union
 
 from .styles import ROOFS, Colour, Quarter, Style
-from .world import Building, Part, World, Zone, outline, pick, polygons
+from .world import Building, Part, World, Zone, largest, outline, pick
 
 Spot = tuple[float, float, float]
+# Walls that nearly meet, to the last bit of a float, lead overlays astray: all is kept on a grid of a tenth of a millimetre.
+GRID = 1e-4
 
 
 class Edge(NamedTuple):
@@ -57,22 +59,12 @@ class Site:
         x, y, angle = at
         if not self.world.holds(x, y, 60):
             return None
-        shape = outline(parts, x, y, angle)
-        if gap is not None:
-            if not self.block.contains(shape) or any(shape.distance(p) < gap for p in self._near(shape, gap)):
-                return None
-        else:
-            whole = shape.area
-            near = self._near(shape, 0)
-            shape = shape.intersection(self.block)
-            shape = shape.difference(unary_union(near)) if near else shape
-            pieces = sorted(polygons(shape.buffer(-0.7).buffer(0.7, join_style="mitre")), key=lambda p: p.area)
-            if not pieces or pieces[-1].area < 0.45 * whole:
-                return None
-            # Opening drops slivers; the cut with the original keeps the shared walls where they were.
-            kept = polygons(pieces[-1].intersection(shape))
-            shape = max(kept, key=lambda p: p.area) if kept else pieces[-1]
-        if shape.area < 9 or not isinstance(shape, Polygon):
+        shape = largest(shapely.set_precision(outline(parts, x, y, angle), GRID))
+        if gap is None:
+            shape = self._fitted(shape)
+        elif not self.block.contains(shape) or any(shape.distance(p) < gap for p in self._near(shape, gap)):
+            return None
+        if shape.area < 9:
             return None
         colour, pitch = self.paint(roof)
         building = Building(
@@ -81,6 +73,18 @@ class Site:
         self.placed.append(shape)
         self.world.buildings.append(building)
         return building
+
+    def _fitted(self, shape: Polygon) -> Polygon:
+        """What is left of a plan within the block and beside its neighbours; empty where that is little or slivers."""
+        whole = shape.area
+        shape = largest(shapely.intersection(shape, self.block, grid_size=GRID))
+        for other in self._near(shape, 0) if shape else ():
+            shape = largest(shapely.difference(shape, other, grid_size=GRID))
+        opened = largest(shape.buffer(-0.7).buffer(0.7, join_style="mitre"))
+        if opened.area < 0.45 * whole:
+            return Polygon()
+        # The opening drops slivers; cut with the original it leaves shared walls where they were.
+        return largest(shapely.intersection(opened, shape, grid_size=GRID))
 
     def cover(self, shape: BaseGeometry, cover: str, angle: float = 0.0, crisp: bool = False) -> None:
         """Lay ground within the block."""

@@ -117,3 +117,8 @@ def polygons(shape: BaseGeometry, least: float = 0.0) -> list[Polygon]:
     """The polygons in a geometry that cover more than ``least`` square metres."""
     pieces = getattr(shape, "geoms", [shape])
     return [p for p in pieces if p.geom_type == "Polygon" and p.area > least]
+
+
+def largest(shape: BaseGeometry) -> Polygon:
+    """The largest polygon in a geometry; an empty one where there is none."""
+    return max(polygons(shape), key=lambda p: p.area, default=Polygon())
