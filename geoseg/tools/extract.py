@@ -215,18 +215,16 @@ def _footprints(models: Models, job: Job, grid: Grid, options: _Options, tally: 
             put = probability_file(options.save_prob, job.scene, native, form, tags, tally.clock, overwrite=True)
             items = _tee(items, stack.enter_context(put))
         forward = stack.enter_context(closing(ahead(items)))
-        yield from tally.clock.timed(
-            "trace",
-            footprints(
-                ((probability[0], valid) for _, probability, valid in tally.clock.waiting("trace", forward)),
-                grid,
-                scene=Path(path).name,
-                class_name=models.model.classes[1],
-                spec=options.polygon,
-                threshold=options.threshold(models),
-                min_area=options.min_area(models),
-                first_id=tally.footprints + 1,
-            ),
+        yield from footprints(
+            ((probability[0], valid) for _, probability, valid in forward),
+            grid,
+            scene=Path(path).stem,
+            class_name=models.model.classes[1],
+            spec=options.polygon,
+            threshold=options.threshold(models),
+            min_area=options.min_area(models),
+            first_id=tally.footprints + 1,
+            clock=tally.clock,
         )
 
 

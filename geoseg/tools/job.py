@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from geoseg import __version__
 from geoseg.core.burn import Burner
 from geoseg.engine.ahead import Clock
 from geoseg.engine.stream import Plan, Strip, plan, strips, working_gsd
@@ -16,7 +14,7 @@ from geoseg.io.raster import Scene, open_scene
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.runtimes import Runtime, bundled, open_runtime, read_spec
 from geoseg.specs import ModelSpec, PredictSpec
-from geoseg.tools.report import Progress
+from geoseg.tools.report import Progress, provenance
 
 
 @dataclass(frozen=True)
@@ -71,9 +69,4 @@ class Models:
 
     def provenance(self, source: str) -> dict[str, str]:
         """What is stored with an output: version, model, command, source."""
-        return {
-            "GEOSEG_VERSION": __version__,
-            "GEOSEG_MODEL": f"{self.path.name} {fingerprint(self.path)}",
-            "GEOSEG_COMMAND": " ".join(["geoseg", *sys.argv[1:]]),
-            "GEOSEG_SOURCE": source,
-        }
+        return provenance(source) | {"GEOSEG_MODEL": f"{self.path.name} {fingerprint(self.path)}"}

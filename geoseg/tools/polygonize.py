@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -15,19 +14,18 @@ import shapely
 from affine import Affine
 from rasterio.windows import Window
 
-from geoseg import __version__
 from geoseg.core.footprints import fill_holes, place, simplify, vertices
 from geoseg.core.grid import Grid
 from geoseg.core.masks import Strip, cleaned
 from geoseg.core.measure import centres, coordinates, density, measure, metric, pixel_size
 from geoseg.core.polygons import Traced, trace
-from geoseg.engine.ahead import ahead
+from geoseg.engine.ahead import Clock, ahead
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.raster import Scene, open_scene
 from geoseg.io.vector import create_vector
 from geoseg.specs import ModelSpec, PolygonSpec, Quantity
 from geoseg.tools.rasterize import placed
-from geoseg.tools.report import Progress, Report, no_progress
+from geoseg.tools.report import Progress, Report, no_progress, provenance
 
 # Pixels read at a time; rows are a multiple of the raster's blocks
 STRIP_PIXELS = 2**23
@@ -62,6 +60,7 @@ def footprints(
     threshold: float,
     min_area: Quantity,
     first_id: int = 1,
+    clock: Clock | None = None,
 ) -> Iterator[gpd.GeoDataFrame]:
     """Footprints where the probability is at least ``threshold``, in batches, each as soon as its footprints are complete.
 
@@ -69,18 +68,28 @@ def footprints(
     out is the same for any cutting. Mask -> opened and closed -> traced -> holes filled and small ones left out -> simplified
     -> in the CRS of ``grid`` -> measured. Batches have the columns of :data:`geoseg.io.vector.FOOTPRINTS`; ``confidence`` is
     the mean probability of the traced pixels, ``edge`` whether one of them is at the scene's border or beside missing data.
+    ``clock`` counts the stages ``clean`` and ``trace``, the time spent waiting for strips left out.
     """
+    clock = clock or Clock()
     level = np.float32(threshold)
     masked = (((probability >= level) & valid, valid, probability) for probability, valid in strips)
-    return _frames(masked, grid, _Naming(scene, class_name, 1.0), spec, min_area, first_id)
+    frames = _frames(clock.waiting("clean", masked), grid, _Naming(scene, class_name, 1.0), spec, min_area, clock, first_id)
+    return clock.timed("trace", frames)
 
 
 def _frames(
-    strips: Iterable[Strip], grid: Grid, naming: _Naming, spec: PolygonSpec, min_area: Quantity, first_id: int = 1
+    strips: Iterable[Strip],
+    grid: Grid,
+    naming: _Naming,
+    spec: PolygonSpec,
+    min_area: Quantity,
+    clock: Clock,
+    first_id: int = 1,
 ) -> Iterator[gpd.GeoDataFrame]:
     gsd = grid.gsd or 1.0
     clean = cleaned(strips, _radius(spec.open, gsd), _radius(spec.close, gsd))
-    channels = ((mask, [scores, beside]) for mask, scores, beside in clean)
+    ready = clock.waiting("trace", clock.timed("clean", clean))
+    channels = ((mask, [scores, beside]) for mask, scores, beside in ready)
     islands = np.empty((0, 2))
     for batch in trace(channels, spec.connectivity):
         ground, square_metres = _ground(batch.geometry, grid)
@@ -180,18 +189,13 @@ def run(
             grid = replace(grid, transform=Affine.identity())
         kind = _kind(scene, spec, class_value)
         advance, area = progress("polygonize", grid.height), 0.0
-        provenance = {
-            "GEOSEG_VERSION": __version__,
-            "GEOSEG_COMMAND": " ".join(["geoseg", *sys.argv[1:]]),
-            "GEOSEG_SOURCE": str(raster),
-        }
         with (
             closing(ahead(_strips(scene, kind, advance))) as strips,
             create_vector(
-                output, grid.crs, layer=layer, format=format, dst_crs=dst_crs, overwrite=overwrite, metadata=provenance
+                output, grid.crs, layer=layer, format=format, dst_crs=dst_crs, overwrite=overwrite, metadata=provenance(raster)
             ) as out,
         ):
-            for frame in _frames(strips, grid, _Naming(Path(raster).stem, kind.name, kind.unit), spec, kind.min_area):
+            for frame in _frames(strips, grid, _Naming(Path(raster).stem, kind.name, kind.unit), spec, kind.min_area, Clock()):
                 out.write(frame)
                 area += float(frame["area_m2"].sum())
     return PolygonizeReport(

@@ -7,6 +7,7 @@ A tool takes ``progress: Progress = no_progress`` and calls ``advance = progress
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -39,6 +40,15 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON types, with ``version``: tuples become lists, NaN and infinity null."""
         return {"command": self.command, "version": __version__} | _plain(self)
+
+
+def provenance(source: Path | str) -> dict[str, str]:
+    """What is stored with an output: the version, the command that made it, and of what."""
+    return {
+        "GEOSEG_VERSION": __version__,
+        "GEOSEG_COMMAND": " ".join(["geoseg", *sys.argv[1:]]),
+        "GEOSEG_SOURCE": str(source),
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -67,7 +67,7 @@ def test_the_columns_and_what_they_hold(model: Path, scene: Path, tmp_path: Path
     assert list(layer.columns) == names
     assert layer.crs.to_epsg() == 32633 and layer.is_valid.all()
     assert list(layer["id"]) == list(range(1, len(layer) + 1))
-    assert set(layer["scene"]) == {"scene.tif"} and set(layer["class"]) == {"building"}
+    assert set(layer["scene"]) == {"scene"} and set(layer["class"]) == {"building"}
     assert (layer["confidence"] > 0.9).all()
     left, bottom, right, top = grid(*MASK.shape).bounds
     bounds = layer.geometry.bounds
@@ -131,12 +131,12 @@ def test_scenes_share_a_layer_or_get_a_file_each(model: Path, tmp_path: Path) ->
     extract.run(scenes, tmp_path / "both.gpkg", SPEC, ALL, model=model)
     both = gpd.read_file(tmp_path / "both.gpkg")
     assert list(both["id"]) == list(range(1, len(both) + 1))
-    assert both.crs.to_epsg() == 32633 and list(both["scene"].unique()) == ["one.tif", "two.tif"]
+    assert both.crs.to_epsg() == 32633 and list(both["scene"].unique()) == ["one", "two"]
     (tmp_path / "each").mkdir()
     extract.run(scenes, tmp_path / "each", SPEC, ALL, model=model)
     second = gpd.read_file(tmp_path / "each" / "two.gpkg")
     assert second.crs.to_epsg() == 32634
-    mine = both[both["scene"] == "two.tif"].to_crs(32634).geometry
+    mine = both[both["scene"] == "two"].to_crs(32634).geometry
     assert (mine.reset_index(drop=True).hausdorff_distance(second.geometry, align=False) < 1e-3).all()
 
 
@@ -146,7 +146,7 @@ def test_a_scene_that_fails_is_skipped_whole(model: Path, tmp_path: Path) -> Non
     bad.write_bytes(bad.read_bytes()[: bad.stat().st_size * 2 // 3])
     with pytest.raises(PartialError, match=r"1 of 2 scenes failed: .*bad\.tif"):
         extract.run([str(bad), str(good)], tmp_path / "b.gpkg", SPEC, ALL, model=model, on_error="skip")
-    assert set(gpd.read_file(tmp_path / "b.gpkg")["scene"]) == {"good.tif"}
+    assert set(gpd.read_file(tmp_path / "b.gpkg")["scene"]) == {"good"}
     with pytest.raises(Exception, match=r"bad\.tif"):
         extract.run([str(good), str(bad)], tmp_path / "c.gpkg", SPEC, ALL, model=model)
     assert not list(tmp_path.glob("*c.gpkg*"))
