@@ -110,7 +110,8 @@ def open_scene(path: Path | str, gsd: float | None = None, like: Grid | None = N
     """Open a raster; with ``gsd`` (metres per pixel) it is read resampled to that, where it has a CRS.
 
     With ``like`` it is read on that grid by nearest neighbour, as labels must be: beyond its own extent nothing is valid, and
-    a nodata value of 0 is the label 0. Where one of the two has no CRS they are taken to show the same ground.
+    a nodata value of 0 is the label 0. Where one of the two has no CRS they are taken to show the same ground, and ``source``
+    is where that puts the file.
 
     Raises InputError (missing, unreadable), SafetyError (a VRT that reaches elsewhere, plain http), UnsuitableError (complex
     numbers, no known CRS, not the shape of ``like``).
@@ -138,11 +139,11 @@ def _scene(name: str, dataset: DatasetReader, gsd: float | None, like: Grid | No
     nodata = _nodata(dataset.nodata, dtype)
     masked = flags != {MaskFlags.all_valid}
     if like is not None:
-        grid, own = like, _placed(name, source, like)
+        grid, source = like, _placed(name, source, like)
         masked = masked and not (MaskFlags.nodata in flags and nodata == 0)
-        if own != like:
+        if source != like:
             masked = True
-            view = stack.enter_context(_warped(dataset, own, like, Resampling.nearest, alpha=True, zero=nodata == 0))
+            view = stack.enter_context(_warped(dataset, source, like, Resampling.nearest, alpha=True, zero=nodata == 0))
     elif gsd and source.gsd and abs(gsd / source.gsd - 1) > 0.01:
         grid = source.scaled(source.gsd / gsd)
         resampling = Resampling.average if grid.width < source.width else Resampling.bilinear

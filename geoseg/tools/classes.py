@@ -18,7 +18,7 @@ from geoseg.errors import InputError, UnsuitableError
 from geoseg.io.kinds import kind_of
 from geoseg.io.raster import Scene, open_scene
 from geoseg.specs import ModelSpec, PolygonSpec, Quantity
-from geoseg.tools.rasterize import footprints_on, strips
+from geoseg.tools.rasterize import footprints_on, placed, strips
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -55,6 +55,8 @@ def open_classes(path: str, grid: Grid, threshold: float | None, warnings: list[
     scale) are thresholded, by default at what their file says or 0.5; several bands give the most probable. Other integers
     are classes; 255 is void, but building where it is the only label and nothing says that the file is geoseg's.
     """
+    if grid.crs is None:
+        grid = placed(grid, path, None, True)
     if is_vector(path):
         layer = footprints_on(path, grid, warnings, pixel_coords=grid.crs is None)
         burner = Burner(layer.geometry.to_numpy(), grid)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
+from affine import Affine
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 from rasterio.windows import Window
@@ -118,7 +119,7 @@ def placed(grid: Grid, name: str, crs: str | None, pixel_coords: bool) -> Grid:
         except CRSError as error:
             raise UsageError(f"{crs} is no CRS", "for example EPSG:32736") from error
     if pixel_coords:
-        return grid
+        return replace(grid, transform=Affine.identity())  # a worldfile may have placed it
     raise UnsuitableError(f"{name}: has no CRS", "assign one with --crs, or use --pixel-coords")
 
 

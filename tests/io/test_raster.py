@@ -232,7 +232,7 @@ def test_a_mask_without_a_crs_covers_the_scene(tmp_path):
     labels = noise(1, high=9)
     write_array(tmp_path / "m.png", labels)
     with open_scene(tmp_path / "m.png", like=GRID) as scene:
-        assert scene.grid == GRID
+        assert scene.grid == scene.source == GRID
         np.testing.assert_array_equal(scene.read().image, labels)
     with open_scene(tmp_path / "m.png", like=GRID.scaled(2)) as scene:
         np.testing.assert_array_equal(scene.read().image, labels.repeat(2, axis=1).repeat(2, axis=2))
