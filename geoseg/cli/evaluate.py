@@ -22,7 +22,7 @@ from geoseg.errors import UnsuitableError
 def evaluate(as_json: bool, **arguments: Any) -> None:
     """Compare a prediction with the truth.
 
-    Two rasters are compared by pixel, two layers of footprints one to one, a raster with a layer by pixel.
+    Two rasters are compared by pixel, two layers footprint by footprint, a raster and a layer both ways.
 
     \b
     Example:

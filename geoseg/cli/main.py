@@ -21,6 +21,7 @@ from geoseg.errors import GeosegError
 
 # Each is geoseg/cli/NAME.py with a click command NAME; in the order of --help
 COMMANDS = (
+    "extract",
     "tile",
     "rasterize",
     "train",

@@ -71,7 +71,7 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 PREDICT = "predict {} -o {} -m model.safetensors --device cpu"
-EXTRACT = "extract {} -o {} -m model.safetensors --device cpu"
+EXTRACT = "extract {} -o {} -f gpkg -m model.safetensors --device cpu"
 OF_SCENES = ("tile {} -o {} --size 64", "stitch {} -o {}", PREDICT, EXTRACT)
 UNREADABLE = ("missing.tif", "text.tif", "cut.tif", "folder", "no*.tif", "@no.txt")
 UNSAFE = ("http://example.org/a.tif", "elsewhere.vrt", "/vsicurl/http://a/b.tif")
@@ -83,7 +83,7 @@ WRITING = (
     "train folder -o taken.out",
     "export model.safetensors -o taken.out",
     PREDICT.format("scene.tif", "taken.out"),
-    EXTRACT.format("scene.tif", "taken.out") + " -f gpkg",
+    EXTRACT.format("scene.tif", "taken.out"),
 )
 CASES = [
     # a scene that cannot be read

@@ -1,0 +1,40 @@
+"""``geoseg extract``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from geoseg.cli import options
+from geoseg.cli.command import command
+from geoseg.specs import PolygonSpec, PredictSpec
+
+
+@command
+@options.scenes
+@options.output
+@options.model
+@options.gather("predict_spec", PredictSpec, *options.inference)
+@options.gather("polygon_spec", PolygonSpec, *options.polygons)
+@options.bands
+@options.aoi
+@click.option("--save-prob", type=options.FILE, metavar="PROB.tif", help="Write the probabilities too.")
+@options.crs
+@options.pixel_coords
+@options.dst_crs
+@options.layer
+@options.vector_format
+@options.on_error
+@click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
+@options.overwrite
+def extract(as_json: bool, **arguments: Any) -> None:
+    """Find the buildings of scenes and write their footprints.
+
+    \b
+    Example:
+        geoseg extract scene.tif -o buildings.gpkg
+    """
+    from geoseg.tools import extract as tool
+
+    options.emit(tool.run(progress=options.progress(), **arguments), as_json)
