@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -69,8 +70,9 @@ _PARTS = (".shx", ".dbf", ".prj", ".cpg")
 _LEFTOVERS = (".qix", ".sbn", ".sbx", ".qmd", ".shp.xml")
 _LONLAT = CRS.from_epsg(4326)
 
-# GDAL would write a .aux.xml beside a GeoPackage with metadata when it is merely read
-pyogrio.set_gdal_config_options({"GDAL_PAM_ENABLED": False})
+# GDAL would write a .aux.xml beside a GeoPackage with metadata when it is merely read, and print its
+# warnings from threads
+pyogrio.set_gdal_config_options({"GDAL_PAM_ENABLED": False, "CPL_LOG": os.devnull})
 
 
 def format_of(path: Path | str, format: str | None = None) -> str:
