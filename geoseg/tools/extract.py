@@ -214,7 +214,7 @@ def _footprints(models: Models, job: Job, grid: Grid, options: _Options, tally: 
             form, tags = Form("uint8", False, models.model), models.provenance(path)
             put = probability_file(options.save_prob, job.scene, native, form, tags, tally.clock, overwrite=True)
             items = _tee(items, stack.enter_context(put))
-        forward = stack.enter_context(closing(ahead(items)))
+        forward = stack.enter_context(closing(ahead(items, depth=1)))
         yield from footprints(
             ((probability[0], valid) for _, probability, valid in forward),
             grid,

@@ -70,7 +70,7 @@ def run(
             warnings += job.plan.warnings
             tags = models.provenance(path)
             with probability_file(target, job.scene, native, form, tags, clock, overwrite, creation_options) as write:
-                for strip in ahead(job.strips(clock, progress)):
+                for strip in ahead(job.strips(clock, progress), depth=1):
                     write(strip)
             pixels += native.grid.height * native.grid.width
             windows += job.plan.tiles
