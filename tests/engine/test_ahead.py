@@ -23,7 +23,7 @@ def test_an_error_comes_out_after_the_items_before_it() -> None:
     taken = []
     with pytest.raises(ValueError, match="three"):
         for item in ahead(broken()):
-            taken.append(item)  # noqa: PERF402
+            taken.append(item)
     assert taken == [1, 2]
 
 

@@ -93,7 +93,7 @@ def test_unknown_names_are_usage_errors(spec: ModelSpec) -> None:
 
 
 def test_weights_of_another_network_are_refused() -> None:
-    with pytest.raises(ModelError, match="other.safetensors"):
+    with pytest.raises(ModelError, match=r"other\.safetensors"):
         load_weights(build(ModelSpec("cnn")), build(TestUNet.spec).state_dict(), "other.safetensors")
 
 

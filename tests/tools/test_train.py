@@ -1,0 +1,136 @@
+"""Training on chips of a generated scene: it learns, resumes, refuses what cannot work, and its model extracts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("lightning")
+
+from geoseg.core.metrics import count
+from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
+from geoseg.io.raster import read_array, write_array
+from geoseg.models.modelfile import read_spec
+from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, TrainSpec
+from geoseg.tools import export, extract, predict, tile, train
+from tests.scenes import buildings, grid, write_scene
+
+MASK = buildings(256, 384, 61)
+SMALL = (("decoder_channels", (32, 16, 16, 8, 8)),)
+SPEC = TrainSpec(
+    arch="unet",
+    encoder="resnet18",
+    options=SMALL,
+    epochs=3,
+    batch_size=8,
+    samples=48,
+    crop=64,
+    lr=3e-3,
+    precision="fp32",
+    seed=1,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("train")
+    write_scene(folder / "scene.tif", MASK)
+    write_array(folder / "mask.tif", MASK.astype("uint8"), grid(*MASK.shape))
+    spec = ChipSpec(size=128, split=(0.7, 0.3, 0.0), split_by="random")
+    tile.run([str(folder / "scene.tif")], folder / "chips", spec, labels=folder / "mask.tif")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path) -> train.TrainReport:
+    return train.run([str(folder / "chips")], folder / "model.safetensors", SPEC)
+
+
+def test_it_learns_and_tells_so(trained: train.TrainReport, folder: Path) -> None:
+    first, *_, last = trained.epochs
+    assert [epoch["epoch"] for epoch in trained.epochs] == [1, 2, 3]
+    assert last["loss"] < first["loss"] and last["iou"] > first["iou"] and trained.best["iou"] > 0.6
+    assert trained.best == max(trained.epochs, key=lambda epoch: epoch["iou"])
+    assert trained.images_per_second > 0 and trained.warnings == ()
+    run = folder / "model.safetensors.run"
+    assert {"last.ckpt", "best.safetensors", "metrics.csv", "config.json"} <= {path.name for path in run.iterdir()}
+    assert json.loads((run / "config.json").read_text())["train"]["arch"] == "unet"
+
+
+def test_the_model_file_knows_what_it_was_trained_on(trained: train.TrainReport) -> None:
+    spec = read_spec(trained.model)
+    assert (spec.architecture, spec.encoder, spec.bands, spec.dtype) == ("unet", "resnet18", 3, "uint8")
+    assert spec.gsd == pytest.approx(0.3, rel=1e-2) and spec.classes == ("background", "building")
+
+
+def test_the_model_extracts_and_so_does_its_export(trained: train.TrainReport, folder: Path, tmp_path: Path) -> None:
+    export.run(Path(trained.model), tmp_path / "model.onnx", tile_size=128)
+    masks = []
+    for name in (trained.model, tmp_path / "model.onnx"):
+        spec = PredictSpec(tile_size=128, precision="fp32")
+        predict.run([str(folder / "scene.tif")], tmp_path / "p.tif", spec, model=Path(name), overwrite=True)
+        masks.append(read_array(tmp_path / "p.tif")[0][0])
+        assert count(masks[-1] >= 127, MASK).iou > 0.6
+        extract.run([str(folder / "scene.tif")], tmp_path / "b.gpkg", spec, PolygonSpec(), model=Path(name), overwrite=True)
+        assert len(gpd.read_file(tmp_path / "b.gpkg")) > 5
+    assert np.abs(masks[0].astype(int) - masks[1]).max() <= 3
+
+
+def test_the_same_seed_gives_the_same_weights(trained: train.TrainReport, folder: Path, tmp_path: Path) -> None:
+    again = train.run([str(folder / "chips")], tmp_path / "again.safetensors", SPEC)
+    assert again.epochs == trained.epochs
+    assert (tmp_path / "again.safetensors").read_bytes() == Path(trained.model).read_bytes()
+
+
+def test_a_run_goes_on_from_its_last_epoch(folder: Path, tmp_path: Path) -> None:
+    data, out = [str(folder / "chips")], tmp_path / "model.safetensors"
+    short = TrainSpec(**{**vars(SPEC), "epochs": 1, "schedule": "constant"})
+    train.run(data, out, short)
+    with pytest.raises(OutputError, match="holds another run"):
+        train.run(data, tmp_path / "other.safetensors", short, run_dir=tmp_path / "model.safetensors.run")
+    longer = TrainSpec(**{**vars(short), "epochs": 2})
+    report = train.run(data, out, longer, resume=True, overwrite=True)
+    assert [epoch["epoch"] for epoch in report.epochs] == [2]
+
+
+def test_fine_tuning_starts_from_the_other_models_weights(trained: train.TrainReport, folder: Path, tmp_path: Path) -> None:
+    gentle = TrainSpec(**{**vars(SPEC), "epochs": 1, "lr": 1e-6, "samples": 8})
+    report = train.run([str(folder / "chips")], tmp_path / "fine.safetensors", gentle, init=Path(trained.model))
+    assert report.best["iou"] > 0.6
+
+
+@pytest.mark.parametrize("arch", ["cnn", "fcn8s"])
+def test_the_seed_architectures_train(arch: str, folder: Path, tmp_path: Path) -> None:
+    options = (("hidden", 32),) if arch == "fcn8s" else ()
+    spec = TrainSpec(arch=arch, options=options, epochs=1, batch_size=2, samples=4, crop=64, precision="bf16")
+    report = train.run([str(folder / "chips")], tmp_path / f"{arch}.safetensors", spec)
+    assert np.isfinite(report.epochs[0]["loss"]) and read_spec(report.model).architecture == arch
+
+
+def test_what_cannot_be_trained_on_is_refused(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model.safetensors"
+    with pytest.raises(InputError, match="has no index"):
+        train.run([str(tmp_path)], out, SPEC)
+    scene, chips = str(folder / "scene.tif"), tmp_path / "bare"
+    tile.run([scene], chips, ChipSpec(size=128))
+    with pytest.raises(UnsuitableError, match="no mask"):
+        train.run([str(chips)], out, SPEC)
+    tile.run([scene], tmp_path / "test", ChipSpec(size=128, split=(0, 0, 1)), labels=folder / "mask.tif")
+    with pytest.raises(UnsuitableError, match="train split is empty"):
+        train.run([str(tmp_path / "test")], out, SPEC)
+    with pytest.raises(UsageError, match="unknown architecture"):
+        train.run([str(folder / "chips")], out, TrainSpec(arch="nonesuch"))
+    assert not out.exists()
+
+
+def test_without_a_val_split_the_last_epoch_is_kept_and_said_so(folder: Path, tmp_path: Path) -> None:
+    chips = tmp_path / "chips"
+    tile.run([str(folder / "scene.tif")], chips, ChipSpec(size=128, split=(1, 0, 0)), labels=folder / "mask.tif")
+    spec = TrainSpec(**{**vars(SPEC), "epochs": 1, "samples": 8})
+    report = train.run([str(chips)], tmp_path / "m.safetensors", spec)
+    assert "val split is empty" in report.warnings[0] and "iou" not in report.best
