@@ -65,6 +65,21 @@ def _pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]
     return dict(value.split("=", 1) for value in values)
 
 
+def network(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
+    """``decoder_channels=128,64,32`` -> name and value: a number, a list of numbers, or text."""
+    pairs = _pairs(context, parameter, values).items()
+    return tuple((name, [_number(v) for v in text.split(",")] if "," in text else _number(text)) for name, text in pairs)
+
+
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
 def batch(text: str) -> int:
     """``auto`` or a number of windows."""
     return PredictSpec().batch_size if text == "auto" else int(text)

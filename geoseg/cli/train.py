@@ -38,6 +38,14 @@ from geoseg.specs import TrainSpec
     setting(TrainSpec, "seed", "Seed of every random choice."),
     setting(TrainSpec, "early_stop", "Stop after this many epochs without a better one.", type=int),
 )
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=options.network,
+    help="Of the architecture: hidden=512.",
+)
 @click.option("--init", type=options.FILE, metavar="MODEL", help="Start from this model's weights.")
 @click.option("--run-dir", type=options.FILE, help="Folder of checkpoints and metrics.  [default: OUTPUT.run]")
 @click.option("--resume", is_flag=True, help="Go on where the run in --run-dir stopped.")
