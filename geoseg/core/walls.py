@@ -1,0 +1,129 @@
+"""Rings of walls: lines that follow each other, whose short ones are taken out; corners are where they meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SLANTED = 2
+
+
+@dataclass(frozen=True)
+class Walls:
+    """Lines ``normal`` · p = ``offset``, in order along their rings, in a frame turned to the building's direction.
+
+    ``kind`` 0 is along x, 1 along y, 2 at a slant; ``heading`` (m, 2) is the way it is walked times its weight, a length.
+    ``start`` (m, 2) is the break point before it.
+    """
+
+    ring: np.ndarray
+    kind: np.ndarray
+    normal: np.ndarray
+    offset: np.ndarray
+    heading: np.ndarray
+    start: np.ndarray
+
+    def take(self, index: np.ndarray) -> Walls:
+        return Walls(*(values[index] for values in vars(self).values()))
+
+
+def joined(walls: Walls) -> Walls:
+    """``walls`` with a joint at the break point wherever two parallel ones follow each other."""
+    kind, normal, start = walls.kind, walls.normal, walls.start
+    before, _ = _neighbours(walls.ring)
+    joint = np.flatnonzero((kind == kind[before]) & (kind != SLANTED))
+    across = np.column_stack([normal[joint, 1], normal[joint, 0]])
+    rise = (walls.offset[joint] - walls.offset[before[joint]])[:, None] * normal[joint]
+    joints = Walls(walls.ring[joint], 1 - kind[joint], across, (across * start[joint]).sum(1), rise, start[joint])
+    return Walls(
+        *(np.insert(own, joint, new, axis=0) for own, new in zip(vars(walls).values(), vars(joints).values(), strict=True))
+    )
+
+
+def _neighbours(ring: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the one before and the one after along each ring; ``ring`` (m,) ascends."""
+    index = np.arange(len(ring))
+    first = np.append(True, ring[1:] != ring[:-1]) if len(ring) else np.empty(0, bool)
+    last = np.append(first[1:], True)[: len(ring)]
+    before, after = index - 1, index + 1
+    before[first] = index[last]
+    after[last] = index[first]
+    return before, after
+
+
+def _corners(walls: Walls, before: np.ndarray) -> np.ndarray:
+    """Where each wall meets the one before it; the break point between the two where they are nearly parallel."""
+    one, other = walls.normal[before], walls.normal
+    sine = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
+    meets = np.abs(sine) > 0.25
+    sine[~meets] = 1
+    c, d = walls.offset[before], walls.offset
+    x = (c * other[:, 1] - d * one[:, 1]) / sine
+    y = (one[:, 0] * d - other[:, 0] * c) / sine
+    return np.where(meets[:, None], np.column_stack([x, y]), walls.start)
+
+
+def straighten(walls: Walls, shortest: np.ndarray) -> tuple[Walls, np.ndarray]:
+    """Take out walls below ``shortest`` metres (one a ring), the shortest first; what is left, and its corners (m, 2).
+
+    Several walls of a ring go at once where they are no neighbours and no wall between them is shorter.
+    """
+    done: list[tuple[Walls, np.ndarray]] = []
+    while len(walls.ring):
+        before, after = _neighbours(walls.ring)
+        corners = _corners(walls, before)
+        weight = np.maximum(np.hypot(*walls.heading.T), 1e-12)
+        length = ((corners[after] - corners) * walls.heading).sum(1) / weight
+        size = np.bincount(walls.ring)[walls.ring]
+        goes = (length < shortest[walls.ring]) & (size > 4)
+        goes = _first(np.where(goes, length, np.inf), walls.ring, size, before, after)
+        busy = np.zeros(len(shortest), bool)
+        busy[walls.ring[goes]] = True
+        busy = busy[walls.ring]
+        done.append((walls.take(~busy), corners[~busy]))
+        gone = _gone(walls, goes, before, after)
+        walls = _without(walls, goes, gone, before, after, corners).take(busy[~gone])
+    settled = Walls(*(np.concatenate(columns) for columns in zip(*(vars(w).values() for w, _ in done), strict=True)))
+    order = np.argsort(settled.ring, kind="stable")
+    return settled.take(order), np.concatenate([corners for _, corners in done])[order]
+
+
+def _first(length: np.ndarray, ring: np.ndarray, size: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """The walls to take out in this round: finite ``length`` and below their two neighbours on either side.
+
+    Of a ring of less than 12 only the shortest, so that 4 remain.
+    """
+    order = np.lexsort([length, ring])
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    least = np.isfinite(length)
+    for step in (before, after):
+        least &= (rank < rank[step]) & (rank < rank[step[step]])
+    head = np.append(True, ring[order][1:] != ring[order][:-1])
+    shortest = np.zeros(len(ring), bool)
+    shortest[order[head]] = True
+    return np.where(size < 12, shortest & np.isfinite(length), least)
+
+
+def _gone(walls: Walls, goes: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """The walls that go, and those that become one with the wall before."""
+    out = goes.copy()
+    merged = goes & (walls.kind[before] == walls.kind[after]) & (walls.kind[before] != SLANTED)
+    out[after[merged]] = True
+    return out
+
+
+def _without(
+    walls: Walls, goes: np.ndarray, gone: np.ndarray, before: np.ndarray, after: np.ndarray, corners: np.ndarray
+) -> Walls:
+    """``walls`` less those that are ``gone``; parallel neighbours of one that goes become a wall at their mean offset."""
+    wall = np.flatnonzero(goes & gone[after])
+    one, other = before[wall], after[wall]
+    offset, heading, start = walls.offset.copy(), walls.heading.copy(), walls.start.copy()
+    weights = [np.hypot(*heading[side].T) for side in (one, other)]
+    offset[one] = (weights[0] * offset[one] + weights[1] * offset[other]) / np.maximum(weights[0] + weights[1], 1e-12)
+    heading[one] += heading[other]
+    alone = np.flatnonzero(goes & ~gone[after])
+    start[after[alone]] = (corners[alone] + corners[after[alone]]) / 2
+    return Walls(walls.ring, walls.kind, walls.normal, offset, heading, start).take(~gone)
