@@ -80,6 +80,11 @@ def _number(text: str) -> int | float | str:
     return text
 
 
+def commas(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Values given one by one or in lists with commas."""
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+
+
 def batch(text: str) -> int:
     """``auto`` or a number of windows."""
     return PredictSpec().batch_size if text == "auto" else int(text)
@@ -207,6 +212,8 @@ def lines(content: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     shown = {name.replace("_", " "): value for name, value in content.items() if value not in (None, [], {}, "")}
     width = max((len(name) for name, value in shown.items() if not isinstance(value, dict)), default=0)
     for name, value in shown.items():
+        if isinstance(value, dict) and all(isinstance(row, dict) for row in value.values()):
+            value = [{"": str(row), **cells} for row, cells in value.items()]
         if isinstance(value, dict):
             yield f"{indent}{name}"
             yield from lines(value, indent + "  ")
@@ -218,11 +225,13 @@ def lines(content: Mapping[str, Any], indent: str = "") -> Iterator[str]:
 
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Rows under their column names; numbers to the right."""
-    cells = [[*rows[0]], *([_shown(value) for value in row.values()] for row in rows)]
-    numeric = [isinstance(value, int | float) for value in rows[0].values()]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-    for row in cells:
+    """Rows under their column names, numbers to the right; what a row lacks stays blank."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    for_columns = [[row.get(name) for row in rows] for name in columns]
+    cells = [[name.replace("_", " "), *map(_shown, values)] for name, values in zip(columns, for_columns, strict=True)]
+    numeric = [any(isinstance(value, int | float) for value in values) for values in for_columns]
+    widths = [max(map(len, column)) for column in cells]
+    for row in zip(*cells, strict=True):
         padded = (c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, numeric, strict=True))
         yield "  ".join(padded).rstrip()
 

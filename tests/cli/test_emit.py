@@ -69,3 +69,13 @@ def test_numbers_as_text() -> None:
         "exact  yes",
         "sizes  512, 0.25",
     ]
+
+
+def test_rows_of_one_kind_are_a_table() -> None:
+    by_size = {"small": {"tp": 150, "f1": 0.668}, "large": {"tp": 7, "f1": 0.25, "boundary_iou": 0.5}}
+    assert list(lines({"by_size": by_size})) == [
+        "by size",
+        "          tp     f1  boundary iou",
+        "  small  150  0.668",
+        "  large    7   0.25           0.5",
+    ]
