@@ -62,9 +62,10 @@ def run(example: Example, folder: Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    assert done.returncode == example.code, f"{example.command}\n{done.stdout}"
-    if example.output is not None:
-        assert CHECK(example.output, done.stdout, LOOSE), f"{example.command}\n{done.stdout}"
+    told = example.output is None or CHECK(example.output, done.stdout, LOOSE)
+    if done.returncode != example.code or not told:
+        shown = "" if told else f"The page shows:\n{example.output}"
+        pytest.fail(f"$ {example.command}\n{done.stdout}exit code {done.returncode}\n{shown}", pytrace=False)
 
 
 def _play(page: Path, folder: Path, slow: bool) -> None:
@@ -87,9 +88,9 @@ def test_the_slow_commands_of_a_page_too(page: Path, tmp_path: Path) -> None:
 
 def test_a_wrong_output_is_seen(tmp_path: Path) -> None:
     run(Example("geoseg --version", "geoseg ...", 0, False), tmp_path)
-    with pytest.raises(AssertionError):
+    with pytest.raises(pytest.fail.Exception, match="The page shows"):
         run(Example("geoseg --version", "geoseg 77", 0, False), tmp_path)
-    with pytest.raises(AssertionError):
+    with pytest.raises(pytest.fail.Exception, match="exit code 2"):
         run(Example("geoseg nothing", None, 0, False), tmp_path)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from pyproj import CRS
 from rasterio.windows import Window
 
-from geoseg.errors import UnsuitableError, UsageError
+from geoseg.errors import UnsuitableError
 from geoseg.io.chips import INDEX, read_index
 from geoseg.io.kinds import kind_of
 from geoseg.io.raster import Scene, open_scene
@@ -50,15 +50,13 @@ class InfoReport(Report):
 def run(path: str, *, model: Path | None = None) -> InfoReport:
     """Describe ``path``; with ``model`` also whether that model fits it.
 
-    Raises InputError (missing, unreadable), ModelError (a model that is malformed) and UsageError (``model`` is given and
-    ``path`` is no raster).
+    Raises InputError (missing, unreadable) and ModelError (a model that is malformed).
     """
     start = time.perf_counter()
     kind = kind_of(path)
     if kind == "vector" and _is_index(path):
         kind = "chips"
-    if model and kind != "raster":
-        raise UsageError(f"{path}: --model asks whether a model fits a scene, and this is none")
+    scene = kind == "raster"
     describe: dict[str, Callable[[str], dict[str, Any]]] = {
         "raster": _raster,
         "vector": _vector,
@@ -70,7 +68,8 @@ def run(path: str, *, model: Path | None = None) -> InfoReport:
         inputs=(path,),
         kind=kind,
         about=describe[kind](path),
-        fit=_fit(path, model) if model else None,
+        fit=_fit(path, model) if model and scene else None,
+        warnings=() if scene or not model else (f"{path}: is no scene, so {model} was not tried on it",),
         seconds=time.perf_counter() - start,
     )
 

@@ -135,7 +135,6 @@ CASES = [
     ("polygonize mask.tif -o new.gpkg --connectivity 6", 2, "--connectivity"),
     ("evaluate mask.tif mask.tif --fail-under f1", 2, "--fail-under"),
     ("evaluate mask.tif mask.tif --fail-under nothing=0.5", 2, "nothing"),
-    ("info model.safetensors -m model.safetensors", 2, "--model"),
     ("tile scene.tif -o new --rescale some", 2, "--rescale"),
     ("tile scene.tif -o new --split 1,1,1", 2, "--split"),
 ]
