@@ -54,13 +54,15 @@ def atomic(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
     Sidecars of a file that is replaced go with it: they would be taken for those of the new one.
     """
     path = check_output(path, overwrite)
+    replaces = path.exists()
     temporary = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
-    remove(temporary)
+    temporary.unlink(missing_ok=True)
     try:
         with _told(path, temporary):
             yield temporary
             temporary.replace(path)
-            _remove_sidecars(path)
+            if replaces:
+                _remove_sidecars(path)
     finally:
         remove(temporary)
 

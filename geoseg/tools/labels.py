@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import shapely
+from pyproj import CRS, Transformer
 from rasterio.windows import Window
 
-from geoseg.core.burn import Burner, repair
+from geoseg.core.burn import Burner
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.io.chips import IGNORE
 from geoseg.io.raster import open_scene
+from geoseg.tools.classes import is_vector
+from geoseg.tools.rasterize import footprints_in, strips
 
 RASTERS = (".tif", ".tiff", ".png", ".vrt")
 VECTORS = (".gpkg", ".geojson", ".json", ".fgb", ".parquet", ".shp")
+STRIP_PIXELS = 2**22
 Reader = Callable[[Window], np.ndarray]
 
 
@@ -26,11 +32,12 @@ def find(labels: Path, scene: str) -> Path:
         if not labels.is_file():
             raise InputError(f"{labels}: does not exist")
         return labels
-    stem = Path(scene).stem
+    stem, own = Path(scene).stem, Path(scene).absolute()
     for name in (stem, f"{stem}_mask"):
         for suffix in VECTORS + RASTERS:
-            if (labels / f"{name}{suffix}").is_file():
-                return labels / f"{name}{suffix}"
+            candidate = labels / f"{name}{suffix}"
+            if candidate.is_file() and candidate.absolute() != own:
+                return candidate
     raise InputError(f"{labels}: has no labels for {scene}", f"name them {stem}.gpkg, {stem}.geojson or {stem}_mask.tif")
 
 
@@ -38,35 +45,84 @@ def find(labels: Path, scene: str) -> Path:
 def open_labels(path: Path, grid: Grid, warnings: list[str]) -> Iterator[Reader]:
     """A function from a window of ``grid`` to its mask: uint8 (row, col), 1 building, 0 not, 255 beyond the labels.
 
-    Footprints in another CRS are reprojected and ``warnings`` says so; a mask raster is read on the grid by nearest
-    neighbour, anything but 0 being building. Raises UnsuitableError where labels and grid do not meet.
+    Footprints in another CRS are reprojected, a mask raster is read on the grid by nearest neighbour, and ``warnings`` says so.
+    In a mask anything but 0 is building; 255 is unknown where it stands beside other labels or geoseg wrote the mask. Raises
+    UnsuitableError where labels and grid do not meet, or cannot be compared.
     """
-    if path.suffix.lower() in VECTORS:
-        burner = _footprints(path, grid, warnings)
+    if is_vector(str(path)):
+        if grid.crs is None:
+            raise UnsuitableError(
+                f"{path}: footprints need a scene with a CRS", "burn them with `geoseg rasterize --pixel-coords`, give the mask"
+            )
+        warnings += layer(path, grid.crs)[1]
+        burner = _burner(path, _stamp(path), grid, grid.crs)
         yield lambda window: burner.burn(grid.window(window))
         return
     with open_scene(path, like=grid) as mask:
+        if mask.bands != 1:
+            raise UnsuitableError(f"{path}: has {mask.bands} bands; a mask has one")
+        if mask.source != grid:
+            _meet(path, _bounds(mask.source, grid), grid)
+            warnings.append(f"{path}: lies on another grid, read by nearest neighbour")
+        void = _void(path, _stamp(path))
 
         def read(window: Window) -> np.ndarray:
-            chip = mask.read(window, bands=(1,))
-            return np.where(chip.valid, chip.image[0] != 0, IGNORE).astype("uint8")
+            chip = mask.read(window)
+            known = chip.valid & (chip.image[0] != void) if void else chip.valid
+            return np.where(known, chip.image[0] != 0, IGNORE).astype("uint8")
 
         yield read
 
 
-def _footprints(path: Path, grid: Grid, warnings: list[str]) -> Burner:
-    from geoseg.io.vector import read_footprints
+def layer(path: Path, crs: CRS) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Valid polygons of a vector file in ``crs``, and what had to be done to them."""
+    return _layer(path, _stamp(path), crs)
 
-    layer = read_footprints(path)
-    if grid.crs is None:
-        raise UnsuitableError(f"{path}: footprints need a scene with a CRS")
-    if layer.crs != grid.crs:
-        warnings.append(f"{path}: reprojected from {layer.crs.to_string()} to {grid.crs.to_string()}")
-        layer = layer.to_crs(grid.crs)
-    geometry, repaired = repair(layer.geometry.to_numpy())
-    if repaired:
-        warnings.append(f"{path}: {repaired} invalid footprints repaired")
-    burner = Burner(geometry)
-    if len(geometry) and not len(burner.inside(grid)):
-        raise UnsuitableError(f"{path}: does not overlap the scene")
-    return burner
+
+def _stamp(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+# Tiles come in groups, each of which opens its labels anew, and many scenes may share one file of footprints.
+@lru_cache(maxsize=1)
+def _layer(path: Path, stamp: int, crs: CRS) -> tuple[np.ndarray, tuple[str, ...]]:
+    warnings: list[str] = []
+    return footprints_in(path, crs, warnings).geometry.to_numpy(), tuple(warnings)
+
+
+@lru_cache(maxsize=1)
+def _burner(path: Path, stamp: int, grid: Grid, crs: CRS) -> Burner:
+    geometry = layer(path, crs)[0]
+    if shapely.is_empty(geometry).all():
+        return Burner(geometry, grid)
+    _meet(path, tuple(shapely.total_bounds(geometry)), grid)
+    return Burner(geometry[shapely.intersects(geometry, shapely.box(*grid.bounds))], grid)
+
+
+@lru_cache(maxsize=1)
+def _void(path: Path, stamp: int) -> int | None:
+    """The value of a mask that means unknown."""
+    with open_scene(path) as mask:
+        if mask.dtype != "uint8":
+            return None
+        if "GEOSEG_KIND" in mask.tags:
+            return IGNORE
+        for window in strips(mask.grid, STRIP_PIXELS):
+            image = mask.read(window).image
+            if ((image > 0) & (image < IGNORE)).any():
+                return IGNORE
+    return None
+
+
+def _bounds(own: Grid, grid: Grid) -> tuple[float, float, float, float]:
+    """Bounds of ``own`` in the CRS of ``grid``."""
+    if own.crs is None or own.crs == grid.crs:
+        return own.bounds
+    return Transformer.from_crs(own.crs, grid.crs, always_xy=True).transform_bounds(*own.bounds)
+
+
+def _meet(path: Path, bounds: tuple[float, ...], grid: Grid) -> None:
+    # a scene without a single building has labels that merely lie around it
+    left, bottom, right, top = grid.bounds
+    if bounds[0] >= right or bounds[2] <= left or bounds[1] >= top or bounds[3] <= bottom:
+        raise UnsuitableError(f"{path}: does not overlap the scene", "compare the two with `geoseg info`")

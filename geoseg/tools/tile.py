@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import partial
-from itertools import chain
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -21,22 +22,28 @@ from rasterio.windows import Window
 
 from geoseg.core.bands import BandSampler, to_uint8
 from geoseg.core.grid import Grid
-from geoseg.core.tiling import Chip, Tile, assign_splits, tiles
-from geoseg.errors import UnsuitableError
-from geoseg.io.chips import IGNORE, ChipInfo, write_index
+from geoseg.core.tiling import SPLITS, Chip, Tile, assign_splits, leaking, tiles
+from geoseg.errors import ResourceError, UnsuitableError
+from geoseg.io.chips import IGNORE, INDEX, ChipInfo, write_index
 from geoseg.io.output import atomic_folder
 from geoseg.io.raster import Scene, create_raster, open_scene, write_array
 from geoseg.specs import ChipSpec, Stretch, parse_rescale
-from geoseg.tools.labels import find, open_labels
+from geoseg.tools import labels as label_files
 from geoseg.tools.report import Progress, Report, no_progress
+
+GROUP = 32  # tiles that a process cuts at a time
+STATISTICS = (512, 2048)  # rows and columns looked at together
+SAME_GSD = 1.1
+LONLAT = CRS.from_epsg(4326)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TileReport(Report):
-    """``chips`` written, tiles ``skipped`` for want of data, chips by split."""
+    """``chips`` in the index, tiles ``skipped`` for want of data, chips ``dropped`` to keep splits apart, chips by split."""
 
     chips: int
     skipped: int
+    dropped: int
     splits: dict[str, int]
 
 
@@ -53,6 +60,18 @@ class _Source:
     dtype: str
 
 
+@dataclass(frozen=True)
+class _Cut:
+    """A chip that was written: where from, and the share of its pixels that hold data."""
+
+    source: _Source
+    tile: Tile
+    valid: float
+
+
+Chips = list[tuple[_Cut, str]]
+
+
 def run(
     scenes: Sequence[str],
     output: Path | str,
@@ -66,57 +85,47 @@ def run(
 ) -> TileReport:
     """Cut ``scenes`` into the folder ``output``: ``images/``, ``masks/`` and ``index.parquet``.
 
-    Raises UnsuitableError where the scenes differ in bands, dtype or georeference.
+    With ``spec.split_by`` block or scene no pixel of a scene lies in chips of two splits: train chips that overlap val or test
+    chips are dropped, and val chips that overlap test chips. Raises UnsuitableError where the scenes differ in bands, dtype or
+    georeference, where labels do not meet them, or where no tile holds data.
     """
     start = time.perf_counter()
     output = Path(output)
-    sources = _plan(scenes, spec, labels, aoi)
-    stretch = _stretch(sources, spec, progress)
-    total = sum(len(source.tiles) for source in sources)
-    rows: list[dict[str, Any]] = []
-    warnings: dict[str, None] = {}
-    with atomic_folder(output, overwrite) as folder:
+    with atomic_folder(output, overwrite, marker=INDEX) as folder:
+        sources = _plan(scenes, spec, labels, aoi)
+        stretch = _stretch(sources, spec, progress)
         for name in ("images", "masks") if labels else ("images",):
             (folder / name).mkdir()
-        advance = progress("cut", total)
-        for found, said, count in _map(partial(_cut, folder=folder, spec=spec, stretch=stretch), sources, jobs):
-            rows += found
-            warnings |= dict.fromkeys(said)
-            advance(count)
-        if not rows:
-            raise UnsuitableError("no tile holds enough data", "lower --size or raise --max-nodata")
-        _assign(rows, spec)
-        _common_crs(rows, sources)
-        info = ChipInfo(
-            len(spec.bands) if spec.bands else sources[0].bands,
-            sources[0].dtype,
-            spec.gsd or sources[0].grid.gsd,
-            stretch=stretch,
-        )
-        write_index(folder, rows, info, rows[0].pop("crs"))
+        cuts, warnings = _cut_all(sources, folder, spec, stretch, jobs, progress)
+        chips, leaks = _splits(cuts, spec)
+        for cut in leaks if spec.split_by != "random" else ():
+            for path in _paths(cut.source, cut.tile, spec):
+                (folder / path).unlink(missing_ok=True)
+        _write_index(folder, chips, spec, stretch)
+    counts = Counter(split for _, split in chips)
     return TileReport(
         command="tile",
         inputs=tuple(scenes),
         outputs=(str(output),),
         seconds=time.perf_counter() - start,
-        warnings=tuple(warnings),
-        chips=len(rows),
-        skipped=total - len(rows),
-        splits=dict(Counter(row["split"] for row in rows)),
+        warnings=(*_doubts(sources, spec), *warnings, *_split_doubts(counts, leaks, spec)),
+        chips=len(chips),
+        skipped=sum(len(source.tiles) for source in sources) - len(cuts),
+        dropped=len(cuts) - len(chips),
+        splits={split: counts[split] for split in SPLITS if counts[split]},
     )
+
+
+# What is to be cut
 
 
 def _plan(scenes: Sequence[str], spec: ChipSpec, labels: Path | None, aoi: Path | None) -> list[_Source]:
     sources: list[_Source] = []
-    names: Counter[str] = Counter()
-    for path in scenes:
+    for path, name in zip(scenes, _names(scenes), strict=True):
         with open_scene(path, gsd=spec.gsd) as scene:
-            stem = Path(path).stem
-            names[stem] += 1
-            name = stem if names[stem] == 1 else f"{stem}_{names[stem]}"
-            plan = tiles(scene.grid.shape, spec.tiling, spec.edge)
-            wanted = tuple(plan if aoi is None else _inside(plan, aoi, scene.grid))
-            mask = find(labels, path) if labels else None
+            plan = tuple(tiles(scene.grid.shape, spec.tiling, spec.edge))
+            wanted = plan if aoi is None else _inside(plan, aoi, scene.grid)
+            mask = label_files.find(labels, path) if labels else None
             sources.append(_Source(path, name, mask, wanted, scene.grid, scene.bands, scene.dtype))
     first = sources[0]
     for source in sources:
@@ -127,14 +136,43 @@ def _plan(scenes: Sequence[str], spec: ChipSpec, labels: Path | None, aoi: Path 
             )
         if (source.grid.crs is None) != (first.grid.crs is None):
             raise UnsuitableError(f"{source.path}: scenes with and without a CRS do not go into one index")
+    if aoi and not any(source.tiles for source in sources):
+        raise UnsuitableError(f"{aoi}: no tile of a scene lies in it")
+    bands, dtype = len(spec.bands or ()) or first.bands, first.dtype if spec.rescale == "none" else "uint8"
+    if spec.format == "png" and (bands > 4 or dtype not in ("uint8", "uint16")):
+        raise UnsuitableError(f"{first.path}: {bands} bands of {dtype} do not fit into PNG", "use --format tif")
     return sources
 
 
-def _inside(plan: Iterator[Tile], aoi: Path, grid: Grid) -> Iterator[Tile]:
-    from geoseg.io.vector import read_footprints
+def _names(scenes: Sequence[str]) -> Iterator[str]:
+    """The stems of the scenes, numbered where two are alike, also to file systems that take no notice of case."""
+    taken: set[str] = set()
+    for path in scenes:
+        stem = name = Path(path).stem
+        number = 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{stem}_{number}"
+        taken.add(name.casefold())
+        yield name
 
-    area = read_footprints(aoi).to_crs(grid.crs).union_all()
-    return (tile for tile in plan if area.intersects(shapely.box(*grid.window(tile.window).bounds)))
+
+def _inside(plan: tuple[Tile, ...], aoi: Path, grid: Grid) -> tuple[Tile, ...]:
+    if grid.crs is None:
+        raise UnsuitableError(f"{aoi}: an area of interest needs scenes with a CRS")
+    area = shapely.union_all(label_files.layer(aoi, grid.crs)[0])
+    shapely.prepare(area)
+    outlines = np.array([_outline(grid.window(tile.window)) for tile in plan], object)
+    inside = shapely.intersects(area, outlines) & ~shapely.touches(area, outlines)
+    return tuple(tile for tile, wanted in zip(plan, inside, strict=True) if wanted)
+
+
+def _doubts(sources: list[_Source], spec: ChipSpec) -> Iterator[str]:
+    gsds = [gsd for source in sources if (gsd := source.grid.gsd)]
+    if spec.gsd and not gsds:
+        yield "--gsd does nothing: the scenes have no CRS"
+    if gsds and max(gsds) > SAME_GSD * min(gsds):
+        yield f"the scenes have {min(gsds):.3g} to {max(gsds):.3g} m a pixel; --gsd makes them alike"
 
 
 def _stretch(sources: list[_Source], spec: ChipSpec, progress: Progress) -> Stretch | None:
@@ -146,64 +184,81 @@ def _stretch(sources: list[_Source], spec: ChipSpec, progress: Progress) -> Stre
     advance = progress("statistics", sum(source.grid.height for source in sources))
     for source in sources:
         with open_scene(source.path, gsd=spec.gsd) as scene:
-            for row in range(0, scene.grid.height, 512):
-                chip = scene.read(Window(0, row, scene.grid.width, min(512, scene.grid.height - row)), spec.bands)
-                sampler.add(chip.image, chip.valid)
-                advance(chip.valid.shape[0])
+            height, width = scene.grid.shape
+            for row in range(0, height, STATISTICS[0]):
+                rows = min(STATISTICS[0], height - row)
+                for col in range(0, width, STATISTICS[1]):
+                    chip = scene.read(Window(col, row, min(STATISTICS[1], width - col), rows), spec.bands)
+                    sampler.add(chip.image, chip.valid)
+                advance(rows)
     return sampler.percentiles(low, high)
 
 
-def _map(cut: partial[Any], sources: list[_Source], jobs: int) -> Iterator[Any]:
-    """Results of ``cut`` over groups of tiles, in order, in this process or in ``jobs`` others."""
-    groups = list(chain.from_iterable(_groups(source) for source in sources))
-    if jobs == 1:
+# Cutting
+
+
+def _cut_all(
+    sources: list[_Source], folder: Path, spec: ChipSpec, stretch: Stretch | None, jobs: int, progress: Progress
+) -> tuple[list[_Cut], tuple[str, ...]]:
+    """Write the chips of all tiles that hold enough data; returns them in the order of the tiles, and warnings."""
+    groups = [replace(each, tiles=each.tiles[i : i + GROUP]) for each in sources for i in range(0, len(each.tiles), GROUP)]
+    advance = progress("cut", sum(len(group.tiles) for group in groups))
+    cuts: list[_Cut] = []
+    warnings: dict[str, None] = {}
+    with closing(_map(partial(_cut, folder=folder, spec=spec, stretch=stretch), groups, jobs)) as results:
+        for group, (found, said) in zip(groups, results, strict=True):
+            cuts += [_Cut(group, tile, valid) for tile, valid in found]
+            warnings |= dict.fromkeys(said)
+            advance(len(group.tiles))
+    if not cuts:
+        raise UnsuitableError("no tile holds enough data", "lower --size or raise --max-nodata")
+    return cuts, tuple(warnings)
+
+
+def _map(cut: partial[Any], groups: list[_Source], jobs: int) -> Generator[Any, None, None]:
+    """Results of ``cut`` over ``groups``, in order, in this process or in ``jobs`` others."""
+    jobs = min(jobs, len(groups))
+    if jobs <= 1:
         yield from map(cut, groups)
         return
     # spawned: a fork would inherit GDAL's threads half alive
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    try:
         yield from pool.map(cut, groups)
-
-
-def _groups(source: _Source, size: int = 64) -> Iterator[_Source]:
-    for i in range(0, len(source.tiles), size):
-        yield _Source(**{**vars(source), "tiles": source.tiles[i : i + size]})
+    except BrokenProcessPool as error:
+        raise ResourceError("a process was killed while cutting", "lower --jobs") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _cut(
     source: _Source, *, folder: Path, spec: ChipSpec, stretch: Stretch | None
-) -> tuple[list[dict[str, Any]], list[str], int]:
-    """Cut the tiles of one group; returns index rows, warnings, tiles seen."""
-    rows: list[dict[str, Any]] = []
+) -> tuple[list[tuple[Tile, float]], list[str]]:
+    """Cut the tiles of one group; returns those written with their share of data, and warnings."""
+    found: list[tuple[Tile, float]] = []
     warnings: list[str] = []
     with ExitStack() as stack:
         scene = stack.enter_context(open_scene(source.path, gsd=spec.gsd))
-        labels = stack.enter_context(open_labels(source.labels, scene.grid, warnings)) if source.labels else None
+        labels = None
+        if source.labels:
+            labels = stack.enter_context(label_files.open_labels(source.labels, scene.grid, warnings))
         for tile in source.tiles:
             chip = scene.read(tile.window, spec.bands)
-            valid = float(chip.valid.mean())
-            if valid == 0 or 1 - valid > spec.max_nodata:
+            if not chip.valid.any() or (~chip.valid).mean() > spec.max_nodata:
                 continue
-            name = f"{source.name}_{tile.id}.{spec.format}"
-            _write(folder / "images" / name, chip, scene, stretch)
+            image, mask = _paths(source, tile, spec)
+            _write(folder / image, chip, scene, stretch)
             if labels:
-                mask = np.where(chip.valid, labels(tile.window), IGNORE).astype("uint8")
-                write_array(folder / "masks" / name, mask, chip.grid)
-            rows.append(_row(source, tile, name, labels is not None, valid, chip.grid))
-    return rows, warnings, len(source.tiles)
+                label = np.where(chip.valid, labels(tile.window), IGNORE).astype("uint8")
+                write_array(folder / mask, label, chip.grid)
+            found.append((tile, float(chip.valid.mean())))
+    return found, warnings
 
 
-def _row(source: _Source, tile: Tile, name: str, mask: bool, valid: float, grid: Grid) -> dict[str, Any]:
-    return {
-        "id": name.rsplit(".", 1)[0],
-        "scene": source.name,
-        "row": tile.row,
-        "col": tile.col,
-        "image": f"images/{name}",
-        "mask": f"masks/{name}" if mask else None,
-        "valid_fraction": valid,
-        "geometry": shapely.box(*grid.bounds),
-        "crs": grid.crs,
-    }
+def _paths(source: _Source, tile: Tile, spec: ChipSpec) -> tuple[str, str]:
+    """Image and mask of a chip, relative to the index."""
+    name = f"{source.name}_{tile.id}.{spec.format}"
+    return f"images/{name}", f"masks/{name}"
 
 
 def _write(path: Path, chip: Chip, scene: Scene, stretch: Stretch | None) -> None:
@@ -217,22 +272,65 @@ def _write(path: Path, chip: Chip, scene: Scene, stretch: Stretch | None) -> Non
             out.write_mask(chip.valid)
 
 
-def _assign(rows: list[dict[str, Any]], spec: ChipSpec) -> None:
-    by = {
-        "random": lambda row: row["id"],
-        "scene": lambda row: row["scene"],
-        "block": lambda row: (row["scene"], row["row"] // spec.block_size, row["col"] // spec.block_size),
-    }[spec.split_by]
-    for row, split in zip(rows, assign_splits([by(row) for row in rows], spec.split, spec.seed), strict=True):
-        row["split"] = split
+# Splits and the index
 
 
-def _common_crs(rows: list[dict[str, Any]], sources: list[_Source]) -> None:
-    """Outlines in the scenes' CRS where they share one, else in WGS 84; leaves that CRS under ``crs``."""
-    if all(source.grid.crs == sources[0].grid.crs for source in sources):
-        return
-    lonlat = CRS.from_epsg(4326)
-    for row in rows:
-        to = Transformer.from_crs(row["crs"], lonlat, always_xy=True)
-        row["geometry"] = shapely.transform(row["geometry"], to.transform, interleaved=False)
-        row["crs"] = lonlat
+def _splits(cuts: list[_Cut], spec: ChipSpec) -> tuple[Chips, list[_Cut]]:
+    """Chips with their splits, and those that share pixels with another split; random splits keep the latter too."""
+    units: dict[str, Callable[[_Cut], Hashable]] = {
+        "random": lambda cut: (cut.source.name, cut.tile.id),
+        "scene": lambda cut: cut.source.name,
+        "block": lambda cut: (cut.source.name, cut.tile.row // spec.block_size, cut.tile.col // spec.block_size),
+    }
+    splits = assign_splits([units[spec.split_by](cut) for cut in cuts], spec.split, spec.seed)
+    chips: Chips = []
+    leaks: list[_Cut] = []
+    for _, group in groupby(zip(cuts, splits, strict=True), lambda chip: chip[0].source.name):
+        own = list(group)
+        out = leaking([cut.tile.window for cut, _ in own], [split for _, split in own])
+        leaks += [cut for (cut, _), leak in zip(own, out, strict=True) if leak]
+        chips += [chip for chip, leak in zip(own, out, strict=True) if not leak or spec.split_by == "random"]
+    return chips, leaks
+
+
+def _split_doubts(counts: Counter[str], leaks: list[_Cut], spec: ChipSpec) -> Iterator[str]:
+    if leaks and spec.split_by == "random":
+        yield "chips of different splits overlap; --split-by block keeps them apart"
+    for split, share in zip(SPLITS, spec.split, strict=True):
+        if share > 0 and not counts[split]:
+            hint = "; a smaller --block-size makes more blocks" if spec.split_by == "block" else ""
+            yield f"the {split} split is empty{hint}"
+
+
+def _write_index(folder: Path, chips: Chips, spec: ChipSpec, stretch: Stretch | None) -> None:
+    """Outlines are in the scenes' CRS where they share one, else in WGS 84; those of pictures in pixels, y downwards."""
+    first = chips[0][0].source
+    crs = first.grid.crs
+    shared = all(source.grid.crs == crs for source in {cut.source.name: cut.source for cut, _ in chips}.values())
+    rows = [
+        {
+            "id": f"{cut.source.name}_{cut.tile.id}",
+            "scene": cut.source.name,
+            "row": cut.tile.row,
+            "col": cut.tile.col,
+            "image": _paths(cut.source, cut.tile, spec)[0],
+            "mask": _paths(cut.source, cut.tile, spec)[1] if cut.source.labels else None,
+            "split": split,
+            "valid_fraction": cut.valid,
+            "geometry": _outline(cut.source.grid.window(cut.tile.window), None if shared else LONLAT),
+        }
+        for cut, split in chips
+    ]
+    gsd = first.grid.gsd and (spec.gsd or first.grid.gsd)
+    info = ChipInfo(len(spec.bands or ()) or first.bands, first.dtype, gsd, stretch=stretch)
+    write_index(folder, rows, info, crs if shared else LONLAT)
+
+
+def _outline(grid: Grid, crs: CRS | None = None) -> shapely.Polygon:
+    outline = shapely.Polygon(grid.corners)
+    if crs is None:
+        return outline
+    return shapely.transform(outline, _transformer(grid.crs, crs).transform, interleaved=False)
+
+
+_transformer = lru_cache(maxsize=16)(partial(Transformer.from_crs, always_xy=True))

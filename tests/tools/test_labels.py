@@ -1,0 +1,139 @@
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from pyproj import CRS
+from rasterio.windows import Window
+
+from geoseg.core.burn import burn
+from geoseg.core.grid import Grid
+from geoseg.errors import InputError, UnsuitableError
+from geoseg.io.raster import write_array
+from geoseg.tools.labels import find, open_labels
+
+UTM = CRS.from_epsg(32737)
+GRID = Grid(UTM, Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 90, 140)
+WHOLE = Window(0, 0, 140, 90)
+
+
+def ground(x0, y0, x1, y1):
+    """Box in pixels on the ground of GRID."""
+    return shapely.box(*(GRID.transform * (x0, y1)), *(GRID.transform * (x1, y0)))
+
+
+def read(path, grid=GRID, window=WHOLE):
+    warnings = []
+    with open_labels(path, grid, warnings) as labels:
+        return labels(window), warnings
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".fgb", ".shp"])
+def test_footprints(tmp_path, suffix):
+    boxes = [ground(100, 10, 120, 22), ground(5, 60, 17, 85)]
+    gpd.GeoDataFrame(geometry=boxes, crs=UTM).to_file(tmp_path / f"f{suffix}")
+    mask, _ = read(tmp_path / f"f{suffix}")
+    np.testing.assert_array_equal(mask, burn(boxes, GRID))
+    assert mask.dtype == np.uint8 and mask[15, 110] == 1 and mask.sum() == 20 * 12 + 12 * 25
+    part, _ = read(tmp_path / f"f{suffix}", window=Window(90, -5, 60, 40))
+    np.testing.assert_array_equal(part[5:, :50], mask[:35, 90:])
+    assert not part[:5].any() and not part[:, 50:].any()
+
+
+@pytest.mark.parametrize("epsg", [4326, 3857, 32736])
+def test_footprints_of_another_crs_are_reprojected_and_it_is_said(tmp_path, epsg):
+    boxes = gpd.GeoSeries([ground(100, 10, 120, 22), ground(5, 60, 17, 85)], crs=UTM)
+    gpd.GeoDataFrame(geometry=boxes.to_crs(epsg)).to_file(tmp_path / "f.gpkg")
+    mask, warnings = read(tmp_path / "f.gpkg")
+    assert np.count_nonzero(mask != burn(boxes.to_numpy(), GRID)) <= 4
+    assert len(warnings) == 1 and f"reprojected from EPSG:{epsg} to EPSG:32737" in warnings[0]
+
+
+def test_a_file_that_has_changed_is_read_again(tmp_path):
+    for box in (ground(100, 10, 120, 22), ground(5, 60, 17, 85)):
+        gpd.GeoDataFrame(geometry=[box], crs=UTM).to_file(tmp_path / "f.gpkg")
+        np.testing.assert_array_equal(read(tmp_path / "f.gpkg")[0], burn([box], GRID))
+
+
+def test_a_scene_among_the_labels_may_hold_no_building(tmp_path):
+    around = [ground(-300, 10, -200, 22), ground(400, 60, 417, 85)]
+    gpd.GeoDataFrame(geometry=around, crs=UTM).to_file(tmp_path / "f.gpkg")
+    assert not read(tmp_path / "f.gpkg")[0].any()
+    gpd.GeoDataFrame(geometry=around[:1], crs=UTM).to_file(tmp_path / "f.gpkg")
+    with pytest.raises(UnsuitableError, match=r"f\.gpkg: does not overlap the scene"):
+        read(tmp_path / "f.gpkg")
+    gpd.GeoDataFrame(geometry=[], crs=UTM).to_file(tmp_path / "empty.gpkg", geometry_type="Polygon")
+    assert not read(tmp_path / "empty.gpkg")[0].any()
+
+
+def test_footprints_need_a_crs_on_both_sides(tmp_path):
+    gpd.GeoDataFrame(geometry=[ground(100, 10, 120, 22)], crs=UTM).to_file(tmp_path / "f.gpkg")
+    with pytest.raises(UnsuitableError, match=r"need a scene with a CRS \(burn them with `geoseg rasterize --pixel-coords`"):
+        read(tmp_path / "f.gpkg", Grid(None, Affine.identity(), 90, 140))
+
+
+def test_a_mask_beside_the_scene(tmp_path):
+    labels = np.zeros((90, 140), np.uint8)
+    labels[10:22, 100:120] = 255
+    for name, grid in (("m.tif", GRID), ("m.png", None)):
+        write_array(tmp_path / name, labels, grid)
+        mask, warnings = read(tmp_path / name)
+        np.testing.assert_array_equal(mask, labels // 255)
+        assert warnings == []
+    part, _ = read(tmp_path / "m.tif", window=Window(95, 5, 60, 90))
+    assert part[:, 45:].min() == 255 and part[85:].min() == 255 and part[5:17, 5:25].sum() == 12 * 20
+
+
+def test_255_is_unknown_beside_other_labels(tmp_path):
+    labels = np.zeros((90, 140), np.uint8)
+    labels[10:22, 100:120], labels[50:60, 20:40] = 1, 255
+    write_array(tmp_path / "m.tif", labels, GRID)
+    np.testing.assert_array_equal(read(tmp_path / "m.tif")[0], labels)
+    labels[labels == 1] = 0
+    write_array(tmp_path / "tagged.tif", labels, GRID, tags={"GEOSEG_KIND": "mask"})
+    np.testing.assert_array_equal(read(tmp_path / "tagged.tif")[0], labels)
+    write_array(tmp_path / "plain.tif", labels, GRID)
+    np.testing.assert_array_equal(read(tmp_path / "plain.tif")[0], labels // 255)
+    write_array(tmp_path / "zero.tif", labels, GRID, nodata=0)
+    np.testing.assert_array_equal(read(tmp_path / "zero.tif")[0], labels // 255)
+
+
+def test_a_mask_of_another_grid_is_read_by_nearest_neighbour(tmp_path):
+    fine = np.zeros((90, 140), np.uint8)
+    fine[20:44, 60:100] = 1
+    write_array(tmp_path / "m.tif", fine, Grid(UTM, GRID.transform * Affine.translation(30, 10) * Affine.scale(0.5), 90, 140))
+    mask, warnings = read(tmp_path / "m.tif")
+    expected = np.full((90, 140), 255, np.uint8)
+    expected[10:55, 30:100] = 0
+    expected[20:32, 60:80] = 1
+    np.testing.assert_array_equal(mask, expected)
+    assert len(warnings) == 1 and "another grid, read by nearest neighbour" in warnings[0]
+
+
+def test_masks_that_do_not_fit(tmp_path):
+    write_array(
+        tmp_path / "far.tif", np.ones((90, 140), np.uint8), Grid(UTM, GRID.transform * Affine.translation(200, 0), 90, 140)
+    )
+    with pytest.raises(UnsuitableError, match=r"far\.tif: does not overlap"):
+        read(tmp_path / "far.tif")
+    write_array(tmp_path / "rgb.png", np.ones((3, 90, 140), np.uint8))
+    with pytest.raises(UnsuitableError, match=r"rgb\.png: has 3 bands; a mask has one"):
+        read(tmp_path / "rgb.png")
+    (tmp_path / "text.tif").write_text("no mask")
+    with pytest.raises(InputError, match=r"text\.tif: is not a raster"):
+        read(tmp_path / "text.tif")
+
+
+def test_labels_are_found_by_the_scenes_name(tmp_path):
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    for name in ("a.tif", "a_mask.png", "b.geojson", "b.tif", "c_mask.tif"):
+        (labels / name).touch()
+    assert find(labels, "scenes/a.tif") == labels / "a.tif"
+    assert find(labels, str(labels / "a.tif")) == labels / "a_mask.png"  # not the scene itself
+    assert find(labels, "b.tif") == labels / "b.geojson" and find(labels, "https://example.org/c.tif") == labels / "c_mask.tif"
+    assert find(labels / "b.tif", "a.tif") == labels / "b.tif"
+    with pytest.raises(InputError, match=r"has no labels for scenes/d\.tif \(name them d\.gpkg"):
+        find(labels, "scenes/d.tif")
+    with pytest.raises(InputError, match="does not exist"):
+        find(tmp_path / "none", "a.tif")
