@@ -25,11 +25,12 @@ MAX_HEADER = 100_000_000
 
 def save(path: Path | str, spec: ModelSpec, state: dict[str, torch.Tensor], overwrite: bool = False) -> None:
     """Write a model file; it appears whole or not at all. Equal weights give equal bytes."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialize
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     with atomic(path, overwrite) as temporary:
-        save_file(tensors, temporary, metadata={KEY: spec.to_json()})
+        # save_file would make the file private to the user
+        temporary.write_bytes(serialize(tensors, metadata={KEY: spec.to_json()}))
 
 
 def read_spec(path: Path | str) -> ModelSpec:

@@ -1,0 +1,60 @@
+"""The bundled model on the sample scene, and on real places that it was not trained on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+from pyproj import Geod
+
+from geoseg.core.burn import burn
+from geoseg.core.metrics import Counts, count
+from geoseg.io.raster import open_scene
+from geoseg.models.runtimes import bundled, read_spec
+
+
+def extract(scene: Path, output: Path) -> dict[str, object]:
+    command = [sys.executable, "-m", "geoseg", "extract", str(scene), "-o", str(output), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    return json.loads(done.stdout)
+
+
+def agreement(scene: Path, found: gpd.GeoDataFrame, truth: Path) -> Counts:
+    """Pixels of the scene's own grid, where it has data."""
+    with open_scene(scene) as opened:
+        grid, valid = opened.grid, opened.read().valid
+    masks = [burn(layer.to_crs(grid.crs).geometry.to_numpy(), grid) > 0 for layer in (found, gpd.read_file(truth))]
+    return count(*masks, valid)
+
+
+def test_it_comes_with_the_package_small_and_described() -> None:
+    assert bundled().stat().st_size <= 30_000_000
+    spec = read_spec(bundled())
+    assert spec.classes == ("background", "building") and spec.bands == 3 and spec.gsd == pytest.approx(0.3)
+    card = bundled().with_suffix(".md").read_text()
+    assert "Licence" in card and "OpenAerialMap" in card
+
+
+def test_it_finds_the_sample_scenes_buildings(sample_scene: Path, sample_footprints: Path, tmp_path: Path) -> None:
+    report = extract(sample_scene, tmp_path / "b.gpkg")
+    found = gpd.read_file(tmp_path / "b.gpkg")
+    assert report["footprints"] == len(found) and found.is_valid.all()
+    assert agreement(sample_scene, found, sample_footprints).iou > 0.6
+
+
+@pytest.mark.parametrize("place", ["oam_zanzibar/oam_zanzibar_b", "oam_banepa/oam_banepa_b"])
+def test_it_finds_real_buildings_in_places_left_out_of_training(place: str, shared_data: Path, tmp_path: Path) -> None:
+    folder, name = place.split("/")
+    scene = shared_data / folder / "images" / f"{name}.tif"
+    extract(scene, tmp_path / "b.gpkg")
+    found = gpd.read_file(tmp_path / "b.gpkg")
+    assert found.crs.to_epsg() == 3857 and found.is_valid.all() and len(found) > 10
+    assert agreement(scene, found, shared_data / folder / "labels" / f"{name}.geojson").iou >= 0.45
+    geod = Geod(ellps="WGS84")
+    ground = np.array([abs(geod.geometry_area_perimeter(g)[0]) for g in found.to_crs(4326).geometry])
+    assert np.allclose(found["area_m2"], ground, rtol=0.01)
