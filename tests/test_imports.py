@@ -140,7 +140,8 @@ def test_what_is_imported_is_declared() -> None:
     declared = {re.split(r"[^\w-]", line)[0] for line in project["dependencies"]}
     extras = {re.split(r"[^\w-]", line)[0] for lines in project["optional-dependencies"].values() for line in lines}
     found = {name.split(".")[0] for path in FILES for name, _ in imported(ast.parse(path.read_text()))}
-    third_party = {name.replace("_", "-") for name in found - set(sys.stdlib_module_names) - {"geoseg"}}
+    other_names = {"skimage": "scikit-image"}
+    third_party = {other_names.get(n, n.replace("_", "-")) for n in found - set(sys.stdlib_module_names) - {"geoseg"}}
     assert third_party - extras == declared
 
 

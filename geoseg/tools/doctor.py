@@ -24,6 +24,7 @@ PACKAGES = {
     "pyogrio": ("pyogrio", "geoseg", ""),
     "pyproj": ("pyproj", "geoseg", ""),
     "shapely": ("shapely", "geoseg", ""),
+    "skimage": ("scikit-image", "geoseg", ""),
     "pyarrow": ("pyarrow", "geoseg", ""),
     "openvino": ("openvino", "geoseg", ""),
     "torch": ("torch", "training", "train"),
