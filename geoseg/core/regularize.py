@@ -104,8 +104,9 @@ def regularize(geometry: np.ndarray, at: np.ndarray) -> Regular:
     back = np.einsum("mji,mj->mi", turn[walls.ring], corners)
     outlines, whole = _rings(plane.pixels(back, foot[walls.ring]), walls.ring, len(rings))
     exterior = np.diff(part, prepend=-1) > 0
-    keep = np.isin(np.arange(len(geometry)), foot[~whole]) | ~_has_directions(runs, direction, foot, exterior, plane.area)
-    outlines = np.where(keep[foot], rings, outlines)
+    keep = ~_has_directions(runs, direction, foot, exterior, plane.area)
+    keep[foot[exterior & ~whole]] = True
+    outlines = np.where(keep[foot] | ~whole, rings, outlines)  # a hole too small for walls stays as it is
     made = gather(shapely.polygons(outlines, indices=part), owner)
     made[keep] = geometry[keep]
     return _judged(geometry, made, ~keep)
