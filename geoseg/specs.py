@@ -150,10 +150,7 @@ class ChipSpec:
         _check(self.edge in ("shift", "pad", "partial", "drop"), f"unknown edge policy {self.edge!r}")
         _check(0 <= self.max_nodata <= 1, "--max-nodata is a fraction between 0 and 1")
         _check(self.split_by in ("block", "scene", "random"), f"unknown split {self.split_by!r}")
-        _check(
-            len(self.split) == 3 and abs(sum(self.split) - 1) < 1e-6 and min(self.split) >= 0,
-            "--split takes three fractions that sum to 1",
-        )
+        _check_split(self.split)
         _check(self.format in ("tif", "png"), f"chips are tif or png, not {self.format!r}")
         _check(self.block_size >= 1, "--block-size must be at least 1 (tiles a side)")
         parse_rescale(self.rescale)
@@ -161,6 +158,11 @@ class ChipSpec:
     @property
     def tiling(self) -> TilingSpec:
         return TilingSpec(self.size, self.overlap)
+
+
+def _check_split(split: tuple[float, ...]) -> None:
+    fine = len(split) == 3 and abs(sum(split) - 1) < 1e-6 and min(split) >= 0
+    _check(fine, "--split takes three fractions that sum to 1")
 
 
 def parse_rescale(text: str) -> tuple[str, float, float]:
@@ -173,6 +175,29 @@ def parse_rescale(text: str) -> tuple[str, float, float]:
     if match and 0 <= float(match[1]) < float(match[2]) <= 100:
         return "percentile", float(match[1]), float(match[2])
     raise UsageError(f"--rescale {text!r} is none, minmax or percentile:LO,HI", "for example percentile:2,98")
+
+
+@dataclass(frozen=True)
+class PrepareSpec:
+    """How `prepare` converts a published data set; ``size`` is the greatest chip, in pixels a side."""
+
+    size: int = 2048
+    bands: tuple[int, ...] | None = None
+    rescale: str = "auto"
+    classes: str | None = None
+    labels: str | None = None
+    pattern: str | None = None
+    imagery: str | None = None
+    target: str | None = None
+    split: tuple[float, ...] = (0.8, 0.1, 0.1)
+    seed: int = 0
+    csv: bool = False
+
+    def __post_init__(self) -> None:
+        _check(self.size >= 32, "--size must be at least 32")
+        _check_split(self.split)
+        if self.rescale != "auto":
+            parse_rescale(self.rescale)
 
 
 @dataclass(frozen=True)
@@ -206,10 +231,61 @@ class PolygonSpec:
     min_hole: Quantity = Quantity(5.0)
     simplify: Quantity = Quantity(0.0)
     connectivity: int = 4
+    regularize: str = "none"
+    separate: str = "none"
 
     def __post_init__(self) -> None:
         _check(self.threshold is None or 0 < self.threshold < 1, "--threshold must lie between 0 and 1")
         _check(self.connectivity in (4, 8), "--connectivity is 4 or 8")
+        _check(self.regularize in ("none", "orthogonal"), f"--regularize is none or orthogonal, not {self.regularize!r}")
+        _check(self.separate in ("none", "watershed"), f"--separate is none or watershed, not {self.separate!r}")
+
+
+# What `rasterize` burns, and how wide where nothing is said
+MASK_WIDTHS = {
+    "footprint": None,
+    "boundary": Quantity(1, pixels=True),
+    "contact": Quantity(10, pixels=True),
+    "distance": Quantity(10),
+    "instance": None,
+}
+
+
+@dataclass(frozen=True)
+class MaskSpec:
+    """Masks that `rasterize` burns, a band each: ``kinds`` as in ``MASK_WIDTHS``, with a width of their own as ``contact:3``.
+
+    ``width`` holds for those without one, ``side`` is that of the outline on which boundaries are drawn.
+    """
+
+    kinds: tuple[str, ...] = ("footprint",)
+    width: Quantity | None = None
+    side: str = "inner"
+    class_field: str | None = None
+    all_touched: bool = False
+    value: int = 1
+
+    def __post_init__(self) -> None:
+        _check(bool(self.kinds), "--kind names no mask")
+        _check(self.side in ("inner", "outer", "both"), f"unknown side {self.side!r} of a boundary")
+        _check(1 <= self.value <= 254, f"--value {self.value} is not between 1 and 254")
+        names = [name for name, _ in self.bands]
+        _check(self.class_field is None or "footprint" in names, "--class-field is for the kind footprint")
+        _check(self.width is None or any(MASK_WIDTHS[name] for name in names), f"--width is for none of {', '.join(names)}")
+
+    @property
+    def bands(self) -> list[tuple[str, Quantity | None]]:
+        """Kind and width of each band; None for kinds that have no width."""
+        found = []
+        for text in self.kinds:
+            name, _, own = text.partition(":")
+            _check(name in MASK_WIDTHS, f"unknown kind of mask {name!r}, there are {', '.join(MASK_WIDTHS)}")
+            default = MASK_WIDTHS[name]
+            _check(default is not None or not own, f"the kind {name} has no width")
+            width = default and (Quantity.parse(own) if own else self.width or default)
+            _check(width is None or width.value > 0, f"the width of {name} must be positive")
+            found.append((name, width))
+        return found
 
 
 @dataclass(frozen=True)

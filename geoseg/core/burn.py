@@ -94,6 +94,11 @@ class Burner:
         if self.grid is not None:
             left, top = _offset(self.grid, window)
             bounds = left, top, left + window.width, top + window.height
+        return self.within(bounds)
+
+    def within(self, bounds: tuple[float, float, float, float]) -> np.ndarray:
+        """Indices, in layer order, of the footprints whose bounds reach ``bounds``, those of ``geometry``: x is a column of
+        ``grid`` and y a row where there is one."""
         return np.sort(self._tree.query(shapely.box(*bounds)))
 
     def burn(self, window: Grid) -> np.ndarray:
@@ -143,7 +148,12 @@ def _to_pixels(geometry: np.ndarray, grid: Grid) -> np.ndarray:
     inverse = ~grid.transform
     matrix = np.array([[inverse.a, inverse.b], [inverse.d, inverse.e]])
     shift = np.array([grid.transform.c, grid.transform.f])
-    return shapely.transform(geometry, lambda xy: np.round((xy - shift) @ matrix.T * _SNAP) / _SNAP)
+    return shapely.transform(geometry, lambda xy: snapped((xy - shift) @ matrix.T))
+
+
+def snapped(pixels: np.ndarray) -> np.ndarray:
+    """Coordinates in pixels as :class:`Burner` rounds them, lest windows disagree on pixels whose centres lie on an edge."""
+    return np.round(pixels * _SNAP) / _SNAP
 
 
 def _offset(grid: Grid, window: Grid) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from shapely.errors import GEOSException
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.io.output import atomic, check_output, remove
 from geoseg.io.sinks import OgrSink, ParquetSink, Sink
+from geoseg.io.spacenet_csv import read_spacenet
 
 LAYER = "footprints"
 # Columns of every layer of footprints we write, with their Arrow types
@@ -35,8 +35,10 @@ FOOTPRINTS: Mapping[str, str] = {
     "edge": "bool",
     "vertices": "int32",
 }
+# Columns beside them where outlines were straightened
+REGULARIZED: Mapping[str, str] = {"regularized": "bool", "regularized_iou": "double"}
 # A Shapefile's names hold ten characters
-SHORT = {"perimeter_m": "perim_m"}
+SHORT = {"perimeter_m": "perim_m", "regularized": "regular", "regularized_iou": "regul_iou"}
 
 _EXTENSIONS = {
     ".gpkg": "gpkg",
@@ -91,19 +93,23 @@ def format_of(path: Path | str, format: str | None = None) -> str:
 # Reading
 
 
-def read_footprints(path: Path | str, layer: str | None = None) -> gpd.GeoDataFrame:
+def read_footprints(
+    path: Path | str, layer: str | None = None, *, scene: str | None = None, pixels: bool = False
+) -> gpd.GeoDataFrame:
     """Polygons and their attributes, two-dimensional, with the CRS of the file (None where it has none).
 
-    GeoPackage, GeoJSON, FlatGeobuf, GeoParquet, Shapefile, or a SpaceNet CSV (``PolygonWKT_Geo``, or else
-    ``PolygonWKT_Pix`` in pixels), by the first bytes. Of several layers that called "footprints" or else the first is taken
-    unless ``layer`` names one. Raises InputError (missing, unreadable) and UnsuitableError (no such layer, no polygons).
+    GeoPackage, GeoJSON, FlatGeobuf, GeoParquet, Shapefile, or a SpaceNet CSV, by the first bytes. Of several layers that
+    called "footprints" or else the first is taken unless ``layer`` names one. Of a CSV of several images the footprints of
+    ``scene`` are taken, by its file name; they come from ``PolygonWKT_Geo``, or in ``pixels`` or where there is no other
+    column from ``PolygonWKT_Pix``, and then ``attrs["pixels"]`` is True. Raises InputError (missing, unreadable) and
+    UnsuitableError (no such layer, no such image, no polygons).
     """
     path = Path(path)
     kind = _sniff(path)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*non conformant file extension", RuntimeWarning)
-            frame = _read(path, kind, layer)
+            frame = read_spacenet(path, scene, pixels) if kind == "csv" else _read(path, kind, layer)
     except ValueError as error:
         if "geo metadata" in str(error).lower() or "geoparquet" in str(error).lower():
             raise UnsuitableError(f"{path}: holds no geometries", "write it as GeoParquet") from error
@@ -116,8 +122,6 @@ def read_footprints(path: Path | str, layer: str | None = None) -> gpd.GeoDataFr
 def _read(path: Path, kind: str, layer: str | None) -> Any:
     if kind == "parquet":
         return gpd.read_parquet(path)
-    if kind == "csv":
-        return _read_spacenet(path)
     return pyogrio.read_dataframe(path, layer=_layer(path, layer) if kind == "gpkg" else None)
 
 
@@ -146,18 +150,6 @@ def _layer(path: Path, wanted: str | None) -> str:
     if not spatial:
         raise UnsuitableError(f"{path}: holds no geometries")
     return wanted or (LAYER if LAYER in spatial else spatial[0])
-
-
-def _read_spacenet(path: Path) -> gpd.GeoDataFrame:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    columns = set(rows[0]) if rows else set()
-    on_earth = any("EMPTY" not in (row.get("PolygonWKT_Geo") or "EMPTY") for row in rows)
-    column = "PolygonWKT_Geo" if on_earth else "PolygonWKT_Pix"
-    rows = [row for row in rows if "EMPTY" not in (row.get(column) or "EMPTY")]
-    attributes = {name: [row[name] for row in rows] for name in ("ImageId", "BuildingId") if name in columns}
-    geometry = shapely.from_wkt(np.array([row[column] for row in rows], object))
-    return gpd.GeoDataFrame(attributes, geometry=geometry, crs=_LONLAT if on_earth else None)
 
 
 def _checked(path: Path, frame: Any) -> gpd.GeoDataFrame:

@@ -1,7 +1,8 @@
-"""Burn footprints into a mask on a scene's grid."""
+"""Burn footprints into masks on a scene's grid."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,29 +14,40 @@ import shapely
 from affine import Affine
 from pyproj import CRS
 from pyproj.exceptions import CRSError
+from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
-from geoseg import __version__
 from geoseg.core.burn import Burner, repair
+from geoseg.core.footprints import place
 from geoseg.core.grid import Grid
+from geoseg.core.measure import pixel_size
+from geoseg.core.targets import Target, Targets
+from geoseg.core.tiling import tiles
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.raster import create_raster, open_scene
-from geoseg.tools.report import Progress, Report, no_progress
+from geoseg.specs import MaskSpec, TilingSpec
+from geoseg.tools.report import Progress, Report, no_progress, provenance
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
-# Pixels burned at a time; rows are a multiple of the output's blocks.
-STRIP_PIXELS = 2**24
+# Rows and columns burned at a time: whole blocks of the output, and large beside the widths that windows have to share.
+BLOCKS = 2048
 BLOCK = 256
+# Pixels a width may have, lest a window be all surroundings.
+WIDEST = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class RasterizeReport(Report):
-    """``footprints`` read, ``pixels`` they cover, and with a class field the value of each class."""
+    """``footprints`` read, ``pixels`` set in the first band, and with a class field the value of each class.
+
+    ``bands`` has of each the ``kind``, the ``width`` in metres and the ``pixels`` above 0.
+    """
 
     footprints: int
     pixels: int
+    bands: tuple[dict[str, Any], ...]
     classes: dict[str, int]
 
 
@@ -43,43 +55,41 @@ def run(
     footprints: Path | str,
     like: Path | str,
     output: Path | str,
+    spec: MaskSpec | None = None,
     *,
-    class_field: str | None = None,
-    all_touched: bool = False,
-    value: int = 1,
     overwrite: bool = False,
     creation_options: dict[str, Any] | None = None,
     crs: str | None = None,
     pixel_coords: bool = False,
     progress: Progress = no_progress,
 ) -> RasterizeReport:
-    """Burn ``footprints`` into the uint8 mask ``output`` on the grid of the scene ``like``; 0 is background.
+    """Burn ``footprints`` into ``output`` on the grid of the scene ``like``, a band for each kind of mask; 0 is background.
 
-    Footprints get ``value``, or that of their class in ``class_field``: integers as they are, names 1 to n in alphabetical
-    order. A picture without a CRS takes ``crs``, or ``pixel_coords`` for footprints in its pixels (x right, y down). Burns
-    strip by strip. Raises UnsuitableError where the footprints cannot be placed on the scene or lie outside it.
+    Footprints get the value of the spec, or that of their class: integers as they are, names 1 to n in alphabetical order.
+    Bands are uint8, all of them float32 with a distance among them, uint32 with instances, float64 with both. A picture without
+    a CRS takes ``crs``, or ``pixel_coords`` for footprints in its pixels (x right, y down). Burns window by window. Raises
+    UnsuitableError where the footprints cannot be placed on the scene or lie outside it, UsageError for a width of too many
+    pixels.
     """
-    start = time.perf_counter()
-    if not 1 <= value <= 254:
-        raise UsageError(f"--value {value} is not between 1 and 254")
+    start, spec = time.perf_counter(), spec or MaskSpec()
     with open_scene(like) as scene:
         grid = placed(scene.grid, str(like), crs, pixel_coords)
     warnings: list[str] = []
-    layer = footprints_on(footprints, grid, warnings, pixel_coords=pixel_coords)
-    values, classes = _classes(footprints, layer, class_field, warnings) if class_field else (None, {})
-    burner = Burner(layer.geometry.to_numpy(), grid, all_touched=all_touched, value=value, values=values)
-    options: dict[str, Any] = {
-        "tags": _tags(footprints, class_field, classes, value),
-        "overwrite": overwrite,
-        "options": creation_options,
-    }
-    advance, pixels = progress("burn", grid.height), 0
-    with create_raster(output, grid, **options) as out:
-        for window in strips(grid, STRIP_PIXELS):
-            mask = burner.burn(grid.window(window))
-            out.write(mask, 1, window=window)
-            pixels += int(np.count_nonzero(mask))
-            advance(window.height)
+    layer = footprints_on(footprints, grid, warnings, pixel_coords=pixel_coords, scene=str(like))
+    field = spec.class_field
+    values, classes = _classes(footprints, layer, field, warnings) if field else (None, {})
+    kinds = _targets(spec, grid)
+    targets = Targets(layer.geometry.to_numpy(), grid, kinds, all_touched=spec.all_touched, value=spec.value, values=values)
+    advance, pixels = progress("burn", grid.height * grid.width), np.zeros(len(kinds), np.int64)
+    tags = _tags(footprints, spec, classes)
+    keywords: dict[str, Any] = {"tags": tags, "overwrite": overwrite, "options": creation_options}
+    with create_raster(output, grid, count=len(kinds), dtype=targets.dtype, **keywords) as out:
+        _describe(out, kinds)
+        for tile in tiles(grid.shape, TilingSpec(BLOCKS), "partial"):
+            masks = targets.burn(tile.window)
+            out.write(masks, window=tile.window)
+            pixels += np.count_nonzero(masks > 0, axis=(1, 2))
+            advance(masks[0].size)
     return RasterizeReport(
         command="rasterize",
         inputs=(str(footprints), str(like)),
@@ -87,17 +97,39 @@ def run(
         seconds=time.perf_counter() - start,
         warnings=tuple(warnings),
         footprints=len(layer),
-        pixels=pixels,
+        pixels=int(pixels[0]),
+        bands=tuple({"kind": k.kind, "width": k.width, "pixels": int(n)} for k, n in zip(kinds, pixels, strict=True)),
         classes=classes,
     )
 
 
-def _tags(footprints: Path | str, class_field: str | None, classes: dict[str, int], value: int) -> dict[str, str]:
-    tags = {"GEOSEG_VERSION": __version__, "GEOSEG_KIND": "mask", "GEOSEG_SOURCE": str(footprints)}
-    if class_field is None:
-        return tags | {"GEOSEG_VALUE": str(value)}
+def _targets(spec: MaskSpec, grid: Grid) -> list[Target]:
+    """The masks with their widths in metres; UsageError where these reach over too many pixels."""
+    size = pixel_size(grid)
+    found = []
+    for kind, width in spec.bands:
+        metres = width.in_metres(math.sqrt(size[0] * size[1]), 1) if width else 0.0
+        if metres / min(size) > WIDEST:
+            raise UsageError(f"a {kind} {metres:g} m wide takes {metres / min(size):.0f} pixels, {WIDEST} at most")
+        found.append(Target(kind, metres, spec.side))
+    return found
+
+
+def _describe(out: DatasetWriter, kinds: list[Target]) -> None:
+    """Name the kinds in the bands' descriptions and tags."""
+    for band, target in enumerate(kinds, 1):
+        out.set_band_description(band, target.kind)
+        out.update_tags(band, GEOSEG_KIND=target.kind, **({"GEOSEG_WIDTH": f"{target.width:g}"} if target.width else {}))
+
+
+def _tags(footprints: Path | str, spec: MaskSpec, classes: dict[str, int]) -> dict[str, str]:
+    names = [name for name, _ in spec.bands]
+    tags = provenance(footprints) | {"GEOSEG_KIND": "mask" if names == ["footprint"] else ",".join(names)}
+    if spec.class_field is None:
+        return tags | {"GEOSEG_VALUE": str(spec.value)}
     named = [name.replace(",", " ") for name in classes if not name.isdigit()]
-    return tags | {"GEOSEG_KIND": "classes"} | ({"GEOSEG_CLASSES": ",".join(["background", *named])} if named else {})
+    tags |= {"GEOSEG_KIND": "classes"} if names == ["footprint"] else {}
+    return tags | ({"GEOSEG_CLASSES": ",".join(["background", *named])} if named else {})
 
 
 def strips(grid: Grid, pixels: int) -> Iterator[Window]:
@@ -123,29 +155,36 @@ def placed(grid: Grid, name: str, crs: str | None, pixel_coords: bool) -> Grid:
     raise UnsuitableError(f"{name}: has no CRS", "assign one with --crs, or use --pixel-coords")
 
 
-def footprints_on(path: Path | str, grid: Grid, warnings: list[str], *, pixel_coords: bool = False) -> GeoDataFrame:
+def footprints_on(
+    path: Path | str, grid: Grid, warnings: list[str], *, pixel_coords: bool = False, scene: str | None = None
+) -> GeoDataFrame:
     """Footprints in the CRS of ``grid``, as :func:`footprints_in`, or with ``pixel_coords`` as they are.
 
-    Raises UnsuitableError where one of the two CRSs is unknown, or where no footprint reaches the grid; an empty layer is
-    fine.
+    A SpaceNet CSV may give them in pixels of the grid, and those of many images: then those of ``scene`` are taken. Raises
+    UnsuitableError where one of the two CRSs is unknown, or where no footprint reaches the grid; an empty layer is fine.
     """
     if grid.crs is None and not pixel_coords:
         raise UnsuitableError(f"{path}: the scene has no CRS to place the footprints in")
-    found = footprints_in(path, grid.crs, warnings)
+    found = footprints_in(path, grid.crs, warnings, grid=grid, scene=scene)
     if len(found) and not len(Burner(found.geometry.to_numpy()).inside(grid)):
         raise UnsuitableError(f"{path}: no overlap with the scene", "compare the two with `geoseg info`")
     return found
 
 
-def footprints_in(path: Path | str, crs: CRS | None, warnings: list[str]) -> GeoDataFrame:
+def footprints_in(
+    path: Path | str, crs: CRS | None, warnings: list[str], *, grid: Grid | None = None, scene: str | None = None
+) -> GeoDataFrame:
     """Valid footprints, reprojected to ``crs`` where one is given; ``warnings`` takes what had to be done.
 
-    Raises UnsuitableError where the footprints' own CRS is unknown and ``crs`` is given.
+    Those in pixels of an image are placed on its ``grid``. Raises UnsuitableError where the footprints' own CRS is unknown and
+    ``crs`` is given.
     """
     from geoseg.io.vector import read_footprints
 
-    found = read_footprints(path)
-    if crs is not None:
+    found = read_footprints(path, scene=scene, pixels=grid is not None and grid.crs is None)
+    if grid is not None and found.attrs.get("pixels"):
+        found = found.set_geometry(place(found.geometry.to_numpy(), grid.transform), crs=grid.crs)
+    elif crs is not None:
         found = _reprojected(found, path, crs, warnings)
     geometry = found.geometry.to_numpy().copy()
     nothing = shapely.is_missing(geometry) | shapely.is_empty(geometry)

@@ -236,22 +236,6 @@ def test_reading_other_programs_files(tmp_path):
     assert read_footprints(save(tmp_path / "no_crs.shp", boxes[:1], crs=None)).crs is None
 
 
-def test_spacenet_csv(tmp_path):
-    header = "ImageId,BuildingId,PolygonWKT_Pix,PolygonWKT_Geo\n"
-    pix = '"POLYGON ((10 20 0, 40 20 0, 40 30 0, 10 20 0))"'
-    empty = "img2,-1,POLYGON EMPTY,POLYGON EMPTY\n"
-    (tmp_path / "geo.csv").write_text(
-        header + f'img1,0,{pix},"POLYGON ((2.1 48.7 0, 2.2 48.7 0, 2.2 48.8 0, 2.1 48.7 0))"\n' + empty
-    )
-    frame = read_footprints(tmp_path / "geo.csv")
-    assert (len(frame), frame.crs.to_epsg(), frame["ImageId"][0]) == (1, 4326, "img1")
-    assert frame.geometry[0].bounds == (2.1, 48.7, 2.2, 48.8)
-    (tmp_path / "pix.csv").write_text(header + f"img1,0,{pix},\n" + empty)
-    frame = read_footprints(tmp_path / "pix.csv")
-    assert frame.crs is None
-    assert frame.geometry[0].bounds == (10, 20, 40, 30)
-
-
 def test_what_cannot_be_read(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         read_footprints(tmp_path / "none.gpkg")

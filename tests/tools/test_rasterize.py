@@ -5,11 +5,15 @@ import rasterio
 import shapely
 from affine import Affine
 from pyproj import CRS
+from rasterio.windows import Window
 
 from geoseg.core.burn import burn
 from geoseg.core.grid import Grid
+from geoseg.core.measure import pixel_size
+from geoseg.core.targets import Target, Targets
 from geoseg.errors import OutputError, UnsuitableError, UsageError
 from geoseg.io.raster import open_scene, read_array, write_array
+from geoseg.specs import MaskSpec, Quantity
 from geoseg.tools import rasterize
 
 UTM = CRS.from_epsg(32736)
@@ -44,7 +48,7 @@ def covered(*boxes):
 
 def test_a_mask_on_the_scenes_grid(tmp_path, scene):
     layer(BOXES).to_file(tmp_path / "f.gpkg")
-    report = rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", value=200)
+    report = rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(value=200))
     mask, _, grid = read_array(tmp_path / "mask.tif")
     np.testing.assert_array_equal(mask[0], covered(*BOXES) * 200)
     assert grid == GRID and mask.dtype == np.uint8
@@ -71,11 +75,11 @@ def test_strips_give_the_same_as_the_whole(tmp_path, monkeypatch):
     rng = np.random.default_rng(8)
     geometry = shapely.buffer(shapely.points(rng.uniform((512_000, 9_299_650), (512_020, 9_300_000), (60, 2))), 3)
     gpd.GeoDataFrame(geometry=geometry, crs=UTM).to_file(tmp_path / "f.gpkg")
-    monkeypatch.setattr(rasterize, "STRIP_PIXELS", 1)
+    monkeypatch.setattr(rasterize, "BLOCKS", 256)
     seen = []
     rasterize.run(tmp_path / "f.gpkg", tmp_path / "s.tif", tmp_path / "m.tif", progress=lambda stage, total: seen.append)
     np.testing.assert_array_equal(read_array(tmp_path / "m.tif")[0][0], burn(geometry, grid))
-    assert seen == [256, 256, 188]
+    assert seen == [256 * 40, 256 * 40, 188 * 40]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +93,7 @@ def test_strips_give_the_same_as_the_whole(tmp_path, monkeypatch):
 )
 def test_class_field(tmp_path, scene, column, classes, values):
     layer(BOXES, kind=column).to_file(tmp_path / "f.gpkg")
-    report = rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", class_field="kind")
+    report = rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(class_field="kind"))
     mask = read_array(tmp_path / "mask.tif")[0][0]
     assert report.classes == classes
     assert (mask[15, 110], mask[70, 10], mask[50, 70]) == (*values, 0)
@@ -105,16 +109,16 @@ def test_class_field(tmp_path, scene, column, classes, values):
 def test_classes_that_do_not_fit(tmp_path, scene, column, said):
     layer(BOXES, kind=column).to_file(tmp_path / "f.gpkg")
     with pytest.raises(UnsuitableError, match=said):
-        rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", class_field="kind")
+        rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(class_field="kind"))
     with pytest.raises(UnsuitableError, match=r"has no column use \(its columns: kind\)"):
-        rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", class_field="use")
+        rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(class_field="use"))
     assert not (tmp_path / "mask.tif").exists()
 
 
 def test_all_touched(tmp_path, scene):
     layer([(100.6, 10.6, 104.4, 12.4)]).to_file(tmp_path / "f.gpkg")
     plain = rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "a.tif")
-    touched = rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "b.tif", all_touched=True)
+    touched = rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "b.tif", MaskSpec(all_touched=True))
     assert (plain.pixels, touched.pixels) == (3, 15)
 
 
@@ -166,14 +170,153 @@ def test_options_that_make_no_sense(tmp_path, scene):
     layer(BOXES).to_file(tmp_path / "f.gpkg")
     with pytest.raises(UsageError, match="has a CRS"):
         rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", pixel_coords=True)
-    with pytest.raises(UsageError, match="--value 0"):
-        rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", value=0)
 
 
 def test_an_existing_output_is_refused(tmp_path, scene):
     layer(BOXES).to_file(tmp_path / "f.gpkg")
     with pytest.raises(OutputError, match="exists already"):
         rasterize.run(tmp_path / "f.gpkg", scene, scene)
+
+
+CLOSE = [(100, 10, 120, 22), (100, 25, 120, 40), (5, 60, 17, 85)]
+
+
+def test_several_kinds_at_once(tmp_path, scene):
+    """Each band is what the kind gives alone; names and widths stand in the file."""
+    layer(CLOSE).to_file(tmp_path / "f.gpkg")
+    kinds = ("footprint", "boundary:1", "contact:3m", "distance", "instance")
+    report = rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "all.tif", MaskSpec(kinds, Quantity(8, True), value=5))
+    masks, _, grid = read_array(tmp_path / "all.tif")
+    assert grid == GRID and masks.dtype == np.float64
+    size = pixel_size(GRID)[0]
+    targets = [
+        Target("footprint"),
+        Target("boundary", 1),
+        Target("contact", 3),
+        Target("distance", 8 * size),
+        Target("instance"),
+    ]
+    whole = Targets(ground(*CLOSE), GRID, targets, value=5).burn(Window(0, 0, 140, 90))
+    np.testing.assert_array_equal(masks, whole)
+    assert masks[4, 30, 110] == 2 and masks[2, 23, 110] == 5 and masks[1, 30, 110] == 0
+    with rasterio.open(tmp_path / "all.tif") as out:
+        assert out.descriptions == ("footprint", "boundary", "contact", "distance", "instance")
+        assert [out.tags(band).get("GEOSEG_WIDTH") for band in (1, 2, 3, 5)] == [None, "1", "3", None]
+        assert out.tags(4)["GEOSEG_KIND"] == "distance" and float(out.tags(4)["GEOSEG_WIDTH"]) == pytest.approx(8 * size, 1e-5)
+        assert out.tags()["GEOSEG_KIND"] == "footprint,boundary,contact,distance,instance"
+    assert report.pixels == 20 * 12 + 20 * 15 + 12 * 25
+    assert [band["kind"] for band in report.bands] == [target.kind for target in targets]
+    assert report.bands[4] == {"kind": "instance", "width": 0.0, "pixels": report.pixels}
+    assert report.bands[2]["pixels"] == np.count_nonzero(masks[2]) > 0
+
+
+@pytest.mark.parametrize(
+    ("kinds", "dtype"),
+    [
+        (("boundary",), "uint8"),
+        (("footprint", "contact"), "uint8"),
+        (("instance", "footprint"), "uint32"),
+        (("distance", "boundary"), "float32"),
+    ],
+)
+def test_windows_and_dtypes(tmp_path, monkeypatch, kinds, dtype):
+    """Windows smaller than the scene meet without a seam."""
+    grid = Grid(UTM, GRID.transform, 300, 530)
+    write_array(tmp_path / "s.tif", np.zeros((1, *grid.shape), np.uint8), grid)
+    rng = np.random.default_rng(8)
+    geometry = shapely.buffer(shapely.points(rng.uniform((512_000, 9_299_850), (512_265, 9_300_000), (150, 2))), 4)
+    gpd.GeoDataFrame(geometry=geometry, crs=UTM).to_file(tmp_path / "f.gpkg")
+    spec = MaskSpec(kinds, Quantity(6), side="both") if kinds != ("instance", "footprint") else MaskSpec(kinds)
+    rasterize.run(tmp_path / "f.gpkg", tmp_path / "s.tif", tmp_path / "whole.tif", spec)
+    monkeypatch.setattr(rasterize, "BLOCKS", 256)
+    rasterize.run(tmp_path / "f.gpkg", tmp_path / "s.tif", tmp_path / "parts.tif", spec)
+    whole, parts = read_array(tmp_path / "whole.tif")[0], read_array(tmp_path / "parts.tif")[0]
+    np.testing.assert_array_equal(parts, whole)
+    assert whole.dtype == dtype and all((band > 0).any() for band in whole)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"kinds": ("roof",)}, "unknown kind of mask 'roof'"),
+        ({"kinds": ()}, "names no mask"),
+        ({"kinds": ("instance:3",)}, "the kind instance has no width"),
+        ({"kinds": ("contact:wide",)}, "'wide' is not a length"),
+        ({"kinds": ("boundary:0",)}, "width of boundary must be positive"),
+        ({"kinds": ("footprint",), "width": Quantity(3)}, "--width is for none of footprint"),
+        ({"kinds": ("boundary",), "class_field": "use"}, "--class-field is for the kind footprint"),
+        ({"kinds": ("boundary",), "side": "upper"}, "unknown side"),
+        ({"value": 0}, "--value 0"),
+    ],
+)
+def test_masks_that_make_no_sense(settings, said):
+    with pytest.raises(UsageError, match=said):
+        MaskSpec(**settings)
+
+
+def test_a_width_of_too_many_pixels_is_refused(tmp_path, scene):
+    layer(CLOSE).to_file(tmp_path / "f.gpkg")
+    with pytest.raises(UsageError, match="a distance 600 m wide takes 1200 pixels, 1000 at most"):
+        rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(("distance:600",)))
+
+
+def test_classes_beside_other_kinds(tmp_path, scene):
+    layer(BOXES, kind=["shed", "house"]).to_file(tmp_path / "f.gpkg")
+    spec = MaskSpec(("footprint", "instance"), class_field="kind")
+    assert rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", spec).classes == {"house": 1, "shed": 2}
+    masks = read_array(tmp_path / "mask.tif")[0]
+    assert masks[:, 15, 110].tolist() == [2, 1] and masks[:, 70, 10].tolist() == [1, 2]
+
+
+HEADER = "ImageId,BuildingId,PolygonWKT_Pix,PolygonWKT_Geo\n"
+
+
+def spacenet(path, *rows, on_ground=True):
+    """A SpaceNet CSV of rows (image, box in pixels, or None for an image without buildings)."""
+    lines = []
+    for number, (image, box) in enumerate(rows):
+        if box is None:
+            lines.append(f"{image},-1,POLYGON EMPTY,POLYGON EMPTY")
+            continue
+        geo = gpd.GeoSeries(ground(box), crs=UTM).to_crs(4326).iloc[0].wkt if on_ground else ""
+        lines.append(f'{image},{number},"{shapely.box(*box).wkt}","{geo}"')
+    path.write_text(HEADER + "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("on_ground", [True, False])
+def test_spacenet_csv(tmp_path, on_ground):
+    """The footprints of the scene's own image, by the ground or by its pixels."""
+    scene = tmp_path / "RGB-PanSharpen_AOI_2_Vegas_img7.tif"
+    write_array(scene, np.zeros((3, *GRID.shape), np.uint8), GRID)
+    rows = [("AOI_2_Vegas_img7", BOXES[0]), ("AOI_2_Vegas_img17", BOXES[1]), ("AOI_2_Vegas_img5", None)]
+    spacenet(tmp_path / "f.csv", *rows, on_ground=on_ground)
+    report = rasterize.run(tmp_path / "f.csv", scene, tmp_path / "mask.tif")
+    np.testing.assert_array_equal(read_array(tmp_path / "mask.tif")[0][0], covered(BOXES[0]))
+    assert report.footprints == 1
+    empty = tmp_path / "RGB-PanSharpen_AOI_2_Vegas_img5.tif"
+    write_array(empty, np.zeros((3, *GRID.shape), np.uint8), GRID)
+    assert rasterize.run(tmp_path / "f.csv", empty, tmp_path / "none.tif").footprints == 0
+
+
+def test_spacenet_csv_on_a_scene_of_another_name(tmp_path, scene):
+    """On the ground all footprints have their place; in pixels nobody knows of which image."""
+    rows = [("img7", BOXES[0]), ("img17", BOXES[1])]
+    spacenet(tmp_path / "geo.csv", *rows)
+    assert rasterize.run(tmp_path / "geo.csv", scene, tmp_path / "mask.tif").footprints == 2
+    spacenet(tmp_path / "pix.csv", *rows, on_ground=False)
+    with pytest.raises(UnsuitableError, match=r"pix\.csv: holds 2 images, and none is scene"):
+        rasterize.run(tmp_path / "pix.csv", scene, tmp_path / "other.tif")
+    spacenet(tmp_path / "one.csv", rows[1], on_ground=False)
+    rasterize.run(tmp_path / "one.csv", scene, tmp_path / "other.tif")
+    np.testing.assert_array_equal(read_array(tmp_path / "other.tif")[0][0], covered(BOXES[1]))
+
+
+def test_spacenet_csv_on_a_picture(tmp_path):
+    """Without a CRS the column in pixels counts, though there is one on the ground."""
+    write_array(tmp_path / "img7.png", np.zeros((3, *GRID.shape), np.uint8))
+    spacenet(tmp_path / "f.csv", ("img7", BOXES[0]), ("img17", BOXES[1]))
+    rasterize.run(tmp_path / "f.csv", tmp_path / "img7.png", tmp_path / "mask.tif", pixel_coords=True)
+    np.testing.assert_array_equal(read_array(tmp_path / "mask.tif")[0][0], covered(BOXES[0]))
 
 
 @pytest.mark.parametrize("name", ["a", "b"])
