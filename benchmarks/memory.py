@@ -39,7 +39,7 @@ def make_scene(path: Path, size: int) -> None:
         image = sample.read().image[:, 200:1700, 200:2200]  # inside of the ragged edge
         grid = Grid(sample.grid.crs, Affine(0.3, 0, 400_000, 0, -0.3, 5_600_000), size, size)
     repeated = np.tile(image, (1, 1, size // image.shape[2] + 1))[:, :, :size]
-    with create_raster(path, grid, count=3) as out:
+    with create_raster(path, grid, count=3, overwrite=True) as out:
         for row in range(0, size, image.shape[1]):
             height = min(image.shape[1], size - row)
             out.write(repeated[:, :height], window=Window(0, row, size, height))

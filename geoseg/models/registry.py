@@ -15,7 +15,6 @@ from torch.nn import functional as F
 
 from geoseg.errors import ModelError, UsageError
 from geoseg.models.cnn import CNN
-from geoseg.models.fcn8s import FCN8s
 from geoseg.specs import ModelSpec
 
 # The decoders of segmentation_models_pytorch that need no more than an encoder
@@ -39,6 +38,8 @@ def _cnn(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
 
 
 def _fcn8s(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
+    from geoseg.models.fcn8s import FCN8s  # torchvision is half of what torch takes to import
+
     return FCN8s(spec.bands, spec.channels, **options)
 
 
