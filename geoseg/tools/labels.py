@@ -61,8 +61,10 @@ def open_labels(path: Path, grid: Grid, warnings: list[str]) -> Iterator[Reader]
     with open_scene(path, like=grid) as mask:
         if mask.bands != 1:
             raise UnsuitableError(f"{path}: has {mask.bands} bands; a mask has one")
-        if mask.source != grid:
-            _meet(path, _bounds(mask.source, grid), grid)
+        bounds = _bounds(mask.source, grid)
+        _meet(path, bounds, grid)
+        tenth = 0.1 * abs(grid.transform.determinant) ** 0.5
+        if mask.source.crs != grid.crs or not np.allclose(bounds, grid.bounds, rtol=0, atol=tenth):
             warnings.append(f"{path}: lies on another grid, read by nearest neighbour")
         void = _void(path, _stamp(path))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, closing
@@ -108,7 +108,7 @@ def run(
         inputs=tuple(scenes),
         outputs=(str(output),),
         seconds=time.perf_counter() - start,
-        warnings=(*_doubts(sources, spec), *warnings, *_split_doubts(counts, leaks, spec)),
+        warnings=(*_doubts(sources, spec), *_folded(warnings), *_split_doubts(counts, leaks, spec)),
         chips=len(chips),
         skipped=sum(len(source.tiles) for source in sources) - len(cuts),
         dropped=len(cuts) - len(chips),
@@ -213,6 +213,15 @@ def _cut_all(
     if not cuts:
         raise UnsuitableError("no tile holds enough data", "lower --size or raise --max-nodata")
     return cuts, tuple(warnings)
+
+
+def _folded(warnings: Iterable[str]) -> Iterator[str]:
+    """One line for warnings that say the same of several files."""
+    alike: dict[str, list[str]] = {}
+    for warning in warnings:
+        alike.setdefault(warning.partition(": ")[2], []).append(warning)
+    for first, *others in alike.values():
+        yield f"{first} (and {len(others)} more files)" if others else first
 
 
 def _map(cut: partial[Any], groups: list[_Source], jobs: int) -> Generator[Any, None, None]:

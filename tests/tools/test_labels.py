@@ -80,6 +80,9 @@ def test_a_mask_beside_the_scene(tmp_path):
         mask, warnings = read(tmp_path / name)
         np.testing.assert_array_equal(mask, labels // 255)
         assert warnings == []
+    mask, warnings = read(tmp_path / "m.png", GRID.scaled(2), Window(0, 0, 280, 180))
+    np.testing.assert_array_equal(mask, (labels // 255).repeat(2, axis=0).repeat(2, axis=1))
+    assert warnings == []
     part, _ = read(tmp_path / "m.tif", window=Window(95, 5, 60, 90))
     assert part[:, 45:].min() == 255 and part[85:].min() == 255 and part[5:17, 5:25].sum() == 12 * 20
 

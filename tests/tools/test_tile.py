@@ -465,6 +465,15 @@ def test_a_folder_of_labels(tmp_path):
         tile.run([scene(tmp_path / "c.tif")], tmp_path / "none", ChipSpec(size=70), labels=tmp_path / "labels")
 
 
+def test_the_same_warning_of_many_files_is_one_line(tmp_path):
+    (tmp_path / "labels").mkdir()
+    paths = [scene(tmp_path / f"{name}.tif") for name in "abc"]
+    for name in "abc":
+        gpd.GeoDataFrame(geometry=[ground(100, 10, 120, 22)], crs=UTM).to_crs(3857).to_file(tmp_path / f"labels/{name}.gpkg")
+    report = tile.run(paths, tmp_path / "chips", ChipSpec(size=70, split=(1, 0, 0)), labels=tmp_path / "labels")
+    assert report.warnings == (f"{tmp_path}/labels/a.gpkg: reprojected from EPSG:3857 to EPSG:32737 (and 2 more files)",)
+
+
 # The index
 
 
