@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from geoseg.cli.bar import Bar
-from geoseg.cli.command import session, typed
+from geoseg.cli.command import FROM_MODEL, session, typed
 from geoseg.errors import GeosegError
 from geoseg.io.scenes import expand
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
@@ -164,7 +164,7 @@ def gather(name: str, spec: type, *options: Decorator) -> Decorator:
     return decorate
 
 
-MODELS = {"show_default": "the model's"}
+MODELS = {"show_default": FROM_MODEL}
 inference = (
     setting(PredictSpec, "tile_size", "Pixels a side of the windows.  [default: the runtime's]", type=int),
     setting(PredictSpec, "overlap", "Pixels shared by neighbouring windows.  [default: an eighth]", type=int),
@@ -181,6 +181,8 @@ polygons = (
     setting(PolygonSpec, "min_area", "Leave out smaller footprints.", type=QUANTITY, **MODELS),
     setting(PolygonSpec, "min_hole", "Fill smaller holes."),
     setting(PolygonSpec, "simplify", "Move no edge by more than this."),
+    setting(PolygonSpec, "regularize", "Give buildings right angles.", type=click.Choice(["none", "orthogonal"])),
+    setting(PolygonSpec, "separate", "Part buildings that touch.", type=click.Choice(["none", "watershed"])),
     setting(PolygonSpec, "connectivity", "Neighbours of a pixel.", type=Text("4|8", int)),
 )
 

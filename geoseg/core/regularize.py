@@ -41,7 +41,10 @@ _ALONG, _SLANT = 15.0, 20.0
 _SLANT_SHARE = 0.25
 _ALIGNED = 0.6
 _ROUND, _ROUND_FILL = 0.88, 0.87
-_STEPS = 1024.0  # corners lie on a grid of pixels over this, so that no last bit depends on the batch
+# Corners lie on a grid of pixels over this, so that no last bit depends on the batch
+STEPS = 1024.0
+# Pixels by which an outline may reach beyond the raw one's bounds
+REACH = 32.0
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,7 @@ class _Plane:
         one, two, three = self.triangle[foot].T
         y = points[:, 1] / three
         x = (points[:, 0] - two * y) / one
-        return np.rint((np.column_stack([x, y]) + self.middle[foot]) * _STEPS) / _STEPS
+        return np.rint((np.column_stack([x, y]) + self.middle[foot]) * STEPS) / STEPS
 
 
 def _break(points: np.ndarray, ring: np.ndarray, tolerance: np.ndarray) -> _Runs:
@@ -251,7 +254,8 @@ def _rings(points: np.ndarray, ring: np.ndarray, count: int) -> tuple[np.ndarray
 
 def _judged(raw: np.ndarray, made: np.ndarray, tried: np.ndarray) -> Regular:
     """What was ``made`` where it is sound and agrees with ``raw``, else that."""
-    sound = tried & shapely.is_valid(made)
+    beyond = np.abs(shapely.bounds(made) - shapely.bounds(raw)).max(1, initial=0)
+    sound = tried & shapely.is_valid(made) & (beyond <= REACH)
     iou = np.full(len(raw), np.nan)
     common = shapely.area(shapely.intersection(raw[sound], made[sound]))
     iou[sound] = common / (shapely.area(raw[sound]) + shapely.area(made[sound]) - common)

@@ -16,7 +16,7 @@ from itertools import chain
 import numpy as np
 from scipy import ndimage
 
-Strip = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
+Cleaned = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
 
 # A neck is cut where it is narrower than this share of the narrower of the two buildings
 NECK = 0.75
@@ -26,13 +26,13 @@ _RADIUS, _RADIUS_PIXELS = 1.5, 4.0
 TALLEST = 2048
 
 
-def separated(strips: Iterable[Strip], pixel_size: tuple[float, float], connectivity: int = 4) -> Iterator[Strip]:
+def separated(strips: Iterable[Cleaned], pixel_size: tuple[float, float], connectivity: int = 4) -> Iterator[Cleaned]:
     """Strips of the mask with touching buildings parted, the same for any cutting.
 
     A strip is ``(mask, scores or None, beside or None)`` of any height and comes out as it is cut, once the components in it
     are complete. ``pixel_size`` is metres along x and y. Components of more than :data:`TALLEST` rows stay as they are.
     """
-    held: deque[Strip] = deque()
+    held: deque[Cleaned] = deque()
     rows: _Rows | None = None
     for strip in chain((s for s in strips if len(s[0])), [None]):
         if strip is not None:

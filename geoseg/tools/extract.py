@@ -22,7 +22,7 @@ from geoseg.io.raster import open_scene
 from geoseg.io.vector import FootprintWriter, create_vector
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
 from geoseg.tools.job import Job, Models
-from geoseg.tools.polygonize import footprints
+from geoseg.tools.polygonize import columns, footprints
 from geoseg.tools.predict import Form, probability_file
 from geoseg.tools.rasterize import footprints_on, placed
 from geoseg.tools.report import Progress, Report, no_progress
@@ -86,7 +86,7 @@ def run(
     for path in outputs:
         check_output(path, overwrite)
     skip = on_error == "skip"
-    keywords = {"layer": layer, "format": format, "dst_crs": dst_crs, "overwrite": overwrite}
+    keywords = {"columns": columns(polygon_spec), "layer": layer, "format": format, "dst_crs": dst_crs, "overwrite": overwrite}
     for target, group in targets.items():
         _write(models, target, group, options, tally, skip, keywords)
     if tally.failed:

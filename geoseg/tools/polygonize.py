@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +18,14 @@ from geoseg.core.footprints import fill_holes, place, simplify, vertices
 from geoseg.core.grid import Grid
 from geoseg.core.masks import Strip, cleaned
 from geoseg.core.measure import centres, coordinates, density, measure, metric, pixel_size
+from geoseg.core.neighbours import settled
 from geoseg.core.polygons import Traced, trace
+from geoseg.core.regularize import Regular, pixel_metric, regularize
+from geoseg.core.separate import Cleaned, separated
 from geoseg.engine.ahead import Clock, ahead
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.raster import Scene, open_scene
-from geoseg.io.vector import create_vector
+from geoseg.io.vector import FOOTPRINTS, REGULARIZED, create_vector
 from geoseg.specs import ModelSpec, PolygonSpec, Quantity
 from geoseg.tools.rasterize import placed
 from geoseg.tools.report import Progress, Report, no_progress, provenance
@@ -65,9 +68,10 @@ def footprints(
     """Footprints where the probability is at least ``threshold``, in batches, each as soon as its footprints are complete.
 
     ``strips`` are ``(probability float32, valid bool)`` of (h, W) each, of any height, from the top of ``grid``; what comes
-    out is the same for any cutting. Mask -> opened and closed -> traced -> holes filled and small ones left out -> simplified
-    -> in the CRS of ``grid`` -> measured. Batches have the columns of :data:`geoseg.io.vector.FOOTPRINTS`; ``confidence`` is
-    the mean probability of the traced pixels, ``edge`` whether one of them is at the scene's border or beside missing data.
+    out is the same for any cutting. Mask -> opened and closed -> parted -> traced -> holes filled and small ones left out ->
+    straightened or simplified -> in the CRS of ``grid`` -> measured. Batches have the :func:`columns` of ``spec``;
+    ``confidence`` is the mean probability of the traced pixels, ``edge`` whether one of them is at the scene's border or
+    beside missing data, ``regularized_iou`` the IoU with the traced outline, its small holes filled.
     ``clock`` counts the stages ``clean`` and ``trace``, the time spent waiting for strips left out.
     """
     clock = clock or Clock()
@@ -88,8 +92,34 @@ def _frames(
 ) -> Iterator[gpd.GeoDataFrame]:
     gsd = grid.gsd or 1.0
     clean = cleaned(strips, _radius(spec.open, gsd), _radius(spec.close, gsd))
+    if spec.separate == "watershed":
+        clean = separated(clean, pixel_size(grid), spec.connectivity)
     ready = clock.waiting("trace", clock.timed("clean", clean))
-    channels = ((mask, [scores, beside]) for mask, scores, beside in ready)
+    found = _found(ready, grid, spec, min_area)
+    if spec.regularize == "orthogonal":
+        found = _straightened(found, grid)
+    tolerance = spec.simplify.in_metres(gsd, 1)
+    for footprints in found:
+        frame = _frame(footprints, tolerance, grid, naming, first_id)
+        first_id += len(frame)
+        yield frame
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Footprints of a batch that are large enough, with their holes filled; ``ground`` is the CRS's metric at each.
+
+    ``regular`` holds their straightened outlines, if they are to be straightened.
+    """
+
+    traced: Traced
+    geometry: np.ndarray
+    ground: np.ndarray
+    regular: Regular | None = None
+
+
+def _found(strips: Iterable[Cleaned], grid: Grid, spec: PolygonSpec, min_area: Quantity) -> Iterator[_Found]:
+    channels = ((mask, [scores, beside]) for mask, scores, beside in strips)
     islands = np.empty((0, 2))
     for batch in trace(channels, spec.connectivity):
         ground, square_metres = _ground(batch.geometry, grid)
@@ -100,11 +130,14 @@ def _frames(
         islands = islands[islands[:, 1] >= batch.open_row]
         large = shapely.area(geometry) >= smallest
         if large.any():
-            tolerance = spec.simplify.in_metres(gsd, 1)
-            outline = simplify(geometry[large], tolerance, pixel_size(grid))
-            frame = _frame(batch, large, outline, ground[large], grid, naming, first_id)
-            first_id += len(frame)
-            yield frame
+            chosen = Traced(batch.geometry[large], batch.pixels[large], batch.sums[large], batch.open_row)
+            yield _Found(chosen, geometry[large], ground[large])
+
+
+def _straightened(batches: Iterable[_Found], grid: Grid) -> Iterator[_Found]:
+    made = ((b, b.geometry, regularize(b.geometry, pixel_metric(b.ground, grid.transform)), b.traced.open_row) for b in batches)
+    for batch, regular in settled(made):
+        yield replace(batch, regular=regular)
 
 
 def _radius(length: Quantity, gsd: float) -> float:
@@ -134,18 +167,20 @@ def _islands(geometry: np.ndarray, smallest: np.ndarray, holes: np.ndarray) -> n
     return shapely.get_coordinates(shapely.get_point(outer[chosen], 0)) + 0.5
 
 
-def _frame(
-    batch: Traced, chosen: np.ndarray, outline: np.ndarray, ground: np.ndarray, grid: Grid, naming: _Naming, first_id: int
-) -> gpd.GeoDataFrame:
+def _frame(found: _Found, tolerance: float, grid: Grid, naming: _Naming, first_id: int) -> gpd.GeoDataFrame:
+    traced, count = found.traced, len(found.geometry)
+    outline = simplify(found.geometry, tolerance, pixel_size(grid))
+    if found.regular is not None:
+        taken = np.isfinite(found.regular.iou)
+        outline = np.where(taken, found.regular.geometry, outline)
     geometry = place(outline, grid.transform)
-    area, around = measure(geometry, grid.crs, ground)
-    scores, beside = batch.sums[chosen].T
-    left, top, right, bottom = shapely.bounds(batch.geometry[chosen]).T
+    area, around = measure(geometry, grid.crs, found.ground)
+    scores, beside = traced.sums.T
+    left, top, right, bottom = shapely.bounds(traced.geometry).T
     outermost = (left == 0) | (top == 0) | (right == grid.width) | (bottom == grid.height)
-    count = len(geometry)
     confidence = np.full(count, np.nan)
     if naming.unit is not None:
-        confidence = np.round(scores / batch.pixels[chosen] / naming.unit, 4)
+        confidence = np.round(scores / traced.pixels / naming.unit, 4)
     columns = {
         "id": np.arange(first_id, first_id + count),
         "scene": [naming.scene] * count,
@@ -156,7 +191,14 @@ def _frame(
         "edge": outermost | (beside > 0),
         "vertices": vertices(geometry),
     }
+    if found.regular is not None:
+        columns |= {"regularized": taken, "regularized_iou": np.round(found.regular.iou, 4)}
     return gpd.GeoDataFrame(columns, geometry=geometry, crs=grid.crs)
+
+
+def columns(spec: PolygonSpec) -> Mapping[str, str]:
+    """Names and Arrow types of the columns of :func:`footprints`."""
+    return FOOTPRINTS if spec.regularize == "none" else {**FOOTPRINTS, **REGULARIZED}
 
 
 def run(
@@ -192,7 +234,14 @@ def run(
         with (
             closing(ahead(_strips(scene, kind, advance))) as strips,
             create_vector(
-                output, grid.crs, layer=layer, format=format, dst_crs=dst_crs, overwrite=overwrite, metadata=provenance(raster)
+                output,
+                grid.crs,
+                columns=columns(spec),
+                layer=layer,
+                format=format,
+                dst_crs=dst_crs,
+                overwrite=overwrite,
+                metadata=provenance(raster),
             ) as out,
         ):
             for frame in _frames(strips, grid, _Naming(Path(raster).stem, kind.name, kind.unit), spec, kind.min_area, Clock()):

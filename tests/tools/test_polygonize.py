@@ -9,6 +9,7 @@ import pytest
 import rasterio
 import rasterio.features
 import shapely
+import shapely.affinity
 from affine import Affine
 from pyproj import CRS, Transformer
 from scipy import ndimage
@@ -59,6 +60,70 @@ def test_strips_of_any_height_give_the_same(connectivity):
         frame = by(height)
         assert frame.geometry.to_wkb().tolist() == whole.geometry.to_wkb().tolist()
         pd.testing.assert_frame_equal(frame, whole, check_exact=True)
+
+
+def houses(grid=UTM, seed=11):
+    """Probabilities of blocks and L-shapes at all angles, some of them touching, with walls that waver."""
+    rng = np.random.default_rng(seed)
+    shapes = []
+    for y in range(45, grid.height, 72):
+        for x in range(45, grid.width, 78):
+            w, h = rng.uniform(36, 66, 2)
+            block = shapely.box(x - w / 2, y - h / 2, x + w / 2, y + h / 2)
+            wing = shapely.box(x, y, x + w / 2 + 1, y + h / 2 + 1) if rng.random() < 0.4 else shapely.Polygon()
+            shapes.append(shapely.affinity.rotate(block.difference(wing), rng.uniform(0, 90)))
+    mask = rasterio.features.rasterize(shapes, grid.shape).astype(np.float32)
+    noise = ndimage.gaussian_filter(rng.standard_normal(grid.shape), 2)
+    return (ndimage.gaussian_filter(mask, 1.5) + 0.1 * noise / noise.std()).clip(0, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("connectivity", [4, 8])
+def test_strips_leave_no_trace_in_straight_outlines(connectivity):
+    p = houses()
+    valid = np.ones_like(p, bool)
+    spec = PolygonSpec(regularize="orthogonal", separate="watershed", simplify=Quantity(0.3), connectivity=connectivity)
+
+    def by(height):
+        return found(cut(height, p, valid), spec=spec, min_area=Quantity(5.0))
+
+    whole = by(900)
+    assert list(whole.columns) == [*FOOTPRINTS, "regularized", "regularized_iou", "geometry"]
+    assert whole["regularized"].mean() > 0.8
+    assert whole["regularized_iou"].isna().tolist() == (~whole["regularized"]).tolist()
+    assert whole["regularized_iou"].min() >= 0.85
+    for height in (7, 256, 777):
+        frame = by(height)
+        assert frame.geometry.to_wkb().tolist() == whole.geometry.to_wkb().tolist()
+        pd.testing.assert_frame_equal(frame, whole, check_exact=True)
+
+
+def test_straight_outlines_are_measured_as_they_are_written():
+    p = houses()
+    frame = found(cut(300, p, np.ones_like(p, bool)), spec=PolygonSpec(regularize="orthogonal"), min_area=Quantity(5.0))
+    raw = found(cut(300, p, np.ones_like(p, bool)), min_area=Quantity(5.0))
+    assert frame["confidence"].tolist() == raw["confidence"].tolist()
+    assert frame["vertices"].sum() < raw["vertices"].sum() / 5
+    np.testing.assert_allclose(frame["area_m2"], frame.geometry.area, rtol=2e-3, atol=0.01)
+    common = frame.geometry.intersection(raw.geometry).area
+    iou = common / (frame.geometry.area + raw.geometry.area - common)
+    straight = frame["regularized"]
+    np.testing.assert_allclose(frame["regularized_iou"][straight], iou[straight], atol=1e-3)
+    assert (frame.geometry[~straight].to_wkb() == raw.geometry[~straight].to_wkb()).all()
+    assert frame.geometry.is_valid.all()
+    overlaps = frame.geometry.area.sum() - frame.geometry.union_all().area
+    assert overlaps < 1e-4 * frame.geometry.area.sum()
+
+
+def test_touching_houses_are_parted():
+    mask = np.zeros((70, 130), np.float32)
+    mask[12:52, 9:53] = mask[14:54, 60:104] = 0.9
+    mask[28:40, 50:62] = 0.8
+    valid = np.ones_like(mask, bool)
+    grid = Grid(UTM.crs, UTM.transform, *mask.shape)
+    assert len(found([(mask, valid)], grid)) == 1
+    two = found([(mask, valid)], grid, PolygonSpec(separate="watershed"))
+    assert len(two) == 2
+    assert two.geometry.iloc[0].distance(two.geometry.iloc[1]) == pytest.approx(0.3)
 
 
 def test_radii_in_metres_and_in_pixels():
