@@ -19,6 +19,7 @@ from geoseg.io.scenes import read_toml
 from geoseg.specs import Quantity
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+FROM_MODEL = "the model's"  # what --help shows as the default of a setting that the model file carries
 SOURCES = {
     ParameterSource.COMMANDLINE: "command line",
     ParameterSource.ENVIRONMENT: "environment",
@@ -78,14 +79,23 @@ class Command(click.Command):
     def configuration(self, ctx: click.Context) -> Iterator[str]:
         """The settings of a run as TOML, each with its source behind it."""
         yield f"[{self.name}]"
+        model = _model(ctx)
         for parameter in self.settings():
             name = parameter.name or ""
             value, source = ctx.params.get(name), SOURCES[ctx.get_parameter_source(name) or ParameterSource.DEFAULT]
-            default = getattr(parameter, "show_default", None)
+            if value is None and getattr(parameter, "show_default", None) == FROM_MODEL:
+                value, source = getattr(model, name, None), "model file"
             if value not in (None, (), {}):
                 yield f"{key(parameter)} = {_toml(value)}  # {source}"
-            elif isinstance(default, str):
-                yield f"# {key(parameter)} is not set: {default}"
+
+
+def _model(ctx: click.Context) -> Any:
+    """ModelSpec of the model that a command would use, None where it uses none."""
+    if "model" not in ctx.params or not any(getattr(p, "show_default", None) == FROM_MODEL for p in ctx.command.params):
+        return None
+    from geoseg.models.runtimes import bundled, read_spec
+
+    return read_spec(ctx.params["model"] or bundled())
 
 
 def command(function: Callable[..., Any]) -> Command:

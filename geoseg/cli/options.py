@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from geoseg.cli.bar import Bar
-from geoseg.cli.command import session, typed
+from geoseg.cli.command import FROM_MODEL, session, typed
 from geoseg.errors import GeosegError
 from geoseg.io.scenes import expand
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
@@ -164,7 +164,7 @@ def gather(name: str, spec: type, *options: Decorator) -> Decorator:
     return decorate
 
 
-MODELS = {"show_default": "the model's"}
+MODELS = {"show_default": FROM_MODEL}
 inference = (
     setting(PredictSpec, "tile_size", "Pixels a side of the windows.  [default: the runtime's]", type=int),
     setting(PredictSpec, "overlap", "Pixels shared by neighbouring windows.  [default: an eighth]", type=int),

@@ -9,6 +9,7 @@ import pytest
 
 from geoseg.cli import main
 from geoseg.cli.options import fractions, numbers
+from geoseg.specs import ModelSpec
 
 
 @pytest.fixture
@@ -18,11 +19,11 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def shown(capsys: pytest.CaptureFixture[str], *args: str) -> dict[str, tuple[object, str]]:
-    """Settings of `geoseg tile ARGS --print-config`: value and source by name."""
-    assert main.run(["tile", *args, "--print-config"]) == 0
+def shown(capsys: pytest.CaptureFixture[str], *args: str, command: str = "tile") -> dict[str, tuple[object, str]]:
+    """Settings of `geoseg COMMAND ARGS --print-config`: value and source by name."""
+    assert main.run([command, *args, "--print-config"]) == 0
     text = capsys.readouterr().out
-    values = tomllib.loads(text)["tile"]
+    values = tomllib.loads(text)[command]
     sources = {line.split(" = ")[0]: line.split("  # ")[1] for line in text.splitlines() if " = " in line}
     return {name: (value, sources[name]) for name, value in values.items()}
 
@@ -48,6 +49,18 @@ def test_a_table_beats_the_top(config: Path, capsys) -> None:
 def test_the_configuration_may_come_from_the_environment(config: Path, capsys, monkeypatch) -> None:
     monkeypatch.setenv("GEOSEG_CONFIG", str(config))
     assert shown(capsys)["overlap"] == (10, "config")
+
+
+def test_what_the_model_says_is_shown_as_its_own(tmp_path: Path, capsys) -> None:
+    torch = pytest.importorskip("torch")
+    from geoseg.models.modelfile import save
+
+    save(tmp_path / "m.safetensors", ModelSpec("cnn", threshold=0.35, min_area=7.5), {"weight": torch.zeros(3, 2)})
+    model = ["-m", str(tmp_path / "m.safetensors")]
+    settings = shown(capsys, *model, command="extract")
+    assert settings["threshold"] == (0.35, "model file")
+    assert settings["min-area"] == (7.5, "model file")
+    assert shown(capsys, *model, "--threshold", "0.6", command="extract")["threshold"] == (0.6, "command line")
 
 
 def test_what_is_printed_can_be_read_back(tmp_path: Path, capsys) -> None:
