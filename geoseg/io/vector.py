@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -22,6 +23,7 @@ from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.io.output import atomic, check_output, remove
 from geoseg.io.sinks import OgrSink, ParquetSink, Sink
 from geoseg.io.spacenet_csv import read_spacenet
+from geoseg.io.style import embed, graduated
 
 LAYER = "footprints"
 # Columns of every layer of footprints we write, with their Arrow types
@@ -200,12 +202,14 @@ def create_vector(
     dst_crs: str | CRS | None = None,
     overwrite: bool = False,
     metadata: Mapping[str, str] | None = None,
+    style: str | None = None,
 ) -> Iterator[FootprintWriter]:
     """A layer to write batches of polygons into; it appears under ``path`` when the block ends, or not at all.
 
     Batches come in ``crs`` and are written in ``dst_crs`` (longitude and latitude for GeoJSON). ``columns`` maps names to
     Arrow types; a layer without features has them too, where the format can say so. ``metadata`` goes into GeoPackage
-    and GeoParquet. Raises UsageError (format, CRS) and OutputError.
+    and GeoParquet, and into a GeoPackage a ``style``, the QML that QGIS draws the layer with; layers with a confidence are
+    coloured by it if there is no other. Raises UsageError (format, CRS) and OutputError.
     """
     kind = format_of(path, format)
     to = _target(kind, crs, dst_crs)
@@ -221,6 +225,8 @@ def create_vector(
             yield FootprintWriter(path, sink, columns, crs, to)
             with _writing(path):
                 sink.close()
+                if kind == "gpkg" and (style or "confidence" in columns):
+                    embed(temporary, layer or LAYER, style or graduated())
         except BaseException:
             sink.abort()
             raise
@@ -230,7 +236,7 @@ def create_vector(
 def _writing(path: Path | str) -> Iterator[None]:
     try:
         yield
-    except (RuntimeError, OSError, pa.ArrowException) as error:
+    except (RuntimeError, OSError, pa.ArrowException, sqlite3.Error) as error:
         full = "full" in str(error).lower() or "no space" in str(error).lower()
         raise OutputError(f"{path}: {'the disk is full' if full else f'could not be written: {error}'}") from error
 

@@ -87,7 +87,10 @@ def test_geopackage_by_sqlite(tmp_path):
     with sqlite3.connect(tmp_path / "out.gpkg") as database:
         query = lambda sql: database.execute(sql).fetchall()  # noqa: E731
         assert query("PRAGMA user_version") == [(10200,)]
-        assert query("SELECT table_name, data_type, srs_id FROM gpkg_contents") == [("footprints", "features", 32645)]
+        assert query("SELECT table_name, data_type, srs_id FROM gpkg_contents") == [
+            ("footprints", "features", 32645),
+            ("layer_styles", "attributes", 0),
+        ]
         assert query("SELECT geometry_type_name FROM gpkg_geometry_columns") == [("MULTIPOLYGON",)]
         assert "abc" in query("SELECT metadata FROM gpkg_metadata")[0][0]
         assert query("SELECT count(*) FROM rtree_footprints_geom") == [(3,)]
@@ -145,7 +148,7 @@ def test_a_shapefile_is_all_of_its_files(tmp_path):
 def test_another_crs_layer_and_format(tmp_path):
     with create_vector(tmp_path / "out.dat", UTM, format="GPKG", layer="houses", dst_crs="EPSG:3857") as out:
         out.write(batch())
-    assert pyogrio.list_layers(tmp_path / "out.dat").tolist() == [["houses", "MultiPolygon"]]
+    assert pyogrio.list_layers(tmp_path / "out.dat").tolist()[0] == ["houses", "MultiPolygon"]
     found = read_footprints(tmp_path / "out.dat", layer="houses")
     assert found.crs.to_epsg() == 3857
     assert found.geometry.to_numpy()[1].equals_exact(shapely.multipolygons([batch().to_crs(3857).geometry[1]]), 1e-6)
