@@ -24,6 +24,7 @@ COMMANDS = (
     "extract",
     "tile",
     "rasterize",
+    "prepare",
     "train",
     "predict",
     "stitch",
