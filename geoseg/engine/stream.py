@@ -28,6 +28,8 @@ Strip = tuple[int, np.ndarray, np.ndarray]
 # A scene within this factor of the model's GSD is read as it is: networks are trained to bear more
 GSD_TOLERANCE = 1.2
 MAX_ENLARGEMENT = 4.0
+# Finished rows leave in strips this high: whoever waits in a queue then holds little, however wide the scene
+STRIP_ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -107,17 +109,20 @@ def strips(
     blender = StripBlender(shape, plan.tiling, channels=runtime.spec.channels, margin=plan.margin)
     band = np.zeros((plan.tiling.size, shape[1]), bool)
 
-    def finish() -> Strip:
+    def finish() -> Iterator[Strip]:
         with clock("blend"):
-            row, probability = blender.finish_row()
-            return row, probability, band[: probability.shape[1]].copy()
+            first, probability = blender.finish_row()
+            valid = band[: probability.shape[1]].copy()
+        for row in range(0, len(valid), STRIP_ROWS):
+            rows = slice(row, row + STRIP_ROWS)
+            yield first + row, probability[:, rows], valid[rows]
 
     for batch in _batched(ahead(_windows(scene, plan, area, clock)), batch_size):
         with clock("forward"):
             results = _forward(runtime, batch, tta)
         for (tile, _, valid), result in zip(batch, results, strict=True):
             while blender.row < tile.row:
-                yield finish()
+                yield from finish()
             window = tile.window
             band[: window.height, window.col_off : window.col_off + window.width] = valid
             if result is not None:
@@ -125,7 +130,7 @@ def strips(
                     blender.add(tile, result)
             advance(1)
     while not blender.done:
-        yield finish()
+        yield from finish()
 
 
 Read = tuple[Tile, np.ndarray | None, np.ndarray]

@@ -41,10 +41,17 @@ class FCN8s(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         pool3 = self.pool3(image)
         pool4 = self.pool4(pool3)
-        coarse = self.classifier(self.pool5(pool4))
+        coarse = self._classify(self.pool5(pool4))
         middle = self.up2(coarse) + self.score4(pool4 * 0.01)
         fine = self.up4(middle) + self.score3(pool3 * 0.0001)
         return self.up8(fine)
+
+    def _classify(self, pool5: torch.Tensor) -> torch.Tensor:
+        if min(pool5.shape[-2:]) > 2:
+            return self.classifier(pool5)
+        # oneDNN's bfloat16 gradient of a 7x7 kernel on a map of 2x2 reads memory that nobody wrote (torch 2.15): NaN at times
+        with torch.autocast(pool5.device.type, enabled=False):
+            return self.classifier(pool5.float())
 
 
 def _bilinear(channels: int, factor: int) -> nn.ConvTranspose2d:

@@ -105,7 +105,7 @@ def _openvino_model(path: Path) -> tuple[Any, ModelSpec]:
     except RuntimeError as error:
         raise ModelError(f"{path}: cannot be read as ONNX") from error
     info = model.get_rt_info()
-    metadata = info["framework"] if "framework" in info else {}
+    metadata = info["framework"] if "framework" in info else {}  # noqa: SIM401 (openvino's map has no get)
     return model, _spec_of({str(key): str(entry.value) for key, entry in metadata.items()}, path)
 
 

@@ -86,6 +86,20 @@ def test_fcn8s_starts_as_bilinear_interpolation() -> None:
     assert torch.allclose(out[..., 8:-8, 8:-8], expected[..., 8:-8, 8:-8], atol=1e-5)
 
 
+def test_fcn8s_gradients_are_finite_in_bfloat16_on_the_smallest_crops() -> None:
+    """A crop of 64 pixels ends as a map of 2x2. Stale memory full of NaN shows whether a kernel reads what nobody wrote."""
+    network = build(ModelSpec("fcn8s", options=(("hidden", 32),))).network.to(memory_format=torch.channels_last).train()
+    for seed in range(12):
+        torch.manual_seed(seed)
+        stale = [torch.full((500_000,), float("nan")) for _ in range(3)]
+        del stale
+        with torch.autocast("cpu", torch.bfloat16):
+            out = network._classify(torch.rand(2, 512, 2, 2).to(memory_format=torch.channels_last))
+        network.zero_grad()
+        out.float().mean().backward()
+        assert all(p.grad.isfinite().all() for p in network.classifier.parameters())
+
+
 @pytest.mark.parametrize("spec", [ModelSpec("nonesuch"), ModelSpec("unet", "nonesuch"), ModelSpec("cnn", options=(("x", 1),))])
 def test_unknown_names_are_usage_errors(spec: ModelSpec) -> None:
     with pytest.raises(UsageError):

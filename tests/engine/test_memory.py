@@ -1,0 +1,53 @@
+"""Memory does not grow with the scene: peaks of whole processes, as the operating system counted them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rasterio.windows import Window
+
+from geoseg.io.raster import create_raster
+from tests.scenes import buildings, grid, picture, red_model
+
+pytest.importorskip("onnx")
+WATCHED = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def peak(*command: str) -> float:
+    """Peak resident memory of a geoseg command in MB."""
+    called = [sys.executable, "-c", WATCHED, sys.executable, "-m", "geoseg", *command]
+    done = subprocess.run(called, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return int(done.stderr.split()[-1]) / 1024
+
+
+def write_large(path: Path, height: int, width: int) -> None:
+    band = picture(buildings(370, width))
+    with create_raster(path, grid(height, width), count=3) as out:
+        for row in range(0, height, 370):
+            rows = min(370, height - row)
+            out.write(np.ascontiguousarray(band[:, :rows]), window=Window(0, row, width, rows))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["predict", "extract"])
+def test_the_peak_does_not_grow_with_the_scene(verb: str, tmp_path: Path) -> None:
+    """Six times the rows cost nothing but noise: no array, and no list, of the scene's length."""
+    model = red_model(tmp_path / "red.onnx")
+    peaks = []
+    for height in (4000, 24_000):
+        write_large(tmp_path / "scene.tif", height, 3100)
+        output = tmp_path / f"{height}.{'tif' if verb == 'predict' else 'gpkg'}"
+        options = ["-m", str(model), "--tile-size", "512"]
+        peaks.append(peak(verb, str(tmp_path / "scene.tif"), "-o", str(output), *options))
+        (tmp_path / "scene.tif").unlink()
+    assert peaks[1] < 500 and peaks[1] / peaks[0] < 1.15, peaks
