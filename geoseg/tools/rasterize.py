@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
 # Rows and columns burned at a time: whole blocks of the output, and large beside the widths that windows have to share.
-BLOCKS = 2048
+BLOCKS = 1024
 BLOCK = 256
 # Pixels a width may have, lest a window be all surroundings.
 WIDEST = 1000
