@@ -259,7 +259,8 @@ def create_raster(
                     _check_whole(temporary, path, options)
                 elif png:
                     # at GDAL's level 6 imagery takes twice the time and not a byte less
-                    chosen = {"ZLEVEL": 2, "WORLDFILE": "NO" if grid.transform.is_identity else "YES"}
+                    placed = "NO" if grid.transform.is_identity else "YES"
+                    chosen = {"ZLEVEL": 2, "WORLDFILE": placed, "WRITE_METADATA_AS_TEXT": "YES"}
                     rasterio.shutil.copy(draft, temporary, driver="PNG", **chosen | _upper(options))
             except (RasterioError, CPLE_BaseError) as error:
                 raise OutputError(f"{path}: could not be written: {' '.join(str(error).split())}") from error

@@ -222,7 +222,7 @@ def _convert(
                     copy(picture.pair.image, folder / image)
                 else:
                     _write(folder / image, chip, stretch)
-                write_array(folder / mask, labels(window, chip.valid), chip.grid)
+                write_array(folder / mask, labels(window, chip.valid), chip.grid, tags=truth.tags)
             yield {
                 "id": name,
                 "scene": picture.pair.scene or picture.name,

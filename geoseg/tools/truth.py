@@ -77,6 +77,11 @@ class Truth:
             self._burner = key, Burner(np.concatenate(found))
         return self._burner[1]
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """What a mask says of itself: that it holds classes, and their names."""
+        return {"GEOSEG_KIND": "classes", "GEOSEG_CLASSES": ",".join(self.legend.classes)}
+
     def warnings(self) -> list[str]:
         """What had to be done to labels, and which hold more than the legend knows."""
         unknown = {path: count for path, count in self._unknown.items() if count}

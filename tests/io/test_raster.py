@@ -441,3 +441,9 @@ def test_pictures_warn_of_nothing(tmp_path):
         read_array(tmp_path / "a.png")
         with open_scene(tmp_path / "a.png", like=Grid(None, Affine.identity(), 180, 280)) as scene:
             scene.read()
+
+
+def test_the_tags_of_a_png_stay(tmp_path):
+    write_array(tmp_path / "m.png", noise(1), tags={"GEOSEG_KIND": "classes", "GEOSEG_CLASSES": "sky,road"})
+    with open_scene(tmp_path / "m.png") as scene:
+        assert scene.tags == {"GEOSEG_KIND": "classes", "GEOSEG_CLASSES": "sky,road"}

@@ -83,6 +83,15 @@ def test_kitti_road_colours_become_road_and_void(tmp_path: Path) -> None:
     assert report.splits == {"train": 3, "val": 3, "test": 3}  # one of each category in each
 
 
+def test_masks_name_their_classes_and_void(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prepare.run("camvid", camvid(tmp_path / "root"), tmp_path / "chips", PrepareSpec())
+    mask = str(tmp_path / "chips" / "masks" / "0001TP_001.png")
+    assert run(["evaluate", mask, mask, "--json"]) == 0
+    pixel = json.loads(capsys.readouterr().out)["pixel"]
+    assert [*pixel["classes"]] == [*read_index(tmp_path / "chips").info.classes]
+    assert pixel["mean_iou"] == 1
+
+
 @pytest.mark.slow
 def test_photos_go_the_whole_way(tmp_path: Path) -> None:
     pytest.importorskip("torch")
