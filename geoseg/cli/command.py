@@ -174,9 +174,10 @@ def _every_setting(ctx: click.Context) -> set[str]:
 
 
 def _text(value: Any, parameter: click.Parameter) -> Any:
-    """A list for a parameter that takes one value is what one would type: joined by commas."""
-    single = parameter.nargs == 1 and not getattr(parameter, "multiple", False)
-    return ",".join(map(str, value)) if isinstance(value, list) and single else value
+    """A list for a parameter that takes one value is what one would type: joined by commas. One value may stand for several."""
+    if getattr(parameter, "multiple", False):
+        return value if isinstance(value, list) else [value]
+    return ",".join(map(str, value)) if isinstance(value, list) and parameter.nargs == 1 else value
 
 
 def typed(value: Any) -> Any:

@@ -73,6 +73,14 @@ def test_what_is_printed_can_be_read_back(tmp_path: Path, capsys) -> None:
     assert again["bands"] == ([3, 1, 2], "config")
 
 
+@pytest.mark.parametrize("text", ['["boundary:1", "contact"]', '"boundary:1, contact"'])
+def test_an_option_that_repeats_takes_a_list_or_one_value(text: str, tmp_path: Path, capsys) -> None:
+    (tmp_path / "masks.toml").write_text(f"[rasterize]\nkind = {text}\n")
+    args = ["rasterize", "f.gpkg", "--like", "a.tif", "-o", "m.tif", "--config", str(tmp_path / "masks.toml"), "--print-config"]
+    assert main.run(args) == 0
+    assert 'kind = ["boundary:1", "contact"]  # config' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
