@@ -26,6 +26,7 @@ import numpy as np
 import shapely
 from affine import Affine
 
+from geoseg.core.common import common_area
 from geoseg.core.measure import centres
 from geoseg.core.polygons import gather
 from geoseg.core.walls import SLANTED, Walls, joined, straighten
@@ -35,7 +36,7 @@ LOWEST_IOU = 0.85
 # Break points: metres, but at least so many pixels (a slanted wall's steps are a pixel deep) and at most this share of a side
 _BREAK, _BREAK_PIXELS, _BREAK_SHARE = 0.6, 1.2, 0.08
 # Walls shorter than this go
-_SHORT, _SHORT_PIXELS, _SHORT_SHARE = 1.5, 3.0, 0.2
+_SHORT, _SHORT_PIXELS, _SHORT_SHARE = 1.0, 3.0, 0.12
 # Degrees off the nearer direction at which a wall still counts as along it, and from which it may stand at a slant
 _ALONG, _SLANT = 15.0, 20.0
 _SLANT_SHARE = 0.25
@@ -257,7 +258,7 @@ def _judged(raw: np.ndarray, made: np.ndarray, tried: np.ndarray) -> Regular:
     beyond = np.abs(shapely.bounds(made) - shapely.bounds(raw)).max(1, initial=0)
     sound = tried & shapely.is_valid(made) & (beyond <= REACH)
     iou = np.full(len(raw), np.nan)
-    common = shapely.area(shapely.intersection(raw[sound], made[sound]))
+    common = common_area(raw[sound], made[sound])
     iou[sound] = common / (shapely.area(raw[sound]) + shapely.area(made[sound]) - common)
     good = sound & (np.nan_to_num(iou) >= LOWEST_IOU)
     return Regular(np.where(good, made, raw), np.where(good, iou, np.nan))
