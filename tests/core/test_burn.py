@@ -9,7 +9,9 @@ from rasterio.features import rasterize
 from rasterio.windows import Window
 
 from geoseg.core.burn import Burner, burn, repair
+from geoseg.core.footprints import place
 from geoseg.core.grid import Grid
+from geoseg.core.polygons import trace
 
 GRID = Grid(CRS.from_epsg(32736), Affine(0.5, 0, 512_000.25, 0, -0.5, 9_300_000.75), 37, 61)
 
@@ -124,6 +126,18 @@ def test_windows_agree_with_the_whole(geometry, height, width, all_touched):
             part = whole[row : row + height, col : col + width]
             window = Window(col, row, part.shape[1], part.shape[0])
             np.testing.assert_array_equal(burner.burn(GRID.window(window)), part)
+
+
+@settings(max_examples=50, deadline=None)
+@given(layers(), st.booleans(), st.sampled_from([4, 8]))
+def test_what_is_traced_burns_to_the_same_mask(geometry, all_touched, connectivity):
+    """Burn, trace, burn: nothing is lost or moved, whatever was burned first."""
+    labels = burn(geometry, GRID, all_touched=all_touched)
+    outlines = [found.geometry for found in trace([(labels > 0, None)], connectivity)]
+    footprints = place(np.concatenate([np.empty(0, object), *outlines]), GRID.transform)
+    np.testing.assert_array_equal(burn(footprints, GRID), labels)
+    if connectivity == 4:  # outlines along the borders of pixels touch no others
+        np.testing.assert_array_equal(burn(footprints, GRID, all_touched=True), labels)
 
 
 def test_a_window_only_sees_its_footprints():
