@@ -65,7 +65,7 @@ def open_classes(path: str, grid: Grid, threshold: float | None, warnings: list[
     with open_scene(path, like=grid) as scene:
         if scene.grid != scene.source:
             warnings.append(f"{path}: lies on another grid, read by nearest neighbour")
-        if scene.dtype.startswith("float") or scene.dataset.scales[0] != 1:
+        if scene.dtype.startswith("float") or _scale(scene) != 1:
             own = _number(scene, "GEOSEG_THRESHOLD", ModelSpec.threshold)
             yield _most_probable(scene) if scene.bands > 1 else _probabilities(scene, own if threshold is None else threshold)
         else:
@@ -104,7 +104,7 @@ def _traced(
 
 
 def _probabilities(scene: Scene, threshold: float) -> Classes:
-    scale = np.float32(scene.dataset.scales[0])
+    scale = np.float32(_scale(scene))
 
     def scores(first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
         chip = scene.read(_rows(scene.grid, first, last), (1,))
@@ -116,6 +116,13 @@ def _probabilities(scene: Scene, threshold: float) -> Classes:
 
     min_area = _number(scene, "GEOSEG_MIN_AREA", ModelSpec.min_area)
     return Classes(read, lambda: _traced(scene, scores, threshold, min_area))
+
+
+def _scale(scene: Scene) -> float:
+    """What stored values are multiplied by; a PNG of probabilities cannot say so itself."""
+    scale = float(scene.dataset.scales[0])
+    coded = scale == 1 and scene.dtype == "uint8" and scene.tags.get("GEOSEG_KIND") == "probability"
+    return 1 / 254 if coded else scale
 
 
 def _most_probable(scene: Scene) -> Classes:

@@ -34,7 +34,7 @@ def pixel_scores(matrix: np.ndarray, outlines: Mapping[int, Counts], names: Mapp
         building = counts[1]
         out = {"tp": building.tp, "fp": building.fp, "fn": building.fn, "tn": building.tn} | _ratios(building)
         out["boundary_iou"] = outlines[1].iou
-        names = {0: "background", 1: "building"}
+        names = {0: "background", 1: "building"} | dict(names)
     else:
         buildings = [row for label, row in rows.items() if label > 0]
         out = {name: float(np.mean([row[name] for row in rows.values()])) for name in RATIOS}

@@ -135,3 +135,12 @@ def test_a_threshold_does_not_apply_to_classes(tmp_path):
     write_array(tmp_path / "m.tif", image(((2, 6), (20, 30), 1)), GRID)
     whole, _, warnings = classes_of(tmp_path / "m.tif", threshold=0.9)
     assert whole[3, 25] == 1 and "does not apply" in warnings[0]
+
+
+def test_a_png_of_probabilities(tmp_path):
+    tags = {"GEOSEG_KIND": "probability", "GEOSEG_THRESHOLD": "0.4"}
+    stored = image(((2, 6), (20, 30), 102), ((2, 6), (10, 20), 101), ((10, 12), (3, 9), 255))
+    write_array(tmp_path / "p.png", stored, GRID, tags=tags, nodata=255)
+    whole, opened, _ = classes_of(tmp_path / "p.png")
+    assert (whole[3, 25], whole[3, 15], whole[11, 5]) == (1, 0, VOID)
+    assert opened.present == (0, 1)

@@ -54,3 +54,10 @@ def test_limits():
     for name in ("ap", "classes", "other.f1"):
         with pytest.raises(UsageError, match=f"{name} was not measured"):
             missed(pixel, found, {name: 0.5})
+
+
+def test_two_classes_keep_their_names():
+    matrix = np.array([[5, 1], [2, 8]])
+    outlines = {1: Counts(3, 1, 0, 9)}
+    assert [*pixel_scores(matrix, outlines, {0: "background", 1: "lane"})["classes"]] == ["background", "lane"]
+    assert [*pixel_scores(matrix, outlines, {})["classes"]] == ["background", "building"]
