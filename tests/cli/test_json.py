@@ -24,6 +24,7 @@ LINES = [
     ("polygonize mask.tif -o footprints.gpkg", {"footprints", "area_m2"}),
     ("tile scene.tif -o chips --size 64 --labels footprints.gpkg", {"chips"}),
     ("rasterize footprints.gpkg --like scene.tif -o burned.tif", set()),
+    ("prepare folder chips -o prepared --size 64", {"chips", "skipped", "splits", "classes", "pixels"}),
     ("stitch chips/images -o mosaic.tif", set()),
     ("evaluate burned.tif mask.tif", {"pixel", "object"}),
     ("evaluate footprints.gpkg footprints.gpkg", {"pixel", "object"}),
