@@ -36,6 +36,7 @@ from geoseg.specs import ChipSpec
 @click.option("--stride", type=click.IntRange(1), help="Pixels from one chip to the next, instead of --overlap.")
 @click.option("--labels", type=options.FILE, help="Footprints or mask to burn beside the chips; or a folder of them.")
 @options.aoi
+@options.creation_options
 @options.jobs
 @options.overwrite
 def tile(spec: ChipSpec, stride: int | None, as_json: bool, **arguments: Any) -> None:

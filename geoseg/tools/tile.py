@@ -80,11 +80,13 @@ def run(
     labels: Path | None = None,
     aoi: Path | None = None,
     jobs: int = 1,
+    creation_options: dict[str, str] | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> TileReport:
     """Cut ``scenes`` into the folder ``output``: ``images/``, ``masks/`` and ``index.parquet``.
 
+    ``creation_options`` are GDAL's, for the images alone: what suits imagery, JPEG say, would spoil masks.
     With ``spec.split_by`` block or scene no pixel of a scene lies in chips of two splits: train chips that overlap val or test
     chips are dropped, and val chips that overlap test chips. Raises UnsuitableError where the scenes differ in bands, dtype or
     georeference, where labels do not meet them, or where no tile holds data.
@@ -96,7 +98,8 @@ def run(
         stretch = _stretch(sources, spec, progress)
         for name in ("images", "masks") if labels else ("images",):
             (folder / name).mkdir()
-        cuts, warnings = _cut_all(sources, folder, spec, stretch, jobs, progress)
+        way = partial(_cut, folder=folder, spec=spec, stretch=stretch, options=creation_options)
+        cuts, warnings = _cut_all(sources, way, jobs, progress)
         chips, leaks = _splits(cuts, spec)
         for cut in leaks if spec.split_by != "random" else ():
             for path in _paths(cut.source, cut.tile, spec):
@@ -197,15 +200,13 @@ def _stretch(sources: list[_Source], spec: ChipSpec, progress: Progress) -> Stre
 # Cutting
 
 
-def _cut_all(
-    sources: list[_Source], folder: Path, spec: ChipSpec, stretch: Stretch | None, jobs: int, progress: Progress
-) -> tuple[list[_Cut], tuple[str, ...]]:
+def _cut_all(sources: list[_Source], way: partial[Any], jobs: int, progress: Progress) -> tuple[list[_Cut], tuple[str, ...]]:
     """Write the chips of all tiles that hold enough data; returns them in the order of the tiles, and warnings."""
     groups = [replace(each, tiles=each.tiles[i : i + GROUP]) for each in sources for i in range(0, len(each.tiles), GROUP)]
     advance = progress("cut", sum(len(group.tiles) for group in groups))
     cuts: list[_Cut] = []
     warnings: dict[str, None] = {}
-    with closing(_map(partial(_cut, folder=folder, spec=spec, stretch=stretch), groups, jobs)) as results:
+    with closing(_map(way, groups, jobs)) as results:
         for group, (found, said) in zip(groups, results, strict=True):
             cuts += [_Cut(group, tile, valid) for tile, valid in found]
             warnings |= dict.fromkeys(said)
@@ -241,7 +242,7 @@ def _map(cut: partial[Any], groups: list[_Source], jobs: int) -> Generator[Any, 
 
 
 def _cut(
-    source: _Source, *, folder: Path, spec: ChipSpec, stretch: Stretch | None
+    source: _Source, *, folder: Path, spec: ChipSpec, stretch: Stretch | None, options: dict[str, str] | None
 ) -> tuple[list[tuple[Tile, float]], list[str]]:
     """Cut the tiles of one group; returns those written with their share of data, and warnings."""
     found: list[tuple[Tile, float]] = []
@@ -256,7 +257,7 @@ def _cut(
             if not chip.valid.any() or (~chip.valid).mean() > spec.max_nodata:
                 continue
             image, mask = _paths(source, tile, spec)
-            _write(folder / image, chip, scene, stretch)
+            _write(folder / image, chip, scene, stretch, options)
             if labels:
                 label = np.where(chip.valid, labels(tile.window), IGNORE).astype("uint8")
                 write_array(folder / mask, label, chip.grid)
@@ -270,12 +271,13 @@ def _paths(source: _Source, tile: Tile, spec: ChipSpec) -> tuple[str, str]:
     return f"images/{name}", f"masks/{name}"
 
 
-def _write(path: Path, chip: Chip, scene: Scene, stretch: Stretch | None) -> None:
+def _write(path: Path, chip: Chip, scene: Scene, stretch: Stretch | None, options: dict[str, str] | None) -> None:
     image = to_uint8(chip.image, stretch) if stretch else chip.image
     nodata = None if stretch else scene.nodata
     if nodata is not None:
         image = np.where(chip.valid, image, np.asarray(nodata, image.dtype))
-    with create_raster(path, chip.grid, count=len(image), dtype=str(image.dtype), nodata=nodata) as out:
+    keywords: dict[str, Any] = {"nodata": nodata, "options": options}
+    with create_raster(path, chip.grid, count=len(image), dtype=str(image.dtype), **keywords) as out:
         out.write(image)
         if nodata is None and not chip.valid.all() and path.suffix == ".tif":
             out.write_mask(chip.valid)

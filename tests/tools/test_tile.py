@@ -432,6 +432,16 @@ def test_masks_beside_the_chips(tmp_path):
     ]
 
 
+def test_creation_options_are_for_images_alone(tmp_path):
+    write_array(tmp_path / "mask.tif", np.ones((1, *GRID.shape), np.uint8), GRID)
+    options = {"COMPRESS": "DEFLATE", "INTERLEAVE": "BAND"}
+    paths = [scene(tmp_path / "a.tif")]
+    tile.run(paths, tmp_path / "out", ChipSpec(size=32), labels=tmp_path / "mask.tif", creation_options=options, jobs=2)
+    image, mask = (next((tmp_path / "out" / name).iterdir()) for name in ("images", "masks"))
+    assert (plain(image)[1].compress, plain(image)[1].interleave) == ("deflate", "band")
+    assert plain(mask)[1].compress == "zstd"
+
+
 def test_a_mask_raster_of_another_crs(tmp_path):
     truth = burn([ground(60, 10, 120, 50)], GRID)
     west, south, east, north = transform_bounds(UTM.to_wkt(), "EPSG:4326", *GRID.bounds)
