@@ -82,6 +82,20 @@ def test_the_columns_and_what_they_hold(model: Path, scene: Path, tmp_path: Path
         assert "red.onnx" in str(database.execute("select metadata from gpkg_metadata").fetchall())
 
 
+def test_straight_and_parted_whatever_the_windows(model: Path, scene: Path, tmp_path: Path) -> None:
+    spec = PolygonSpec(min_area=Quantity(0.0), regularize="orthogonal", separate="watershed")
+    layers = []
+    for name, windows in {"tiled": SPEC, "whole": PredictSpec(tile_size=416, overlap=0, precision="fp32")}.items():
+        out = tmp_path / f"{name}.gpkg"
+        extract.run([str(scene)], out, windows, spec, model=model)
+        layers.append(gpd.read_file(out, layer="footprints"))
+    tiled, whole = layers
+    assert tiled.drop(columns="confidence").equals(whole.drop(columns="confidence"))
+    assert whole["regularized"].mean() > 0.5
+    assert whole["regularized_iou"].notna().tolist() == whole["regularized"].tolist()
+    assert whole.is_valid.all()
+
+
 def test_mercator_areas_are_ground_areas(model: Path, tmp_path: Path) -> None:
     """EPSG:3857 at 60 degrees north is twice as long and four times as large as the ground."""
     on = grid(*MASK.shape, epsg=3857, gsd=0.6)
