@@ -10,6 +10,7 @@ import torch
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from geoseg.core.metrics import class_counts, mean_iou, pixel_accuracy
+from geoseg.errors import UnsuitableError
 from geoseg.models.registry import Segmenter
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.augment import IGNORE, PRESETS, Colour
@@ -58,7 +59,12 @@ class SegmentationModule(L.LightningModule):
         image, mask = batch
         if self.colour:
             image = self.colour(image)
-        loss = self.loss(self(image), mask)
+        loss: torch.Tensor = self.loss(self(image), mask)
+        if not loss.isfinite():
+            raise UnsuitableError(
+                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}, batch {batch_idx + 1}",
+                "lower --lr, or take --precision fp32",
+            )
         self._losses.append(loss.detach())
         return loss
 

@@ -128,6 +128,13 @@ def test_what_cannot_be_trained_on_is_refused(folder: Path, tmp_path: Path) -> N
     assert not out.exists()
 
 
+def test_a_loss_that_is_no_number_stops_the_run(folder: Path, tmp_path: Path) -> None:
+    wild = TrainSpec(**{**vars(SPEC), "lr": 1e30, "schedule": "constant"})
+    with pytest.raises(UnsuitableError, match=r"the loss became nan in epoch 1, batch \d"):
+        train.run([str(folder / "chips")], tmp_path / "m.safetensors", wild)
+    assert not (tmp_path / "m.safetensors").exists()
+
+
 def test_without_a_val_split_the_last_epoch_is_kept_and_said_so(folder: Path, tmp_path: Path) -> None:
     chips = tmp_path / "chips"
     tile.run([str(folder / "scene.tif")], chips, ChipSpec(size=128, split=(1, 0, 0)), labels=folder / "mask.tif")
