@@ -32,4 +32,7 @@ def read(layout: str, root: Path, **settings: str | None) -> Dataset:
     given = {name: value for name, value in settings.items() if value is not None}
     for name in given.keys() - set(takes):
         raise UsageError(f"--{name} is not for the layout {layout}")
-    return reader(root, **given)
+    dataset = reader(root, **given)
+    if not dataset.pairs:
+        raise InputError(f"{root}: holds no pair of picture and labels")
+    return dataset

@@ -76,6 +76,13 @@ def test_a_long_list_ends(tmp_path: Path) -> None:
         datasets.read("folder", tmp_path)
 
 
+def test_a_folder_without_pictures(tmp_path: Path) -> None:
+    touch(tmp_path, "labels/footprints.gpkg")
+    (tmp_path / "images").mkdir()
+    with pytest.raises(InputError, match="lacks pictures in images/"):
+        datasets.read("folder", tmp_path)
+
+
 def test_folders_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="lacks images/; masks/"):
         datasets.read("folder", tmp_path)

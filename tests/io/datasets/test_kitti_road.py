@@ -51,6 +51,13 @@ def test_labels_that_are_missing(tmp_path: Path) -> None:
         datasets.read("kitti-road", tree(tmp_path, ROADS[0]))
 
 
+def test_photos_of_which_none_is_wanted(tmp_path: Path) -> None:
+    tree(tmp_path, *ROADS)
+    (tmp_path / "training" / "image_2" / "um_000000.png").unlink()
+    with pytest.raises(InputError, match="holds no pair of picture and labels"):
+        datasets.read("kitti-road", tmp_path, target="lane")
+
+
 def test_folders_that_are_missing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="lacks image_2/; gt_image_2/"):
         datasets.read("kitti-road", tmp_path)
