@@ -26,7 +26,7 @@ from geoseg.specs import TrainSpec
     setting(TrainSpec, "lr", "Highest learning rate."),
     setting(TrainSpec, "weight_decay", "Weight decay of AdamW."),
     setting(TrainSpec, "schedule", "Course of the learning rate.", type=click.Choice(["onecycle", "cosine", "constant"])),
-    setting(TrainSpec, "loss", "auto, bce, ce, dice, focal, lovasz, or a sum such as bce+dice."),
+    setting(TrainSpec, "loss", "auto, bce, ce, dice, focal, lovasz, tversky, or a sum such as bce+0.5*dice."),
     setting(TrainSpec, "augment", "Changes to the chips.", type=click.Choice(["none", "light", "standard", "strong"])),
     setting(TrainSpec, "crop", "Pixels a side of the crops trained on.  [default: 256]", type=int),
     setting(TrainSpec, "gsd", "Metres a pixel to train at.  [default: the chips']", type=float),

@@ -11,14 +11,16 @@ from geoseg.training.augment import IGNORE
 
 
 class SumLoss(nn.Module):
-    """Sum of losses."""
+    """Sum of losses, each times its weight."""
 
-    def __init__(self, *parts: nn.Module) -> None:
+    def __init__(self, parts: list[nn.Module], weights: list[float]) -> None:
         super().__init__()
         self.parts = nn.ModuleList(parts)
+        self.weights = weights
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        return torch.stack([part(logits.float(), mask) for part in self.parts]).sum()
+        logits = logits.float()
+        return torch.stack([w * part(logits, mask) for w, part in zip(self.weights, self.parts, strict=True)]).sum()
 
 
 class BCE(nn.Module):
@@ -33,13 +35,19 @@ class BCE(nn.Module):
 
 
 def build(name: str, channels: int) -> SumLoss:
-    """``bce``, ``ce``, ``dice``, ``focal``, ``lovasz``, sums of them as ``bce+dice``; ``auto`` is (B)CE + dice.
+    """The loss ``name``: one of bce, ce, dice, focal, lovasz, tversky, or a sum such as ``bce+0.5*dice``.
 
-    Raises UsageError for a name it does not know or one that does not fit the number of ``channels``.
+    ``auto`` is (binary) cross entropy plus dice. Tversky weighs misses 0.7 and false alarms 0.3 (Salehi et al. 2017). Raises
+    UsageError for a name it does not know or one that does not fit the number of ``channels``.
     """
     mode = "binary" if channels == 1 else "multiclass"
-    names = (("bce+dice" if channels == 1 else "ce+dice") if name == "auto" else name).split("+")
-    return SumLoss(*(_one(part, mode) for part in names))
+    text = ("bce+dice" if channels == 1 else "ce+dice") if name == "auto" else name
+    terms = [term.rpartition("*") for term in text.split("+")]
+    try:
+        weights = [float(weight) if star else 1.0 for weight, star, _ in terms]
+    except ValueError as error:
+        raise UsageError(f"--loss {name!r} has a weight that is no number", "for example bce+0.5*dice") from error
+    return SumLoss([_one(part.strip(), mode) for _, _, part in terms], weights)
 
 
 def _one(name: str, mode: str) -> nn.Module:
@@ -51,9 +59,13 @@ def _one(name: str, mode: str) -> nn.Module:
         return _LongMask(smp.DiceLoss(mode, ignore_index=IGNORE))
     if name == "focal":
         return _LongMask(smp.FocalLoss(mode, ignore_index=IGNORE))
+    if name == "tversky":
+        return _LongMask(smp.TverskyLoss(mode, ignore_index=IGNORE, alpha=0.3, beta=0.7))
     if name == "lovasz":
         return _LongMask(smp.LovaszLoss(mode, ignore_index=IGNORE))
-    raise UsageError(f"--loss {name!r} is unknown or does not fit", "bce or ce, dice, focal, lovasz, or a sum: bce+dice")
+    raise UsageError(
+        f"--loss {name!r} is unknown or does not fit", "bce or ce, dice, focal, lovasz, tversky, or a sum: bce+dice"
+    )
 
 
 class _LongMask(nn.Module):

@@ -22,7 +22,18 @@ def case(channels: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize(
     ("name", "channels"),
-    [("auto", 1), ("bce", 1), ("dice", 1), ("focal", 1), ("lovasz", 1), ("bce+dice", 1), ("auto", 3), ("ce", 3), ("dice", 3)],
+    [
+        ("auto", 1),
+        ("bce", 1),
+        ("dice", 1),
+        ("focal", 1),
+        ("lovasz", 1),
+        ("tversky", 1),
+        ("bce+dice", 1),
+        ("auto", 3),
+        ("ce", 3),
+        ("dice", 3),
+    ],
 )
 def test_the_truth_costs_less_than_its_opposite(name: str, channels: int) -> None:
     loss = build(name, channels)
@@ -48,7 +59,14 @@ def test_a_batch_without_a_single_label_is_no_error() -> None:
     assert loss.isfinite() and logits.grad is not None and logits.grad.isfinite().all()
 
 
-@pytest.mark.parametrize(("name", "channels"), [("nonesuch", 1), ("ce", 1), ("bce", 3), ("bce+", 1)])
+def test_weights_weigh() -> None:
+    logits, mask = case(1)
+    parts = {name: build(name, 1)(logits, mask) for name in ("bce", "dice")}
+    both = build("2*bce+0.5*dice", 1)(logits, mask)
+    assert torch.allclose(both, 2 * parts["bce"] + 0.5 * parts["dice"])
+
+
+@pytest.mark.parametrize(("name", "channels"), [("nonesuch", 1), ("ce", 1), ("bce", 3), ("bce+", 1), ("x*bce", 1)])
 def test_unknown_losses_are_usage_errors(name: str, channels: int) -> None:
     with pytest.raises(UsageError):
         build(name, channels)
