@@ -36,6 +36,7 @@ class Truth:
         self.legend = legend or _told(pairs, progress)
         self._pixels = np.zeros(256, np.int64)
         self._unknown: Counter[Path] = Counter()
+        self._moved: list[Path] = []
         self._said: dict[str, None] = {}
         self._burner: tuple[tuple[tuple[Path, ...], CRS | None], Burner] | None = None
 
@@ -52,6 +53,8 @@ class Truth:
         path = pair.labels[0]
         with open_scene(path, like=grid) as labels:
             palette = _palette(path, labels)
+            if labels.source != labels.grid:
+                self._moved.append(path)
 
             def read(window: Window, valid: np.ndarray) -> np.ndarray:
                 chip = labels.read(window)
@@ -84,12 +87,14 @@ class Truth:
 
     def warnings(self) -> list[str]:
         """What had to be done to labels, and which hold more than the legend knows."""
+        told = list(self._said)
+        if self._moved:
+            told.append(f"{self._moved[0]}: {len(self._moved)} masks lie on another grid, read by nearest neighbour")
         unknown = {path: count for path, count in self._unknown.items() if count}
-        if not unknown:
-            return list(self._said)
-        first = next(iter(unknown))
-        told = f"{sum(unknown.values())} pixels in {len(unknown)} masks hold labels without a class and are ignored ({first})"
-        return [*self._said, told]
+        if unknown:
+            pixels = f"{sum(unknown.values())} pixels in {len(unknown)} masks"
+            told.append(f"{next(iter(unknown))}: {pixels} hold labels without a class and are ignored")
+        return told
 
     def counted(self) -> dict[str, int]:
         """Pixels of each class and of void."""

@@ -65,6 +65,16 @@ def test_pixels_without_data_are_void(tmp_path: Path) -> None:
     assert truth.counted()["void"] == 10
 
 
+def test_a_mask_of_half_the_size_is_enlarged_and_told(tmp_path: Path) -> None:
+    small = np.arange(60, dtype="uint8").reshape(1, 5, 12) % 2
+    write_array(tmp_path / "m.png", small)
+    truth = Truth(Legend.parse("land,roof"), [], no_progress)
+    with truth.open(pair(tmp_path / "m.png"), Grid(None, Affine.identity(), 10, 24)) as mask:
+        found = mask(Window(0, 0, 24, 10), np.ones((10, 24), bool))
+    np.testing.assert_array_equal(found, small[0].repeat(2, axis=0).repeat(2, axis=1))
+    assert truth.warnings() == [f"{tmp_path / 'm.png'}: 1 masks lie on another grid, read by nearest neighbour"]
+
+
 def test_a_picture_is_no_mask(tmp_path: Path) -> None:
     write_array(tmp_path / "m.png", np.random.default_rng(0).integers(0, 255, (3, 12, 17), "uint8"))
     with pytest.raises(UnsuitableError, match=r"m\.png: is a picture or numbers objects"):
