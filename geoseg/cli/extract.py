@@ -27,6 +27,7 @@ from geoseg.specs import PolygonSpec, PredictSpec
 @options.vector_format
 @options.on_error
 @click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
+@click.option("--append", is_flag=True, help="Add to a GeoPackage what it does not hold yet.")
 @options.overwrite
 def extract(as_json: bool, **arguments: Any) -> None:
     """Find the buildings of scenes and write their footprints.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from pyproj.exceptions import CRSError
 from shapely.errors import GEOSException
 
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
+from geoseg.io.append import Existing
 from geoseg.io.output import atomic, check_output, remove
 from geoseg.io.sinks import OgrSink, ParquetSink, Sink
 from geoseg.io.spacenet_csv import read_spacenet
@@ -172,16 +174,30 @@ def _checked(path: Path, frame: Any) -> gpd.GeoDataFrame:
 class FootprintWriter:
     """Takes GeoDataFrames of one set of columns, one after the other; ``count`` features so far."""
 
-    def __init__(self, path: Path | str, sink: Sink, columns: Mapping[str, str], crs: CRS | None, to: CRS | None) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        sink: Sink,
+        columns: Mapping[str, str],
+        crs: CRS | None,
+        to: CRS | None,
+        existing: Existing | None = None,
+    ) -> None:
         self._path, self._sink, self._columns, self._crs, self._to = path, sink, columns, crs, to
+        self._existing = existing
         self.count = 0
 
-    def write(self, frame: gpd.GeoDataFrame) -> None:
-        """Append ``frame``: polygons or multipolygons, in the CRS the writer was made for, all columns present."""
-        if not len(frame):
-            return
-        if self._to is not None:
+    def write(self, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        """Append ``frame``: polygons or multipolygons, in the CRS the writer was made for, all columns present.
+
+        Returns what was written: all of it, but for what a layer that is appended to holds already.
+        """
+        if len(frame) and self._to is not None:
             frame = frame.set_crs(self._crs, allow_override=True).to_crs(self._to)
+        if len(frame) and self._existing is not None:
+            frame = self._existing.new(frame)
+        if not len(frame):
+            return frame
         columns = {
             name: pa.array(frame[name].to_numpy(), pa.type_for_alias(kind), from_pandas=True)
             for name, kind in self._columns.items()
@@ -189,6 +205,7 @@ class FootprintWriter:
         with _writing(self._path):
             self._sink.send(columns, frame.geometry.to_numpy())
         self.count += len(frame)
+        return frame
 
 
 @contextmanager
@@ -203,29 +220,37 @@ def create_vector(
     overwrite: bool = False,
     metadata: Mapping[str, str] | None = None,
     style: str | None = None,
+    append: bool = False,
 ) -> Iterator[FootprintWriter]:
     """A layer to write batches of polygons into; it appears under ``path`` when the block ends, or not at all.
 
     Batches come in ``crs`` and are written in ``dst_crs`` (longitude and latitude for GeoJSON). ``columns`` maps names to
     Arrow types; a layer without features has them too, where the format can say so. ``metadata`` goes into GeoPackage
     and GeoParquet, and into a GeoPackage a ``style``, the QML that QGIS draws the layer with; layers with a confidence are
-    coloured by it if there is no other. Raises UsageError (format, CRS) and OutputError.
+    coloured by it if there is no other. With ``append`` a GeoPackage that exists gets what it does not hold yet, in its own
+    CRS. Raises UsageError (format, CRS), OutputError, and UnsuitableError (a layer that cannot be appended to).
     """
     kind = format_of(path, format)
+    existing = None
+    if append and Path(path).exists():
+        existing = Existing.open(Path(path), layer or LAYER, columns)
+        dst_crs = existing.crs if dst_crs is None else dst_crs
     to = _target(kind, crs, dst_crs)
     written = to or crs
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
-        output = _atomic_shapefile(path, overwrite) if kind == "shapefile" else atomic(path, overwrite)
+        output = _atomic_shapefile(path, overwrite) if kind == "shapefile" else atomic(path, overwrite or append)
         temporary = stack.enter_context(output)
         with _writing(path):
-            sink = _sink(kind, temporary, columns, written, layer or LAYER, dict(metadata or {}))
+            if existing:
+                shutil.copyfile(path, temporary)
+            sink = _sink(kind, temporary, columns, written, layer or LAYER, dict(metadata or {}), append=existing is not None)
         try:
-            yield FootprintWriter(path, sink, columns, crs, to)
+            yield FootprintWriter(path, sink, columns, crs, to, existing)
             with _writing(path):
                 sink.close()
-                if kind == "gpkg" and (style or "confidence" in columns):
+                if kind == "gpkg" and not existing and (style or "confidence" in columns):
                     embed(temporary, layer or LAYER, style or graduated())
         except BaseException:
             sink.abort()
@@ -256,14 +281,22 @@ def _target(kind: str, crs: CRS | None, dst_crs: str | CRS | None) -> CRS | None
     return None if to.equals(crs, ignore_axis_order=True) else to
 
 
-def _sink(kind: str, path: Path, columns: Mapping[str, str], crs: CRS | None, layer: str, metadata: dict[str, str]) -> Sink:
+def _sink(
+    kind: str,
+    path: Path,
+    columns: Mapping[str, str],
+    crs: CRS | None,
+    layer: str,
+    metadata: dict[str, str],
+    append: bool = False,
+) -> Sink:
     if kind == "parquet":
         return ParquetSink(path, pa.schema([(n, pa.type_for_alias(t)) for n, t in columns.items()]), crs, metadata)
     names = SHORT if kind == "shapefile" else {}
     schema = pa.schema([(names.get(name, name), pa.type_for_alias(alias)) for name, alias in columns.items()])
     options = dict(_OGR[kind])
     if kind == "gpkg":
-        options["dataset_metadata"] = metadata or None
+        options |= {"append": True} if append else {"dataset_metadata": metadata or None}
     if kind == "geojson" and crs is None:
         options["layer_options"] = {"RFC7946": "NO"}
     # a Shapefile's layer is its file

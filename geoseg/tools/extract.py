@@ -59,17 +59,21 @@ def run(
     dst_crs: str | None = None,
     on_error: str = "stop",
     overwrite: bool = False,
+    append: bool = False,
     dry_run: bool = False,
     progress: Progress = no_progress,
 ) -> ExtractReport:
     """Write the footprints of ``scenes`` into one layer at ``output``, or one file a scene where that is a folder.
 
+    With ``append`` a GeoPackage that exists is added to; footprints it holds already are left out.
     With ``on_error="skip"`` scenes that fail are left out and a PartialError is raised once the others are written.
     """
     start = time.perf_counter()
     output = Path(output)
     if save_prob and len(scenes) > 1:
         raise UsageError("--save-prob goes with one scene")
+    if append and overwrite:
+        raise UsageError("--append and --overwrite exclude each other")
     options = _Options(polygon_spec, bands, aoi, crs, pixel_coords, save_prob, progress)
     targets = _targets(scenes, output, format)
     models = Models(model, predict_spec)
@@ -84,9 +88,10 @@ def run(
         return tally.report(models, options, scenes, (), start, plans)
     outputs = [*targets, *([save_prob] if save_prob else [])]
     for path in outputs:
-        check_output(path, overwrite)
+        check_output(path, overwrite or (append and path in targets))
     skip = on_error == "skip"
-    keywords = {"columns": columns(polygon_spec), "layer": layer, "format": format, "dst_crs": dst_crs, "overwrite": overwrite}
+    keywords: dict[str, Any] = {"columns": columns(polygon_spec), "layer": layer, "format": format, "dst_crs": dst_crs}
+    keywords |= {"overwrite": overwrite, "append": append}
     for target, group in targets.items():
         _write(models, target, group, options, tally, skip, keywords)
     if tally.failed:
@@ -194,9 +199,9 @@ def _write(
 def _append(writer: FootprintWriter, batches: Iterable[gpd.GeoDataFrame], crs: CRS | None, tally: _Tally) -> None:
     for batch in batches:
         with tally.clock("write"):
-            writer.write(batch if batch.crs == crs else batch.to_crs(crs))
-        tally.footprints += len(batch)
-        tally.area_m2 += float(batch["area_m2"].sum())
+            written = writer.write(batch if batch.crs == crs else batch.to_crs(crs))
+        tally.footprints += len(written)
+        tally.area_m2 += float(written["area_m2"].sum())
 
 
 def _footprints(models: Models, job: Job, grid: Grid, options: _Options, tally: _Tally) -> Iterator[gpd.GeoDataFrame]:

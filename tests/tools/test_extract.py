@@ -96,6 +96,40 @@ def test_straight_and_parted_whatever_the_windows(model: Path, scene: Path, tmp_
     assert whole.is_valid.all()
 
 
+def test_appending_leaves_out_what_is_there(model: Path, tmp_path: Path) -> None:
+    """Two scenes that share a third of their rows: together they are the whole, each building once."""
+    on, out = grid(*MASK.shape), tmp_path / "b.gpkg"
+    for name, rows in {"upper": slice(0, 200), "lower": slice(100, 300)}.items():
+        part = on.window(rasterio.windows.Window(0, rows.start, MASK.shape[1], 200))
+        write_scene(tmp_path / f"{name}.tif", MASK[rows], part)
+    upper, lower = (str(tmp_path / f"{name}.tif") for name in ("upper", "lower"))
+    first = extract.run([upper], out, SPEC, ALL, model=model, append=True)
+    second = extract.run([lower], out, SPEC, ALL, model=model, append=True)
+    layer = gpd.read_file(out, layer="footprints")
+    assert len(layer) == first.footprints + second.footprints
+    assert layer["id"].tolist() == list(range(1, len(layer) + 1))
+    assert layer["scene"].value_counts().to_dict() == {"upper": first.footprints, "lower": second.footprints}
+    alone = extract.run([lower], tmp_path / "alone.gpkg", SPEC, ALL, model=model)
+    assert second.footprints < alone.footprints
+    pairs = layer.sindex.query(layer.geometry, predicate="overlaps")
+    assert pairs.shape[1] < 2 * len(layer) / 5  # only the ones the first scene's border had cut
+    with sqlite3.connect(out) as database:
+        assert database.execute("select count(*) from layer_styles").fetchone() == (1,)
+    again = extract.run([upper], out, SPEC, ALL, model=model, append=True)
+    assert again.footprints == 0
+    assert len(gpd.read_file(out, layer="footprints")) == len(layer)
+    spec = PolygonSpec(regularize="orthogonal")
+    before = out.read_bytes()
+    with pytest.raises(UnsuitableError, match="columns differ: regularized"):
+        extract.run([upper], out, SPEC, spec, model=model, append=True)
+    with pytest.raises(UsageError, match="exclude"):
+        extract.run([upper], out, SPEC, ALL, model=model, append=True, overwrite=True)
+    extract.run([upper], tmp_path / "b.fgb", SPEC, ALL, model=model)
+    with pytest.raises(UnsuitableError, match="no GeoPackage"):
+        extract.run([upper], tmp_path / "b.fgb", SPEC, ALL, model=model, append=True)
+    assert out.read_bytes() == before
+
+
 def test_mercator_areas_are_ground_areas(model: Path, tmp_path: Path) -> None:
     """EPSG:3857 at 60 degrees north is twice as long and four times as large as the ground."""
     on = grid(*MASK.shape, epsg=3857, gsd=0.6)
