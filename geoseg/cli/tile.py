@@ -38,6 +38,7 @@ from geoseg.specs import ChipSpec
 @options.aoi
 @options.creation_options
 @options.jobs
+@click.option("--resume", is_flag=True, help="Keep what was cut when stopped, and go on there next time.")
 @options.overwrite
 def tile(spec: ChipSpec, stride: int | None, as_json: bool, **arguments: Any) -> None:
     """Cut scenes into georeferenced chips and a chip index.

@@ -68,11 +68,11 @@ def atomic(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: Path | str, overwrite: bool = False, marker: str | None = None) -> Iterator[Path]:
+def atomic_folder(path: Path | str, overwrite: bool = False, marker: str | None = None, keep: bool = False) -> Iterator[Path]:
     """Like :func:`atomic` for a folder; a folder that exists and is empty may be taken without ``overwrite``.
 
     With ``marker`` only a folder that holds a file of that name is ever replaced. The old folder stays until the new one is
-    whole.
+    whole. With ``keep`` the temporary folder, ``.NAME.partial``, stays when the work on it fails, and is taken up again.
     """
     named, path = path, Path(path).absolute()
     _check_parent(path)
@@ -84,14 +84,18 @@ def atomic_folder(path: Path | str, overwrite: bool = False, marker: str | None 
         if marker and not (path / marker).is_file():
             raise OutputError(f"{named}: is not replaced, for it holds no {marker}", "choose another folder")
     temporary, old = (path.with_name(f".{path.name}.{word}-{os.getpid()}") for word in ("partial", "old"))
-    remove(temporary)
+    if keep:
+        temporary = path.with_name(f".{path.name}.partial")
+    else:
+        remove(temporary)
     try:
         with _told(path, temporary):
-            temporary.mkdir()
+            temporary.mkdir(exist_ok=keep)
             yield temporary
             _swap(temporary, path, old)
     finally:
-        remove(temporary)
+        if not keep:
+            remove(temporary)
 
 
 def _swap(new: Path, path: Path, old: Path) -> None:

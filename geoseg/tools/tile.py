@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, S
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from itertools import groupby
 from multiprocessing import get_context
@@ -20,17 +20,20 @@ import shapely
 from pyproj import CRS, Transformer
 from rasterio.windows import Window
 
+from geoseg import __version__
 from geoseg.core.bands import BandSampler, to_uint8
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import SPLITS, Chip, Tile, assign_splits, leaking, tiles
 from geoseg.errors import ResourceError, UnsuitableError
 from geoseg.io.chips import IGNORE, INDEX, ChipInfo, write_index
+from geoseg.io.journal import Journal, stamp
 from geoseg.io.output import atomic_folder
 from geoseg.io.raster import Scene, create_raster, open_scene, write_array
 from geoseg.specs import ChipSpec, Stretch, parse_rescale
 from geoseg.tools import labels as label_files
 from geoseg.tools.report import Progress, Report, no_progress
 
+JOURNAL = "journal.jsonl"
 GROUP = 32  # tiles that a process cuts at a time
 STATISTICS = (512, 2048)  # rows and columns looked at together
 SAME_GSD = 1.1
@@ -81,30 +84,36 @@ def run(
     aoi: Path | None = None,
     jobs: int = 1,
     creation_options: dict[str, str] | None = None,
+    resume: bool = False,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> TileReport:
     """Cut ``scenes`` into the folder ``output``: ``images/``, ``masks/`` and ``index.parquet``.
 
-    ``creation_options`` are GDAL's, for the images alone: what suits imagery, JPEG say, would spoil masks.
+    ``creation_options`` are GDAL's, for the images alone: what suits imagery, JPEG say, would spoil masks. With ``resume`` what
+    was cut stays in ``.OUTPUT.partial`` when the run is stopped, and the next such run goes on there.
     With ``spec.split_by`` block or scene no pixel of a scene lies in chips of two splits: train chips that overlap val or test
     chips are dropped, and val chips that overlap test chips. Raises UnsuitableError where the scenes differ in bands, dtype or
     georeference, where labels do not meet them, or where no tile holds data.
     """
     start = time.perf_counter()
     output = Path(output)
-    with atomic_folder(output, overwrite, marker=INDEX) as folder:
+    with atomic_folder(output, overwrite, marker=INDEX, keep=resume) as folder:
         sources = _plan(scenes, spec, labels, aoi)
+        journal = Journal(folder / JOURNAL, _everything(sources, spec, aoi, creation_options)) if resume else None
         stretch = _stretch(sources, spec, progress)
         for name in ("images", "masks") if labels else ("images",):
-            (folder / name).mkdir()
+            (folder / name).mkdir(exist_ok=resume)
+            for stray in (folder / name).glob(".*"):
+                stray.unlink()
         way = partial(_cut, folder=folder, spec=spec, stretch=stretch, options=creation_options)
-        cuts, warnings = _cut_all(sources, way, jobs, progress)
+        cuts, warnings = _cut_all(sources, way, jobs, progress, journal)
         chips, leaks = _splits(cuts, spec)
         for cut in leaks if spec.split_by != "random" else ():
             for path in _paths(cut.source, cut.tile, spec):
                 (folder / path).unlink(missing_ok=True)
         _write_index(folder, chips, spec, stretch)
+        (folder / JOURNAL).unlink(missing_ok=True)
     counts = Counter(split for _, split in chips)
     return TileReport(
         command="tile",
@@ -200,20 +209,40 @@ def _stretch(sources: list[_Source], spec: ChipSpec, progress: Progress) -> Stre
 # Cutting
 
 
-def _cut_all(sources: list[_Source], way: partial[Any], jobs: int, progress: Progress) -> tuple[list[_Cut], tuple[str, ...]]:
-    """Write the chips of all tiles that hold enough data; returns them in the order of the tiles, and warnings."""
-    groups = [replace(each, tiles=each.tiles[i : i + GROUP]) for each in sources for i in range(0, len(each.tiles), GROUP)]
-    advance = progress("cut", sum(len(group.tiles) for group in groups))
+def _cut_all(
+    sources: list[_Source], way: partial[Any], jobs: int, progress: Progress, journal: Journal | None
+) -> tuple[list[_Cut], tuple[str, ...]]:
+    """Write the chips of all tiles that hold enough data; returns them in the order of the tiles, and warnings.
+
+    What the ``journal`` knows of is not cut again.
+    """
+    groups = {
+        f"{each.name} {i}": replace(each, tiles=each.tiles[i : i + GROUP])
+        for each in sources
+        for i in range(0, len(each.tiles), GROUP)
+    }
+    done = journal.done if journal else {}
+    advance = progress("cut", sum(len(group.tiles) for group in groups.values()))
     cuts: list[_Cut] = []
     warnings: dict[str, None] = {}
-    with closing(_map(way, groups, jobs)) as results:
-        for group, (found, said) in zip(groups, results, strict=True):
-            cuts += [_Cut(group, tile, valid) for tile, valid in found]
+    with closing(_map(way, [group for key, group in groups.items() if key not in done], jobs)) as results:
+        for key, group in groups.items():
+            found, said = done[key] if key in done else next(results)
+            if journal and key not in done:
+                journal.add(key, (found, said))
+            cuts += [_Cut(group, group.tiles[i], valid) for i, valid in found]
             warnings |= dict.fromkeys(said)
             advance(len(group.tiles))
     if not cuts:
         raise UnsuitableError("no tile holds enough data", "lower --size or raise --max-nodata")
     return cuts, tuple(warnings)
+
+
+def _everything(sources: list[_Source], spec: ChipSpec, aoi: Path | None, options: dict[str, str] | None) -> dict[str, Any]:
+    """All that the chips depend on, for the journal."""
+    files = [str(path) for source in sources for path in (source.path, source.labels) if path] + [str(aoi or "")]
+    stamps = [(name, *stamp(name)) for name in dict.fromkeys(files)]
+    return {"version": __version__, "files": stamps, "spec": asdict(spec), "options": options or {}}
 
 
 def _folded(warnings: Iterable[str]) -> Iterator[str]:
@@ -243,16 +272,16 @@ def _map(cut: partial[Any], groups: list[_Source], jobs: int) -> Generator[Any, 
 
 def _cut(
     source: _Source, *, folder: Path, spec: ChipSpec, stretch: Stretch | None, options: dict[str, str] | None
-) -> tuple[list[tuple[Tile, float]], list[str]]:
-    """Cut the tiles of one group; returns those written with their share of data, and warnings."""
-    found: list[tuple[Tile, float]] = []
+) -> tuple[list[tuple[int, float]], list[str]]:
+    """Cut the tiles of one group; returns the places in it of those written with their share of data, and warnings."""
+    found: list[tuple[int, float]] = []
     warnings: list[str] = []
     with ExitStack() as stack:
         scene = stack.enter_context(open_scene(source.path, gsd=spec.gsd))
         labels = None
         if source.labels:
             labels = stack.enter_context(label_files.open_labels(source.labels, scene.grid, warnings))
-        for tile in source.tiles:
+        for place, tile in enumerate(source.tiles):
             chip = scene.read(tile.window, spec.bands)
             if not chip.valid.any() or (~chip.valid).mean() > spec.max_nodata:
                 continue
@@ -260,8 +289,8 @@ def _cut(
             _write(folder / image, chip, scene, stretch, options)
             if labels:
                 label = np.where(chip.valid, labels(tile.window), IGNORE).astype("uint8")
-                write_array(folder / mask, label, chip.grid)
-            found.append((tile, float(chip.valid.mean())))
+                write_array(folder / mask, label, chip.grid, overwrite=True)
+            found.append((place, float(chip.valid.mean())))
     return found, warnings
 
 
@@ -276,7 +305,8 @@ def _write(path: Path, chip: Chip, scene: Scene, stretch: Stretch | None, option
     nodata = None if stretch else scene.nodata
     if nodata is not None:
         image = np.where(chip.valid, image, np.asarray(nodata, image.dtype))
-    keywords: dict[str, Any] = {"nodata": nodata, "options": options}
+    # a run that goes on may have cut this one before it died
+    keywords: dict[str, Any] = {"nodata": nodata, "options": options, "overwrite": True}
     with create_raster(path, chip.grid, count=len(image), dtype=str(image.dtype), **keywords) as out:
         out.write(image)
         if nodata is None and not chip.valid.all() and path.suffix == ".tif":
