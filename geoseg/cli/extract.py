@@ -8,6 +8,7 @@ import click
 
 from geoseg.cli import options
 from geoseg.cli.command import command
+from geoseg.errors import PartialError
 from geoseg.specs import PolygonSpec, PredictSpec
 
 
@@ -38,4 +39,8 @@ def extract(as_json: bool, **arguments: Any) -> None:
     """
     from geoseg.tools import extract as tool
 
-    options.emit(tool.run(progress=options.progress(), **arguments), as_json)
+    report = tool.run(progress=options.progress(), **arguments)
+    options.emit(report, as_json)
+    if report.failed:
+        reasons = "; ".join(report.failed.values())
+        raise PartialError(f"{len(report.failed)} of {len(report.inputs)} scenes failed: {reasons}", "the others are done")

@@ -16,7 +16,7 @@ from geoseg.core.burn import Burner
 from geoseg.core.grid import Grid
 from geoseg.engine.ahead import Clock, ahead
 from geoseg.engine.stream import Strip
-from geoseg.errors import GeosegError, PartialError, UnsuitableError, UsageError
+from geoseg.errors import GeosegError, UnsuitableError, UsageError
 from geoseg.io.output import check_output
 from geoseg.io.raster import open_scene
 from geoseg.io.vector import FootprintWriter, create_vector
@@ -30,7 +30,10 @@ from geoseg.tools.report import Progress, Report, no_progress
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractReport(Report):
-    """Footprints and their total area in square metres, pixels seen, model, threshold, seconds by stage."""
+    """Footprints and their total area in square metres, pixels seen, model, threshold, seconds by stage.
+
+    ``failed`` maps scenes that failed, where such are skipped, to what was wrong.
+    """
 
     footprints: int
     area_m2: float
@@ -39,6 +42,7 @@ class ExtractReport(Report):
     runtime: str
     threshold: float
     stages: dict[str, float]
+    failed: dict[str, str] = field(default_factory=dict)
     plan: list[dict[str, Any]] | None = None
 
 
@@ -66,7 +70,7 @@ def run(
     """Write the footprints of ``scenes`` into one layer at ``output``, or one file a scene where that is a folder.
 
     With ``append`` a GeoPackage that exists is added to; footprints it holds already are left out.
-    With ``on_error="skip"`` scenes that fail are left out and a PartialError is raised once the others are written.
+    With ``on_error="skip"`` scenes that fail are left out, and the report names them.
     """
     start = time.perf_counter()
     output = Path(output)
@@ -94,10 +98,8 @@ def run(
     keywords |= {"overwrite": overwrite, "append": append}
     for target, group in targets.items():
         _write(models, target, group, options, tally, skip, keywords)
-    if tally.failed:
-        names = "; ".join(tally.failed.values())
-        raise PartialError(f"{len(tally.failed)} of {len(scenes)} scenes failed: {names}", "the others are done")
-    return tally.report(models, options, scenes, tuple(map(str, outputs)), start)
+    written = tuple(str(path) for path in outputs if path.exists())
+    return tally.report(models, options, scenes, written, start)
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ class _Tally:
             runtime=self.runtime,
             threshold=options.threshold(models),
             stages=self.clock.rounded(),
+            failed=self.failed,
             plan=plans,
         )
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import geopandas as gpd
@@ -13,7 +16,7 @@ import shapely
 from pyproj import Geod
 from rasterio import features
 
-from geoseg.errors import OutputError, PartialError, UnsuitableError, UsageError
+from geoseg.errors import OutputError, UnsuitableError, UsageError
 from geoseg.io.raster import write_array
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
 from geoseg.tools import extract
@@ -192,9 +195,13 @@ def test_a_scene_that_fails_is_skipped_whole(model: Path, tmp_path: Path) -> Non
     good = write_scene(tmp_path / "good.tif", MASK)
     bad = write_scene(tmp_path / "bad.tif", MASK)
     bad.write_bytes(bad.read_bytes()[: bad.stat().st_size * 2 // 3])
-    with pytest.raises(PartialError, match=r"1 of 2 scenes failed: .*bad\.tif"):
-        extract.run([str(bad), str(good)], tmp_path / "b.gpkg", SPEC, ALL, model=model, on_error="skip")
+    report = extract.run([str(bad), str(good)], tmp_path / "b.gpkg", SPEC, ALL, model=model, on_error="skip")
+    assert list(report.failed) == [str(bad)] and report.outputs == (str(tmp_path / "b.gpkg"),)
     assert set(gpd.read_file(tmp_path / "b.gpkg")["scene"]) == {"good"}
+    command = ["extract", str(bad), str(good), "-o", str(tmp_path / "d.gpkg"), "-m", str(model), "--on-error", "skip", "--json"]
+    done = subprocess.run([sys.executable, "-m", "geoseg", *command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 9 and list(json.loads(done.stdout)["failed"]) == [str(bad)]
+    assert done.stderr.splitlines()[-1].startswith("Error: 1 of 2 scenes failed: ")
     with pytest.raises(Exception, match=r"bad\.tif"):
         extract.run([str(good), str(bad)], tmp_path / "c.gpkg", SPEC, ALL, model=model)
     assert not list(tmp_path.glob("*c.gpkg*"))
