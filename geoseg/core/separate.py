@@ -115,6 +115,8 @@ def dividing(component: np.ndarray, pixel_size: tuple[float, float], steps: int 
     least = max(_RADIUS, _RADIUS_PIXELS * max(pixel_size))
     if component.sum() * across * along < 2 * np.pi * least**2 or distance.max() < least:
         return line
+    if _one_core(distance, least):
+        return line
     level = np.log(np.where(component, distance, min(pixel_size) / 4))
     flooded = reconstruction(level + np.log(NECK), level)
     peaks, count = ndimage.label(local_maxima(flooded) & component, np.ones((3, 3)))
@@ -124,3 +126,10 @@ def dividing(component: np.ndarray, pixel_size: tuple[float, float], steps: int 
     markers = np.append(0, np.cumsum(wide) * wide)[peaks]
     floods = watershed(-distance, markers, connectivity=steps, mask=component, watershed_line=True)
     return component & (floods == 0)
+
+
+def _one_core(distance: np.ndarray, least: float) -> bool:
+    """Whether all maxima of at least ``least`` hang together above the greatest saddle that could part two: most houses."""
+    peaks = (distance >= least) & (distance == ndimage.maximum_filter(distance, 3))
+    cores = ndimage.label(distance >= NECK * distance.max(), np.ones((3, 3)))[0][peaks]
+    return bool(cores.min() > 0 and cores.min() == cores.max())
