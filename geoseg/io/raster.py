@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -207,10 +208,13 @@ def _grid_of(name: str, dataset: DatasetReader) -> Grid:
     return Grid(crs, transform, dataset.height, dataset.width)
 
 
+_ALONE = RLock()
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without rasterio's warning of pictures that have no georeference."""
-    with warnings.catch_warnings():
+    """Without rasterio's warning of pictures that have no georeference; one thread at a time, for filters belong to all."""
+    with _ALONE, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
 
@@ -274,7 +278,9 @@ def _check_whole(written: Path, path: Path, options: dict[str, Any] | None) -> N
     size = written.stat().st_size
     sparse = "sparse_ok" in {name.lower() for name in options or {}}
     try:
-        with _quiet(), rasterio.open(written) as file:
+        with _quiet():
+            opened = rasterio.open(written)
+        with opened as file:
             shared = file.interleaving is not None and file.interleaving.name == "pixel"
             for band in file.indexes[:1] if shared else file.indexes:
                 for (row, col), _ in file.block_windows(band):
@@ -308,6 +314,8 @@ def _profile(grid: Grid, count: int, dtype: str, nodata: float | None, options: 
     if grid.height >= 256 and grid.width >= 256:
         profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256}
     profile |= {k.lower(): v for k, v in (options or {}).items()}
+    if str(profile["compress"]).lower() == "deflate":
+        profile.setdefault("zlevel", 2)  # GDAL's 6 takes up to three times as long for 1 to 6 in a hundred
     if str(profile["compress"]).lower() not in ("zstd", "deflate", "lzw") or "nbits" in profile:
         del profile["predictor"]
     return profile

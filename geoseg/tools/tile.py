@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from itertools import groupby
@@ -35,6 +35,7 @@ from geoseg.tools.report import Progress, Report, no_progress
 
 JOURNAL = "journal.jsonl"
 GROUP = 32  # tiles that a process cuts at a time
+WRITERS = 2  # threads that compress chips while the next one is read
 STATISTICS = (512, 2048)  # rows and columns looked at together
 SAME_GSD = 1.1
 LONLAT = CRS.from_epsg(4326)
@@ -281,17 +282,34 @@ def _cut(
         labels = None
         if source.labels:
             labels = stack.enter_context(label_files.open_labels(source.labels, scene.grid, warnings))
+        write = stack.enter_context(_writers())
         for place, tile in enumerate(source.tiles):
             chip = scene.read(tile.window, spec.bands)
             if not chip.valid.any() or (~chip.valid).mean() > spec.max_nodata:
                 continue
             image, mask = _paths(source, tile, spec)
-            _write(folder / image, chip, scene, stretch, options)
+            write(_write, folder / image, chip, scene, stretch, options)
             if labels:
                 label = np.where(chip.valid, labels(tile.window), IGNORE).astype("uint8")
-                write_array(folder / mask, label, chip.grid, overwrite=True)
+                write(write_array, folder / mask, label, chip.grid, overwrite=True)
             found.append((place, float(chip.valid.mean())))
     return found, warnings
+
+
+@contextmanager
+def _writers() -> Iterator[Callable[..., None]]:
+    """Calls functions in other threads: few wait at a time, all have returned at the end, and errors are raised here."""
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(WRITERS) as pool:
+
+        def write(function: Callable[..., None], *arguments: Any, **keywords: Any) -> None:
+            waiting.append(pool.submit(function, *arguments, **keywords))
+            if len(waiting) > WRITERS:
+                waiting.popleft().result()
+
+        yield write
+        for each in waiting:
+            each.result()
 
 
 def _paths(source: _Source, tile: Tile, spec: ChipSpec) -> tuple[str, str]:
