@@ -10,7 +10,6 @@ import shapely
 from affine import Affine
 
 from geoseg.core.measure import coordinates, rings_of
-from geoseg.core.polygons import gather
 
 
 def fill_holes(geometry: np.ndarray, smallest: np.ndarray, islands: np.ndarray) -> np.ndarray:
@@ -65,3 +64,16 @@ def vertices(geometry: np.ndarray) -> np.ndarray:
     rings, owner = rings_of(geometry)
     count = np.bincount(owner, shapely.get_num_coordinates(rings) - 1, len(geometry))
     return count.astype(np.int32)
+
+
+def gather(parts: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Polygons ``parts``, in the order of their ``owner``: one alone stays a Polygon, several become a MultiPolygon."""
+    start = np.flatnonzero(np.diff(owner, prepend=-1))
+    if len(start) == len(parts):
+        return parts
+    size = np.diff(np.append(start, len(parts)))
+    geometry = parts[start]
+    several = np.flatnonzero(size > 1)
+    chosen = np.repeat(size > 1, size)
+    geometry[several] = shapely.multipolygons(parts[chosen], indices=np.repeat(np.arange(len(several)), size[several]))
+    return geometry

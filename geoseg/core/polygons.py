@@ -20,6 +20,8 @@ import shapely
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components, depth_first_order
 
+from geoseg.core.footprints import gather
+
 # Sums are kept in integers of this unit, so that no order of adding up changes a bit of them.
 _UNIT = 2.0**-30
 
@@ -316,16 +318,3 @@ def _simple_rings(corners: _Corners) -> tuple[np.ndarray, np.ndarray, np.ndarray
 def _graph(following: np.ndarray) -> csr_array:
     count = len(following)
     return csr_array((np.ones(count), following, np.arange(count + 1)), shape=(count, count))
-
-
-def gather(parts: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Polygons ``parts``, in the order of their ``owner``: one alone stays a Polygon, several become a MultiPolygon."""
-    start = np.flatnonzero(np.diff(owner, prepend=-1))
-    if len(start) == len(parts):
-        return parts
-    size = np.diff(np.append(start, len(parts)))
-    geometry = parts[start]
-    several = np.flatnonzero(size > 1)
-    chosen = np.repeat(size > 1, size)
-    geometry[several] = shapely.multipolygons(parts[chosen], indices=np.repeat(np.arange(len(several)), size[several]))
-    return geometry

@@ -27,8 +27,8 @@ import shapely
 from affine import Affine
 
 from geoseg.core.common import common_area
+from geoseg.core.footprints import gather
 from geoseg.core.measure import centres
-from geoseg.core.polygons import gather
 from geoseg.core.walls import SLANTED, Walls, joined, straighten
 
 # An outline that agrees less with the raw one is not taken: intersection over union
