@@ -285,14 +285,15 @@ def _cut(
         write = stack.enter_context(_writers())
         for place, tile in enumerate(source.tiles):
             chip = scene.read(tile.window, spec.bands)
-            if not chip.valid.any() or (~chip.valid).mean() > spec.max_nodata:
+            pixels, held = chip.valid.size, np.count_nonzero(chip.valid)
+            if held == 0 or (pixels - held) / pixels > spec.max_nodata:
                 continue
             image, mask = _paths(source, tile, spec)
             write(_write, folder / image, chip, scene, stretch, options)
             if labels:
                 label = np.where(chip.valid, labels(tile.window), IGNORE).astype("uint8")
                 write(write_array, folder / mask, label, chip.grid, overwrite=True)
-            found.append((place, float(chip.valid.mean())))
+            found.append((place, held / pixels))
     return found, warnings
 
 
@@ -381,7 +382,10 @@ def _write_index(folder: Path, chips: Chips, spec: ChipSpec, stretch: Stretch | 
         for cut, split in chips
     ]
     gsd = first.grid.gsd and (spec.gsd or first.grid.gsd)
-    info = ChipInfo(len(spec.bands or ()) or first.bands, first.dtype, gsd, stretch=stretch)
+    names = [label_files.classes(path) for path in dict.fromkeys(cut.source.labels for cut, _ in chips) if path]
+    if len(set(names)) > 1:
+        raise UnsuitableError("the masks of the scenes name different classes", "cut them into separate folders")
+    info = ChipInfo(len(spec.bands or ()) or first.bands, first.dtype, gsd, *names[:1], stretch=stretch)
     write_index(folder, rows, info, crs if shared else LONLAT)
 
 
