@@ -46,8 +46,9 @@ def open_labels(path: Path, grid: Grid, warnings: list[str]) -> Iterator[Reader]
     """A function from a window of ``grid`` to its mask: uint8 (row, col), 1 building, 0 not, 255 beyond the labels.
 
     Footprints in another CRS are reprojected, a mask raster is read on the grid by nearest neighbour, and ``warnings`` says so.
-    In a mask anything but 0 is building; 255 is unknown where it stands beside other labels or geoseg wrote the mask. Raises
-    UnsuitableError where labels and grid do not meet, or cannot be compared.
+    In a mask anything but 0 is building, unless it names more classes (:func:`classes`); 255 is unknown where it stands
+    beside other labels or geoseg wrote the mask. Raises UnsuitableError where labels and grid do not meet, or cannot be
+    compared.
     """
     if is_vector(str(path)):
         if grid.crs is None:
@@ -67,13 +68,24 @@ def open_labels(path: Path, grid: Grid, warnings: list[str]) -> Iterator[Reader]
         if mask.source.crs != grid.crs or not np.allclose(bounds, grid.bounds, rtol=0, atol=tenth):
             warnings.append(f"{path}: lies on another grid, read by nearest neighbour")
         void = _void(path, _stamp(path))
+        many = len(classes(path)) > 2
 
         def read(window: Window) -> np.ndarray:
             chip = mask.read(window)
             known = chip.valid & (chip.image[0] != void) if void else chip.valid
-            return np.where(known, chip.image[0] != 0, IGNORE).astype("uint8")
+            return np.where(known, chip.image[0] if many else chip.image[0] != 0, IGNORE).astype("uint8")
 
         yield read
+
+
+def classes(path: Path) -> tuple[str, ...]:
+    """Names of the classes that labels hold: those a mask's tags tell, as `geoseg rasterize --class-field` writes them."""
+    if not is_vector(str(path)):
+        with open_scene(path) as mask:
+            names = tuple(filter(None, mask.tags.get("GEOSEG_CLASSES", "").split(",")))
+        if len(names) > 2:
+            return names
+    return "background", "building"
 
 
 def layer(path: Path, crs: CRS) -> tuple[np.ndarray, tuple[str, ...]]:

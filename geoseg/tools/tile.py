@@ -385,7 +385,7 @@ def _write_index(folder: Path, chips: Chips, spec: ChipSpec, stretch: Stretch | 
     names = [label_files.classes(path) for path in dict.fromkeys(cut.source.labels for cut, _ in chips) if path]
     if len(set(names)) > 1:
         raise UnsuitableError("the masks of the scenes name different classes", "cut them into separate folders")
-    info = ChipInfo(len(spec.bands or ()) or first.bands, first.dtype, gsd, *names[:1], stretch=stretch)
+    info = ChipInfo(len(spec.bands or ()) or first.bands, first.dtype, gsd, names[0] if names else ChipInfo.classes, stretch)
     write_index(folder, rows, info, crs if shared else LONLAT)
 
 

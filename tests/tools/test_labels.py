@@ -9,8 +9,11 @@ from rasterio.windows import Window
 from geoseg.core.burn import burn
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, UnsuitableError
-from geoseg.io.raster import write_array
-from geoseg.tools.labels import find, open_labels
+from geoseg.io.chips import read_index
+from geoseg.io.raster import read_array, write_array
+from geoseg.specs import ChipSpec, MaskSpec
+from geoseg.tools import rasterize, tile
+from geoseg.tools.labels import classes, find, open_labels
 
 UTM = CRS.from_epsg(32737)
 GRID = Grid(UTM, Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 90, 140)
@@ -140,3 +143,28 @@ def test_labels_are_found_by_the_scenes_name(tmp_path):
         find(labels, "scenes/d.tif")
     with pytest.raises(InputError, match="does not exist"):
         find(tmp_path / "none", "a.tif")
+
+
+def test_a_mask_that_names_more_classes_keeps_them(tmp_path):
+    labels = np.zeros((90, 140), "uint8")
+    labels[10:22, 100:120], labels[60:85, 5:17], labels[0, :9] = 1, 2, 255
+    names = "background,house,shed"
+    write_array(tmp_path / "many.tif", labels, GRID, tags={"GEOSEG_KIND": "mask", "GEOSEG_CLASSES": names})
+    assert classes(tmp_path / "many.tif") == ("background", "house", "shed")
+    np.testing.assert_array_equal(read(tmp_path / "many.tif")[0], labels)
+    write_array(tmp_path / "two.tif", labels, GRID, tags={"GEOSEG_KIND": "mask", "GEOSEG_CLASSES": "background,house"})
+    assert classes(tmp_path / "two.tif") == ("background", "building")
+    assert set(np.unique(read(tmp_path / "two.tif")[0])) == {0, 1, 255}
+
+
+def test_classes_go_from_a_field_to_the_chip_index(tmp_path):
+    write_array(tmp_path / "scene.tif", np.full((3, 90, 140), 7, "uint8"), GRID)
+    kinds = gpd.GeoDataFrame({"kind": ["shed", "house"]}, geometry=[ground(5, 60, 17, 85), ground(100, 10, 120, 22)], crs=UTM)
+    kinds.to_file(tmp_path / "f.gpkg")
+    rasterize.run(tmp_path / "f.gpkg", tmp_path / "scene.tif", tmp_path / "mask.tif", MaskSpec(class_field="kind"))
+    spec = ChipSpec(size=70, split=(1, 0, 0))
+    tile.run([str(tmp_path / "scene.tif")], tmp_path / "chips", spec, labels=tmp_path / "mask.tif")
+    index = read_index(tmp_path / "chips")
+    assert index.info.classes == ("background", "house", "shed")
+    values = {int(v) for name in index.table["mask"] for v in np.unique(read_array(tmp_path / "chips" / name)[0])}
+    assert values == {0, 1, 2}
