@@ -115,7 +115,8 @@ def strips(
             valid = band[: probability.shape[1]].copy()
         for row in range(0, len(valid), STRIP_ROWS):
             rows = slice(row, row + STRIP_ROWS)
-            yield first + row, probability[:, rows], valid[rows]
+            # copies: a view would hold the whole row of windows for as long as somebody holds the strip
+            yield first + row, probability[:, rows].copy(), valid[rows].copy()
 
     for batch in _batched(ahead(_windows(scene, plan, area, clock)), batch_size):
         with clock("forward"):
