@@ -46,3 +46,11 @@ def sample_scene() -> Path:
 def sample_footprints() -> Path:
     """The true footprints of ``sample_scene``."""
     return SAMPLE / "footprints.gpkg"
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ONNX model that finds the red roofs of ``tests.scenes``, pixel by pixel."""
+    from tests.scenes import red_model
+
+    return red_model(tmp_path_factory.mktemp("model") / "red.onnx")

@@ -7,7 +7,6 @@ sum of weights is kept and nothing is divided. Arrays are float32 (channel, row,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,28 +139,3 @@ def _parts(axis: Axis, index: int) -> list[tuple[slice, np.ndarray | None]]:
     share, own = axis.shares[index], axis.alone(index)
     pieces = [(slice(0, own.start), share[: own.start]), (own, None), (slice(own.stop, len(share)), share[own.stop :])]
     return [(piece, part) for piece, part in pieces if piece.start < piece.stop]
-
-
-def blend(
-    windows: Iterable[tuple[Tile, np.ndarray]],
-    shape: tuple[int, int],
-    spec: TilingSpec,
-    *,
-    channels: int = 1,
-    margin: int = 0,
-    kind: str = "hann",
-    edge: str = "shift",
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Strips ``(first row, float32 (channel, row, col))`` that cover ``shape`` (height, width) from top to bottom.
-
-    ``windows`` are the tiles of ``tiles(shape, spec, edge)``, row by row, each with its array. A constant comes out as that
-    constant at every pixel, the scene's border included. ``margin`` is the border of a window, in pixels, that is not
-    trusted where a neighbour knows better.
-    """
-    blender = StripBlender(shape, spec, channels=channels, margin=margin, kind=kind, edge=edge)
-    for tile, array in windows:
-        while blender.row < tile.row:
-            yield blender.finish_row()
-        blender.add(tile, array)
-    while not blender.done:
-        yield blender.finish_row()

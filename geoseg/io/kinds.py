@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from geoseg.errors import InputError
-from geoseg.io.sources import REMOTE
+from geoseg.io.sources import REMOTE, first_bytes
 
 VECTORS = (b"SQLite format 3\0", b"fgb", b"PAR1", b"\0\0\x27\x0a")
 ONNX = b"\x08"  # protobuf's tag of field 1, ir_version, which comes first in every ONNX file
@@ -21,13 +20,14 @@ def kind_of(name: str) -> str:
         return "raster"
     if path.is_dir():
         return "chips"
-    try:
-        with path.open("rb") as file:
-            head = file.read(16)
-    except FileNotFoundError as error:
-        raise InputError(f"{name}: does not exist") from error
-    except OSError as error:
-        raise InputError(f"{name}: cannot be read: {error.strerror}") from error
+    head = first_bytes(path, 16)
     if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") or head.startswith(VECTORS):
         return "vector"
-    return "model" if head[8:9] == b"{" or head.startswith(ONNX) else "raster"
+    return "model" if model_format(head) else "raster"
+
+
+def model_format(head: bytes) -> str | None:
+    """``safetensors`` or ``onnx`` by a file's first nine bytes; None for what is no model."""
+    if head[8:9] == b"{":
+        return "safetensors"
+    return "onnx" if head.startswith(ONNX) else None

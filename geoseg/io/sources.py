@@ -46,6 +46,17 @@ def location(name: str) -> str:
     return name.replace("s3://", "/vsis3/", 1) if name.startswith("s3://") else name
 
 
+def first_bytes(path: Path, count: int) -> bytes:
+    """Up to ``count`` bytes from the start of a file. Raises InputError where there is none, or none to be read."""
+    if not path.is_file():
+        raise InputError(f"{path}: is a folder, not a file" if path.is_dir() else f"{path}: does not exist")
+    try:
+        with path.open("rb") as file:
+            return file.read(count)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
 def sniff(name: str) -> str:
     """Driver by the first bytes, never by the extension.
 
@@ -58,13 +69,7 @@ def sniff(name: str) -> str:
     if name.startswith("/vsi") or "://" in name:
         raise SafetyError(f"{name}: is neither a path nor an https or s3 address")
     path = Path(name)
-    if not path.is_file():
-        raise InputError(f"{name}: is a folder, not a file" if path.is_dir() else f"{name}: does not exist")
-    try:
-        with path.open("rb") as file:
-            head = file.read(1024)
-    except OSError as error:
-        raise InputError(f"{name}: cannot be read: {error.strerror}") from error
+    head = first_bytes(path, 1024)
     for magic, driver in _MAGIC:
         if head.startswith(magic):
             return driver

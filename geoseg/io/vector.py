@@ -24,6 +24,7 @@ from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.io.append import Existing
 from geoseg.io.output import atomic, check_output, remove
 from geoseg.io.sinks import OgrSink, ParquetSink, Sink
+from geoseg.io.sources import first_bytes
 from geoseg.io.spacenet_csv import read_spacenet
 from geoseg.io.style import embed, graduated
 
@@ -130,13 +131,7 @@ def _read(path: Path, kind: str, layer: str | None) -> Any:
 
 
 def _sniff(path: Path) -> str:
-    if not path.is_file():
-        raise InputError(f"{path}: is a folder, not a file" if path.is_dir() else f"{path}: does not exist")
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    head = first_bytes(path, 4096)
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \r\n\t")
     for magic, kind in _MAGIC.items():
         if (text if kind == "geojson" else head).startswith(magic):

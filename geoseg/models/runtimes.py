@@ -11,7 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from geoseg.errors import InputError, ModelError, ResourceError
+from geoseg.errors import ModelError, ResourceError
+from geoseg.io.kinds import model_format
+from geoseg.io.sources import first_bytes
 from geoseg.specs import ModelSpec, PredictSpec
 
 BUNDLED = "default.onnx"
@@ -42,14 +44,8 @@ def bundled() -> Path:
 
 def kind(path: Path) -> str:
     """``safetensors`` or ``onnx``, by the first bytes."""
-    if not path.is_file():
-        raise InputError(f"{path}: does not exist")
-    with path.open("rb") as file:
-        head = file.read(9)
-    if head[8:9] == b"{":
-        return "safetensors"
-    if head[:1] == b"\x08":  # protobuf's tag of field 1, ir_version, which comes first in every ONNX file
-        return "onnx"
+    if found := model_format(first_bytes(path, 9)):
+        return found
     raise ModelError(f"{path}: is not a model", "geoseg reads .safetensors of `geoseg train` and .onnx")
 
 

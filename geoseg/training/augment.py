@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-IGNORE = 255
+from geoseg.io.chips import IGNORE
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from geoseg.errors import UsageError
-from geoseg.training.augment import IGNORE
+from geoseg.io.chips import IGNORE
 
 
 class SumLoss(nn.Module):

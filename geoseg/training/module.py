@@ -11,9 +11,10 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from geoseg.core.metrics import class_counts, mean_iou, pixel_accuracy
 from geoseg.errors import UnsuitableError
+from geoseg.io.chips import IGNORE
 from geoseg.models.registry import Segmenter
 from geoseg.specs import ModelSpec, TrainSpec
-from geoseg.training.augment import IGNORE, PRESETS, Colour
+from geoseg.training.augment import PRESETS, Colour
 from geoseg.training.losses import build as build_loss
 
 Batch = tuple[torch.Tensor, torch.Tensor]

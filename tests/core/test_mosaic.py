@@ -3,7 +3,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from geoseg.core.mosaic import Axis, StripBlender, blend, window_weights
+from geoseg.core.mosaic import Axis, StripBlender, window_weights
 from geoseg.core.tiling import tiles
 from geoseg.specs import TilingSpec
 
@@ -14,6 +14,16 @@ def cut(scene, spec, edge="shift"):
         chip = scene[:, w.row_off : w.row_off + w.height, w.col_off : w.col_off + w.width]
         missing = w.height - chip.shape[1], w.width - chip.shape[2]
         yield tile, np.pad(chip, ((0, 0), (0, missing[0]), (0, missing[1])), constant_values=1e9)
+
+
+def blend(windows, shape, spec, **keywords):
+    blender = StripBlender(shape, spec, **keywords)
+    for tile, array in windows:
+        while blender.row < tile.row:
+            yield blender.finish_row()
+        blender.add(tile, array)
+    while not blender.done:
+        yield blender.finish_row()
 
 
 def mosaic(windows, shape, spec, **keywords):

@@ -17,15 +17,10 @@ from geoseg.errors import UnsuitableError
 from geoseg.io.raster import open_scene, write_array
 from geoseg.models.runtimes import open_runtime
 from geoseg.specs import ModelSpec, PredictSpec
-from tests.scenes import buildings, grid, picture, red_model, write_scene
+from tests.scenes import buildings, grid, picture, write_scene
 
 pytest.importorskip("onnx")
 SHAPE = (210, 333)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return red_model(tmp_path_factory.mktemp("model") / "red.onnx")
 
 
 @pytest.fixture(scope="module")

@@ -20,17 +20,12 @@ from geoseg.errors import OutputError, UnsuitableError, UsageError
 from geoseg.io.raster import write_array
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
 from geoseg.tools import extract
-from tests.scenes import buildings, grid, picture, red_model, write_scene
+from tests.scenes import buildings, grid, picture, write_scene
 
 pytest.importorskip("onnx")
 MASK = buildings(300, 415)
 SPEC = PredictSpec(tile_size=64, overlap=8, precision="fp32")
 ALL = PolygonSpec(min_area=Quantity(0.0), min_hole=Quantity(0.0))
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return red_model(tmp_path_factory.mktemp("model") / "red.onnx")
 
 
 @pytest.fixture

@@ -12,16 +12,11 @@ from geoseg.errors import OutputError, UsageError
 from geoseg.io.raster import write_array
 from geoseg.specs import PredictSpec
 from geoseg.tools import predict
-from tests.scenes import buildings, grid, picture, red_model, write_scene
+from tests.scenes import buildings, grid, picture, write_scene
 
 pytest.importorskip("onnx")
 MASK = buildings(300, 415)
 SPEC = PredictSpec(tile_size=128, precision="fp32")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return red_model(tmp_path_factory.mktemp("model") / "red.onnx")
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ torch = pytest.importorskip("torch")
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from geoseg.training.augment import IGNORE, Colour, Geometry, crop  # noqa: E402
+from geoseg.io.chips import IGNORE  # noqa: E402
+from geoseg.training.augment import Colour, Geometry, crop  # noqa: E402
 from tests.scenes import buildings  # noqa: E402
 
 HEIGHT, WIDTH = 90, 140
