@@ -1,0 +1,28 @@
+"""Every parameter a user can set: name, default, range, unit.
+
+Frozen dataclasses of the standard library alone. A spec travels with what it made: the model file carries its
+:class:`ModelSpec`, a probability raster and a chip index carry theirs in their tags.
+"""
+
+from geoseg.specs.chips import ChipSpec, PrepareSpec, TilingSpec, parse_rescale
+from geoseg.specs.model import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Stretch
+from geoseg.specs.polygons import MASK_WIDTHS, MaskSpec, PolygonSpec, PredictSpec
+from geoseg.specs.quantity import Quantity
+from geoseg.specs.train import TrainSpec
+
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "MASK_WIDTHS",
+    "ChipSpec",
+    "MaskSpec",
+    "ModelSpec",
+    "PolygonSpec",
+    "PredictSpec",
+    "PrepareSpec",
+    "Quantity",
+    "Stretch",
+    "TilingSpec",
+    "TrainSpec",
+    "parse_rescale",
+]

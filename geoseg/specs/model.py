@@ -1,0 +1,81 @@
+"""What a model is, and what it expects."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from geoseg.errors import ModelError, UsageError
+from geoseg.specs.quantity import check
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Linear map of each band from ``[low, high]`` to [0, 1]; values outside are clipped."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a model is and what it expects; travels inside the model file.
+
+    Input is float32 (batch, band, row, col) in [0, 1] after the stretch; the network itself normalises with ``mean`` and
+    ``std``, so that no one else has to. Without a ``stretch`` the full range of ``dtype`` is [0, 1]. ``gsd`` is in metres
+    per pixel, ``None`` for pictures without a CRS. ``size`` is the window it was trained at, ``margin`` the border of a
+    window whose probabilities are not trusted, both in pixels. ``min_area`` is in square metres.
+    """
+
+    architecture: str
+    encoder: str | None = None
+    bands: int = 3
+    classes: tuple[str, ...] = ("background", "building")
+    gsd: float | None = 0.3
+    dtype: str = "uint8"
+    stretch: Stretch | None = None
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    size: int = 512
+    margin: int = 32
+    threshold: float = 0.5
+    min_area: float = 10.0
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        check(self.bands >= 1, "a model needs at least one band")
+        check(len(self.classes) >= 2, "a model needs at least two classes, the background included")
+        check(len(self.mean) == len(self.std) == self.bands, f"mean and std need {self.bands} values each")
+        check(0 < self.threshold < 1, f"threshold {self.threshold} must lie between 0 and 1")
+
+    @property
+    def channels(self) -> int:
+        """Output channels of the network: one logit for two classes, else one a class."""
+        return 1 if len(self.classes) == 2 else len(self.classes)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelSpec:
+        """Raises ModelError where the text is not the JSON of a ModelSpec; unknown keys are refused."""
+        try:
+            data = json.loads(text)
+            unknown = set(data) - {f.name for f in fields(cls)}
+            if unknown:
+                raise ModelError(
+                    f"the model file has unknown keys: {', '.join(sorted(unknown))}", "it was made by a newer geoseg"
+                )
+            if data.get("stretch"):
+                data["stretch"] = Stretch(**{k: tuple(v) for k, v in data["stretch"].items()})
+            for key in ("classes", "mean", "std"):
+                if key in data:
+                    data[key] = tuple(data[key])
+            data["options"] = tuple((str(k), v) for k, v in data.get("options", ()))
+            return cls(**data)
+        except (ValueError, TypeError, AttributeError, KeyError, UsageError) as error:
+            raise ModelError(f"the model's description is malformed: {error}") from error
