@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from geoseg.errors import InputError, UsageError
 
@@ -20,6 +21,14 @@ def expand(names: Iterable[str]) -> tuple[str, ...]:
     Raises InputError where a folder, glob or list holds nothing.
     """
     return tuple(dict.fromkeys(scene for name in names for scene in _expand(name)))
+
+
+def public(name: str) -> str:
+    """``name`` without what may be a secret in an address: user and password, and the query of a signed one."""
+    if "://" not in name:
+        return name
+    parts = urlsplit(name)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _expand(name: str) -> Iterator[str]:

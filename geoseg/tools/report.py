@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from geoseg import __version__
+from geoseg.io.scenes import public
 
 Advance = Callable[[int], None]
 Progress = Callable[[str, int], Advance]
@@ -43,11 +44,11 @@ class Report:
 
 
 def provenance(source: Path | str) -> dict[str, str]:
-    """What is stored with an output: the version, the command that made it, and of what."""
+    """What is stored with an output: the version, the command that made it, and of what; no secret of an address."""
     return {
         "GEOSEG_VERSION": __version__,
-        "GEOSEG_COMMAND": " ".join(["geoseg", *sys.argv[1:]]),
-        "GEOSEG_SOURCE": str(source),
+        "GEOSEG_COMMAND": " ".join(["geoseg", *map(public, sys.argv[1:])]),
+        "GEOSEG_SOURCE": public(str(source)),
     }
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from geoseg.errors import InputError, UsageError
-from geoseg.io.scenes import expand, read_toml
+from geoseg.io.scenes import expand, public, read_toml
 
 
 @pytest.fixture
@@ -44,6 +44,18 @@ def test_what_holds_nothing_is_an_input_error(folder: Path, name: str) -> None:
     (folder / "binary.txt").write_bytes(b"\xff\xfe\x00II")
     with pytest.raises(InputError, match=name.lstrip("@").replace("*", r"\*")):
         expand([name])
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("https://user:word@host.org/a%20b.tif?X-Amz-Signature=ab/c.d#x", "https://host.org/a%20b.tif"),
+        ("s3://bucket/key.tif", "s3://bucket/key.tif"),
+        ("what?/is@here.tif", "what?/is@here.tif"),
+    ],
+)
+def test_what_may_be_secret_in_an_address_is_not_public(name, shown):
+    assert public(name) == shown
 
 
 def test_toml(tmp_path: Path) -> None:
