@@ -45,9 +45,13 @@ def read_spec(path: Path | str) -> ModelSpec:
             raise ModelError(f"{path}: is not a model file")
         header = file.read(length)
     try:
-        text = json.loads(header)["__metadata__"][KEY]
-    except (ValueError, KeyError, TypeError) as error:
+        content = json.loads(header)
+        text = content.pop("__metadata__")[KEY]
+        end = max((tensor["data_offsets"][1] for tensor in content.values()), default=0)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ModelError(f"{path}: is not a geoseg model file") from error
+    if 8 + length + end > path.stat().st_size:
+        raise ModelError(f"{path}: is cut short")
     try:
         return ModelSpec.from_json(text)
     except ModelError as error:
