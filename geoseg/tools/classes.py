@@ -34,13 +34,15 @@ class Classes:
 
     ``read(first, last)`` gives the rows from ``first`` to before ``last``: uint8 (row, col), ``VOID`` where there is no data.
     ``footprints()`` gives the buildings as a GeoDataFrame in the grid's CRS, cut at its border; it is None where there are
-    more classes than background and building.
+    more classes than background and building. ``scores``, like ``read``, gives the probabilities that were thresholded and
+    their validity, float32 and bool (row, col); it is None where there are none.
     """
 
     read: Callable[[int, int], np.ndarray]
     footprints: Callable[[], GeoDataFrame] | None
     present: tuple[int, ...] = (0, 1)
     names: Mapping[int, str] = field(default_factory=dict)
+    scores: Callable[[int, int], tuple[np.ndarray, np.ndarray]] | None = None
 
 
 def is_vector(path: str) -> bool:
@@ -115,7 +117,7 @@ def _probabilities(scene: Scene, threshold: float) -> Classes:
         return np.where(valid, probability >= np.float32(threshold), VOID).astype(np.uint8)
 
     min_area = _number(scene, "GEOSEG_MIN_AREA", ModelSpec.min_area)
-    return Classes(read, lambda: _traced(scene, scores, threshold, min_area))
+    return Classes(read, lambda: _traced(scene, scores, threshold, min_area), scores=scores)
 
 
 def _scale(scene: Scene) -> float:
