@@ -15,6 +15,7 @@ import click
 
 from geoseg.cli.bar import Bar
 from geoseg.cli.command import FROM_MODEL, session, typed
+from geoseg.core.text import shown
 from geoseg.errors import GeosegError
 from geoseg.io.scenes import expand
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
@@ -211,9 +212,9 @@ def emit(report: Report, as_json: bool) -> None:
 
 def lines(content: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     """``name  value`` for each value that is there, nested mappings indented."""
-    shown = {name.replace("_", " "): value for name, value in content.items() if value not in (None, [], {}, "")}
-    width = max((len(name) for name, value in shown.items() if not isinstance(value, dict)), default=0)
-    for name, value in shown.items():
+    there = {name.replace("_", " "): value for name, value in content.items() if value not in (None, [], {}, "")}
+    width = max((len(name) for name, value in there.items() if not isinstance(value, dict)), default=0)
+    for name, value in there.items():
         if isinstance(value, dict) and all(isinstance(row, dict) for row in value.values()):
             value = [{"": str(row), **cells} for row, cells in value.items()]
         if isinstance(value, dict):
@@ -223,26 +224,16 @@ def lines(content: Mapping[str, Any], indent: str = "") -> Iterator[str]:
             yield f"{indent}{name}"
             yield from (indent + "  " + row for row in table(value))
         else:
-            yield f"{indent}{name:<{width}}  {_shown(value)}"
+            yield f"{indent}{name:<{width}}  {shown(value)}"
 
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
     """Rows under their column names, numbers to the right; what a row lacks stays blank."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     for_columns = [[row.get(name) for row in rows] for name in columns]
-    cells = [[name.replace("_", " "), *map(_shown, values)] for name, values in zip(columns, for_columns, strict=True)]
+    cells = [[name.replace("_", " "), *map(shown, values)] for name, values in zip(columns, for_columns, strict=True)]
     numeric = [any(isinstance(value, int | float) for value in values) for values in for_columns]
     widths = [max(map(len, column)) for column in cells]
     for row in zip(*cells, strict=True):
         padded = (c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, numeric, strict=True))
         yield "  ".join(padded).rstrip()
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.3f}".rstrip("0").rstrip(".") if abs(value) >= 0.01 or value == 0 else f"{value:.3g}"
-    return ", ".join(_shown(item) for item in value) if isinstance(value, list) else "" if value is None else str(value)
