@@ -96,7 +96,9 @@ def items(lines: Iterable[str]) -> str:
 
 def facts(values: Mapping[str, Any]) -> str:
     """The few values that matter most, each in large type under its name; those that are None are left out."""
-    rows = [f"<div><dt>{_name(k)}</dt><dd>{escape(shown(v))}</dd></div>" for k, v in values.items() if v is not None]
+    there = {name: value for name, value in values.items() if value is not None}
+    texts = zip(there, _aligned(list(there.values())), strict=True)
+    rows = [f"<div><dt>{_name(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in texts]
     return '<dl class="facts">\n' + "\n".join(rows) + "\n</dl>"
 
 
