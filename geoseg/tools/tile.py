@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from itertools import groupby
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,8 @@ from geoseg import __version__
 from geoseg.core.bands import BandSampler, to_uint8
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import SPLITS, Chip, Tile, assign_splits, leaking, tiles
-from geoseg.errors import ResourceError, UnsuitableError
+from geoseg.engine.pool import ordered
+from geoseg.errors import UnsuitableError
 from geoseg.io.chips import IGNORE, INDEX, ChipInfo, write_index
 from geoseg.io.journal import Journal, stamp
 from geoseg.io.output import atomic_folder
@@ -226,7 +225,7 @@ def _cut_all(
     advance = progress("cut", sum(len(group.tiles) for group in groups.values()))
     cuts: list[_Cut] = []
     warnings: dict[str, None] = {}
-    with closing(_map(way, [group for key, group in groups.items() if key not in done], jobs)) as results:
+    with closing(ordered(way, [group for key, group in groups.items() if key not in done], jobs)) as results:
         for key, group in groups.items():
             found, said = done[key] if key in done else next(results)
             if journal and key not in done:
@@ -253,22 +252,6 @@ def _folded(warnings: Iterable[str]) -> Iterator[str]:
         alike.setdefault(warning.partition(": ")[2], []).append(warning)
     for first, *others in alike.values():
         yield f"{first} (and {len(others)} more files)" if others else first
-
-
-def _map(cut: partial[Any], groups: list[_Source], jobs: int) -> Generator[Any, None, None]:
-    """Results of ``cut`` over ``groups``, in order, in this process or in ``jobs`` others."""
-    jobs = min(jobs, len(groups))
-    if jobs <= 1:
-        yield from map(cut, groups)
-        return
-    # spawned: a fork would inherit GDAL's threads half alive
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
-    try:
-        yield from pool.map(cut, groups)
-    except BrokenProcessPool as error:
-        raise ResourceError("a process was killed while cutting", "lower --jobs") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _cut(

@@ -1,0 +1,49 @@
+import os
+import signal
+from contextlib import closing
+from functools import partial
+
+import pytest
+
+from geoseg.engine.pool import ordered
+from geoseg.errors import InputError, ResourceError
+
+
+def doubled(number):
+    if number < 0:
+        raise InputError(f"{number}: below zero")
+    if number == 99:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 2 * number, os.getpid()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_results_come_in_the_order_of_the_items(jobs):
+    found = list(ordered(doubled, [5, 3, 8, 1], jobs))
+    assert [number for number, _ in found] == [10, 6, 16, 2]
+    assert (os.getpid() in {process for _, process in found}) == (jobs == 1)
+    assert list(ordered(doubled, [], jobs)) == []
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_errors_are_raised_here(jobs):
+    results = ordered(doubled, [5, -1, 8], jobs)
+    with closing(results), pytest.raises(InputError, match="-1: below zero"):
+        list(results)
+
+
+def test_a_killed_process_is_told_of():
+    with pytest.raises(ResourceError, match="killed"):
+        list(ordered(doubled, [5, 99], 2))
+
+
+def test_what_has_not_begun_is_given_up(tmp_path):
+    results = ordered(partial(_touch, tmp_path), range(200), 2)
+    assert next(results) == 0
+    results.close()
+    assert len(list(tmp_path.iterdir())) < 200
+
+
+def _touch(folder, number):
+    (folder / str(number)).touch()
+    return number
