@@ -17,6 +17,8 @@ from geoseg.io.chips import IGNORE, ChipIndex
 from geoseg.io.raster import read_array
 from geoseg.specs import TrainSpec
 from geoseg.training.augment import PRESETS, Geometry, crop
+from geoseg.training.launch import processes, rank
+from geoseg.training.sampling import Draws, Seeded
 
 CACHE_BYTES = 2 << 30
 Item = tuple[torch.Tensor, torch.Tensor]
@@ -94,13 +96,16 @@ def loaders(
     cropped = ChipDataset(train, geometry=Geometry(size, scale, flips, rotation))
     count = spec.samples or len(train)
     more = {"num_workers": spec.workers, "persistent_workers": True, "multiprocessing_context": "spawn"} if spec.workers else {}
+    order = RandomSampler(cropped, replacement=count > len(train), num_samples=count)
+    draws = Draws(order, spec.seed, rank(), processes())
+    mine = range(rank() % max(1, len(val)), len(val), processes())
     return (
         DataLoader(
-            cropped,
+            Seeded(cropped),
             spec.batch_size,
-            sampler=RandomSampler(cropped, replacement=count > len(train), num_samples=count),
-            drop_last=count >= spec.batch_size,
+            sampler=draws,
+            drop_last=len(draws) >= spec.batch_size,
             **more,  # type: ignore[arg-type]
         ),
-        DataLoader(ChipDataset(val, zoom=zoom), max(1, spec.batch_size // 4), collate_fn=pad_collate),
+        DataLoader(ChipDataset(val, zoom=zoom), max(1, spec.batch_size // 4), sampler=mine, collate_fn=pad_collate),
     )
