@@ -3,70 +3,111 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from geoseg.errors import UnsuitableError
 from geoseg.specs import Stretch
 
-_SAMPLE = 1 << 20  # pixels kept of a scene of floats
+_BINS = 1 << 18  # a band: more than the values of 16 bits
 
 
-class BandSampler:
-    """Gathers the values of a scene window by window: exact counts of integers up to 16 bits, a random sample of the rest.
+class BandHistogram:
+    """Counts the values of a scene window by window, each band on its own; what is not finite does not count.
 
-    The sample holds all pixels up to a million, then each with the same chance; it is the same in every run.
+    Exact for up to a quarter of a million different values a band, so for all integers of up to 16 bits. Of others neighbours
+    are counted together in as narrow bins as will do: narrow near 0 and wider farther out, as the numbers of a float lie. The
+    same for windows in any order.
     """
 
     def __init__(self, bands: int, dtype: str) -> None:
         self.dtype = np.dtype(dtype)
-        self.exact = self.dtype.kind in "ui" and self.dtype.itemsize <= 2
-        self._lowest = int(np.iinfo(self.dtype).min) if self.exact else 0
-        self._counts = np.zeros((bands, 1 << 8 * self.dtype.itemsize if self.exact else 0), np.int64)
-        self._samples: list[np.ndarray] = []
-        self._share = 1.0
-        self._random = np.random.default_rng(0)
+        self._bands = [_Counts() for _ in range(bands)]
 
     def add(self, image: np.ndarray, valid: np.ndarray) -> None:
-        """``image`` (band, row, col), finite where ``valid`` (row, col)."""
-        values = image[:, valid]
-        if self.exact:
-            for band, counts in zip(values, self._counts, strict=True):
-                counts += np.bincount(band.astype(np.int64) - self._lowest, minlength=len(counts))
-            return
-        self._samples.append(self._thin(values, self._share))
-        while sum(sample.shape[1] for sample in self._samples) > _SAMPLE:
-            self._share /= 2
-            self._samples = [self._thin(np.concatenate(self._samples, axis=1), 0.5)]
-
-    def _thin(self, values: np.ndarray, share: float) -> np.ndarray:
-        return values if share == 1 else values[:, self._random.random(values.shape[1]) < share]
+        """Count ``image`` (band, row, col) where ``valid`` (row, col)."""
+        for band, counts in zip(image, self._bands, strict=True):
+            values = band[valid]
+            counts.add(_to_keys(values[np.isfinite(values)] if self.dtype.kind == "f" else values))
 
     def percentiles(self, low: float, high: float) -> Stretch:
         """Values at the ``low`` and ``high`` percent of each band. Raises UnsuitableError where nothing was valid."""
-        if self.exact:
-            totals = self._counts.cumsum(axis=1)
-            if not totals[:, -1].all():
-                raise UnsuitableError("the scene holds no valid pixel")
-            ends = [[int(np.searchsorted(t, max(1, t[-1] * p / 100))) + self._lowest for t in totals] for p in (low, high)]
-        else:
-            if not any(sample.size for sample in self._samples):
-                raise UnsuitableError("the scene holds no valid pixel")
-            values = np.concatenate(self._samples, axis=1).astype("float64")
-            ends = np.percentile(values, [low, high], axis=1).tolist()
-        lows = tuple(float(v) for v in ends[0])
-        return Stretch(lows, tuple(float(h) if h > lo else lo + 1 for lo, h in zip(lows, ends[1], strict=True)))
+        ends = np.array([_from_keys(counts.at((low, high)), self.dtype) for counts in self._bands]).astype(float)
+        # a band of one value has no range: it becomes 0
+        steps = np.maximum(1, np.abs(ends[:, 0]) * 1e-6)
+        return Stretch(
+            tuple(ends[:, 0].tolist()), tuple(np.where(ends[:, 1] > ends[:, 0], ends[:, 1], ends[:, 0] + steps).tolist())
+        )
+
+
+class _Counts:
+    """Counts of unsigned integers in bins of ``2**shift``, as small a power as leaves ``_BINS`` of them at most."""
+
+    def __init__(self) -> None:
+        self.shift = 0
+        self._parts: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def add(self, keys: np.ndarray) -> None:
+        if not keys.size:
+            return
+        self._parts.append(np.unique(keys >> self.shift, return_counts=True))
+        if sum(len(part) for part, _ in self._parts) > 4 * _BINS:
+            self._merge()
+
+    def at(self, percents: tuple[float, ...]) -> np.ndarray:
+        """Lower ends of the bins that hold these percents of the values, counted from the lowest."""
+        if not self._parts:
+            raise UnsuitableError("the scene holds no valid pixel")
+        keys, counts = self._merge()
+        totals = counts.cumsum()
+        ranks = [max(1, totals[-1] * percent / 100) for percent in percents]
+        return keys[np.searchsorted(totals, ranks)] << self.shift
+
+    def _merge(self) -> tuple[np.ndarray, np.ndarray]:
+        keys, counts = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        order = np.argsort(keys, kind="stable")
+        keys, counts = keys[order], counts[order]
+        while True:
+            first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+            keys, counts = keys[first], np.add.reduceat(counts, first)
+            if len(keys) <= _BINS:
+                break
+            keys, self.shift = keys >> 1, self.shift + 1
+        self._parts = [(keys, counts)]
+        return keys, counts
+
+
+def _to_keys(values: np.ndarray) -> np.ndarray:
+    """Unsigned integers in the order of ``values``, which are finite."""
+    unsigned = np.dtype(f"u{values.itemsize}")
+    top = unsigned.type(1 << 8 * values.itemsize - 1)
+    if values.dtype.kind == "u":
+        return values
+    if values.dtype.kind == "i":
+        return values.view(unsigned) ^ top
+    bits = (values + 0).view(unsigned)  # -0 is 0
+    return np.where(bits & top, ~bits, bits | top)
+
+
+def _from_keys(keys: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    top = keys.dtype.type(1 << 8 * keys.itemsize - 1)
+    if dtype.kind == "u":
+        return keys
+    if dtype.kind == "i":
+        return (keys ^ top).view(dtype)
+    return np.where(keys & top, keys ^ top, ~keys).view(dtype)
 
 
 def percentile_stretch(chips: Iterable[tuple[np.ndarray, np.ndarray]], low: float, high: float) -> Stretch:
     """Stretch from ``low`` to ``high`` percent over (image, valid) pairs."""
-    sampler: BandSampler | None = None
+    histogram: BandHistogram | None = None
     for image, valid in chips:
-        sampler = sampler or BandSampler(len(image), str(image.dtype))
-        sampler.add(image, valid)
-    if sampler is None:
+        histogram = histogram or BandHistogram(len(image), str(image.dtype))
+        histogram.add(image, valid)
+    if histogram is None:
         raise UnsuitableError("the scene holds no valid pixel")
-    return sampler.percentiles(low, high)
+    return histogram.percentiles(low, high)
 
 
 def to_unit(image: np.ndarray, stretch: Stretch | None = None) -> np.ndarray:
@@ -75,9 +116,11 @@ def to_unit(image: np.ndarray, stretch: Stretch | None = None) -> np.ndarray:
     Floats without a stretch are taken as they are, clipped.
     """
     if stretch is not None:
-        low = np.array(stretch.low, "float32")[:, None, None]
-        span = np.subtract(stretch.high, stretch.low).astype("float32")[:, None, None]
-        return np.clip((image.astype("float32") - low) / span, 0, 1)
+        # beyond 24 bits a range may lie so far from 0 that float32 would not tell its values apart
+        working: Any = np.float64 if image.dtype.itemsize > 2 and image.dtype != np.float32 else np.float32
+        low = np.array(stretch.low, working)[:, None, None]
+        span = np.subtract(stretch.high, stretch.low).astype(working)[:, None, None]
+        return np.clip((image.astype(working) - low) / span, 0, 1).astype(np.float32, copy=False)
     if image.dtype.kind == "u":
         return image.astype("float32") * np.float32(1 / np.iinfo(image.dtype).max)
     if image.dtype.kind == "i":

@@ -16,7 +16,7 @@ import shapely
 from pyproj import CRS, Transformer
 from rasterio.windows import Window
 
-from geoseg.core.bands import BandSampler, to_uint8
+from geoseg.core.bands import BandHistogram, to_uint8
 from geoseg.core.grid import Grid
 from geoseg.core.legend import Legend
 from geoseg.core.tiling import SPLITS, Chip, assign_splits
@@ -181,13 +181,13 @@ def _stretches(pictures: list[_Picture], dataset: Dataset, spec: PrepareSpec, pr
         kind, low, high = "none" if pictures[0].dtype == "uint8" else "percentile", 2.0, 98.0
     else:
         kind, low, high = parse_rescale(spec.rescale)
-    samplers: dict[str, BandSampler] = {}
+    samplers: dict[str, BandHistogram] = {}
     if kind == "none":
         return {}
     advance = progress("statistics", len(pictures))
     for picture in pictures:
         bands = len(spec.bands) if spec.bands else picture.bands
-        sampler = samplers.setdefault(picture.pair.group, BandSampler(bands, picture.dtype))
+        sampler = samplers.setdefault(picture.pair.group, BandHistogram(bands, picture.dtype))
         with _opened(picture, dataset, spec) as reader:
             for window in windows(picture.grid.shape, spec.size):
                 chip = reader.read(window)

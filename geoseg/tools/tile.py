@@ -19,7 +19,7 @@ from pyproj import CRS, Transformer
 from rasterio.windows import Window
 
 from geoseg import __version__
-from geoseg.core.bands import BandSampler, to_uint8
+from geoseg.core.bands import BandHistogram, to_uint8
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import SPLITS, Chip, Tile, assign_splits, leaking, tiles
 from geoseg.engine.pool import ordered
@@ -192,7 +192,7 @@ def _stretch(sources: list[_Source], spec: ChipSpec, progress: Progress) -> Stre
     kind, low, high = parse_rescale(spec.rescale)
     if kind == "none":
         return None
-    sampler = BandSampler(len(spec.bands) if spec.bands else sources[0].bands, sources[0].dtype)
+    histogram = BandHistogram(len(spec.bands) if spec.bands else sources[0].bands, sources[0].dtype)
     advance = progress("statistics", sum(source.grid.height for source in sources))
     for source in sources:
         with open_scene(source.path, gsd=spec.gsd) as scene:
@@ -201,9 +201,9 @@ def _stretch(sources: list[_Source], spec: ChipSpec, progress: Progress) -> Stre
                 rows = min(STATISTICS[0], height - row)
                 for col in range(0, width, STATISTICS[1]):
                     chip = scene.read(Window(col, row, min(STATISTICS[1], width - col), rows), spec.bands)
-                    sampler.add(chip.image, chip.valid)
+                    histogram.add(chip.image, chip.valid)
                 advance(rows)
-    return sampler.percentiles(low, high)
+    return histogram.percentiles(low, high)
 
 
 # Cutting

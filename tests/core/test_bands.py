@@ -5,61 +5,96 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from geoseg.core import bands
-from geoseg.core.bands import BandSampler, percentile_stretch, to_uint8, to_unit
+from geoseg.core.bands import BandHistogram, percentile_stretch, to_uint8, to_unit
 from geoseg.errors import UnsuitableError
 from geoseg.specs import Stretch
 
 percents = (
     st.tuples(st.integers(0, 1000), st.integers(0, 1000)).filter(lambda p: p[0] < p[1]).map(lambda p: (p[0] / 10, p[1] / 10))
 )
+KINDS = ["uint8", "uint16", "uint32", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int8"])
+def numpys(values, low_high):
+    """(low, high) of each band by numpy, and a step up where there is no range."""
+    low, high = np.percentile(values, low_high, axis=-1, method="inverted_cdf").astype(float)
+    return low, np.where(high > low, high, low + np.maximum(1, abs(low) * 1e-6))
+
+
+@pytest.mark.parametrize("dtype", KINDS)
 @given(data=st.data(), low_high=percents)
-def test_percentiles_of_integers_are_numpys(dtype, data, low_high):
-    image = data.draw(hnp.arrays(dtype, (2, 7, 11)))
+def test_percentiles_are_numpys(dtype, data, low_high):
+    """Of any values, in windows of any order: signs, constant bands and outliers too."""
+    image = data.draw(hnp.arrays(dtype, (2, 7, 11), elements=plain(dtype)))
     valid = data.draw(hnp.arrays(bool, (7, 11)))
     valid[4, 9] = True
-    sampler = BandSampler(2, dtype)
-    sampler.add(image[:, :3], valid[:3])
-    sampler.add(image[:, 3:], valid[3:])
-    stretch = sampler.percentiles(*low_high)
-    low, high = np.percentile(image[:, valid], low_high, axis=1, method="inverted_cdf").astype(float)
-    assert stretch.low == tuple(low)
-    assert stretch.high == tuple(np.where(high > low, high, low + 1))
+    histogram = BandHistogram(2, dtype)
+    for rows in data.draw(st.permutations([slice(0, 3), slice(3, 4), slice(4, 7)])):
+        histogram.add(image[:, rows], valid[rows])
+    stretch = histogram.percentiles(*low_high)
+    low, high = numpys(image[:, valid], low_high)
+    assert (stretch.low, stretch.high) == (tuple(low), tuple(high))
 
 
-def test_percentiles_of_floats_with_nan_are_numpys():
+def plain(dtype):
+    width = {"float16": 16, "float32": 32, "float64": 64}.get(dtype)
+    if not width:
+        return None
+    return st.floats(-6e4, 6e4, width=width) | st.sampled_from([0.0, -0.0, 6e4, -6e4] + [1e30, -1e30] * (width > 16))
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["float32", "float64", "int32", "uint32"]), percents)
+def test_percentiles_of_more_values_than_bins_are_off_by_a_bin_at_most(seed, dtype, low_high):
+    rng = np.random.default_rng(seed)
+    image = (
+        (rng.normal(size=(2, 50, 70)) * 10.0 ** rng.uniform(2, 8, (2, 1, 1)) + 10.0 ** rng.uniform(0, 8)).clip(0).astype(dtype)
+    )
+    valid = rng.random((50, 70)) < 0.9
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bands, "_BINS", 200)
+        orders = []
+        for rows in (range(0, 50, 5), range(45, -1, -5)):
+            histogram = BandHistogram(2, dtype)
+            for row in rows:
+                histogram.add(image[:, row : row + 5], valid[row : row + 5])
+            orders.append(histogram.percentiles(*low_high))
+            assert all(sum(len(keys) for keys, _ in counts._parts) <= 800 + 350 for counts in histogram._bands)
+    assert orders[0] == orders[1]
+    low, high = numpys(image[:, valid], low_high)
+    for own, exact, counts in zip((orders[0].low, orders[0].high), (low, high), [histogram._bands] * 2, strict=True):
+        for value, wanted, band in zip(own, exact, counts, strict=True):
+            keys = bands._to_keys(np.array([value, wanted], dtype)).astype(float)
+            assert 0 <= keys[1] - keys[0] < 2**band.shift
+
+
+def test_what_is_not_finite_does_not_count():
     image = np.random.default_rng(3).normal(120, 40, (3, 90, 140)).astype("float32")
     image[:, 5:30, 60:] = np.nan
     image[1, 70, 8:20] = np.inf
-    valid = np.isfinite(image).all(axis=0)
-    stretch = percentile_stretch([(image[:, :40], valid[:40]), (image[:, 40:], valid[40:])], 2, 98)
-    low, high = np.percentile(image[:, valid].astype(float), [2, 98], axis=1)
-    np.testing.assert_allclose((stretch.low, stretch.high), (low, high), rtol=1e-6)
+    image[2, 71, 8:20] = -np.inf
+    stretch = percentile_stretch([(image[:, :40], np.ones((40, 140), bool)), (image[:, 40:], np.ones((50, 140), bool))], 2, 98)
+    for band in range(3):
+        low, high = numpys(image[band][np.isfinite(image[band])], (2, 98))
+        assert (stretch.low[band], stretch.high[band]) == (low, high)
 
 
-def test_a_large_scene_of_floats_is_sampled_in_bounded_memory(monkeypatch):
-    monkeypatch.setattr(bands, "_SAMPLE", 5000)
-    rng = np.random.default_rng(8)
-    sampler = BandSampler(2, "float32")
-    # columns differ, so a sample that always met the same ones would be off; the last rows hold other values
-    columns = np.linspace(0, 1, 256, dtype="float32")
-    for row in range(60):
-        image = np.stack([columns + rng.normal(0, 0.01, (16, 256)), np.full((16, 256), row)]).astype("float32")
-        sampler.add(image, np.ones((16, 256), bool))
-        assert sum(sample.shape[1] for sample in sampler._samples) <= 5000
-    stretch = sampler.percentiles(10, 90)
-    np.testing.assert_allclose((stretch.low, stretch.high), [(0.1, 6), (0.9, 53)], rtol=0.03, atol=1.01)
-    np.testing.assert_allclose((stretch.low[0], stretch.high[0]), (0.1, 0.9), atol=0.02)
+def test_a_few_outliers_do_not_coarsen_the_bins():
+    """Bins lie where the values are: a surface model of half a million heights with undeclared fill values of 1e30."""
+    heights = np.random.default_rng(1).normal(523, 4, (1, 600, 900)).astype("float32")
+    heights[0, ::100, 7] = 1e30
+    heights[0, 3, ::100] = -1e30
+    stretch = percentile_stretch([(heights[:, i : i + 50], np.ones((50, 900), bool)) for i in range(0, 600, 50)], 2, 98)
+    low, high = numpys(heights.reshape(1, -1), (2, 98))
+    np.testing.assert_allclose([stretch.low, stretch.high], [low, high], atol=0.001)
+    assert to_unit(heights, stretch)[0, 200, 7] == 1
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_nothing_valid(dtype):
-    sampler = BandSampler(2, dtype)
-    sampler.add(np.zeros((2, 7, 11), dtype), np.zeros((7, 11), bool))
+    histogram = BandHistogram(2, dtype)
+    histogram.add(np.zeros((2, 7, 11), dtype), np.zeros((7, 11), bool))
     with pytest.raises(UnsuitableError, match="no valid pixel"):
-        sampler.percentiles(2, 98)
+        histogram.percentiles(2, 98)
     with pytest.raises(UnsuitableError, match="no valid pixel"):
         percentile_stretch([], 2, 98)
 
@@ -92,3 +127,17 @@ def test_a_constant_band_of_large_values_stays_finite():
     image = np.full((1, 5, 7), 3e9, "float32")
     stretch = percentile_stretch([(image, np.ones((5, 7), bool))], 2, 98)
     assert to_unit(image, stretch).tolist() == np.zeros((1, 5, 7)).tolist()
+
+
+@pytest.mark.parametrize("value", [0, -7, 30_000, 3e9, 1e30, -1e30])
+def test_a_constant_band_becomes_0(value):
+    image = np.full((1, 5, 7), value, "float64")
+    stretch = percentile_stretch([(image, np.ones((5, 7), bool))], 2, 98)
+    assert to_unit(image, stretch).tolist() == np.zeros((1, 5, 7)).tolist()
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "int64", "float64"])
+def test_a_narrow_range_far_from_0_keeps_its_values_apart(dtype):
+    image = (2_000_000_000 + np.arange(200)).reshape(1, 10, 20).astype(dtype)
+    unit = to_unit(image, Stretch((2_000_000_000,), (2_000_000_199,)))
+    np.testing.assert_allclose(unit, np.linspace(0, 1, 200).reshape(1, 10, 20), atol=1e-6)
