@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,33 @@ SIZES = {"small": (0.0, 50.0), "medium": (50.0, 500.0), "large": (500.0, float("
 
 @dataclass(frozen=True)
 class Overlaps:
-    """Pairs of a prediction and a truth that overlap: their indices and IoU, float64, all of one length."""
+    """Pairs of a prediction and a truth that overlap: their indices and the area they have in common, all of one length.
+
+    ``prediction_areas`` and ``truth_areas`` float64 are those of all footprints, in square units of their CRS.
+    """
 
     prediction: np.ndarray
     truth: np.ndarray
-    iou: np.ndarray
-    predictions: int
-    truths: int
+    common: np.ndarray
+    prediction_areas: np.ndarray
+    truth_areas: np.ndarray
+
+    @property
+    def predictions(self) -> int:
+        return len(self.prediction_areas)
+
+    @property
+    def truths(self) -> int:
+        return len(self.truth_areas)
+
+    @cached_property
+    def iou(self) -> np.ndarray:
+        """Intersection over union of each pair, float64."""
+        return self.common / (self.prediction_areas[self.prediction] + self.truth_areas[self.truth] - self.common)
+
+    def swapped(self) -> Overlaps:
+        """Prediction as truth, and truth as prediction."""
+        return Overlaps(self.truth, self.prediction, self.common, self.truth_areas, self.prediction_areas)
 
 
 @dataclass(frozen=True)
@@ -57,24 +78,39 @@ class Matches:
         return np.setdiff1d(np.arange(self.truths), self.pairs[:, 1])
 
 
-def overlaps(prediction: Footprints, truth: Footprints, floor: float = 0.5) -> Overlaps:
-    """All pairs whose IoU is at least ``floor`` (and above 0), by way of a spatial index.
+def overlaps(
+    prediction: Footprints, truth: Footprints, floor: float = 0.5, images: tuple[np.ndarray, np.ndarray] | None = None
+) -> Overlaps:
+    """All pairs that have ``floor`` of the smaller one's area in common (and more than 0), by way of a spatial index.
 
-    Only pairs that could reach ``floor`` by their bounding boxes and areas are intersected.
+    Those are all whose IoU is at least ``floor``, and more. ``images`` are numbers, int, of the images that predictions and
+    truths are in the pixels of: those of different images do not overlap. Only pairs that could reach ``floor`` by their
+    bounding boxes are intersected.
     """
     ours, theirs = np.asarray(prediction, dtype=object), np.asarray(truth, dtype=object)
-    i, j = shapely.STRtree(theirs).query(ours)
-    area_i, area_j = shapely.area(ours)[i], shapely.area(theirs)[j]
-    box_i, box_j = shapely.bounds(ours)[i], shapely.bounds(theirs)[j]
-    sides = np.minimum(box_i[:, 2:], box_j[:, 2:]) - np.maximum(box_i[:, :2], box_j[:, :2])
-    most = np.minimum(sides.prod(axis=1), np.minimum(area_i, area_j))
-    hopeful = most >= floor * (1 - 1e-9) * (area_i + area_j - most)
-    i, j, both = i[hopeful], j[hopeful], (area_i + area_j)[hopeful]
+    areas = shapely.area(ours), shapely.area(theirs)
+    boxes = shapely.bounds(ours), shapely.bounds(theirs)
+    laid = (ours, theirs) if images is None else _apart(boxes, images)
+    i, j = shapely.STRtree(laid[1]).query(laid[0])
+    smaller = np.minimum(areas[0][i], areas[1][j])
+    sides = np.minimum(boxes[0][i, 2:], boxes[1][j, 2:]) - np.maximum(boxes[0][i, :2], boxes[1][j, :2])
+    hopeful = sides.prod(axis=1) >= floor * smaller * (1 - 1e-9)
+    i, j, smaller = i[hopeful], j[hopeful], smaller[hopeful]
     common = shapely.area(shapely.intersection(ours[i], theirs[j]))
-    # the union is 0 only for footprints without area, which overlap nothing
-    iou = np.divide(common, both - common, out=np.zeros(len(i)), where=both > common)
-    keep = (iou >= floor) & (iou > 0)
-    return Overlaps(i[keep], j[keep], iou[keep], len(ours), len(theirs))
+    keep = (common >= floor * smaller * (1 - 1e-9)) & (common > 0)
+    return Overlaps(i[keep], j[keep], common[keep], *areas)
+
+
+def _apart(boxes: tuple[np.ndarray, np.ndarray], images: tuple[np.ndarray, np.ndarray]) -> list[np.ndarray]:
+    """Bounds (n, 4) as boxes, images side by side, so that those of different images do not meet."""
+    left, right = (np.concatenate([box[:, side] for box in boxes]) for side in (0, 2))
+    width = np.nanmax(right, initial=0) - np.nanmin(left, initial=0) + 1
+    laid = []
+    for box, image in zip(boxes, images, strict=True):
+        shapes = shapely.box(*(box + np.multiply.outer(image, [width, 0, width, 0])).T)
+        shapes[np.isnan(box[:, 0])] = None
+        laid.append(shapes)
+    return laid
 
 
 def assign(found: Overlaps, confidence: np.ndarray | None = None, iou: float = 0.5) -> Matches:

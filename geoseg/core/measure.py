@@ -86,6 +86,19 @@ def pixel_size(grid: Grid) -> tuple[float, float]:
     return float(np.sqrt(lengths[0])), float(np.sqrt(lengths[1]))
 
 
+def flattened(geometry: np.ndarray, at: np.ndarray, about: np.ndarray) -> np.ndarray:
+    """``geometry`` (n,) in metres about the points ``about`` (n, 2), where the :func:`metric` is ``at`` (n, 3).
+
+    North need not be up there; lengths and angles are true.
+    """
+    points, owner = shapely.get_coordinates(geometry, return_index=True)
+    across, mixed, along = at[owner].T
+    dx, dy = (points - about[owner]).T
+    right = np.sqrt(across)
+    flat = np.column_stack([right * dx + mixed / right * dy, np.sqrt(along - mixed**2 / across) * dy])
+    return shapely.set_coordinates(geometry.copy(), flat)
+
+
 def rings_of(geometry: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Exteriors and holes of polygons and multipolygons, and the index of each one's geometry."""
     parts, owner = shapely.get_parts(geometry, return_index=True)

@@ -65,6 +65,21 @@ class Counts:
         return out | ({"tn": self.tn, "accuracy": self.accuracy} if self.tn else {})
 
 
+def ratios(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> dict[str, np.ndarray]:
+    """Precision, recall, F1 and IoU of many counts at once, float64 of their shape; see :class:`Counts`."""
+    wrong = fp + fn
+
+    def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+        return np.where(whole > 0, part / np.maximum(whole, 1), wrong == 0)
+
+    return {
+        "precision": ratio(tp, tp + fp),
+        "recall": ratio(tp, tp + fn),
+        "f1": ratio(2 * tp, 2 * tp + wrong),
+        "iou": ratio(tp, tp + wrong),
+    }
+
+
 def count(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray | None = None) -> Counts:
     """Counts of two boolean masks (row, col); pixels that are not ``valid`` are left out."""
     if valid is not None:

@@ -99,11 +99,30 @@ def test_no_overlap_is_missed(prediction, truth, floor):
     got = {(i, j): iou for i, j, iou in zip(found.prediction, found.truth, found.iou, strict=True)}
     for i, ours in enumerate(prediction):
         for j, theirs in enumerate(truth):
-            iou = ours.intersection(theirs).area / ours.union(theirs).area
-            if iou >= floor + 1e-9:
-                assert got[i, j] == pytest.approx(iou)
-            elif iou < floor - 1e-9:
+            common = ours.intersection(theirs).area
+            share = common / min(ours.area, theirs.area)
+            if share >= floor + 1e-9:
+                assert got[i, j] == pytest.approx(common / ours.union(theirs).area)
+            elif share < floor - 1e-9:
                 assert (i, j) not in got
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(boxes, boxes), min_size=1, max_size=3))
+def test_images_are_matched_each_for_itself(pairs):
+    """Footprints in the pixels of several images, all of which begin at 0, 0."""
+    ours, theirs = ([shape for pair in pairs for shape in pair[side]] for side in (0, 1))
+    images = tuple(np.repeat(np.arange(len(pairs)), [len(pair[side]) for pair in pairs]) for side in (0, 1))
+    found = overlaps(ours, theirs, 0.5, images)
+    assert (images[0][found.prediction] == images[1][found.truth]).all()
+    single = [overlaps(*pair, 0.5) for pair in pairs]
+    np.testing.assert_allclose(np.sort(found.iou), np.sort(np.concatenate([one.iou for one in single])))
+
+
+def test_an_image_without_footprints_of_one_layer():
+    nothing = [shapely.Polygon(), None]
+    found = overlaps([*TRUTH, *nothing], TRUTH, 0.5, (np.array([0, 0, 1, 1, 0, 2]), np.array([0, 0, 0, 1])))
+    assert found.prediction.tolist() == found.truth.tolist() == [0, 1, 3]
 
 
 @settings(max_examples=60, deadline=None)

@@ -16,6 +16,7 @@ from geoseg.core.metrics import (
     count,
     mean_iou,
     pixel_accuracy,
+    ratios,
 )
 
 masks = arrays(bool, (7, 13))
@@ -32,6 +33,14 @@ def test_counts_and_ratios():
     assert counts.f1 == pytest.approx(2 / (1 / counts.precision + 1 / counts.recall))
     assert counts.accuracy == 36 / 45
     assert counts.to_dict()["tn"] == 32 and "accuracy" not in Counts(3, 1, 2).to_dict()
+
+
+@given(arrays(np.int64, (3, 5), elements=st.integers(0, 3)))
+def test_ratios_of_many_counts_at_once(counts):
+    found = ratios(*counts)
+    for i, (tp, fp, fn) in enumerate(counts.T):
+        one = Counts(tp, fp, fn)
+        assert {name: values[i] for name, values in found.items()} == {name: getattr(one, name) for name in found}
 
 
 @given(masks, masks, masks)

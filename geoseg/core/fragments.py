@@ -1,0 +1,52 @@
+"""Splits and merges: one building found as several, several buildings found as one.
+
+A footprint is split where at least two of the other layer lie mainly in it, more than half of each, and cover more than half
+of it together: over-segmentation as Hoover et al. define it, "An experimental comparison of range image segmentation
+algorithms", IEEE TPAMI 18 (1996), with a tolerance of a half. Parts of less than a tenth of the whole do not count, as overlaps
+below a tenth do not in Rutzinger et al., "A comparison of evaluation techniques for building extraction from airborne laser
+scanning", IEEE JSTARS 2 (2009). A merge is a split seen from the other layer.
+
+Neither takes part in matching: of a building found in two parts the larger may well match.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from geoseg.core.matching import Overlaps
+
+_MAINLY = 0.5
+_PART = 0.1
+
+
+@dataclass(frozen=True)
+class Fragments:
+    """Footprints of one layer that are several in the other, all (n,), by ascending index.
+
+    ``whole`` int is their index, ``parts`` int how many they are, ``covered`` float64 the share of them that the parts cover.
+    """
+
+    whole: np.ndarray
+    parts: np.ndarray
+    covered: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+
+def splits(found: Overlaps) -> Fragments:
+    """Truths that were found as several; ``found`` must reach down to a half of the smaller footprint."""
+    of_part = found.common / found.prediction_areas[found.prediction]
+    of_whole = found.common / found.truth_areas[found.truth]
+    part = (of_part > _MAINLY) & (of_whole >= _PART)
+    whole, share = found.truth[part], of_whole[part]
+    parts, covered = np.bincount(whole, minlength=found.truths), np.bincount(whole, share, found.truths)
+    split = np.flatnonzero((parts > 1) & (covered > _MAINLY))
+    return Fragments(split, parts[split], np.minimum(covered[split], 1))
+
+
+def merges(found: Overlaps) -> Fragments:
+    """Predictions that are several truths; see :func:`splits`."""
+    return splits(found.swapped())
