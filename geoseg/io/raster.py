@@ -26,6 +26,7 @@ from rasterio.windows import Window
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Chip
 from geoseg.errors import InputError, OutputError, UnsuitableError
+from geoseg.io import profiles
 from geoseg.io.output import atomic, remove
 from geoseg.io.sources import location, sniff, worldfile
 
@@ -107,12 +108,14 @@ class Scene:
 
 
 @contextmanager
-def open_scene(path: Path | str, gsd: float | None = None, like: Grid | None = None) -> Iterator[Scene]:
+def open_scene(
+    path: Path | str, gsd: float | None = None, like: Grid | None = None, *, smooth: bool = False
+) -> Iterator[Scene]:
     """Open a raster; with ``gsd`` (metres per pixel) it is read resampled to that, where it has a CRS.
 
     With ``like`` it is read on that grid by nearest neighbour, as labels must be: beyond its own extent nothing is valid, and
-    a nodata value of 0 is the label 0. Where one of the two has no CRS they are taken to show the same ground, and ``source``
-    is where that puts the file.
+    a nodata value of 0 is the label 0; with ``smooth`` pixels are averaged instead, as pictures want it. Where one of the two
+    has no CRS they are taken to show the same ground, and ``source`` is where that puts the file.
 
     Raises InputError (missing, unreadable), SafetyError (a VRT that reaches elsewhere, plain http), UnsuitableError (complex
     numbers, no known CRS, not the shape of ``like``).
@@ -126,10 +129,10 @@ def open_scene(path: Path | str, gsd: float | None = None, like: Grid | None = N
                 dataset = stack.enter_context(rasterio.open(location(name), driver=driver))
         except (RasterioError, CPLE_BaseError) as error:
             raise InputError(f"{name}: cannot be read as a raster") from error
-        yield _scene(name, dataset, gsd, like, stack)
+        yield _scene(name, dataset, gsd, like, smooth, stack)
 
 
-def _scene(name: str, dataset: DatasetReader, gsd: float | None, like: Grid | None, stack: ExitStack) -> Scene:
+def _scene(name: str, dataset: DatasetReader, gsd: float | None, like: Grid | None, smooth: bool, stack: ExitStack) -> Scene:
     source = grid = _grid_of(name, dataset)
     opaque = [i for i, colour in enumerate(dataset.colorinterp) if colour != ColorInterp.alpha]
     flags = {flag for i in opaque for flag in dataset.mask_flag_enums[i]}
@@ -141,10 +144,13 @@ def _scene(name: str, dataset: DatasetReader, gsd: float | None, like: Grid | No
     masked = flags != {MaskFlags.all_valid}
     if like is not None:
         grid, source = like, _placed(name, source, like)
-        masked = masked and not (MaskFlags.nodata in flags and nodata == 0)
+        labelled = nodata == 0 and not smooth
+        masked = masked and not (MaskFlags.nodata in flags and labelled)
         if source != like:
             masked = True
-            view = stack.enter_context(_warped(dataset, source, like, Resampling.nearest, alpha=True, zero=nodata == 0))
+            resampling = Resampling.average if smooth else Resampling.nearest
+            alpha = not smooth or MaskFlags.nodata not in flags
+            view = stack.enter_context(_warped(dataset, source, like, resampling, alpha=alpha, zero=labelled))
     elif gsd and source.gsd and abs(gsd / source.gsd - 1) > 0.01:
         grid = source.scaled(source.gsd / gsd)
         resampling = Resampling.average if grid.width < source.width else Resampling.bilinear
@@ -235,9 +241,9 @@ def create_raster(
 ) -> Iterator[DatasetWriter]:
     """A GeoTIFF (or COG, or PNG by the extension) to write windows into; it appears under ``path`` when the block ends.
 
-    ``scale`` turns stored values into physical ones, ``options`` are GDAL creation options. Tiled and zstd, BIGTIFF where it is
-    needed. Overviews of a COG are means, those of integers without a ``scale``, which are classes, nearest neighbours. A PNG
-    gets a worldfile beside it. Raises OutputError.
+    ``scale`` turns stored values into physical ones, ``options`` are GDAL creation options that go before those of
+    :mod:`geoseg.io.profiles`. Overviews of a COG are means, those of integers without a ``scale``, which are classes, nearest
+    neighbours. A PNG gets a worldfile beside it. Raises OutputError.
     """
     path = Path(path)
     png = path.suffix.lower() == ".png"
@@ -250,7 +256,7 @@ def create_raster(
                 stack.callback(world.unlink, missing_ok=True)
             try:
                 with _quiet():
-                    out = rasterio.open(draft, "w", **_profile(grid, count, dtype, nodata, {} if cog or png else options))
+                    out = rasterio.open(draft, "w", **profiles.tiff(grid, count, dtype, nodata, {} if cog or png else options))
                 with out:
                     out.update_tags(**(tags or {}))
                     if scale is not None:
@@ -259,13 +265,10 @@ def create_raster(
                 _check_whole(draft, path, options)
                 if cog:
                     mean = scale is not None or dtype.startswith("float")
-                    rasterio.shutil.copy(draft, temporary, driver="COG", **_cog_options(mean, options))
+                    rasterio.shutil.copy(draft, temporary, driver="COG", **profiles.cog(mean, options))
                     _check_whole(temporary, path, options)
                 elif png:
-                    # at GDAL's level 6 imagery takes twice the time and not a byte less
-                    placed = "NO" if grid.transform.is_identity else "YES"
-                    chosen = {"ZLEVEL": 2, "WORLDFILE": placed, "WRITE_METADATA_AS_TEXT": "YES"}
-                    rasterio.shutil.copy(draft, temporary, driver="PNG", **chosen | _upper(options))
+                    rasterio.shutil.copy(draft, temporary, driver="PNG", **profiles.png(grid, options))
             except (RasterioError, CPLE_BaseError) as error:
                 raise OutputError(f"{path}: could not be written: {' '.join(str(error).split())}") from error
         if world.exists():
@@ -291,51 +294,6 @@ def _check_whole(written: Path, path: Path, options: dict[str, Any] | None) -> N
                         raise short
     except RasterioError as error:
         raise short from error
-
-
-def _profile(grid: Grid, count: int, dtype: str, nodata: float | None, options: dict[str, Any] | None) -> dict[str, Any]:
-    profile: dict[str, Any] = {
-        "driver": "GTiff",
-        "height": grid.height,
-        "width": grid.width,
-        "count": count,
-        "dtype": dtype,
-        "nodata": nodata,
-        "transform": grid.transform,
-        "crs": grid.crs.to_wkt() if grid.crs else None,
-        "bigtiff": "IF_SAFER",
-        "compress": "zstd",
-        "zstd_level": 1,
-        "predictor": 3 if dtype.startswith("float") else 2,
-        # threads cost small files time, and print errors that are none where bands beyond grey or RGB meet a mask
-        "num_threads": 2 if count in (1, 3) and grid.height * grid.width > 2**22 else 1,
-        "alpha": "no",  # else GDAL takes a fourth band, near infrared perhaps, for transparency
-    }
-    if grid.height >= 256 and grid.width >= 256:
-        profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256}
-    profile |= {k.lower(): v for k, v in (options or {}).items()}
-    if str(profile["compress"]).lower() == "deflate":
-        profile.setdefault("zlevel", 1)  # GDAL's 6 takes 2 to 5 times as long for 2 to 13 bytes in a hundred
-    if str(profile["compress"]).lower() not in ("zstd", "deflate", "lzw") or "nbits" in profile:
-        del profile["predictor"]
-    return profile
-
-
-def _cog_options(mean: bool, options: dict[str, Any] | None) -> dict[str, Any]:
-    chosen = {
-        "COMPRESS": "ZSTD",
-        "LEVEL": "1",
-        "PREDICTOR": "YES",
-        "BIGTIFF": "IF_SAFER",
-        "NUM_THREADS": "2",
-        "BLOCKSIZE": "512",
-        "OVERVIEW_RESAMPLING": "AVERAGE" if mean else "NEAREST",
-    }
-    return chosen | _upper(options)
-
-
-def _upper(options: dict[str, Any] | None) -> dict[str, str]:
-    return {name.upper(): str(value) for name, value in (options or {}).items()}
 
 
 def read_array(path: Path | str) -> tuple[np.ndarray, np.ndarray, Grid]:

@@ -309,11 +309,11 @@ def test_a_jpeg_with_and_without_a_worldfile(tmp_path):
 
 
 def test_a_raster_as_a_plain_client_reads_it(tmp_path):
-    image = noise(3, "uint16", (300, 470))
-    grid = Grid(UTM, GRID.transform, 300, 470)
+    image = noise(3, "uint16", (300, 1470))
+    grid = Grid(UTM, GRID.transform, 300, 1470)
     with create_raster(tmp_path / "a.tif", grid, count=3, dtype="uint16", nodata=7, tags={"MADE": "here"}, scale=0.5) as out:
-        out.write(image[:, :200], window=Window(0, 0, 470, 200))
-        out.write(image[:, 200:], window=Window(0, 200, 470, 100))
+        out.write(image[:, :200], window=Window(0, 0, 1470, 200))
+        out.write(image[:, 200:], window=Window(0, 200, 1470, 100))
         assert not (tmp_path / "a.tif").exists()
     with rasterio.open(tmp_path / "a.tif") as made:
         np.testing.assert_array_equal(made.read(), image)
@@ -447,3 +447,28 @@ def test_the_tags_of_a_png_stay(tmp_path):
     write_array(tmp_path / "m.png", noise(1), tags={"GEOSEG_KIND": "classes", "GEOSEG_CLASSES": "sky,road"})
     with open_scene(tmp_path / "m.png") as scene:
         assert scene.tags == {"GEOSEG_KIND": "classes", "GEOSEG_CLASSES": "sky,road"}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_like_and_smooth_averages_what_is_valid(tmp_path, dtype):
+    image = noise(2, dtype)
+    image[:, HOLE[0], HOLE[1]] = 0
+    image[:, 0, 0] = 0  # part of a block of 2 x 2
+    write(tmp_path / "s.tif", image, nodata=0)
+    with open_scene(tmp_path / "s.tif", like=GRID.scaled(0.5), smooth=True) as scene:
+        chip = scene.read()
+    blocks = image.reshape(2, 45, 2, 70, 2).astype("float64")
+    count = (blocks != 0).sum(axis=(2, 4))
+    means = blocks.sum(axis=(2, 4)) / np.maximum(count, 1)
+    np.testing.assert_array_equal(chip.valid, count[0] > 0)
+    np.testing.assert_allclose(chip.image, means * chip.valid, atol=0.51)
+    assert not chip.valid[6, 55] and chip.valid[0, 0]
+
+
+def test_smooth_pictures_keep_their_place(tmp_path):
+    image = noise(3, shape=(90, 140))
+    write(tmp_path / "p.png", image, Grid(None, Affine.identity(), 90, 140), driver="PNG")
+    with open_scene(tmp_path / "p.png", like=Grid(None, Affine.scale(2), 45, 70), smooth=True) as scene:
+        part = scene.read(Window(50, 10, 12, 7))
+    means = image.reshape(3, 45, 2, 70, 2).mean(axis=(2, 4))
+    np.testing.assert_allclose(part.image, means[:, 10:17, 50:62], atol=0.51)
