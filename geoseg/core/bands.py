@@ -7,32 +7,38 @@ from typing import Any
 
 import numpy as np
 
-from geoseg.errors import UnsuitableError
 from geoseg.specs import Stretch
 
 _BINS = 1 << 18  # a band: more than the values of 16 bits
 
 
 class BandHistogram:
-    """Counts the values of a scene window by window, each band on its own; what is not finite does not count.
+    """Counts the values of a scene window by window, each band on its own.
 
-    Exact for up to a quarter of a million different values a band, so for all integers of up to 16 bits. Of others neighbours
-    are counted together in as narrow bins as will do: narrow near 0 and wider farther out, as the numbers of a float lie. The
-    same for windows in any order.
+    What is not finite does not count, nor does a pixel that is 0 in all bands of unsigned integers: that is a margin, whether
+    the file says so or not. Exact for up to a quarter of a million different values a band, so for all integers of up to 16
+    bits. Of others neighbours are counted together in as narrow bins as will do: narrow near 0 and wider farther out, as the
+    numbers of a float lie. The same for windows in any order.
     """
 
     def __init__(self, bands: int, dtype: str) -> None:
         self.dtype = np.dtype(dtype)
         self._bands = [_Counts() for _ in range(bands)]
+        self._black = False
 
     def add(self, image: np.ndarray, valid: np.ndarray) -> None:
         """Count ``image`` (band, row, col) where ``valid`` (row, col)."""
+        if self.dtype.kind == "u":
+            self._black |= bool(valid.any())
+            valid = valid & image.any(axis=0)
         for band, counts in zip(image, self._bands, strict=True):
             values = band[valid]
             counts.add(_to_keys(values[np.isfinite(values)] if self.dtype.kind == "f" else values))
 
-    def percentiles(self, low: float, high: float) -> Stretch:
-        """Values at the ``low`` and ``high`` percent of each band. Raises UnsuitableError where nothing was valid."""
+    def percentiles(self, low: float, high: float) -> Stretch | None:
+        """Values at the ``low`` and ``high`` percent of each band; None where nothing was valid."""
+        if any(counts.empty for counts in self._bands):
+            return Stretch((0.0,) * len(self._bands), (1.0,) * len(self._bands)) if self._black else None
         ends = np.array([_from_keys(counts.at((low, high)), self.dtype) for counts in self._bands]).astype(float)
         # a band of one value has no range: it becomes 0
         steps = np.maximum(1, np.abs(ends[:, 0]) * 1e-6)
@@ -55,10 +61,12 @@ class _Counts:
         if sum(len(part) for part, _ in self._parts) > 4 * _BINS:
             self._merge()
 
+    @property
+    def empty(self) -> bool:
+        return not self._parts
+
     def at(self, percents: tuple[float, ...]) -> np.ndarray:
         """Lower ends of the bins that hold these percents of the values, counted from the lowest."""
-        if not self._parts:
-            raise UnsuitableError("the scene holds no valid pixel")
         keys, counts = self._merge()
         totals = counts.cumsum()
         ranks = [max(1, totals[-1] * percent / 100) for percent in percents]
@@ -99,15 +107,13 @@ def _from_keys(keys: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     return np.where(keys & top, keys ^ top, ~keys).view(dtype)
 
 
-def percentile_stretch(chips: Iterable[tuple[np.ndarray, np.ndarray]], low: float, high: float) -> Stretch:
-    """Stretch from ``low`` to ``high`` percent over (image, valid) pairs."""
+def percentile_stretch(chips: Iterable[tuple[np.ndarray, np.ndarray]], low: float, high: float) -> Stretch | None:
+    """Stretch from ``low`` to ``high`` percent over (image, valid) pairs; None where nothing is valid."""
     histogram: BandHistogram | None = None
     for image, valid in chips:
         histogram = histogram or BandHistogram(len(image), str(image.dtype))
         histogram.add(image, valid)
-    if histogram is None:
-        raise UnsuitableError("the scene holds no valid pixel")
-    return histogram.percentiles(low, high)
+    return histogram.percentiles(low, high) if histogram else None
 
 
 def to_unit(image: np.ndarray, stretch: Stretch | None = None) -> np.ndarray:

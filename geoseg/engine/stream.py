@@ -56,7 +56,7 @@ def working_gsd(model: ModelSpec, grid: Grid, path: str) -> float | None:
 
 
 def plan(scene: Scene, runtime: Runtime, spec: PredictSpec, bands: tuple[int, ...] | None = None) -> Plan:
-    """Raises UnsuitableError where the scene has too few bands, or no valid pixel to stretch by."""
+    """Raises UnsuitableError where the scene has too few bands."""
     model = runtime.spec
     warnings: list[str] = []
     if bands is None:
@@ -70,10 +70,8 @@ def plan(scene: Scene, runtime: Runtime, spec: PredictSpec, bands: tuple[int, ..
             warnings.append(f"{scene.path}: of its {scene.bands} bands the first {model.bands} are taken")
     if len(bands) != model.bands:
         raise UnsuitableError(f"{scene.path}: --bands names {len(bands)} bands, the model takes {model.bands}")
-    stretch = model.stretch
-    if scene.dtype != model.dtype:
-        stretch = _own_stretch(scene, bands)
-        warnings.append(f"{scene.path}: {scene.dtype} stretched from its 2nd to 98th percentile, the model takes {model.dtype}")
+    stretch, doubt = _stretch(scene, model, bands)
+    warnings += doubt
     overlap = min(runtime.size // 8, 128) if spec.overlap is None else spec.overlap
     tiling = TilingSpec(runtime.size, overlap)
     count = len(offsets(scene.grid.height, tiling.size, tiling.stride)) * len(
@@ -82,11 +80,23 @@ def plan(scene: Scene, runtime: Runtime, spec: PredictSpec, bands: tuple[int, ..
     return Plan(bands, stretch, tiling, min(model.margin, overlap // 4), count, tuple(warnings))
 
 
-def _own_stretch(scene: Scene, bands: tuple[int, ...]) -> Stretch:
+def _stretch(scene: Scene, model: ModelSpec, bands: tuple[int, ...]) -> tuple[Stretch | None, list[str]]:
+    """The stretch that the model was trained with, or by its rule the scene's own; and what of it is in doubt."""
+    if scene.dtype == model.dtype and not model.percentiles:
+        return model.stretch, []
+    stretched = model.stretch or model.percentiles
+    if scene.dtype == "uint8" and stretched:  # as the chips were that it was trained on
+        return None, [f"{scene.path}: uint8 is taken as stretched already, the model takes {model.dtype}"]
+    low, high = model.percentiles or (2.0, 98.0)
+    told = f"{scene.path}: {scene.dtype} stretched from its percentile {low:g} to {high:g}, the model takes {model.dtype}"
+    return _own_stretch(scene, bands, low, high), [told] if scene.dtype != model.dtype else []
+
+
+def _own_stretch(scene: Scene, bands: tuple[int, ...], low: float, high: float) -> Stretch | None:
     height, width = scene.grid.shape
     rows = [Window(0, row, width, min(64, height - row)) for row in range(0, height, max(64, 64 * (height // 4096)))]
     chips = (scene.read(window, bands) for window in rows)
-    return percentile_stretch(((chip.image, chip.valid) for chip in chips), 2, 98)
+    return percentile_stretch(((chip.image, chip.valid) for chip in chips), low, high)
 
 
 def strips(

@@ -29,7 +29,8 @@ _KEY = b"geoseg"
 class ChipInfo:
     """What all chips of an index share: bands, dtype, GSD in metres (None for pictures), class names, stretch.
 
-    ``dtype`` is the scenes'; with a ``stretch``, which is in the scenes' values, the chips are uint8.
+    ``dtype`` is the scenes'; with a ``stretch``, which is in the scenes' values, the chips are uint8. They are too with
+    ``percentiles`` (low, high), where scenes or groups of them were stretched each by its own.
     """
 
     bands: int
@@ -37,16 +38,18 @@ class ChipInfo:
     gsd: float | None
     classes: tuple[str, ...] = ("background", "building")
     stretch: Stretch | None = None
+    percentiles: tuple[float, float] | None = None
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ChipInfo:
-        stretch = data.get("stretch")
+        stretch, percentiles = data.get("stretch"), data.get("percentiles")
         return cls(
             int(data["bands"]),
             str(data["dtype"]),
             None if data["gsd"] is None else float(data["gsd"]),
             tuple(data["classes"]),
             Stretch(tuple(stretch["low"]), tuple(stretch["high"])) if stretch else None,
+            (float(percentiles[0]), float(percentiles[1])) if percentiles else None,
         )
 
 

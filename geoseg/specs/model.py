@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -11,6 +12,23 @@ from geoseg.specs.quantity import check
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+# Every architecture and its default encoder; from unet on they are decoders of segmentation_models_pytorch
+ARCHITECTURES: Mapping[str, str | None] = {
+    "cnn": None,
+    "fcn8s": "vgg16",
+    "unet": "resnet18",
+    "unetplusplus": "resnet18",
+    "fpn": "resnet18",
+    "linknet": "resnet18",
+    "manet": "resnet18",
+    "pan": "resnet18",
+    "pspnet": "resnet18",
+    "deeplabv3": "resnet18",
+    "deeplabv3plus": "resnet18",
+    "upernet": "resnet18",
+    "segformer": "resnet18",
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +45,8 @@ class ModelSpec:
 
     Input is float32 (batch, band, row, col) in [0, 1] after the stretch; the network itself normalises with ``mean`` and
     ``std``, so that no one else has to. Without a ``stretch`` the full range of ``dtype`` is [0, 1]. ``gsd`` is in metres
-    per pixel, ``None`` for pictures without a CRS. ``size`` is the window it was trained at, ``margin`` the border of a
+    per pixel, ``None`` for pictures without a CRS. Where no one stretch suits all scenes, ``percentiles`` (low, high) say that
+    each is stretched by its own, as it was for training. ``size`` is the window it was trained at, ``margin`` the border of a
     window whose probabilities are not trusted, both in pixels. ``min_area`` is in square metres.
     """
 
@@ -38,6 +57,7 @@ class ModelSpec:
     gsd: float | None = 0.3
     dtype: str = "uint8"
     stretch: Stretch | None = None
+    percentiles: tuple[float, float] | None = None
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     size: int = 512
@@ -72,8 +92,8 @@ class ModelSpec:
                 )
             if data.get("stretch"):
                 data["stretch"] = Stretch(**{k: tuple(v) for k, v in data["stretch"].items()})
-            for key in ("classes", "mean", "std"):
-                if key in data:
+            for key in ("classes", "mean", "std", "percentiles"):
+                if data.get(key) is not None:
                     data[key] = tuple(data[key])
             data["options"] = tuple((str(k), v) for k, v in data.get("options", ()))
             return cls(**data)

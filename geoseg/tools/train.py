@@ -90,18 +90,19 @@ def _model_spec(indexes: list[ChipIndex], spec: TrainSpec, init: Path | None) ->
     first = indexes[0].info
     for index in indexes[1:]:
         info = index.info
-        if (info.bands, info.dtype, info.classes, info.stretch) != (first.bands, first.dtype, first.classes, first.stretch):
+        if replace(info, gsd=first.gsd) != first:
             raise UnsuitableError(f"{index.folder}: its bands, dtype, stretch or classes differ from {indexes[0].folder}'s")
         if first.gsd and info.gsd and abs(info.gsd / first.gsd - 1) > 0.02:
             raise UnsuitableError(f"{index.folder}: its chips have {info.gsd:.3f} m, {indexes[0].folder}'s {first.gsd:.3f} m")
-    common: dict[str, Any] = {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
+    common: dict[str, Any] = {name: getattr(first, name) for name in ("classes", "dtype", "stretch", "percentiles")}
+    common |= {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
     if init:
         from geoseg.models.modelfile import read_spec
 
         base = read_spec(init)
         if (base.bands, len(base.classes)) != (first.bands, len(first.classes)):
             raise UnsuitableError(f"{init}: has {base.bands} bands and {len(base.classes)} classes, the chips have others")
-        return replace(base, classes=first.classes, dtype=first.dtype, stretch=first.stretch, **common)
+        return replace(base, **common)
     encoder = spec.encoder or DEFAULT_ENCODERS.get(spec.arch, "resnet18")
     # ImageNet's means repeat over bands beyond three: a start as good as any for a network that learns its own first layer
     mean, std = ModelSpec.mean, ModelSpec.std
@@ -109,9 +110,6 @@ def _model_spec(indexes: list[ChipIndex], spec: TrainSpec, init: Path | None) ->
         architecture=spec.arch,
         encoder=encoder,
         bands=first.bands,
-        classes=first.classes,
-        dtype=first.dtype,
-        stretch=first.stretch,
         mean=tuple(mean[i % 3] for i in range(first.bands)),
         std=tuple(std[i % 3] for i in range(first.bands)),
         options=spec.options,

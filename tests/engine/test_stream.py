@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +16,9 @@ from geoseg.engine.ahead import Clock
 from geoseg.engine.stream import GSD_TOLERANCE, Strip, plan, strips, working_gsd
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster import open_scene, write_array
-from geoseg.models.runtimes import open_runtime
-from geoseg.specs import ModelSpec, PredictSpec
-from tests.scenes import buildings, grid, picture, write_scene
+from geoseg.models.runtimes import Runtime, open_runtime
+from geoseg.specs import ModelSpec, PredictSpec, Stretch
+from tests.scenes import buildings, grid, picture, red_model, write_scene
 
 pytest.importorskip("onnx")
 SHAPE = (210, 333)
@@ -108,6 +109,40 @@ def test_sixteen_bits_are_stretched_over_the_scene(model: Path, tmp_path: Path) 
     with open_scene(tmp_path / "deep.tif") as scene:
         planned = plan(scene, open_runtime(model, PredictSpec(), 64), PredictSpec())
     assert planned.stretch is not None and "uint16" in planned.warnings[0]
+
+
+def described(path: Path, **description: Any) -> Runtime:
+    """The red model, of another description."""
+    return open_runtime(red_model(path, ModelSpec("red", margin=0, **description)), PredictSpec(), 64)
+
+
+@pytest.mark.parametrize("percentiles", [(2.0, 98.0), (0.0, 100.0), (5.0, 80.0)])
+def test_a_scene_is_stretched_by_the_rule_that_training_had(percentiles: tuple[float, float], tmp_path: Path) -> None:
+    """Over the whole scene, of whose margin nobody knows, and without a doubt where it is of the kind trained on."""
+    image = picture(buildings(*SHAPE)).astype("uint16") * 11 + 300
+    image[:, :, -20:] = 0
+    write_array(tmp_path / "deep.tif", image, grid(*SHAPE))
+    model = described(tmp_path / "red.onnx", dtype="uint16", percentiles=percentiles)
+    with open_scene(tmp_path / "deep.tif") as scene:
+        planned = plan(scene, model, PredictSpec())
+    low, high = np.percentile(image[:, :, :-20].reshape(3, -1), percentiles, axis=1, method="inverted_cdf")
+    assert planned.stretch == Stretch(tuple(low), tuple(high)) and not planned.warnings
+
+
+@pytest.mark.parametrize("rule", [{"percentiles": (2.0, 98.0)}, {"stretch": Stretch((300, 300, 300), (900, 900, 900))}])
+def test_eight_bits_are_taken_as_they_are_by_a_model_of_stretched_ones(
+    rule: dict[str, Any], scene: Path, tmp_path: Path
+) -> None:
+    model = described(tmp_path / "red.onnx", dtype="uint16", **rule)
+    with open_scene(scene) as opened:
+        planned = plan(opened, model, PredictSpec())
+    assert planned.stretch is None and "uint8 is taken as stretched already" in planned.warnings[0]
+
+
+def test_a_scene_without_data_has_no_stretch_and_no_error(model: Path, tmp_path: Path) -> None:
+    write_array(tmp_path / "empty.tif", np.full((3, *SHAPE), 7, "uint16"), grid(*SHAPE), nodata=7)
+    with open_scene(tmp_path / "empty.tif") as scene:
+        assert plan(scene, open_runtime(model, PredictSpec(), 64), PredictSpec()).stretch is None
 
 
 def test_bands_that_do_not_fit_are_refused(model: Path, tmp_path: Path) -> None:
