@@ -25,6 +25,7 @@ class CNN(nn.Module):
     """
 
     OFFSET = 14
+    STRIDE = 8
 
     def __init__(self, bands: int = 3, channels: int = 1) -> None:
         super().__init__()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 from torch import nn
-from torchvision.models import vgg16
+from torchvision.models.vgg import cfgs, make_layers
 
 
 class FCN8s(nn.Module):
@@ -14,11 +16,16 @@ class FCN8s(nn.Module):
     authors' all-at-once version; transposed convolutions that start as bilinear interpolation.
     """
 
+    STRIDE = 32
+
     def __init__(self, bands: int = 3, channels: int = 1, hidden: int = 4096) -> None:
         super().__init__()
-        features = vgg16(weights=None).features
-        if bands != 3:
-            features[0] = nn.Conv2d(bands, 64, 3, padding=1)
+        features = make_layers(cfgs["D"])
+        features[0] = nn.Conv2d(bands, 64, 3, padding=1)
+        for layer in features:
+            if isinstance(layer, nn.Conv2d):  # as torchvision starts VGG16
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         self.pool3, self.pool4, self.pool5 = features[:17], features[17:24], features[24:]
         self.classifier = nn.Sequential(
             nn.Conv2d(512, hidden, 7, padding=3),
@@ -45,6 +52,11 @@ class FCN8s(nn.Module):
         middle = self.up2(coarse) + self.score4(pool4 * 0.01)
         fine = self.up4(middle) + self.score3(pool3 * 0.0001)
         return self.up8(fine)
+
+    @staticmethod
+    def source(name: str) -> str:
+        """What torchvision's VGG16 calls the tensor ``name``."""
+        return re.sub(r"^pool\d\.", "features.", name)
 
     def _classify(self, pool5: torch.Tensor) -> torch.Tensor:
         if min(pool5.shape[-2:]) > 2:

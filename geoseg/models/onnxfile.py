@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from torch.onnx import symbolic_helper as symbolic
 
 from geoseg.errors import ModelError, ResourceError
 from geoseg.io.output import atomic
@@ -21,6 +24,7 @@ from geoseg.models.registry import Segmenter, build, load_weights
 from geoseg.specs import ModelSpec
 
 OPSET = 17
+POOLING = "aten::adaptive_avg_pool2d"
 IR_VERSION = 8
 MIN_HALF = 1024  # smaller tensors stay float32
 
@@ -38,6 +42,34 @@ class _Probabilities(nn.Module):
         return torch.cat([1 - building, building], 1)
 
 
+@contextmanager
+def _pooling() -> Iterator[None]:
+    """Export adaptive mean pooling as products with two constant matrices: ONNX has it only where the sizes divide."""
+    torch.onnx.register_custom_op_symbolic(POOLING, _pool, OPSET)
+    try:
+        yield
+    finally:
+        torch.onnx.unregister_custom_op_symbolic(POOLING, OPSET)
+
+
+def _pool(graph: Any, image: Any, size: Any) -> Any:
+    parts = symbolic._parse_arg(size, "is")
+    if set(parts) == {1}:
+        return graph.op("GlobalAveragePool", image)
+    means = [_means(length, part) for length, part in zip(symbolic._get_tensor_sizes(image)[-2:], parts, strict=True)]
+    rows, cols = (graph.op("Constant", value_t=matrix) for matrix in (means[0], means[1].T.contiguous()))
+    return graph.op("MatMul", graph.op("MatMul", rows, image), cols)
+
+
+def _means(length: int, parts: int) -> torch.Tensor:
+    """Matrix (parts, length) of the means over the parts that torch's adaptive pooling takes."""
+    matrix = torch.zeros(parts, length)
+    for part in range(parts):
+        first, last = part * length // parts, -(-(part + 1) * length // parts)
+        matrix[part, first:last] = 1 / (last - first)
+    return matrix
+
+
 def export(source: Path, target: Path, *, tile_size: int | None = None, overwrite: bool = False) -> ModelSpec:
     """Write the model file ``source`` as ONNX with a window of ``tile_size`` pixels (512 by default).
 
@@ -52,7 +84,7 @@ def export(source: Path, target: Path, *, tile_size: int | None = None, overwrit
     load_weights(model, state, str(source))
     size = -(-(tile_size or 512) // 32) * 32
     with atomic(target, overwrite) as temporary:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _pooling():
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 _Probabilities(model.eval(), spec.channels == 1).eval(),

@@ -12,28 +12,19 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from geoseg.errors import ModelError, UsageError
 from geoseg.models.cnn import CNN
-from geoseg.specs import ModelSpec
+from geoseg.specs import ARCHITECTURES, ModelSpec
 
-# The decoders of segmentation_models_pytorch that need no more than an encoder
-DECODERS = (
-    "unet",
-    "unetplusplus",
-    "fpn",
-    "linknet",
-    "manet",
-    "pan",
-    "pspnet",
-    "deeplabv3",
-    "deeplabv3plus",
-    "upernet",
-    "segformer",
-)
+MEASURED_AT = 512  # pixels a side of the image whose operations are counted
+ARGUMENT_ERRORS = (KeyError, TypeError, ValueError, AttributeError, RuntimeError)
 
 
 def _cnn(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
+    if weights:
+        raise UsageError(f"there are no weights {weights!r} for cnn", "use --weights none, or a file of its own weights")
     return CNN(spec.bands, spec.channels, **options)
 
 
@@ -46,23 +37,37 @@ def _fcn8s(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
 def _smp(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
     import segmentation_models_pytorch as smp
 
+    encoder = spec.encoder or ARCHITECTURES[spec.architecture]
     lists = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
-    return smp.create_model(
+    network: nn.Module = smp.create_model(
         spec.architecture,
-        encoder_name=spec.encoder or "resnet34",
-        encoder_weights=weights,
+        encoder_name=encoder,
+        encoder_weights=True if weights and str(encoder).startswith("tu-") else weights,
         in_channels=spec.bands,
         classes=spec.channels,
         **lists,
     )
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = _BatchNorm
+    return network
 
 
-ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"cnn": _cnn, "fcn8s": _fcn8s} | dict.fromkeys(DECODERS, _smp)
-STRIDES = {"cnn": 1}  # a network not named here wants sides that are multiples of 32
+class _BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation that takes a single value a channel, as pooling leaves of a batch of one: by the running ones."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if self.training and input.numel() == input.shape[1]:
+            return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
+        return super().forward(input)
+
+
+BUILDERS: dict[str, Callable[..., nn.Module]] = {"cnn": _cnn, "fcn8s": _fcn8s}
+MULTIPLES = {"cnn": 1, "pan": 128}  # what the sides of an image have to be multiples of, where it is not 32
 
 
 class Segmenter(nn.Module):
-    """A network with what its ModelSpec asks for around it: normalisation, padding to its stride, cropping back."""
+    """A network with what its ModelSpec asks for around it: normalisation, padding to a size it takes, cropping back."""
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -70,30 +75,34 @@ class Segmenter(nn.Module):
     def __init__(self, network: nn.Module, spec: ModelSpec) -> None:
         super().__init__()
         self.network = network
-        self.stride = STRIDES.get(spec.architecture, 32)
+        self.multiple = MULTIPLES.get(spec.architecture, 32)
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         height, width = image.shape[-2:]
         image = (image - self.mean) / self.std
-        below, right = -height % self.stride, -width % self.stride
+        below, right = -height % self.multiple, -width % self.multiple
         if below or right:
             image = F.pad(image, (0, right, 0, below), mode="replicate")
         return self.network(image)[..., :height, :width]
 
 
 def build(spec: ModelSpec, weights: str | None = None) -> Segmenter:
-    """The network of ``spec``, randomly initialised or with ``weights`` ("imagenet") in its encoder.
+    """The network of ``spec``, randomly initialised or with the ``weights`` that the encoder's library has under that name.
 
-    Raises UsageError for names the registry or the encoder library does not know.
+    Raises UsageError for names the registry or the encoder library does not know, OSError where weights cannot be fetched.
+    See :func:`geoseg.models.pretrained.start` for weights of any kind.
     """
     if spec.architecture not in ARCHITECTURES:
         raise UsageError(f"unknown architecture {spec.architecture!r}", f"one of {', '.join(ARCHITECTURES)}")
     try:
-        network = ARCHITECTURES[spec.architecture](spec, weights, **dict(spec.options))
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{spec.architecture} with encoder {spec.encoder} cannot be built: {error}") from error
+        network = BUILDERS.get(spec.architecture, _smp)(spec, weights, **dict(spec.options))
+    except ARGUMENT_ERRORS as error:
+        why = str(error.args[0] if error.args else error).partition(", supported")[0].partition("\n")[0]
+        raise UsageError(
+            f"{spec.architecture} with encoder {spec.encoder} cannot be built: {why}", "see `geoseg models`"
+        ) from error
     return Segmenter(network, spec)
 
 
@@ -105,12 +114,31 @@ def load_weights(model: nn.Module, state: dict[str, torch.Tensor], name: str) ->
         raise ModelError(f"{name}: its weights do not fit its description") from error
 
 
-def describe() -> list[dict[str, Any]]:
-    """Name, default encoder and parameters of each architecture, three bands and two classes."""
-    rows = []
-    for name in ARCHITECTURES:
-        encoder = "resnet34" if name in DECODERS else "vgg16" if name == "fcn8s" else None
+def describe(name: str, encoder: str | None) -> dict[str, Any]:
+    """Parameters, stride and operations of an architecture with three bands and two classes; its weights take no memory.
+
+    ``stride`` is the number of pixels between neighbouring features where they are coarsest, ``gflop_per_megapixel`` that of
+    a forward pass, a multiplication and an addition counted as two.
+    """
+    spec = ModelSpec(name, encoder)
+    try:
         with torch.device("meta"):
-            model = build(ModelSpec(name, encoder))
-        rows.append({"name": name, "encoder": encoder, "parameters": sum(p.numel() for p in model.parameters())})
-    return rows
+            model = build(spec).eval()
+    except UsageError:  # some encoders look at values while they are built
+        model = build(spec).eval().to("meta")
+    image = torch.empty(1, 3, MEASURED_AT, MEASURED_AT, device="meta")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(image)
+    network: Any = model.network
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "stride": network.STRIDE if name in BUILDERS else int(network.encoder.output_stride),
+        "gflop_per_megapixel": round(counter.get_total_flops() / image[0, 0].numel() / 1e3, 1),
+    }
+
+
+def encoders() -> list[str]:
+    """Names of the encoders of segmentation_models_pytorch; ``tu-NAME`` is timm's NAME besides."""
+    import segmentation_models_pytorch as smp
+
+    return [name for name in smp.encoders.get_encoder_names() if not name.startswith("timm-")]

@@ -5,12 +5,13 @@ Frozen dataclasses of the standard library alone. A spec travels with what it ma
 """
 
 from geoseg.specs.chips import ChipSpec, PrepareSpec, TilingSpec, parse_rescale
-from geoseg.specs.model import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Stretch
+from geoseg.specs.model import ARCHITECTURES, IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Stretch
 from geoseg.specs.polygons import MASK_WIDTHS, MaskSpec, PolygonSpec, PredictSpec
 from geoseg.specs.quantity import Quantity
 from geoseg.specs.train import TrainSpec
 
 __all__ = [
+    "ARCHITECTURES",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "MASK_WIDTHS",

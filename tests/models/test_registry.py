@@ -4,42 +4,59 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from geoseg.errors import ModelError, UsageError  # noqa: E402
 from geoseg.models import modelfile  # noqa: E402
-from geoseg.models.registry import ARCHITECTURES, build, describe, load_weights  # noqa: E402
-from geoseg.specs import ModelSpec  # noqa: E402
+from geoseg.models.registry import build, describe, load_weights  # noqa: E402
+from geoseg.models.runtimes import open_runtime  # noqa: E402
+from geoseg.specs import ARCHITECTURES, ModelSpec, PredictSpec  # noqa: E402
 
 
 class Architecture:
-    """Tests of one architecture; subclasses name its ``spec``."""
+    """Tests of one architecture; subclasses name its ``spec``. Exports that take long wait for --slow."""
 
     spec: ModelSpec
+    quick_export = False
+    idle = "nothing"  # parameters that no gradient reaches
 
     def model(self, **changes: object) -> torch.nn.Module:
         torch.manual_seed(1)
         return build(ModelSpec(**{**vars(self.spec), **changes}))
 
-    @pytest.mark.parametrize("shape", [(64, 96), (75, 101)])
-    def test_logits_have_the_size_of_the_image(self, shape: tuple[int, int]) -> None:
+    def settled(self) -> torch.nn.Module:
+        """The model with statistics of batches in its normalisations, without which it answers alike to everything."""
+        model = self.model().train()
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = 1.0
         with torch.no_grad():
-            out = self.model().eval()(torch.rand(2, 3, *shape))
-        assert out.shape == (2, 1, *shape)
-        assert (out.amin() < 0) or (out.amax() > 1) or out.std() > 0
+            model(torch.rand(4, 3, 96, 160))
+        return model
+
+    def test_logits_have_the_size_of_the_image_whatever_it_is(self) -> None:
+        model = self.model().eval()
+        for height, width in ((64, 96), (75, 101), (32, 33)):
+            with torch.no_grad():
+                out = model(torch.rand(2, 3, height, width))
+            assert out.shape == (2, 1, height, width)
+            assert out.isfinite().all() and out.std() > 0
 
     def test_bands_and_classes(self) -> None:
         model = self.model(bands=5, classes=("a", "b", "c"), mean=(0.5,) * 5, std=(0.2,) * 5).eval()
         with torch.no_grad():
             assert model(torch.rand(1, 5, 64, 96)).shape == (1, 3, 64, 96)
 
-    def test_every_parameter_learns(self) -> None:
+    @pytest.mark.parametrize("batch", [1, 2])
+    def test_every_parameter_learns(self, batch: int) -> None:
         model = self.model().train()
-        model(torch.rand(2, 3, 96, 64)).sigmoid().mean().backward()
-        silent = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+        model(torch.rand(batch, 3, 96, 64)).sigmoid().mean().backward()
+        silent = [name for name, p in model.named_parameters() if p.grad is None and not name.startswith(self.idle)]
         assert not silent
+        assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
     def test_saved_and_loaded_it_is_the_same(self, tmp_path: Path) -> None:
         model = self.model().eval()
@@ -53,28 +70,97 @@ class Architecture:
         with torch.no_grad():
             assert torch.equal(model(image), again(image))
 
+    def test_its_export_gives_the_same(self, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+        if not (self.quick_export or pytestconfig.getoption("--slow")):
+            pytest.skip("heavy; runs with --slow")
+        pytest.importorskip("onnx")
+        from geoseg.models.onnxfile import export
+
+        path = tmp_path / "model.safetensors"
+        modelfile.save(path, self.spec, self.settled().state_dict())
+        export(path, path.with_suffix(".onnx"), tile_size=160)
+        window = PredictSpec(precision="fp32", tile_size=160)
+        image = np.random.default_rng(0).random((1, 3, 160, 160), "float32")  # square: windows are
+        ours, theirs = (open_runtime(p, window, 160)(image) for p in (path, path.with_suffix(".onnx")))
+        # the export keeps its weights as float16
+        assert ours.std() > 1e-3 and abs(ours - theirs).mean() < 0.05 * ours.std()
+
 
 class TestCNN(Architecture):
     spec = ModelSpec("cnn")
+    quick_export = True
+
+
+class TestFCN8s(Architecture):
+    spec = ModelSpec("fcn8s", "vgg16", options=(("hidden", 32),))
 
 
 class TestUNet(Architecture):
     spec = ModelSpec("unet", "resnet18", options=(("decoder_channels", (32, 32, 16, 16, 8)),))
+    quick_export = True
 
 
-class TestFCN8s(Architecture):
-    spec = ModelSpec("fcn8s", "vgg16", options=(("hidden", 64),))
+class TestUNetPlusPlus(Architecture):
+    spec = ModelSpec("unetplusplus", "resnet18", options=(("decoder_channels", (32, 32, 16, 16, 8)),))
 
 
 class TestFPN(Architecture):
-    spec = ModelSpec("fpn", "resnet18")
+    spec = ModelSpec("fpn", "mobilenet_v2")
 
 
-def test_models_are_described_without_their_weights() -> None:
-    rows = {row["name"]: row["parameters"] for row in describe()}
-    assert set(rows) == set(ARCHITECTURES)
-    assert rows["cnn"] == 1_403_233
-    assert rows["fcn8s"] > 134_000_000
+class TestLinknet(Architecture):
+    spec = ModelSpec("linknet", "mobilenet_v2")
+
+
+class TestMAnet(Architecture):
+    spec = ModelSpec("manet", "mobilenet_v2", options=(("decoder_channels", (16, 16, 8, 8, 8)),))
+
+
+class TestPAN(Architecture):
+    spec = ModelSpec("pan", "mobilenet_v2")
+
+
+class TestPSPNet(Architecture):
+    spec = ModelSpec("pspnet", "resnet18")
+    quick_export = True
+    idle = "network.encoder.layer"  # it takes what the encoder's third stage gives
+
+
+class TestDeepLabV3(Architecture):
+    spec = ModelSpec("deeplabv3", "mobilenet_v2", options=(("decoder_channels", 32),))
+
+
+class TestDeepLabV3Plus(Architecture):
+    spec = ModelSpec("deeplabv3plus", "mobilenet_v2")
+
+
+class TestUPerNet(Architecture):
+    spec = ModelSpec("upernet", "tu-mobilenetv3_small_050", options=(("decoder_channels", 32),))
+
+
+class TestSegFormer(Architecture):
+    spec = ModelSpec("segformer", "mit_b0")
+
+
+def test_every_architecture_has_its_contract() -> None:
+    assert {kind.spec.architecture for kind in Architecture.__subclasses__()} == set(ARCHITECTURES)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "parameters", "stride"),
+    [("cnn", None, 1_403_233, 8), ("fcn8s", "vgg16", 134_265_699, 32), ("deeplabv3plus", "mit_b0", 4_136_049, 16)],
+)
+def test_a_model_is_described_without_its_weights(name: str, encoder: str | None, parameters: int, stride: int) -> None:
+    row = describe(name, encoder)
+    assert (row["parameters"], row["stride"]) == (parameters, stride)
+
+
+def test_operations_are_those_of_the_layers() -> None:
+    """The study's CNN at 512 pixels: two for each weight of a convolution and pixel that it gives."""
+    layers = [(3, 64, 510), (64, 96, 508), (96, 128, 252), (128, 256, 250), (256, 256, 62), (128, 128, 122), (64, 64, 242)]
+    convolutions = sum(2 * 9 * inputs * outputs * side**2 for inputs, outputs, side in layers)
+    up = 2 * 4 * (256 * 128 * 62**2 + 128 * 64 * 122**2) + 2 * 64 * 242**2
+    assert describe("cnn", None)["gflop_per_megapixel"] == pytest.approx((convolutions + up) / 512**2 / 1e3, abs=0.06)
 
 
 def test_fcn8s_starts_as_bilinear_interpolation() -> None:
