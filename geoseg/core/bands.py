@@ -35,6 +35,12 @@ class BandHistogram:
             values = band[valid]
             counts.add(_to_keys(values[np.isfinite(values)] if self.dtype.kind == "f" else values))
 
+    def merge(self, other: BandHistogram) -> None:
+        """Add what ``other``, of as many bands of the same dtype, has counted."""
+        self._black |= other._black
+        for own, others in zip(self._bands, other._bands, strict=True):
+            own.merge(others)
+
     def percentiles(self, low: float, high: float) -> Stretch | None:
         """Values at the ``low`` and ``high`` percent of each band; None where nothing was valid."""
         if any(counts.empty for counts in self._bands):
@@ -64,6 +70,11 @@ class _Counts:
     @property
     def empty(self) -> bool:
         return not self._parts
+
+    def merge(self, other: _Counts) -> None:
+        shift = max(self.shift, other.shift)
+        self._parts = [(keys >> shift - each.shift, counts) for each in (self, other) for keys, counts in each._parts]
+        self.shift = shift
 
     def at(self, percents: tuple[float, ...]) -> np.ndarray:
         """Lower ends of the bins that hold these percents of the values, counted from the lowest."""

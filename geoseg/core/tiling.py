@@ -74,6 +74,17 @@ class Chip:
 SPLITS = ("train", "val", "test")
 
 
+def ground_blocks(outlines: np.ndarray, size: int) -> list[tuple[int, int]]:
+    """Row and column of the block of ground that the middle of each of ``outlines`` (polygons of one CRS) lies in.
+
+    A block is ``size`` outlines of the usual width and height a side; the blocks begin at the lower left corner of all.
+    """
+    bounds = shapely.bounds(outlines).reshape(-1, 2, 2)
+    side = np.median(bounds[:, 1] - bounds[:, 0], axis=0) * size
+    cells = np.floor((bounds.mean(axis=1) - bounds[:, 0].min(axis=0)) / side).astype(int)
+    return [(row, col) for col, row in cells.tolist()]
+
+
 def assign_splits(units: Sequence[Hashable], fractions: Sequence[float], seed: int = 0) -> list[str]:
     """Split of each item: items of the same unit (a block, a scene, an item itself) are never parted.
 
@@ -101,10 +112,24 @@ def leaking(windows: Sequence[Window], splits: Sequence[str]) -> np.ndarray:
     """
     first = np.array([(w.col_off, w.row_off) for w in windows], float).reshape(-1, 2)
     past = first + np.array([(w.width, w.height) for w in windows]).reshape(-1, 2)
-    boxes = shapely.box(*(first + 0.25).T, *(past - 0.25).T)  # smaller, so that windows that only touch do not meet
+    return _outranked(shapely.box(*(first + 0.25).T, *(past - 0.25).T), splits)
+
+
+def sharing(outlines: np.ndarray, splits: Sequence[str]) -> np.ndarray:
+    """Which ``outlines``, convex polygons, to leave out so that no ground lies in those of two splits: bool, one an outline.
+
+    Those of :func:`leaking` for pictures that lie anyhow; neighbours may overlap by a four-thousandth of their size.
+    """
+    corners, owner = shapely.get_coordinates(outlines, return_index=True)
+    middles = shapely.get_coordinates(shapely.centroid(outlines))[owner]
+    return _outranked(shapely.set_coordinates(outlines.copy(), middles + (corners - middles) * (1 - 1 / 4000)), splits)
+
+
+def _outranked(outlines: np.ndarray, splits: Sequence[str]) -> np.ndarray:
+    """Outlines that meet one of a later split; they are a little smaller, so that those that only touch do not meet."""
     rank = np.array([SPLITS.index(split) for split in splits], int)
-    tree, out = shapely.STRtree(boxes), np.zeros(len(boxes), bool)
+    tree, out = shapely.STRtree(outlines), np.zeros(len(outlines), bool)
     for upper in (2, 1):
-        hit = tree.query(boxes[(rank == upper) & ~out])[1]
+        hit = tree.query(outlines[(rank == upper) & ~out], predicate="intersects")[1]
         out[hit[rank[hit] < upper]] = True
     return out

@@ -2,11 +2,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import shapely
+import shapely.affinity
 from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.windows import Window
 
-from geoseg.core.tiling import SPLITS, Tile, assign_splits, leaking, offsets, tiles
+from geoseg.core.tiling import SPLITS, Tile, assign_splits, ground_blocks, leaking, offsets, sharing, tiles
 from geoseg.specs import TilingSpec
 
 sides = st.integers(1, 70)
@@ -135,6 +137,36 @@ def test_leaking_takes_the_least():
     # the val window goes for the test window's sake, so that the train window may stay
     assert leaking(windows[:3], ["train", "test", "val"]).tolist() == [False, False, True]
     assert leaking([], []).tolist() == []
+
+
+@given(st.integers(0, 999), st.integers(1, 3), st.floats(0, 3))
+def test_no_ground_lies_in_two_splits(seed, block, turn):
+    """Pictures anyhow: side by side, overlapping and turned."""
+    rng = np.random.default_rng(seed)
+    beside = [shapely.box(x * 0.3, y * 0.2, x * 0.3 + 0.3, y * 0.2 + 0.2) for y in range(4) for x in range(6)]
+    anyhow = [shapely.box(x, y, x + 0.31, y + 0.22) for x, y in rng.uniform((0, 0), (3, 2), (15, 2))]
+    outlines = np.array([shapely.affinity.rotate(box, turn, origin=(0, 0), use_radians=True) for box in beside + anyhow])
+    splits = np.array(assign_splits(ground_blocks(outlines, block), (0.5, 0.25, 0.25), seed))
+    left_out = sharing(outlines, splits)
+    ground = [shapely.union_all(outlines[(splits == split) & ~left_out]) for split in SPLITS]
+    assert max(shapely.intersection(ground[i], ground[j]).area for i, j in ((0, 1), (0, 2), (1, 2))) < 1e-3
+    assert not left_out[splits == "test"].any()
+    alone = sharing(outlines[: len(beside)], splits[: len(beside)])
+    assert not alone.any()
+
+
+def test_sharing_takes_the_least():
+    outlines = np.array([shapely.box(0, 0, 10, 20), shapely.box(10, 0, 20, 20), shapely.box(5, 3, 15, 23)])
+    assert sharing(outlines, ["train", "val", "train"]).tolist() == [False, False, True]
+    assert sharing(outlines, ["train", "test", "val"]).tolist() == [False, False, True]
+    assert sharing(outlines, ["train", "val", "val"]).tolist() == [True, False, False]
+    assert sharing(outlines[:0], []).tolist() == []
+
+
+def test_blocks_are_squares_of_so_many_pictures():
+    outlines = np.array([shapely.box(7 + x * 30, 5 + y * 20, 37 + x * 30, 25 + y * 20) for y in range(3) for x in range(4)])
+    assert ground_blocks(outlines, 2) == [(y // 2, x // 2) for y in range(3) for x in range(4)]
+    assert ground_blocks(outlines, 9) == [(0, 0)] * 12
 
 
 @pytest.mark.parametrize("edge", ["shift", "pad", "partial", "drop"])
