@@ -32,6 +32,8 @@ def tiff(grid: Grid, count: int, dtype: str, nodata: float | None, options: Opti
     chosen = {name.lower(): value for name, value in (options or {}).items()}
     if (max(grid.shape) > WHOLE and min(grid.shape) >= 256) or "blockxsize" in chosen:
         profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256}
+    elif str(chosen.get("compress")).lower() == "none":
+        profile["blockysize"] = grid.height
     profile |= chosen
     if str(profile["compress"]).lower() == "deflate":
         profile.setdefault("zlevel", 1)  # GDAL's 6 takes 2 to 5 times as long for 2 to 13 bytes in a hundred

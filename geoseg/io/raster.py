@@ -28,7 +28,7 @@ from geoseg.core.tiling import Chip
 from geoseg.errors import InputError, OutputError, UnsuitableError
 from geoseg.io import profiles
 from geoseg.io.output import atomic, remove
-from geoseg.io.sources import location, sniff, worldfile
+from geoseg.io.sources import REMOTE, location, sniff, worldfile
 
 # GDAL's own default, 5% of the machine's memory, would be most of our peak. In bytes: rasterio hands it on as such.
 # Files beside a scene are not looked at: they may name any other file.
@@ -58,10 +58,11 @@ class Scene:
     dataset: DatasetReader | WarpedVRT
     has_mask: bool
 
-    def read(self, window: Window | None = None, bands: tuple[int, ...] | None = None) -> Chip:
+    def read(self, window: Window | None = None, bands: tuple[int, ...] | None = None, *, interleaved: bool = False) -> Chip:
         """Read ``bands`` (1-based; all but alpha by default) in ``window``; parts beyond the raster are 0 and not valid.
 
         Pixels that are nodata in all of ``bands``, masked, transparent or not finite are not valid, and are 0 in the image.
+        With ``interleaved`` it is a view of an array (row, col, band), which is how most files hold their pixels.
         """
         window = window or Window(0, 0, self.grid.width, self.grid.height)
         bands = bands or tuple(range(1, self.bands + 1))
@@ -72,12 +73,14 @@ class Scene:
         top, left = max(0, -row), max(0, -col)
         height = min(shape[0], self.grid.height - row) - top
         width = min(shape[1], self.grid.width - col) - left
-        image = np.zeros((len(bands), *shape), self.dtype)
-        valid = np.zeros(shape, bool)
+        inside = (height, width) == shape
+        new = np.empty if inside else np.zeros
+        image = new((*shape, len(bands)) if interleaved else (len(bands), *shape), self.dtype)
+        image = image.transpose(2, 0, 1) if interleaved else image
+        valid = np.full(shape, inside)
         if height > 0 and width > 0:
-            data, ok = self._read(Window(col + left, row + top, width, height), bands)
-            image[:, top : top + height, left : left + width] = data
-            valid[top : top + height, left : left + width] = ok
+            rows, cols = slice(top, top + height), slice(left, left + width)
+            valid[rows, cols] = self._read_into(image[:, rows, cols], Window(col + left, row + top, width, height), bands)
         return Chip(image, valid, self.grid.window(window))
 
     def read_valid(self, window: Window) -> np.ndarray:
@@ -88,16 +91,17 @@ class Scene:
             return np.ones((int(window.height), int(window.width)), bool)
         return self._guard(lambda: self.dataset.dataset_mask(window=window) > 0, window)
 
-    def _read(self, window: Window, bands: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        data = self._guard(lambda: self.dataset.read(bands, window=window), window)
-        ok = np.ones(data.shape[1:], bool)
+    def _read_into(self, image: np.ndarray, window: Window, bands: tuple[int, ...]) -> np.ndarray | bool:
+        """Fill ``image``; returns what of it is valid."""
+        self._guard(lambda: self.dataset.read(bands, window=window, out=image), window)
+        ok: np.ndarray | bool = True
         if self.has_mask:
             ok = self._guard(lambda: self.dataset.read_masks(bands, window=window).any(axis=0), window)
-        if data.dtype.kind == "f":
-            ok = ok & np.isfinite(data).all(axis=0)
-        if not ok.all():
-            data = np.where(ok, data, 0)
-        return data, ok
+        if image.dtype.kind == "f":
+            ok = ok & np.isfinite(image).all(axis=0)
+        if not np.all(ok):
+            np.copyto(image, 0, where=~ok)
+        return ok
 
     def _guard(self, read: Callable[[], np.ndarray], window: Window) -> np.ndarray:
         try:
@@ -122,10 +126,11 @@ def open_scene(
     """
     name = str(path)
     with ExitStack() as stack:
-        stack.enter_context(rasterio.Env(**GDAL_OPTIONS))
+        # without it every block of an uncompressed file is taken apart by bands and put together again
+        stack.enter_context(rasterio.Env(**GDAL_OPTIONS, GTIFF_DIRECT_IO=not name.startswith(REMOTE)))
         driver = sniff(name)
         try:
-            with _quiet():
+            with quiet():
                 dataset = stack.enter_context(rasterio.open(location(name), driver=driver))
         except (RasterioError, CPLE_BaseError) as error:
             raise InputError(f"{name}: cannot be read as a raster") from error
@@ -218,11 +223,21 @@ _ALONE = RLock()
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without rasterio's warning of pictures that have no georeference; one thread at a time, for filters belong to all."""
     with _ALONE, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """GDAL's errors in writing ``path`` as OutputError."""
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError) as error:
+        reason = error.__cause__ or error  # rasterio's own says no more than that it failed
+        raise OutputError(f"{path}: could not be written: {' '.join(str(reason).split())}") from error
 
 
 @contextmanager
@@ -254,8 +269,8 @@ def create_raster(
             if draft != temporary:
                 stack.callback(remove, draft)
                 stack.callback(world.unlink, missing_ok=True)
-            try:
-                with _quiet():
+            with told(path):
+                with quiet():
                     out = rasterio.open(draft, "w", **profiles.tiff(grid, count, dtype, nodata, {} if cog or png else options))
                 with out:
                     out.update_tags(**(tags or {}))
@@ -269,8 +284,6 @@ def create_raster(
                     _check_whole(temporary, path, options)
                 elif png:
                     rasterio.shutil.copy(draft, temporary, driver="PNG", **profiles.png(grid, options))
-            except (RasterioError, CPLE_BaseError) as error:
-                raise OutputError(f"{path}: could not be written: {' '.join(str(error).split())}") from error
         if world.exists():
             world.replace(path.with_suffix(".pgw"))
 
@@ -281,7 +294,7 @@ def _check_whole(written: Path, path: Path, options: dict[str, Any] | None) -> N
     size = written.stat().st_size
     sparse = "sparse_ok" in {name.lower() for name in options or {}}
     try:
-        with _quiet():
+        with quiet():
             opened = rasterio.open(written)
         with opened as file:
             shared = file.interleaving is not None and file.interleaving.name == "pixel"

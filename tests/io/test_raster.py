@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyproj import CRS
 from rasterio.enums import ColorInterp
 from rasterio.warp import transform as transform_points
@@ -136,6 +138,39 @@ def test_beyond_the_edge_nothing_is_valid(tmp_path, window):
     np.testing.assert_array_equal(chip.image, expected[:2])
     np.testing.assert_array_equal(chip.valid, expected[2] == 1)
     assert chip.grid.transform * (0, 0) == GRID.transform * (col, row)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["uint8", "uint16", "int16", "float32"]),
+    st.fixed_dictionaries(
+        {
+            "compress": st.sampled_from(["none", "none", "deflate"]),
+            "interleave": st.sampled_from(["pixel", "band"]),
+            "endianness": st.sampled_from(["little", "big"]),
+            "sparse_ok": st.booleans(),
+        },
+        optional={"blockysize": st.just(16), "blockxsize": st.just(48)},
+    ),
+    st.tuples(st.integers(-9, 130), st.integers(-9, 80), st.integers(10, 80), st.integers(10, 80)),
+    st.sampled_from([None, (3, 1), (2,)]),
+    st.booleans(),
+)
+def test_windows_of_any_layout_are_what_gdal_reads(tmp_path_factory, dtype, layout, place, bands, interleaved):
+    path = tmp_path_factory.mktemp("layout") / "a.tif"
+    image = noise(3, dtype)
+    image[:, 16:48, 48:96] = 0  # blocks that are left away where they may be
+    options = layout | ({"tiled": True, "blockysize": 16} if "blockxsize" in layout else {})
+    with rasterio.open(path, "w", driver="GTiff", count=3, height=90, width=140, dtype=dtype, **options) as out:
+        out.write(image)
+    padded = np.pad(image, ((0, 0), (10, 80), (10, 80)))
+    col, row, width, height = place
+    with open_scene(path) as scene:
+        chip = scene.read(Window(col, row, width, height), bands, interleaved=interleaved)
+    np.testing.assert_array_equal(
+        chip.image, padded[[band - 1 for band in bands or (1, 2, 3)], row + 10 :, col + 10 :][:, :height, :width]
+    )
+    assert chip.image.dtype == dtype and chip.image.transpose(1, 2, 0).flags.c_contiguous >= interleaved
 
 
 @pytest.mark.parametrize("gsd", [0.2, 0.35, 1.3])
