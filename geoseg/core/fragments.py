@@ -2,9 +2,8 @@
 
 A footprint is split where at least two of the other layer lie mainly in it, more than half of each, and cover more than half
 of it together: over-segmentation as Hoover et al. define it, "An experimental comparison of range image segmentation
-algorithms", IEEE TPAMI 18 (1996), with a tolerance of a half. Parts of less than a tenth of the whole do not count, as overlaps
-below a tenth do not in Rutzinger et al., "A comparison of evaluation techniques for building extraction from airborne laser
-scanning", IEEE JSTARS 2 (2009). A merge is a split seen from the other layer.
+algorithms", IEEE TPAMI 18 (1996), with a tolerance of a half. Crumbs, of less than a tenth of the largest part, do not count.
+A merge is a split seen from the other layer.
 
 Neither takes part in matching: of a building found in two parts the larger may well match.
 """
@@ -18,7 +17,7 @@ import numpy as np
 from geoseg.core.matching import Overlaps
 
 _MAINLY = 0.5
-_PART = 0.1
+_CRUMB = 0.1
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,13 @@ class Fragments:
 
 def splits(found: Overlaps) -> Fragments:
     """Truths that were found as several; ``found`` must reach down to a half of the smaller footprint."""
-    of_part = found.common / found.prediction_areas[found.prediction]
-    of_whole = found.common / found.truth_areas[found.truth]
-    part = (of_part > _MAINLY) & (of_whole >= _PART)
-    whole, share = found.truth[part], of_whole[part]
-    parts, covered = np.bincount(whole, minlength=found.truths), np.bincount(whole, share, found.truths)
+    part = found.common > _MAINLY * found.prediction_areas[found.prediction]
+    whole, common = found.truth[part], found.common[part]
+    largest = np.zeros(found.truths)
+    np.maximum.at(largest, whole, common)
+    whole, common = (values[common >= _CRUMB * largest[whole]] for values in (whole, common))
+    parts = np.bincount(whole, minlength=found.truths)
+    covered = np.bincount(whole, common / found.truth_areas[whole], found.truths)
     split = np.flatnonzero((parts > 1) & (covered > _MAINLY))
     return Fragments(split, parts[split], np.minimum(covered[split], 1))
 
