@@ -28,14 +28,13 @@ from geoseg.core.footprints import place, vertices
 from geoseg.core.measure import rings_of
 from geoseg.core.polygons import trace
 from geoseg.core.regularize import pixel_metric, regularize
-from geoseg.io.vector import read_footprints
 
 PEER = "buildingregulariser"
 
 
 def burnt(footprints: Path, gsd: float, smallest: float) -> tuple[np.ndarray, np.ndarray, Affine, object]:
     """True footprints of at least ``smallest`` square metres, their traced outlines in pixels, the grid's transform and CRS."""
-    frame = read_footprints(footprints)
+    frame = gpd.read_file(footprints)
     frame = frame if frame.crs.is_projected and frame.crs.to_epsg() != 3857 else frame.to_crs(frame.estimate_utm_crs())
     shapes = frame.geometry.explode()
     left, _, _, top = shapes.total_bounds

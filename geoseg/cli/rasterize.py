@@ -41,6 +41,7 @@ from geoseg.specs import MaskSpec
     setting(MaskSpec, "all_touched", "Burn every pixel a footprint touches.  [default: centres inside]", is_flag=True),
     setting(MaskSpec, "value", "Value of the footprints.", type=click.IntRange(1, 254)),
 )
+@options.layer
 @options.crs
 @options.pixel_coords
 @options.creation_options

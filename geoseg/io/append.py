@@ -5,16 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
-import pyogrio
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS
 
+from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
 
 # Share of the smaller one's area from which two footprints are the same building
@@ -33,12 +31,14 @@ class Existing:
     @classmethod
     def open(cls, path: Path, layer: str, columns: Mapping[str, str]) -> Existing:
         """Raises UnsuitableError where ``path`` is no GeoPackage with a ``layer`` of these columns."""
+        from geoseg.io.ogr import pyogrio
+
         with path.open("rb") as file:
             if file.read(6) != b"SQLite":
                 raise UnsuitableError(f"{path}: is no GeoPackage", "only these can be appended to")
         try:
             info = pyogrio.read_info(path, layer=layer)
-        except (DataSourceError, DataLayerError) as error:
+        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
             raise UnsuitableError(f"{path}: has no layer {layer} to append to", "name it with --layer") from error
         if list(info["fields"]) != list(columns):
             there = ", ".join(sorted(set(columns) ^ set(info["fields"]))) or "their order"
@@ -48,14 +48,16 @@ class Existing:
             (last,) = package.execute(f'SELECT max(id) FROM "{quoted}"').fetchone()
         return cls(path, layer, CRS.from_user_input(info["crs"]) if info["crs"] else None, (last or 0) + 1)
 
-    def new(self, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-        """The footprints of ``frame``, in the layer's CRS, that it does not hold yet, numbered onwards."""
-        there = pyogrio.read_dataframe(self.path, layer=self.layer, bbox=tuple(frame.total_bounds), columns=[])
-        old, own = there.geometry.to_numpy(), frame.geometry.to_numpy()
+    def new(self, batch: Layer) -> Layer:
+        """The footprints of ``batch``, in the layer's CRS, that it does not hold yet, numbered onwards."""
+        from geoseg.io.ogr import pyogrio
+
+        own, within = batch.geometry, tuple(shapely.total_bounds(batch.geometry))
+        old = shapely.from_wkb(pyogrio.raw.read(self.path, self.layer, columns=[], bbox=within)[2])
         one, other = shapely.STRtree(old).query(own, predicate="intersects")
         common = shapely.area(shapely.intersection(own[one], old[other]))
         same = common >= _SAME * np.minimum(shapely.area(own[one]), shapely.area(old[other]))
-        kept = frame[~np.isin(np.arange(len(frame)), one[same])]
-        kept = kept.assign(id=np.arange(self.next_id, self.next_id + len(kept)))
+        kept = batch.take(~np.isin(np.arange(len(batch)), one[same]))
+        numbers = np.arange(self.next_id, self.next_id + len(kept))
         self.next_id += len(kept)
-        return kept
+        return replace(kept, columns={**kept.columns, "id": numbers})

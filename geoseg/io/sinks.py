@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pyogrio
 import shapely
 from pyproj import CRS
 
@@ -71,6 +70,8 @@ class OgrSink:
             raise self._error
 
     def _write(self, path: Path) -> None:
+        from geoseg.io.ogr import pyogrio  # here, for it takes its time: the first batch may be in the making meanwhile
+
         try:
             pyogrio.write_arrow(pa.RecordBatchReader.from_batches(self.schema, self._taken()), path, **self.options)
         except (RuntimeError, OSError, ValueError) as error:  # raised again where the batches come from

@@ -7,21 +7,24 @@ y down; the others are WGS 84.
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
 import shapely
 from pyproj import CRS
 
+from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
 
 _GEO, _PIX = "PolygonWKT_Geo", "PolygonWKT_Pix"
+# Parts of file names that ImageIds lack: RGB-PanSharpen, PAN, MUL, PS-RGB, SAR-Intensity, Pan-Sharpen, 3band, 8bit
+_PRODUCT = re.compile(r"(rgb|rgbnir|mul|ms|pan|ps|sar)(-.*)?|(3|8)band|(8|16)bit")
 Row = dict[str, str]
 
 
-def read_spacenet(path: Path, scene: str | None, pixels: bool) -> gpd.GeoDataFrame:
-    """Footprints on the ground, or in ``pixels`` or where they have no other coordinates, in pixels: ``attrs["pixels"]``.
+def read_spacenet(path: Path, scene: str | None, pixels: bool) -> Layer:
+    """Footprints on the ground, or in ``pixels`` or where they have no other coordinates, in pixels.
 
     Of several images that of ``scene``, a file name, is taken; without one all of them. Raises ValueError (malformed numbers,
     not UTF-8), GEOSException (malformed WKT) and UnsuitableError (no such image).
@@ -34,15 +37,12 @@ def read_spacenet(path: Path, scene: str | None, pixels: bool) -> gpd.GeoDataFra
     if scene is not None:
         rows = _of_image(path, rows, scene, pixels)
     rows = [row for row in rows if _solid(row, column)]
-    attributes: dict[str, list[str] | list[float]] = {
-        name: [row[name] for row in rows] for name in ("ImageId", "BuildingId") if rows and name in rows[0]
-    }
-    if rows and "Confidence" in rows[0]:
-        attributes["confidence"] = [float(row["Confidence"]) for row in rows]
+    known = {name for row in rows for name in row}
+    columns = {name: np.array([row[name] for row in rows], object) for name in ("ImageId", "BuildingId") if name in known}
+    if "Confidence" in known:
+        columns["confidence"] = np.array([row["Confidence"] for row in rows], float)
     geometry = shapely.from_wkt(np.array([row[column] for row in rows], object))
-    frame = gpd.GeoDataFrame(attributes, geometry=geometry, crs=None if pixels else CRS.from_epsg(4326))
-    frame.attrs["pixels"] = pixels
-    return frame
+    return Layer(geometry, None if pixels else CRS.from_epsg(4326), columns, pixels)
 
 
 def _solid(row: Row, column: str) -> bool:
@@ -50,14 +50,21 @@ def _solid(row: Row, column: str) -> bool:
 
 
 def _of_image(path: Path, rows: list[Row], scene: str, pixels: bool) -> list[Row]:
-    """Rows of the image that the name of ``scene`` ends with: ``PAN_AOI_2_Vegas_img7.tif`` shows ``AOI_2_Vegas_img7``.
+    """Rows of the image that a scene shows, by the end of its name without what names the product.
 
+    ``RGB-PanSharpen_AOI_2_Vegas_img7.tif`` and ``SN2_buildings_train_AOI_2_Vegas_PS-RGB_img7.tif`` show ``AOI_2_Vegas_img7``.
     Footprints on the ground need no image to be placed: where the name tells none all are taken.
     """
-    images, name = {row.get("ImageId") or "" for row in rows}, Path(scene).stem
-    shown = [image for image in images if image and f"_{name}".endswith(f"_{image}")]
+    images, name = {row.get("ImageId") or "" for row in rows}, _bare(Path(scene).stem)
+    shown = [image for image in images if _bare(image) and f"_{name}".endswith(f"_{_bare(image)}")]
     if shown:
         return [row for row in rows if row["ImageId"] == max(shown, key=len)]
     if pixels and len(images) > 1:
-        raise UnsuitableError(f"{path}: holds {len(images)} images, and none is {name}", "name the scene as its ImageId")
+        what = f"{path}: holds {len(images)} images, and none is {Path(scene).stem}"
+        raise UnsuitableError(what, "name the scene as its ImageId")
     return rows
+
+
+def _bare(name: str) -> str:
+    """A name in small letters, without the parts that name a product."""
+    return "_".join(part for part in name.lower().split("_") if not _PRODUCT.fullmatch(part))

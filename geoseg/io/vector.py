@@ -1,34 +1,28 @@
-"""Footprints in and out, in every format we take; GDAL's and Arrow's errors become geoseg's."""
+"""Footprints written in every format we take; GDAL's and Arrow's errors become geoseg's. :mod:`geoseg.io.footprints` reads."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
-import numpy as np
 import pyarrow as pa
-import pyogrio
-import shapely
 from pyproj import CRS
 from pyproj.exceptions import CRSError
-from shapely.errors import GEOSException
 
-from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
+from geoseg.core.layer import Layer
+from geoseg.errors import OutputError, UsageError
 from geoseg.io.append import Existing
+from geoseg.io.footprints import LAYER
 from geoseg.io.output import atomic, check_output, remove
 from geoseg.io.sinks import OgrSink, ParquetSink, Sink
-from geoseg.io.sources import first_bytes
-from geoseg.io.spacenet_csv import read_spacenet
 from geoseg.io.style import embed, graduated
 
-LAYER = "footprints"
 # Columns of every layer of footprints we write, with their Arrow types
 FOOTPRINTS: Mapping[str, str] = {
     "id": "int64",
@@ -72,14 +66,9 @@ _OGR: dict[str, dict[str, Any]] = {
     "flatgeobuf": {"driver": "FlatGeobuf"},
     "shapefile": {"driver": "ESRI Shapefile", "layer_options": {"ENCODING": "UTF-8"}},
 }
-_MAGIC = {b"SQLite format 3\0": "gpkg", b"fgb": "flatgeobuf", b"PAR1": "parquet", b"\0\0\x27\x0a": "shapefile", b"{": "geojson"}
 _PARTS = (".shx", ".dbf", ".prj", ".cpg")
 _LEFTOVERS = (".qix", ".sbn", ".sbx", ".qmd", ".shp.xml")
 _LONLAT = CRS.from_epsg(4326)
-
-# GDAL would write a .aux.xml beside a GeoPackage with metadata when it is merely read, and print its
-# warnings from threads
-pyogrio.set_gdal_config_options({"GDAL_PAM_ENABLED": False, "CPL_LOG": os.devnull})
 
 
 def format_of(path: Path | str, format: str | None = None) -> str:
@@ -95,79 +84,8 @@ def format_of(path: Path | str, format: str | None = None) -> str:
     return found
 
 
-# Reading
-
-
-def read_footprints(
-    path: Path | str, layer: str | None = None, *, scene: str | None = None, pixels: bool = False
-) -> gpd.GeoDataFrame:
-    """Polygons and their attributes, two-dimensional, with the CRS of the file (None where it has none).
-
-    GeoPackage, GeoJSON, FlatGeobuf, GeoParquet, Shapefile, or a SpaceNet CSV, by the first bytes. Of several layers that
-    called "footprints" or else the first is taken unless ``layer`` names one. Of a CSV of several images the footprints of
-    ``scene`` are taken, by its file name; they come from ``PolygonWKT_Geo``, or in ``pixels`` or where there is no other
-    column from ``PolygonWKT_Pix``, and then ``attrs["pixels"]`` is True. Raises InputError (missing, unreadable) and
-    UnsuitableError (no such layer, no such image, no polygons).
-    """
-    path = Path(path)
-    kind = _sniff(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*non conformant file extension", RuntimeWarning)
-            frame = read_spacenet(path, scene, pixels) if kind == "csv" else _read(path, kind, layer)
-    except ValueError as error:
-        if "geo metadata" in str(error).lower() or "geoparquet" in str(error).lower():
-            raise UnsuitableError(f"{path}: holds no geometries", "write it as GeoParquet") from error
-        raise InputError(f"{path}: cannot be read: {error}") from error
-    except (RuntimeError, OSError, IndexError, GEOSException, CRSError) as error:
-        raise InputError(f"{path}: cannot be read: it is damaged") from error
-    return _checked(path, frame)
-
-
-def _read(path: Path, kind: str, layer: str | None) -> Any:
-    if kind == "parquet":
-        return gpd.read_parquet(path)
-    return pyogrio.read_dataframe(path, layer=_layer(path, layer) if kind == "gpkg" else None)
-
-
-def _sniff(path: Path) -> str:
-    head = first_bytes(path, 4096)
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \r\n\t")
-    for magic, kind in _MAGIC.items():
-        if (text if kind == "geojson" else head).startswith(magic):
-            return kind
-    if b"PolygonWKT" in text.split(b"\n")[0]:
-        return "csv"
-    raise InputError(f"{path}: is not a vector file we read", "GeoPackage, GeoJSON, FlatGeobuf, GeoParquet or Shapefile")
-
-
-def _layer(path: Path, wanted: str | None) -> str:
-    layers = {str(name): kind for name, kind in pyogrio.list_layers(path)}
-    if wanted is not None and wanted not in layers:
-        raise UnsuitableError(f"{path}: has no layer {wanted}", f"its layers: {', '.join(layers) or 'none'}")
-    spatial = [name for name, kind in layers.items() if kind is not None]
-    if not spatial:
-        raise UnsuitableError(f"{path}: holds no geometries")
-    return wanted or (LAYER if LAYER in spatial else spatial[0])
-
-
-def _checked(path: Path, frame: Any) -> gpd.GeoDataFrame:
-    if not isinstance(frame, gpd.GeoDataFrame):
-        raise UnsuitableError(f"{path}: holds no geometries")
-    geometry = frame.geometry.to_numpy()
-    polygons = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
-    there = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
-    other = there & ~np.isin(shapely.get_type_id(geometry), polygons)
-    if other.any():
-        raise UnsuitableError(f"{path}: holds a {geometry[other][0].geom_type}, footprints are polygons")
-    return frame.set_geometry(shapely.force_2d(geometry), crs=frame.crs)
-
-
-# Writing
-
-
 class FootprintWriter:
-    """Takes GeoDataFrames of one set of columns, one after the other; ``count`` features so far."""
+    """Takes layers of one set of columns, one after the other; ``count`` features so far."""
 
     def __init__(
         self,
@@ -182,25 +100,25 @@ class FootprintWriter:
         self._existing = existing
         self.count = 0
 
-    def write(self, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-        """Append ``frame``: polygons or multipolygons, in the CRS the writer was made for, all columns present.
+    def write(self, batch: Layer) -> Layer:
+        """Append ``batch``: polygons or multipolygons, in the CRS the writer was made for, all columns present.
 
         Returns what was written: all of it, but for what a layer that is appended to holds already.
         """
-        if len(frame) and self._to is not None:
-            frame = frame.set_crs(self._crs, allow_override=True).to_crs(self._to)
-        if len(frame) and self._existing is not None:
-            frame = self._existing.new(frame)
-        if not len(frame):
-            return frame
+        if len(batch) and self._to is not None:
+            batch = replace(batch, crs=self._crs).to_crs(self._to)
+        if len(batch) and self._existing is not None:
+            batch = self._existing.new(batch)
+        if not len(batch):
+            return batch
         columns = {
-            name: pa.array(frame[name].to_numpy(), pa.type_for_alias(kind), from_pandas=True)
+            name: pa.array(batch.columns[name], pa.type_for_alias(kind), from_pandas=True)
             for name, kind in self._columns.items()
         }
-        with _writing(self._path):
-            self._sink.send(columns, frame.geometry.to_numpy())
-        self.count += len(frame)
-        return frame
+        with writing(self._path):
+            self._sink.send(columns, batch.geometry)
+        self.count += len(batch)
+        return batch
 
 
 @contextmanager
@@ -237,13 +155,13 @@ def create_vector(
         warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
         output = _atomic_shapefile(path, overwrite) if kind == "shapefile" else atomic(path, overwrite or append)
         temporary = stack.enter_context(output)
-        with _writing(path):
+        with writing(path):
             if existing:
                 shutil.copyfile(path, temporary)
             sink = _sink(kind, temporary, columns, written, layer or LAYER, dict(metadata or {}), append=existing is not None)
         try:
             yield FootprintWriter(path, sink, columns, crs, to, existing)
-            with _writing(path):
+            with writing(path):
                 sink.close()
                 if kind == "gpkg" and not existing and (style or "confidence" in columns):
                     embed(temporary, layer or LAYER, style or graduated())
@@ -253,7 +171,7 @@ def create_vector(
 
 
 @contextmanager
-def _writing(path: Path | str) -> Iterator[None]:
+def writing(path: Path | str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, OSError, pa.ArrowException, sqlite3.Error) as error:

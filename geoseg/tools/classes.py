@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import shapely
@@ -14,14 +13,12 @@ from rasterio.windows import Window
 from geoseg.core.burn import Burner, repair
 from geoseg.core.footprints import place
 from geoseg.core.grid import Grid
+from geoseg.core.layer import Layer
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.io.kinds import kind_of
 from geoseg.io.raster import Scene, open_scene
 from geoseg.specs import ModelSpec, PolygonSpec, Quantity
 from geoseg.tools.rasterize import footprints_on, placed, strips
-
-if TYPE_CHECKING:
-    from geopandas import GeoDataFrame
 
 VOID = 255
 # Pixels looked at together when labels are counted.
@@ -33,13 +30,13 @@ class Classes:
     """Classes on a grid: which may be ``present``, with the ``names`` of those that have one.
 
     ``read(first, last)`` gives the rows from ``first`` to before ``last``: uint8 (row, col), ``VOID`` where there is no data.
-    ``footprints()`` gives the buildings as a GeoDataFrame in the grid's CRS, cut at its border; it is None where there are
+    ``footprints()`` gives the buildings as a layer in the grid's CRS, cut at its border; it is None where there are
     more classes than background and building. ``scores``, like ``read``, gives the probabilities that were thresholded and
     their validity, float32 and bool (row, col); it is None where there are none.
     """
 
     read: Callable[[int, int], np.ndarray]
-    footprints: Callable[[], GeoDataFrame] | None
+    footprints: Callable[[], Layer] | None
     present: tuple[int, ...] = (0, 1)
     names: Mapping[int, str] = field(default_factory=dict)
     scores: Callable[[int, int], tuple[np.ndarray, np.ndarray]] | None = None
@@ -60,8 +57,8 @@ def open_classes(path: str, grid: Grid, threshold: float | None, warnings: list[
     if grid.crs is None:
         grid = placed(grid, path, None, True)
     if is_vector(path):
-        layer = footprints_on(path, grid, warnings, pixel_coords=grid.crs is None)
-        burner = Burner(layer.geometry.to_numpy(), grid)
+        layer = footprints_on(path, grid, warnings, pixel_coords=grid.crs is None, columns=("confidence",))
+        burner = Burner(layer.geometry, grid)
         yield Classes(lambda first, last: burner.burn(grid.window(_rows(grid, first, last))), lambda: _cut(layer, grid))
         return
     with open_scene(path, like=grid) as scene:
@@ -80,29 +77,26 @@ def _rows(grid: Grid, first: int, last: int) -> Window:
     return Window(0, first, grid.width, last - first)
 
 
-def _cut(layer: GeoDataFrame, grid: Grid) -> GeoDataFrame:
+def _cut(layer: Layer, grid: Grid) -> Layer:
     """Footprints cut at the border of the grid; those beyond it are left out."""
     extent = place(np.array([shapely.box(0, 0, grid.width, grid.height)]), grid.transform)[0]
     # what only touches the border leaves a line or a point, which is no footprint
-    inside, _ = repair(shapely.intersection(layer.geometry.to_numpy(), extent))
-    out = layer.set_geometry(inside, crs=grid.crs)
-    return out[~out.geometry.is_empty]
+    inside, _ = repair(shapely.intersection(layer.geometry, extent))
+    return replace(layer, geometry=inside, crs=grid.crs).take(~shapely.is_empty(inside))
 
 
 def _traced(
     scene: Scene, scores: Callable[[int, int], tuple[np.ndarray, np.ndarray]], threshold: float, min_area: float
-) -> GeoDataFrame:
+) -> Layer:
     """Footprints where the scores, ``(probability float32, valid)`` of rows, reach ``threshold``."""
-    import geopandas as gpd
-
     from geoseg.tools.polygonize import footprints
 
     grid, smallest = scene.grid, Quantity(min_area)
     rows = (scores(w.row_off, w.row_off + w.height) for w in strips(grid, STRIP_PIXELS))
     found = list(footprints(rows, grid, scene=scene.path, spec=PolygonSpec(), threshold=threshold, min_area=smallest))
-    confidence = np.concatenate([np.empty(0), *(frame["confidence"] for frame in found)])
-    geometry = np.concatenate([np.empty(0, object), *(frame.geometry.to_numpy() for frame in found)])
-    return gpd.GeoDataFrame({"confidence": confidence}, geometry=geometry, crs=grid.crs)
+    confidence = np.concatenate([np.empty(0), *(batch.columns["confidence"] for batch in found)])
+    geometry = np.concatenate([np.empty(0, object), *(batch.geometry for batch in found)])
+    return Layer(geometry, grid.crs, {"confidence": confidence})
 
 
 def _probabilities(scene: Scene, threshold: float) -> Classes:

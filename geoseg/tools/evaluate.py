@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import shapely
 
 from geoseg.core.grid import Grid
+from geoseg.core.layer import Layer
 from geoseg.core.metrics import Counts, boundary, confusion, count
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster import open_scene
@@ -19,9 +21,6 @@ from geoseg.tools.classes import VOID, Classes, is_vector, open_classes
 from geoseg.tools.rasterize import footprints_in, strips
 from geoseg.tools.report import Progress, Report, no_progress
 from geoseg.tools.scores import footprint_scores, missed, pixel_scores
-
-if TYPE_CHECKING:
-    from geopandas import GeoDataFrame
 
 # Pixels compared at a time.
 STRIP_PIXELS = 2**22
@@ -130,8 +129,9 @@ def _matrix(found: np.ndarray, real: np.ndarray, valid: np.ndarray, classes: int
     return np.array([[two.tn, two.fp], [two.fn, two.tp]])
 
 
-def _layers(names: tuple[str, str], warnings: list[str]) -> tuple[GeoDataFrame, GeoDataFrame]:
+def _layers(names: tuple[str, str], warnings: list[str]) -> tuple[Layer, Layer]:
     """Footprints of prediction and truth in the truth's CRS, those without area left out."""
     truth = footprints_in(names[1], None, warnings)
-    prediction = footprints_in(names[0], truth.crs, warnings)
-    return prediction[~prediction.geometry.is_empty], truth[~truth.geometry.is_empty]
+    prediction = footprints_in(names[0], truth.crs, warnings, columns=("confidence",))
+    ours, theirs = (layer.take(~shapely.is_empty(layer.geometry)) for layer in (prediction, truth))
+    return ours, theirs

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 from pyproj import CRS
 
 from geoseg.core.burn import Burner
 from geoseg.core.grid import Grid
+from geoseg.core.layer import Layer
 from geoseg.engine.ahead import Clock, ahead
 from geoseg.engine.stream import Strip
 from geoseg.errors import GeosegError, UnsuitableError, UsageError
@@ -185,7 +185,7 @@ def _write(
             try:
                 with models.open(path, options.bands) as job:
                     grid = placed(job.scene.grid, path, options.crs, options.pixel_coords)
-                    batches: Iterable[gpd.GeoDataFrame] = _footprints(models, job, grid, options, tally)
+                    batches: Iterable[Layer] = _footprints(models, job, grid, options, tally)
                     if skip:  # nothing of a scene that fails half way may stay in the layer
                         batches = list(batches)
                     if writer is None:
@@ -199,21 +199,21 @@ def _write(
                 tally.failed[path] = str(error)
 
 
-def _append(writer: FootprintWriter, batches: Iterable[gpd.GeoDataFrame], crs: CRS | None, tally: _Tally) -> None:
+def _append(writer: FootprintWriter, batches: Iterable[Layer], crs: CRS | None, tally: _Tally) -> None:
     for batch in batches:
         with tally.clock("write"):
             written = writer.write(batch if batch.crs == crs else batch.to_crs(crs))
         tally.footprints += len(written)
-        tally.area_m2 += float(written["area_m2"].sum())
+        tally.area_m2 += float(written.columns["area_m2"].sum())
 
 
-def _footprints(models: Models, job: Job, grid: Grid, options: _Options, tally: _Tally) -> Iterator[gpd.GeoDataFrame]:
+def _footprints(models: Models, job: Job, grid: Grid, options: _Options, tally: _Tally) -> Iterator[Layer]:
     """Batches of footprints of one scene; ``id`` goes on from scene to scene."""
     path = job.scene.path
     tally.warnings |= dict.fromkeys(job.plan.warnings)
     tally.runtime = job.runtime.name
     said: list[str] = []
-    area = Burner(footprints_on(options.aoi, grid, said).geometry.to_numpy()) if options.aoi else None
+    area = Burner(footprints_on(options.aoi, grid, said).geometry) if options.aoi else None
     tally.warnings |= dict.fromkeys(said)
     with ExitStack() as stack:
         items = job.strips(tally.clock, options.progress, area)

@@ -15,9 +15,9 @@ from rasterio.windows import Window
 
 from geoseg.errors import UnsuitableError
 from geoseg.io.chips import INDEX, read_index
+from geoseg.io.footprints import read_footprints
 from geoseg.io.kinds import kind_of
 from geoseg.io.raster import Scene, open_scene
-from geoseg.io.vector import read_footprints
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.runtimes import read_spec
 from geoseg.specs import PredictSpec
@@ -109,10 +109,10 @@ def _vector(path: str) -> dict[str, Any]:
     table = read_footprints(path)
     return {
         "features": len(table),
-        "geometries": dict(Counter(table.geom_type)),
-        "columns": [name for name in table.columns if name != table.geometry.name],
+        "geometries": dict(Counter(each.geom_type for each in table.geometry if each is not None)),
+        "columns": list(table.columns),
         "crs": crs_name(table.crs),
-        "bounds": tuple(float(edge) for edge in table.total_bounds),
+        "bounds": table.bounds,
     }
 
 

@@ -101,7 +101,7 @@ def _stamp(path: Path) -> int:
 @lru_cache(maxsize=1)
 def _layer(path: Path, stamp: int, crs: CRS) -> tuple[np.ndarray, tuple[str, ...]]:
     warnings: list[str] = []
-    return footprints_in(path, crs, warnings).geometry.to_numpy(), tuple(warnings)
+    return footprints_in(path, crs, warnings).geometry, tuple(warnings)
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
 import shapely
 from affine import Affine
@@ -16,6 +15,7 @@ from rasterio.windows import Window
 
 from geoseg.core.footprints import fill_holes, place, simplify, vertices
 from geoseg.core.grid import Grid
+from geoseg.core.layer import Layer
 from geoseg.core.masks import Strip, cleaned
 from geoseg.core.measure import centres, coordinates, density, measure, metric, pixel_size
 from geoseg.core.neighbours import settled
@@ -64,7 +64,7 @@ def footprints(
     min_area: Quantity,
     first_id: int = 1,
     clock: Clock | None = None,
-) -> Iterator[gpd.GeoDataFrame]:
+) -> Iterator[Layer]:
     """Footprints where the probability is at least ``threshold``, in batches, each as soon as its footprints are complete.
 
     ``strips`` are ``(probability float32, valid bool)`` of (h, W) each, of any height, from the top of ``grid``; what comes
@@ -89,7 +89,7 @@ def _frames(
     min_area: Quantity,
     clock: Clock,
     first_id: int = 1,
-) -> Iterator[gpd.GeoDataFrame]:
+) -> Iterator[Layer]:
     gsd = grid.gsd or 1.0
     clean = cleaned(strips, _radius(spec.open, gsd), _radius(spec.close, gsd))
     if spec.separate == "watershed":
@@ -167,7 +167,7 @@ def _islands(geometry: np.ndarray, smallest: np.ndarray, holes: np.ndarray) -> n
     return shapely.get_coordinates(shapely.get_point(outer[chosen], 0)) + 0.5
 
 
-def _frame(found: _Found, tolerance: float, grid: Grid, naming: _Naming, first_id: int) -> gpd.GeoDataFrame:
+def _frame(found: _Found, tolerance: float, grid: Grid, naming: _Naming, first_id: int) -> Layer:
     traced, count = found.traced, len(found.geometry)
     outline = simplify(found.geometry, tolerance, pixel_size(grid))
     if found.regular is not None:
@@ -183,8 +183,8 @@ def _frame(found: _Found, tolerance: float, grid: Grid, naming: _Naming, first_i
         confidence = np.round(scores / traced.pixels / naming.unit, 4)
     columns = {
         "id": np.arange(first_id, first_id + count),
-        "scene": [naming.scene] * count,
-        "class": [naming.class_name] * count,
+        "scene": np.full(count, naming.scene, object),
+        "class": np.full(count, naming.class_name, object),
         "confidence": confidence,
         "area_m2": np.round(area, 2),
         "perimeter_m": np.round(around, 2),
@@ -193,7 +193,7 @@ def _frame(found: _Found, tolerance: float, grid: Grid, naming: _Naming, first_i
     }
     if found.regular is not None:
         columns |= {"regularized": taken, "regularized_iou": np.round(found.regular.iou, 4)}
-    return gpd.GeoDataFrame(columns, geometry=geometry, crs=grid.crs)
+    return Layer(geometry, grid.crs, columns)
 
 
 def columns(spec: PolygonSpec) -> Mapping[str, str]:
@@ -246,7 +246,7 @@ def run(
         ):
             for frame in _frames(strips, grid, _Naming(Path(raster).stem, kind.name, kind.unit), spec, kind.min_area, Clock()):
                 out.write(frame)
-                area += float(frame["area_m2"].sum())
+                area += float(frame.columns["area_m2"].sum())
     return PolygonizeReport(
         command="polygonize",
         inputs=(str(raster),),

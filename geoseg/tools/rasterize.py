@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import shapely
@@ -20,16 +20,15 @@ from rasterio.windows import Window
 from geoseg.core.burn import Burner, repair
 from geoseg.core.footprints import place
 from geoseg.core.grid import Grid
+from geoseg.core.layer import Layer
 from geoseg.core.measure import pixel_size
 from geoseg.core.targets import Target, Targets
 from geoseg.core.tiling import tiles
 from geoseg.errors import UnsuitableError, UsageError
+from geoseg.io.footprints import read_footprints
 from geoseg.io.raster import create_raster, open_scene
 from geoseg.specs import MaskSpec, TilingSpec
 from geoseg.tools.report import Progress, Report, no_progress, provenance
-
-if TYPE_CHECKING:
-    from geopandas import GeoDataFrame
 
 # Rows and columns burned at a time: whole blocks of the output, and large beside the widths that windows have to share.
 BLOCKS = 1024
@@ -59,12 +58,14 @@ def run(
     *,
     overwrite: bool = False,
     creation_options: dict[str, Any] | None = None,
+    layer: str | None = None,
     crs: str | None = None,
     pixel_coords: bool = False,
     progress: Progress = no_progress,
 ) -> RasterizeReport:
     """Burn ``footprints`` into ``output`` on the grid of the scene ``like``, a band for each kind of mask; 0 is background.
 
+    Of several layers ``layer`` is taken, else that called "footprints", else the first.
     Footprints get the value of the spec, or that of their class: integers as they are, names 1 to n in alphabetical order.
     Bands are uint8, all of them float32 with a distance among them, uint32 with instances, float64 with both. A picture without
     a CRS takes ``crs``, or ``pixel_coords`` for footprints in its pixels (x right, y down). Burns window by window. Raises
@@ -75,11 +76,12 @@ def run(
     with open_scene(like) as scene:
         grid = placed(scene.grid, str(like), crs, pixel_coords)
     warnings: list[str] = []
-    layer = footprints_on(footprints, grid, warnings, pixel_coords=pixel_coords, scene=str(like))
     field = spec.class_field
-    values, classes = _classes(footprints, layer, field, warnings) if field else (None, {})
+    wanted: dict[str, Any] = {"layer": layer, "scene": str(like), "columns": (field,) if field else ()}
+    found = footprints_on(footprints, grid, warnings, pixel_coords=pixel_coords, **wanted)
+    geometry, values, classes = _classes(footprints, found, field, warnings) if field else (found.geometry, None, {})
     kinds = _targets(spec, grid)
-    targets = Targets(layer.geometry.to_numpy(), grid, kinds, all_touched=spec.all_touched, value=spec.value, values=values)
+    targets = Targets(geometry, grid, kinds, all_touched=spec.all_touched, value=spec.value, values=values)
     advance, pixels = progress("burn", grid.height * grid.width), np.zeros(len(kinds), np.int64)
     tags = _tags(footprints, spec, classes)
     keywords: dict[str, Any] = {"tags": tags, "overwrite": overwrite, "options": creation_options}
@@ -96,7 +98,7 @@ def run(
         outputs=(str(output),),
         seconds=time.perf_counter() - start,
         warnings=tuple(warnings),
-        footprints=len(layer),
+        footprints=len(found),
         pixels=int(pixels[0]),
         bands=tuple({"kind": k.kind, "width": k.width, "pixels": int(n)} for k, n in zip(kinds, pixels, strict=True)),
         classes=classes,
@@ -125,6 +127,8 @@ def _describe(out: DatasetWriter, kinds: list[Target]) -> None:
 def _tags(footprints: Path | str, spec: MaskSpec, classes: dict[str, int]) -> dict[str, str]:
     names = [name for name, _ in spec.bands]
     tags = provenance(footprints) | {"GEOSEG_KIND": "mask" if names == ["footprint"] else ",".join(names)}
+    if names == ["edges"]:
+        return tags | {"GEOSEG_KIND": "classes", "GEOSEG_CLASSES": "background,building,boundary"}
     if spec.class_field is None:
         return tags | {"GEOSEG_VALUE": str(spec.value)}
     named = [name.replace(",", " ") for name in classes if not name.isdigit()]
@@ -155,38 +159,41 @@ def placed(grid: Grid, name: str, crs: str | None, pixel_coords: bool) -> Grid:
     raise UnsuitableError(f"{name}: has no CRS", "assign one with --crs, or use --pixel-coords")
 
 
-def footprints_on(
-    path: Path | str, grid: Grid, warnings: list[str], *, pixel_coords: bool = False, scene: str | None = None
-) -> GeoDataFrame:
+def footprints_on(path: Path | str, grid: Grid, warnings: list[str], *, pixel_coords: bool = False, **wanted: Any) -> Layer:
     """Footprints in the CRS of ``grid``, as :func:`footprints_in`, or with ``pixel_coords`` as they are.
 
-    A SpaceNet CSV may give them in pixels of the grid, and those of many images: then those of ``scene`` are taken. Raises
-    UnsuitableError where one of the two CRSs is unknown, or where no footprint reaches the grid; an empty layer is fine.
+    Raises UnsuitableError where one of the two CRSs is unknown, or where no footprint reaches the grid; an empty layer is fine.
     """
     if grid.crs is None and not pixel_coords:
         raise UnsuitableError(f"{path}: the scene has no CRS to place the footprints in")
-    found = footprints_in(path, grid.crs, warnings, grid=grid, scene=scene)
-    if len(found) and not len(Burner(found.geometry.to_numpy()).inside(grid)):
+    found = footprints_in(path, grid.crs, warnings, grid=grid, **wanted)
+    if len(found) and not len(Burner(found.geometry).inside(grid)):
         raise UnsuitableError(f"{path}: no overlap with the scene", "compare the two with `geoseg info`")
     return found
 
 
 def footprints_in(
-    path: Path | str, crs: CRS | None, warnings: list[str], *, grid: Grid | None = None, scene: str | None = None
-) -> GeoDataFrame:
-    """Valid footprints, reprojected to ``crs`` where one is given; ``warnings`` takes what had to be done.
+    path: Path | str,
+    crs: CRS | None,
+    warnings: list[str],
+    *,
+    grid: Grid | None = None,
+    layer: str | None = None,
+    scene: str | None = None,
+    columns: tuple[str, ...] = (),
+) -> Layer:
+    """Valid footprints, reprojected to ``crs`` where one is given, with ``columns``; ``warnings`` takes what had to be done.
 
-    Those in pixels of an image are placed on its ``grid``. Raises UnsuitableError where the footprints' own CRS is unknown and
-    ``crs`` is given.
+    A SpaceNet CSV may hold those of many images, of which that of ``scene`` is taken, and may give them in pixels, which are
+    placed on the image's ``grid``. Raises UnsuitableError where the footprints' own CRS is unknown and ``crs`` is given.
     """
-    from geoseg.io.vector import read_footprints
-
-    found = read_footprints(path, scene=scene, pixels=grid is not None and grid.crs is None)
-    if grid is not None and found.attrs.get("pixels"):
-        found = found.set_geometry(place(found.geometry.to_numpy(), grid.transform), crs=grid.crs)
+    pixels = grid is not None and grid.crs is None
+    found = read_footprints(path, layer, columns=columns, scene=scene, pixels=pixels)
+    if grid is not None and found.pixels:
+        found = replace(found, geometry=place(found.geometry, grid.transform), crs=grid.crs)
     elif crs is not None:
         found = _reprojected(found, path, crs, warnings)
-    geometry = found.geometry.to_numpy().copy()
+    geometry = found.geometry.copy()
     nothing = shapely.is_missing(geometry) | shapely.is_empty(geometry)
     astray = ~nothing & ~np.isfinite(shapely.bounds(geometry)).all(axis=1)
     if astray.any():
@@ -195,10 +202,10 @@ def footprints_in(
     geometry, repaired = repair(geometry)
     if repaired:
         warnings.append(f"{path}: {repaired} invalid footprints repaired")
-    return found.set_geometry(geometry, crs=found.crs)
+    return replace(found, geometry=geometry)
 
 
-def _reprojected(found: GeoDataFrame, path: Path | str, crs: CRS, warnings: list[str]) -> GeoDataFrame:
+def _reprojected(found: Layer, path: Path | str, crs: CRS, warnings: list[str]) -> Layer:
     if found.crs is None:
         raise UnsuitableError(f"{path}: has no CRS", "write it into the file, for example with ogr2ogr -a_srs")
     if found.crs.equals(crs, ignore_axis_order=True):
@@ -212,18 +219,17 @@ def _name(crs: CRS) -> str:
     return ":".join(authority) if authority else crs.name
 
 
-def _classes(path: Path | str, layer: GeoDataFrame, field: str, warnings: list[str]) -> tuple[np.ndarray, dict[str, int]]:
-    """Value of each footprint, and of each class; footprints without a class are emptied."""
-    if field not in layer.columns or field == layer.geometry.name:
-        names = ", ".join(column for column in layer.columns if column != layer.geometry.name) or "none"
+def _classes(path: Path | str, found: Layer, field: str, warnings: list[str]) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
+    """Geometries, those without a class emptied, the value of each, and of each class."""
+    if field not in found.columns:
+        names = ", ".join(read_footprints(path).columns) or "none"
         raise UnsuitableError(f"{path}: has no column {field}", f"its columns: {names}")
-    column = layer[field]
-    missing = column.isna().to_numpy()
+    column = found.columns[field]
+    missing = np.array([item is None or item != item for item in column.tolist()], bool)
+    geometry, values, known = found.geometry.copy(), np.zeros(len(found), np.int64), column[~missing]
     if missing.any():
         warnings.append(f"{path}: {missing.sum()} footprints without a {field} are left out")
-        layer.loc[missing, layer.geometry.name] = shapely.Polygon()
-    known = column[~missing].to_numpy()
-    values = np.zeros(len(layer), np.int64)
+        geometry[missing] = shapely.Polygon()
     if all(isinstance(item, str) for item in known):
         classes = {name: number for number, name in enumerate(sorted(set(known)), 1)}
         values[~missing] = [classes[name] for name in known]
@@ -233,7 +239,7 @@ def _classes(path: Path | str, layer: GeoDataFrame, field: str, warnings: list[s
     outside = [name for name, number in classes.items() if not 0 <= number <= 254]
     if outside:
         raise UnsuitableError(f"{path}: class {outside[0]} of {field} does not fit a mask of 0 to 254")
-    return values, classes
+    return geometry, values, classes
 
 
 def _integers(path: Path | str, field: str, known: np.ndarray) -> np.ndarray:

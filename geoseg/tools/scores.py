@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import shapely
 
+from geoseg.core.layer import Layer
 from geoseg.core.matching import assign, coco_ap, counts_by_size, overlaps
 from geoseg.core.measure import areas
 from geoseg.core.metrics import Counts, class_counts, mean_iou, pixel_accuracy
 from geoseg.errors import UnsuitableError, UsageError
-
-if TYPE_CHECKING:
-    from geopandas import GeoDataFrame
 
 RATIOS = ("precision", "recall", "f1", "iou")
 
@@ -47,14 +45,14 @@ def _ratios(counts: Counts) -> dict[str, Any]:
     return {name: getattr(counts, name) for name in RATIOS}
 
 
-def footprint_scores(prediction: GeoDataFrame, truth: GeoDataFrame, iou: float) -> dict[str, Any]:
+def footprint_scores(prediction: Layer, truth: Layer, iou: float) -> dict[str, Any]:
     """Metrics of two layers of valid footprints in one CRS.
 
     A ``confidence`` column of numbers in the prediction ranks its footprints, those without one last.
     """
     if (prediction.crs is None) != (truth.crs is None):
         raise UnsuitableError("only one of the two layers has a CRS")
-    ours, theirs = prediction.geometry.to_numpy(), truth.geometry.to_numpy()
+    ours, theirs = prediction.geometry, truth.geometry
     confidence = _confidence(prediction)
     pairs = overlaps(ours, theirs, min(iou, 0.5))
     matches = assign(pairs, confidence, iou)
@@ -69,11 +67,11 @@ def footprint_scores(prediction: GeoDataFrame, truth: GeoDataFrame, iou: float) 
     }
 
 
-def _confidence(layer: GeoDataFrame) -> np.ndarray | None:
-    column = layer["confidence"] if "confidence" in layer.columns else None
+def _confidence(layer: Layer) -> np.ndarray | None:
+    column = layer.columns.get("confidence")
     if column is None or column.dtype.kind not in "fiu":
         return None
-    return np.nan_to_num(column.to_numpy(float), nan=-1.0)
+    return np.nan_to_num(column.astype(float), nan=-1.0)
 
 
 def _footprint_metrics(counts: Counts) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Truth:
         key = pair.labels, grid.crs
         if self._burner is None or self._burner[0] != key:
             said: list[str] = []
-            found = [footprints_in(path, grid.crs, said).geometry.to_numpy() for path in pair.labels]
+            found = [footprints_in(path, grid.crs, said).geometry for path in pair.labels]
             self._said |= dict.fromkeys(said[:3] + [f"and {len(said) - 3} more such remarks on labels"] * (len(said) > 3))
             self._burner = key, Burner(np.concatenate(found))
         return self._burner[1]

@@ -2,7 +2,8 @@ import pytest
 import shapely
 
 from geoseg.errors import InputError, UnsuitableError
-from geoseg.io.vector import read_footprints
+from geoseg.io.footprints import read_footprints
+from tests.layers import read
 
 HEADER = "ImageId,BuildingId,PolygonWKT_Pix,PolygonWKT_Geo\n"
 PIX = '"POLYGON ((10 20 0, 40 20 0, 40 30 0, 10 20 0))"'
@@ -23,16 +24,17 @@ def table(tmp_path):
 
 def test_on_the_ground_or_in_pixels(table):
     path = table(HEADER + f"img1,7,{PIX},{GEO}\n" + EMPTY)
-    frame = read_footprints(path)
+    frame = read(path)
     assert (len(frame), frame.crs.to_epsg(), frame["ImageId"][0], frame["BuildingId"][0]) == (1, 4326, "img1", "7")
     assert frame.geometry[0].bounds == (2.1, 48.7, 2.2, 48.8) and not shapely.has_z(frame.geometry[0])
-    frame = read_footprints(path, pixels=True)
-    assert frame.crs is None and frame.attrs["pixels"] and frame.geometry[0].bounds == (10, 20, 40, 30)
+    frame = read(path, pixels=True)
+    assert frame.crs is None and frame.geometry[0].bounds == (10, 20, 40, 30)
+    assert read_footprints(path, pixels=True).pixels and not read_footprints(path).pixels
 
 
 def test_predictions_have_pixels_and_a_confidence(table):
-    frame = read_footprints(table(f"ImageId,BuildingId,PolygonWKT_Pix,Confidence\nimg1,0,{PIX},0.25\n"))
-    assert frame.crs is None and frame.attrs["pixels"] and frame["confidence"].tolist() == [0.25]
+    frame = read(table(f"ImageId,BuildingId,PolygonWKT_Pix,Confidence\nimg1,0,{PIX},0.25\n"))
+    assert frame.crs is None and frame["confidence"].tolist() == [0.25]
 
 
 def test_the_image_that_a_scene_shows(table):
@@ -46,20 +48,20 @@ def test_the_image_that_a_scene_shows(table):
         "aoi/scene.tif": ["0", "1", "2", "3"],
         "Ximg1.tif": ["0", "1", "2", "3"],
     }.items():
-        found = read_footprints(path, scene=scene)
+        found = read(path, scene=scene)
         assert list(found.get("BuildingId", [])) == buildings
     with pytest.raises(UnsuitableError, match="holds 4 images, and none is scene"):
-        read_footprints(path, scene="scene.tif", pixels=True)
+        read(path, scene="scene.tif", pixels=True)
 
 
 def test_tables_of_nothing(table):
     for text in (HEADER, HEADER + EMPTY):
-        frame = read_footprints(table(text))
+        frame = read(table(text))
         assert len(frame) == 0 and frame.crs.to_epsg() == 4326
 
 
 def test_tables_that_are_damaged(table):
     with pytest.raises(InputError, match=r"table\.csv: cannot be read"):
-        read_footprints(table(HEADER + 'img1,0,"POLYGON ((10 20","POLYGON ((10 20"\n'))
+        read(table(HEADER + 'img1,0,"POLYGON ((10 20","POLYGON ((10 20"\n'))
     with pytest.raises(InputError, match=r"table\.csv: cannot be read"):
-        read_footprints(table(f"ImageId,BuildingId,PolygonWKT_Pix,Confidence\nimg1,0,{PIX},high\n"))
+        read(table(f"ImageId,BuildingId,PolygonWKT_Pix,Confidence\nimg1,0,{PIX},high\n"))

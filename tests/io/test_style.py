@@ -13,7 +13,8 @@ import shapely
 from pyproj import CRS
 
 from geoseg.io.style import graduated
-from geoseg.io.vector import FOOTPRINTS, create_vector, read_footprints
+from geoseg.io.vector import FOOTPRINTS, create_vector
+from tests.layers import layer, read
 
 UTM = CRS.from_epsg(32645)
 
@@ -26,7 +27,7 @@ def write(path, confidence=(0.55, 0.95, np.nan), columns=FOOTPRINTS, **keywords)
         values[name] = np.arange(1, len(left) + 1)
     frame = gpd.GeoDataFrame(values, geometry=shapely.box(left, 3057000, left + 20, 3057010), crs=UTM)
     with create_vector(path, UTM, columns=columns, **keywords) as out:
-        out.write(frame)
+        out.write(layer(frame))
     return path
 
 
@@ -52,7 +53,7 @@ def test_footprints_stay_the_first_layer(tmp_path):
     path = write(tmp_path / "out.gpkg")
     assert pyogrio.list_layers(path).tolist() == [["footprints", "MultiPolygon"], ["layer_styles", None]]
     assert len(pyogrio.read_dataframe(path, layer=0)) == 3
-    assert read_footprints(path)["confidence"].tolist()[:2] == [0.55, 0.95]
+    assert read(path)["confidence"].tolist()[:2] == [0.55, 0.95]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.gpkg"]
 
 

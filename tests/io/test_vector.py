@@ -14,8 +14,9 @@ import pytest
 import shapely
 from pyproj import CRS, Transformer
 
-from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
-from geoseg.io.vector import FOOTPRINTS, create_vector, format_of, read_footprints
+from geoseg.errors import OutputError, UsageError
+from geoseg.io.vector import FOOTPRINTS, create_vector, format_of
+from tests.layers import layer, read
 
 UTM = CRS.from_epsg(32645)
 NAMES = ["out.gpkg", "out.geojson", "out.fgb", "out.parquet", "out.shp"]
@@ -49,12 +50,12 @@ def in_order(frame):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_written_is_read_back(tmp_path, name):
     with create_vector(tmp_path / name, UTM) as out:
-        out.write(batch(1, 3))
-        out.write(batch(4, 0))
-        out.write(batch(4, 5))
+        out.write(layer(batch(1, 3)))
+        out.write(layer(batch(4, 0)))
+        out.write(layer(batch(4, 5)))
         assert not (tmp_path / name).exists()
     assert out.count == 8
-    found = in_order(read_footprints(tmp_path / name)).rename(columns={"perim_m": "perimeter_m"})
+    found = in_order(read(tmp_path / name)).rename(columns={"perim_m": "perimeter_m"})
     expected = pd.concat([batch(1, 3), batch(4, 5)], ignore_index=True)
     if name.endswith("json"):
         assert found.crs.to_epsg() == 4326
@@ -78,12 +79,12 @@ def test_a_layer_without_features(tmp_path, name):
     if not name.endswith("json"):  # GeoJSON has columns in its features alone
         assert found.crs.to_epsg() == 32645
         assert len(found.columns) == len(FOOTPRINTS) + 1
-    assert len(read_footprints(tmp_path / name)) == 0
+    assert len(read(tmp_path / name)) == 0
 
 
 def test_geopackage_by_sqlite(tmp_path):
     with create_vector(tmp_path / "out.gpkg", UTM, metadata={"GEOSEG_MODEL": "abc"}) as out:
-        out.write(batch())
+        out.write(layer(batch()))
     with sqlite3.connect(tmp_path / "out.gpkg") as database:
         query = lambda sql: database.execute(sql).fetchall()  # noqa: E731
         assert query("PRAGMA user_version") == [(10200,)]
@@ -101,7 +102,7 @@ def test_geopackage_by_sqlite(tmp_path):
 
 def test_geojson_is_rfc_7946(tmp_path):
     with create_vector(tmp_path / "out.geojson", UTM) as out:
-        out.write(batch())
+        out.write(layer(batch()))
     content = json.loads((tmp_path / "out.geojson").read_text("utf-8"))
     assert "crs" not in content
     assert len(content["features"]) == 3
@@ -121,7 +122,7 @@ def test_geojson_is_rfc_7946(tmp_path):
 
 def test_geoparquet_metadata(tmp_path):
     with create_vector(tmp_path / "out.parquet", UTM, metadata={"GEOSEG_MODEL": "abc"}) as out:
-        out.write(batch())
+        out.write(layer(batch()))
     schema = pq.read_schema(tmp_path / "out.parquet")
     geo = json.loads(schema.metadata[b"geo"])
     assert (geo["version"], geo["primary_column"]) == ("1.1.0", "geometry")
@@ -137,7 +138,7 @@ def test_a_shapefile_is_all_of_its_files(tmp_path):
     for leftover in ("out.qix", "out.cpg"):
         (tmp_path / leftover).write_text("old")
     with create_vector(tmp_path / "out.shp", UTM) as out:
-        out.write(batch())
+        out.write(layer(batch()))
         assert sorted(p.name for p in tmp_path.iterdir() if not p.name.startswith(".")) == ["out.cpg", "out.qix"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.cpg", "out.dbf", "out.prj", "out.shp", "out.shx"]
     info = pyogrio.read_info(tmp_path / "out.shp")
@@ -147,9 +148,9 @@ def test_a_shapefile_is_all_of_its_files(tmp_path):
 
 def test_another_crs_layer_and_format(tmp_path):
     with create_vector(tmp_path / "out.dat", UTM, format="GPKG", layer="houses", dst_crs="EPSG:3857") as out:
-        out.write(batch())
+        out.write(layer(batch()))
     assert pyogrio.list_layers(tmp_path / "out.dat").tolist()[0] == ["houses", "MultiPolygon"]
-    found = read_footprints(tmp_path / "out.dat", layer="houses")
+    found = read(tmp_path / "out.dat", layer="houses")
     assert found.crs.to_epsg() == 3857
     assert found.geometry.to_numpy()[1].equals_exact(shapely.multipolygons([batch().to_crs(3857).geometry[1]]), 1e-6)
 
@@ -158,8 +159,8 @@ def test_pixel_coordinates(tmp_path):
     plain = batch(crs=None)
     for name in NAMES:
         with create_vector(tmp_path / name, None) as out:
-            out.write(plain)
-        assert in_order(read_footprints(tmp_path / name)).geometry.to_numpy()[1].bounds == plain.geometry[1].bounds
+            out.write(layer(plain))
+        assert in_order(read(tmp_path / name)).geometry.to_numpy()[1].bounds == plain.geometry[1].bounds
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ def test_bad_formats_and_crs_are_usage_errors(tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_an_error_inside_leaves_nothing(tmp_path, name):
     with pytest.raises(RuntimeError, match="mine"), create_vector(tmp_path / name, UTM) as out:
-        out.write(batch())
+        out.write(layer(batch()))
         raise RuntimeError("mine")
     assert list(tmp_path.iterdir()) == []
 
@@ -198,8 +199,8 @@ def test_an_existing_output_is_kept_unless_overwritten(tmp_path):
         raise RuntimeError
     assert path.read_text() == "mine"
     with create_vector(path, UTM, overwrite=True) as out:
-        out.write(batch())
-    assert len(read_footprints(path)) == 3
+        out.write(layer(batch()))
+    assert len(read(path)) == 3
     with pytest.raises(OutputError, match="folder"), create_vector(tmp_path / "none" / "out.gpkg", UTM):
         pass
 
@@ -212,54 +213,7 @@ def test_a_disk_that_takes_no_more_is_an_output_error(tmp_path, name):
     try:
         with pytest.raises(OutputError, match=name), create_vector(tmp_path / name, UTM) as out:
             for first in range(0, 40_000, 1000):
-                out.write(batch(first, 1000))
+                out.write(layer(batch(first, 1000)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
-
-
-def save(path, geometry, crs=UTM, **keywords):
-    gpd.GeoDataFrame({"n": range(len(geometry))}, geometry=geometry, crs=crs).to_file(path, **keywords)
-    return path
-
-
-def test_reading_other_programs_files(tmp_path):
-    boxes = [shapely.box(0, 0, 4, 3), None, shapely.Polygon([(9, 9, 5), (12, 9, 5), (9, 11, 5)])]
-    frame = read_footprints(save(tmp_path / "three_d.gpkg", boxes))
-    assert not shapely.has_z(frame.geometry.to_numpy()).any()
-    assert [g is None for g in frame.geometry] == [False, True, False]
-    pd.DataFrame({"a": [1]}).to_csv(tmp_path / "a.csv")
-    several = save(tmp_path / "several.gpkg", [shapely.Point(1, 2)], layer="points")
-    save(several, [shapely.box(0, 0, 4, 3)], layer="footprints")
-    assert len(read_footprints(several)) == 1
-    with pytest.raises(UnsuitableError, match="Point"):
-        read_footprints(several, layer="points")
-    with pytest.raises(UnsuitableError, match="points, footprints"):
-        read_footprints(several, layer="roofs")
-    assert read_footprints(save(tmp_path / "no_crs.shp", boxes[:1], crs=None)).crs is None
-
-
-def test_what_cannot_be_read(tmp_path):
-    with pytest.raises(InputError, match="does not exist"):
-        read_footprints(tmp_path / "none.gpkg")
-    with pytest.raises(InputError, match="folder"):
-        read_footprints(tmp_path)
-    whole = save(tmp_path / "whole.gpkg", [shapely.box(0, 0, 4, 3)]).read_bytes()
-    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "table.parquet")
-    pyogrio.write_dataframe(pd.DataFrame({"a": [1]}), tmp_path / "table.gpkg")
-    for name, content in {
-        "text.gpkg": b"hello",
-        "cut.gpkg": whole[:3000],
-        "cut.json": b'{"type": "FeatureCollection", "features": [',
-        "cut.fgb": b"fgb\x03fgb\x00" + bytes(20),
-        "cut.parquet": b"PAR1" + bytes(40),
-        "cut.shp": b"\0\0\x27\x0a" + bytes(10),
-        "empty.gpkg": b"",
-        "vrt.gpkg": b"<OGRVRTDataSource/>",
-    }.items():
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match=name):
-            read_footprints(tmp_path / name)
-    for name in ("table.parquet", "table.gpkg"):
-        with pytest.raises(UnsuitableError, match="no geometries"):
-            read_footprints(tmp_path / name)

@@ -17,7 +17,7 @@ import shapely
 
 from geoseg.core.burn import repair
 from geoseg.core.matching import match
-from geoseg.io.vector import read_footprints
+from tests.layers import read
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ def theirs(solaris: ModuleType, prediction: Path, truth: Path) -> dict[str, tupl
 
 
 def ours(prediction: Path, truth: Path) -> dict[str, tuple[int, int, int]]:
-    found, wanted = (read_footprints(path, pixels=True) for path in (prediction, truth))
+    found, wanted = (read(path, pixels=True) for path in (prediction, truth))
     found, wanted = found[found.area > MIN_AREA], wanted[wanted.area >= MIN_AREA]
     out = {}
     for image in pd.read_csv(truth)["ImageId"].unique():

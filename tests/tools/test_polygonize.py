@@ -17,10 +17,11 @@ from scipy import ndimage
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.io.raster import create_raster
-from geoseg.io.vector import FOOTPRINTS, read_footprints
+from geoseg.io.vector import FOOTPRINTS
 from geoseg.specs import PolygonSpec, Quantity
 from geoseg.tools import polygonize
 from geoseg.tools.polygonize import footprints, run
+from tests.layers import read, table
 
 UTM = Grid(CRS.from_epsg(32645), Affine(0.3, 0, 334000, 0, -0.3, 3057000), 900, 700)
 NONE = Quantity(0.0)
@@ -41,7 +42,7 @@ def cut(height, *arrays):
 
 def found(strips, grid=UTM, spec=None, threshold=0.5, min_area=NONE):
     batches = footprints(strips, grid, scene="town", spec=spec or PolygonSpec(), threshold=threshold, min_area=min_area)
-    return pd.concat(list(batches), ignore_index=True)
+    return pd.concat(map(table, batches), ignore_index=True)
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])
@@ -231,7 +232,7 @@ def test_run_on_a_mask(tmp_path):
         PolygonSpec(min_hole=NONE),
         progress=lambda name, total: stages.append((name, total)) or stages.append,
     )
-    layer = read_footprints(tmp_path / "out.gpkg")
+    layer = read(tmp_path / "out.gpkg")
     burnt = rasterio.features.rasterize(layer.geometry, mask.shape, transform=UTM.transform)
     np.testing.assert_array_equal(burnt.astype(bool), mask)
     assert report.footprints == len(layer)
@@ -254,7 +255,7 @@ def test_run_equals_the_strips_of_any_height(tmp_path, monkeypatch):
     for pixels in (700, 2**18, 2**23):
         monkeypatch.setattr(polygonize, "STRIP_PIXELS", pixels)
         report = run(raster, tmp_path / "out.parquet", PolygonSpec(), overwrite=True)
-        layer = read_footprints(tmp_path / "out.parquet")
+        layer = read(tmp_path / "out.parquet")
         assert report.threshold == 0.6
         assert layer.geometry.to_wkb().tolist() == expected.geometry.to_wkb().tolist()
         np.testing.assert_allclose(layer["confidence"], expected["confidence"], atol=1.01e-4)
@@ -266,7 +267,7 @@ def test_float_probabilities_with_gaps(tmp_path):
     p, valid = probability()
     raster = write(tmp_path / "p.tif", np.where(valid, p, np.nan).astype(np.float32), nodata=float("nan"))
     run(raster, tmp_path / "out.fgb", PolygonSpec(threshold=0.7, min_hole=NONE, min_area=NONE))
-    layer = read_footprints(tmp_path / "out.fgb")
+    layer = read(tmp_path / "out.fgb")
     burnt = rasterio.features.rasterize(layer.geometry, p.shape, transform=UTM.transform).astype(bool)
     np.testing.assert_array_equal(burnt, (p >= 0.7) & valid)
     assert layer["confidence"].between(0.7, 1).all()
@@ -282,7 +283,7 @@ def test_one_class_of_several(tmp_path):
     image[5:15, 20:33] = 2
     raster = write(tmp_path / "classes.tif", image, tags={"GEOSEG_CLASSES": "background,road,building"})
     run(raster, tmp_path / "out.gpkg", PolygonSpec(), class_value=2)
-    layer = read_footprints(tmp_path / "out.gpkg")
+    layer = read(tmp_path / "out.gpkg")
     assert layer.geometry.item().bounds == pytest.approx((334006, 3056995.5, 334009.9, 3056998.5))
     assert layer["class"].item() == "building"
 
@@ -298,7 +299,7 @@ def test_pictures_without_a_crs(tmp_path):
     assert layer.geometry.item().bounds == (8, 5, 20, 15)
     assert layer["area_m2"].item() == 120
     run(raster, tmp_path / "assigned.gpkg", PolygonSpec(), crs="EPSG:32645")
-    assert read_footprints(tmp_path / "assigned.gpkg").crs.to_epsg() == 32645
+    assert read(tmp_path / "assigned.gpkg").crs.to_epsg() == 32645
 
 
 def test_nothing_found_is_an_empty_layer(tmp_path):
@@ -334,7 +335,7 @@ def test_a_real_town(tmp_path, shared_data):
     """Banepa: the mask of 1,464 surveyed buildings comes back pixel by pixel."""
     raster = shared_data / "oam_banepa_centre" / "labels" / "oam_banepa_centre_train_mask.tif"
     run(raster, tmp_path / "banepa.gpkg", PolygonSpec(min_hole=NONE))
-    layer = read_footprints(tmp_path / "banepa.gpkg")
+    layer = read(tmp_path / "banepa.gpkg")
     with rasterio.open(raster) as mask:
         burnt = rasterio.features.rasterize(layer.geometry, mask.shape, transform=mask.transform)
         np.testing.assert_array_equal(burnt, mask.read(1) > 0)

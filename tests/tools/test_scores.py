@@ -1,16 +1,17 @@
-import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
 from pyproj import CRS
 
+from geoseg.core.layer import Layer
 from geoseg.core.metrics import Counts
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.tools.scores import footprint_scores, missed, pixel_scores
 
 
 def layer(*boxes, crs=32736, **columns):
-    return gpd.GeoDataFrame(columns, geometry=[shapely.box(*box) for box in boxes], crs=crs and CRS.from_epsg(crs))
+    values = {name: np.array(column) for name, column in columns.items()}
+    return Layer(np.array([shapely.box(*box) for box in boxes]), crs and CRS.from_epsg(crs), values)
 
 
 TRUTH = layer((0, 0, 10, 4), (20, 0, 30, 4))

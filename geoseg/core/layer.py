@@ -1,0 +1,50 @@
+"""Footprints with what is known of each: what a table holds, without the library that a table needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import shapely
+from pyproj import CRS, Transformer
+
+from geoseg.errors import UnsuitableError
+
+
+@dataclass(frozen=True)
+class Layer:
+    """``geometry`` (n,) of shapely polygons, multipolygons or None, in ``crs`` (None: not known), and ``columns`` (n,) by name.
+
+    With ``pixels`` coordinates are those of an image's pixels, x right and y down from its upper left.
+    """
+
+    geometry: np.ndarray
+    crs: CRS | None = None
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    pixels: bool = False
+
+    def __len__(self) -> int:
+        return len(self.geometry)
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """(left, bottom, right, top) of all together, NaN where there is nothing."""
+        left, bottom, right, top = shapely.total_bounds(self.geometry).tolist() if len(self) else [math.nan] * 4
+        return left, bottom, right, top
+
+    def take(self, chosen: np.ndarray) -> Layer:
+        """Those that a mask bool (n,) or indices choose."""
+        columns = {name: values[chosen] for name, values in self.columns.items()}
+        return replace(self, geometry=self.geometry[chosen], columns=columns)
+
+    def to_crs(self, crs: CRS | None) -> Layer:
+        """The same in ``crs``; what has no place there gets coordinates that are not finite.
+
+        Raises UnsuitableError where one of the two CRSs is not known.
+        """
+        if self.crs is None or crs is None:
+            raise UnsuitableError("footprints with and without a CRS do not go together", "assign one with --crs")
+        to = Transformer.from_crs(self.crs, crs, always_xy=True)
+        return replace(self, geometry=shapely.transform(self.geometry, to.transform, interleaved=False), crs=crs)
