@@ -39,7 +39,6 @@ OPENING |= {"read_dataframe", "write_dataframe"}
 OPENERS = {
     "models/modelfile.py": "reads and writes the model file, the one format that belongs to models/",
     "models/runtimes.py": "tells ONNX from safetensors by the first bytes",
-    "tools/train.py": "notes the settings of a run as config.json in its run folder",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 WIDTH = 24
 PATIENCE = 2.0  # seconds before a bar shows: short jobs have none
@@ -13,7 +14,7 @@ PERIOD = 0.1
 class Bar:
     """One stage of a job: ``bar(n)`` after ``n`` more units are done."""
 
-    def __init__(self, label: str, total: int) -> None:
+    def __init__(self, label: str | Callable[[], str], total: int) -> None:
         self.label, self.total, self.done = label, total, 0
         self.start = time.monotonic()
         self.shown = 0.0
@@ -25,7 +26,7 @@ class Bar:
         if finished and self.shown:
             self._write("")
         elif now - self.start > PATIENCE and now - self.shown > PERIOD and not finished:
-            self._write(line(self.label, self.done, self.total, now - self.start))
+            self._write(line(self.label() if callable(self.label) else self.label, self.done, self.total, now - self.start))
             self.shown = now
 
     def _write(self, text: str) -> None:

@@ -16,7 +16,7 @@ from click.core import ParameterSource
 
 from geoseg.errors import UsageError
 from geoseg.io.scenes import read_toml
-from geoseg.specs import Quantity
+from geoseg.specs.toml import toml
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 FROM_MODEL = "the model's"  # what --help shows as the default of a setting that the model file carries
@@ -86,7 +86,7 @@ class Command(click.Command):
             if value is None and getattr(parameter, "show_default", None) == FROM_MODEL:
                 value, source = getattr(model, name, None), "model file"
             if value not in (None, (), {}):
-                yield f"{key(parameter)} = {_toml(value)}  # {source}"
+                yield f"{key(parameter)} = {toml(value)}  # {source}"
 
 
 def _model(ctx: click.Context) -> Any:
@@ -178,23 +178,3 @@ def _text(value: Any, parameter: click.Parameter) -> Any:
     if getattr(parameter, "multiple", False):
         return value if isinstance(value, list) else [value]
     return ",".join(map(str, value)) if isinstance(value, list) and parameter.nargs == 1 else value
-
-
-def typed(value: Any) -> Any:
-    """What one would type for a value that is no number, flag or text."""
-    if isinstance(value, Quantity):
-        return f"{value.value:g}{'px' if value.pixels else ''}"
-    return ",".join(map(str, value)) if isinstance(value, tuple) else value
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(_toml(item) for item in value)}]"
-    if isinstance(value, dict):
-        return _toml([f"{name}={item}" for name, item in value.items()])
-    text = str(typed(value)).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'

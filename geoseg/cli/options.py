@@ -14,11 +14,12 @@ from typing import Any
 import click
 
 from geoseg.cli.bar import Bar
-from geoseg.cli.command import FROM_MODEL, session, typed
+from geoseg.cli.command import FROM_MODEL, session
 from geoseg.core.text import shown
 from geoseg.errors import GeosegError
 from geoseg.io.scenes import expand
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
+from geoseg.specs.toml import typed
 from geoseg.tools.report import Progress, Report, no_progress
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -10,6 +11,16 @@ from geoseg.cli import options
 from geoseg.cli.command import command
 from geoseg.cli.options import gather, setting
 from geoseg.specs import TrainSpec
+from geoseg.specs.train import AUGMENTATIONS, OPTIMIZERS, SCHEDULES
+
+
+def auto(kind: type) -> Callable[[str], Any]:
+    """``auto`` as the 0 that a TrainSpec has for it, or a number."""
+    return lambda text: kind(0 if text == "auto" else text)
+
+
+def listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
 
 
 @command
@@ -20,23 +31,35 @@ from geoseg.specs import TrainSpec
     TrainSpec,
     setting(TrainSpec, "arch", "Architecture; see `geoseg models`."),
     setting(TrainSpec, "encoder", "Encoder of the architecture.  [default: the architecture's]", type=str),
-    setting(TrainSpec, "weights", "Weights the encoder starts from: none or imagenet."),
+    setting(TrainSpec, "weights", "Weights to start from: none, imagenet, or a file of torchvision, timm or smp."),
     setting(TrainSpec, "epochs", "Passes over the train split."),
-    setting(TrainSpec, "batch_size", "Chips at a time."),
-    setting(TrainSpec, "lr", "Highest learning rate."),
-    setting(TrainSpec, "weight_decay", "Weight decay of AdamW."),
-    setting(TrainSpec, "schedule", "Course of the learning rate.", type=click.Choice(["onecycle", "cosine", "constant"])),
-    setting(TrainSpec, "loss", "auto, bce, ce, dice, focal, lovasz, tversky, or a sum such as bce+0.5*dice."),
-    setting(TrainSpec, "augment", "Changes to the chips.", type=click.Choice(["none", "light", "standard", "strong"])),
+    setting(TrainSpec, "batch_size", "Chips at a time; auto takes as many as fit.", type=options.Text("auto|n", auto(int))),
+    setting(TrainSpec, "accumulate", "Batches to a step of the optimizer."),
+    setting(TrainSpec, "lr", "Highest learning rate; auto looks for it.", type=options.Text("auto|float", auto(float))),
+    setting(TrainSpec, "optimizer", "What moves the weights.", type=click.Choice(OPTIMIZERS)),
+    setting(TrainSpec, "momentum", "Momentum of sgd."),
+    setting(TrainSpec, "nesterov", "Nesterov's momentum, for sgd.", is_flag=True),
+    setting(TrainSpec, "weight_decay", "Weight decay."),
+    setting(TrainSpec, "schedule", "Course of the learning rate.", type=click.Choice(SCHEDULES)),
+    setting(
+        TrainSpec, "warmup", "Steps of a rising rate, or a share of all.  [default: 0.3 of a one-cycle, else none]", type=float
+    ),
+    setting(TrainSpec, "clip", "Largest norm of the gradient; 0 for any."),
+    setting(TrainSpec, "ema", "Average the weights with this decay, such as 0.999; 0 does not."),
+    setting(TrainSpec, "loss", "auto, bce, ce, boundary, dice, focal, lovasz, tversky, or a sum such as bce+0.5*dice."),
+    setting(TrainSpec, "class_weights", "Of bce, ce and boundary: none, auto (by frequency), or a number a class: 1,4."),
+    setting(TrainSpec, "augment", "Changes to the chips.", type=click.Choice(AUGMENTATIONS)),
     setting(TrainSpec, "crop", "Pixels a side of the crops trained on.  [default: 256]", type=int),
     setting(TrainSpec, "gsd", "Metres a pixel to train at.  [default: the chips']", type=float),
     setting(TrainSpec, "scale", "Least and greatest zoom of a crop.", type=options.FRACTIONS),
     setting(TrainSpec, "samples", "Crops an epoch.  [default: one a chip]", type=int),
     setting(TrainSpec, "precision", "Precision of the arithmetic.", type=click.Choice(["auto", "fp32", "bf16", "fp16"])),
+    setting(TrainSpec, "compile", "Compile the network by torch.compile.", is_flag=True),
     setting(TrainSpec, "devices", "GPUs, or processes without one."),
     setting(TrainSpec, "workers", "Processes that read chips."),
     setting(TrainSpec, "seed", "Seed of every random choice."),
     setting(TrainSpec, "early_stop", "Stop after this many epochs without a better one.", type=int),
+    setting(TrainSpec, "log", "Where scores go besides metrics.csv: tensorboard, mlflow.", type=options.Text("list", listed)),
 )
 @click.option(
     "--option",
@@ -59,4 +82,6 @@ def train(as_json: bool, **arguments: Any) -> None:
     """
     from geoseg.tools import train as tool
 
-    options.emit(tool.run(progress=options.progress(), **arguments), as_json)
+    report = tool.run(progress=options.progress(), **arguments)
+    if tool.leads():
+        options.emit(report, as_json)

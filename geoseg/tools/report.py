@@ -1,7 +1,8 @@
 """What a tool returns, and how it tells that it gets on.
 
 A tool takes ``progress: Progress = no_progress`` and calls ``advance = progress("cut", number_of_tiles)`` once a stage, then
-``advance(n)`` as units are done; what is shown, and where, is the caller's affair.
+``advance(n)`` as units are done; what is shown, and where, is the caller's affair. A label that changes on the way is a
+function, called whenever it is shown.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from geoseg import __version__
 from geoseg.io.scenes import public
 
 Advance = Callable[[int], None]
-Progress = Callable[[str, int], Advance]
+Label = str | Callable[[], str]
+Progress = Callable[[Label, int], Advance]
 
 
-def no_progress(stage: str, total: int) -> Advance:
+def no_progress(stage: Label, total: int) -> Advance:
     """The progress that shows nothing."""
     return lambda count: None
 

@@ -1,132 +1,171 @@
-"""The training run: one Lightning Trainer, its callbacks, its files in the run folder."""
+"""The training run: what is to be done, one Lightning Trainer that does it, and what to do when memory runs out."""
 
 from __future__ import annotations
 
+import importlib.util
 import logging
-import time
+import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
-from torch.utils.data import DataLoader
+from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
 
-from geoseg.errors import ResourceError
-from geoseg.models.modelfile import load, save
+from geoseg.errors import GeosegError, ResourceError
+from geoseg.models import modelfile, pretrained, registry
 from geoseg.models.registry import Segmenter
 from geoseg.specs import ModelSpec, TrainSpec
-from geoseg.training.data import Item
+from geoseg.training.balance import class_weights
+from geoseg.training.callbacks import Chance, Notes, Progress, Statistics, seed_all
+from geoseg.training.data import loaders
+from geoseg.training.launch import by_torchrun, launch, processes, rank, told
 from geoseg.training.module import SegmentationModule
 
 LAST = "last.ckpt"
-BEST = "best.safetensors"
-Progress = Callable[[str, int], Callable[[int], None]]
+PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+Chips = list[tuple[Path, Path]]
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """Scores of each epoch, of the best one, and images trained on a second."""
+class Job:
+    """A training run: the model, how it is trained and on what, and the folder of its checkpoints.
 
-    epochs: list[dict[str, Any]]
-    best: dict[str, Any]
-    images_per_second: float
-
-
-class _Watch(Callback):
-    """Tells the progress, keeps each epoch's scores, and the weights of the best epoch in the run folder."""
-
-    def __init__(self, run_dir: Path, progress: Progress) -> None:
-        self.run_dir = run_dir
-        self.progress = progress
-        self.epochs: list[dict[str, Any]] = []
-        self.images = 0
-        self.seconds = 0.0
-        self._start = 0.0
-
-    def on_train_epoch_start(self, trainer: L.Trainer, module: Any) -> None:
-        said = f" (IoU {self.epochs[-1]['iou']:.3f})" if self.epochs and "iou" in self.epochs[-1] else ""
-        self._advance = self.progress(
-            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}{said}", int(trainer.num_training_batches)
-        )
-        self._start = time.perf_counter()
-
-    def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Item, batch_idx: int) -> None:
-        self.images += len(batch[0])
-        self._advance(1)
-
-    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        assert isinstance(module, SegmentationModule)
-        self.seconds += time.perf_counter() - self._start
-        epoch: dict[str, Any] = {"epoch": trainer.current_epoch + 1, "loss": module.mean_loss()}
-        epoch |= module.scores
-        self.epochs.append(epoch)
-        if trainer.logger:
-            trainer.logger.log_metrics({k: v for k, v in epoch.items() if isinstance(v, (int, float))}, trainer.current_epoch)
-            trainer.logger.save()
-        if not module.best or epoch.get("iou", 1.0) >= module.best.get("iou", 0.0):
-            module.best = epoch
-            save(self.run_dir / BEST, module.model, module.network.state_dict(), overwrite=True)
-
-
-def fit(
-    network: Segmenter,
-    model: ModelSpec,
-    spec: TrainSpec,
-    train: DataLoader[Item],
-    val: DataLoader[Item] | None,
-    run_dir: Path,
-    *,
-    resume: bool,
-    progress: Progress,
-) -> tuple[Fitted, dict[str, torch.Tensor]]:
-    """Train ``network``; returns the scores and the weights of the best epoch.
-
-    ``run_dir`` receives ``last.ckpt`` (resumable), ``best.safetensors`` and ``metrics.csv``. The best epoch is the one of the
-    highest validation IoU, or the last one without validation.
+    ``train`` and ``val`` are paths of image and mask; ``zoom`` is the chips' GSD over the model's; ``init`` is a model file
+    to start from.
     """
-    module = SegmentationModule(network, model, spec)
-    watch = _Watch(run_dir, progress)
-    # callbacks run in this order, checkpoints always last: the checkpoint knows the best epoch
-    callbacks: list[Callback] = [watch, ModelCheckpoint(run_dir, "last", save_top_k=1, enable_version_counter=False)]
-    if spec.early_stop and val:
-        callbacks.append(EarlyStopping("val_iou", patience=spec.early_stop, mode="max"))
+
+    model: ModelSpec
+    spec: TrainSpec
+    train: Chips
+    val: Chips
+    zoom: float
+    run_dir: Path
+    init: Path | None = None
+
+
+def train(job: Job, *, resume: bool, progress: Progress) -> Job:
+    """Do the ``job``; returns it as it was done in the end.
+
+    When a GPU runs out of memory, the run goes on from its last checkpoint with half the batch, and twice as many batches to
+    a step. The run folder receives ``last.ckpt``, ``best.safetensors`` (the epoch of the highest validation IoU, or the last
+    one without validation) and what :mod:`geoseg.io.runs` writes.
+    """
+    check_devices(job.spec)
+    while True:
+        try:
+            launch(job.spec.devices, fit, job, resume, progress)
+            return job
+        except torch.OutOfMemoryError as error:
+            spec = job.spec
+            if spec.batch_size == 1 or by_torchrun():
+                raise ResourceError("the device ran out of memory", "lower --batch-size or --crop") from error
+        job = replace(job, spec=replace(spec, batch_size=spec.batch_size // 2, accumulate=spec.accumulate * 2))
+        resume = resume or (job.run_dir / LAST).is_file()
+        torch.cuda.empty_cache()
+
+
+def fit(job: Job, resume: bool, progress: Progress) -> None:
+    """Train in this process, one of as many as there are."""
     _quiet()
+    spec, run_dir = job.spec, job.run_dir
+    module = build(job)
+    if spec.compile:
+        module.network.compile()
+    train_batches, val_batches = loaders(job.train, job.val, spec, job.model.size, job.zoom)
+    # callbacks run in this order, checkpoints last: they know all that the others have done
+    callbacks: list[Callback] = [Chance(), Statistics(), Notes(run_dir, progress if rank() == 0 else _silent)]
+    if spec.early_stop and job.val:
+        callbacks.append(EarlyStopping("val_iou", patience=spec.early_stop, mode="max"))
+    callbacks.append(ModelCheckpoint(run_dir, "last", save_top_k=1, enable_version_counter=False))
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", processes()))
     trainer = L.Trainer(
         accelerator="auto",
-        devices=spec.devices,
-        precision=_precision(spec.precision),  # type: ignore[arg-type]
+        devices=here,
+        num_nodes=processes() // here,
+        # statistics of batch normalisation are shared once an epoch instead of at each step
+        strategy=DDPStrategy(broadcast_buffers=False) if processes() > 1 else "auto",
+        use_distributed_sampler=False,
+        precision=precision(spec.precision),  # type: ignore[arg-type]
         max_epochs=spec.epochs,
+        accumulate_grad_batches=spec.accumulate,
+        gradient_clip_val=spec.clip or None,
         callbacks=callbacks,
-        logger=CSVLogger(run_dir, name=None, version="", flush_logs_every_n_steps=1_000_000),
+        logger=_loggers(spec.log, run_dir),
         default_root_dir=run_dir,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        gradient_clip_val=1.0,
         log_every_n_steps=1_000_000,
     )
     try:
-        trainer.fit(module, train, val, ckpt_path=str(run_dir / LAST) if resume else None, weights_only=True)
-    except torch.OutOfMemoryError as error:
-        raise ResourceError("the device ran out of memory", "lower --batch-size or --crop") from error
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    _, state = load(run_dir / BEST)
-    return Fitted(watch.epochs, module.best, watch.images / max(watch.seconds, 1e-9)), state
+        trainer.fit(
+            module,
+            train_batches,
+            val_batches if job.val else None,
+            ckpt_path=str(run_dir / LAST) if resume else None,
+            weights_only=True,
+        )
+    except GeosegError as error:
+        if inner := told(str(error)):  # of a process that reads chips
+            raise inner from error
+        raise
+    except SystemExit as error:  # Lightning's way to answer Ctrl-C
+        raise KeyboardInterrupt if error.code == 1 else error from None
 
 
-def _precision(name: str) -> str:
+def build(job: Job) -> SegmentationModule:
+    """The network of the job with the weights that it starts from, and all that it takes to train it."""
+    weights = class_weights(job.spec.class_weights, [mask for _, mask in job.train], job.model.classes)
+    return SegmentationModule(network(job)[0], job.model, job.spec, weights)
+
+
+def network(job: Job) -> tuple[Segmenter, str | None]:
+    """The network with the weights that it starts from, and what matched of those of a file."""
+    seed_all(job.spec.seed)
+    made, matched = pretrained.start(job.model, job.spec.weights)
+    if job.init:
+        registry.load_weights(made, modelfile.load(job.init)[1], str(job.init))
+    return made, matched
+
+
+def check_devices(spec: TrainSpec) -> None:
+    """Raises ResourceError for GPUs that are not there, a precision only they have, a logger that is not installed."""
+    gpus = torch.cuda.device_count()
+    if gpus and spec.devices > gpus:
+        raise ResourceError(f"--devices {spec.devices}: there are {gpus} GPUs")
+    if not gpus and spec.precision == "fp16":
+        raise ResourceError("--precision fp16 needs a GPU", "use bf16 or fp32")
+    for package in spec.log:
+        if package != "csv" and importlib.util.find_spec(package) is None:
+            raise ResourceError(f"--log {package} needs {package}, which is not installed", f"pip install {package}")
+
+
+def _silent(label: object, total: int) -> Callable[[int], None]:
+    return lambda count: None
+
+
+def _loggers(names: tuple[str, ...], run_dir: Path) -> list[Logger]:
+    loggers: list[Logger] = []
+    if "tensorboard" in names:
+        loggers.append(TensorBoardLogger(run_dir, "tensorboard", version=""))
+    if "mlflow" in names:
+        address = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{run_dir.absolute() / 'mlflow.db'}"
+        loggers.append(MLFlowLogger("geoseg", run_name=run_dir.name, tracking_uri=address))
+    return loggers
+
+
+def precision(name: str) -> str:
     """Lightning's name; ``auto`` is bf16 where the processor or the GPU computes in it, else fp32."""
     if name == "auto":
         gpu = torch.cuda.is_available()
         native = torch.cuda.is_bf16_supported() if gpu else getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
         name = "bf16" if native else "fp32"
-    return {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[name]
+    return PRECISIONS[name]
 
 
 def _quiet() -> None:

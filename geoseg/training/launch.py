@@ -38,7 +38,7 @@ def launch(count: int, work: Callable[..., None], *arguments: Any) -> None:
     try:
         torch.multiprocessing.spawn(_child, (count, find_free_network_port(), work, arguments), nprocs=count)
     except torch.multiprocessing.ProcessRaisedException as error:
-        raise _told(str(error)) or error from error
+        raise told(str(error)) or error from error
 
 
 def _child(number: int, count: int, port: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
@@ -47,7 +47,7 @@ def _child(number: int, count: int, port: int, work: Callable[..., None], argume
     work(*arguments)
 
 
-def _told(text: str) -> Exception | None:
+def told(text: str) -> Exception | None:
     """The error at the end of a process's traceback, where it is one that a caller expects."""
     import torch
 

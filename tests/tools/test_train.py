@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import csv
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -14,6 +16,7 @@ pytest.importorskip("lightning")
 
 from geoseg.core.metrics import count
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
+from geoseg.io.chips import read_index, write_index
 from geoseg.io.raster import read_array, write_array
 from geoseg.models.modelfile import read_spec
 from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, TrainSpec
@@ -55,11 +58,23 @@ def test_it_learns_and_tells_so(trained: train.TrainReport, folder: Path) -> Non
     first, *_, last = trained.epochs
     assert [epoch["epoch"] for epoch in trained.epochs] == [1, 2, 3]
     assert last["loss"] < first["loss"] and last["iou"] > first["iou"] and trained.best["iou"] > 0.6
-    assert trained.best == max(trained.epochs, key=lambda epoch: epoch["iou"])
+    assert trained.best["epoch"] == max(trained.epochs, key=lambda epoch: epoch["iou"])["epoch"]
     assert trained.images_per_second > 0 and trained.warnings == ()
     run = folder / "model.safetensors.run"
-    assert {"last.ckpt", "best.safetensors", "metrics.csv", "config.json"} <= {path.name for path in run.iterdir()}
-    assert json.loads((run / "config.json").read_text())["train"]["arch"] == "unet"
+    assert {"last.ckpt", "best.safetensors", "metrics.csv", "epochs.json", "run.toml"} == {path.name for path in run.iterdir()}
+    rows = list(csv.DictReader((run / "metrics.csv").open()))
+    assert [float(row["iou_building"]) for row in rows] == [epoch["iou"] for epoch in trained.epochs]
+
+
+def test_the_best_epoch_is_told_by_class_and_threshold(trained: train.TrainReport) -> None:
+    best = trained.best
+    (background, missed), (wrong, found) = best["confusion"]
+    assert best["precision"] == pytest.approx(found / (found + missed), abs=1e-5)
+    assert best["recall"] == pytest.approx(found / (found + wrong), abs=1e-5)
+    assert best["accuracy"] == pytest.approx((background + found) / np.sum(best["confusion"]), abs=1e-5)
+    assert best["iou"] == best["classes"]["building"]["iou"] == best["thresholds"]["0.5"]["iou"]
+    recalls = [ratios["recall"] for ratios in best["thresholds"].values()]
+    assert len(recalls) == 9 and recalls == sorted(recalls, reverse=True) and recalls[0] > recalls[-1]
 
 
 def test_the_model_file_knows_what_it_was_trained_on(trained: train.TrainReport) -> None:
@@ -83,7 +98,7 @@ def test_the_model_extracts_and_so_does_its_export(trained: train.TrainReport, f
 
 def test_the_same_seed_gives_the_same_weights(trained: train.TrainReport, folder: Path, tmp_path: Path) -> None:
     again = train.run([str(folder / "chips")], tmp_path / "again.safetensors", SPEC)
-    assert again.epochs == trained.epochs
+    assert [epoch["loss"] for epoch in again.epochs] == [epoch["loss"] for epoch in trained.epochs]
     assert (tmp_path / "again.safetensors").read_bytes() == Path(trained.model).read_bytes()
 
 
@@ -95,7 +110,7 @@ def test_a_run_goes_on_from_its_last_epoch(folder: Path, tmp_path: Path) -> None
         train.run(data, tmp_path / "other.safetensors", short, run_dir=tmp_path / "model.safetensors.run")
     longer = TrainSpec(**{**vars(short), "epochs": 2})
     report = train.run(data, out, longer, resume=True, overwrite=True)
-    assert [epoch["epoch"] for epoch in report.epochs] == [2]
+    assert [epoch["epoch"] for epoch in report.epochs] == [1, 2]
 
 
 def test_fine_tuning_starts_from_the_other_models_weights(trained: train.TrainReport, folder: Path, tmp_path: Path) -> None:
@@ -125,7 +140,28 @@ def test_what_cannot_be_trained_on_is_refused(folder: Path, tmp_path: Path) -> N
         train.run([str(tmp_path / "test")], out, SPEC)
     with pytest.raises(UsageError, match="unknown architecture"):
         train.run([str(folder / "chips")], out, TrainSpec(arch="nonesuch"))
+    with pytest.raises(UnsuitableError, match="names a single class"):
+        write_index(chips, [], replace(read_index(chips).info, classes=("building",)), None)
+        train.run([str(chips)], out, SPEC)
+    write_array(tmp_path / "nothing.tif", np.zeros_like(MASK, "uint8"), grid(*MASK.shape))
+    tile.run([scene], tmp_path / "plain", ChipSpec(size=128), labels=tmp_path / "nothing.tif")
+    with pytest.raises(UnsuitableError, match="of a single class"):
+        train.run([str(tmp_path / "plain")], out, SPEC)
     assert not out.exists()
+
+
+def test_a_mask_that_is_missing_or_damaged_is_named(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "chips", tmp_path / "chips")
+    index = read_index(tmp_path / "chips")
+    *_, last = index.folder / index.split("train")["mask"]
+    last.write_bytes(last.read_bytes()[:300])
+    spec = replace(SPEC, arch="cnn", encoder=None, options=())
+    with pytest.raises(InputError, match=last.name) as caught:
+        train.run([str(tmp_path / "chips")], tmp_path / "m.safetensors", spec)
+    assert "\n" not in str(caught.value)
+    last.unlink()
+    with pytest.raises(InputError, match=f"{last.name}: does not exist"):
+        train.run([str(tmp_path / "chips")], tmp_path / "n.safetensors", spec)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(folder: Path, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from geoseg.errors import UsageError  # noqa: E402
-from geoseg.training.losses import build  # noqa: E402
+from geoseg.training.losses import build, nearness  # noqa: E402
 
 SHAPE = (2, 12, 17)
 
@@ -29,10 +31,12 @@ def case(channels: int) -> tuple[torch.Tensor, torch.Tensor]:
         ("focal", 1),
         ("lovasz", 1),
         ("tversky", 1),
+        ("boundary", 1),
         ("bce+dice", 1),
         ("auto", 3),
         ("ce", 3),
         ("dice", 3),
+        ("boundary", 3),
     ],
 )
 def test_the_truth_costs_less_than_its_opposite(name: str, channels: int) -> None:
@@ -41,7 +45,9 @@ def test_the_truth_costs_less_than_its_opposite(name: str, channels: int) -> Non
     assert loss(right, mask) < loss(torch.zeros_like(right), mask) < loss(-right, mask)
 
 
-@pytest.mark.parametrize(("name", "channels"), [("auto", 1), ("lovasz", 1), ("focal", 1), ("auto", 3)])
+@pytest.mark.parametrize(
+    ("name", "channels"), [("auto", 1), ("lovasz", 1), ("focal", 1), ("boundary", 1), ("auto", 3), ("boundary", 3)]
+)
 def test_ignored_pixels_cost_nothing(name: str, channels: int) -> None:
     loss = build(name, channels)
     logits, mask = case(channels)
@@ -64,6 +70,48 @@ def test_weights_weigh() -> None:
     parts = {name: build(name, 1)(logits, mask) for name in ("bce", "dice")}
     both = build("2*bce+0.5*dice", 1)(logits, mask)
     assert torch.allclose(both, 2 * parts["bce"] + 0.5 * parts["dice"])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_class_weights_weigh_the_pixels_of_a_class(channels: int) -> None:
+    logits, mask = case(channels)
+    logits, name = logits * 0.2, "bce" if channels == 1 else "ce"
+    mask[:, :3] = 255
+    classes = max(2, channels)
+    weights = [0.5, 3.0, 2.0][:classes]
+    one_class = torch.stack([build(name, channels)(logits, torch.where(mask == c, mask, 255)) for c in range(classes)])
+    pixels = torch.tensor([float((mask == c).sum()) for c in range(classes)]) * torch.tensor(weights)
+    expected = (one_class * pixels).sum() / pixels.sum()
+    assert torch.allclose(build(name, channels, weights)(logits, mask), expected, atol=1e-5)
+
+
+def test_nearness_falls_with_the_distance_from_outlines() -> None:
+    mask = torch.zeros(2, 9, 14, dtype=torch.uint8)
+    mask[0, :, 5:] = 1  # an outline between columns 4 and 5; the other mask has none
+    near = nearness(mask, 4)
+    profile = [math.exp(-2 * (d / 4) ** 2) for d in range(5)]
+    assert near[0, 3].tolist() == pytest.approx([*profile[4::-1], *profile, *[0] * 4])
+    assert near[1].eq(0).all()
+
+
+def test_what_is_ignored_has_no_outline() -> None:
+    mask = torch.ones(1, 9, 14, dtype=torch.uint8)
+    mask[..., 6:] = 255
+    assert nearness(mask, 4).eq(0).all()
+    mask[..., :3] = 0
+    assert nearness(mask, 4)[0, 0, 2:4].tolist() == [1, 1]
+
+
+def test_errors_at_outlines_cost_more() -> None:
+    mask = torch.zeros(1, 20, 30, dtype=torch.uint8)
+    mask[:, :, 15:] = 1
+    right = (mask.float() * 2 - 1)[:, None] * 4
+    costs = []
+    for column in (14, 2):
+        wrong = right.clone()
+        wrong[..., column] *= -1
+        costs.append(build("boundary", 1)(wrong, mask).item())
+    assert costs[0] > 3 * costs[1]
 
 
 @pytest.mark.parametrize(("name", "channels"), [("nonesuch", 1), ("ce", 1), ("bce", 3), ("bce+", 1), ("x*bce", 1)])

@@ -1,0 +1,68 @@
+"""How rare the classes are, and what that makes their pixels weigh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from geoseg.errors import UnsuitableError, UsageError
+from geoseg.io.raster import read_array
+
+READERS = 4
+
+
+def several_classes(masks: Iterable[Path], classes: int) -> bool:
+    """Whether pixels of more than one class occur; stops reading where it knows."""
+    seen = np.zeros(classes, bool)
+    for mask in masks:
+        seen |= _pixels(mask, classes) > 0
+        if seen.sum() > 1:
+            return True
+    return False
+
+
+def class_weights(text: str, masks: Sequence[Path], classes: Sequence[str]) -> list[float] | None:
+    """Weights of the classes' pixels: None for ``none``, those given as ``w0,w1,...``, or ``auto`` by their frequency.
+
+    Raises UsageError where ``text`` is neither, or gives another number of weights than there are classes.
+    """
+    if text == "none":
+        return None
+    if text == "auto":
+        with ThreadPoolExecutor(READERS) as threads:
+            counts = np.stack(list(threads.map(lambda mask: _pixels(mask, len(classes)), masks)))
+        return [round(float(weight), 6) for weight in median_frequency(counts)]
+    try:
+        weights = [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--class-weights {text!r} is neither auto nor none nor a list of numbers") from error
+    if len(weights) != len(classes) or min(weights) < 0 or max(weights) <= 0:
+        raise UsageError(f"--class-weights needs {len(classes)} weights, none below 0: {', '.join(classes)}")
+    return weights
+
+
+def median_frequency(counts: np.ndarray) -> np.ndarray:
+    """Weight of each class from the pixels (mask, class) of each mask: the median frequency over the class's own.
+
+    The frequency of a class is its part of the pixels of those masks in which it occurs (Eigen & Fergus 2015, section 6.3.2).
+    A class that never occurs weighs 1.
+    """
+    there = counts > 0
+    own = counts.sum(axis=0)
+    around = (there * counts.sum(axis=1, keepdims=True)).sum(axis=0)
+    frequency = np.divide(own, around, out=np.full(len(own), np.nan), where=own > 0)
+    if not np.isfinite(frequency).any():
+        return np.ones(len(own))
+    return np.nan_to_num(np.nanmedian(frequency) / frequency, nan=1.0)
+
+
+def _pixels(mask: Path, classes: int) -> np.ndarray:
+    """Pixels of each class in a mask, int64; ignored ones are left out."""
+    counts = np.bincount(read_array(mask)[0].reshape(-1), minlength=256)
+    if counts[classes:255].any():
+        found = classes + int(np.flatnonzero(counts[classes:255])[0])
+        raise UnsuitableError(f"{mask}: holds the class {found}, but there are the classes 0 to {classes - 1}")
+    return counts[:classes]

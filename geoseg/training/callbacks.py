@@ -1,0 +1,107 @@
+"""What happens beside the steps of a run: its chance, its progress, its notes, its best weights."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from geoseg.io.runs import flat, read_epochs, write_epochs
+from geoseg.models.modelfile import save
+from geoseg.training.module import Batch, SegmentationModule
+from geoseg.training.sampling import derived
+
+BEST = "best.safetensors"
+Progress = Callable[[str | Callable[[], str], int], Callable[[int], None]]
+log = logging.getLogger("geoseg.train")
+
+
+def seed_all(*parts: int) -> None:
+    """Start the chance of Python, NumPy and torch anew from a seed made of ``parts``."""
+    seed = derived(*parts)
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+class Chance(Callback):
+    """Each epoch's chance comes from the seed, the epoch and the process alone: a run may stop and go on between any two."""
+
+    def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        assert isinstance(module, SegmentationModule)
+        seed_all(module.spec.seed, trainer.current_epoch, trainer.global_rank)
+
+
+class Statistics(Callback):
+    """Statistics of batch normalisation are those of the first process in all of them before they are scored and saved."""
+
+    def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if trainer.world_size > 1:
+            for buffer in module.buffers():
+                torch.distributed.broadcast(buffer, 0)
+
+
+class Notes(Callback):
+    """Tells the progress; keeps each epoch's scores and the weights of the best one in the run folder."""
+
+    def __init__(self, run_dir: Path, progress: Progress) -> None:
+        self.run_dir = run_dir
+        self.progress = progress
+        self.epochs: list[dict[str, Any]] = []
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        # a run that was killed may have noted an epoch that its checkpoint does not know
+        self.epochs = read_epochs(self.run_dir)[: trainer.current_epoch]
+
+    def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        assert isinstance(module, SegmentationModule)
+        name = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        best = best_of(self.epochs)
+        said = f", best IoU {best['iou']:.3f}" if "iou" in best else ""
+
+        def label() -> str:
+            loss = module.last_loss()
+            return name + ("" if loss is None else f" loss {loss:.3f}") + said
+
+        self._advance = self.progress(label, int(trainer.num_training_batches))
+        self._images, self._start = 0, time.perf_counter()
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        self._images += len(batch[0]) * trainer.world_size
+        self._advance(1)
+
+    def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self._seconds = time.perf_counter() - self._start
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        assert isinstance(module, SegmentationModule)
+        seconds = getattr(self, "_seconds", time.perf_counter() - self._start)
+        epoch: dict[str, Any] = {
+            "epoch": trainer.current_epoch + 1,
+            "loss": round(module.check_losses(), 5),
+            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+            "images_per_second": round(self._images / seconds, 2),
+        } | module.scores
+        if not trainer.is_global_zero:
+            return
+        self.epochs.append(epoch)
+        log.info("epoch %s", ", ".join(f"{name} {epoch[name]:.4g}" for name in ("epoch", "loss", "iou") if name in epoch))
+        for logger in trainer.loggers:
+            logger.log_metrics(flat(epoch), trainer.current_epoch + 1)
+            logger.save()
+        if best_of(self.epochs) is epoch:
+            save(self.run_dir / BEST, module.model, module.best_network.state_dict(), overwrite=True)
+        write_epochs(self.run_dir, self.epochs)
+
+
+def best_of(epochs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The latest epoch of the highest validation IoU; without validation the last one. Nothing before the first."""
+    return max(reversed(epochs), key=lambda epoch: epoch.get("iou", 0.0), default={})

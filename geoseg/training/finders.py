@@ -1,0 +1,124 @@
+"""Settings found by trying: the batch that fits, and the learning rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import cycle, islice
+
+import numpy as np
+import torch
+
+from geoseg.errors import ResourceError, UnsuitableError, UsageError
+from geoseg.io.runs import read_settings
+from geoseg.training.data import loaders
+from geoseg.training.fit import Job, build, precision
+from geoseg.training.launch import by_torchrun
+from geoseg.training.module import Batch, SegmentationModule
+from geoseg.training.optim import optimizer
+
+CPU_PIXELS = 8 * 256 * 256
+LARGEST = 1024
+LR_RANGE, LR_STEPS = (1e-6, 1.0), 100
+SMOOTHING, DIVERGED = 0.9, 4.0
+DTYPES = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
+
+
+def tuned(job: Job, resume: bool) -> Job:
+    """``job`` with a batch size and a learning rate found where it has 0; a run that is resumed keeps those it has had."""
+    spec = job.spec
+    if spec.batch_size and spec.lr:
+        return job
+    if resume:
+        had = read_settings(job.run_dir, "train")
+        size, accumulate, lr = (had[name] for name in ("batch-size", "accumulate", "lr"))
+        return replace(job, spec=replace(spec, batch_size=size, accumulate=accumulate, lr=lr))
+    if by_torchrun():
+        raise UsageError("--batch-size auto and --lr auto are for geoseg train without torchrun", "give numbers")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = DTYPES.get(precision(spec.precision))
+    if not spec.batch_size:
+        spec = replace(spec, batch_size=batch_size(replace(job, spec=replace(spec, lr=spec.lr or 1e-3)), device, dtype))
+    if not spec.lr:
+        trial = replace(job, spec=replace(spec, lr=1e-3))
+        batches, _ = loaders(job.train, job.val, trial.spec, job.model.size, job.zoom)
+        spec = replace(spec, lr=learning_rate(build(trial).to(device), batches, dtype))
+    return replace(job, spec=spec)
+
+
+def batch_size(job: Job, device: torch.device, dtype: torch.dtype | None) -> int:
+    """On a GPU the largest power of two that fits; on a CPU, which gains nothing by more, 8 crops of 256 pixels or as much.
+
+    Never more than an eighth of the crops of an epoch.
+    """
+    crops = (job.spec.samples or len(job.train)) // job.spec.devices
+    limit = max(1, min(LARGEST, crops // 8))
+    if device.type == "cpu":
+        fits = max(1, CPU_PIXELS // job.model.size**2)
+        return 1 << int(math.log2(min(limit, fits)))
+    module = build(job).to(device)
+    over = optimizer(job.spec, module.network.parameters())
+
+    def trial(size: int) -> None:
+        image = torch.rand(size, job.model.bands, job.model.size, job.model.size, device=device)
+        _step(module, over, (image, torch.zeros(size, *image.shape[2:], dtype=torch.uint8, device=device)), dtype)
+
+    return largest(trial, limit)
+
+
+def largest(trial: Callable[[int], None], limit: int) -> int:
+    """Largest power of two up to ``limit`` with which ``trial`` does not run out of memory. Raises ResourceError."""
+    found, size = 0, 1
+    while size <= limit:
+        try:
+            trial(size)
+        except torch.OutOfMemoryError:
+            break
+        found, size = size, size * 2
+    torch.cuda.empty_cache()
+    if not found:
+        raise ResourceError("not even a batch of one fits into the device's memory", "lower --crop, or take a smaller network")
+    return found
+
+
+def learning_rate(module: SegmentationModule, batches: Iterable[Batch], dtype: torch.dtype | None) -> float:
+    """The range test of Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017.
+
+    The rate rises from 1e-6 to 1, step by step by the same factor, until the smoothed loss is 4 times its lowest. Found is the
+    rate where it falls steepest. The weights of ``module`` are moved: take another for the training. Raises UnsuitableError
+    where the loss never falls.
+    """
+    low, high = LR_RANGE
+    over = optimizer(module.spec, module.network.parameters())
+    rates: list[float] = []
+    losses: list[float] = []
+    smooth = 0.0
+    for step, batch in enumerate(islice(cycle(batches), LR_STEPS)):
+        rate = low * (high / low) ** (step / (LR_STEPS - 1))
+        for group in over.param_groups:
+            group["lr"] = rate
+        loss = _step(module, over, batch, dtype)
+        smooth = SMOOTHING * smooth + (1 - SMOOTHING) * loss
+        level = smooth / (1 - SMOOTHING ** (step + 1))  # without the pull of the first value, 0
+        if not math.isfinite(level) or (losses and level > DIVERGED * min(losses)):
+            break
+        rates.append(rate)
+        losses.append(level)
+    slopes = np.gradient(losses) if len(losses) > 2 else np.zeros(1)
+    if slopes.min() >= 0:
+        raise UnsuitableError("the loss falls at no learning rate from 1e-6 to 1", "give --lr, and look at the chips")
+    return float(f"{rates[int(slopes.argmin())]:.2g}")
+
+
+def _step(module: SegmentationModule, over: torch.optim.Optimizer, batch: Batch, dtype: torch.dtype | None) -> float:
+    device = module.device
+    image, mask = (part.to(device) for part in batch)
+    with torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None):
+        loss = module.batch_loss((image, mask))
+    over.zero_grad()
+    loss.backward()
+    if module.spec.clip:
+        torch.nn.utils.clip_grad_norm_(module.network.parameters(), module.spec.clip)
+    over.step()
+    return loss.item()
