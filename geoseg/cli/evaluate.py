@@ -9,28 +9,62 @@ import click
 from geoseg.cli import options
 from geoseg.cli.command import command
 from geoseg.errors import UnsuitableError
+from geoseg.specs import EvaluateSpec
+
+# The worst blocks of ground that text shows, and what of a report it leaves to --json
+WORST = 5
+LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
 
 
 @command
 @click.argument("prediction")
 @click.argument("truth")
-@click.option("--iou", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, help="IoU of a match.")
-@click.option("--threshold", type=options.OPEN_UNIT, help="Probability from which a pixel is building.  [default: 0.5]")
+@options.gather(
+    "spec",
+    EvaluateSpec,
+    options.setting(EvaluateSpec, "iou", "IoU of a match.", type=click.FloatRange(0, 1, min_open=True)),
+    options.setting(
+        EvaluateSpec, "threshold", "Probability from which a pixel is building.  [default: 0.5]", type=options.OPEN_UNIT
+    ),
+    options.setting(EvaluateSpec, "boundary_width", "Pixels, for the boundary IoU.", type=click.IntRange(1)),
+    options.setting(EvaluateSpec, "neighbourhood", "Side of the blocks of ground that errors are told by."),
+    options.setting(EvaluateSpec, "bootstrap", "Draws of blocks, for 95% intervals.", metavar="N", type=click.IntRange(0)),
+    options.setting(EvaluateSpec, "seed", "Seed of the draws."),
+    options.setting(EvaluateSpec, "sweep", "Score a probability raster at every threshold.", is_flag=True),
+    options.setting(EvaluateSpec, "profile", "Rules of a challenge.", type=click.Choice(["none", "spacenet2"])),
+)
 @click.option("--like", metavar="RASTER", help="Compare pixels on this grid.  [default: the first raster's]")
-@click.option("--boundary-width", type=click.IntRange(1), default=3, show_default=True, help="Pixels, for the boundary IoU.")
+@click.option("--layers", type=options.FILE, metavar="OUT.gpkg", help="Write layers of what was right and wrong.")
+@options.overwrite
 @click.option("--fail-under", multiple=True, metavar="METRIC=VALUE", callback=options.limits, help="Exit with 4 below this.")
 def evaluate(as_json: bool, **arguments: Any) -> None:
     """Compare a prediction with the truth.
 
-    Two rasters are compared by pixel, two layers footprint by footprint, a raster and a layer both ways.
+    Two rasters are compared by pixel, two layers footprint by footprint, a raster and a layer both ways. The text shows the
+    five worst blocks of ground; --json has all numbers. The exit code is 4 where a limit of --fail-under is missed.
 
     \b
-    Example:
+    Examples:
         geoseg evaluate buildings.gpkg footprints.gpkg --fail-under f1=0.7
+        geoseg evaluate probability.tif footprints.gpkg --sweep --bootstrap 1000 --layers verdicts.gpkg
     """
     from geoseg.tools import evaluate as tool
 
     report = tool.run(progress=options.progress(), **arguments)
-    options.emit(report, as_json)
+    options.emit(report, as_json, _brief)
     if report.failed:
         raise UnsuitableError(f"{arguments['prediction']}: {', '.join(report.failed)}")
+
+
+def _brief(content: dict[str, Any]) -> dict[str, Any]:
+    """What a terminal shows: no curves, of places the worst by their middles."""
+    for part, names in LEFT_OUT.items():
+        content[part] = {name: value for name, value in content[part].items() if name not in names}
+    worst = [place for place in content.pop("places")[:WORST] if place.get("f1", place.get("iou")) < 1]
+    return content | {"worst_places": [_placed(**place) for place in worst]}
+
+
+def _placed(bounds: list[float], crs: str | None, **values: Any) -> dict[str, Any]:
+    digits = 5 if max(map(abs, bounds)) <= 360 else 0
+    x, y = (f"{(bounds[side] + bounds[side + 2]) / 2:.{digits}f}" for side in (0, 1))
+    return {"x": x, "y": y} | {name: value for name, value in values.items() if name not in ("tp", "fp", "fn")}

@@ -14,12 +14,11 @@ from typing import Any
 import click
 
 from geoseg.cli.bar import Bar
-from geoseg.cli.command import FROM_MODEL, session
+from geoseg.cli.command import FROM_MODEL, session, typed
 from geoseg.core.text import shown
 from geoseg.errors import GeosegError
 from geoseg.io.scenes import expand
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
-from geoseg.specs.toml import typed
 from geoseg.tools.report import Progress, Report, no_progress
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -197,8 +196,8 @@ def progress() -> Progress:
     return Bar if sys.stderr.isatty() and session().verbosity >= 0 else no_progress
 
 
-def emit(report: Report, as_json: bool) -> None:
-    """Warnings to stderr; the report to stdout, as text or as one JSON object."""
+def emit(report: Report, as_json: bool, brief: Callable[[dict[str, Any]], dict[str, Any]] = dict) -> None:
+    """Warnings to stderr; the report to stdout, as one JSON object or as text: what ``brief`` leaves of it."""
     quiet = session().verbosity < 0
     for warning in () if quiet else report.warnings:
         click.echo(f"Warning: {warning}", err=True)
@@ -206,7 +205,7 @@ def emit(report: Report, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(content, allow_nan=False))
     elif not quiet:
-        own = {name: value for name, value in content.items() if name not in COMMON}
+        own = {name: value for name, value in brief(content).items() if name not in COMMON}
         text = "\n".join([*(f"wrote {path}" for path in report.outputs), *lines(own), f"{report.seconds:.1f} s"])
         click.echo(text.encode("utf-8", "replace").decode("utf-8"))
 

@@ -37,16 +37,29 @@ def graduated(field: str = "confidence", breaks: Sequence[float] = BREAKS, colou
         about = {"symbol": str(i), "label": label, "lower": str(low), "upper": str(high), "render": "true"}
         Xml.SubElement(ranges, "range", about)
         _fill(symbols, str(i), (UNKNOWN, *colours)[i])
+    return _document(root)
+
+
+def single(colour: str, filled: bool = True) -> str:
+    """QML of polygons in one colour, "r,g,b"; without a fill they have a thicker outline."""
+    root = Xml.Element("qgis", version="3.22.0", styleCategories="Symbology")
+    renderer = Xml.SubElement(root, "renderer-v2", {"type": "singleSymbol", "symbollevels": "0", "enableorderby": "0"})
+    _fill(Xml.SubElement(renderer, "symbols"), "0", colour, filled)
+    return _document(root)
+
+
+def _document(root: Xml.Element) -> str:
     Xml.SubElement(root, "layerGeometryType").text = "2"
     return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + Xml.tostring(root, "unicode")
 
 
-def _fill(symbols: Xml.Element, name: str, colour: str) -> None:
+def _fill(symbols: Xml.Element, name: str, colour: str, filled: bool = True) -> None:
     """A see-through fill with an outline of the same colour, as wide on every scale."""
     symbol = Xml.SubElement(symbols, "symbol", name=name, type="fill", alpha="1", clip_to_extent="1", force_rhr="0")
     layer = Xml.SubElement(symbol, "layer", {"class": "SimpleFill", "pass": "0", "locked": "0", "enabled": "1"})
-    properties = {"color": f"{colour},90", "outline_color": f"{colour},255", "outline_width": "0.4", "outline_width_unit": "MM"}
-    for key, value in (properties | {"outline_style": "solid", "style": "solid", "joinstyle": "miter"}).items():
+    properties = {"color": f"{colour},90", "style": "solid" if filled else "no", "joinstyle": "miter"}
+    properties |= {"outline_color": f"{colour},255", "outline_style": "solid", "outline_width": "0.4" if filled else "0.9"}
+    for key, value in (properties | {"outline_width_unit": "MM"}).items():
         Xml.SubElement(layer, "prop", k=key, v=value)
 
 

@@ -5,6 +5,7 @@ Frozen dataclasses of the standard library alone. A spec travels with what it ma
 """
 
 from geoseg.specs.chips import ChipSpec, PrepareSpec, TilingSpec, parse_rescale
+from geoseg.specs.evaluate import EvaluateSpec
 from geoseg.specs.model import ARCHITECTURES, IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Stretch
 from geoseg.specs.polygons import MASK_WIDTHS, MaskSpec, PolygonSpec, PredictSpec
 from geoseg.specs.quantity import Quantity
@@ -16,6 +17,7 @@ __all__ = [
     "IMAGENET_STD",
     "MASK_WIDTHS",
     "ChipSpec",
+    "EvaluateSpec",
     "MaskSpec",
     "ModelSpec",
     "PolygonSpec",

@@ -5,25 +5,31 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import shapely
 
+from geoseg.core.burn import repair
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
-from geoseg.core.metrics import Counts, boundary, confusion, count
 from geoseg.errors import UnsuitableError
+from geoseg.io.footprints import read_footprints
+from geoseg.io.output import check_output
 from geoseg.io.raster import open_scene
-from geoseg.tools.classes import VOID, Classes, is_vector, open_classes
-from geoseg.tools.rasterize import footprints_in, strips
+from geoseg.specs import EvaluateSpec
+from geoseg.tools.classes import is_vector, open_classes
+from geoseg.tools.matched import Matched, match_layers
+from geoseg.tools.pixels import ComparedPixels, compare_pixels
+from geoseg.tools.places import footprint_intervals, footprint_places, neighbourhoods, pixel_intervals, pixel_places
+from geoseg.tools.rasterize import footprints_in
 from geoseg.tools.report import Progress, Report, no_progress
-from geoseg.tools.scores import footprint_scores, missed, pixel_scores
+from geoseg.tools.scores import city_scores, footprint_scores, missed, pixel_scores, sweep_scores
+from geoseg.tools.verdicts import write_verdicts
 
-# Pixels compared at a time.
-STRIP_PIXELS = 2**22
+# The least area of SpaceNet 2 in pixels: truths of as much count, predictions only of more
+_SPACENET_AREA = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,23 +37,32 @@ class EvaluateReport(Report):
     """``pixel`` and ``object`` metrics, empty where there are none to be had; ``failed`` says which limits are missed.
 
     ``pixel``: ratios of the building pixels (means over the classes where there are several), ``mean_iou``, ``accuracy``,
-    ``boundary_iou``, counts, and all of it for each of the ``classes``. ``object``: counts and ratios of the footprints,
-    ``ap`` (mean over the IoUs 0.5 to 0.95), ``by_iou`` and ``by_size``.
+    ``boundary_iou``, counts, and all of it for each of the ``classes``; of a sweep the curves, ``best_threshold`` and
+    ``average_precision``. ``object``: counts and ratios of the footprints, ``ap`` (mean over the IoUs 0.5 to 0.95), ``by_iou``
+    and ``by_size``, ``splits`` and ``merges``, the distances of matched ``outlines``, the errors ``by_block`` of ground, and of
+    SpaceNet tables those of the ``cities`` with their ``mean_f1``.
+
+    ``intervals`` are those of the bootstrap, 95%, by kind and metric. ``places`` are the worst and the best blocks of ground,
+    worst first, each a dict: ``bounds`` (left, bottom, right, top) in ``crs``, the counts ``truth``, ``found``, ``tp``, ``fp``
+    and ``fn``, ``f1`` of footprints or ``iou`` of pixels, ``area_error_m2`` and, of footprints, ``count_error``: found less
+    true.
     """
 
     pixel: dict[str, Any]
     object: dict[str, Any]
+    intervals: dict[str, Any] = field(default_factory=dict)
+    places: tuple[dict[str, Any], ...] = ()
     failed: tuple[str, ...] = ()
 
 
 def run(
     prediction: Path | str,
     truth: Path | str,
+    spec: EvaluateSpec | None = None,
     *,
-    iou: float = 0.5,
-    threshold: float | None = None,
     like: Path | str | None = None,
-    boundary_width: int = 3,
+    layers: Path | str | None = None,
+    overwrite: bool = False,
     fail_under: Mapping[str, float] | None = None,
     progress: Progress = no_progress,
 ) -> EvaluateReport:
@@ -55,38 +70,61 @@ def run(
 
     Pixels are compared on the grid of ``like``, else of the prediction, else of the truth, whichever is a raster first; a
     truth raster on another grid is read by nearest neighbour, footprints are burned. Pixels without data in either raster do
-    not count. ``threshold`` is that of probability rasters, by default what their file says or 0.5; the boundary IoU takes
-    outlines ``boundary_width`` pixels wide. Footprints match one to one at ``iou``: of two vector files, predictions
-    reprojected to the truth's CRS; of a raster and a vector file, what `geoseg polygonize` makes of the raster, and what of
-    the vector file lies on it. Two rasters are compared by pixel alone.
+    not count. The threshold is that of probability rasters, by default what their file says or 0.5.
+
+    Footprints match one to one: of two vector files, predictions reprojected to the truth's CRS; of a raster and a vector file,
+    what `geoseg polygonize` makes of the raster, and what of the vector file lies on it; of two SpaceNet tables, image by image
+    and in their pixels. Two rasters are compared by pixel alone. ``layers`` names a GeoPackage for what was right and wrong.
 
     ``fail_under`` holds the lowest values that will do: ``f1`` is that of the footprints where footprints were compared,
     else of the pixels; ``pixel.f1`` and ``object.f1`` are plain. What is missed is told in the report, not raised.
     """
-    start = time.perf_counter()
-    warnings: list[str] = []
-    names = str(prediction), str(truth)
-    vectors = [is_vector(name) for name in names]
-    grid = _grid([str(like)] if like else [name for name, vector in zip(names, vectors, strict=True) if not vector])
-    pixel: dict[str, Any] = {}
-    found: dict[str, Any] = {}
-    if grid is not None:
-        with ExitStack() as stack:
-            ours, theirs = (stack.enter_context(open_classes(name, grid, threshold, warnings)) for name in names)
-            pixel = compare_pixels(ours, theirs, grid, boundary_width, progress)
-            if any(vectors) and ours.footprints and theirs.footprints:
-                found = footprint_scores(ours.footprints(), theirs.footprints(), iou)
-    if all(vectors):
-        found = footprint_scores(*_layers(names, warnings), iou)
+    start, spec = time.perf_counter(), spec or EvaluateSpec()
+    names, warnings = (str(prediction), str(truth)), list[str]()
+    if layers is not None:
+        check_output(layers, overwrite)
+    pixels, matched = _compare(names, spec, like, warnings, progress)
+    pixel, found = _pixel_metrics(pixels), _footprint_metrics(matched, spec)
+    failed = missed(pixel, found, fail_under or {})
+    if layers is not None:
+        if matched is None:
+            raise UnsuitableError(f"{names[0]}: no footprints were compared, so there are no layers of them")
+        write_verdicts(layers, matched, names[0], overwrite)
     return EvaluateReport(
         command="evaluate",
         inputs=names,
+        outputs=() if layers is None else (str(layers),),
         seconds=time.perf_counter() - start,
         warnings=tuple(dict.fromkeys(warnings)),
         pixel=pixel,
         object=found,
-        failed=missed(pixel, found, fail_under or {}),
+        intervals=_intervals(pixels, matched, spec),
+        places=footprint_places(matched) if matched else pixel_places(pixels) if pixels else (),
+        failed=failed,
     )
+
+
+def _compare(
+    names: tuple[str, str], spec: EvaluateSpec, like: Path | str | None, warnings: list[str], progress: Progress
+) -> tuple[ComparedPixels | None, Matched | None]:
+    """Pixels and footprints compared, each where that can be."""
+    vectors = [is_vector(name) for name in names]
+    grid = _grid([str(like)] if like else [name for name, vector in zip(names, vectors, strict=True) if not vector])
+    pixels, matched, swept = None, None, False
+    if grid is not None:
+        with ExitStack() as stack:
+            ours, theirs = (stack.enter_context(open_classes(name, grid, spec.threshold, warnings)) for name in names)
+            swept = ours.scores is not None
+            pixels = compare_pixels(ours, theirs, grid, spec, progress)
+            if any(vectors) and ours.footprints and theirs.footprints:
+                matched = match_layers(ours.footprints(), theirs.footprints(), spec)
+    if all(vectors):
+        matched = _match_files(names, spec, warnings)
+    elif spec.profile != "none":
+        raise UnsuitableError(f"{names[vectors.index(False)]}: --profile {spec.profile} compares SpaceNet tables")
+    if spec.sweep and not swept:
+        raise UnsuitableError(f"{names[0]}: holds no probabilities to sweep", "give what `geoseg predict` writes")
+    return pixels, matched
 
 
 def _grid(rasters: list[str]) -> Grid | None:
@@ -96,42 +134,45 @@ def _grid(rasters: list[str]) -> Grid | None:
         return scene.grid
 
 
-def compare_pixels(
-    prediction: Classes, truth: Classes, grid: Grid, boundary_width: int, progress: Progress = no_progress
-) -> dict[str, Any]:
-    """Metrics of two class rasters on ``grid``, strip by strip."""
-    present = sorted({0, 1, *prediction.present, *truth.present})
-    classes = present[-1] + 1
-    matrix = np.zeros((classes, classes), np.int64)
-    outlines = {label: Counts() for label in present[1:]}
-    advance = progress("compare", grid.height)
-    for window in strips(grid, STRIP_PIXELS):
-        top, bottom = window.row_off, window.row_off + window.height
-        # an outline needs the pixels within its width, and ends where the scene ends
-        first, last = max(0, top - boundary_width), min(grid.height, bottom + boundary_width)
-        found, real = (side.read(first, last) for side in (prediction, truth))
-        valid = (found != VOID) & (real != VOID)
-        inner = slice(top - first, bottom - first)
-        matrix += _matrix(found[inner], real[inner], valid[inner], classes)
-        for label in outlines:
-            borders = [boundary((side == label) & valid, boundary_width)[inner] for side in (found, real)]
-            outlines[label] += count(borders[0], borders[1])
-        advance(window.height)
-    if not matrix.any():
-        raise UnsuitableError("no pixel has data in both prediction and truth", "compare the two with `geoseg info`")
-    return pixel_scores(matrix, outlines, truth.names or prediction.names) | {"boundary_width": boundary_width}
-
-
-def _matrix(found: np.ndarray, real: np.ndarray, valid: np.ndarray, classes: int) -> np.ndarray:
-    if classes > 2:
-        return confusion(found, real, classes, valid=valid)
-    two = count(found == 1, real == 1, valid)
-    return np.array([[two.tn, two.fp], [two.fn, two.tp]])
-
-
-def _layers(names: tuple[str, str], warnings: list[str]) -> tuple[Layer, Layer]:
-    """Footprints of prediction and truth in the truth's CRS, those without area left out."""
+def _match_files(names: tuple[str, str], spec: EvaluateSpec, warnings: list[str]) -> Matched:
+    """Footprints of two vector files matched in the truth's CRS, those of two SpaceNet tables image by image."""
+    tables = [_in_pixels(name) for name in names if name.lower().endswith(".csv")]
+    if len(tables) == 2 and all(table.pixels for table in tables):
+        ours, theirs = tables
+        if spec.profile == "spacenet2":
+            ours = ours.take(shapely.area(ours.geometry) > _SPACENET_AREA)
+            theirs = theirs.take(shapely.area(theirs.geometry) >= _SPACENET_AREA)
+        return match_layers(ours, theirs, spec, by_image=True)
+    if spec.profile != "none":
+        raise UnsuitableError(f"{names[0]}: --profile {spec.profile} compares SpaceNet tables with PolygonWKT_Pix")
     truth = footprints_in(names[1], None, warnings)
     prediction = footprints_in(names[0], truth.crs, warnings, columns=("confidence",))
-    ours, theirs = (layer.take(~shapely.is_empty(layer.geometry)) for layer in (prediction, truth))
-    return ours, theirs
+    return match_layers(prediction, truth, spec)
+
+
+def _in_pixels(name: str) -> Layer:
+    table = read_footprints(name, pixels=True)
+    return replace(table, geometry=repair(table.geometry)[0])
+
+
+def _pixel_metrics(pixels: ComparedPixels | None) -> dict[str, Any]:
+    if pixels is None:
+        return {}
+    swept = {} if pixels.swept is None else sweep_scores(pixels.swept)
+    return pixel_scores(pixels.matrix, pixels.outlines, pixels.names) | {"boundary_width": pixels.boundary_width} | swept
+
+
+def _footprint_metrics(matched: Matched | None, spec: EvaluateSpec) -> dict[str, Any]:
+    if matched is None:
+        return {}
+    cities = {} if matched.images is None else city_scores(matched)
+    return footprint_scores(matched, spec.iou) | cities | neighbourhoods(matched, spec.neighbourhood.value)
+
+
+def _intervals(pixels: ComparedPixels | None, matched: Matched | None, spec: EvaluateSpec) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    if spec.bootstrap and matched:
+        out["object"] = footprint_intervals(matched, spec.bootstrap, spec.seed)
+    if spec.bootstrap and pixels:
+        out["pixel"] = pixel_intervals(pixels, spec.bootstrap, spec.seed)
+    return out

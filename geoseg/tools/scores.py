@@ -1,20 +1,23 @@
-"""Counts and matches as the dictionaries of metrics that reports hold."""
+"""What was compared as the dictionaries of metrics that reports hold."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import shapely
 
-from geoseg.core.layer import Layer
-from geoseg.core.matching import assign, coco_ap, counts_by_size, overlaps
-from geoseg.core.measure import areas
+from geoseg.core.matching import coco_ap, counts_by_size
 from geoseg.core.metrics import Counts, class_counts, mean_iou, pixel_accuracy
-from geoseg.errors import UnsuitableError, UsageError
+from geoseg.core.thresholds import THRESHOLDS, average_precision, curves
+from geoseg.errors import UsageError
+from geoseg.tools.matched import Matched
 
 RATIOS = ("precision", "recall", "f1", "iou")
+PERCENTILES = {"p10": 10, "median": 50, "p90": 90}
+# The city of a SpaceNet image is in its name
+_CITY = re.compile(r"AOI_\d+_[A-Za-z]+")
 
 
 def pixel_scores(matrix: np.ndarray, outlines: Mapping[int, Counts], names: Mapping[int, str]) -> dict[str, Any]:
@@ -25,13 +28,14 @@ def pixel_scores(matrix: np.ndarray, outlines: Mapping[int, Counts], names: Mapp
     """
     counts = class_counts(matrix)
     present = [label for label, c in enumerate(counts) if c.tp + c.fp + c.fn]
-    rows = {label: _ratios(counts[label]) for label in present}
+    rows = {label: {name: getattr(counts[label], name) for name in RATIOS} for label in present}
     for label in rows.keys() & outlines.keys():
         rows[label]["boundary_iou"] = outlines[label].iou
+    out: dict[str, Any]
     if len(counts) == 2:
         building = counts[1]
-        out = {"tp": building.tp, "fp": building.fp, "fn": building.fn, "tn": building.tn} | _ratios(building)
-        out["boundary_iou"] = outlines[1].iou
+        out = {"tp": building.tp, "fp": building.fp, "fn": building.fn, "tn": building.tn}
+        out |= {name: getattr(building, name) for name in RATIOS} | {"boundary_iou": outlines[1].iou}
         names = {0: "background", 1: "building"} | dict(names)
     else:
         buildings = [row for label, row in rows.items() if label > 0]
@@ -41,48 +45,63 @@ def pixel_scores(matrix: np.ndarray, outlines: Mapping[int, Counts], names: Mapp
     return out | {"accuracy": pixel_accuracy(matrix), "mean_iou": mean_iou(matrix), "classes": classes}
 
 
-def _ratios(counts: Counts) -> dict[str, Any]:
-    return {name: getattr(counts, name) for name in RATIOS}
+def sweep_scores(pixels: np.ndarray) -> dict[str, Any]:
+    """Curves over all thresholds of a histogram of probabilities, and the threshold of the best IoU.
 
-
-def footprint_scores(prediction: Layer, truth: Layer, iou: float) -> dict[str, Any]:
-    """Metrics of two layers of valid footprints in one CRS.
-
-    A ``confidence`` column of numbers in the prediction ranks its footprints, those without one last.
+    It has the best F1 too; of several best ones the middle is taken.
     """
-    if (prediction.crs is None) != (truth.crs is None):
-        raise UnsuitableError("only one of the two layers has a CRS")
-    ours, theirs = prediction.geometry, truth.geometry
-    confidence = _confidence(prediction)
-    pairs = overlaps(ours, theirs, min(iou, 0.5))
-    matches = assign(pairs, confidence, iou)
-    by_iou = coco_ap(pairs, confidence)
-    by_size = counts_by_size(matches, _areas(ours, prediction.crs), _areas(theirs, truth.crs))
-    return _footprint_metrics(matches.counts) | {
-        "at_iou": iou,
-        "matched_iou": float(matches.ious.mean()) if len(matches.ious) else 0.0,
-        "ap": float(np.mean(list(by_iou.values()))),
-        "by_iou": {f"{at:.2f}": value for at, value in by_iou.items()},
-        "by_size": {size: _footprint_metrics(counts) for size, counts in by_size.items()},
+    by_threshold = curves(pixels)
+    iou = by_threshold["iou"]
+    best = np.flatnonzero(iou == iou.max())
+    middle = best[len(best) // 2]
+    return {
+        "best_threshold": float(THRESHOLDS[middle]),
+        "best_iou": float(iou[middle]),
+        "average_precision": average_precision(by_threshold["precision"], by_threshold["recall"]),
+        "sweep": {name: values.round(6).tolist() for name, values in ({"thresholds": THRESHOLDS} | by_threshold).items()},
     }
 
 
-def _confidence(layer: Layer) -> np.ndarray | None:
-    column = layer.columns.get("confidence")
-    if column is None or column.dtype.kind not in "fiu":
-        return None
-    return np.nan_to_num(column.astype(float), nan=-1.0)
+def footprint_scores(matched: Matched, iou: float) -> dict[str, Any]:
+    """Metrics of two layers of footprints that were matched at ``iou``."""
+    by_iou = coco_ap(matched.overlaps, matched.confidence)
+    by_size = counts_by_size(matched.matches, *matched.areas)
+    unit = "px" if matched.truth.crs is None else "m"
+    return _ratios(matched.matches.counts) | {
+        "at_iou": iou,
+        "matched_iou": float(matched.matches.ious.mean()) if len(matched.matches.ious) else 0.0,
+        "ap": float(np.mean(list(by_iou.values()))),
+        "splits": len(matched.splits),
+        "merges": len(matched.merges),
+        "by_iou": {f"{at:.2f}": value for at, value in by_iou.items()},
+        "by_size": {size: _ratios(counts) for size, counts in by_size.items()},
+        "outlines": {
+            f"{name}_{unit}": spread(values)
+            for name, values in zip(("polis", "hausdorff"), matched.distances, strict=True)
+            if len(values)
+        },
+    }
 
 
-def _footprint_metrics(counts: Counts) -> dict[str, Any]:
+def city_scores(matched: Matched) -> dict[str, Any]:
+    """Metrics of each city by the names of its images, and the mean F1 over the cities, which SpaceNet 2 ranks by."""
+    cities: dict[str, Counts] = {}
+    for image, counts in zip(matched.images or (), matched.counts.tolist(), strict=True):
+        city = found[0] if (found := _CITY.search(image)) else "other"
+        cities[city] = cities.get(city, Counts()) + Counts(*counts)
+    mean = float(np.mean([counts.f1 for counts in cities.values()])) if cities else 1.0
+    return {"mean_f1": mean, "cities": {city: _ratios(counts) for city, counts in sorted(cities.items())}}
+
+
+def _ratios(counts: Counts) -> dict[str, Any]:
     ratios = {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1}
     return {"tp": counts.tp, "fp": counts.fp, "fn": counts.fn} | ratios
 
 
-def _areas(geometry: np.ndarray, crs: Any) -> np.ndarray:
-    out, solid = np.zeros(len(geometry)), ~shapely.is_empty(geometry)
-    out[solid] = areas(geometry[solid], crs)
-    return out
+def spread(values: np.ndarray) -> dict[str, float]:
+    """Mean and percentiles of ``values`` (n,), at least one."""
+    percentiles = np.percentile(values, list(PERCENTILES.values())).tolist()
+    return {"mean": float(values.mean())} | dict(zip(PERCENTILES, percentiles, strict=True))
 
 
 def missed(pixel: dict[str, Any], found: dict[str, Any], limits: Mapping[str, float]) -> tuple[str, ...]:

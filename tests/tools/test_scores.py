@@ -6,12 +6,18 @@ from pyproj import CRS
 from geoseg.core.layer import Layer
 from geoseg.core.metrics import Counts
 from geoseg.errors import UnsuitableError, UsageError
-from geoseg.tools.scores import footprint_scores, missed, pixel_scores
+from geoseg.specs import EvaluateSpec
+from geoseg.tools.matched import match_layers
+from geoseg.tools.scores import footprint_scores, missed, pixel_scores, sweep_scores
 
 
 def layer(*boxes, crs=32736, **columns):
     values = {name: np.array(column) for name, column in columns.items()}
     return Layer(np.array([shapely.box(*box) for box in boxes]), crs and CRS.from_epsg(crs), values)
+
+
+def scores(prediction, truth):
+    return footprint_scores(match_layers(prediction, truth, EvaluateSpec()), 0.5)
 
 
 TRUTH = layer((0, 0, 10, 4), (20, 0, 30, 4))
@@ -30,13 +36,14 @@ FOUND = (50, 50, 60, 52), (0, 0, 10, 4), (20, 0, 30, 4)
     ],
 )
 def test_confidence_ranks(confidence, ap):
-    assert footprint_scores(layer(*FOUND, confidence=confidence), TRUTH, 0.5)["by_iou"]["0.50"] == pytest.approx(ap)
+    assert scores(layer(*FOUND, confidence=confidence), TRUTH)["by_iou"]["0.50"] == pytest.approx(ap)
 
 
 def test_only_one_with_a_crs():
     with pytest.raises(UnsuitableError, match="only one of the two"):
-        footprint_scores(layer(*FOUND, crs=None), TRUTH, 0.5)
-    assert footprint_scores(layer(*FOUND, crs=None), layer(*FOUND, crs=None), 0.5)["f1"] == 1
+        scores(layer(*FOUND, crs=None), TRUTH)
+    itself = scores(layer(*FOUND, crs=None), layer(*FOUND, crs=None))
+    assert itself["f1"] == 1 and itself["outlines"].keys() == {"polis_px", "hausdorff_px"}
 
 
 def test_a_class_that_occurs_nowhere_is_left_out():
@@ -62,3 +69,11 @@ def test_two_classes_keep_their_names():
     outlines = {1: Counts(3, 1, 0, 9)}
     assert [*pixel_scores(matrix, outlines, {0: "background", 1: "lane"})["classes"]] == ["background", "lane"]
     assert [*pixel_scores(matrix, outlines, {})["classes"]] == ["background", "building"]
+
+
+def test_the_middle_of_several_best_thresholds():
+    pixels = np.zeros((2, 255), np.int64)
+    pixels[0, 100], pixels[1, 201] = 700, 300
+    scores = sweep_scores(pixels)
+    assert scores["best_threshold"] == pytest.approx((101 + 201) / 2 / 254, abs=1 / 254)
+    assert scores["best_iou"] == scores["average_precision"] == 1

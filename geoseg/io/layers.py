@@ -1,0 +1,54 @@
+"""Several layers in one GeoPackage, each with its style."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from geoseg.core.layer import Layer
+from geoseg.errors import UsageError
+from geoseg.io.output import atomic
+from geoseg.io.sinks import OgrSink
+from geoseg.io.style import embed
+from geoseg.io.vector import format_of, writing
+
+
+def write_layers(
+    path: Path | str,
+    layers: Mapping[str, Layer],
+    styles: Mapping[str, str],
+    *,
+    overwrite: bool = False,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write ``layers`` by name into a GeoPackage that appears whole or not at all; ``styles`` has the QML of each.
+
+    Raises UsageError where ``path`` names another format, OutputError.
+    """
+    if format_of(path) != "gpkg":
+        raise UsageError(f"{path}: several layers go into a GeoPackage", "name it .gpkg")
+    with atomic(path, overwrite) as temporary, writing(path):
+        for number, (name, layer) in enumerate(layers.items()):
+            # the file is made with the first layer
+            made = {"dataset_options": {"VERSION": "1.2"}, "dataset_metadata": dict(metadata or {}) or None}
+            _write(temporary, name, layer, {} if number else made)
+        for name, style in styles.items():
+            embed(temporary, name, style)
+
+
+def _write(path: Path, name: str, layer: Layer, options: dict[str, Any]) -> None:
+    columns = {field: pa.array(values, from_pandas=True) for field, values in layer.columns.items()}
+    schema = pa.schema([(field, values.type) for field, values in columns.items()])
+    crs = layer.crs.to_wkt() if layer.crs else None
+    sink = OgrSink(path, schema, crs, driver="GPKG", layer=name, **options)
+    try:
+        if len(layer):
+            sink.send(columns, np.asarray(layer.geometry))
+        sink.close()
+    except BaseException:
+        sink.abort()
+        raise

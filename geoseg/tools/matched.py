@@ -1,0 +1,129 @@
+"""Two layers of footprints, and what one has to do with the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import shapely
+
+from geoseg.core.blocks import ground_blocks
+from geoseg.core.fragments import Fragments, merges, splits
+from geoseg.core.layer import Layer
+from geoseg.core.matching import Matches, Overlaps, assign, overlaps
+from geoseg.core.measure import areas, centres, flattened, metric
+from geoseg.core.outlines import outline_distances
+from geoseg.errors import UnsuitableError
+from geoseg.specs import EvaluateSpec
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Layers of valid footprints in one CRS and their matches.
+
+    ``confidence`` float64 ranks the predictions, None where nothing does. ``areas`` are square metres of predictions and of
+    truths, pixels without a CRS. ``blocks`` int says which block of ground each lies in, a matched prediction where its truth
+    does; ``bounds`` (block, 4) are those of the blocks, ``images`` their names where they are images.
+    """
+
+    prediction: Layer
+    truth: Layer
+    confidence: np.ndarray | None
+    areas: tuple[np.ndarray, np.ndarray]
+    overlaps: Overlaps
+    matches: Matches
+    blocks: tuple[np.ndarray, np.ndarray]
+    bounds: np.ndarray
+    images: tuple[str, ...] | None
+
+    @cached_property
+    def splits(self) -> Fragments:
+        """Truths found as several."""
+        return splits(self.overlaps)
+
+    @cached_property
+    def merges(self) -> Fragments:
+        """Predictions that are several truths."""
+        return merges(self.overlaps)
+
+    @cached_property
+    def distances(self) -> tuple[np.ndarray, np.ndarray]:
+        """PoLiS and Hausdorff distance of each match, in metres, in pixels without a CRS."""
+        ours = self.prediction.geometry[self.matches.pairs[:, 0]]
+        theirs = self.truth.geometry[self.matches.pairs[:, 1]]
+        about = centres(theirs)
+        at = metric(about, self.truth.crs)
+        return outline_distances(flattened(ours, at, about), flattened(theirs, at, about))
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """tp, fp and fn of each block: int64 (block, 3)."""
+        ours, theirs = self.blocks
+        groups = ours[self.matches.pairs[:, 0]], ours[self.matches.false_positives], theirs[self.matches.false_negatives]
+        return np.stack([np.bincount(group, minlength=len(self.bounds)) for group in groups], axis=1)
+
+    @cached_property
+    def area_errors(self) -> np.ndarray:
+        """Square metres found less those of the truth, of each block: float64 (block)."""
+        found, real = (np.bincount(b, a, len(self.bounds)) for b, a in zip(self.blocks, self.areas, strict=True))
+        return found - real
+
+
+def match_layers(prediction: Layer, truth: Layer, spec: EvaluateSpec, by_image: bool = False) -> Matched:
+    """Match two layers one to one at the IoU of ``spec``.
+
+    A ``confidence`` column of numbers in the prediction ranks its footprints, those without one last. ``by_image`` matches
+    footprints of one ``ImageId`` alone, and the images are the blocks. Raises UnsuitableError where only one has a CRS.
+    """
+    if (prediction.crs is None) != (truth.crs is None):
+        raise UnsuitableError("only one of the two layers has a CRS")
+    prediction, truth = (layer.take(~shapely.is_empty(layer.geometry)) for layer in (prediction, truth))
+    ours, theirs = prediction.geometry, truth.geometry
+    images, names = _images(prediction, truth) if by_image else (None, None)
+    found, confidence = overlaps(ours, theirs, min(spec.iou, 0.5), images), _confidence(prediction)
+    matches = assign(found, confidence, spec.iou)
+    return Matched(
+        prediction,
+        truth,
+        confidence,
+        (areas(ours, prediction.crs), areas(theirs, truth.crs)),
+        found,
+        matches,
+        *(_grounded(ours, theirs, matches, spec, truth) if images is None else _imaged(ours, theirs, images)),
+        names,
+    )
+
+
+def _confidence(layer: Layer) -> np.ndarray | None:
+    column = layer.columns.get("confidence")
+    if column is None or column.dtype.kind not in "fiu":
+        return None
+    return np.nan_to_num(column.astype(float), nan=-1.0)
+
+
+def _images(prediction: Layer, truth: Layer) -> tuple[tuple[np.ndarray, np.ndarray], tuple[str, ...]]:
+    """Number of the image of each prediction and truth, and the names of the images."""
+    named = [layer.columns["ImageId"].astype(str) if len(layer) else np.empty(0, str) for layer in (prediction, truth)]
+    names, number = np.unique(np.concatenate(named), return_inverse=True)
+    return (number[: len(prediction)], number[len(prediction) :]), tuple(names.tolist())
+
+
+def _imaged(
+    ours: np.ndarray, theirs: np.ndarray, images: tuple[np.ndarray, np.ndarray]
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Images as blocks, with the bounds of what lies in each."""
+    image, boxes = np.concatenate(images), shapely.bounds(np.concatenate([ours, theirs]))
+    bounds = np.tile([np.inf, np.inf, -np.inf, -np.inf], (image.max(initial=-1) + 1, 1))
+    np.minimum.at(bounds[:, :2], image, boxes[:, :2])
+    np.maximum.at(bounds[:, 2:], image, boxes[:, 2:])
+    return images, bounds
+
+
+def _grounded(
+    ours: np.ndarray, theirs: np.ndarray, matches: Matches, spec: EvaluateSpec, truth: Layer
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    points = np.concatenate([centres(ours), centres(theirs)])
+    points[matches.pairs[:, 0]] = points[len(ours) + matches.pairs[:, 1]]
+    block, bounds = ground_blocks(points, spec.neighbourhood.value, truth.crs)
+    return (block[: len(ours)], block[len(ours) :]), bounds

@@ -1,0 +1,100 @@
+"""Compare two class rasters on one grid, strip by strip, in blocks of ground."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from geoseg.core.grid import Grid
+from geoseg.core.measure import pixel_size
+from geoseg.core.metrics import Counts, boundary, confusion, count
+from geoseg.core.thresholds import CODES, histogram
+from geoseg.errors import UnsuitableError
+from geoseg.specs import EvaluateSpec
+from geoseg.tools.classes import VOID, Classes
+from geoseg.tools.rasterize import strips
+from geoseg.tools.report import Progress, no_progress
+
+# Pixels compared at a time.
+STRIP_PIXELS = 2**22
+# Pixels a side of the smallest block, lest there be too many.
+LEAST = 64
+
+
+@dataclass(frozen=True)
+class ComparedPixels:
+    """``matrices`` int64 (block row, block col, true class, predicted class), of blocks of ``block`` (rows, cols) pixels.
+
+    ``outlines`` has the counts of each class's inner boundary, ``swept`` the histogram of a sweep, None without one.
+    """
+
+    grid: Grid
+    block: tuple[int, int]
+    matrices: np.ndarray
+    outlines: Mapping[int, Counts]
+    swept: np.ndarray | None
+    names: Mapping[int, str]
+    boundary_width: int
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """Confusion matrix int64 (true class, predicted class) of all pixels."""
+        whole: np.ndarray = self.matrices.sum(axis=(0, 1))
+        return whole
+
+
+def compare_pixels(
+    prediction: Classes, truth: Classes, grid: Grid, spec: EvaluateSpec, progress: Progress = no_progress
+) -> ComparedPixels:
+    """Compare two class rasters on ``grid``; raises UnsuitableError where no pixel has data in both."""
+    present = sorted({0, 1, *prediction.present, *truth.present})
+    classes, width = present[-1] + 1, spec.boundary_width
+    block = _block(grid, spec.neighbourhood.value)
+    matrices = np.zeros((-(-grid.height // block[0]), -(-grid.width // block[1]), classes, classes), np.int64)
+    outlines = {label: Counts() for label in present[1:]}
+    swept = np.zeros((2, CODES), np.int64) if spec.sweep else None
+    advance = progress("compare", grid.height)
+    for window in strips(grid, STRIP_PIXELS):
+        top, bottom = window.row_off, window.row_off + window.height
+        # an outline needs the pixels within its width, and ends where the scene ends
+        first, last = max(0, top - width), min(grid.height, bottom + width)
+        found, real = (side.read(first, last) for side in (prediction, truth))
+        valid = (found != VOID) & (real != VOID)
+        inner = slice(top - first, bottom - first)
+        for label in outlines:
+            borders = [boundary((side == label) & valid, width)[inner] for side in (found, real)]
+            outlines[label] += count(borders[0], borders[1])
+        found, real, valid = found[inner], real[inner], valid[inner]
+        for at, part in _parts(top, found.shape, block):
+            matrices[at] += _matrix(found[part], real[part], valid[part], classes)
+        if swept is not None and prediction.scores:
+            probability, known = prediction.scores(top, bottom)
+            swept += histogram(probability, real == 1, known & valid)
+        advance(window.height)
+    if not matrices.any():
+        raise UnsuitableError("no pixel has data in both prediction and truth", "compare the two with `geoseg info`")
+    return ComparedPixels(grid, block, matrices, outlines, swept, truth.names or prediction.names, width)
+
+
+def _block(grid: Grid, side: float) -> tuple[int, int]:
+    """Rows and columns of a block of ``side`` metres."""
+    across, along = pixel_size(grid)
+    return max(LEAST, round(side / along)), max(LEAST, round(side / across))
+
+
+def _parts(top: int, shape: tuple[int, ...], block: tuple[int, int]) -> Iterator[tuple[tuple[int, int], tuple[slice, slice]]]:
+    """Row and column of each block in a strip that begins with row ``top``, and its part of the strip."""
+    height, width = shape
+    for row in range(top // block[0], (top + height - 1) // block[0] + 1):
+        rows = slice(max(0, row * block[0] - top), (row + 1) * block[0] - top)
+        for col in range(-(-width // block[1])):
+            yield (row, col), (rows, slice(col * block[1], (col + 1) * block[1]))
+
+
+def _matrix(found: np.ndarray, real: np.ndarray, valid: np.ndarray, classes: int) -> np.ndarray:
+    if classes > 2:
+        return confusion(found, real, classes, valid=valid)
+    two = count(found == 1, real == 1, valid)
+    return np.array([[two.tn, two.fp], [two.fn, two.tp]])

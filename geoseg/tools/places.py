@@ -1,0 +1,107 @@
+"""Where a prediction is good and where it is not, and how sure its scores are: errors by blocks of ground."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pyproj import CRS
+
+from geoseg.core.blocks import interval, resample
+from geoseg.core.measure import coordinates, pixel_size
+from geoseg.core.metrics import ratios
+from geoseg.tools.matched import Matched
+from geoseg.tools.pixels import ComparedPixels
+from geoseg.tools.scores import spread
+
+# The worst and the best blocks that a report holds
+SHOWN = 12
+Place = dict[str, Any]
+
+
+def footprint_places(matched: Matched) -> tuple[Place, ...]:
+    """The blocks of least F1 and those of greatest, worst first."""
+    tp, fp, fn = matched.counts.T
+    f1 = ratios(tp, fp, fn)["f1"]
+    columns = {
+        "truth": tp + fn,
+        "found": tp + fp,
+        "tp": tp,
+        "fp": fp,
+        "fn": fn,
+        "f1": f1,
+        "area_error_m2": matched.area_errors,
+        "count_error": fp - fn,
+    }
+    order = _worst_first(f1, tp, fp + fn)
+    images = {} if matched.images is None else {"image": np.array(matched.images)}
+    return _rows(order, matched.bounds[order], matched.truth.crs, images | columns)
+
+
+def neighbourhoods(matched: Matched, side: float) -> dict[str, Any]:
+    """How F1, area and number err over the blocks, found less true."""
+    tp, fp, fn = matched.counts.T
+    if not len(tp):
+        return {}
+    over = {"f1": ratios(tp, fp, fn)["f1"], "area_error_m2": matched.area_errors, "count_error": fp - fn}
+    own = {} if matched.images else {"neighbourhood_m": side}
+    return own | {"blocks": len(tp), "by_block": {name: spread(values) for name, values in over.items()}}
+
+
+def pixel_places(compared: ComparedPixels) -> tuple[Place, ...]:
+    """The blocks of least IoU and those of greatest, worst first, of those that hold or should hold buildings.
+
+    Several classes are taken together: right is a pixel of the right class, background apart.
+    """
+    matrices = compared.matrices
+    tp = np.trace(matrices[..., 1:, 1:], axis1=-2, axis2=-1)
+    fp, fn = matrices[..., :, 1:].sum((-2, -1)) - tp, matrices[..., 1:, :].sum((-2, -1)) - tp
+    row, col = np.nonzero(tp + fp + fn)
+    tp, fp, fn = tp[row, col], fp[row, col], fn[row, col]
+    across, along = pixel_size(compared.grid)
+    iou = ratios(tp, fp, fn)["iou"]
+    columns = {"truth": tp + fn, "found": tp + fp, "tp": tp, "fp": fp, "fn": fn, "iou": iou}
+    order = _worst_first(iou, tp, fp + fn)
+    bounds = _bounds(compared, row[order], col[order])
+    return _rows(order, bounds, compared.grid.crs, columns | {"area_error_m2": (fp - fn) * across * along})
+
+
+def _worst_first(score: np.ndarray, right: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+    """Indices by ascending score, of equal ones first those with more wrong and less right; the first and the last dozen."""
+    order = np.lexsort((right, -wrong, score))
+    return order if len(order) <= 2 * SHOWN else np.concatenate([order[:SHOWN], order[-SHOWN:]])
+
+
+def _rows(order: np.ndarray, bounds: np.ndarray, crs: CRS | None, columns: dict[str, np.ndarray]) -> tuple[Place, ...]:
+    told = None if crs is None else crs.to_string()
+    cells = [column[order].tolist() for column in columns.values()]
+    values = (dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True))
+    return tuple({"bounds": tuple(box), "crs": told} | row for box, row in zip(bounds.tolist(), values, strict=True))
+
+
+def _bounds(compared: ComparedPixels, row: np.ndarray, col: np.ndarray) -> np.ndarray:
+    """Left, bottom, right, top of blocks, float64 (n, 4)."""
+    (rows, cols), grid = compared.block, compared.grid
+    edges = {"top": row * rows, "bottom": np.minimum((row + 1) * rows, grid.height)}
+    edges |= {"left": col * cols, "right": np.minimum((col + 1) * cols, grid.width)}
+    corners = [
+        coordinates(np.column_stack([edges[x], edges[y]]), grid.transform) for x in ("left", "right") for y in ("top", "bottom")
+    ]
+    return np.column_stack([np.min(corners, axis=0), np.max(corners, axis=0)])
+
+
+def footprint_intervals(matched: Matched, times: int, seed: int) -> dict[str, tuple[float, float]]:
+    """95% intervals of F1, precision and recall, of resampled blocks."""
+    drawn = ratios(*np.moveaxis(resample(matched.counts, times, seed), -1, 0))
+    return {name: interval(drawn[name]) for name in ("f1", "precision", "recall")}
+
+
+def pixel_intervals(compared: ComparedPixels, times: int, seed: int) -> dict[str, tuple[float, float]]:
+    """95% intervals of F1, precision, recall and IoU, of resampled blocks: of the buildings, or means over several classes."""
+    matrices = compared.matrices.reshape(-1, *compared.matrices.shape[2:])
+    matrices = matrices[matrices.any(axis=(1, 2))]
+    tp = np.diagonal(matrices, axis1=1, axis2=2)
+    counts = np.stack([tp, matrices.sum(1) - tp, matrices.sum(2) - tp], axis=-1)
+    counts = counts[:, 1:2] if counts.shape[1] == 2 else counts[:, counts.any(axis=(0, 2))]
+    drawn = ratios(*np.moveaxis(resample(counts, times, seed), -1, 0))
+    return {name: interval(values.mean(axis=1)) for name, values in drawn.items()}

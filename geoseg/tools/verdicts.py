@@ -1,0 +1,81 @@
+"""What was right and what was wrong as layers on the map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from geoseg.core.fragments import Fragments
+from geoseg.core.layer import Layer
+from geoseg.core.matching import overlaps
+from geoseg.io.layers import write_layers
+from geoseg.io.style import single
+from geoseg.tools.matched import Matched
+from geoseg.tools.report import provenance
+
+# Okabe and Ito's colours, which the colour-blind can tell apart
+COLOURS = {"tp": "0,158,115", "fp": "213,94,0", "fn": "0,114,178", "split": "204,121,167", "merge": "230,159,0"}
+
+
+def write_verdicts(path: Path | str, matched: Matched, source: Path | str, overwrite: bool = False) -> None:
+    """Write the layers tp, fp, fn, split and merge into a GeoPackage at ``path``.
+
+    tp, fp and merge are predictions, fn and split truths. ``iou`` is that of the match, else the best with any footprint of the
+    other layer. Raises OutputError.
+    """
+    styles = {name: single(colour, filled=name in ("tp", "fp", "fn")) for name, colour in COLOURS.items()}
+    write_layers(path, verdicts(matched), styles, overwrite=overwrite, metadata=provenance(source))
+
+
+def verdicts(matched: Matched) -> dict[str, Layer]:
+    """The layers by name, with the columns ``iou``, ``confidence``, ``area_m2`` and what is known of each kind."""
+    ours, theirs = matched.matches.pairs.T
+    extra, missed = matched.matches.false_positives, matched.matches.false_negatives
+    polis, hausdorff = matched.distances
+    unit = "px" if matched.truth.crs is None else "m"
+    about_match = {
+        "iou": matched.matches.ious,
+        "truth_area_m2": matched.areas[1][theirs],
+        f"polis_{unit}": polis,
+        f"hausdorff_{unit}": hausdorff,
+    }
+    return {
+        "tp": _predicted(matched, ours, about_match),
+        "fp": _predicted(matched, extra, {"iou": _best(matched, extra, 0)}),
+        "fn": _true(matched, missed, {"iou": _best(matched, missed, 1)}),
+        "split": _true(matched, matched.splits.whole, _parts(matched.splits)),
+        "merge": _predicted(matched, matched.merges.whole, _parts(matched.merges)),
+    }
+
+
+def _predicted(matched: Matched, chosen: np.ndarray, columns: dict[str, np.ndarray]) -> Layer:
+    confidence = np.full(len(chosen), np.nan) if matched.confidence is None else matched.confidence[chosen]
+    return _layer(matched, 0, chosen, {"confidence": confidence, **columns})
+
+
+def _true(matched: Matched, chosen: np.ndarray, columns: dict[str, np.ndarray]) -> Layer:
+    return _layer(matched, 1, chosen, columns)
+
+
+def _layer(matched: Matched, side: int, chosen: np.ndarray, columns: dict[str, np.ndarray]) -> Layer:
+    layer = (matched.prediction, matched.truth)[side]
+    told = {"area_m2": matched.areas[side][chosen], **columns}
+    told = {name: values if values.dtype.kind == "i" else values.round(4) for name, values in told.items()}
+    if matched.images is not None:
+        told = {"image": np.array(matched.images, object)[matched.blocks[side][chosen]], **told}
+    return Layer(layer.geometry[chosen], layer.crs, told)
+
+
+def _parts(fragments: Fragments) -> dict[str, np.ndarray]:
+    return {"parts": fragments.parts, "covered": fragments.covered}
+
+
+def _best(matched: Matched, chosen: np.ndarray, side: int) -> np.ndarray:
+    """The best IoU of each chosen footprint of one layer with any of the other, 0 without one."""
+    layers, images = [matched.prediction.geometry, matched.truth.geometry], list(matched.blocks)
+    layers[side], images[side] = layers[side][chosen], images[side][chosen]
+    found = overlaps(layers[0], layers[1], 0, None if matched.images is None else (images[0], images[1]))
+    best = np.zeros(len(chosen))
+    np.maximum.at(best, (found.prediction, found.truth)[side], found.iou)
+    return best
