@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import shapely
+from affine import Affine
 from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
@@ -60,6 +62,31 @@ def tiles(shape: tuple[int, int], spec: TilingSpec, edge: str = "shift") -> Iter
             if edge != "pad":
                 h, w = min(h, height - row_off), min(w, width - col_off)
             yield Tile(i, j, Window(col_off, row_off, w, h))
+
+
+def even_tiles(shape: tuple[int, int], size: int) -> list[Tile]:
+    """Tiles that share out a raster of ``shape`` (height, width): at most ``size`` pixels a side, as even as can be."""
+    rows, cols = (np.linspace(0, side, -(-side // size) + 1).round().astype(int).tolist() for side in shape)
+    return [
+        Tile(row, col, Window(left, top, right - left, bottom - top))
+        for row, (top, bottom) in enumerate(pairwise(rows))
+        for col, (left, right) in enumerate(pairwise(cols))
+    ]
+
+
+def tile_count(shape: tuple[int, int], spec: TilingSpec, edge: str = "shift") -> int:
+    """How many :func:`tiles` there are."""
+    height, width = shape
+    return len(offsets(height, spec.size, spec.stride, edge)) * len(offsets(width, spec.size, spec.stride, edge))
+
+
+def outlines(windows: Sequence[Window], transform: Affine) -> np.ndarray:
+    """Polygons around windows of a raster, in the coordinates of its ``transform``, from the corner of row and column 0 on."""
+    left, top, width, height = np.array([window.flatten() for window in windows], float).reshape(-1, 4).T
+    cols = np.stack([left, left + width, left + width, left], axis=-1)
+    rows = np.stack([top, top, top + height, top + height], axis=-1)
+    a, b, c, d, e, f = transform[:6]
+    return shapely.polygons(np.stack([a * cols + b * rows + c, d * cols + e * rows + f], axis=-1))
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def test_a_run_with_other_settings_does_not_go_on(tmp_path: Path, monkeypatch: p
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tile, "_write_index", interrupted)
+        patch.setattr(tile.chipindex, "write", interrupted)
         with pytest.raises(KeyboardInterrupt):
             tile.run([str(scene)], tmp_path / "chips", SPEC, resume=True)
     with pytest.raises(UsageError, match="other scenes or settings"):

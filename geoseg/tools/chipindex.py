@@ -1,0 +1,98 @@
+"""Which split a chip goes to, and the index that tells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import shapely
+from pyproj import CRS, Transformer
+
+from geoseg.core.tiling import SPLITS, assign_splits, leaking, outlines
+from geoseg.errors import UnsuitableError
+from geoseg.io.chips import ChipInfo, write_index
+from geoseg.specs import ChipSpec, Stretch
+from geoseg.tools.cutting import Cut, Source
+
+Chips = list[tuple[Cut, str]]
+LONLAT = CRS.from_epsg(4326)
+
+
+def deal(cuts: Sequence[Cut], spec: ChipSpec) -> tuple[Chips, list[Cut]]:
+    """Chips with their splits, and those that share pixels with another split; random splits keep the latter too."""
+    units: dict[str, Callable[[Cut], Hashable]] = {
+        "random": lambda cut: (cut.source.name, cut.tile.id),
+        "scene": lambda cut: cut.source.name,
+        "block": lambda cut: (cut.source.name, cut.tile.row // spec.block_size, cut.tile.col // spec.block_size),
+    }
+    splits = assign_splits([units[spec.split_by](cut) for cut in cuts], spec.split, spec.seed)
+    chips: Chips = []
+    leaks: list[Cut] = []
+    for _, group in groupby(zip(cuts, splits, strict=True), lambda chip: chip[0].source.name):
+        own = list(group)
+        out = leaking([cut.tile.window for cut, _ in own], [split for _, split in own])
+        leaks += [cut for (cut, _), leak in zip(own, out, strict=True) if leak]
+        chips += [chip for chip, leak in zip(own, out, strict=True) if not leak or spec.split_by == "random"]
+    return chips, leaks
+
+
+def doubts(counts: Counter[str], leaks: list[Cut], spec: ChipSpec) -> Iterator[str]:
+    """What a user should know of the splits."""
+    if leaks and spec.split_by == "random":
+        yield "chips of different splits overlap; --split-by block keeps them apart"
+    for split, share in zip(SPLITS, spec.split, strict=True):
+        if share > 0 and not counts[split]:
+            hint = "; a smaller --block-size makes more blocks" if spec.split_by == "block" else ""
+            yield f"the {split} split is empty{hint}"
+
+
+def write(folder: Path, chips: Chips, spec: ChipSpec, stretch: Stretch | None) -> None:
+    """The index, with outlines in the scenes' CRS where they share one, else in WGS 84; of pictures in pixels, y downwards."""
+    sources = list({cut.source.name: cut.source for cut, _ in chips}.values())
+    first = sources[0]
+    crs = first.grid.crs
+    shared = all(source.grid.crs == crs for source in sources)
+    rows = [
+        {
+            "id": cut.id,
+            "scene": cut.source.name,
+            "row": cut.tile.row,
+            "col": cut.tile.col,
+            "image": cut.image,
+            "mask": cut.mask,
+            "split": split,
+            "valid_fraction": cut.valid,
+            "geometry": outline,
+        }
+        for (cut, split), outline in zip(chips, _outlines(chips, None if shared else LONLAT), strict=True)
+    ]
+    gsd = first.grid.gsd and (spec.gsd or first.grid.gsd)
+    info = ChipInfo(len(spec.bands or ()) or first.bands, first.dtype, gsd, _classes(sources), stretch)
+    write_index(folder, rows, info, crs if shared else LONLAT)
+
+
+def _outlines(chips: Chips, crs: CRS | None) -> Iterator[shapely.Polygon]:
+    """Outlines of the chips, in their scenes' CRS or in ``crs``."""
+    for _, group in groupby((cut for cut, _ in chips), lambda cut: cut.source.name):
+        own = list(group)
+        grid = own[0].source.grid
+        found = outlines([cut.tile.window for cut in own], grid.transform)
+        if crs is not None:
+            to_crs = Transformer.from_crs(grid.crs, crs, always_xy=True)
+            found = shapely.transform(found, to_crs.transform, interleaved=False)
+        yield from found
+
+
+def _classes(sources: Sequence[Source]) -> tuple[str, ...]:
+    """Names of the classes that the labels hold."""
+    labels = dict.fromkeys(source.labels for source in sources if source.labels)
+    if not labels:
+        return ChipInfo.classes
+    from geoseg.tools.labels import classes
+
+    names, *others = dict.fromkeys(classes(path) for path in labels)
+    if others:
+        raise UnsuitableError("the masks of the scenes name different classes", "cut them into separate folders")
+    return names

@@ -1,0 +1,154 @@
+"""Chips of scenes and their masks, cut by groups of tiles in this process or in several."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from itertools import tee
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geoseg.core.bands import to_uint8
+from geoseg.core.grid import Grid
+from geoseg.core.tiling import Chip, Tile
+from geoseg.engine.pool import ordered
+from geoseg.io.chipfile import is_plain, write_chip
+from geoseg.io.chips import IGNORE
+from geoseg.io.journal import Journal
+from geoseg.io.raster import open_scene
+from geoseg.specs import ChipSpec, Stretch
+from geoseg.tools.report import Advance
+
+WRITERS = 2  # threads that write chips while the next one is read
+
+
+@dataclass(frozen=True)
+class Source:
+    """A scene to be cut: its path, its name in the index, its labels, the format of its chips."""
+
+    path: str
+    name: str
+    labels: Path | None
+    grid: Grid
+    bands: int
+    dtype: str
+    format: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Tiles of a source that are cut in one go, under the name by which the journal knows them."""
+
+    key: str
+    source: Source
+    tiles: tuple[Tile, ...]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A chip that was written: where from, and the share of its pixels that hold data."""
+
+    source: Source
+    tile: Tile
+    valid: float
+
+    @property
+    def id(self) -> str:
+        return f"{self.source.name}_{self.tile.id}"
+
+    @property
+    def image(self) -> str:
+        """Path relative to the index, as that of ``mask``."""
+        return f"images/{self.id}.{self.source.format}"
+
+    @property
+    def mask(self) -> str | None:
+        return f"masks/{self.id}.{self.source.format}" if self.source.labels else None
+
+
+Found = tuple[list[tuple[int, float]], list[str]]  # places in the group of the chips, with their share of data; warnings
+
+
+@dataclass(frozen=True)
+class Cutter:
+    """Cuts groups into the chips of ``folder``."""
+
+    folder: Path
+    spec: ChipSpec
+    stretch: Stretch | None
+    options: dict[str, str] | None
+
+    def __call__(self, group: Group) -> Found:
+        """Write the chips of all tiles of ``group`` that hold enough data, over what a run that died left there."""
+        found: list[tuple[int, float]] = []
+        warnings: list[str] = []
+        source, spec = group.source, self.spec
+        plain = is_plain(self.options)
+        with ExitStack() as stack:
+            scene = stack.enter_context(open_scene(source.path, gsd=spec.gsd))
+            labels = None
+            if source.labels:
+                from geoseg.tools.labels import open_labels
+
+                labels = stack.enter_context(open_labels(source.labels, scene.grid, warnings))
+            write = stack.enter_context(_writers())
+            for place, tile in enumerate(group.tiles):
+                chip = scene.read(tile.window, spec.bands, interleaved=plain)
+                pixels, held = chip.valid.size, np.count_nonzero(chip.valid)
+                if held == 0 or (pixels - held) / pixels > spec.max_nodata:
+                    continue
+                cut = Cut(source, tile, held / pixels)
+                write(self._write, self.folder / cut.image, chip, scene.nodata)
+                if labels and cut.mask:
+                    label = np.where(chip.valid, labels(tile.window), IGNORE).astype("uint8")
+                    write(write_chip, self.folder / cut.mask, label[None], chip.grid)
+                found.append((place, cut.valid))
+        return found, warnings
+
+    def _write(self, path: Path, chip: Chip, nodata: float | None) -> None:
+        image = chip.image
+        if self.stretch:
+            image, nodata = to_uint8(image, self.stretch), None
+        elif nodata and not chip.valid.all():
+            image = np.where(chip.valid, image, np.asarray(nodata, image.dtype))
+        write_chip(path, image, chip.grid, valid=chip.valid, nodata=nodata, options=self.options)
+
+
+@contextmanager
+def _writers() -> Iterator[Callable[..., None]]:
+    """Calls functions in other threads: few wait at a time, all have returned at the end, and errors are raised here."""
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(WRITERS) as pool:
+
+        def write(function: Callable[..., None], *arguments: Any) -> None:
+            waiting.append(pool.submit(function, *arguments))
+            if len(waiting) > WRITERS:
+                waiting.popleft().result()
+
+        yield write
+        for each in waiting:
+            each.result()
+
+
+def cut_all(
+    groups: Iterable[Group], cutter: Cutter, jobs: int, advance: Advance, journal: Journal | None
+) -> tuple[list[Cut], tuple[str, ...]]:
+    """What was cut of all ``groups``, in their order, and warnings. What the ``journal`` knows of is not cut again."""
+    done = dict(journal.done) if journal else {}
+    cuts: list[Cut] = []
+    warnings: dict[str, None] = {}
+    groups, ahead = tee(groups)
+    with closing(ordered(cutter, (group for group in ahead if group.key not in done), jobs)) as results:
+        for group in groups:
+            found, said = done[group.key] if group.key in done else next(results)
+            if journal and group.key not in done:
+                journal.add(group.key, (found, said))
+            cuts += [Cut(group.source, group.tiles[place], valid) for place, valid in found]
+            warnings |= dict.fromkeys(said)
+            advance(len(group.tiles))
+    return cuts, tuple(warnings)
