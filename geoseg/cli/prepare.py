@@ -31,9 +31,17 @@ LAYOUTS = ("spacenet2", "whu", "kitti-road", "camvid", "folder")
     options.bands,
     setting(PrepareSpec, "rescale", "To 8 bits: auto (all but 8 bits, 2 to 98%), none, minmax or percentile:LO,HI."),
     setting(PrepareSpec, "split", "Shares of train, val and test where none is published.", type=options.FRACTIONS),
+    setting(
+        PrepareSpec,
+        "split_by",
+        "What that split keeps together.  [auto: blocks of georeferenced pictures, else scenes]",
+        type=click.Choice(["auto", "block", "scene", "random"]),
+    ),
+    setting(PrepareSpec, "block_size", "Pictures, or chips of larger ones, a side of a block."),
     setting(PrepareSpec, "seed", "Seed of that split."),
     setting(PrepareSpec, "csv", "Also write train.csv, val.csv and test.csv as solaris reads them.", is_flag=True),
 )
+@options.jobs
 @options.overwrite
 def prepare(layout: str, root: Path, as_json: bool, **arguments: Any) -> None:
     """Convert a published data set into chips and a chip index.

@@ -76,7 +76,11 @@ def parse_rescale(text: str) -> tuple[str, float, float]:
 
 @dataclass(frozen=True)
 class PrepareSpec:
-    """How `prepare` converts a published data set; ``size`` is the greatest chip, in pixels a side."""
+    """How `prepare` converts a published data set; ``size`` is the greatest chip, in pixels a side.
+
+    Where no split is published, ``split_by`` ``auto`` deals out blocks of ground where pictures have a place on it and no
+    ``pattern`` names scenes, else scenes.
+    """
 
     size: int = 2048
     bands: tuple[int, ...] | None = None
@@ -87,11 +91,15 @@ class PrepareSpec:
     imagery: str | None = None
     target: str | None = None
     split: tuple[float, ...] = (0.8, 0.1, 0.1)
+    split_by: str = "auto"
+    block_size: int = 4
     seed: int = 0
     csv: bool = False
 
     def __post_init__(self) -> None:
         check(self.size >= 32, "--size must be at least 32")
         _check_split(self.split)
+        check(self.split_by in ("auto", "block", "scene", "random"), f"unknown split {self.split_by!r}")
+        check(self.block_size >= 1, "--block-size must be at least 1 (pictures a side)")
         if self.rescale != "auto":
             parse_rescale(self.rescale)

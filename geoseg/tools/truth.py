@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from pyproj import CRS
@@ -24,21 +27,46 @@ STRIP_PIXELS = 2**22
 # More colours than this are no legend but a picture
 MOST_COLOURS = 64
 Mask = Callable[[Window, np.ndarray], np.ndarray]
+Result = TypeVar("Result")
+
+
+@dataclass
+class Tally:
+    """What masks held: pixels of each class, labels without one, masks on another grid, what was done to footprints."""
+
+    pixels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
+    unknown: Counter[Path] = field(default_factory=Counter)
+    moved: list[Path] = field(default_factory=list)
+    said: dict[str, None] = field(default_factory=dict)
+
+    def add(self, other: Tally) -> None:
+        self.pixels += other.pixels
+        self.unknown += other.unknown
+        self.moved += other.moved
+        self.said |= other.said
+
+    def warnings(self) -> list[str]:
+        """What had to be done to labels, and which hold more than the legend knows."""
+        told = list(self.said)
+        if self.moved:
+            told.append(f"{self.moved[0]}: {len(self.moved)} masks lie on another grid, read by nearest neighbour")
+        if self.unknown:
+            pixels = f"{self.unknown.total()} pixels in {len(self.unknown)} masks"
+            told.append(f"{next(iter(self.unknown))}: {pixels} hold labels without a class and are ignored")
+        return told
+
+    def counted(self, legend: Legend) -> dict[str, int]:
+        """Pixels of each class and of void."""
+        names = {**dict(enumerate(legend.classes)), VOID: "void"}
+        return {name: int(self.pixels[number]) for number, name in names.items()}
 
 
 class Truth:
-    """Reads the labels of pairs as class ids by one legend, and counts the pixels of each class.
+    """Reads the labels of pairs as class ids by one legend, and keeps a tally of what it met."""
 
-    Without a ``legend`` the masks of ``pairs`` tell it. Footprints of the last pair are kept: all pairs of an area share them.
-    """
-
-    def __init__(self, legend: Legend | None, pairs: Sequence[Pair], progress: Progress) -> None:
-        self.legend = legend or _told(pairs, progress)
-        self._pixels = np.zeros(256, np.int64)
-        self._unknown: Counter[Path] = Counter()
-        self._moved: list[Path] = []
-        self._said: dict[str, None] = {}
-        self._burner: tuple[tuple[tuple[Path, ...], CRS | None], Burner] | None = None
+    def __init__(self, legend: Legend) -> None:
+        self.legend = legend
+        self.tally = Tally()
 
     @contextmanager
     def open(self, pair: Pair, grid: Grid) -> Iterator[Mask]:
@@ -54,52 +82,44 @@ class Truth:
         with open_scene(path, like=grid) as labels:
             palette = _palette(path, labels)
             if labels.source != labels.grid:
-                self._moved.append(path)
+                self.tally.moved.append(path)
 
             def read(window: Window, valid: np.ndarray) -> np.ndarray:
                 chip = labels.read(window)
                 classes, unknown = _named(path, lambda: self.legend.classify(chip.image, palette))
-                self._unknown[path] += unknown
+                self.tally.unknown += Counter({path: unknown})
                 return self._masked(classes, valid & chip.valid)
 
             yield read
 
     def _masked(self, classes: np.ndarray, valid: np.ndarray) -> np.ndarray:
         mask = np.where(valid, classes, np.uint8(VOID))
-        self._pixels += np.bincount(mask.ravel(), minlength=256)
+        self.tally.pixels += np.bincount(mask.ravel(), minlength=256)
         return mask
 
     def _footprints(self, pair: Pair, grid: Grid) -> Burner:
         if grid.crs is None:
             raise UnsuitableError(f"{pair.image}: has no CRS to place the footprints of {pair.labels[0].name} in")
-        key = pair.labels, grid.crs
-        if self._burner is None or self._burner[0] != key:
-            said: list[str] = []
-            found = [footprints_in(path, grid.crs, said).geometry for path in pair.labels]
-            self._said |= dict.fromkeys(said[:3] + [f"and {len(said) - 3} more such remarks on labels"] * (len(said) > 3))
-            self._burner = key, Burner(np.concatenate(found))
-        return self._burner[1]
+        burner, said = _burner(pair.labels, grid.crs)
+        self.tally.said |= dict.fromkeys(said)
+        return burner
 
     @property
     def tags(self) -> dict[str, str]:
         """What a mask says of itself: that it holds classes, and their names."""
         return {"GEOSEG_KIND": "classes", "GEOSEG_CLASSES": ",".join(self.legend.classes)}
 
-    def warnings(self) -> list[str]:
-        """What had to be done to labels, and which hold more than the legend knows."""
-        told = list(self._said)
-        if self._moved:
-            told.append(f"{self._moved[0]}: {len(self._moved)} masks lie on another grid, read by nearest neighbour")
-        unknown = {path: count for path, count in self._unknown.items() if count}
-        if unknown:
-            pixels = f"{sum(unknown.values())} pixels in {len(unknown)} masks"
-            told.append(f"{next(iter(unknown))}: {pixels} hold labels without a class and are ignored")
-        return told
 
-    def counted(self) -> dict[str, int]:
-        """Pixels of each class and of void."""
-        names = {**dict(enumerate(self.legend.classes)), VOID: "void"}
-        return {name: int(self._pixels[number]) for number, name in names.items()}
+# All pictures of an area share its footprints, which may come in thousands of files.
+@lru_cache(maxsize=1)
+def _burner(labels: tuple[Path, ...], crs: CRS) -> tuple[Burner, list[str]]:
+    said: list[str] = []
+    found = [np.asarray(footprints_in(path, crs, said).geometry) for path in labels]
+    told = said[:3] + [f"and {len(said) - 3} more such remarks on labels"] * (len(said) > 3)
+    return Burner(np.concatenate(found)), told
+
+
+forget = _burner.cache_clear
 
 
 def _palette(path: Path, labels: Scene) -> dict[int, Colour] | None:
@@ -112,15 +132,15 @@ def _palette(path: Path, labels: Scene) -> dict[int, Colour] | None:
             return None
 
 
-def _named(path: Path, classify: Callable[[], tuple[np.ndarray, int]]) -> tuple[np.ndarray, int]:
+def _named(path: Path, classify: Callable[[], Result]) -> Result:
     try:
         return classify()
     except UnsuitableError as error:
         raise UnsuitableError(f"{path}: {error.message}", error.hint or "name its labels with --classes") from error
 
 
-def _told(pairs: Sequence[Pair], progress: Progress) -> Legend:
-    """The legend that the masks tell by what they hold."""
+def told(pairs: Sequence[Pair], progress: Progress) -> Legend:
+    """The legend that the masks of ``pairs`` tell by what they hold. Raises UnsuitableError where they do not."""
     paths = dict.fromkeys(pair.labels[0] for pair in pairs if pair.labels[0].suffix.lower() not in VECTORS)
     values: set[int] = set()
     colours: set[Colour] = set()
@@ -141,5 +161,6 @@ def _told(pairs: Sequence[Pair], progress: Progress) -> Legend:
             raise UnsuitableError(f"{path}: is a picture or numbers objects, masks hold classes", "is it the folder of labels?")
         advance(1)
     if colours:  # grey masks among coloured ones: those without any object
-        return Legend.tell((), colours | set(painted.values()) | {(value, value, value) for value in values})
-    return Legend.tell(values | painted.keys(), ())
+        colours |= set(painted.values()) | {(value, value, value) for value in values}
+        values, painted = set(), {}
+    return _named(next(iter(paths)).parent, lambda: Legend.tell(values | painted.keys(), colours))

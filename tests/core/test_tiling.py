@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.windows import Window
 
-from geoseg.core.tiling import SPLITS, Tile, assign_splits, ground_blocks, leaking, offsets, sharing, tiles
+from geoseg.core.tiling import SPLITS, Tile, assign_splits, even_tiles, ground_blocks, leaking, offsets, sharing, tiles
 from geoseg.specs import TilingSpec
 
 sides = st.integers(1, 70)
@@ -112,6 +112,15 @@ def test_few_units_still_fill_all_splits():
         assert sorted(assign_splits(["a", "b", "c"], (0.8, 0.1, 0.1), seed)) == ["test", "train", "val"]
         assert sorted(assign_splits(["a", "b"], (0.9, 0.1, 0), seed)) == ["train", "val"]
     assert assign_splits(["a"], (0.8, 0.1, 0.1)) == ["train"] and assign_splits([], (0.8, 0.1, 0.1)) == []
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(32, 90))
+def test_even_tiles_share_out_every_pixel(height, width, size):
+    plan = even_tiles((height, width), size)
+    assert (cover((height, width), plan) == 1).all()
+    for sides in ({tile.window.height for tile in plan}, {tile.window.width for tile in plan}):
+        assert max(sides) <= size and max(sides) - min(sides) <= 1
+    assert plan[-1].row == -(-height // size) - 1 and plan[-1].col == -(-width // size) - 1
 
 
 @given(

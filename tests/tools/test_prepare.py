@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -8,8 +9,6 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
-from hypothesis import given
-from hypothesis import strategies as st
 from pyproj import CRS
 
 from geoseg.cli.main import run
@@ -164,7 +163,7 @@ def spacenet(root: Path, area: str, west: float, brightness: int, summary: bool 
 def test_spacenet_burns_the_area_and_stretches_it_as_one(tmp_path: Path, summary: bool) -> None:
     grids = spacenet(tmp_path, "AOI_2_Vegas", -115.2, 300, summary)
     out = tmp_path / "chips"
-    report = prepare.run("spacenet2", tmp_path, out, PrepareSpec(split=(0.5, 0.5, 0)))
+    report = prepare.run("spacenet2", tmp_path, out, PrepareSpec(split=(0.5, 0.5, 0), block_size=1))
     index, masks = read_index(out), masks_of(out)
     assert np.argwhere(masks["AOI_2_Vegas_img1"] == 1)[[0, -1]].tolist() == [[10, 60], [19, 64]]
     assert np.argwhere(masks["AOI_2_Vegas_img2"] == 1)[[0, -1]].tolist() == [[10, 0], [19, 4]]
@@ -183,9 +182,9 @@ def test_spacenet_burns_the_area_and_stretches_it_as_one(tmp_path: Path, summary
 def test_each_area_has_its_stretch_and_goes_into_each_split(tmp_path: Path) -> None:
     spacenet(tmp_path, "AOI_2_Vegas", -115.2, 300)
     spacenet(tmp_path, "AOI_5_Khartoum", 32.5, 3000)
-    report = prepare.run("spacenet2", tmp_path, tmp_path / "chips", PrepareSpec(split=(0.5, 0.5, 0)))
+    report = prepare.run("spacenet2", tmp_path, tmp_path / "chips", PrepareSpec(split=(0.5, 0.5, 0), block_size=1))
     index = read_index(tmp_path / "chips")
-    assert (index.info.dtype, index.info.stretch) == ("uint8", None)
+    assert (index.info.dtype, index.info.stretch, index.info.percentiles) == ("uint16", None, (2, 98))
     assert any("each on its own" in warning for warning in report.warnings)
     for name in index.table["image"]:
         image, valid, _ = read_array(tmp_path / "chips" / name)
@@ -225,18 +224,92 @@ def test_a_large_picture_is_cut_into_even_chips_of_one_split(tmp_path: Path) -> 
     assert (whole == image).all()
     assert (burned == burn([footprint], grid)).all() and burned[41, 99] == 1
     assert any("reprojected" in warning for warning in report.warnings)
-    assert any("splits by block" in warning for warning in report.warnings)
+    assert "the val split is empty; a smaller --block-size or --size makes more blocks" in report.warnings
+    again = prepare.run("folder", tmp_path / "in", tmp_path / "blocks", PrepareSpec(size=64, block_size=1))
+    assert again.splits == {"train": 4, "val": 1, "test": 1} and not again.dropped
 
 
-@given(st.integers(1, 300), st.integers(1, 300), st.integers(32, 90))
-def test_even_windows_share_out_every_pixel(height: int, width: int, size: int) -> None:
-    seen = np.zeros((height, width), int)
-    plan = prepare.windows((height, width), size)
-    for window in plan:
-        seen[window.row_off : window.row_off + window.height, window.col_off : window.col_off + window.width] += 1
-    assert (seen == 1).all()
-    for sides in ({w.height for w in plan}, {w.width for w in plan}):
-        assert max(sides) <= size and max(sides) - min(sides) <= 1
+def beside(root: Path, places: list[tuple[int, int]], epsg: int | None = 32633) -> Path:
+    """Pictures of 20 x 30 pixels, each with its upper left pixel at (row, col) of one ground, whose pixels count 1 to 254."""
+    ground = RNG.integers(1, 255, (1, 400, 600), "uint8")
+    for row, col in places:
+        transform = Affine(0.5, 0, 500_000, 0, -0.5, 5_500_000) * Affine.translation(col, row)
+        own = Grid(CRS.from_epsg(epsg) if epsg else None, transform, 20, 30)
+        for folder, image in (("images", ground), ("masks", ground % 2)):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            write_array(root / folder / f"r{row}_c{col}.tif", image[:, row : row + 20, col : col + 30], own)
+    return root
+
+
+def shared_ground(folder: Path) -> float:
+    """Square metres that chips of different splits have in common."""
+    table = read_index(folder).table
+    ground = [shapely.union_all(table.geometry[table["split"] == split]) for split in table["split"].unique()]
+    return sum(shapely.intersection(one, other).area for i, one in enumerate(ground) for other in ground[:i])
+
+
+@pytest.mark.parametrize("epsg", [32633, None])
+def test_pictures_side_by_side_are_dealt_out_by_blocks_of_ground(tmp_path: Path, epsg: int | None) -> None:
+    """As those of a worldfile are, which have a place and no CRS."""
+    root = beside(tmp_path / "in", [(row * 20, col * 30) for row in range(4) for col in range(10)], epsg)
+    report = prepare.run("folder", root, tmp_path / "out", PrepareSpec(block_size=2, split=(0.6, 0.2, 0.2)))
+    table = read_index(tmp_path / "out").table
+    blocks = table.groupby([(table.geometry.centroid.x - 500_000) // 30, (table.geometry.centroid.y - 5_500_000) // 20])[
+        "split"
+    ]
+    assert len(blocks) == 2 * 5 and (blocks.nunique() == 1).all()
+    assert report.chips == 40 and not report.dropped and not report.warnings
+    assert sorted(report.splits.values()) == [8, 8, 24]
+    assert shared_ground(tmp_path / "out") == 0
+
+
+@pytest.mark.parametrize("by", ["block", "scene"])
+def test_overlapping_pictures_of_two_splits_are_dropped(tmp_path: Path, by: str) -> None:
+    root = beside(tmp_path / "in", [(row * 15, col * 25) for row in range(6) for col in range(6)])
+    spec = PrepareSpec(block_size=2, split=(0.5, 0.25, 0.25), split_by=by)
+    report = prepare.run("folder", root, tmp_path / "out", spec)
+    assert report.dropped > 0 and report.chips + report.dropped == 36 and set(report.splits) == {"train", "val", "test"}
+    assert shared_ground(tmp_path / "out") < 1e-6
+    index = read_index(tmp_path / "out")
+    for folder, column in (("images", "image"), ("masks", "mask")):
+        assert sorted(path.name for path in (tmp_path / "out" / folder).iterdir()) == sorted(
+            Path(name).name for name in index.table[column]
+        )
+
+
+def test_random_splits_keep_what_overlaps_and_say_so(tmp_path: Path) -> None:
+    root = beside(tmp_path / "in", [(row * 15, col * 25) for row in range(5) for col in range(5)])
+    report = prepare.run("folder", root, tmp_path / "out", PrepareSpec(split_by="random", split=(0.5, 0.25, 0.25)))
+    assert report.chips == 25 and report.splits == {"train": 13, "val": 6, "test": 6}
+    assert "share ground" in report.warnings[0] and "--split-by block" in report.warnings[0]
+
+
+def test_a_published_split_is_kept_though_it_shares_ground(tmp_path: Path) -> None:
+    for split, col in (("train", 0), ("val", 25), ("test", 90)):
+        beside(tmp_path / "in" / split, [(0, col)])
+    report = prepare.run("folder", tmp_path / "in", tmp_path / "out", PrepareSpec())
+    assert report.splits == {"train": 1, "val": 1, "test": 1}
+    assert report.warnings == ("1 chips share ground with chips of another split, as published",)
+
+
+def test_a_pattern_names_scenes_that_no_split_parts(tmp_path: Path) -> None:
+    root = beside(tmp_path / "in", [(row * 20, col * 30) for row in range(6) for col in range(5)])
+    report = prepare.run("folder", root, tmp_path / "out", PrepareSpec(pattern=r"^r\d+", split=(0.5, 0.25, 0.25)))
+    table = read_index(tmp_path / "out").table
+    assert (table.groupby("scene")["split"].nunique() == 1).all() and table["scene"].nunique() == 6
+    assert sum(report.splits.values()) == 30
+
+
+def test_processes_give_what_one_gives(tmp_path: Path) -> None:
+    spacenet(tmp_path / "in", "AOI_2_Vegas", -115.2, 300)
+    spacenet(tmp_path / "in", "AOI_3_Paris", 2.3, 1200, summary=True)
+    reports = [prepare.run("spacenet2", tmp_path / "in", tmp_path / f"{n}", PrepareSpec(), jobs=n) for n in (1, 2)]
+    one, other = (replace(report, seconds=0, outputs=()) for report in reports)
+    assert one == other
+    files = [sorted(path for path in (tmp_path / n).rglob("*") if path.is_file()) for n in "12"]
+    assert [path.relative_to(tmp_path / "1") for path in files[0]] == [path.relative_to(tmp_path / "2") for path in files[1]]
+    for path, same in zip(*files, strict=True):
+        assert path.read_bytes() == same.read_bytes()
 
 
 def test_named_colours_and_void(tmp_path: Path) -> None:
