@@ -171,7 +171,8 @@ def _placed(name: str, own: Grid, like: Grid) -> Grid:
     if own.shape == like.shape:
         return like
     factor = like.height / own.height
-    if abs(own.width * factor - like.width) > max(1, factor):
+    # sides are rounded: a pixel of the coarser one on the shorter side is several on the longer
+    if abs(own.width * factor - like.width) > max(1, factor) * max(1, own.width / own.height):
         raise UnsuitableError(
             f"{name}: has {own.height} x {own.width} pixels and the scene {like.height} x {like.width}, and one has no CRS"
         )

@@ -507,3 +507,12 @@ def test_smooth_pictures_keep_their_place(tmp_path):
         part = scene.read(Window(50, 10, 12, 7))
     means = image.reshape(3, 45, 2, 70, 2).mean(axis=(2, 4))
     np.testing.assert_allclose(part.image, means[:, 10:17, 50:62], atol=0.51)
+
+
+@pytest.mark.parametrize("shape", [(375, 1242), (1242, 375), (480, 641)])
+def test_a_picture_without_a_crs_may_be_drawn_at_any_size(tmp_path, shape):
+    write(tmp_path / "p.png", noise(1, shape=shape), Grid(None, Affine.identity(), *shape), driver="PNG")
+    for factor in (0.9, 0.3548, 0.05):
+        like = Grid(None, Affine.identity(), *shape).scaled(factor)
+        with open_scene(tmp_path / "p.png", like=like, smooth=True) as scene:
+            assert scene.read().valid.all()
