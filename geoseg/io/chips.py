@@ -8,21 +8,39 @@ CRS are in pixels, x to the right and y downwards.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import geopandas as gpd
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
+import shapely
+from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from geoseg.errors import InputError, SafetyError, UnsuitableError
 from geoseg.specs import Stretch
 
+if TYPE_CHECKING:
+    import geopandas as gpd
+
 INDEX = "index.parquet"
 IGNORE = 255
-COLUMNS = ("id", "scene", "row", "col", "image", "mask", "split", "valid_fraction", "geometry")
-_KEY = b"geoseg"
+_KEY = "geoseg"
+_TYPES = {
+    "id": pa.string(),
+    "scene": pa.string(),
+    "row": pa.int64(),
+    "col": pa.int64(),
+    "image": pa.string(),
+    "mask": pa.string(),
+    "split": pa.string(),
+    "valid_fraction": pa.float64(),
+    "geometry": pa.binary(),
+}
+COLUMNS = tuple(_TYPES)
 
 
 @dataclass(frozen=True)
@@ -65,15 +83,22 @@ class ChipIndex:
         return self.table[self.table["split"] == name]
 
 
-def write_index(folder: Path, rows: list[dict[str, Any]], info: ChipInfo, crs: Any) -> None:
-    """Write ``folder/index.parquet``; ``rows`` have COLUMNS, geometries in ``crs`` (None for pictures)."""
-    table = gpd.GeoDataFrame(rows, columns=list(COLUMNS), geometry="geometry", crs=crs)
-    table["mask"] = table["mask"].astype("string")  # else a column of no masks at all would have no type
-    path = folder / INDEX
-    table.to_parquet(path, index=False, schema_version="1.1.0")
-    written = pq.read_table(path)
-    metadata = {**(written.schema.metadata or {}), _KEY: json.dumps(asdict(info)).encode()}
-    pq.write_table(written.replace_schema_metadata(metadata), path)
+def write_index(folder: Path, rows: Sequence[Mapping[str, Any]], info: ChipInfo, crs: CRS | None) -> None:
+    """Write ``folder/index.parquet``; ``rows`` have COLUMNS, geometries are polygons in ``crs`` (None for pictures)."""
+    polygons = np.array([row["geometry"] for row in rows], object)
+    column = {
+        "encoding": "WKB",
+        "geometry_types": ["Polygon"],
+        "crs": crs and crs.to_json_dict(),
+        "bbox": shapely.total_bounds(polygons).tolist(),
+    }
+    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
+    metadata = {"geo": json.dumps(geo), _KEY: json.dumps(asdict(info))}
+    table = pa.table(
+        {name: [row[name] for row in rows] for name in COLUMNS[:-1]} | {"geometry": shapely.to_wkb(polygons)},
+        pa.schema(_TYPES, metadata),
+    )
+    pq.write_table(table, folder / INDEX)
 
 
 def read_index(folder: Path | str) -> ChipIndex:
@@ -81,15 +106,17 @@ def read_index(folder: Path | str) -> ChipIndex:
 
     Raises InputError (missing, unreadable), UnsuitableError (no chip index) and SafetyError (chips outside the folder).
     """
+    import geopandas as gpd  # with pandas half of what `geoseg tile` would take to start
+
     folder = Path(folder)
     path = folder / INDEX if folder.is_dir() else folder
     if not path.is_file():
         raise InputError(f"{folder}: has no {INDEX}", "cut chips with `geoseg tile` or `geoseg prepare`")
     try:
         metadata = pq.read_schema(path).metadata or {}
-        if _KEY not in metadata:
+        if _KEY.encode() not in metadata:
             raise UnsuitableError(f"{path}: is not a chip index", "cut chips with `geoseg tile` or `geoseg prepare`")
-        info = ChipInfo.from_dict(json.loads(metadata[_KEY]))
+        info = ChipInfo.from_dict(json.loads(metadata[_KEY.encode()]))
         table = gpd.read_parquet(path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, CRSError) as error:
         raise InputError(f"{path}: cannot be read as a chip index: it is damaged") from error
