@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from geoseg.specs import ModelSpec
 
 GROUND = (90, 140, 80)
 ROOF = (200, 60, 50)
+RED = ((-20, 20, 0), (20, -20, 0))
 
 
 def buildings(height: int, width: int, period: int = 37) -> np.ndarray:
@@ -42,13 +44,16 @@ def write_scene(path: Path, mask: np.ndarray, on: Grid | None = None, **keywords
     return path
 
 
-def red_model(path: Path, spec: ModelSpec | None = None) -> Path:
-    """An ONNX model of one 1x1 convolution: the building's probability rises from green to red, pixel by pixel."""
+def red_model(path: Path, spec: ModelSpec | None = None, weights: Sequence[Sequence[float]] = RED) -> Path:
+    """An ONNX model of one 1x1 convolution: the building's probability rises from green to red, pixel by pixel.
+
+    ``weights`` are those of red, green and blue, a row a class.
+    """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     spec = spec or ModelSpec("red", margin=0)
-    weight = np.array([[-20, 20, 0], [20, -20, 0]], "float32")[..., None, None]
+    weight = np.array(weights, "float32")[..., None, None]
     nodes = [
         helper.make_node("Conv", ["image", "weight"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
@@ -59,7 +64,7 @@ def red_model(path: Path, spec: ModelSpec | None = None) -> Path:
             nodes,
             "red",
             [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
-            [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 2, 512, 512])],
+            [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", len(weights), 512, 512])],
             [numpy_helper.from_array(weight, "weight")],
         ),
         opset_imports=[helper.make_opsetid("", 17)],

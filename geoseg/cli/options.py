@@ -14,11 +14,12 @@ from typing import Any
 import click
 
 from geoseg.cli.bar import Bar
-from geoseg.cli.command import FROM_MODEL, session, typed
+from geoseg.cli.command import FROM_MODEL, session
 from geoseg.core.text import shown
 from geoseg.errors import GeosegError
 from geoseg.io.scenes import expand
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
+from geoseg.specs.toml import typed
 from geoseg.tools.report import Progress, Report, no_progress
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -182,8 +183,16 @@ polygons = (
     setting(PolygonSpec, "min_area", "Leave out smaller footprints.", type=QUANTITY, **MODELS),
     setting(PolygonSpec, "min_hole", "Fill smaller holes."),
     setting(PolygonSpec, "simplify", "Move no edge by more than this."),
+    setting(
+        PolygonSpec, "outline", "Along pixels, or where the probability crosses.", type=click.Choice(["pixel", "subpixel"])
+    ),
     setting(PolygonSpec, "regularize", "Give buildings right angles.", type=click.Choice(["none", "orthogonal"])),
-    setting(PolygonSpec, "separate", "Part buildings that touch.", type=click.Choice(["none", "watershed"])),
+    setting(
+        PolygonSpec,
+        "separate",
+        "Part buildings that touch; auto does where a model tells their boundaries.",
+        type=click.Choice(["auto", "none", "watershed"]),
+    ),
     setting(PolygonSpec, "connectivity", "Neighbours of a pixel.", type=Text("4|8", int)),
 )
 

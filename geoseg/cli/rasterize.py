@@ -27,7 +27,7 @@ from geoseg.specs import MaskSpec
         show_default=True,
         callback=options.commas,
         metavar="KIND[:WIDTH]",
-        help="Mask to burn, a band each: footprint, boundary, contact, distance, instance. Repeatable, or a list.",
+        help="Mask to burn, a band each: footprint, edges, boundary, contact, distance, instance. Repeatable, or a list.",
     ),
     setting(
         MaskSpec,

@@ -11,29 +11,37 @@ from affine import Affine
 
 from geoseg.core.measure import coordinates, rings_of
 
+# Corners lie on a grid of pixels over this, so that no last bit depends on the batch they come in
+STEPS = 1024.0
 
-def fill_holes(geometry: np.ndarray, smallest: np.ndarray, islands: np.ndarray) -> np.ndarray:
-    """Fill the holes below ``smallest`` (n,), an area in the geometry's own units, that hold none of ``islands``.
+
+def small_holes(geometry: np.ndarray, smallest: np.ndarray, islands: np.ndarray) -> np.ndarray:
+    """Which of all rings, bool in their order, are holes below ``smallest`` (n,) square units that hold none of ``islands``.
 
     ``islands`` are points (m, 2) inside of footprints that stay: filling a hole around one would lay the two over each other.
     """
     parts, owner = shapely.get_parts(geometry, return_index=True)
     rings, part = shapely.get_rings(parts, return_index=True)
-    hole = np.diff(part, prepend=-1) == 0
-    holes = shapely.polygons(rings[hole])
-    small = shapely.area(holes) < smallest[owner[part[hole]]]
+    fill = np.diff(part, prepend=-1) == 0
+    holes = shapely.polygons(rings[fill])
+    small = shapely.area(holes) < smallest[owner[part[fill]]]
     if len(islands) and small.any():
         small[shapely.STRtree(holes).query(shapely.points(islands), predicate="within")[1]] = False
-    fill = np.zeros(len(rings), bool)
-    fill[hole] = small
-    if not fill.any():
+    fill[fill] = small
+    return fill
+
+
+def filled(geometry: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    """``geometry`` without the ``holes``, bool, one of each of all rings."""
+    if not holes.any():
         return geometry
-    changed = np.unique(owner[part[fill]])
-    kept = np.isin(owner[part], changed) & ~fill
+    parts, owner = shapely.get_parts(geometry, return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    changed = np.unique(owner[part[holes]])
+    kept = np.isin(owner[part], changed) & ~holes
     outer, index = np.unique(part[kept], return_inverse=True)
-    rebuilt = shapely.polygons(rings[kept], indices=index)
     out = geometry.copy()
-    out[changed] = gather(rebuilt, owner[outer])
+    out[changed] = gather(shapely.polygons(rings[kept], indices=index), owner[outer])
     return out
 
 
@@ -47,7 +55,7 @@ def simplify(geometry: np.ndarray, tolerance: float, pixel_size: tuple[float, fl
         return geometry
     scale = np.array(pixel_size)
     thin = shapely.simplify(shapely.transform(geometry, lambda xy: xy * scale), tolerance)
-    thin = shapely.transform(thin, lambda xy: np.rint(xy / scale))
+    thin = shapely.transform(thin, lambda xy: np.rint(xy / scale * STEPS) / STEPS)
     sound = shapely.is_valid(thin) & (shapely.area(thin) > 0)
     sound &= shapely.get_num_geometries(thin) == shapely.get_num_geometries(geometry)
     return np.where(sound, thin, geometry)

@@ -9,11 +9,26 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
 Rows = tuple[np.ndarray, np.ndarray]
-Strip = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+
+
+class Strip(NamedTuple):
+    """Rows of a mask with what belongs to them, arrays (row, col) of one shape: what each stage hands to the next.
+
+    ``mask`` and ``valid`` are bool. ``scores`` is the surface the mask was cut from, None where there is none; ``ridge`` how
+    much likelier a boundary is than the inside of a building, of any dtype; ``beside`` bool, the mask's pixels next to missing
+    data, None where nothing is missing.
+    """
+
+    mask: np.ndarray
+    valid: np.ndarray
+    scores: np.ndarray | None = None
+    ridge: np.ndarray | None = None
+    beside: np.ndarray | None = None
 
 
 def halo(open_radius: float, close_radius: float) -> int:
@@ -59,36 +74,34 @@ def beside_missing(mask: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return mask & dilate(~valid, 1)
 
 
-def cleaned(
-    strips: Iterable[Strip], open_radius: float, close_radius: float
-) -> Iterator[tuple[np.ndarray, np.ndarray | None, np.ndarray | None]]:
-    """Strips of the clean mask: ``(mask, scores, beside missing data or None where nothing is)``, as if cleaned whole.
+def cleaned(strips: Iterable[Strip], open_radius: float, close_radius: float) -> Iterator[Strip]:
+    """Strips with the clean mask and what lies ``beside`` missing data, as if cleaned whole.
 
-    A strip in is ``(mask, valid, scores or None)`` of any height; it comes out as it is cut, once the rows below it that
-    count are known.
+    They are of any height, and come out as they are cut, once the rows below that count are known.
     """
     reach = max(halo(open_radius, close_radius), 1)
-    for above, (mask, valid, scores), below in _with_neighbours(strips, reach):
-        parts = [*above, (mask, valid), *below]
-        complete = all(part.all() for _, part in parts)
+    for above, strip, below in _with_neighbours(strips, reach):
+        parts = [*above, strip[:2], *below]
+        complete = all(valid.all() for _, valid in parts)
         if complete and reach == 1:
-            yield mask, scores, None
+            yield strip
             continue
         mask_around, valid_around = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         top = sum(len(part) for part, _ in above)
-        own = slice(top, top + len(mask))
+        own = slice(top, top + len(strip.mask))
         mask_around = clean(mask_around, valid_around, open_radius, close_radius)
-        yield mask_around[own], scores, None if complete else beside_missing(mask_around, valid_around)[own]
+        beside = None if complete else beside_missing(mask_around, valid_around)[own]
+        yield strip._replace(mask=mask_around[own], beside=beside)
 
 
 def _with_neighbours(strips: Iterable[Strip], count: int) -> Iterator[tuple[list[Rows], Strip, list[Rows]]]:
     """Each strip with mask and validity of the ``count`` rows above and below it, fewer at the scene's border."""
     above: list[Rows] = []
     queue: deque[Strip] = deque()
-    for strip in chain((s for s in strips if len(s[0])), [None]):
+    for strip in chain((s for s in strips if len(s.mask)), [None]):
         if strip is not None:
             queue.append(strip)
-        while queue and (strip is None or sum(len(s[0]) for s in queue) - len(queue[0][0]) >= count):
+        while queue and (strip is None or sum(len(s.mask) for s in queue) - len(queue[0].mask) >= count):
             below = _limit((s[:2] for s in list(queue)[1:]), count)
             yield above, queue[0], below
             upwards = [queue.popleft()[:2], *reversed(above)]

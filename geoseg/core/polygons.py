@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import connected_components, depth_first_order
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from geoseg.core.footprints import gather
+from geoseg.core.rings import Corners, assembled
 
 # Sums are kept in integers of this unit, so that no order of adding up changes a bit of them.
 _UNIT = 2.0**-30
@@ -45,35 +45,12 @@ class Traced:
 
 
 @dataclass(frozen=True)
-class _Corners:
-    """Corners of outlines in row-major order, twice where the outline passes twice (four pixels like a checkerboard).
-
-    ``following`` is the index of the next corner along the ring, -1 where it lies below the seam. ``left`` is, for a corner
-    that may start a hole, the index of a corner on the ring across the run of pixels to its left, else -1. ``twin`` marks the
-    doubled ones, ``group`` is the footprint's number.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    following: np.ndarray
-    left: np.ndarray
-    twin: np.ndarray
-    group: np.ndarray
-
-    def take(self, chosen: np.ndarray, group: np.ndarray) -> tuple[_Corners, np.ndarray]:
-        """The ``chosen`` ones with their new ``group``, and where each index went (with -1 to -1)."""
-        moved = np.append(np.cumsum(chosen) - 1, -1)
-        picked = (self.x[chosen], self.y[chosen], moved[self.following[chosen]], moved[self.left[chosen]], self.twin[chosen])
-        return _Corners(*picked, group[chosen]), moved
-
-
-@dataclass(frozen=True)
 class _State:
     """What a strip hands to the next: the last pixel row, unfinished footprints, vertical edges that cross the seam."""
 
     row: int
     last: np.ndarray
-    corners: _Corners
+    corners: Corners
     sums: np.ndarray
     open_x: np.ndarray
     open_corner: np.ndarray
@@ -118,7 +95,7 @@ def trace(strips: Iterable[tuple[np.ndarray, Values]], connectivity: int = 4) ->
 
 def _start(width: int, channels: int) -> _State:
     none = np.empty(0, np.int64)
-    corners = _Corners(none, none, none, none, none.astype(bool), none)
+    corners = Corners(none, none, none, none, none.astype(bool), none)
     return _State(0, np.zeros(width, bool), corners, np.zeros((0, channels), np.int64), none, none)
 
 
@@ -153,11 +130,12 @@ def _advance(state: _State, mask: np.ndarray, channels: list[np.ndarray | None],
     kept, moved = corners.take(stays, (np.cumsum(unfinished) - 1)[label_of])
     finished, _ = corners.take(~stays, label_of)
     rest = _State(state.row + height, mask[-1], kept, sums[unfinished], edges.x[~closed], moved[edges.top[~closed]])
-    open_row = int(kept.y.min(initial=rest.row))
-    return rest, _assemble(finished, sums, open_row)
+    geometry, footprint = assembled(finished, len(sums))
+    pixels = np.rint(shapely.area(geometry)).astype(np.int64)
+    return rest, Traced(geometry, pixels, sums[footprint] * _UNIT, int(kept.y.min(initial=rest.row)))
 
 
-def _link(state: _State, pixels: np.ndarray) -> tuple[_Corners, _Edges]:
+def _link(state: _State, pixels: np.ndarray) -> tuple[Corners, _Edges]:
     """Unfinished corners and the strip's own, joined along rows and columns. ``pixels``: (h + 1, W + 2), one row above."""
     crossing = pixels[:, 1:] ^ pixels[:, :-1]
     crossed = crossing[1:] & crossing[:-1] & (pixels[1:, 1:] ^ pixels[:-1, 1:])
@@ -184,7 +162,7 @@ def _link(state: _State, pixels: np.ndarray) -> tuple[_Corners, _Edges]:
     following[edges.top[down]] = edges.bottom[down]
     following[edges.bottom[up]] = edges.top[up]
     c = state.corners
-    corners = _Corners(
+    corners = Corners(
         np.concatenate([c.x, x]),
         np.concatenate([c.y, y + state.row]),
         following,
@@ -208,7 +186,7 @@ def _columns(state: _State, pixels: np.ndarray, x: np.ndarray, slots: np.ndarray
     return _Edges(column, corner[order[::2]], corner[order[1::2]], pixels[row, column] == 1)
 
 
-def _runs(corners: _Corners, edges: _Edges, row: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+def _runs(corners: Corners, edges: _Edges, row: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Runs of pixels row by row: where each starts (in an array of width + 1) and the corner atop the edge on its left."""
     rising = np.flatnonzero(~edges.falling)
     first = np.maximum(corners.y[edges.top[rising]] - row, 0)
@@ -221,7 +199,7 @@ def _runs(corners: _Corners, edges: _Edges, row: int, height: int, width: int) -
     return start[order], edges.top[rising][edge[order]]
 
 
-def _hole_starts(corners: _Corners, old: int, row: int, pixels: np.ndarray) -> np.ndarray:
+def _hole_starts(corners: Corners, old: int, row: int, pixels: np.ndarray) -> np.ndarray:
     """Corners with pixels to the northeast and southwest but not the southeast; every hole's first corner is one.
 
     Of twins only the one that belongs to the southwest.
@@ -250,71 +228,3 @@ def _add_runs(sums: np.ndarray, label: np.ndarray, mask: np.ndarray, channels: l
         if values is not None:
             steps = np.rint(values[mask] * np.float64(1 / _UNIT)).astype(np.int64)
             np.add.at(sums[:, channel], label, np.add.reduceat(steps, offset))
-
-
-def _assemble(corners: _Corners, sums: np.ndarray, open_row: int) -> Traced:
-    """Closed rings into polygons, in canonical order."""
-    count = len(corners.x)
-    if not count:
-        return Traced(np.empty(0, object), np.empty(0, np.int64), np.empty((0, sums.shape[1])), open_row)
-    following, left, ring = _simple_rings(corners)
-    position = np.arange(count)
-    first = np.empty(ring.max() + 1, np.int64)
-    last = np.empty_like(first)
-    first[ring[::-1]] = position[::-1]
-    last[ring] = position
-    exterior = left[first] < 0
-    parent = np.where(exterior, np.arange(len(first)), ring[left[first]])
-    while (parent != parent[parent]).any():
-        parent = parent[parent]
-
-    group = corners.group[first]
-    final = np.zeros(len(sums), np.int64)
-    np.maximum.at(final, group, corners.y[last])
-    begin = np.full(len(sums), count)
-    np.minimum.at(begin, group, first)
-    order = np.lexsort([first, first[parent], begin[group], final[group]])
-
-    # one path through all rings in order, cut before the first corner of each
-    follower = np.empty_like(first)
-    follower[order] = np.append(first[order[1:]], first[order[-1]])
-    ends = following == first[ring]
-    path = np.where(ends, follower[ring], following)
-    walk = depth_first_order(_graph(path), first[order[0]], return_predecessors=False)
-    size = np.bincount(ring)[order]
-    stop = np.cumsum(size)
-    walk = np.insert(walk, stop, walk[stop - size])
-    rings = np.concatenate([[0], stop + np.arange(1, len(stop) + 1)])
-    shells = np.append(np.flatnonzero(exterior[order]), len(order))
-    points = np.column_stack([corners.x[walk], corners.y[walk]]).astype(np.float64)
-    parts = shapely.from_ragged_array(shapely.GeometryType.POLYGON, points, (rings, shells))
-    owner = group[order][shells[:-1]]
-    geometry = gather(parts, owner)
-    footprint = owner[np.flatnonzero(np.diff(owner, prepend=-1))]
-    pixels = np.rint(shapely.area(geometry)).astype(np.int64)
-    return Traced(geometry, pixels, sums[footprint] * _UNIT, open_row)
-
-
-def _simple_rings(corners: _Corners) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Next corner, corner across the left, and ring of each; rings that pass a corner twice are split into several there.
-
-    The pixels lie on one side of a ring, and it meets itself on the other, so its meetings are nested and each split
-    leaves two rings, whatever the order.
-    """
-    following, left = corners.following, corners.left
-    ring = connected_components(_graph(following), directed=True, connection="weak")[1]
-    one = np.flatnonzero(corners.twin[:-1] & corners.twin[1:])
-    other = one + 1
-    meets = (corners.x[one] == corners.x[other]) & (corners.y[one] == corners.y[other]) & (ring[one] == ring[other])
-    if meets.any():
-        one, other = one[meets], other[meets]
-        following, left = following.copy(), left.copy()
-        following[one], following[other] = following[other], following[one]
-        left[other] = left[one]
-        ring = connected_components(_graph(following), directed=True, connection="weak")[1]
-    return following, left, ring
-
-
-def _graph(following: np.ndarray) -> csr_array:
-    count = len(following)
-    return csr_array((np.ones(count), following, np.arange(count + 1)), shape=(count, count))

@@ -27,7 +27,7 @@ import shapely
 from affine import Affine
 
 from geoseg.core.common import common_area
-from geoseg.core.footprints import gather
+from geoseg.core.footprints import STEPS, gather
 from geoseg.core.measure import centres
 from geoseg.core.walls import SLANTED, Walls, joined, straighten
 
@@ -42,8 +42,6 @@ _ALONG, _SLANT = 15.0, 20.0
 _SLANT_SHARE = 0.25
 _ALIGNED = 0.6
 _ROUND, _ROUND_FILL = 0.88, 0.87
-# Corners lie on a grid of pixels over this, so that no last bit depends on the batch
-STEPS = 1024.0
 # Pixels by which an outline may reach beyond the raw one's bounds
 REACH = 32.0
 

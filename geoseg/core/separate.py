@@ -1,10 +1,13 @@
-"""Part buildings that touch: a watershed on the distance to the ground, strip by strip as if done whole.
+"""Part buildings that touch: a watershed on the distance to the ground or on a boundary, strip by strip as if done whole.
 
 Masks are bool (row, col). A building is widest in its middle and a neck is narrow, so two maxima of the distance belong to
 two buildings where the saddle between them lies low: h-maxima (Soille, Morphological Image Analysis, 2003, 6.3.5) of the
 distance's logarithm, so that what counts is the neck's width compared with that of the narrower building, whatever its
 size. At the corner of an L the ratio is 0.85, at the middle of a T 0.8; below 0.75 neither loses a wing. Each
 maximum floods its surroundings (Beucher and Lantuéjoul, 1979), and a line of single pixels stays free between two floods.
+
+Where a network tells the boundaries of buildings too, what it takes for the inside of one is flooded instead, up to the ridge
+of the boundary: the energy of a deep watershed (Bai and Urtasun, CVPR 2017), learnt as a class.
 """
 
 from __future__ import annotations
@@ -16,55 +19,63 @@ from itertools import chain
 import numpy as np
 from scipy import ndimage
 
-Cleaned = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
+from geoseg.core.masks import Strip
 
 # A neck is cut where it is narrower than this share of the narrower of the two buildings
 NECK = 0.75
 # Half the width that a building has at least: metres, and pixels, below which widths are too coarse to compare
 _RADIUS, _RADIUS_PIXELS = 1.5, 4.0
+# Share of the area of the narrowest building that its inside, the boundary left out, has at least
+_INSIDE = 0.25
 # Whatever reaches over more rows is no group of houses; it stays as it is, so that memory has a bound
 TALLEST = 2048
 
 
-def separated(strips: Iterable[Cleaned], pixel_size: tuple[float, float], connectivity: int = 4) -> Iterator[Cleaned]:
+def separated(strips: Iterable[Strip], pixel_size: tuple[float, float], connectivity: int = 4) -> Iterator[Strip]:
     """Strips of the mask with touching buildings parted, the same for any cutting.
 
-    A strip is ``(mask, scores or None, beside or None)`` of any height and comes out as it is cut, once the components in it
-    are complete. ``pixel_size`` is metres along x and y. Components of more than :data:`TALLEST` rows stay as they are.
+    Buildings are parted along the ``ridge`` of the strips where these have one, else at their necks. Strips are of any height
+    and come out as they are cut, once the components in them are complete. ``pixel_size`` is metres along x and y. Components
+    of more than :data:`TALLEST` rows stay as they are.
     """
-    held: deque[Cleaned] = deque()
+    held: deque[Strip] = deque()
     rows: _Rows | None = None
-    for strip in chain((s for s in strips if len(s[0])), [None]):
+    for strip in chain((s for s in strips if len(s.mask)), [None]):
         if strip is not None:
-            rows = rows or _Rows(strip[0].shape[1], pixel_size, connectivity)
-            rows.add(strip[0])
+            rows = rows or _Rows(strip, pixel_size, connectivity)
+            rows.add(strip)
             held.append(strip)
         if rows is None:
             return
         ready = rows.settle(last=strip is None)
-        while held and len(held[0][0]) <= ready:
-            mask, scores, beside = held.popleft()
-            ready -= len(mask)
-            yield rows.release(len(mask)), scores, beside
+        while held and len(held[0].mask) <= ready:
+            done = held.popleft()
+            ready -= len(done.mask)
+            yield done._replace(mask=rows.release(len(done.mask)), ridge=None)
 
 
 class _Rows:
     """Rows of the mask that are held, as they came (``raw``) and parted (``out``), below one that has gone already.
 
-    ``tall`` marks pixels of that one whose component is known to be too tall; ``seen`` rows of ``raw`` were there when it was
-    last looked at, its components ``labels`` (row, col) from 1 on, ``too_tall`` one a label.
+    ``ridge`` has that of each row, None if there is none. ``tall`` marks pixels of the row that has gone whose component is
+    known to be too tall; ``seen`` rows of ``raw`` were there when it was last looked at, its components ``labels`` (row, col)
+    from 1 on, ``too_tall`` one a label.
     """
 
-    def __init__(self, width: int, pixel_size: tuple[float, float], connectivity: int) -> None:
+    def __init__(self, first: Strip, pixel_size: tuple[float, float], connectivity: int) -> None:
         self.pixel_size, self.steps = pixel_size, 1 if connectivity == 4 else 2
+        width = first.mask.shape[1]
         self.raw = self.out = np.zeros((0, width), bool)
+        self.ridge = None if first.ridge is None else first.ridge[:0]
         self.tall = np.zeros(width, bool)
         self.above = 0  # 1 once a row has gone
         self.seen = 0
         self.labels, self.too_tall = np.zeros((0, width), np.int32), np.zeros(0, bool)
 
-    def add(self, mask: np.ndarray) -> None:
-        self.raw, self.out = np.concatenate([self.raw, mask]), np.concatenate([self.out, mask])
+    def add(self, strip: Strip) -> None:
+        self.raw, self.out = (np.concatenate([held, strip.mask]) for held in (self.raw, self.out))
+        if self.ridge is not None and strip.ridge is not None:
+            self.ridge = np.concatenate([self.ridge, strip.ridge])
 
     def settle(self, last: bool) -> int:
         """Part what is complete by now; the number of rows that may go."""
@@ -85,7 +96,11 @@ class _Rows:
         """Take the line between the buildings of one component out of ``out``."""
         around = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
         component = labels[around] == label
-        self.out[around] &= ~dividing(component, self.pixel_size, self.steps)
+        if self.ridge is None:
+            line = dividing(component, self.pixel_size, self.steps)
+        else:
+            line = along_ridge(component, self.ridge[around], self.pixel_size, self.steps)
+        self.out[around] &= ~line
 
     def release(self, count: int) -> np.ndarray:
         """The next ``count`` rows, parted."""
@@ -94,6 +109,7 @@ class _Rows:
         label = self.labels[end - 1]
         self.tall = (label > 0) & np.append(False, self.too_tall)[label]
         self.raw, self.out, self.labels = self.raw[end - 1 :], self.out[end - 1 :], self.labels[end - 1 :]
+        self.ridge = None if self.ridge is None else self.ridge[end - 1 :]
         self.seen -= end - 1
         self.above = 1
         return done
@@ -112,7 +128,7 @@ def dividing(component: np.ndarray, pixel_size: tuple[float, float], steps: int 
         return line
     across, along = pixel_size
     distance = ndimage.distance_transform_edt(component, (along, across))
-    least = max(_RADIUS, _RADIUS_PIXELS * max(pixel_size))
+    least = _least(pixel_size)
     if component.sum() * across * along < 2 * np.pi * least**2 or distance.max() < least:
         return line
     if _one_core(distance, least):
@@ -126,6 +142,26 @@ def dividing(component: np.ndarray, pixel_size: tuple[float, float], steps: int 
     markers = np.append(0, np.cumsum(wide) * wide)[peaks]
     floods = watershed(-distance, markers, connectivity=steps, mask=component, watershed_line=True)
     return component & (floods == 0)
+
+
+def along_ridge(component: np.ndarray, ridge: np.ndarray, pixel_size: tuple[float, float], steps: int = 1) -> np.ndarray:
+    """Like :func:`dividing`, along the crest of ``ridge`` (row, col) between parts of the ``component`` where it is below 0."""
+    from skimage.segmentation import watershed
+
+    inside, _ = ndimage.label(component & (ridge < 0), ndimage.generate_binary_structure(2, steps))
+    across, along = pixel_size
+    area = np.bincount(inside.ravel())[1:] * across * along
+    wide = area >= _INSIDE * np.pi * _least(pixel_size) ** 2
+    if wide.sum() < 2:
+        return np.zeros_like(component)
+    markers = np.append(0, np.cumsum(wide) * wide)[inside]
+    floods = watershed(ridge, markers, connectivity=steps, mask=component, watershed_line=True)
+    return component & (floods == 0)
+
+
+def _least(pixel_size: tuple[float, float]) -> float:
+    """Half the width in metres that a building has at least."""
+    return max(_RADIUS, _RADIUS_PIXELS * max(pixel_size))
 
 
 def _one_core(distance: np.ndarray, least: float) -> bool:

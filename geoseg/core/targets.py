@@ -1,4 +1,4 @@
-"""Masks a network can learn from besides the footprints: boundary, contact, distance, instance.
+"""Masks a network can learn from besides the footprints: edges, boundary, contact, distance, instance.
 
 All are made of one label array, the number of each pixel's building, so that buildings which touch keep the wall between
 them. Lengths are metres on the ground (pixels without a CRS), by the pixel size in the middle of the grid.
@@ -21,7 +21,14 @@ from geoseg.core.burn import Burner, Footprints, snapped
 from geoseg.core.grid import Grid
 from geoseg.core.measure import pixel_size
 
-DTYPES = {"footprint": "uint8", "boundary": "uint8", "contact": "uint8", "distance": "float32", "instance": "uint32"}
+DTYPES = {
+    "footprint": "uint8",
+    "edges": "uint8",
+    "boundary": "uint8",
+    "contact": "uint8",
+    "distance": "float32",
+    "instance": "uint32",
+}
 # Pixels looked at together, so that they and what is made of them stay in the processor's cache.
 _BLOCK = 64, 512
 _FAR = np.float32(1e30)
@@ -31,11 +38,12 @@ _FAR = np.float32(1e30)
 class Target:
     """One kind of mask: ``kind`` a key of ``DTYPES``, ``width`` in metres, ``side`` of the outline for a boundary.
 
-    footprint: the value of the last building over the pixel. boundary: the value where a building's outline is at most
-    ``width`` away, of its own pixels (``inner``), of those of no building (``outer``) or of ``both``. contact: the value of
-    pixels of no building that lie within half the ``width`` of two or more, the middle of gaps narrower than it. distance: to
-    the outline, positive in buildings, negative elsewhere, clipped to ``width`` on either side. instance: the number of the
-    building, from 1 in the order of the layer.
+    footprint: the value of the last building over the pixel. edges: classes, 1 in buildings and 2 where their outline is at
+    most ``width`` away. boundary: the value where a building's outline is at most ``width`` away, of its own pixels
+    (``inner``), of those of no building (``outer``) or of ``both``. contact: the value of pixels of no building that lie within
+    half the ``width`` of two or more, the middle of gaps narrower than it. distance: to the outline, positive in buildings,
+    negative elsewhere, clipped to ``width`` on either side. instance: the number of the building, from 1 in the order of the
+    layer.
 
     Distances run from the centre of a pixel to the nearest square of a pixel of another building or of none.
     """
@@ -72,7 +80,7 @@ class Targets:
         burnt, dtype = (each, "uint8") if self._plain else (np.arange(1, len(geometry) + 1), "uint32")
         self._burner = Burner(geometry, grid, values=burnt, dtype=dtype, all_touched=all_touched)
         self._values = np.concatenate([[0], each]).astype("uint8")
-        self._reach = max((t.width for t in targets if t.kind in ("boundary", "distance")), default=0.0)
+        self._reach = max((t.width for t in targets if t.kind in ("edges", "boundary", "distance")), default=0.0)
         self._halo = tuple(math.ceil(self._reach / metres + 0.5) if self._reach else 0 for metres in self._size)
 
     def burn(self, window: Window) -> np.ndarray:
@@ -98,6 +106,8 @@ class Targets:
         assert away is not None
         if target.kind == "distance":
             return np.where(labels > 0, 1, -1).astype(np.float32) * np.minimum(away, np.float32(target.width))
+        if target.kind == "edges":
+            return np.where(labels > 0, 1 + (away <= np.float32(target.width)), 0)
         side = {"inner": labels > 0, "outer": labels == 0, "both": True}[target.side]
         return (side & (away <= np.float32(target.width))) * np.uint8(self.value)
 

@@ -38,19 +38,22 @@ class PolygonSpec:
     min_hole: Quantity = Quantity(5.0)
     simplify: Quantity = Quantity(0.0)
     connectivity: int = 4
+    outline: str = "pixel"
     regularize: str = "none"
-    separate: str = "none"
+    separate: str = "auto"
 
     def __post_init__(self) -> None:
         check(self.threshold is None or 0 < self.threshold < 1, "--threshold must lie between 0 and 1")
         check(self.connectivity in (4, 8), "--connectivity is 4 or 8")
         check(self.regularize in ("none", "orthogonal"), f"--regularize is none or orthogonal, not {self.regularize!r}")
-        check(self.separate in ("none", "watershed"), f"--separate is none or watershed, not {self.separate!r}")
+        check(self.outline in ("pixel", "subpixel"), f"--outline is pixel or subpixel, not {self.outline!r}")
+        check(self.separate in ("auto", "none", "watershed"), f"--separate is auto, none or watershed, not {self.separate!r}")
 
 
 # What `rasterize` burns, and how wide where nothing is said
 MASK_WIDTHS = {
     "footprint": None,
+    "edges": Quantity(1, pixels=True),
     "boundary": Quantity(1, pixels=True),
     "contact": Quantity(10, pixels=True),
     "distance": Quantity(10),

@@ -89,7 +89,7 @@ def _traced(
     scene: Scene, scores: Callable[[int, int], tuple[np.ndarray, np.ndarray]], threshold: float, min_area: float
 ) -> Layer:
     """Footprints where the scores, ``(probability float32, valid)`` of rows, reach ``threshold``."""
-    from geoseg.tools.polygonize import footprints
+    from geoseg.tools.footprints import footprints
 
     grid, smallest = scene.grid, Quantity(min_area)
     rows = (scores(w.row_off, w.row_off + w.height) for w in strips(grid, STRIP_PIXELS))

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pyproj import CRS
 
 from geoseg.core.burn import Burner
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
+from geoseg.core.masks import Strip as Rows
+from geoseg.core.surface import Surface, surfaces
 from geoseg.engine.ahead import Clock, ahead
 from geoseg.engine.stream import Strip
 from geoseg.errors import GeosegError, UnsuitableError, UsageError
@@ -21,8 +24,8 @@ from geoseg.io.output import check_output
 from geoseg.io.raster import open_scene
 from geoseg.io.vector import FootprintWriter, create_vector
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
+from geoseg.tools.footprints import Naming, columns, frames
 from geoseg.tools.job import Job, Models
-from geoseg.tools.polygonize import columns, footprints
 from geoseg.tools.predict import Form, probability_file
 from geoseg.tools.rasterize import footprints_on, placed
 from geoseg.tools.report import Progress, Report, no_progress
@@ -81,11 +84,7 @@ def run(
     options = _Options(polygon_spec, bands, aoi, crs, pixel_coords, save_prob, progress)
     targets = _targets(scenes, output, format)
     models = Models(model, predict_spec)
-    if models.model.channels != 1:
-        raise UnsuitableError(
-            f"{models.path}: has {len(models.model.classes)} classes, extract wants two",
-            "use `geoseg predict --classes` and `geoseg polygonize`",
-        )
+    building(models)
     tally = _Tally()
     if dry_run:
         plans = [_plan(models, path, options) for path in scenes]
@@ -100,6 +99,17 @@ def run(
         _write(models, target, group, options, tally, skip, keywords)
     written = tuple(str(path) for path in outputs if path.exists())
     return tally.report(models, options, scenes, written, start)
+
+
+def building(models: Models) -> Surface:
+    """The one class that has footprints. Raises UnsuitableError where the model has several."""
+    found = surfaces(models.model.classes)
+    if len(found) != 1:
+        raise UnsuitableError(
+            f"{models.path}: has {len(found)} classes of footprints, extract wants one",
+            "use `geoseg predict` and `geoseg polygonize`",
+        )
+    return found[0]
 
 
 @dataclass(frozen=True)
@@ -223,17 +233,24 @@ def _footprints(models: Models, job: Job, grid: Grid, options: _Options, tally: 
             put = probability_file(options.save_prob, job.scene, native, form, tags, tally.clock, overwrite=True)
             items = _tee(items, stack.enter_context(put))
         forward = stack.enter_context(closing(ahead(items, depth=1)))
-        yield from footprints(
-            ((probability[0], valid) for _, probability, valid in forward),
+        surface, level = building(models), np.float32(options.threshold(models))
+        yield from frames(
+            _cut(forward, surface, level),
             grid,
-            scene=Path(path).stem,
-            class_name=models.model.classes[1],
-            spec=options.polygon,
-            threshold=options.threshold(models),
-            min_area=options.min_area(models),
-            first_id=tally.footprints + 1,
-            clock=tally.clock,
+            Naming(Path(path).stem, surface.name),
+            options.polygon,
+            options.min_area(models),
+            float(level),
+            tally.footprints + 1,
+            tally.clock,
         )
+
+
+def _cut(strips: Iterable[Strip], surface: Surface, level: np.float32) -> Iterator[Rows]:
+    """Strips of probability, cut at ``level``."""
+    for _, probability, valid in strips:
+        scores, ridge = surface.of(probability[list(surface.channels)])
+        yield Rows((scores >= level) & valid, valid, scores, ridge)
 
 
 def _tee(items: Iterator[Strip], put: Callable[[Strip], None]) -> Iterator[Strip]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from geoseg.core.footprints import fill_holes, place, simplify, vertices
+from geoseg.core.footprints import filled, place, simplify, small_holes, vertices
 from geoseg.core.polygons import trace
 
 NOWHERE = np.empty((0, 2))
@@ -19,6 +19,10 @@ NOWHERE = np.empty((0, 2))
 def outlines(mask, connectivity=4):
     batches = [batch.geometry for batch in trace([(np.asarray(mask, bool), None)], connectivity)]
     return np.concatenate([np.empty(0, object), *batches])
+
+
+def fill_holes(geometry, smallest, islands):
+    return filled(geometry, small_holes(geometry, smallest, islands))
 
 
 def holes_of(geometry):

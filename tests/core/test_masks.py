@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.morphology import closing, dilation, disk, opening
 
-from geoseg.core.masks import beside_missing, clean, cleaned, dilate
+from geoseg.core.masks import Strip, beside_missing, clean, cleaned, dilate
 
 
 def blobs(height=90, width=61, seed=4, share=0.5):
@@ -75,10 +75,10 @@ def cut_masks(draw):
 def test_strips_are_cleaned_as_the_whole(case):
     mask, valid, rows, open_radius, close_radius = case
     scores = np.arange(mask.size).reshape(mask.shape)
-    strips = [(mask[a:b], valid[a:b], scores[a:b]) for a, b in itertools.pairwise(rows)]
+    strips = [Strip(mask[a:b], valid[a:b], scores[a:b]) for a, b in itertools.pairwise(rows)]
     found = list(cleaned(strips, open_radius, close_radius))
     whole = clean(mask, valid, open_radius, close_radius)
-    np.testing.assert_array_equal(np.concatenate([m for m, _, _ in found]), whole)
-    np.testing.assert_array_equal(np.concatenate([s for _, s, _ in found]), scores)
-    edges = [np.zeros_like(m) if beside is None else beside for m, _, beside in found]
+    for name, expected in (("mask", whole), ("valid", valid), ("scores", scores)):
+        np.testing.assert_array_equal(np.concatenate([getattr(strip, name) for strip in found]), expected)
+    edges = [np.zeros_like(strip.mask) if strip.beside is None else strip.beside for strip in found]
     np.testing.assert_array_equal(np.concatenate(edges), beside_missing(whole, valid))

@@ -46,7 +46,7 @@ def test_what_would_lose_too_much_is_raw_again():
     assert found.geometry[1] is RAW[1]
     assert np.isnan(found.iou[1])
     crossing = shapely.box(20.8, 5, 34, 6)
-    found = settle([crossing, RAW[1]], [crossing, shapely.box(21.2, 1, 33, 12)])
+    found = settle([crossing, RAW[1]], [shapely.box(20.7, 5, 34, 6), shapely.box(21.2, 1, 33, 12)])
     assert np.isnan(found.iou[0])
 
 
@@ -55,7 +55,7 @@ def test_a_batch_waits_for_its_neighbours():
     taken = []
 
     def batches():
-        for i, open_row in enumerate((14, 13 + REACH - 1, 13 + REACH, 200)):
+        for i, open_row in enumerate((14, 13 + REACH, 13.5 + REACH, 200)):
             taken.append(i)
             box = shapely.box(30 * i, 0, 30 * i + 20, 13)
             yield i, np.array([box]), regular([box]), open_row
@@ -86,5 +86,6 @@ def test_batches_leave_no_trace(seed, sizes):
     assert (whole.iou[straight] >= min(LOWEST_IOU, iou[straight].min(initial=1))).all()
     assert (found[~straight] == raw[~straight]).all()
     one, other = shapely.STRtree(found).query(found)
+    straight &= ~shapely.equals_identical(raw, outlines)  # the raw ones overlap here, as traced ones never do
     both = straight[one] & straight[other] & (one < other)
     assert (shapely.area(shapely.intersection(found[one[both]], found[other[both]])) < 0.02).all()

@@ -9,18 +9,19 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from geoseg.core import separate
+from geoseg.core.masks import Strip
 from geoseg.core.separate import dividing, separated
 
 PIXEL = (0.3, 0.3)
 
 
 def rows(height, *arrays):
-    return [tuple(a[top : top + height] for a in arrays) for top in range(0, len(arrays[0]), height)]
+    return [Strip(*(a[top : top + height] for a in arrays)) for top in range(0, len(arrays[0]), height)]
 
 
 def parted(mask, height=None, pixel=PIXEL, connectivity=4):
-    strips = [(m, None, None) for (m,) in rows(height or len(mask), mask)]
-    return np.concatenate([m for m, _, _ in separated(strips, pixel, connectivity)])
+    strips = rows(height or len(mask), mask, np.ones_like(mask))
+    return np.concatenate([strip.mask for strip in separated(strips, pixel, connectivity)])
 
 
 def count(mask, connectivity=4):
@@ -116,12 +117,15 @@ def test_what_belongs_to_a_strip_stays_with_it():
     mask = two_houses()
     scores = np.arange(mask.size, dtype=np.float32).reshape(mask.shape)
     beside = scores % 7 == 0
-    strips = rows(11, mask, scores, beside)
-    strips.insert(3, (np.zeros((0, 130), bool), None, None))
+    strips = [
+        strip._replace(beside=b)
+        for strip, b in zip(rows(11, mask, mask, scores), np.split(beside, range(11, 70, 11)), strict=True)
+    ]
+    strips.insert(3, Strip(*np.zeros((2, 0, 130), bool)))
     found = list(separated(strips, PIXEL))
-    assert [len(m) for m, _, _ in found] == [11] * 6 + [4]
-    np.testing.assert_array_equal(np.concatenate([s for _, s, _ in found]), scores)
-    np.testing.assert_array_equal(np.concatenate([b for _, _, b in found]), beside)
+    assert [len(strip.mask) for strip in found] == [11] * 6 + [4]
+    np.testing.assert_array_equal(np.concatenate([strip.scores for strip in found]), scores)
+    np.testing.assert_array_equal(np.concatenate([strip.beside for strip in found]), beside)
     assert list(separated([], PIXEL)) == []
 
 
@@ -162,10 +166,64 @@ def test_what_is_too_tall_is_left_and_holds_nothing(monkeypatch):
     held = []
 
     def strips():
-        for i, (m,) in enumerate(rows(10, mask)):
+        for i, strip in enumerate(rows(10, mask, mask)):
             held.append(i)
-            yield m, None, None
+            yield strip
 
     lag = [len(held) - i for i, _ in enumerate(separated(strips(), PIXEL))]
     assert max(lag) <= 6
     np.testing.assert_array_equal(parted(mask, 10), mask)
+
+
+def ridges(seed, shape=(230, 170)):
+    """A town of blobs whose inside is known, and how much likelier each pixel is a boundary."""
+    mask = town(seed, shape)
+    inside = ndimage.distance_transform_edt(mask) + ndimage.gaussian_filter(
+        np.random.default_rng(seed).standard_normal(shape), 2
+    )
+    return mask, (3 - inside).astype(np.float32) / 10
+
+
+def parted_along(mask, ridge, height, connectivity=4):
+    strips = [
+        Strip(mask[top : top + height], mask[top : top + height], ridge=ridge[top : top + height])
+        for top in range(0, len(mask), height)
+    ]
+    found = list(separated(strips, PIXEL, connectivity))
+    assert all(strip.ridge is None for strip in found)
+    return np.concatenate([strip.mask for strip in found])
+
+
+def test_houses_with_one_wall_are_parted_along_their_boundary():
+    """Terraced houses are one block: no neck to see, only the boundary tells."""
+    mask, ridge = np.zeros((50, 130), bool), np.full((50, 130), 0.5, np.float32)
+    mask[8:40, 5:125] = True
+    for left in range(5, 125, 30):
+        ridge[10:38, left + 2 : left + 28] = -0.8
+    np.testing.assert_array_equal(parted(mask), mask)
+    out = parted_along(mask, ridge, 50)
+    labels, houses = ndimage.label(out)
+    assert houses == 4
+    np.testing.assert_allclose(np.bincount(labels.ravel())[1:], mask.sum() / 4, rtol=0.05)
+    assert (mask & ~out).sum() <= 3 * 32
+
+
+def test_what_is_small_inside_its_boundary_is_no_house():
+    mask, ridge = np.zeros((50, 60), bool), np.full((50, 60), 0.5, np.float32)
+    mask[8:40, 5:55] = True
+    ridge[10:38, 8:40] = -0.8
+    ridge[15:18, 45:48] = -0.8
+    np.testing.assert_array_equal(parted_along(mask, ridge, 50), mask)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10**6), st.integers(1, 120), st.sampled_from([4, 8]), st.sampled_from([20, 60, 2048]))
+def test_strips_of_any_height_are_parted_the_same_along_boundaries(seed, height, connectivity, tallest):
+    mask, ridge = ridges(seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(separate, "TALLEST", tallest)
+        whole = parted_along(mask, ridge, len(mask), connectivity)
+        np.testing.assert_array_equal(parted_along(mask, ridge, height, connectivity), whole)
+    assert not (whole & ~mask).any()
+    if tallest == 2048:
+        assert count(whole, connectivity) > count(mask, connectivity)

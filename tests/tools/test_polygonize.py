@@ -19,8 +19,9 @@ from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.io.raster import create_raster
 from geoseg.io.vector import FOOTPRINTS
 from geoseg.specs import PolygonSpec, Quantity
-from geoseg.tools import polygonize
-from geoseg.tools.polygonize import footprints, run
+from geoseg.tools import values
+from geoseg.tools.footprints import footprints
+from geoseg.tools.polygonize import run
 from tests.layers import read, table
 
 UTM = Grid(CRS.from_epsg(32645), Affine(0.3, 0, 334000, 0, -0.3, 3057000), 900, 700)
@@ -253,7 +254,7 @@ def test_run_equals_the_strips_of_any_height(tmp_path, monkeypatch):
         out.scales = (1 / 254,)
     expected = found(cut(900, (coded / 254).astype(np.float32), valid), threshold=0.6 - 1e-6, min_area=Quantity(4.0))
     for pixels in (700, 2**18, 2**23):
-        monkeypatch.setattr(polygonize, "STRIP_PIXELS", pixels)
+        monkeypatch.setattr(values, "STRIP_PIXELS", pixels)
         report = run(raster, tmp_path / "out.parquet", PolygonSpec(), overwrite=True)
         layer = read(tmp_path / "out.parquet")
         assert report.threshold == 0.6

@@ -1,0 +1,107 @@
+"""What the values of a raster mean: masks, classes or probabilities, as strips that footprints are traced in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from rasterio.windows import Window
+
+from geoseg.core.masks import Strip
+from geoseg.core.surface import Surface, surfaces
+from geoseg.errors import UnsuitableError, UsageError
+from geoseg.io.raster import Scene
+from geoseg.specs import ModelSpec, PolygonSpec, Quantity
+
+# Pixels read at a time; rows are a multiple of the raster's blocks
+STRIP_PIXELS = 2**23
+NO_AREA = Quantity(0.0)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the footprints of one class are read: ``building`` tells them by the scores of the ``surface``.
+
+    ``unit`` is the score of probability 1, ``level`` that at which footprints begin; None for masks.
+    """
+
+    surface: Surface
+    building: Callable[[np.ndarray], np.ndarray]
+    min_area: Quantity = NO_AREA
+    unit: float | None = None
+    threshold: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def level(self) -> float | None:
+        return None if self.unit is None or self.threshold is None else self.threshold * self.unit
+
+
+def kinds(scene: Scene, spec: PolygonSpec, class_value: int | None) -> list[Kind]:
+    """The classes to be traced, one after the other: all that have footprints, or the one whose number is ``class_value``.
+
+    Raises UnsuitableError where bands are no probabilities, UsageError for what does not go with the raster's kind.
+    """
+    names = [name for name in scene.tags.get("GEOSEG_CLASSES", "").split(",") if name]
+    floating = np.dtype(scene.dtype).kind == "f"
+    scaled = np.isclose(scene.dataset.scales[0], 1 / 254, rtol=1e-3) or scene.tags.get("GEOSEG_KIND") == "probability"
+    if floating or (scene.dtype == "uint8" and scaled):
+        return [_probable(scene, spec, surface) for surface in _chosen(scene, names, class_value)]
+    if scene.bands > 1:
+        raise UnsuitableError(f"{scene.path}: has {scene.bands} bands; a mask or a class raster has one")
+    if spec.outline == "subpixel":
+        raise UsageError("--outline subpixel needs probabilities", f"{scene.path} is a mask")
+    warnings = ("--threshold is for probabilities; a mask has none",) if spec.threshold else ()
+    wanted = [class_value] if class_value is not None else [s.channel for s in surfaces(names)] if len(names) > 2 else []
+    if not wanted:
+        return [Kind(Surface("building", 0), lambda values: values != 0, spec.min_area or NO_AREA, warnings=warnings)]
+    return [_labelled(names, value, spec, warnings) for value in wanted]
+
+
+def _labelled(names: list[str], value: int, spec: PolygonSpec, warnings: tuple[str, ...]) -> Kind:
+    name = names[value] if value < len(names) else str(value)
+    return Kind(Surface(name, 0), lambda values: values == value, spec.min_area or NO_AREA, warnings=warnings)
+
+
+def _chosen(scene: Scene, names: list[str], class_value: int | None) -> list[Surface]:
+    """Surfaces of the classes of a probability raster: one band is the building's, several are one a class."""
+    if scene.bands == 1:
+        if class_value is not None:
+            raise UsageError("--class is for rasters of classes", f"{scene.path} holds probabilities")
+        return [Surface(names[-1] if names else "building", 0)]
+    names = names or [(text or "").strip() for text in scene.dataset.descriptions[: scene.bands]]
+    if len(names) != scene.bands or not all(names):
+        raise UnsuitableError(f"{scene.path}: has {scene.bands} bands and nothing names their classes", "as predict does")
+    found = [surface for surface in surfaces(names) if class_value in (None, surface.channel)]
+    if not found:
+        raise UsageError(f"--class {class_value} is none that has footprints", f"{scene.path} has {', '.join(names)}")
+    return found
+
+
+def _probable(scene: Scene, spec: PolygonSpec, surface: Surface) -> Kind:
+    threshold = spec.threshold or float(scene.tags.get("GEOSEG_THRESHOLD", ModelSpec.threshold))
+    min_area = spec.min_area or Quantity(float(scene.tags.get("GEOSEG_MIN_AREA", ModelSpec.min_area)))
+    coded = scene.dtype == "uint8"
+    level = np.uint8(np.ceil(threshold * 254 - 1e-6)) if coded else np.float32(threshold)
+    return Kind(surface, lambda values: values >= level, min_area, 254.0 if coded else 1.0, threshold)
+
+
+def strips(scene: Scene, kind: Kind, advance: Callable[[int], None]) -> Iterator[Strip]:
+    """Whole rows of the scene, cut for one class; ``advance`` is told how many."""
+    height, width = scene.grid.shape
+    block = scene.dataset.block_shapes[0][0]
+    rows = max(1, STRIP_PIXELS // (width * block)) * block
+    if rows * width > 4 * STRIP_PIXELS:  # blocks as high as the raster
+        rows = max(1, STRIP_PIXELS // width)
+    bands = tuple(channel + 1 for channel in kind.surface.channels)
+    for top in range(0, height, rows):
+        chip = scene.read(Window(0, top, width, min(rows, height - top)), bands)
+        values, valid = chip.image, chip.valid
+        if kind.unit == 1 and values.size and not 0 <= values.min() <= values.max() <= 1:
+            raise UnsuitableError(f"{scene.path}: holds values from {values.min():g} to {values.max():g}, not probabilities")
+        if kind.unit is None and scene.nodata == 0:  # background, not missing data
+            valid = np.ones_like(valid)
+        scores, ridge = kind.surface.of(values)
+        yield Strip(kind.building(scores) & valid, valid, None if kind.unit is None else scores, ridge)
+        advance(len(valid))

@@ -1,0 +1,113 @@
+"""Terraced houses, which only a class of boundaries tells apart: burnt, predicted, extracted, polygonized."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from shapely import affinity
+
+from geoseg.errors import UnsuitableError, UsageError
+from geoseg.io.raster import write_array
+from geoseg.specs import MaskSpec, ModelSpec, PolygonSpec, PredictSpec, Quantity
+from geoseg.tools import extract, polygonize, predict, rasterize
+from tests.scenes import GROUND, ROOF, grid, red_model
+
+pytest.importorskip("onnx")
+GRID = grid(260, 330)
+WALL = (60, 60, 210)
+CLASSES = ("background", "building", "boundary")
+WEIGHTS = ((-20, 20, -20), (20, -20, -20), (-20, -20, 20))
+SPEC = PredictSpec(tile_size=96, overlap=24, precision="fp32")
+ALL = PolygonSpec(min_area=Quantity(0.0))
+
+
+def terraces() -> np.ndarray:
+    """Rows of houses wall to wall, each row turned by an angle of its own."""
+    left, _, _, top = GRID.bounds
+    rows = []
+    for row in range(3):
+        houses = [shapely.box(6 * i, 0, 6 * i + 6, 9) for i in range(12)]
+        turned = affinity.rotate(shapely.MultiPolygon(houses), (4, -3, 9)[row], origin=(36, 4))
+        rows += affinity.translate(turned, left + 14, top - 24 - 23 * row).geoms
+    return np.array(rows)
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the footprints, the scene, its class raster and a model of three classes."""
+    folder = tmp_path_factory.mktemp("town")
+    gpd.GeoDataFrame(geometry=terraces(), crs=GRID.crs).to_file(folder / "truth.gpkg")
+    write_array(folder / "like.tif", np.zeros((1, *GRID.shape), np.uint8), GRID)
+    rasterize.run(folder / "truth.gpkg", folder / "like.tif", folder / "classes.tif", MaskSpec(("edges:0.4",)))
+    with rasterio.open(folder / "classes.tif") as file:
+        colours = np.array([GROUND, ROOF, WALL], np.uint8)[file.read(1)]
+    write_array(folder / "scene.tif", np.ascontiguousarray(colours.transpose(2, 0, 1)), GRID)
+    red_model(folder / "model.onnx", ModelSpec("red", classes=CLASSES, margin=0), WEIGHTS)
+    return folder
+
+
+def matched(layer: gpd.GeoDataFrame) -> np.ndarray:
+    """The best IoU of each true house."""
+    true, found = terraces(), layer.geometry.to_numpy()
+    one, other = shapely.STRtree(found).query(true, predicate="intersects")
+    common = shapely.area(shapely.intersection(true[one], found[other]))
+    best = np.zeros(len(true))
+    np.maximum.at(best, one, common / (shapely.area(true[one]) + shapely.area(found[other]) - common))
+    return best
+
+
+def test_edges_are_classes_that_name_themselves(town: Path) -> None:
+    with rasterio.open(town / "classes.tif") as file:
+        labels, tags = file.read(1), file.tags()
+    assert tags["GEOSEG_CLASSES"] == "background,building,boundary"
+    assert tags["GEOSEG_KIND"] == "classes"
+    assert set(np.unique(labels)) == {0, 1, 2}
+    rasterize.run(town / "truth.gpkg", town / "like.tif", town / "both.tif", MaskSpec(("footprint", "boundary:0.4")))
+    with rasterio.open(town / "both.tif") as file:
+        np.testing.assert_array_equal(labels, file.read(1) + file.read(2))
+
+
+def test_extract_parts_what_the_boundary_parts(town: Path, tmp_path: Path) -> None:
+    layers = {}
+    for name, spec in {"auto": ALL, "none": PolygonSpec(min_area=Quantity(0.0), separate="none")}.items():
+        extract.run([str(town / "scene.tif")], tmp_path / f"{name}.gpkg", SPEC, spec, model=town / "model.onnx")
+        layers[name] = gpd.read_file(tmp_path / f"{name}.gpkg", layer="footprints")
+    assert len(layers["none"]) == 3  # the boundary is part of its building
+    assert len(layers["auto"]) == 36
+    assert set(layers["auto"]["class"]) == {"building"}
+    assert matched(layers["auto"]).min() > 0.85
+    assert (layers["auto"]["confidence"] > 0.95).all()
+    whole = PredictSpec(tile_size=352, overlap=0, precision="fp32")
+    extract.run([str(town / "scene.tif")], tmp_path / "whole.gpkg", whole, ALL, model=town / "model.onnx")
+    same = gpd.read_file(tmp_path / "whole.gpkg", layer="footprints")
+    assert same.geometry.geom_equals_exact(layers["auto"].geometry, 0).all()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_predict_and_polygonize_are_the_halves_of_extract(dtype: str, town: Path, tmp_path: Path) -> None:
+    predict.run([str(town / "scene.tif")], tmp_path / "p.tif", SPEC, model=town / "model.onnx", dtype=dtype)
+    with rasterio.open(tmp_path / "p.tif") as file:
+        assert file.count == 3
+    spec = PolygonSpec(min_area=Quantity(0.0), regularize="orthogonal", outline="subpixel")
+    report = polygonize.run(tmp_path / "p.tif", tmp_path / "b.gpkg", spec)
+    layer = gpd.read_file(tmp_path / "b.gpkg", layer="footprints")
+    assert report.footprints == len(layer) == 36
+    assert set(layer["class"]) == {"building"}
+    assert layer["regularized"].all() and layer["vertices"].median() == 4
+    assert matched(layer).min() > 0.85
+    with pytest.raises(UsageError, match="has footprints"):
+        polygonize.run(tmp_path / "p.tif", tmp_path / "c.gpkg", ALL, class_value=2)
+
+
+def test_bands_that_nothing_names_are_refused(tmp_path: Path) -> None:
+    write_array(tmp_path / "p.tif", np.zeros((3, 20, 31), np.float32), grid(20, 31))
+    with pytest.raises(UnsuitableError, match="nothing names"):
+        polygonize.run(tmp_path / "p.tif", tmp_path / "b.gpkg", PolygonSpec())
+    write_array(tmp_path / "m.tif", np.zeros((3, 20, 31), np.uint8), grid(20, 31), overwrite=True)
+    with pytest.raises(UnsuitableError, match="one"):
+        polygonize.run(tmp_path / "m.tif", tmp_path / "b.gpkg", PolygonSpec())
