@@ -6,7 +6,7 @@ with ``all_touched``, where the footprint covers any part of it). Later footprin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,12 +53,27 @@ def _burn(pixels: np.ndarray, values: np.ndarray, out: np.ndarray, all_touched: 
         return out
     pixels, values = pixels[solid], values[solid]
     if not all_touched:
-        rasterize(zip(pixels, values.tolist(), strict=True), out=out)
+        rasterize(shapes(pixels, values), out=out)
         return out
     last = np.zeros(out.shape, np.int32)
-    rasterize(zip(pixels, range(1, len(pixels) + 1), strict=True), out=last)
+    rasterize(shapes(pixels, np.arange(1, len(pixels) + 1)), out=last)
     _add_outlines(last, pixels)
     return np.where(last > 0, values[last - 1], out).astype(out.dtype)
+
+
+def shapes(pixels: np.ndarray, values: np.ndarray) -> Iterator[tuple[dict[str, Any], float]]:
+    """Each polygon as GeoJSON with its value, the parts of a multipolygon one by one.
+
+    Made of the coordinates of all at once: shapely, a ring at a time, takes longer than burning does.
+    """
+    parts, owner = shapely.get_parts(pixels, return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    ends = np.cumsum(shapely.get_num_coordinates(rings)).tolist()
+    xy = shapely.get_coordinates(rings).tolist()
+    lines = [xy[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    last = np.cumsum(np.bincount(part, minlength=len(parts))).tolist()
+    for start, end, value in zip([0, *last], last, values[owner].tolist(), strict=False):
+        yield {"type": "Polygon", "coordinates": lines[start:end]}, value
 
 
 class Burner:

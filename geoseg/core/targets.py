@@ -17,7 +17,7 @@ from rasterio.enums import MergeAlg
 from rasterio.features import rasterize
 from rasterio.windows import Window
 
-from geoseg.core.burn import Burner, Footprints, snapped
+from geoseg.core.burn import Burner, Footprints, shapes, snapped
 from geoseg.core.grid import Grid
 from geoseg.core.measure import pixel_size
 
@@ -122,7 +122,7 @@ class Targets:
         around = shapely.transform(shapely.buffer(metres, radius, quad_segs=16), lambda xy: snapped(xy / size) - (left, top))
         around = around[~shapely.is_empty(around)]
         if len(around) > 1:
-            rasterize(zip(around, [1] * len(around), strict=True), out=out, merge_alg=MergeAlg.add)
+            rasterize(shapes(around, np.ones(len(around), int)), out=out, merge_alg=MergeAlg.add)
         return out
 
 

@@ -65,12 +65,11 @@ def run(
 ) -> RasterizeReport:
     """Burn ``footprints`` into ``output`` on the grid of the scene ``like``, a band for each kind of mask; 0 is background.
 
-    Of several layers ``layer`` is taken, else that called "footprints", else the first.
-    Footprints get the value of the spec, or that of their class: integers as they are, names 1 to n in alphabetical order.
-    Bands are uint8, all of them float32 with a distance among them, uint32 with instances, float64 with both. A picture without
-    a CRS takes ``crs``, or ``pixel_coords`` for footprints in its pixels (x right, y down). Burns window by window. Raises
-    UnsuitableError where the footprints cannot be placed on the scene or lie outside it, UsageError for a width of too many
-    pixels.
+    Of several layers ``layer`` is taken, else that called "footprints", else the first. Footprints get the value of the spec,
+    or that of their class: integers as they are, names 1 to n in alphabetical order. Bands are uint8, all of them float32 with
+    a distance among them, uint32 with instances, float64 with both. A picture without a CRS takes ``crs``, or ``pixel_coords``
+    for footprints in its pixels (x right, y down). Burns window by window. Raises UnsuitableError where the footprints cannot
+    be placed on the scene or lie outside it, UsageError for a width of too many pixels.
     """
     start, spec = time.perf_counter(), spec or MaskSpec()
     with open_scene(like) as scene:
@@ -90,7 +89,7 @@ def run(
         for tile in tiles(grid.shape, TilingSpec(BLOCKS), "partial"):
             masks = targets.burn(tile.window)
             out.write(masks, window=tile.window)
-            pixels += np.count_nonzero(masks > 0, axis=(1, 2))
+            pixels += [np.count_nonzero(mask > 0) for mask in masks]
             advance(masks[0].size)
     return RasterizeReport(
         command="rasterize",
