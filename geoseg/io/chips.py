@@ -94,11 +94,19 @@ def write_index(folder: Path, rows: Sequence[Mapping[str, Any]], info: ChipInfo,
     }
     geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
     metadata = {"geo": json.dumps(geo), _KEY: json.dumps(asdict(info))}
-    table = pa.table(
-        {name: [row[name] for row in rows] for name in COLUMNS[:-1]} | {"geometry": shapely.to_wkb(polygons)},
-        pa.schema(_TYPES, metadata),
-    )
-    pq.write_table(table, folder / INDEX)
+    columns = [_column([row[name] for row in rows], _TYPES[name]) for name in COLUMNS[:-1]]
+    columns.append(_column(shapely.to_wkb(polygons).tolist(), _TYPES["geometry"]))
+    pq.write_table(pa.Table.from_arrays(columns, schema=pa.schema(_TYPES, metadata)), folder / INDEX)
+
+
+def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """What ``pa.array`` gives, but that imports pandas, which takes longer than all else a small `geoseg tile` does."""
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.array(values, kind.to_pandas_dtype()))])
+    held = np.packbits([value is not None for value in values], bitorder="little")
+    data = [value.encode() if isinstance(value, str) else value or b"" for value in values]
+    ends = np.cumsum([0, *map(len, data)], dtype=np.int32)
+    return pa.Array.from_buffers(kind, len(values), [pa.py_buffer(part) for part in (held, ends, b"".join(data))])
 
 
 def read_index(folder: Path | str) -> ChipIndex:
