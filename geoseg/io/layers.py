@@ -41,7 +41,7 @@ def write_layers(
 
 
 def _write(path: Path, name: str, layer: Layer, options: dict[str, Any]) -> None:
-    columns = {field: pa.array(values, from_pandas=True) for field, values in layer.columns.items()}
+    columns = {field: pa.array(values, _text(values), from_pandas=True) for field, values in layer.columns.items()}
     schema = pa.schema([(field, values.type) for field, values in columns.items()])
     crs = layer.crs.to_wkt() if layer.crs else None
     sink = OgrSink(path, schema, crs, driver="GPKG", layer=name, **options)
@@ -52,3 +52,8 @@ def _write(path: Path, name: str, layer: Layer, options: dict[str, Any]) -> None
     except BaseException:
         sink.abort()
         raise
+
+
+def _text(values: np.ndarray) -> pa.DataType | None:
+    """Objects are text, also where there are none; numbers have a type of their own."""
+    return pa.string() if values.dtype.kind == "O" else None

@@ -28,6 +28,8 @@ from geoseg.tools.report import Progress, Report, no_progress
 from geoseg.tools.scores import city_scores, footprint_scores, missed, pixel_scores, sweep_scores
 from geoseg.tools.verdicts import write_verdicts
 
+# Fewer blocks than this are few to draw from
+_FEW = 20
 # The least area of SpaceNet 2 in pixels: truths of as much count, predictions only of more
 _SPACENET_AREA = 20
 
@@ -85,6 +87,8 @@ def run(
         check_output(layers, overwrite)
     pixels, matched = _compare(names, spec, like, warnings, progress)
     pixel, found = _pixel_metrics(pixels), _footprint_metrics(matched, spec)
+    intervals = _intervals(pixels, matched, spec, warnings)
+    places = footprint_places(matched) if matched else pixel_places(pixels) if pixels else ()
     failed = missed(pixel, found, fail_under or {})
     if layers is not None:
         if matched is None:
@@ -98,8 +102,8 @@ def run(
         warnings=tuple(dict.fromkeys(warnings)),
         pixel=pixel,
         object=found,
-        intervals=_intervals(pixels, matched, spec),
-        places=footprint_places(matched) if matched else pixel_places(pixels) if pixels else (),
+        intervals=intervals,
+        places=places,
         failed=failed,
     )
 
@@ -169,10 +173,17 @@ def _footprint_metrics(matched: Matched | None, spec: EvaluateSpec) -> dict[str,
     return footprint_scores(matched, spec.iou) | cities | neighbourhoods(matched, spec.neighbourhood.value)
 
 
-def _intervals(pixels: ComparedPixels | None, matched: Matched | None, spec: EvaluateSpec) -> dict[str, Any]:
+def _intervals(
+    pixels: ComparedPixels | None, matched: Matched | None, spec: EvaluateSpec, warnings: list[str]
+) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    if spec.bootstrap and matched:
+    if not spec.bootstrap:
+        return out
+    if matched:
         out["object"] = footprint_intervals(matched, spec.bootstrap, spec.seed)
-    if spec.bootstrap and pixels:
+        if len(matched.bounds) < _FEW:
+            kind = "blocks of ground" if matched.images is None else "images"
+            warnings.append(f"intervals drawn from {len(matched.bounds)} {kind} say little")
+    if pixels:
         out["pixel"] = pixel_intervals(pixels, spec.bootstrap, spec.seed)
     return out

@@ -12,7 +12,7 @@ import pyogrio
 import shapely
 from pyproj import CRS
 
-from geoseg.io.style import graduated
+from geoseg.io.style import graduated, single
 from geoseg.io.vector import FOOTPRINTS, create_vector
 from tests.layers import layer, read
 
@@ -80,3 +80,11 @@ def test_each_class_has_a_colour():
     assert set(symbols) == {name for _, _, name in ranges}
     colours = [next(p.get("v") for p in s.iter("prop") if p.get("k") == "color") for s in symbols.values()]
     assert len(set(colours)) == len(ranges)
+
+
+def test_one_colour_filled_or_not():
+    for filled, style in ((True, "solid"), (False, "no")):
+        root = Xml.fromstring(single("0,158,115", filled).split("\n", 1)[1])
+        assert root.find("renderer-v2").get("type") == "singleSymbol"
+        props = {p.get("k"): p.get("v") for p in root.iter("prop")}
+        assert (props["style"], props["outline_color"]) == (style, "0,158,115,255")
