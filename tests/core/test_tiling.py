@@ -107,6 +107,16 @@ def test_splits_of_many_equal_units_are_exact():
     assert splits != assign_splits([i // 4 for i in range(4000)], (0.7, 0.2, 0.1), 6)
 
 
+def test_units_that_differ_in_size_come_near_the_fractions():
+    """Two thirds of all pictures are of one town; it is not the one to test on."""
+    units = [name for name, size in {"a": 30, "b": 4, "c": 5, "d": 3, "e": 4, "f": 3}.items() for _ in range(size)]
+    for seed in range(20):
+        splits = assign_splits(units, (0.8, 0.1, 0.1), seed)
+        counts = Counter(splits)
+        assert counts["train"] >= 37 and min(counts["val"], counts["test"]) >= 3
+    assert len({tuple(assign_splits(units, (0.8, 0.1, 0.1), seed)) for seed in range(20)}) > 3
+
+
 def test_few_units_still_fill_all_splits():
     for seed in range(20):
         assert sorted(assign_splits(["a", "b", "c"], (0.8, 0.1, 0.1), seed)) == ["test", "train", "val"]
