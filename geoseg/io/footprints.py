@@ -18,11 +18,11 @@ from shapely.errors import GEOSException
 from geoseg.core.layer import Layer
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.io.geopackage import read_geopackage
+from geoseg.io.kinds import HEAD, vector_format
 from geoseg.io.sources import first_bytes
 from geoseg.io.spacenet_csv import read_spacenet
 
 LAYER = "footprints"
-_MAGIC = {b"SQLite format 3\0": "gpkg", b"fgb": "flatgeobuf", b"PAR1": "parquet", b"\0\0\x27\x0a": "shapefile", b"{": "geojson"}
 _POLYGONS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 
 
@@ -61,13 +61,8 @@ def read_footprints(
 
 
 def _sniff(path: Path) -> str:
-    head = first_bytes(path, 4096)
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \r\n\t")
-    for magic, kind in _MAGIC.items():
-        if (text if kind == "geojson" else head).startswith(magic):
-            return kind
-    if b"PolygonWKT" in text.split(b"\n")[0]:
-        return "csv"
+    if found := vector_format(first_bytes(path, HEAD)):
+        return found
     raise InputError(f"{path}: is not a vector file we read", "GeoPackage, GeoJSON, FlatGeobuf, GeoParquet or Shapefile")
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from geoseg.io.sources import REMOTE, first_bytes
 
-VECTORS = (b"SQLite format 3\0", b"fgb", b"PAR1", b"\0\0\x27\x0a")
+VECTORS = {b"SQLite format 3\0": "gpkg", b"fgb": "flatgeobuf", b"PAR1": "parquet", b"\0\0\x27\x0a": "shapefile"}
+HEAD = 4096  # bytes that tell a vector format: the names of a table's columns may be long
 ONNX = b"\x08"  # protobuf's tag of field 1, ir_version, which comes first in every ONNX file
 
 
@@ -20,10 +21,21 @@ def kind_of(name: str) -> str:
         return "raster"
     if path.is_dir():
         return "chips"
-    head = first_bytes(path, 16)
-    if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") or head.startswith(VECTORS):
+    head = first_bytes(path, HEAD)
+    if vector_format(head):
         return "vector"
     return "model" if model_format(head) else "raster"
+
+
+def vector_format(head: bytes) -> str | None:
+    """``gpkg``, ``flatgeobuf``, ``parquet``, ``shapefile``, ``geojson`` or SpaceNet's ``csv``, by the first ``HEAD`` bytes."""
+    for magic, format in VECTORS.items():
+        if head.startswith(magic):
+            return format
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \r\n\t")
+    if text.startswith(b"{"):
+        return "geojson"
+    return "csv" if b"PolygonWKT" in text.partition(b"\n")[0] else None
 
 
 def model_format(head: bytes) -> str | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Collection
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -27,42 +29,54 @@ def read_spacenet(path: Path, scene: str | None, pixels: bool) -> Layer:
     """Footprints on the ground, or in ``pixels`` or where they have no other coordinates, in pixels.
 
     Of several images that of ``scene``, a file name, is taken; without one all of them. Raises ValueError (malformed numbers,
-    not UTF-8), GEOSException (malformed WKT) and UnsuitableError (no such image).
+    not UTF-8), GEOSException (malformed WKT) and UnsuitableError (no such image, no such coordinates).
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    images = _images(path, path.stat().st_mtime_ns)
+    rows = [row for image in images.values() for row in image]
     on_ground, in_pixels = (any(_solid(row, column) for row in rows) for column in (_GEO, _PIX))
+    if pixels and on_ground and not in_pixels:
+        raise UnsuitableError(f"{path}: has no {_PIX} for a picture without a CRS", "assign it one with --crs")
     pixels = in_pixels and (pixels or not on_ground)
     column = _PIX if pixels else _GEO
-    if scene is not None:
-        rows = _of_image(path, rows, scene, pixels)
+    if scene is not None and (shown := _shown(path, images, scene, pixels)) is not None:
+        rows = images[shown]
     rows = [row for row in rows if _solid(row, column)]
     known = {name for row in rows for name in row}
-    columns = {name: np.array([row[name] for row in rows], object) for name in ("ImageId", "BuildingId") if name in known}
+    names = [name for name in ("ImageId", "BuildingId") if name in known]
+    columns: dict[str, np.ndarray] = {name: np.array([row[name] for row in rows], object) for name in names}
     if "Confidence" in known:
         columns["confidence"] = np.array([row["Confidence"] for row in rows], float)
     geometry = shapely.from_wkt(np.array([row[column] for row in rows], object))
     return Layer(geometry, None if pixels else CRS.from_epsg(4326), columns, pixels)
 
 
+# The scenes of an area share one table
+@lru_cache(maxsize=1)
+def _images(path: Path, stamp: int) -> dict[str, list[Row]]:
+    """Rows by ``ImageId``."""
+    images: dict[str, list[Row]] = {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        for row in csv.DictReader(file):
+            images.setdefault(row.get("ImageId") or "", []).append(row)
+    return images
+
+
 def _solid(row: Row, column: str) -> bool:
     return "EMPTY" not in (row.get(column) or "EMPTY")
 
 
-def _of_image(path: Path, rows: list[Row], scene: str, pixels: bool) -> list[Row]:
-    """Rows of the image that a scene shows, by the end of its name without what names the product.
+def _shown(path: Path, images: Collection[str], scene: str, pixels: bool) -> str | None:
+    """The image that a scene shows, by the end of its name without what names the product; None where no name tells.
 
     ``RGB-PanSharpen_AOI_2_Vegas_img7.tif`` and ``SN2_buildings_train_AOI_2_Vegas_PS-RGB_img7.tif`` show ``AOI_2_Vegas_img7``.
-    Footprints on the ground need no image to be placed: where the name tells none all are taken.
+    Footprints on the ground need no image to be placed, those in pixels do: UnsuitableError.
     """
-    images, name = {row.get("ImageId") or "" for row in rows}, _bare(Path(scene).stem)
+    name = _bare(Path(scene).stem)
     shown = [image for image in images if _bare(image) and f"_{name}".endswith(f"_{_bare(image)}")]
-    if shown:
-        return [row for row in rows if row["ImageId"] == max(shown, key=len)]
-    if pixels and len(images) > 1:
+    if not shown and pixels and len(images) > 1:
         what = f"{path}: holds {len(images)} images, and none is {Path(scene).stem}"
         raise UnsuitableError(what, "name the scene as its ImageId")
-    return rows
+    return max(shown, key=len, default=None)
 
 
 def _bare(name: str) -> str:

@@ -43,7 +43,7 @@ class Classes:
 
 
 def is_vector(path: str) -> bool:
-    return path.lower().endswith(".csv") or kind_of(path) == "vector"
+    return kind_of(path) == "vector"
 
 
 @contextmanager

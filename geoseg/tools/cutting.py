@@ -95,7 +95,9 @@ class Cutter:
             if source.labels:
                 from geoseg.tools.labels import open_labels
 
-                labels = stack.enter_context(open_labels(source.labels, scene.grid, warnings))
+                labels = stack.enter_context(
+                    open_labels(source.labels, scene.grid, warnings, scene=source.path, own=scene.source)
+                )
             write = stack.enter_context(_writers())
             for place, tile in enumerate(group.tiles):
                 chip = scene.read(tile.window, spec.bands, interleaved=plain)

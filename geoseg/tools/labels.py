@@ -16,18 +16,23 @@ from geoseg.core.burn import Burner
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.io.chips import IGNORE
+from geoseg.io.kinds import HEAD, vector_format
 from geoseg.io.raster import open_scene
+from geoseg.io.sources import first_bytes
 from geoseg.tools.classes import is_vector
 from geoseg.tools.rasterize import footprints_in, strips
 
 RASTERS = (".tif", ".tiff", ".png", ".vrt")
-VECTORS = (".gpkg", ".geojson", ".json", ".fgb", ".parquet", ".shp")
+VECTORS = (".gpkg", ".geojson", ".json", ".fgb", ".parquet", ".shp", ".csv")
 STRIP_PIXELS = 2**22
 Reader = Callable[[Window], np.ndarray]
 
 
 def find(labels: Path, scene: str) -> Path:
-    """The labels of ``scene``: ``labels`` itself, or in a folder the file of the scene's name (``NAME`` or ``NAME_mask``)."""
+    """The labels of ``scene``: ``labels`` itself, or in a folder the file of the scene's name, ``NAME`` or ``NAME_mask``.
+
+    Without one it is the folder's one CSV, which may hold footprints of many images.
+    """
     if not labels.is_dir():
         if not labels.is_file():
             raise InputError(f"{labels}: does not exist")
@@ -38,25 +43,33 @@ def find(labels: Path, scene: str) -> Path:
             candidate = labels / f"{name}{suffix}"
             if candidate.is_file() and candidate.absolute() != own:
                 return candidate
+    tables = list(labels.glob("*.csv"))
+    if len(tables) == 1:
+        return tables[0]
     raise InputError(f"{labels}: has no labels for {scene}", f"name them {stem}.gpkg, {stem}.geojson or {stem}_mask.tif")
 
 
 @contextmanager
-def open_labels(path: Path, grid: Grid, warnings: list[str]) -> Iterator[Reader]:
+def open_labels(
+    path: Path, grid: Grid, warnings: list[str], *, scene: str | None = None, own: Grid | None = None
+) -> Iterator[Reader]:
     """A function from a window of ``grid`` to its mask: uint8 (row, col), 1 building, 0 not, 255 beyond the labels.
 
     Footprints in another CRS are reprojected, a mask raster is read on the grid by nearest neighbour, and ``warnings`` says so.
-    In a mask anything but 0 is building, unless it names more classes (:func:`classes`); 255 is unknown where it stands
-    beside other labels or geoseg wrote the mask. Raises UnsuitableError where labels and grid do not meet, or cannot be
-    compared.
+    Of a SpaceNet CSV the footprints of ``scene``, a file name, are taken; those in pixels lie on its ``own`` grid, by default
+    ``grid``. In a mask anything but 0 is building, unless it names more classes (:func:`classes`); 255 is unknown where it
+    stands beside other labels or geoseg wrote the mask. Raises UnsuitableError where labels and grid do not meet, or cannot
+    be compared.
     """
     if is_vector(str(path)):
-        if grid.crs is None:
+        table = vector_format(first_bytes(path, HEAD)) == "csv"
+        if grid.crs is None and not table:
             raise UnsuitableError(
                 f"{path}: footprints need a scene with a CRS", "burn them with `geoseg rasterize --pixel-coords`, give the mask"
             )
-        warnings += layer(path, grid.crs)[1]
-        burner = _burner(path, _stamp(path), grid, grid.crs)
+        image = (scene, own or grid) if table else (None, None)
+        warnings += _layer(path, _stamp(path), grid.crs, *image)[1]
+        burner = _burner(path, _stamp(path), grid, *image)
         yield lambda window: burner.burn(grid.window(window))
         return
     with open_scene(path, like=grid) as mask:
@@ -90,7 +103,7 @@ def classes(path: Path) -> tuple[str, ...]:
 
 def layer(path: Path, crs: CRS) -> tuple[np.ndarray, tuple[str, ...]]:
     """Valid polygons of a vector file in ``crs``, and what had to be done to them."""
-    return _layer(path, _stamp(path), crs)
+    return _layer(path, _stamp(path), crs, None, None)
 
 
 def _stamp(path: Path) -> int:
@@ -99,14 +112,14 @@ def _stamp(path: Path) -> int:
 
 # Tiles come in groups, each of which opens its labels anew, and many scenes may share one file of footprints.
 @lru_cache(maxsize=1)
-def _layer(path: Path, stamp: int, crs: CRS) -> tuple[np.ndarray, tuple[str, ...]]:
+def _layer(path: Path, stamp: int, crs: CRS | None, scene: str | None, own: Grid | None) -> tuple[np.ndarray, tuple[str, ...]]:
     warnings: list[str] = []
-    return footprints_in(path, crs, warnings).geometry, tuple(warnings)
+    return footprints_in(path, crs, warnings, scene=scene, grid=own).geometry, tuple(warnings)
 
 
 @lru_cache(maxsize=1)
-def _burner(path: Path, stamp: int, grid: Grid, crs: CRS) -> Burner:
-    geometry = layer(path, crs)[0]
+def _burner(path: Path, stamp: int, grid: Grid, scene: str | None, own: Grid | None) -> Burner:
+    geometry = _layer(path, stamp, grid.crs, scene, own)[0]
     if shapely.is_empty(geometry).all():
         return Burner(geometry, grid)
     _meet(path, tuple(shapely.total_bounds(geometry)), grid)

@@ -47,6 +47,9 @@ def test_the_image_that_a_scene_shows(table):
         "PAN_img2.tif": [],
         "aoi/scene.tif": ["0", "1", "2", "3"],
         "Ximg1.tif": ["0", "1", "2", "3"],
+        "AOI_PS-RGB_img1.tif": ["1"],
+        "aoi_img1_8bit.TIF": ["1"],
+        "MUL-PanSharpen_img1_PAN.tif": ["0"],
     }.items():
         found = read(path, scene=scene)
         assert list(found.get("BuildingId", [])) == buildings

@@ -1,11 +1,15 @@
+from dataclasses import replace
+
 import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
 from affine import Affine
+from click.testing import CliRunner
 from pyproj import CRS
 from rasterio.windows import Window
 
+from geoseg.cli.main import cli
 from geoseg.core.burn import burn
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, UnsuitableError
@@ -168,3 +172,70 @@ def test_classes_go_from_a_field_to_the_chip_index(tmp_path):
     assert index.info.classes == ("background", "house", "shed")
     values = {int(v) for name in index.table["mask"] for v in np.unique(read_array(tmp_path / "chips" / name)[0])}
     assert values == {0, 1, 2}
+
+
+HEADER = "ImageId,BuildingId,PolygonWKT_Pix,PolygonWKT_Geo\n"
+BOXES = {"AOI_2_Vegas_img7": (100, 10, 120, 22), "AOI_2_Vegas_img17": (5, 60, 17, 85), "AOI_2_Vegas_img5": None}
+
+
+def table(path, pixels=True, on_ground=True):
+    """A SpaceNet CSV of three images of one place, the last without buildings."""
+    rows = []
+    for image, box in BOXES.items():
+        wkt = ["POLYGON EMPTY"] * 2
+        if box:
+            geo = gpd.GeoSeries([ground(*box)], crs=UTM).to_crs(4326).iloc[0]
+            wkt = [f'"{shapely.box(*box).wkt}"' if pixels else "", f'"{shapely.force_3d(geo).wkt}"' if on_ground else ""]
+        rows.append(",".join([image, "-1" if box is None else "0", *wkt]))
+    path.write_text(HEADER + "\n".join(rows) + "\n")
+    return path
+
+
+def covered(box):
+    mask = np.zeros((90, 140), np.uint8)
+    if box:
+        mask[box[1] : box[3], box[0] : box[2]] = 1
+    return mask
+
+
+@pytest.mark.parametrize("on_ground", [True, False])
+def test_tile_takes_of_a_spacenet_csv_what_belongs_to_each_scene(tmp_path, on_ground):
+    """Found in the folder of labels, by the image that each scene's name tells."""
+    names = ["RGB-PanSharpen_AOI_2_Vegas_img7", "SN2_buildings_train_AOI_2_Vegas_PS-RGB_img17", "MUL_AOI_2_Vegas_img5"]
+    scenes = [str(tmp_path / f"{name}.tif") for name in names]
+    for scene in scenes:
+        write_array(scene, np.full((3, 90, 140), 7, "uint8"), GRID)
+    (tmp_path / "labels").mkdir()
+    table(tmp_path / "labels" / "AOI_2_Vegas_Train_Building_Solutions.csv", on_ground=on_ground)
+    done = CliRunner().invoke(cli, ["tile", *scenes, "-o", str(tmp_path / "c"), "--labels", str(tmp_path / "labels"),
+                                    "--size", "140", "--edge", "pad"])  # fmt: skip
+    assert done.exit_code == 0, done.output
+    index = read_index(tmp_path / "c").table.set_index("scene")
+    for name, box in zip(names, BOXES.values(), strict=True):
+        mask = read_array(tmp_path / "c" / index.loc[name, "mask"])[0][0]
+        np.testing.assert_array_equal(mask[:90], covered(box))
+
+
+def test_pixels_of_a_csv_are_those_of_the_scene_as_it_lies(tmp_path):
+    """Also where it is resampled, and where it is a picture."""
+    path, own = table(tmp_path / "t.csv", on_ground=False), replace(GRID, crs=None, transform=Affine.identity())
+    for grid, beneath in ((GRID, GRID), (own, own), (GRID.scaled(0.5), GRID)):
+        with open_labels(path, grid, [], scene="x/PAN_AOI_2_Vegas_img7.tif", own=beneath) as labels:
+            mask = labels(Window(0, 0, grid.width, grid.height))
+        step = 140 // grid.width
+        np.testing.assert_array_equal(mask, covered(BOXES["AOI_2_Vegas_img7"])[::step, ::step])
+    with (
+        pytest.raises(UnsuitableError, match=r"g\.csv: has no PolygonWKT_Pix"),
+        open_labels(table(tmp_path / "g.csv", pixels=False), own, [], scene="AOI_2_Vegas_img7.tif"),
+    ):
+        pass
+
+
+def test_a_csv_is_found_by_name_or_alone(tmp_path):
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).touch()
+    assert find(tmp_path, "scenes/b.tif") == tmp_path / "b.csv"
+    with pytest.raises(InputError, match="has no labels for"):
+        find(tmp_path, "scenes/c.tif")
+    (tmp_path / "b.csv").unlink()
+    assert find(tmp_path, "scenes/c.tif") == tmp_path / "a.csv"
