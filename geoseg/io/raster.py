@@ -58,11 +58,11 @@ class Scene:
     dataset: DatasetReader | WarpedVRT
     has_mask: bool
 
-    def read(self, window: Window | None = None, bands: tuple[int, ...] | None = None, *, interleaved: bool = False) -> Chip:
+    def read(self, window: Window | None = None, bands: tuple[int, ...] | None = None, out: np.ndarray | None = None) -> Chip:
         """Read ``bands`` (1-based; all but alpha by default) in ``window``; parts beyond the raster are 0 and not valid.
 
         Pixels that are nodata in all of ``bands``, masked, transparent or not finite are not valid, and are 0 in the image.
-        With ``interleaved`` it is a view of an array (row, col, band), which is how most files hold their pixels.
+        With ``out`` that is the image: an array (band, row, col) of this shape and of ``dtype``, however it lies in memory.
         """
         window = window or Window(0, 0, self.grid.width, self.grid.height)
         bands = bands or tuple(range(1, self.bands + 1))
@@ -74,9 +74,9 @@ class Scene:
         height = min(shape[0], self.grid.height - row) - top
         width = min(shape[1], self.grid.width - col) - left
         inside = (height, width) == shape
-        new = np.empty if inside else np.zeros
-        image = new((*shape, len(bands)) if interleaved else (len(bands), *shape), self.dtype)
-        image = image.transpose(2, 0, 1) if interleaved else image
+        image = np.empty((len(bands), *shape), self.dtype) if out is None else out
+        if not inside:
+            image[:] = 0
         valid = np.full(shape, inside)
         if height > 0 and width > 0:
             rows, cols = slice(top, top + height), slice(left, left + width)

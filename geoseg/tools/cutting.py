@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from itertools import tee
+from itertools import cycle, tee
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from geoseg.engine.pool import ordered
 from geoseg.io.chipfile import is_plain, write_chip
 from geoseg.io.chips import IGNORE
 from geoseg.io.journal import Journal
-from geoseg.io.raster import open_scene
+from geoseg.io.raster import Scene, open_scene
 from geoseg.specs import ChipSpec, Stretch
 from geoseg.tools.report import Advance
 
@@ -88,7 +88,6 @@ class Cutter:
         found: list[tuple[int, float]] = []
         warnings: list[str] = []
         source, spec = group.source, self.spec
-        plain = is_plain(self.options)
         with ExitStack() as stack:
             scene = stack.enter_context(open_scene(source.path, gsd=spec.gsd))
             labels = None
@@ -98,9 +97,11 @@ class Cutter:
                 labels = stack.enter_context(
                     open_labels(source.labels, scene.grid, warnings, scene=source.path, own=scene.source)
                 )
+            images = self._images(scene)
             write = stack.enter_context(_writers())
             for place, tile in enumerate(group.tiles):
-                chip = scene.read(tile.window, spec.bands, interleaved=plain)
+                out = next(images)[:, : int(tile.window.height), : int(tile.window.width)]
+                chip = scene.read(tile.window, spec.bands, out)
                 pixels, held = chip.valid.size, np.count_nonzero(chip.valid)
                 if held == 0 or (pixels - held) / pixels > spec.max_nodata:
                     continue
@@ -111,6 +112,14 @@ class Cutter:
                     write(write_chip, self.folder / cut.mask, label[None], chip.grid)
                 found.append((place, cut.valid))
         return found, warnings
+
+    def _images(self, scene: Scene) -> Iterator[np.ndarray]:
+        """Arrays to read chips into, by turns, as the files hold them; fresh memory would cost as much as filling it."""
+        height, width = (min(self.spec.size, side) if self.spec.edge != "pad" else self.spec.size for side in scene.grid.shape)
+        shape = len(self.spec.bands or ()) or scene.bands, height, width
+        lying = (1, 2, 0) if is_plain(self.options) else (0, 1, 2)
+        new = (np.empty([shape[i] for i in lying], scene.dtype).transpose(np.argsort(lying)) for _ in range(WRITERS + 1))
+        return cycle(new)
 
     def _write(self, path: Path, chip: Chip, nodata: float | None) -> None:
         image = chip.image
