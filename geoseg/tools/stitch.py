@@ -20,8 +20,8 @@ from geoseg.errors import UnsuitableError
 from geoseg.io.raster import Scene, create_raster, open_scene
 from geoseg.tools.report import Progress, Report, no_progress
 
-# Values (of all bands) held at a time; rows are a multiple of the output's blocks.
-STRIP_VALUES = 2**24
+# Values (of all bands) held at a time; rows and columns are multiples of the output's blocks.
+HELD_VALUES = 2**23
 BLOCK = 256
 # A mosaic of more pixels than this must not be emptier than one part in SPARSE: its chips are not of one scene.
 LARGE, SPARSE = 2**30, 100
@@ -89,7 +89,7 @@ def run(
     plan = _plan([str(chip) for chip in chips])
     grid, sort = plan.grid, plan.sort
     masked = sort.nodata is None and plan.gaps
-    advance, valid_pixels = progress("stitch", grid.height), 0
+    advance, valid_pixels = progress("stitch", grid.height * grid.width), 0
     with create_raster(
         output,
         grid,
@@ -101,12 +101,12 @@ def run(
         options=creation_options,
     ) as out:
         _describe(out, sort)
-        for window, image, valid in _strips(plan, blend):
+        for window, image, valid in _parts(plan, blend):
             out.write(image, window=window)
             if masked:
                 out.write_mask(valid, window=window)
             valid_pixels += int(np.count_nonzero(valid))
-            advance(window.height)
+            advance(window.height * window.width)
     return StitchReport(
         command="stitch",
         inputs=plan.paths,
@@ -183,20 +183,32 @@ def _describe(out: DatasetWriter, sort: _Sort) -> None:
             out.set_band_description(band, text)
 
 
-def _strips(plan: _Plan, blend: str) -> Iterator[tuple[Window, np.ndarray, np.ndarray]]:
-    """Windows of whole rows of the mosaic with their image (band, row, col) and valid (row, col)."""
+def _parts(plan: _Plan, blend: str) -> Iterator[tuple[Window, np.ndarray, np.ndarray]]:
+    """Windows that share out the mosaic, whole rows where they are not too wide, with image (band, row, col) and valid."""
     height, width = plan.grid.shape
-    rows = max(1, STRIP_VALUES // (width * plan.sort.bands * BLOCK)) * BLOCK
+    blocks = max(1, HELD_VALUES // (plan.sort.bands * BLOCK**2))
+    cols = min(blocks, -(-width // BLOCK)) * BLOCK
+    rows = max(1, blocks * BLOCK // cols) * BLOCK
     for top in range(0, height, rows):
-        strip = Window(0, top, width, min(rows, height - top))
-        overlay = Overlay((plan.sort.bands, strip.height, width), plan.sort.dtype, blend)
-        bottom = top + strip.height
-        for index in np.flatnonzero((plan.boxes[:, 0] < bottom) & (plan.boxes[:, 2] > top)):
-            first, left, last, _ = (int(edge) for edge in plan.boxes[index])
-            own = slice(max(top - first, 0), min(bottom, last) - first)
-            with open_scene(plan.paths[index]) as scene:
-                size = scene.grid.shape
-                chip = scene.read(Window(0, own.start, size[1], own.stop - own.start))
-            weight = np.outer(taper(size[0])[own], taper(size[1])) if blend == "hann" else None
-            overlay.add(max(first - top, 0), left, chip.image, chip.valid, weight)
-        yield strip, *overlay.result(plan.sort.nodata or 0)
+        for left in range(0, width, cols):
+            part = Window(left, top, min(cols, width - left), min(rows, height - top))
+            yield part, *_laid(plan, part, blend)
+
+
+def _laid(plan: _Plan, part: Window, blend: str) -> tuple[np.ndarray, np.ndarray]:
+    """Image and validity of a window of the mosaic: the chips in it, laid over one another in their order."""
+    overlay = Overlay((plan.sort.bands, part.height, part.width), plan.sort.dtype, blend)
+    first = np.array([part.row_off, part.col_off])
+    last = first + (part.height, part.width)
+    for index in np.flatnonzero(((plan.boxes[:, :2] < last) & (plan.boxes[:, 2:] > first)).all(axis=1)):
+        corner, end = plan.boxes[index, :2], plan.boxes[index, 2:]
+        begin = np.maximum(first - corner, 0)
+        inside = [slice(*ends) for ends in zip(begin.tolist(), (np.minimum(last, end) - corner).tolist(), strict=True)]
+        with open_scene(plan.paths[index]) as scene:
+            chip = scene.read(Window.from_slices(*inside))
+        weight = None
+        if blend == "hann":
+            weight = np.outer(*[taper(size)[own] for size, own in zip((end - corner).tolist(), inside, strict=True)])
+        row, col = (corner + begin - first).tolist()
+        overlay.add(row, col, chip.image, chip.valid, weight)
+    return overlay.result(plan.sort.nodata or 0)
