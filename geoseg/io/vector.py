@@ -163,6 +163,8 @@ def create_vector(
             yield FootprintWriter(path, sink, columns, crs, to, existing)
             with writing(path):
                 sink.close()
+                if existing:
+                    existing.settle(temporary)
                 if kind == "gpkg" and not existing and (style or "confidence" in columns):
                     embed(temporary, layer or LAYER, style or graduated())
         except BaseException:

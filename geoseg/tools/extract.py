@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pyproj import CRS
 
 from geoseg.core.burn import Burner
 from geoseg.core.grid import Grid
@@ -26,6 +25,7 @@ from geoseg.io.vector import FootprintWriter, create_vector
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
 from geoseg.tools.footprints import Naming, columns, frames
 from geoseg.tools.job import Job, Models
+from geoseg.tools.overlaps import Overlaps
 from geoseg.tools.predict import Form, probability_file
 from geoseg.tools.rasterize import footprints_on, placed
 from geoseg.tools.report import Progress, Report, no_progress
@@ -72,7 +72,8 @@ def run(
 ) -> ExtractReport:
     """Write the footprints of ``scenes`` into one layer at ``output``, or one file a scene where that is a folder.
 
-    With ``append`` a GeoPackage that exists is added to; footprints it holds already are left out.
+    A building that several scenes show is written once, the whole footprint rather than one cut at a scene's border, then the
+    more confident. With ``append`` a GeoPackage that exists is added to; footprints it holds already are left out.
     With ``on_error="skip"`` scenes that fail are left out, and the report names them.
     """
     start = time.perf_counter()
@@ -141,6 +142,13 @@ class _Tally:
     warnings: dict[str, None] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
+    def add(self, writer: FootprintWriter, batch: Layer) -> None:
+        """Write ``batch``, numbered onwards."""
+        numbers = np.arange(writer.count + 1, writer.count + 1 + len(batch))
+        written = writer.write(replace(batch, columns={**batch.columns, "id": numbers}))
+        self.footprints += len(written)
+        self.area_m2 += float(written.columns["area_m2"].sum()) if len(written) else 0.0
+
     def report(
         self,
         models: Models,
@@ -187,9 +195,8 @@ def _write(
     skip: bool,
     keywords: dict[str, Any],
 ) -> None:
-    """Write the footprints of ``scenes`` into one layer, in the CRS of the first unless another is asked for."""
+    """Write the footprints of ``scenes`` into one layer, each building once, by default in the CRS of the first."""
     writer: FootprintWriter | None = None
-    crs: CRS | None = None
     with ExitStack() as stack:
         for path in scenes:
             try:
@@ -199,26 +206,32 @@ def _write(
                     if skip:  # nothing of a scene that fails half way may stay in the layer
                         batches = list(batches)
                     if writer is None:
-                        crs, metadata = grid.crs, models.provenance(path)
-                        writer = stack.enter_context(create_vector(target, crs, metadata=metadata, **keywords))
-                    _append(writer, batches, crs, tally)
+                        overlaps = Overlaps(_grids(scenes, options), grid.crs)
+                        metadata = models.provenance(path)
+                        writer = stack.enter_context(create_vector(target, grid.crs, metadata=metadata, **keywords))
+                    for batch in batches:
+                        with tally.clock("write"):
+                            tally.add(writer, overlaps.alone(path, batch))
                     tally.pixels += job.scene.source.height * job.scene.source.width
             except GeosegError as error:
                 if not skip:
                     raise
                 tally.failed[path] = str(error)
+        if writer is not None:
+            tally.add(writer, overlaps.rest())
 
 
-def _append(writer: FootprintWriter, batches: Iterable[Layer], crs: CRS | None, tally: _Tally) -> None:
-    for batch in batches:
-        with tally.clock("write"):
-            written = writer.write(batch if batch.crs == crs else batch.to_crs(crs))
-        tally.footprints += len(written)
-        tally.area_m2 += float(written.columns["area_m2"].sum())
+def _grids(scenes: list[str], options: _Options) -> dict[str, Grid]:
+    """Where scenes that share a layer lie; what is wrong with one is told when its turn comes."""
+    grids = {}
+    for path in scenes if len(scenes) > 1 else ():
+        with suppress(GeosegError), open_scene(path) as scene:
+            grids[path] = placed(scene.grid, path, options.crs, options.pixel_coords)
+    return grids
 
 
 def _footprints(models: Models, job: Job, grid: Grid, options: _Options, tally: _Tally) -> Iterator[Layer]:
-    """Batches of footprints of one scene; ``id`` goes on from scene to scene."""
+    """Batches of footprints of one scene."""
     path = job.scene.path
     tally.warnings |= dict.fromkeys(job.plan.warnings)
     tally.runtime = job.runtime.name
@@ -241,8 +254,7 @@ def _footprints(models: Models, job: Job, grid: Grid, options: _Options, tally: 
             options.polygon,
             options.min_area(models),
             float(level),
-            tally.footprints + 1,
-            tally.clock,
+            clock=tally.clock,
         )
 
 

@@ -94,23 +94,60 @@ def test_straight_and_parted_whatever_the_windows(model: Path, scene: Path, tmp_
     assert whole.is_valid.all()
 
 
-def test_appending_leaves_out_what_is_there(model: Path, tmp_path: Path) -> None:
-    """Two scenes that share a third of their rows: together they are the whole, each building once."""
-    on, out = grid(*MASK.shape), tmp_path / "b.gpkg"
+def halves(folder: Path) -> list[str]:
+    """Two scenes that share a third of their rows; no building is as high as that."""
+    on = grid(*MASK.shape)
     for name, rows in {"upper": slice(0, 200), "lower": slice(100, 300)}.items():
-        part = on.window(rasterio.windows.Window(0, rows.start, MASK.shape[1], 200))
-        write_scene(tmp_path / f"{name}.tif", MASK[rows], part)
-    upper, lower = (str(tmp_path / f"{name}.tif") for name in ("upper", "lower"))
+        write_scene(folder / f"{name}.tif", MASK[rows], on.window(rasterio.windows.Window(0, rows.start, MASK.shape[1], 200)))
+    return [str(folder / f"{name}.tif") for name in ("upper", "lower")]
+
+
+def shapes_in(layer: gpd.GeoDataFrame) -> list[bytes]:
+    parts = shapely.get_parts(layer.geometry.to_numpy())
+    return sorted(shapely.to_wkb(shapely.normalize(shapely.set_precision(parts, 1e-3))))
+
+
+def test_buildings_that_two_scenes_show_are_written_once_and_whole(model: Path, scene: Path, tmp_path: Path) -> None:
+    parts = halves(tmp_path)
+    extract.run([str(scene)], tmp_path / "whole.gpkg", SPEC, ALL, model=model)
+    whole = gpd.read_file(tmp_path / "whole.gpkg", layer="footprints")
+    for order, output in ((parts, "one.gpkg"), (parts[::-1], "other.parquet")):
+        report = extract.run(order, tmp_path / output, SPEC, ALL, model=model)
+        layer = gpd.read_parquet(tmp_path / output) if "parquet" in output else gpd.read_file(tmp_path / output)
+        assert shapes_in(layer) == shapes_in(whole)
+        assert report.footprints == len(layer) == len(whole)
+        assert report.area_m2 == pytest.approx(whole["area_m2"].sum(), abs=0.1)
+        assert layer["id"].tolist() == list(range(1, len(layer) + 1))
+        assert layer["edge"].sum() == whole["edge"].sum()
+        assert set(layer["scene"]) == {"upper", "lower"}
+    elsewhere = [parts[0], str(tmp_path / "turned.tif")]
+    with rasterio.open(parts[1]) as file:
+        to = file.profile | {"crs": "EPSG:3857", "transform": rasterio.Affine(0.3, 0, 5e5, 0, -0.3, 7e6)}
+        with rasterio.open(elsewhere[1], "w", **to) as out:
+            out.write(file.read())
+    each = [extract.run([path], tmp_path / "each.gpkg", SPEC, ALL, model=model, overwrite=True) for path in elsewhere]
+    apart = extract.run(elsewhere, tmp_path / "apart.gpkg", SPEC, ALL, model=model)
+    assert apart.footprints == sum(report.footprints for report in each)
+
+
+def test_pictures_without_a_crs_do_not_lie_over_each_other(model: Path, tmp_path: Path) -> None:
+    scenes = [str(tmp_path / "one.png"), str(tmp_path / "two.png")]
+    for path in scenes:
+        write_array(path, picture(MASK))
+    report = extract.run(scenes, tmp_path / "b.gpkg", SPEC, ALL, model=model, pixel_coords=True)
+    assert report.area_m2 == 2 * MASK.sum()
+
+
+def test_appending_leaves_out_what_is_there(model: Path, scene: Path, tmp_path: Path) -> None:
+    """Together two scenes are the whole: each building once, and none as the first one's border had cut it."""
+    out, (upper, lower) = tmp_path / "b.gpkg", halves(tmp_path)
     first = extract.run([upper], out, SPEC, ALL, model=model, append=True)
     second = extract.run([lower], out, SPEC, ALL, model=model, append=True)
     layer = gpd.read_file(out, layer="footprints")
-    assert len(layer) == first.footprints + second.footprints
-    assert layer["id"].tolist() == list(range(1, len(layer) + 1))
-    assert layer["scene"].value_counts().to_dict() == {"upper": first.footprints, "lower": second.footprints}
-    alone = extract.run([lower], tmp_path / "alone.gpkg", SPEC, ALL, model=model)
-    assert second.footprints < alone.footprints
-    pairs = layer.sindex.query(layer.geometry, predicate="overlaps")
-    assert pairs.shape[1] < 2 * len(layer) / 5  # only the ones the first scene's border had cut
+    extract.run([str(scene)], tmp_path / "whole.gpkg", SPEC, ALL, model=model)
+    assert shapes_in(layer) == shapes_in(gpd.read_file(tmp_path / "whole.gpkg", layer="footprints"))
+    assert layer["id"].is_unique and layer["id"].max() == first.footprints + second.footprints
+    assert len(gpd.read_file(out, layer="footprints", bbox=tuple(layer.total_bounds))) == len(layer)  # by the spatial index
     with sqlite3.connect(out) as database:
         assert database.execute("select count(*) from layer_styles").fetchone() == (1,)
     again = extract.run([upper], out, SPEC, ALL, model=model, append=True)
