@@ -7,6 +7,9 @@ import shapely
 
 from geoseg.core.measure import rings_of
 
+# Pairs looked at together: each vertex is a geometry for a while, and outlines of pixels have hundreds
+_AT_ONCE = 2048
+
 
 def outline_distances(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """PoLiS and Hausdorff distance of each pair of polygons (n,) in the plane: float64 (n,) each, in its unit.
@@ -16,8 +19,12 @@ def outline_distances(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray,
     https://doi.org/10.1109/LGRS.2014.2330695; holes have outlines too. Hausdorff: the greatest of these distances, that at
     vertices; somewhere along an edge it may be greater still.
     """
-    one, other = _to_outline(ours, theirs), _to_outline(theirs, ours)
-    return (one[0] + other[0]) / 2, np.maximum(one[1], other[1])
+    polis, hausdorff = np.zeros((2, len(ours)))
+    for first in range(0, len(ours), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        one, other = _to_outline(ours[part], theirs[part]), _to_outline(theirs[part], ours[part])
+        polis[part], hausdorff[part] = (one[0] + other[0]) / 2, np.maximum(one[1], other[1])
+    return polis, hausdorff
 
 
 def _to_outline(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import CRS
 
+from geoseg.core import outlines
 from geoseg.core.measure import centres, flattened, metric
 from geoseg.core.outlines import outline_distances
 
@@ -58,6 +59,14 @@ def test_outlines_of_holes_and_parts_count():
     assert distances(court, filled) == pytest.approx((34 / 8 / 2, 9))
     both = shapely.union(filled, shapely.box(50, 0, 53, 20))
     assert distances(both, filled) == pytest.approx((2 * (20 + 23) / 8 / 2, 23))
+
+
+def test_pairs_by_the_thousand(monkeypatch):
+    """Groups of pairs give what each pair gives."""
+    monkeypatch.setattr(outlines, "_AT_ONCE", 3)
+    ours, theirs = (np.array([polygon(seed) for seed in range(first, first + 8)]) for first in (0, 50))
+    single = [distances(*pair) for pair in zip(ours, theirs, strict=True)]
+    np.testing.assert_allclose(np.transpose(outline_distances(ours, theirs)), single)
 
 
 def test_nothing_to_measure():
