@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from geoseg.errors import OutputError
+from geoseg.errors import OutputError, UsageError
 
 # What GDAL and SQLite write beside a file; the last three belong to a COG in the making
 SIDECARS = (".aux.xml", "-journal", "-wal", "-shm", ".ovr", ".msk", ".ovr.tmp", ".msk.ovr.tmp", ".warped.tif.tmp")
@@ -24,6 +24,12 @@ def check_output(path: Path | str, overwrite: bool = False) -> Path:
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: exists already", "use --overwrite to replace it")
     return path
+
+
+def check_apart(output: Path | str, *inputs: Path | str) -> None:
+    """Raise UsageError where ``output`` is one of the ``inputs``, which not even an overwriting run may replace."""
+    if Path(output).resolve() in [Path(each).resolve() for each in inputs]:
+        raise UsageError(f"{output}: is an input", "write to another file")
 
 
 def _check_parent(path: Path) -> None:

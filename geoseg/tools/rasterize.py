@@ -26,6 +26,7 @@ from geoseg.core.targets import Target, Targets
 from geoseg.core.tiling import tiles
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.footprints import read_footprints
+from geoseg.io.output import check_apart
 from geoseg.io.raster import create_raster, open_scene
 from geoseg.specs import MaskSpec, TilingSpec
 from geoseg.tools.report import Progress, Report, no_progress, provenance
@@ -69,9 +70,10 @@ def run(
     or that of their class: integers as they are, names 1 to n in alphabetical order. Bands are uint8, all of them float32 with
     a distance among them, uint32 with instances, float64 with both. A picture without a CRS takes ``crs``, or ``pixel_coords``
     for footprints in its pixels (x right, y down). Burns window by window. Raises UnsuitableError where the footprints cannot
-    be placed on the scene or lie outside it, UsageError for a width of too many pixels.
+    be placed on the scene or lie outside it, UsageError for a width of too many pixels and an output that is an input.
     """
     start, spec = time.perf_counter(), spec or MaskSpec()
+    check_apart(output, footprints, like)
     with open_scene(like) as scene:
         grid = placed(scene.grid, str(like), crs, pixel_coords)
     warnings: list[str] = []

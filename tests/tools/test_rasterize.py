@@ -172,10 +172,51 @@ def test_options_that_make_no_sense(tmp_path, scene):
         rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", pixel_coords=True)
 
 
-def test_an_existing_output_is_refused(tmp_path, scene):
+def test_an_existing_output_is_refused_and_an_input_is_never_replaced(tmp_path, scene):
     layer(BOXES).to_file(tmp_path / "f.gpkg")
+    (tmp_path / "mask.tif").touch()
     with pytest.raises(OutputError, match="exists already"):
-        rasterize.run(tmp_path / "f.gpkg", scene, scene)
+        rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif")
+    for path in (scene, tmp_path / "x" / ".." / "f.gpkg"):
+        with pytest.raises(UsageError, match=f"{path.name}: is an input"):
+            rasterize.run(tmp_path / "f.gpkg", scene, path, overwrite=True)
+
+
+def test_the_layer_that_is_asked_for(tmp_path, scene):
+    layer(BOXES[:1]).to_file(tmp_path / "f.gpkg", layer="footprints")
+    layer(BOXES[1:]).to_file(tmp_path / "f.gpkg", layer="sheds")
+    for name, box in ((None, BOXES[0]), ("sheds", BOXES[1])):
+        rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", layer=name, overwrite=True)
+        np.testing.assert_array_equal(read_array(tmp_path / "mask.tif")[0][0], covered(box))
+    with pytest.raises(UnsuitableError, match=r"has no layer barns \(its layers: footprints, sheds\)"):
+        rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "other.tif", layer="barns")
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".fgb", ".parquet", ".shp"])
+def test_the_same_masks_from_every_format(tmp_path, scene, suffix):
+    """Holes, several parts, a bow tie, none, degrees: the same pixels and the same warnings."""
+    whole = ground((60, 5, 90, 30), (66, 10, 80, 24), (5, 60, 17, 85), (20, 60, 30, 85))
+    bow_tie = shapely.Polygon([(512_005, 9_299_995), (512_015, 9_299_985), (512_015, 9_299_995), (512_005, 9_299_985)])
+    shapes = [whole[0] - whole[1], shapely.MultiPolygon(whole[2:]), bow_tie, None]
+    table = gpd.GeoDataFrame({"kind": ["shed", "house", "shed", "barn"]}, geometry=shapes, crs=UTM).to_crs(4326)
+    options = {"SPATIAL_INDEX": "NO"} if suffix == ".fgb" else {}
+    path = tmp_path / f"f{suffix}"
+    table.to_parquet(path) if suffix == ".parquet" else table.to_file(path, **options)
+    spec = MaskSpec(("footprint", "instance"), class_field="kind")
+    report = rasterize.run(path, scene, tmp_path / "mask.tif", spec)
+    masks = read_array(tmp_path / "mask.tif")[0]
+    expected = np.zeros((2, *GRID.shape), np.uint32)
+    for value, number, (x0, y0, x1, y1) in ((3, 1, (60, 5, 90, 30)), (2, 2, (5, 60, 17, 85)), (2, 2, (20, 60, 30, 85))):
+        expected[:, y0:y1, x0:x1] = np.array([value, number])[:, None, None]
+    expected[:, 10:24, 66:80] = 0
+    far = np.ones(GRID.shape, bool)
+    far[8:32, 8:32] = False  # where the bow tie is
+    assert np.count_nonzero((masks != expected)[:, far]) <= 8  # edges on pixel edges, there and back through degrees
+    assert masks[:, 20, 12].tolist() == masks[:, 20, 28].tolist() == [3, 3] and masks[0, 12, 20] == 0
+    assert report.classes == {"barn": 1, "house": 2, "shed": 3} and report.footprints == 4
+    assert [warning.partition(": ")[2] for warning in report.warnings] == [
+        "reprojected from EPSG:4326 to EPSG:32736", "1 invalid footprints repaired"
+    ]  # fmt: skip
 
 
 CLOSE = [(100, 10, 120, 22), (100, 25, 120, 40), (5, 60, 17, 85)]
