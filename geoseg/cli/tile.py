@@ -40,6 +40,7 @@ from geoseg.specs import ChipSpec
 @options.jobs
 @click.option("--resume", is_flag=True, help="Keep what was cut when stopped, and go on there next time.")
 @options.overwrite
+@click.option("--force", is_flag=True, help="Cut scenes even if they claim far more pixels than their files can hold.")
 def tile(spec: ChipSpec, stride: int | None, as_json: bool, **arguments: Any) -> None:
     """Cut scenes into georeferenced chips and a chip index.
 

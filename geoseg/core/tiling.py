@@ -82,7 +82,8 @@ def tile_count(shape: tuple[int, int], spec: TilingSpec, edge: str = "shift") ->
 
 def outlines(windows: Sequence[Window], transform: Affine) -> np.ndarray:
     """Polygons around windows of a raster, in the coordinates of its ``transform``, from the corner of row and column 0 on."""
-    left, top, width, height = np.array([window.flatten() for window in windows], float).reshape(-1, 4).T
+    places = [(window.col_off, window.row_off, window.width, window.height) for window in windows]
+    left, top, width, height = np.array(places, float).reshape(-1, 4).T
     cols = np.stack([left, left + width, left + width, left], axis=-1)
     rows = np.stack([top, top, top + height, top + height], axis=-1)
     a, b, c, d, e, f = transform[:6]

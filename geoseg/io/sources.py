@@ -12,6 +12,8 @@ from affine import Affine
 from geoseg.errors import InputError, SafetyError
 
 REMOTE = ("https://", "s3://")
+# A file that claims so many bytes of pixels, and so many times its own, is all but empty; deflate reaches 1032 times
+BOMB, RATIO = 2**36, 2**12
 
 _MAGIC = (
     (b"II*\0", "GTiff"),
@@ -109,6 +111,21 @@ def _check_source(vrt: Path, source: str, relative: bool) -> None:
         raise SafetyError(f"{vrt}: names {source.strip()}, which does not lie beside it")
     if sniff(str(vrt.parent / source)) != "GTiff":
         raise SafetyError(f"{vrt}: names {source}, which is no TIFF")
+
+
+def check_claim(name: str, claimed: int) -> None:
+    """Raise SafetyError where a local file claims ``claimed`` bytes of pixels, and it cannot well hold them: a bomb."""
+    if claimed < BOMB or name.startswith(REMOTE):
+        return
+    files = {path := Path(name)}
+    if sniff(name) == "VRT":
+        files |= {path.parent / (element.text or "") for element in _elements(path) if element.tag.lower() == "sourcefilename"}
+    held = sum(file.stat().st_size for file in files)
+    if claimed > held * RATIO:
+        raise SafetyError(
+            f"{name}: claims {claimed / 2**30:,.0f} GiB of pixels and holds {held / 2**20:,.1f} MiB",
+            "--force takes it nevertheless",
+        )
 
 
 def worldfile(name: str) -> Affine | None:

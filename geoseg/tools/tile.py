@@ -10,6 +10,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import shapely
 from rasterio.windows import Window
 
@@ -21,6 +22,7 @@ from geoseg.io.chips import INDEX
 from geoseg.io.journal import Journal, stamp
 from geoseg.io.output import atomic_folder
 from geoseg.io.raster import open_scene
+from geoseg.io.sources import check_claim
 from geoseg.specs import ChipSpec, Stretch, parse_rescale
 from geoseg.tools import chipindex
 from geoseg.tools.cutting import Cutter, Group, Source, cut_all
@@ -53,6 +55,7 @@ def run(
     creation_options: dict[str, str] | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    force: bool = False,
     progress: Progress = no_progress,
 ) -> TileReport:
     """Cut ``scenes`` into the folder ``output``: ``images/``, ``masks/`` and ``index.parquet``.
@@ -61,12 +64,13 @@ def run(
     was cut stays in ``.OUTPUT.partial`` when the run is stopped, and the next such run goes on there.
     With ``spec.split_by`` block or scene no pixel of a scene lies in chips of two splits: train chips that overlap val or test
     chips are dropped, and val chips that overlap test chips. Raises UnsuitableError where the scenes differ in bands, dtype or
-    georeference, where labels do not meet them, or where no tile holds data.
+    georeference, where labels do not meet them, or where no tile holds data, and without ``force`` SafetyError for a scene that
+    claims far more pixels than its file can hold.
     """
     start = time.perf_counter()
     output = Path(output)
     with atomic_folder(output, overwrite, marker=INDEX, keep=resume) as folder:
-        plan = _plan(scenes, spec, labels, aoi)
+        plan = _plan(scenes, spec, labels, aoi, force)
         sources = [part.source for part in plan]
         journal = Journal(folder / JOURNAL, _everything(sources, spec, aoi, creation_options)) if resume else None
         stretch = _stretch(sources, spec, progress)
@@ -109,8 +113,8 @@ class _Part:
     count: int
 
 
-def _plan(scenes: Sequence[str], spec: ChipSpec, labels: Path | None, aoi: Path | None) -> list[_Part]:
-    plan = [_part(path, name, spec, labels, aoi) for path, name in zip(scenes, _names(scenes), strict=True)]
+def _plan(scenes: Sequence[str], spec: ChipSpec, labels: Path | None, aoi: Path | None, force: bool) -> list[_Part]:
+    plan = [_part(path, name, spec, labels, aoi, force) for path, name in zip(scenes, _names(scenes), strict=True)]
     first = plan[0].source
     for source in (part.source for part in plan):
         if (source.bands != first.bands and not spec.bands) or source.dtype != first.dtype:
@@ -128,12 +132,14 @@ def _plan(scenes: Sequence[str], spec: ChipSpec, labels: Path | None, aoi: Path 
     return plan
 
 
-def _part(path: str, name: str, spec: ChipSpec, labels: Path | None, aoi: Path | None) -> _Part:
+def _part(path: str, name: str, spec: ChipSpec, labels: Path | None, aoi: Path | None, force: bool) -> _Part:
     if labels:
         from geoseg.tools.labels import find
 
         labels = find(labels, path)
     with open_scene(path, gsd=spec.gsd) as scene:
+        if not force:
+            check_claim(path, scene.source.height * scene.source.width * scene.bands * np.dtype(scene.dtype).itemsize)
         source = Source(path, name, labels, scene.grid, scene.bands, scene.dtype, spec.format)
     if not aoi:
         return _Part(source, None, tile_count(source.grid.shape, spec.tiling, spec.edge))

@@ -5,7 +5,7 @@ from affine import Affine
 
 from geoseg.errors import InputError, SafetyError
 from geoseg.io.raster import open_scene, write_array
-from geoseg.io.sources import sniff, worldfile
+from geoseg.io.sources import BOMB, check_claim, sniff, worldfile
 
 BAND = """<VRTRasterBand dataType="Byte" band="{band}">{more}<SimpleSource>
 <SourceFilename relativeToVRT="1">{name}</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand>"""
@@ -150,3 +150,16 @@ def test_worldfiles(tmp_path):
         (tmp_path / "a.jgw").write_text(text)
         with pytest.raises(InputError, match=r"a\.jgw: is no worldfile"):
             worldfile(str(tmp_path / "a.jpg"))
+
+
+def test_claims_that_a_file_cannot_hold(folder):
+    (folder / "a.vrt").write_text(vrt(band()))
+    held = {name: (folder / name).stat().st_size for name in ("a.vrt", "beside.tif")}
+    with (folder / "beside.tif").open("ab") as file:
+        file.truncate(20_000_000)
+    check_claim(str(folder / "a.vrt"), BOMB - 1)
+    for name, size in (("beside.tif", 20_000_000), ("a.vrt", 20_000_000 + held["a.vrt"])):
+        check_claim(str(folder / name), 4096 * size)
+        with pytest.raises(SafetyError, match=rf"{name}: claims 76 GiB of pixels and holds 19\.1 MiB \(--force"):
+            check_claim(str(folder / name), 4096 * size + 1)
+    check_claim("https://example.org/a.tif", 2**60)

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from rasterio.warp import reproject, transform_bounds
 
 from geoseg.core.burn import burn
 from geoseg.core.grid import Grid
-from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
+from geoseg.errors import InputError, OutputError, SafetyError, UnsuitableError, UsageError
 from geoseg.io.chips import read_index
 from geoseg.io.raster import create_raster, read_array, write_array
 from geoseg.specs import ChipSpec
@@ -349,6 +350,23 @@ def test_areas_that_do_not_fit(tmp_path):
         tile.run([scene(tmp_path / "a.tif")], tmp_path / "chips", ChipSpec(size=40), aoi=tmp_path / "aoi.gpkg")
     with pytest.raises(UnsuitableError, match=r"aoi\.gpkg: an area of interest needs scenes with a CRS"):
         tile.run([scene(tmp_path / "b.png", grid=None)], tmp_path / "chips", ChipSpec(size=40), aoi=tmp_path / "aoi.gpkg")
+
+
+def test_a_scene_that_claims_more_than_it_holds(tmp_path):
+    path, area = tmp_path / "bomb.tif", tmp_path / "aoi.gpkg"
+    crs = {"crs": UTM.to_wkt(), "transform": GRID.transform}
+    profile = {"height": 250_000, "width": 300_000, "count": 1, "dtype": "uint8", "blockxsize": 4096, "blockysize": 4096}
+    with rasterio.open(path, "w", driver="GTiff", tiled=True, sparse_ok=True, bigtiff="yes", compress="zstd", **profile, **crs):
+        pass
+    gpd.GeoDataFrame(geometry=[ground(150_000, 200_000, 150_100, 200_500)], crs=UTM).to_file(area)
+    spec = ChipSpec(size=2048, split=(1, 0, 0))
+    with pytest.raises(SafetyError, match=r"bomb\.tif: claims 70 GiB of pixels and holds"):
+        tile.run([str(path)], tmp_path / "chips", spec, aoi=area)
+    tracemalloc.start()
+    report = tile.run([str(path)], tmp_path / "chips", spec, aoi=area, force=True)
+    assert report.chips == 1 and list(windows(tmp_path / "chips")) == ["bomb_r0097_c0073"]
+    assert tracemalloc.get_traced_memory()[1] < 30e6
+    tracemalloc.stop()
 
 
 # Values
