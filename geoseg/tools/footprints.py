@@ -18,7 +18,6 @@ from geoseg.core.measure import centres, coordinates, density, measure, metric, 
 from geoseg.core.neighbours import settled
 from geoseg.core.polygons import Traced, trace
 from geoseg.core.regularize import Regular, pixel_metric, regularize
-from geoseg.core.separate import separated
 from geoseg.engine.ahead import Clock
 from geoseg.io.vector import FOOTPRINTS, REGULARIZED
 from geoseg.specs import PolygonSpec, Quantity
@@ -87,9 +86,13 @@ def _parted(strips: Iterator[Strip], grid: Grid, spec: PolygonSpec) -> Iterator[
     first = next(strips, None)
     if first is None:
         return
-    whole = chain([first], strips)
+    whole: Iterator[Strip] = chain([first], strips)
     wanted = spec.separate == "watershed" or (spec.separate == "auto" and first.ridge is not None)
-    yield from separated(whole, pixel_size(grid), spec.connectivity) if wanted else whole
+    if wanted:
+        from geoseg.core.separate import separated  # its image processing is slow to import
+
+        whole = separated(whole, pixel_size(grid), spec.connectivity)
+    yield from whole
 
 
 @dataclass(frozen=True)
