@@ -11,10 +11,17 @@ import pyarrow as pa
 
 from geoseg.core.layer import Layer
 from geoseg.errors import UsageError
-from geoseg.io.output import atomic
+from geoseg.io.output import atomic, check_output
 from geoseg.io.sinks import OgrSink
 from geoseg.io.style import embed
 from geoseg.io.vector import format_of, writing
+
+
+def check_layers(path: Path | str, overwrite: bool = False) -> None:
+    """Raise UsageError where ``path`` is to be no GeoPackage, OutputError where it exists or cannot be written."""
+    if format_of(path) != "gpkg":
+        raise UsageError(f"{path}: several layers go into a GeoPackage", "name it .gpkg")
+    check_output(path, overwrite)
 
 
 def write_layers(
@@ -27,10 +34,8 @@ def write_layers(
 ) -> None:
     """Write ``layers`` by name into a GeoPackage that appears whole or not at all; ``styles`` has the QML of each.
 
-    Raises UsageError where ``path`` names another format, OutputError.
+    Raises OutputError; :func:`check_layers` tells beforehand.
     """
-    if format_of(path) != "gpkg":
-        raise UsageError(f"{path}: several layers go into a GeoPackage", "name it .gpkg")
     with atomic(path, overwrite) as temporary, writing(path):
         for number, (name, layer) in enumerate(layers.items()):
             # the file is made with the first layer

@@ -16,7 +16,7 @@ from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
 from geoseg.io.footprints import read_footprints
-from geoseg.io.output import check_output
+from geoseg.io.layers import check_layers
 from geoseg.io.raster import open_scene
 from geoseg.specs import EvaluateSpec
 from geoseg.tools.classes import is_vector, open_classes
@@ -84,7 +84,7 @@ def run(
     start, spec = time.perf_counter(), spec or EvaluateSpec()
     names, warnings = (str(prediction), str(truth)), list[str]()
     if layers is not None:
-        check_output(layers, overwrite)
+        check_layers(layers, overwrite)
     pixels, matched = _compare(names, spec, like, warnings, progress)
     pixel, found = _pixel_metrics(pixels), _footprint_metrics(matched, spec)
     intervals = _intervals(pixels, matched, spec, warnings)
@@ -113,22 +113,31 @@ def _compare(
 ) -> tuple[ComparedPixels | None, Matched | None]:
     """Pixels and footprints compared, each where that can be."""
     vectors = [is_vector(name) for name in names]
-    grid = _grid([str(like)] if like else [name for name, vector in zip(names, vectors, strict=True) if not vector])
-    pixels, matched, swept = None, None, False
-    if grid is not None:
-        with ExitStack() as stack:
-            ours, theirs = (stack.enter_context(open_classes(name, grid, spec.threshold, warnings)) for name in names)
-            swept = ours.scores is not None
-            pixels = compare_pixels(ours, theirs, grid, spec, progress)
-            if any(vectors) and ours.footprints and theirs.footprints:
-                matched = match_layers(ours.footprints(), theirs.footprints(), spec)
-    if all(vectors):
-        matched = _match_files(names, spec, warnings)
-    elif spec.profile != "none":
+    if spec.profile != "none" and not all(vectors):
         raise UnsuitableError(f"{names[vectors.index(False)]}: --profile {spec.profile} compares SpaceNet tables")
-    if spec.sweep and not swept:
-        raise UnsuitableError(f"{names[0]}: holds no probabilities to sweep", "give what `geoseg predict` writes")
-    return pixels, matched
+    grid = _grid([str(like)] if like else [name for name, vector in zip(names, vectors, strict=True) if not vector])
+    if grid is None and spec.sweep:
+        raise _no_probabilities(names[0])
+    pixels, matched = (None, None) if grid is None else _compare_on(grid, names, spec, sum(vectors) == 1, warnings, progress)
+    return pixels, _match_files(names, spec, warnings) if all(vectors) else matched
+
+
+def _compare_on(
+    grid: Grid, names: tuple[str, str], spec: EvaluateSpec, footprints: bool, warnings: list[str], progress: Progress
+) -> tuple[ComparedPixels, Matched | None]:
+    """Pixels on ``grid``, and if asked for the ``footprints`` on it."""
+    with ExitStack() as stack:
+        ours, theirs = (stack.enter_context(open_classes(name, grid, spec.threshold, warnings)) for name in names)
+        if spec.sweep and ours.scores is None:
+            raise _no_probabilities(names[0])
+        pixels = compare_pixels(ours, theirs, grid, spec, progress)
+        if not (footprints and ours.footprints and theirs.footprints):
+            return pixels, None
+        return pixels, match_layers(ours.footprints(), theirs.footprints(), spec)
+
+
+def _no_probabilities(name: str) -> UnsuitableError:
+    return UnsuitableError(f"{name}: holds no probabilities to sweep", "give what `geoseg predict` writes")
 
 
 def _grid(rasters: list[str]) -> Grid | None:
@@ -140,7 +149,7 @@ def _grid(rasters: list[str]) -> Grid | None:
 
 def _match_files(names: tuple[str, str], spec: EvaluateSpec, warnings: list[str]) -> Matched:
     """Footprints of two vector files matched in the truth's CRS, those of two SpaceNet tables image by image."""
-    tables = [_in_pixels(name) for name in names if name.lower().endswith(".csv")]
+    tables = [_in_pixels(name, warnings) for name in names if name.lower().endswith(".csv")]
     if len(tables) == 2 and all(table.pixels for table in tables):
         ours, theirs = tables
         if spec.profile == "spacenet2":
@@ -154,9 +163,12 @@ def _match_files(names: tuple[str, str], spec: EvaluateSpec, warnings: list[str]
     return match_layers(prediction, truth, spec)
 
 
-def _in_pixels(name: str) -> Layer:
+def _in_pixels(name: str, warnings: list[str]) -> Layer:
     table = read_footprints(name, pixels=True)
-    return replace(table, geometry=repair(table.geometry)[0])
+    geometry, repaired = repair(table.geometry)
+    if repaired:
+        warnings.append(f"{name}: {repaired} invalid footprints repaired")
+    return replace(table, geometry=geometry)
 
 
 def _pixel_metrics(pixels: ComparedPixels | None) -> dict[str, Any]:
