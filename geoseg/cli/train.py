@@ -10,7 +10,8 @@ import click
 from geoseg.cli import options
 from geoseg.cli.command import command
 from geoseg.cli.options import gather, setting
-from geoseg.specs import TrainSpec
+from geoseg.specs import ChipSpec, TrainSpec
+from geoseg.specs.toml import typed
 from geoseg.specs.train import AUGMENTATIONS, OPTIMIZERS, SCHEDULES
 
 
@@ -53,6 +54,10 @@ def listed(text: str) -> tuple[str, ...]:
     setting(TrainSpec, "gsd", "Metres a pixel to train at.  [default: the chips']", type=float),
     setting(TrainSpec, "scale", "Least and greatest zoom of a crop.", type=options.FRACTIONS),
     setting(TrainSpec, "samples", "Crops an epoch.  [default: one a chip]", type=int),
+    setting(TrainSpec, "data_weights", "How often each DATA is drawn from, against the others: 1,2.", type=options.FRACTIONS),
+    setting(TrainSpec, "foreground", "Share of the crops that are laid around something."),
+    setting(TrainSpec, "hard", "Share of the crops that are drawn by the loss of their chip."),
+    setting(TrainSpec, "on_error", "What to do about chips that cannot be read.", type=click.Choice(["stop", "skip"])),
     setting(TrainSpec, "precision", "Precision of the arithmetic.", type=click.Choice(["auto", "fp32", "bf16", "fp16"])),
     setting(TrainSpec, "compile", "Compile the network by torch.compile.", is_flag=True),
     setting(TrainSpec, "devices", "GPUs, or processes without one."),
@@ -69,16 +74,20 @@ def listed(text: str) -> tuple[str, ...]:
     callback=options.network,
     help="Of the architecture: hidden=512.",
 )
+@click.option("--labels", type=options.FILE, help="Footprints or masks of DATA that are scenes: a file, or a folder by scene.")
+@click.option("--split", type=options.FRACTIONS, default=typed(ChipSpec.split), help="Parts of scenes.  [default: 0.8,0.1,0.1]")
+@options.bands
 @click.option("--init", type=options.FILE, metavar="MODEL", help="Start from this model's weights.")
 @click.option("--run-dir", type=options.FILE, help="Folder of checkpoints and metrics.  [default: OUTPUT.run]")
 @click.option("--resume", is_flag=True, help="Go on where the run in --run-dir stopped.")
 @options.overwrite
 def train(as_json: bool, **arguments: Any) -> None:
-    """Train a model on folders of chips.
+    """Train a model on folders of chips, or on scenes with --labels.
 
     \b
     Example:
         geoseg train chips -o model.safetensors --arch unet --encoder resnet18
+        geoseg train scene.tif --labels footprints.gpkg -o model.safetensors
     """
     from geoseg.tools import train as tool
 

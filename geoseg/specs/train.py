@@ -20,7 +20,9 @@ class TrainSpec:
     ``batch_size`` is a process's, ``accumulate`` the batches to a step of the optimiser. ``batch_size`` and ``lr`` of 0 are
     found by trying. ``warmup`` below 1 is a share of the steps, from 1 on their number; None is 0.3 of a one-cycle and none
     of the other schedules. ``ema`` is the share that the averaged weights keep of themselves at a step, 0 for no average.
-    ``clip`` is the largest norm of the gradient, 0 for any.
+    ``clip`` is the largest norm of the gradient, 0 for any. ``data_weights`` says how often each of the data sets is drawn from,
+    ``foreground`` is the share of crops around something other than background, ``hard`` that of those drawn by their chip's
+    loss.
     """
 
     arch: str = "unet"
@@ -45,6 +47,10 @@ class TrainSpec:
     gsd: float | None = None
     scale: tuple[float, float] = (1.0, 1.0)
     samples: int | None = None
+    data_weights: tuple[float, ...] | None = None
+    foreground: float = 0.0
+    hard: float = 0.0
+    on_error: str = "stop"
     precision: str = "auto"
     compile: bool = False
     devices: int = 1
@@ -69,4 +75,8 @@ class TrainSpec:
         check(0 <= self.ema < 1, "--ema must be at least 0 and below 1")
         check(self.augment in AUGMENTATIONS, f"unknown augmentation {self.augment!r}")
         check(0 < self.scale[0] <= self.scale[1], "--scale takes two rising positive factors")
+        check(not self.data_weights or min(self.data_weights) > 0, "--data-weights must be positive")
+        check(0 <= self.foreground <= 1, "--foreground is a share between 0 and 1")
+        check(0 <= self.hard < 1, "--hard is a share below 1")
+        check(self.on_error in ("stop", "skip"), "--on-error is stop or skip")
         check(set(self.log) <= set(LOGS), f"--log takes {', '.join(LOGS)}")

@@ -30,7 +30,6 @@ PACKAGES = {
     "torch": ("torch", "training", "train"),
     "lightning": ("lightning", "training", "train"),
     "segmentation_models_pytorch": ("segmentation-models-pytorch", "training", "train"),
-    "kornia": ("kornia", "training", "train"),
     "safetensors": ("safetensors", "training", "train"),
     "onnx": ("onnx", "export", "export"),
     "onnxscript": ("onnxscript", "export", "export"),

@@ -5,17 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from geoseg.errors import InputError, OutputError, ResourceError, UnsuitableError
-from geoseg.io.chips import ChipIndex, read_index
+from geoseg.errors import InputError, OutputError, ResourceError, UnsuitableError, UsageError
+from geoseg.io.chips import read_index
 from geoseg.io.output import check_output
 from geoseg.io.runs import read_epochs, write_settings
-from geoseg.specs import ARCHITECTURES, ModelSpec, TrainSpec
+from geoseg.specs import ARCHITECTURES, ChipSpec, ModelSpec, TrainSpec
 from geoseg.tools.report import Progress, Report, no_progress
+from geoseg.tools.windows import ExampleSet, chips_of, windows_of
 from geoseg.training.launch import rank
+
+if TYPE_CHECKING:
+    from geoseg.training.examples import Example
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +41,6 @@ class TrainReport(Report):
     epochs: list[dict[str, Any]]
     best: dict[str, Any]
     images_per_second: float
-    weights: str | None = None
 
 
 def run(
@@ -44,22 +48,28 @@ def run(
     output: Path | str,
     spec: TrainSpec,
     *,
+    labels: Path | None = None,
+    split: tuple[float, ...] = ChipSpec.split,
+    bands: tuple[int, ...] | None = None,
     init: Path | None = None,
     run_dir: Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> TrainReport:
-    """Train on the ``train`` split of the chip index folders ``data``, choose the best epoch on their ``val`` split.
+    """Train on the ``train`` split of ``data``, choose the best epoch on their ``val`` split.
 
+    ``data`` are chip index folders, and with ``labels`` scenes too, whose ``bands`` are read window by window while training;
+    their blocks are split as `geoseg tile` does by the parts that ``split`` names.
     The run folder (``OUTPUT.run`` by default) keeps a checkpoint of each epoch, so that ``resume`` goes on where a killed run
     stopped, and ``run.toml``, with which ``geoseg train --config`` repeats the run. Raises ResourceError without torch,
     UnsuitableError for indexes that do not go together, have no masks, or masks of a single class.
     """
     start = time.perf_counter()
     output = check_output(output, overwrite) if leads() else Path(output)
-    indexes = [read_index(folder) for folder in data]
-    model = _model_spec(indexes, spec, init)
+    warnings: list[str] = []
+    sets = _sets(data, labels, ChipSpec(_window(spec), bands=bands, split=split, seed=spec.seed), spec.data_weights, warnings)
+    model = _model_spec(sets, spec, init)
     try:
         from geoseg.models import modelfile
         from geoseg.training.callbacks import BEST, best_of
@@ -68,23 +78,24 @@ def run(
     except ImportError as error:
         raise ResourceError(f"training needs {error.name}", "pip install 'geoseg[train]'") from error
     check_devices(spec)
-    chips = _chips(indexes)
+    chips = _chips(sets, spec, progress, warnings)
     folder = _run_folder(run_dir or output.with_name(output.name + ".run"), (LAST, BEST), resume, overwrite)
-    job = Job(model, spec, chips["train"], chips["val"], _zoom(indexes, model), folder, init)
+    job = Job(model, spec, chips["train"], chips["val"], _zoom(sets, model), folder, init)
     made, matched = network(job)
     begun = tuned(job, resume)
-    _note(folder, data, begun.spec, init)
+    note = partial(_note, folder, data, init, {"labels": labels, "split": split, "bands": bands} if labels else {})
+    note(begun.spec)
     done = train(begun, resume=resume, progress=progress)
     epochs = read_epochs(folder)
     if leads():
-        _note(folder, data, done.spec, init)
+        note(done.spec)
         modelfile.save(output, model, modelfile.load(folder / BEST)[1], overwrite)
     return TrainReport(
         command="train",
         inputs=tuple(str(folder) for folder in data),
         outputs=(str(output),),
         seconds=time.perf_counter() - start,
-        warnings=tuple(_warnings(begun.spec, done.spec, bool(chips["val"]))),
+        warnings=(*warnings, *_warnings(begun.spec, done.spec, bool(chips["val"]))),
         model=str(output),
         run_dir=str(folder),
         parameters=sum(p.numel() for p in made.parameters()),
@@ -103,21 +114,49 @@ def leads() -> bool:
     return rank() == 0
 
 
-def _chips(indexes: list[ChipIndex]) -> dict[str, list[tuple[Path, Path]]]:
-    """Image and mask of each chip of the train and the val split."""
-    from geoseg.training.balance import several_classes
-    from geoseg.training.data import chips_of
+def _window(spec: TrainSpec) -> int:
+    """Pixels a side of the windows of scenes: twice the crops, so that crops lie freely in them."""
+    return 2 * (spec.crop or 256)
 
-    chips = {split: [pair for index in indexes for pair in chips_of(index, split)] for split in ("train", "val")}
-    folder = indexes[0].folder
+
+def _sets(
+    data: Sequence[str], labels: Path | None, spec: ChipSpec, weights: tuple[float, ...] | None, warnings: list[str]
+) -> list[ExampleSet]:
+    """Each chip index, and all scenes together where they have labels; ``weights`` are those of ``data``, in its order."""
+    if weights and len(weights) != len(data):
+        raise UsageError(f"--data-weights needs {len(data)} numbers, one for each of the data sets")
+    scenes = [str(path) for path in data if labels and not Path(path).is_dir()]
+    sets = [chips_of(read_index(path)) for path in data if str(path) not in scenes]
+    shares = [weight for path, weight in zip(data, weights or (), strict=False) if str(path) not in scenes]
+    if labels and scenes:
+        sets.append(windows_of(scenes, labels, spec, warnings))
+        shares.append(sum(weights or ()) - sum(shares))
+    return [each.weighted(share) for each, share in zip(sets, shares, strict=True)] if weights else sets
+
+
+def _chips(sets: list[ExampleSet], spec: TrainSpec, progress: Progress, warnings: list[str]) -> dict[str, list[Example]]:
+    """The chips of the train and the val split; those that cannot be read are left out where the user wants it so."""
+    from geoseg.training.balance import several_classes
+    from geoseg.training.data import readable
+
+    chips = {split: [chip for each in sets for chip in each.splits[split]] for split in ("train", "val")}
+    gone = next((path for split in chips.values() for chip in split if (path := chip.missing())), None)
+    if gone and spec.on_error == "stop":
+        raise InputError(f"{gone}: does not exist", "--on-error skip goes on without it")
+    if spec.on_error == "skip":
+        advance = progress("check", sum(map(len, chips.values())))
+        for split, found in chips.items():
+            chips[split], problems = readable(found, advance)
+            warnings += [f"left out: {problem}" for problem in problems]
     if not chips["train"]:
-        raise UnsuitableError(f"{folder}: its train split is empty", "see --split of `geoseg tile`")
-    if not several_classes((mask for _, mask in chips["train"]), len(indexes[0].info.classes)):
-        raise UnsuitableError(f"{folder}: the masks of its train split are of a single class", "is --labels the right file?")
+        raise UnsuitableError(f"{sets[0].name}: its train split is empty", "see --split of `geoseg tile`")
+    if not several_classes(chips["train"], len(sets[0].info.classes)):
+        why = "the masks of its train split are of a single class"
+        raise UnsuitableError(f"{sets[0].name}: {why}", "is --labels the right file?")
     return chips
 
 
-def _note(folder: Path, data: Sequence[str], spec: TrainSpec, init: Path | None) -> None:
+def _note(folder: Path, data: Sequence[str], init: Path | None, how: dict[str, Any], spec: TrainSpec) -> None:
     """Write the settings as ``run.toml``: with it alone the run can be repeated, from wherever."""
     settings: dict[str, Any] = {"data": [str(Path(name).absolute()) for name in data]}
     settings |= {name.replace("_", "-"): value for name, value in vars(spec).items() if name != "options"}
@@ -125,6 +164,7 @@ def _note(folder: Path, data: Sequence[str], spec: TrainSpec, init: Path | None)
         settings["weights"] = str(Path(spec.weights).absolute())
     if spec.options:
         settings["option"] = spec.options
+    settings |= {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in how.items() if value}
     if init:
         settings["init"] = str(init.absolute())
     if leads():
@@ -141,16 +181,16 @@ def _warnings(begun: TrainSpec, done: TrainSpec, val: bool) -> Iterator[str]:
         )
 
 
-def _model_spec(indexes: list[ChipIndex], spec: TrainSpec, init: Path | None) -> ModelSpec:
-    first = indexes[0].info
+def _model_spec(sets: list[ExampleSet], spec: TrainSpec, init: Path | None) -> ModelSpec:
+    first = sets[0].info
     if len(first.classes) < 2:
-        raise UnsuitableError(f"{indexes[0].folder}: names a single class, {', '.join(first.classes)}")
-    for index in indexes[1:]:
-        info = index.info
+        raise UnsuitableError(f"{sets[0].name}: names a single class, {', '.join(first.classes)}")
+    for other in sets[1:]:
+        info = other.info
         if replace(info, gsd=first.gsd) != first:
-            raise UnsuitableError(f"{index.folder}: its bands, dtype, stretch or classes differ from {indexes[0].folder}'s")
+            raise UnsuitableError(f"{other.name}: its bands, dtype, stretch or classes differ from {sets[0].name}'s")
         if first.gsd and info.gsd and abs(info.gsd / first.gsd - 1) > 0.02:
-            raise UnsuitableError(f"{index.folder}: its chips have {info.gsd:.3f} m, {indexes[0].folder}'s {first.gsd:.3f} m")
+            raise UnsuitableError(f"{other.name}: its chips have {info.gsd:.3f} m, {sets[0].name}'s {first.gsd:.3f} m")
     common: dict[str, Any] = {name: getattr(first, name) for name in ("classes", "dtype", "stretch", "percentiles")}
     common |= {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
     if init:
@@ -174,8 +214,8 @@ def _model_spec(indexes: list[ChipIndex], spec: TrainSpec, init: Path | None) ->
     )
 
 
-def _zoom(indexes: list[ChipIndex], model: ModelSpec) -> float:
-    gsd = indexes[0].info.gsd
+def _zoom(sets: list[ExampleSet], model: ModelSpec) -> float:
+    gsd = sets[0].info.gsd
     return gsd / model.gsd if gsd and model.gsd else 1.0
 
 

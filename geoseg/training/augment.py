@@ -1,92 +1,241 @@
-"""Augmentation: geometry chip by chip while cropping, colour on the batch (kornia, on the device that trains)."""
+"""Augmentation: geometry chip by chip while cropping, colour on the batch, on the device that trains.
+
+Both cost a small part of a training step on a CPU: pixels are moved before they become floats, and interpolated only where
+they are turned freely or scaled; what is linear in a pixel's bands is one product of matrices; the rest is done to few images.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
+from geoseg.core.bands import to_unit
 from geoseg.io.chips import IGNORE
+
+SAME = 0.01  # a zoom this near to 1 is none
+BLUR = 2  # pixels that a blur reaches on each side
+LUMA = (0.299, 0.587, 0.114)
+JPEG_QUALITY = (35, 90)
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a crop is laid into a chip: ``size`` pixels a side, ground extent times ``scale``, flips, turns."""
+    """How a crop is laid into a chip: ``size`` pixels a side, ground extent times ``scale``, flips and quarter turns.
+
+    ``rotation`` is the share of crops that are turned freely, ``foreground`` that of those around a pixel that is not
+    background, where the chip has any.
+    """
 
     size: int
     scale: tuple[float, float] = (1.0, 1.0)
     flips: bool = True
-    rotation: bool = False
+    rotation: float = 0.0
+    foreground: float = 0.0
 
 
 PRESETS = {
-    # flips and quarter turns, free rotation, strength of the colour changes
-    "none": (False, False, 0.0),
-    "light": (True, False, 0.3),
-    "standard": (True, True, 0.6),
-    "strong": (True, True, 1.0),
+    # flips and quarter turns, share of free rotations, strength of the colour changes
+    "none": (False, 0.0, 0.0),
+    "light": (True, 0.0, 0.3),
+    "standard": (True, 0.25, 0.6),
+    "strong": (True, 0.5, 1.0),
 }
 
 
-def crop(image: torch.Tensor, mask: torch.Tensor, geometry: Geometry) -> tuple[torch.Tensor, torch.Tensor]:
-    """A random crop of a chip: float32 (band, size, size) and uint8 (size, size), 255 where it leaves the chip.
+# Geometry
 
-    ``image`` is float32 (band, row, col), ``mask`` uint8 (row, col). Scale, rotation and flips are one affine map, so that
-    pixels are interpolated once: bilinear for the image, nearest for the mask.
+
+def crop(image: np.ndarray, mask: np.ndarray, geometry: Geometry) -> tuple[torch.Tensor, torch.Tensor]:
+    """A random crop of a chip: float32 (band, size, size) in [0, 1] and uint8 (size, size), 255 where it leaves the chip.
+
+    ``image`` is (band, row, col) of any dtype, ``mask`` uint8 (row, col). The mask is never interpolated.
     """
-    height, width = mask.shape
     low, high = (math.log(s) for s in geometry.scale)
     zoom = math.exp(low + (high - low) * _uniform())
-    extent_x, extent_y = geometry.size * zoom / width, geometry.size * zoom / height
-    angle = _uniform() * 2 * math.pi if geometry.rotation else 0.0
-    if geometry.flips and not geometry.rotation:
-        angle = math.pi / 2 * int(_uniform() * 4)
-    flip = -1.0 if geometry.flips and _uniform() < 0.5 else 1.0
-    centre_x = (2 * _uniform() - 1) * max(0.0, 1 - extent_x)
-    centre_y = (2 * _uniform() - 1) * max(0.0, 1 - extent_y)
-    cos, sin = math.cos(angle), math.sin(angle)
-    theta = torch.tensor(
-        [[flip * cos * extent_x, -sin * extent_x, centre_x], [flip * sin * extent_y, cos * extent_y, centre_y]]
+    flip = geometry.flips and _uniform() < 0.5
+    turns = int(_uniform() * 4) if geometry.flips else 0
+    free = _uniform() < geometry.rotation
+    centre = _centre(mask, geometry.size * zoom, geometry.foreground)
+    if not free and abs(zoom - 1) < SAME:
+        pixels, labels = _cut(image, mask, centre, geometry.size)
+    else:
+        angle = (_uniform() - 0.5) * math.pi / 2 if free else 0.0
+        pixels, labels = _turned(image, mask, centre, geometry.size, zoom, angle)
+    pixels, labels = np.rot90(pixels, turns, (1, 2)), np.rot90(labels, turns)
+    if flip:
+        pixels, labels = pixels[..., ::-1], labels[..., ::-1]
+    return torch.from_numpy(to_unit(np.ascontiguousarray(pixels))), torch.from_numpy(np.ascontiguousarray(labels))
+
+
+def _centre(mask: np.ndarray, extent: float, foreground: float) -> tuple[float, float]:
+    """Row and column, in pixels from the corner, of the middle of a crop that leaves the chip no further than it must."""
+    near = _uniform() < foreground
+    chance = _uniform(), _uniform()
+    found = np.flatnonzero((mask != 0) & (mask != IGNORE)) if near else np.empty(0)
+    if len(found):
+        chosen = divmod(int(found[int(chance[0] * len(found))]), mask.shape[1])
+        # anywhere within the crop's inner half
+        wanted = [at + (share - 0.5) * extent / 2 for at, share in zip(chosen, (_uniform(), _uniform()), strict=True)]
+    else:
+        wanted = [extent / 2 + share * (side - extent) for share, side in zip(chance, mask.shape, strict=True)]
+    row, col = (
+        min(max(at, extent / 2), side - extent / 2) if side > extent else side / 2
+        for at, side in zip(wanted, mask.shape, strict=True)
     )
-    grid = F.affine_grid(theta[None], [1, 1, geometry.size, geometry.size], align_corners=False)
-    # 0 is what grid_sample puts outside of the chip
-    labels = F.grid_sample(mask[None, None].float() + 1, grid, mode="nearest", align_corners=False)[0, 0]
-    labels = torch.where(labels == 0, IGNORE, labels - 1).to(torch.uint8)
+    return row, col
+
+
+def _cut(image: np.ndarray, mask: np.ndarray, centre: tuple[float, float], size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The square of ``size`` pixels around ``centre``; 0 and ignored beyond the chip."""
+    first = [round(at - size / 2) for at in centre]
+    inside = tuple(slice(max(0, at), max(0, min(side, at + size))) for at, side in zip(first, mask.shape, strict=True))
+    pixels, labels = image[:, *inside], mask[inside]
+    if labels.shape == (size, size):
+        return pixels, labels
+    before = [max(0, -at) for at in first]
+    margins = [(lead, size - lead - length) for lead, length in zip(before, labels.shape, strict=True)]
+    return np.pad(pixels, [(0, 0), *margins]), np.pad(labels, margins, constant_values=IGNORE)
+
+
+def _turned(
+    image: np.ndarray, mask: np.ndarray, centre: tuple[float, float], size: int, zoom: float, angle: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The square of ``size`` pixels of ``zoom`` chip pixels each around ``centre``, turned by ``angle``: one interpolation."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    # the part of the chip that is needed, so that no more of it becomes floats
+    side = math.ceil(size * zoom * (abs(cos) + abs(sin))) + 4
+    pixels, labels = _cut(image, mask, centre, side)
+    source = torch.from_numpy(to_unit(pixels))[None]
     # averaging first keeps a crop that shrinks the ground from aliasing
-    smooth = F.avg_pool2d(image[None], 2) if zoom > 1.5 else image[None]
-    return F.grid_sample(smooth, grid, mode="bilinear", align_corners=False)[0], labels
+    source = F.avg_pool2d(source, 2) if zoom > 1.5 else source
+    extent = size * zoom / side
+    offset = [2 * (at - side / 2 - round(at - side / 2)) / side for at in centre]
+    theta = torch.tensor([[cos * extent, -sin * extent, offset[1]], [sin * extent, cos * extent, offset[0]]])
+    grid = F.affine_grid(theta[None], [1, 1, size, size], align_corners=False)
+    turned = F.grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
+    # nearest by index: as floats, labels would be gathered four at a time
+    rows, cols = (((grid[0, ..., axis] + 1) * (side / 2)).floor().long().clamp_(0, side - 1) for axis in (1, 0))
+    return turned.numpy(), torch.from_numpy(np.ascontiguousarray(labels))[rows, cols].numpy()
+
+
+# Colour
 
 
 class Colour(nn.Module):
-    """Colour, gamma, blur and noise on a batch float32 (batch, band, row, col) in [0, 1]; result clipped to [0, 1].
+    """Changes the colours of a batch float32 (batch, band, row, col) in [0, 1]; the result is clipped to [0, 1].
 
-    Hue and saturation only where there are three bands; everything else on any number.
+    Gain of each band, brightness, contrast, gamma, shadows, blur and noise on any number of bands; hue, saturation and JPEG
+    where there are three.
     """
 
     def __init__(self, bands: int, strength: float) -> None:
         super().__init__()
-        import kornia.augmentation as K
-
-        self.gain = 0.3 * strength
-        steps: list[nn.Module] = [
-            K.RandomBrightness((1 - 0.35 * strength, 1 + 0.35 * strength), clip_output=False, p=0.7),
-            K.RandomContrast((1 - 0.4 * strength, 1 + 0.5 * strength), clip_output=True, p=0.7),
-            K.RandomGamma((1 - 0.4 * strength, 1 + 0.6 * strength), p=0.5),
-            K.RandomGaussianBlur((5, 5), (0.3, 0.3 + 1.2 * strength), p=0.25),
-            K.RandomGaussianNoise(std=0.03 * strength, p=0.3),
+        self.strength = strength
+        self.three = bands == 3
+        self.rare: list[tuple[float, Callable[[torch.Tensor], torch.Tensor]]] = [
+            (0.3, self._gamma),
+            (0.3 * strength, self._shadow),
+            (0.2, self._blur),
+            (0.25, self._noise),
         ]
-        if bands == 3:
-            steps.insert(2, K.RandomSaturation((1 - 0.7 * strength, 1 + 0.6 * strength), p=0.5))
-            steps.insert(3, K.RandomHue((-0.08 * strength, 0.08 * strength), p=0.5))
-        self.steps = nn.Sequential(*steps)
+        if self.three:
+            self.rare.append((0.15 * strength, self._jpeg))
 
     @torch.no_grad()
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        gains = 1 + self.gain * (2 * torch.rand(*image.shape[:2], 1, 1, device=image.device) - 1)
-        return self.steps((image.float() * gains).clamp(0, 1)).clamp(0, 1)
+        # products of 8 bits of precision would show as steps
+        with torch.autocast(image.device.type, enabled=False):
+            out = self._mixed(image.float()).clamp_(0, 1)
+            for share, change in self.rare:
+                chosen = (torch.rand(len(out)) < share).nonzero()[:, 0].to(out.device)
+                if len(chosen):
+                    out[chosen] = change(out[chosen]).clamp_(0, 1)
+        return out
+
+    def _mixed(self, image: torch.Tensor) -> torch.Tensor:
+        """Everything that is linear in a pixel's bands, as one matrix and one offset an image."""
+        count, bands = image.shape[:2]
+        strength = self.strength
+        gain = 1 + 0.3 * strength * _spread(count, bands)
+        gain = gain * _at_times(0.7, 1 + 0.35 * strength * _spread(count, 1))
+        matrix = torch.diag_embed(gain)
+        if self.three:
+            saturation = _at_times(0.5, 1 + 0.65 * strength * _spread(count, 1))[:, :, None]
+            grey = torch.tensor(LUMA).expand(3, 3)
+            hue = _at_times(0.5, 1 + 0.16 * math.pi * strength * _spread(count, 1))[:, 0] - 1
+            matrix = _hue(hue) @ (saturation * torch.eye(3) + (1 - saturation) * grey) @ matrix
+        contrast = _at_times(0.7, 1 + 0.45 * strength * _spread(count, 1))[:, :, None]
+        means = image.mean((2, 3))[:, :, None]
+        matrix = matrix.to(image.device)
+        contrast = contrast.to(image.device)
+        offset = (1 - contrast) * (matrix @ means).mean(1, keepdim=True)
+        mixed = torch.baddbmm(offset.expand(count, bands, 1), contrast * matrix, image.flatten(2))
+        return mixed.view(image.shape)
+
+    def _gamma(self, image: torch.Tensor) -> torch.Tensor:
+        powers = torch.exp(0.5 * self.strength * _spread(len(image), 1)).to(image.device)
+        return image.clamp_(min=1e-4).pow_(powers[:, :, None, None])
+
+    def _shadow(self, image: torch.Tensor) -> torch.Tensor:
+        """A dark band of soft edges across each image, as a taller building or a cloud throws it."""
+        count, _, height, width = image.shape
+        x, y = torch.linspace(-1, 1, width), torch.linspace(-1, 1, height)[:, None]
+        angle, start, breadth, depth = (part[:, None, None] for part in torch.rand(4, count))
+        along = x * torch.cos(2 * math.pi * angle) + y * torch.sin(2 * math.pi * angle) - (2 * start - 1)
+        soft = 0.01 + 0.04 * torch.rand(count, 1, 1)
+        inside = torch.sigmoid(along / soft) * torch.sigmoid((0.2 + breadth - along) / soft)
+        return image * (1 - (0.2 + 0.4 * depth) * inside)[:, None].to(image.device)
+
+    def _blur(self, image: torch.Tensor) -> torch.Tensor:
+        count, bands = image.shape[:2]
+        sigma = 0.3 + 1.2 * self.strength * torch.rand(count, 1)
+        kernel = torch.exp(-0.5 * (torch.arange(-BLUR, BLUR + 1) / sigma) ** 2)
+        kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(bands, 0).to(image.device)
+        planes = F.pad(image.flatten(0, 1)[None], [BLUR] * 4, mode="replicate")
+        planes = F.conv2d(planes, kernel[:, None, None, :], groups=count * bands)
+        return F.conv2d(planes, kernel[:, None, :, None], groups=count * bands).view(image.shape)
+
+    def _noise(self, image: torch.Tensor) -> torch.Tensor:
+        deviation = 0.06 * self.strength * torch.rand(len(image), 1, 1, 1).to(image.device)
+        return image.add_(torch.randn_like(image).mul_(deviation))
+
+    def _jpeg(self, image: torch.Tensor) -> torch.Tensor:
+        low, high = JPEG_QUALITY
+        arrays = (image * 255).round().to("cpu", torch.uint8).permute(0, 2, 3, 1).numpy()
+        again = np.stack([_recompressed(array, int(low + (high - low) * _uniform())) for array in arrays])
+        return torch.from_numpy(again).to(image.device).permute(0, 3, 1, 2).to(image.dtype) / 255
+
+
+def _recompressed(image: np.ndarray, quality: int) -> np.ndarray:
+    """uint8 (row, col, band) as JPEG brings it back."""
+    stream = BytesIO()
+    Image.fromarray(image).save(stream, "JPEG", quality=quality)
+    return np.asarray(Image.open(stream))
+
+
+def _hue(angle: torch.Tensor) -> torch.Tensor:
+    """Matrices (n, 3, 3) that turn colours around the axis of greys."""
+    cos, sin = torch.cos(angle)[:, None, None], torch.sin(angle)[:, None, None]
+    cross = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
+    return cos * torch.eye(3) + (1 - cos) / 3 + sin * cross
+
+
+def _spread(*shape: int) -> torch.Tensor:
+    """Uniform in [-1, 1]."""
+    return 2 * torch.rand(*shape) - 1
+
+
+def _at_times(share: float, factors: torch.Tensor) -> torch.Tensor:
+    """``factors`` (n, 1) in that share of cases, else 1."""
+    return torch.where(torch.rand(len(factors), 1) < share, factors, 1.0)
 
 
 def _uniform() -> float:

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
 from geoseg.errors import UnsuitableError, UsageError
-from geoseg.io.raster import read_array
+from geoseg.training.examples import Example
 
 READERS = 4
 
 
-def several_classes(masks: Iterable[Path], classes: int) -> bool:
+def several_classes(chips: Sequence[Example], classes: int) -> bool:
     """Whether pixels of more than one class occur; stops reading where it knows."""
     seen = np.zeros(classes, bool)
-    for mask in masks:
-        seen |= _pixels(mask, classes) > 0
+    for chip in chips:
+        seen |= _pixels(chip, classes) > 0
         if seen.sum() > 1:
             return True
     return False
 
 
-def class_weights(text: str, masks: Sequence[Path], classes: Sequence[str]) -> list[float] | None:
+def class_weights(text: str, chips: Sequence[Example], classes: Sequence[str]) -> list[float] | None:
     """Weights of the classes' pixels: None for ``none``, those given as ``w0,w1,...``, or ``auto`` by their frequency.
 
     Raises UsageError where ``text`` is neither, or gives another number of weights than there are classes.
@@ -33,7 +32,7 @@ def class_weights(text: str, masks: Sequence[Path], classes: Sequence[str]) -> l
         return None
     if text == "auto":
         with ThreadPoolExecutor(READERS) as threads:
-            counts = np.stack(list(threads.map(lambda mask: _pixels(mask, len(classes)), masks)))
+            counts = np.stack(list(threads.map(lambda chip: _pixels(chip, len(classes)), chips)))
         return [round(float(weight), 6) for weight in median_frequency(counts)]
     try:
         weights = [float(part) for part in text.split(",")]
@@ -59,10 +58,10 @@ def median_frequency(counts: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.nanmedian(frequency) / frequency, nan=1.0)
 
 
-def _pixels(mask: Path, classes: int) -> np.ndarray:
-    """Pixels of each class in a mask, int64; ignored ones are left out."""
-    counts = np.bincount(read_array(mask)[0].reshape(-1), minlength=256)
+def _pixels(chip: Example, classes: int) -> np.ndarray:
+    """Pixels of each class in a chip's mask, int64; ignored ones are left out."""
+    counts = np.bincount(chip.labels().reshape(-1), minlength=256)
     if counts[classes:255].any():
         found = classes + int(np.flatnonzero(counts[classes:255])[0])
-        raise UnsuitableError(f"{mask}: holds the class {found}, but there are the classes 0 to {classes - 1}")
+        raise UnsuitableError(f"{chip.name}: its mask holds the class {found}, but there are the classes 0 to {classes - 1}")
     return counts[:classes]

@@ -35,9 +35,9 @@ def seed_all(*parts: int) -> None:
 class Chance(Callback):
     """Each epoch's chance comes from the seed, the epoch and the process alone: a run may stop and go on between any two."""
 
-    def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        assert isinstance(module, SegmentationModule)
-        seed_all(module.spec.seed, trainer.current_epoch, trainer.global_rank)
+    def on_train_batch_start(self, trainer: L.Trainer, module: Any, batch: Batch, batch_idx: int) -> None:
+        if batch_idx == 0:  # the data loader, which draws a number too, starts before or after the epoch does
+            seed_all(module.spec.seed, trainer.current_epoch, trainer.global_rank)
 
 
 class Statistics(Callback):

@@ -1,27 +1,47 @@
-"""Chips as batches."""
+"""Examples as batches."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset, RandomSampler
+from torch.utils.data import DataLoader, Dataset, RandomSampler, WeightedRandomSampler
 
 from geoseg.core.bands import to_unit
-from geoseg.errors import UnsuitableError
-from geoseg.io.chips import IGNORE, ChipIndex
-from geoseg.io.raster import read_array
+from geoseg.errors import GeosegError
+from geoseg.io.chips import IGNORE
 from geoseg.specs import TrainSpec
 from geoseg.training.augment import PRESETS, Geometry, crop
+from geoseg.training.examples import Example
 from geoseg.training.launch import processes, rank
 from geoseg.training.sampling import Draws, Seeded
 
 CACHE_BYTES = 2 << 30
-Item = tuple[torch.Tensor, torch.Tensor]
+READERS = 4
+# Image, mask, number of the chip
+Item = tuple[torch.Tensor, torch.Tensor, int]
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def readable(chips: Sequence[Example], advance: Callable[[int], None]) -> tuple[list[Example], list[str]]:
+    """The chips that can be read, and what is wrong with the others."""
+
+    def problem(chip: Example) -> str | None:
+        try:
+            chip.read()
+        except GeosegError as error:
+            return str(error)
+        finally:
+            advance(1)
+        return None
+
+    with ThreadPoolExecutor(READERS) as threads:
+        problems = list(threads.map(problem, chips))
+    return [chip for chip, why in zip(chips, problems, strict=True) if why is None], [why for why in problems if why]
 
 
 @dataclass
@@ -29,10 +49,10 @@ class ChipDataset(Dataset[Item]):
     """Image float32 (band, row, col) in [0, 1] and mask uint8 (row, col), 255 ignored, of each chip.
 
     With ``geometry`` an item is a random crop, without it the whole chip resized by ``zoom`` (its GSD over the model's).
-    Decoded chips stay in memory while all of them fit into 2 GiB.
+    Decoded chips stay in memory until they fill 2 GiB.
     """
 
-    chips: list[tuple[Path, Path]]
+    chips: Sequence[Example]
     zoom: float = 1.0
     geometry: Geometry | None = None
     _cache: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
@@ -43,49 +63,36 @@ class ChipDataset(Dataset[Item]):
 
     def __getitem__(self, i: int) -> Item:
         pixels, labels = self._cache.get(i) or self._read(i)
-        image, mask = torch.from_numpy(to_unit(pixels)), torch.from_numpy(labels)
         if self.geometry:
-            return crop(image, mask, self.geometry)
+            return *crop(pixels, labels, self.geometry), i
+        image, mask = torch.from_numpy(to_unit(pixels)), torch.from_numpy(labels)
         if abs(self.zoom - 1) > 0.01:
             size = [max(32, round(side * self.zoom)) for side in mask.shape]
             image = F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
             mask = F.interpolate(mask[None, None].float(), size, mode="nearest-exact")[0, 0].to(torch.uint8)
-        return image, mask
+        return image, mask, i
 
     def _read(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        image, mask = self.chips[i]
-        pixels, valid, _ = read_array(image)
-        labels, _, _ = read_array(mask)
-        if labels.shape[1:] != valid.shape:
-            raise UnsuitableError(f"{mask}: is not of the size of its image")
-        item = pixels, np.where(valid, labels[0], IGNORE).astype("uint8")
+        pixels, labels = self.chips[i].read()
         if self._bytes + pixels.nbytes + labels.nbytes < CACHE_BYTES:
-            self._cache[i] = item
+            self._cache[i] = pixels, labels
             self._bytes += pixels.nbytes + labels.nbytes
-        return item
+        return pixels, labels
 
 
-def pad_collate(items: Sequence[Item]) -> Item:
+def pad_collate(items: Sequence[Item]) -> Batch:
     """Batch of chips of different sizes: padded at the bottom and on the right, where the mask is ignored."""
-    height, width = (max(mask.shape[axis] for _, mask in items) for axis in (0, 1))
+    height, width = (max(mask.shape[axis] for _, mask, _ in items) for axis in (0, 1))
     images, masks = [], []
-    for image, mask in items:
+    for image, mask, _ in items:
         padding = (0, width - mask.shape[1], 0, height - mask.shape[0])
         images.append(F.pad(image, padding))
         masks.append(F.pad(mask, padding, value=IGNORE))
-    return torch.stack(images), torch.stack(masks)
-
-
-def chips_of(index: ChipIndex, split: str) -> list[tuple[Path, Path]]:
-    """Paths of image and mask of a split. Raises UnsuitableError where the index has no masks."""
-    table = index.split(split)
-    if table["mask"].isna().any():
-        raise UnsuitableError(f"{index.folder}: some chips have no mask", "cut them with `geoseg tile --labels`")
-    return [(index.folder / image, index.folder / mask) for image, mask in zip(table["image"], table["mask"], strict=True)]
+    return torch.stack(images), torch.stack(masks), torch.tensor([number for _, _, number in items])
 
 
 def loaders(
-    train: list[tuple[Path, Path]], val: list[tuple[Path, Path]], spec: TrainSpec, size: int, zoom: float
+    train: Sequence[Example], val: Sequence[Example], spec: TrainSpec, size: int, zoom: float
 ) -> tuple[DataLoader[Item], DataLoader[Item]]:
     """Batches of random crops of ``size`` from ``train``, and of whole chips from ``val``.
 
@@ -93,11 +100,9 @@ def loaders(
     """
     flips, rotation, _ = PRESETS[spec.augment]
     scale = (spec.scale[0] / zoom, spec.scale[1] / zoom)
-    cropped = ChipDataset(train, geometry=Geometry(size, scale, flips, rotation))
-    count = spec.samples or len(train)
+    cropped = ChipDataset(train, geometry=Geometry(size, scale, flips, rotation, spec.foreground))
     more = {"num_workers": spec.workers, "persistent_workers": True, "multiprocessing_context": "spawn"} if spec.workers else {}
-    order = RandomSampler(cropped, replacement=count > len(train), num_samples=count)
-    draws = Draws(order, spec.seed, rank(), processes())
+    draws = Draws(order(train, spec), spec.seed, rank(), processes())
     mine = range(rank() % max(1, len(val)), len(val), processes())
     return (
         DataLoader(
@@ -109,3 +114,12 @@ def loaders(
         ),
         DataLoader(ChipDataset(val, zoom=zoom), max(1, spec.batch_size // 4), sampler=mine, collate_fn=pad_collate),
     )
+
+
+def order(chips: Sequence[Example], spec: TrainSpec) -> RandomSampler | WeightedRandomSampler:
+    """Each chip once an epoch, or as many by chance as ``spec.samples`` says; by weight where weights or difficulty differ."""
+    count = spec.samples or len(chips)
+    weights = [chip.weight for chip in chips]
+    if spec.hard or max(weights) > 1.001 * min(weights):
+        return WeightedRandomSampler(weights, count)
+    return RandomSampler(range(len(chips)), replacement=count > len(chips), num_samples=count)

@@ -21,7 +21,7 @@ from geoseg.training.optim import optimizer
 CPU_PIXELS = 8 * 256 * 256
 LARGEST = 1024
 LR_RANGE, LR_STEPS = (1e-6, 1.0), 100
-SMOOTHING, DIVERGED = 0.9, 4.0
+SMOOTHED, DIVERGED = 5, 2.0
 DTYPES = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 
@@ -57,14 +57,20 @@ def batch_size(job: Job, device: torch.device, dtype: torch.dtype | None) -> int
     if device.type == "cpu":
         fits = max(1, CPU_PIXELS // job.model.size**2)
         return 1 << int(math.log2(min(limit, fits)))
+    return largest(trials(job, device, dtype), limit)
+
+
+def trials(job: Job, device: torch.device, dtype: torch.dtype | None) -> Callable[[int], None]:
+    """A step of the training with a batch of any size."""
     module = build(job).to(device)
     over = optimizer(job.spec, module.network.parameters())
 
     def trial(size: int) -> None:
         image = torch.rand(size, job.model.bands, job.model.size, job.model.size, device=device)
-        _step(module, over, (image, torch.zeros(size, *image.shape[2:], dtype=torch.uint8, device=device)), dtype)
+        mask = torch.zeros(size, *image.shape[2:], dtype=torch.uint8, device=device)
+        _step(module, over, [image, mask], dtype)
 
-    return largest(trial, limit)
+    return trial
 
 
 def largest(trial: Callable[[int], None], limit: int) -> int:
@@ -85,37 +91,35 @@ def largest(trial: Callable[[int], None], limit: int) -> int:
 def learning_rate(module: SegmentationModule, batches: Iterable[Batch], dtype: torch.dtype | None) -> float:
     """The range test of Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017.
 
-    The rate rises from 1e-6 to 1, step by step by the same factor, until the smoothed loss is 4 times its lowest. Found is the
-    rate where it falls steepest. The weights of ``module`` are moved: take another for the training. Raises UnsuitableError
-    where the loss never falls.
+    The rate rises from 1e-6 to 1, step by step by the same factor, until the loss, a mean over 5 steps, is twice its lowest.
+    Found is a tenth of the rate at the lowest. The weights of ``module`` are moved: take another for the training. Raises
+    UnsuitableError where the loss never falls.
     """
-    low, high = LR_RANGE
     over = optimizer(module.spec, module.network.parameters())
-    rates: list[float] = []
     losses: list[float] = []
-    smooth = 0.0
+    means: list[float] = []  # of the last losses at each step
     for step, batch in enumerate(islice(cycle(batches), LR_STEPS)):
-        rate = low * (high / low) ** (step / (LR_STEPS - 1))
         for group in over.param_groups:
-            group["lr"] = rate
-        loss = _step(module, over, batch, dtype)
-        smooth = SMOOTHING * smooth + (1 - SMOOTHING) * loss
-        level = smooth / (1 - SMOOTHING ** (step + 1))  # without the pull of the first value, 0
-        if not math.isfinite(level) or (losses and level > DIVERGED * min(losses)):
+            group["lr"] = _rate(step)
+        losses.append(_step(module, over, batch, dtype))
+        means.append(float(np.mean(losses[-SMOOTHED:])))
+        if not math.isfinite(means[-1]) or means[-1] > DIVERGED * min(means):
             break
-        rates.append(rate)
-        losses.append(level)
-    slopes = np.gradient(losses) if len(losses) > 2 else np.zeros(1)
-    if slopes.min() >= 0:
+    lowest = int(np.nanargmin(means))
+    if lowest < SMOOTHED:
         raise UnsuitableError("the loss falls at no learning rate from 1e-6 to 1", "give --lr, and look at the chips")
-    return float(f"{rates[int(slopes.argmin())]:.2g}")
+    return float(f"{_rate(lowest - SMOOTHED // 2) / 10:.2g}")
+
+
+def _rate(step: int) -> float:
+    low, high = LR_RANGE
+    return low * (high / low) ** (step / (LR_STEPS - 1))
 
 
 def _step(module: SegmentationModule, over: torch.optim.Optimizer, batch: Batch, dtype: torch.dtype | None) -> float:
     device = module.device
-    image, mask = (part.to(device) for part in batch)
     with torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None):
-        loss = module.batch_loss((image, mask))
+        loss = module.batch_loss([part.to(device) for part in batch])
     over.zero_grad()
     loss.backward()
     if module.spec.clip:

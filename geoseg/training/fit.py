@@ -6,7 +6,7 @@ import importlib.util
 import logging
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,26 +23,27 @@ from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.balance import class_weights
 from geoseg.training.callbacks import Chance, Notes, Progress, Statistics, seed_all
 from geoseg.training.data import loaders
+from geoseg.training.examples import Example
+from geoseg.training.hard import Difficulty
 from geoseg.training.launch import by_torchrun, launch, processes, rank, told
 from geoseg.training.module import SegmentationModule
 
 LAST = "last.ckpt"
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
-Chips = list[tuple[Path, Path]]
 
 
 @dataclass(frozen=True)
 class Job:
     """A training run: the model, how it is trained and on what, and the folder of its checkpoints.
 
-    ``train`` and ``val`` are paths of image and mask; ``zoom`` is the chips' GSD over the model's; ``init`` is a model file
+    ``zoom`` is the chips' GSD over the model's; ``init`` is a model file
     to start from.
     """
 
     model: ModelSpec
     spec: TrainSpec
-    train: Chips
-    val: Chips
+    train: Sequence[Example]
+    val: Sequence[Example]
     zoom: float
     run_dir: Path
     init: Path | None = None
@@ -79,6 +80,8 @@ def fit(job: Job, resume: bool, progress: Progress) -> None:
     train_batches, val_batches = loaders(job.train, job.val, spec, job.model.size, job.zoom)
     # callbacks run in this order, checkpoints last: they know all that the others have done
     callbacks: list[Callback] = [Chance(), Statistics(), Notes(run_dir, progress if rank() == 0 else _silent)]
+    if spec.hard:
+        callbacks.append(Difficulty(train_batches, spec.hard))
     if spec.early_stop and job.val:
         callbacks.append(EarlyStopping("val_iou", patience=spec.early_stop, mode="max"))
     callbacks.append(ModelCheckpoint(run_dir, "last", save_top_k=1, enable_version_counter=False))
@@ -120,7 +123,7 @@ def fit(job: Job, resume: bool, progress: Progress) -> None:
 
 def build(job: Job) -> SegmentationModule:
     """The network of the job with the weights that it starts from, and all that it takes to train it."""
-    weights = class_weights(job.spec.class_weights, [mask for _, mask in job.train], job.model.classes)
+    weights = class_weights(job.spec.class_weights, job.train, job.model.classes)
     return SegmentationModule(network(job)[0], job.model, job.spec, weights)
 
 
@@ -173,4 +176,4 @@ def _quiet() -> None:
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for category in (UserWarning, FutureWarning, DeprecationWarning):
-        warnings.filterwarnings("ignore", category=category, module=r"(lightning|torch|torchmetrics|kornia)\.")
+        warnings.filterwarnings("ignore", category=category, module=r"(lightning|torch|torchmetrics)\.")

@@ -119,3 +119,14 @@ class _LongMask(nn.Module):
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         return self.loss(logits, mask.long())
+
+
+def item_losses(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean (binary) cross entropy of each image of a batch (batch), 0 where all of it is ignored."""
+    counts = mask != IGNORE
+    if logits.shape[1] == 1:
+        target = mask.clamp(max=1).float()
+        each = nn.functional.binary_cross_entropy_with_logits(logits[:, 0].float(), target, reduction="none")
+    else:
+        each = nn.functional.cross_entropy(logits.float(), mask.long(), ignore_index=IGNORE, reduction="none")
+    return (each * counts).sum((1, 2)) / counts.sum((1, 2)).clamp(min=1)

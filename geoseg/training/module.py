@@ -18,10 +18,11 @@ from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.augment import PRESETS, Colour
 from geoseg.training.average import Average
 from geoseg.training.losses import build as build_loss
+from geoseg.training.losses import item_losses
 from geoseg.training.optim import optimizer, schedule
 from geoseg.training.scores import ThresholdCounts, scores
 
-Batch = tuple[torch.Tensor, torch.Tensor]
+Batch = Sequence[torch.Tensor]  # image, mask, and what else the data tell
 CHECKED = 32  # losses are looked at so many at a time: each look makes a GPU wait
 
 
@@ -50,10 +51,13 @@ class SegmentationModule(L.LightningModule):
         return self.average.network if self.average else self.network
 
     def batch_loss(self, batch: Batch) -> torch.Tensor:
-        image, mask = batch
+        image, mask, *_ = batch
         if self.colour:
             image = self.colour(image)
-        loss: torch.Tensor = self.loss(self.network(image.to(memory_format=torch.channels_last)), mask)
+        logits = self.network(image.to(memory_format=torch.channels_last))
+        if self.spec.hard:
+            self.difficulty = item_losses(logits.detach(), mask)
+        loss: torch.Tensor = self.loss(logits, mask)
         return loss
 
     def on_train_epoch_start(self) -> None:
@@ -88,7 +92,7 @@ class SegmentationModule(L.LightningModule):
         return self._losses[-1].item() if self._losses else None
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        image, mask = batch
+        image, mask, *_ = batch
         logits = self.best_network(image.to(memory_format=torch.channels_last)).float()
         self.counts.update(logits[:, 0].sigmoid() if self.model.channels == 1 else logits.argmax(1), mask.long())
 

@@ -12,27 +12,28 @@ pytest.importorskip("torch")
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.raster import write_array
 from geoseg.training.balance import class_weights, median_frequency, several_classes
+from geoseg.training.examples import ChipFiles
 from tests.scenes import grid
 
 CLASSES = ("background", "building", "road")
 
 
-def mask(path: Path, *labels: int) -> Path:
-    """A mask of 6 by 4 pixels, a row a label."""
+def chip(path: Path, *labels: int) -> ChipFiles:
+    """A chip whose mask has 6 by 4 pixels, a row a label."""
     write_array(path, np.repeat(np.array(labels, "uint8")[None, :, None], 4, 2), grid(len(labels), 4))
-    return path
+    return ChipFiles(path, path)
 
 
 @pytest.fixture
-def masks(tmp_path: Path) -> list[Path]:
+def chips(tmp_path: Path) -> list[ChipFiles]:
     rows = {"a": (0, 0, 0, 0, 0, 1), "b": (0, 0, 0, 255, 255, 255), "c": (0, 0, 2, 2, 2, 1)}
-    return [mask(tmp_path / f"{name}.tif", *labels) for name, labels in rows.items()]
+    return [chip(tmp_path / f"{name}.tif", *labels) for name, labels in rows.items()]
 
 
-def test_the_median_frequency_over_a_classs_own(masks: list[Path]) -> None:
+def test_the_median_frequency_over_a_classs_own(chips: list[ChipFiles]) -> None:
     # of the masks that hold them: background 10 of 15 rows, building 2 of 12, road 3 of 6
     frequency = np.array([10 / 15, 2 / 12, 3 / 6])
-    assert class_weights("auto", masks, CLASSES) == pytest.approx(np.median(frequency) / frequency, abs=1e-5)
+    assert class_weights("auto", chips, CLASSES) == pytest.approx(np.median(frequency) / frequency, abs=1e-5)
 
 
 def test_a_class_that_never_occurs_weighs_one() -> None:
@@ -40,20 +41,20 @@ def test_a_class_that_never_occurs_weighs_one() -> None:
     assert median_frequency(np.zeros((2, 3), int)).tolist() == [1, 1, 1]
 
 
-def test_weights_as_given(masks: list[Path]) -> None:
-    assert class_weights("none", masks, CLASSES) is None
-    assert class_weights("1, 2.5,0", masks, CLASSES) == [1, 2.5, 0]
+def test_weights_as_given(chips: list[ChipFiles]) -> None:
+    assert class_weights("none", chips, CLASSES) is None
+    assert class_weights("1, 2.5,0", chips, CLASSES) == [1, 2.5, 0]
     for wrong in ("1,2", "1,2,-3", "0,0,0", "some"):
         with pytest.raises(UsageError, match="--class-weights"):
-            class_weights(wrong, masks, CLASSES)
+            class_weights(wrong, chips, CLASSES)
 
 
-def test_whether_there_is_more_than_one_class(masks: list[Path], tmp_path: Path) -> None:
-    assert several_classes(masks, 3)
-    assert not several_classes([masks[1]], 3)
-    assert several_classes([masks[1], mask(tmp_path / "d.tif", 1, 1, 1, 1, 1, 1)], 3)
+def test_whether_there_is_more_than_one_class(chips: list[ChipFiles], tmp_path: Path) -> None:
+    assert several_classes(chips, 3)
+    assert not several_classes([chips[1]], 3)
+    assert several_classes([chips[1], chip(tmp_path / "d.tif", 1, 1, 1, 1, 1, 1)], 3)
 
 
-def test_a_class_without_a_name_is_refused(masks: list[Path]) -> None:
-    with pytest.raises(UnsuitableError, match=r"c\.tif: holds the class 2, but there are the classes 0 to 1"):
-        class_weights("auto", masks, CLASSES[:2])
+def test_a_class_without_a_name_is_refused(chips: list[ChipFiles]) -> None:
+    with pytest.raises(UnsuitableError, match=r"c\.tif: its mask holds the class 2, but there are the classes 0 to 1"):
+        class_weights("auto", chips, CLASSES[:2])

@@ -1,0 +1,152 @@
+"""Windows of scenes to learn from: pixels straight from the scene, labels burned as they are read, no chips on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import shapely
+from rasterio.windows import Window
+
+from geoseg.core.bands import percentile_stretch, to_uint8
+from geoseg.core.burn import Burner
+from geoseg.core.tiling import Tile, tiles
+from geoseg.errors import UnsuitableError
+from geoseg.io.chips import IGNORE, ChipIndex, ChipInfo
+from geoseg.io.raster import open_scene
+from geoseg.specs import ChipSpec, Stretch
+from geoseg.tools import chipindex, labels
+from geoseg.tools.classes import is_vector
+from geoseg.tools.cutting import Cut, Source
+from geoseg.training.examples import ChipFiles, Example
+
+STATISTICS = 64  # rows looked at together for the stretch, and how many such strips of a scene
+PERCENTILES = 2.0, 98.0
+
+
+@dataclass(frozen=True)
+class ExampleSet:
+    """Examples of one origin by split, with what they share; ``name`` is what errors call them."""
+
+    name: str
+    info: ChipInfo
+    splits: dict[str, list[Example]]
+
+    def weighted(self, total: float) -> ExampleSet:
+        """With ``total`` shared by the examples to train on."""
+        train = [replace(example, weight=total / len(self.splits["train"])) for example in self.splits["train"]]
+        return replace(self, splits=self.splits | {"train": train})
+
+
+def chips_of(index: ChipIndex) -> ExampleSet:
+    """The chips of an index. Raises UnsuitableError where some have no mask."""
+    splits: dict[str, list[Example]] = {}
+    for split in ("train", "val", "test"):
+        table = index.split(split)
+        if table["mask"].isna().any():
+            raise UnsuitableError(f"{index.folder}: some chips have no mask", "cut them with `geoseg tile --labels`")
+        pairs = zip(table["image"], table["mask"], strict=True)
+        splits[split] = [ChipFiles(index.folder / image, index.folder / mask) for image, mask in pairs]
+    return ExampleSet(str(index.folder), index.info, splits)
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """A scene and what its pixels are: footprints ready to be burned, or a mask raster."""
+
+    path: str
+    gsd: float | None
+    bands: tuple[int, ...] | None
+    stretch: Stretch | None
+    burner: Burner | None
+    mask: Path | None
+
+    def classes(self, window: Window) -> np.ndarray:
+        with open_scene(self.path, gsd=self.gsd) as scene:
+            if self.burner is not None:
+                return self.burner.burn(scene.grid.window(window))
+            assert self.mask is not None
+            with labels.open_labels(self.mask, scene.grid, []) as read:
+                return read(window)
+
+
+@dataclass(frozen=True)
+class SceneWindow:
+    """An :class:`~geoseg.training.examples.Example` that is a window of a scene."""
+
+    scene: _Labelled
+    tile: Tile
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return f"{self.scene.path} {self.tile.id}"
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        with open_scene(self.scene.path, gsd=self.scene.gsd) as scene:
+            chip = scene.read(self.tile.window, self.scene.bands)
+        image = to_uint8(chip.image, self.scene.stretch) if self.scene.stretch else chip.image
+        return image, np.where(chip.valid, self.labels(), np.uint8(IGNORE))
+
+    def missing(self) -> None:
+        return None
+
+    def labels(self) -> np.ndarray:
+        return self.scene.classes(self.tile.window)
+
+
+def windows_of(scenes: Sequence[str], truth: Path, spec: ChipSpec, warnings: list[str]) -> ExampleSet:
+    """The windows of ``scenes`` that `geoseg tile` would cut with ``spec``, in the same splits.
+
+    Scenes of another type than uint8 are stretched from their 2nd to 98th percentile, all of them alike. Raises
+    UnsuitableError for scenes that differ in bands or dtype, and for labels that do not meet them.
+    """
+    sources: list[Source] = []
+    cuts: list[Cut] = []
+    for number, path in enumerate(scenes):
+        with open_scene(path, gsd=spec.gsd) as scene:
+            name = f"{number} {Path(path).stem}"
+            source = Source(path, name, labels.find(truth, path), scene.grid, scene.bands, scene.dtype, spec.format)
+            found = tiles(scene.grid.shape, spec.tiling, spec.edge)
+            cuts += [Cut(source, tile, 1.0) for tile in found if scene.read_valid(tile.window).any()]
+        sources.append(source)
+    first = sources[0]
+    for source in sources:
+        if (source.dtype, len(spec.bands or ()) or source.bands) != (first.dtype, len(spec.bands or ()) or first.bands):
+            raise UnsuitableError(f"{source.path}: has {source.bands} bands of {source.dtype}, {first.path} has others")
+    names = {labels.classes(source.labels) for source in sources if source.labels}
+    if len(names) > 1:
+        raise UnsuitableError(f"{truth}: the masks of the scenes name different classes")
+    stretch = None if first.dtype == "uint8" else _stretch(sources, spec)
+    ready = {source.name: _labelled(source, spec, stretch, warnings) for source in sources}
+    chips, _ = chipindex.deal(cuts, spec)
+    splits: dict[str, list[Example]] = {"train": [], "val": [], "test": []}
+    for cut, split in chips:
+        splits[split].append(SceneWindow(ready[cut.source.name], cut.tile))
+    bands = len(spec.bands or ()) or first.bands
+    return ExampleSet(str(first.path), ChipInfo(bands, first.dtype, first.grid.gsd, names.pop(), stretch), splits)
+
+
+def _labelled(source: Source, spec: ChipSpec, stretch: Stretch | None, warnings: list[str]) -> _Labelled:
+    assert source.labels is not None
+    with labels.open_labels(source.labels, source.grid, warnings):
+        pass  # raises where the two do not meet
+    burner = None
+    if is_vector(str(source.labels)) and source.grid.crs:
+        geometry = labels.layer(source.labels, source.grid.crs)[0]
+        burner = Burner(geometry[shapely.intersects(geometry, shapely.box(*source.grid.bounds))], source.grid)
+    return _Labelled(source.path, spec.gsd, spec.bands, stretch, burner, source.labels)
+
+
+def _stretch(sources: Sequence[Source], spec: ChipSpec) -> Stretch | None:
+    def chips() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for source in sources:
+            with open_scene(source.path, gsd=spec.gsd) as scene:
+                height, width = scene.grid.shape
+                for row in range(0, height, max(STATISTICS, height // STATISTICS)):
+                    chip = scene.read(Window(0, row, width, min(STATISTICS, height - row)), spec.bands)
+                    yield chip.image, chip.valid
+
+    return percentile_stretch(chips(), *PERCENTILES)

@@ -1,0 +1,65 @@
+"""What a network learns from: an image and its mask, wherever their pixels lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from geoseg.errors import UnsuitableError
+from geoseg.io.chips import IGNORE
+from geoseg.io.raster import read_array
+
+
+class Example(Protocol):
+    """A chip to learn from: a dataclass, picklable and small, for it goes to other processes."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """What an error calls it."""
+
+    @property
+    def weight(self) -> float:
+        """How often it is drawn, compared with others."""
+
+    def missing(self) -> Path | None:
+        """A file that is not there, found without reading any."""
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """Image (band, row, col) and mask uint8 (row, col), 255 where it is ignored. Raises InputError, UnsuitableError."""
+
+    def labels(self) -> np.ndarray:
+        """The mask alone."""
+
+
+@dataclass(frozen=True)
+class ChipFiles:
+    """An :class:`Example` of two files."""
+
+    image: Path
+    mask: Path
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return str(self.image)
+
+    def missing(self) -> Path | None:
+        return next((path for path in (self.image, self.mask) if not path.is_file()), None)
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        pixels, valid, _ = read_array(self.image)
+        labels = self.labels()
+        if labels.shape != valid.shape:
+            raise UnsuitableError(f"{self.mask}: is not of the size of its image")
+        return pixels, np.where(valid, labels, np.uint8(IGNORE))
+
+    def labels(self) -> np.ndarray:
+        labels = read_array(self.mask)[0][0]
+        if labels.dtype != np.uint8 and labels.size and labels.max() > IGNORE:
+            raise UnsuitableError(f"{self.mask}: holds {labels.max()}, classes go from 0 to 254")
+        return labels.astype("uint8", copy=False)

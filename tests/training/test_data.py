@@ -1,0 +1,102 @@
+"""Batches from chips: decoded once, drawn by weight, told apart when they cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from geoseg.errors import InputError, UnsuitableError  # noqa: E402
+from geoseg.io.chips import IGNORE  # noqa: E402
+from geoseg.io.raster import write_array  # noqa: E402
+from geoseg.specs import TrainSpec  # noqa: E402
+from geoseg.training.augment import Geometry  # noqa: E402
+from geoseg.training.data import ChipDataset, loaders, order, pad_collate, readable  # noqa: E402
+from geoseg.training.examples import ChipFiles, Example  # noqa: E402
+from tests.scenes import buildings, grid, picture  # noqa: E402
+
+
+def chip(folder: Path, name: str, height: int = 40, width: int = 56, weight: float = 1.0) -> ChipFiles:
+    mask = buildings(height, width, 29)
+    write_array(folder / f"{name}.tif", picture(mask), grid(height, width))
+    write_array(folder / f"{name}_mask.tif", mask.astype("uint8"), grid(height, width))
+    return ChipFiles(folder / f"{name}.tif", folder / f"{name}_mask.tif", weight)
+
+
+@pytest.fixture
+def chips(tmp_path: Path) -> list[Example]:
+    return [chip(tmp_path, "a"), chip(tmp_path, "b", 34, 61)]
+
+
+def test_a_chip_is_decoded_once(chips: list[Example]) -> None:
+    data = ChipDataset(chips)
+    first, mask, number = data[1]
+    assert first.shape == (3, 34, 61) and first.dtype == torch.float32 and number == 1
+    assert (mask.numpy() == buildings(34, 61, 29)).all()
+    for path in (chips[1].image, chips[1].mask):
+        path.unlink()
+    assert torch.equal(data[1][0], first)
+
+
+def test_chips_of_other_sizes_are_padded_where_nothing_counts(chips: list[Example]) -> None:
+    image, mask, numbers = pad_collate([ChipDataset(chips)[i] for i in (0, 1)])
+    assert image.shape == (2, 3, 40, 61) and numbers.tolist() == [0, 1]
+    assert (mask[0, :, 56:] == IGNORE).all() and (mask[1, 34:] == IGNORE).all() and not image[1, :, 34:].any()
+    assert (mask[0, :, :56].numpy() == buildings(40, 56, 29)).all()
+
+
+def test_chips_are_resized_to_the_models_gsd(chips: list[Example]) -> None:
+    image, mask, _ = ChipDataset(chips, zoom=1.5)[0]
+    assert image.shape == (3, 60, 84) and mask.shape == (60, 84)
+    assert set(mask.unique().tolist()) == {0, 1}
+    assert (((image[0] > image[1]) == (mask == 1)).float().mean()) > 0.95
+
+
+def test_weights_decide_how_often_a_chip_is_drawn(chips: list[Example]) -> None:
+    heavy = ChipFiles(chips[1].image, chips[1].mask, 3.0)  # type: ignore[attr-defined]
+    train, _ = loaders([chips[0], heavy], [], TrainSpec(samples=400, batch_size=40, augment="none", seed=3), 32, 1.0)
+    train.dataset.dataset.geometry = Geometry(8)
+    drawn = torch.cat([numbers for _, _, numbers in train])
+    assert len(drawn) == 400 and 0.7 < drawn.float().mean() < 0.8
+    assert sorted(order(chips, TrainSpec())) == [0, 1]  # alike: each once
+
+
+def test_the_same_seed_gives_the_same_batches(chips: list[Example]) -> None:
+    spec = TrainSpec(samples=6, batch_size=2, augment="strong", seed=3, foreground=0.5)
+    first, again = (list(loaders(chips, chips, spec, 32, 1.0)[0]) for _ in range(2))
+    assert all(torch.equal(a, b) for one, other in zip(first, again, strict=True) for a, b in zip(one, other, strict=True))
+
+
+def test_what_cannot_be_read_is_named_and_left_out(chips: list[Example], tmp_path: Path) -> None:
+    bad = chip(tmp_path, "bad")
+    bad.image.write_bytes(bad.image.read_bytes()[:400])
+    odd = ChipFiles(chips[0].image, chips[1].mask)  # type: ignore[attr-defined]
+    gone = ChipFiles(tmp_path / "gone.tif", chips[0].mask)  # type: ignore[attr-defined]
+    looked: list[int] = []
+    good, problems = readable([bad, *chips, gone, odd], looked.append)
+    assert good == chips and sum(looked) == 5
+    assert [problem.partition(":")[0] for problem in problems] == [str(bad.image), str(gone.image), str(odd.mask)]
+    assert gone.missing() == gone.image and odd.missing() is None
+    with pytest.raises(InputError, match=r"bad\.tif"):
+        ChipDataset([bad])[0]
+    with pytest.raises(UnsuitableError, match="not of the size"):
+        ChipDataset([odd])[0]
+
+
+def test_masks_of_more_than_eight_bits_are_no_surprise(tmp_path: Path) -> None:
+    whole = chip(tmp_path, "a")
+    write_array(tmp_path / "wide.tif", buildings(40, 56, 29).astype("uint16"), grid(40, 56))
+    assert ChipFiles(whole.image, tmp_path / "wide.tif").labels().dtype == np.uint8
+    write_array(tmp_path / "far.tif", np.full((40, 56), 700, "uint16"), grid(40, 56))
+    with pytest.raises(UnsuitableError, match="holds 700"):
+        ChipFiles(whole.image, tmp_path / "far.tif").labels()
+
+
+@pytest.mark.slow
+def test_workers_read_the_same(chips: list[Example]) -> None:
+    spec = TrainSpec(samples=6, batch_size=2, augment="standard", seed=3)
+    alone, spread = (list(loaders(chips, chips, TrainSpec(**vars(spec) | {"workers": n}), 32, 1.0)[0]) for n in (0, 2))
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(alone, spread, strict=True))
