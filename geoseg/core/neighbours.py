@@ -36,7 +36,7 @@ class _Batch(Generic[T]):
     def settled(self) -> tuple[T, Regular]:
         geometry, iou = self.regular.geometry.copy(), self.regular.iou.copy()
         for i, others in self.stronger.items():
-            cut = shapely.difference(geometry[i], shapely.union_all(others), grid_size=1 / STEPS)
+            cut = shapely.orient_polygons(shapely.difference(geometry[i], shapely.union_all(others), grid_size=1 / STEPS))
             agreement = _iou(cut, self.raw[i])
             whole = shapely.get_num_geometries(cut) == shapely.get_num_geometries(geometry[i]) and agreement >= LOWEST_IOU
             geometry[i] = cut if whole else self.raw[i]

@@ -82,6 +82,7 @@ def test_batches_leave_no_trace(seed, sizes):
     found = np.concatenate([r.geometry for _, r in cut])
     assert shapely.to_wkb(found).tolist() == shapely.to_wkb(whole.geometry).tolist()
     np.testing.assert_array_equal(np.concatenate([r.iou for _, r in cut]), whole.iou)
+    assert shapely.is_ccw(shapely.get_exterior_ring(shapely.get_parts(found))).all()
     straight = np.isfinite(whole.iou)
     assert (whole.iou[straight] >= min(LOWEST_IOU, iou[straight].min(initial=1))).all()
     assert (found[~straight] == raw[~straight]).all()
