@@ -52,6 +52,8 @@ def tile(spec: ChipSpec, stride: int | None, as_json: bool, **arguments: Any) ->
 
     if stride and spec.overlap:
         raise UsageError("--stride and --overlap exclude each other")
+    if stride and stride > spec.size:
+        raise UsageError(f"--stride {stride} is larger than --size {spec.size}", "it would leave gaps between the chips")
     if stride:
         spec = replace(spec, overlap=spec.size - stride)
     options.emit(tool.run(spec=spec, progress=options.progress(), **arguments), as_json)

@@ -22,7 +22,7 @@ from geoseg.errors import InputError, OutputError, SafetyError, UnsuitableError,
 from geoseg.io.chips import read_index
 from geoseg.io.raster import create_raster, read_array, write_array
 from geoseg.specs import ChipSpec
-from geoseg.tools import tile
+from geoseg.tools import stitch, tile
 
 UTM = CRS.from_epsg(32737)
 GRID = Grid(UTM, Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 90, 140)
@@ -101,6 +101,41 @@ def test_what_happens_at_the_edge(tmp_path, edge, last, shape):
         assert not pixels[:, 26:].any() and not pixels[:, :, 12:].any()
         assert chip.valid[:26, :12].all() and chip.valid.sum() == 26 * 12
         assert read_index(tmp_path / "chips").table.set_index("id").loc[name, "valid_fraction"] == 26 * 12 / 1600
+
+
+@settings(max_examples=16, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.tuples(st.integers(20, 60), st.integers(61, 100)),
+    st.integers(9, 70),
+    st.floats(0, 0.7),
+    st.sampled_from(["shift", "pad", "partial", "drop"]),
+    st.sampled_from(["uint8", "uint16", "int16", "float32"]),
+    st.sampled_from([None, {"COMPRESS": "NONE"}, {"COMPRESS": "DEFLATE"}]),
+    st.sampled_from([None, 0, 7]),
+)
+def test_stitched_chips_are_the_scene(tmp_path_factory, shape, size, share, edge, dtype, options, nodata):
+    folder = tmp_path_factory.mktemp("round")
+    image = noise(2, dtype, shape) + 10
+    image[:, 5:18, 11:50] = nodata or image[:, 5:18, 11:50]
+    path = scene(folder / "a.tif", image, nodata=nodata)
+    spec = ChipSpec(size=size, overlap=int(size * share), edge=edge, split_by="random")
+    whole = [(side - size) // spec.tiling.stride * spec.tiling.stride + size for side in shape]
+    if edge == "drop" and size > min(shape):
+        with pytest.raises(UnsuitableError, match="no tile"):
+            tile.run([path], folder / "chips", spec)
+        return
+    tile.run([path], folder / "chips", spec, creation_options=options)
+    stitch.run(sorted((folder / "chips/images").iterdir()), folder / "b.tif")
+    pixels, valid, grid = read_array(folder / "b.tif")
+    col, row = (round(place) for place in ~GRID.transform * (grid.transform.c, grid.transform.f))
+    seen = np.zeros((2, *shape), bool)
+    height, width = min(shape[0] - row, grid.height), min(shape[1] - col, grid.width)
+    seen[:, row : row + height, col : col + width] = valid[:height, :width]
+    np.testing.assert_array_equal(pixels[:, valid], image[seen].reshape(2, -1))
+    expected = image[0] != nodata if nodata else np.ones(shape, bool)
+    if edge == "drop":
+        expected[whole[0] :], expected[:, whole[1] :] = False, False
+    np.testing.assert_array_equal(seen[0], expected)
 
 
 def test_bands_in_the_order_asked_for(tmp_path):
@@ -191,6 +226,7 @@ def test_no_pixel_lies_in_two_splits(tmp_path_factory, size, share, block, edge,
     report = tile.run([path], folder / "chips", spec)
     assert split_count(folder / "chips", (150, 150)).max() == 1  # square: larger than the scene, for pad
     table = read_index(folder / "chips").table
+    assert table.groupby([table["row"] // block, table["col"] // block])["split"].nunique().max() == 1
     assert sorted(table["image"]) == sorted(f"images/{path.name}" for path in (folder / "chips/images").iterdir())
     assert report.chips == len(table) == sum(report.splits.values()) and report.splits == Counter(table["split"])
 
