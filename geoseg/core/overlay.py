@@ -56,7 +56,7 @@ class Overlay:
     def result(self, fill: float = 0) -> tuple[np.ndarray, np.ndarray]:
         """Image (band, row, col) of the dtype, ``fill`` where no chip is valid, and valid bool (row, col)."""
         valid = self.weight > 0
-        image = np.rint(self.image) if self.averages and self.dtype.kind in "iu" else self.image
+        image = np.rint(self.image, out=self.image) if self.averages and self.dtype.kind in "iu" else self.image
         image = image.astype(self.dtype)
         image[:, ~valid] = fill
         return image, valid
