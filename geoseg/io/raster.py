@@ -66,8 +66,7 @@ class Scene:
         """
         window = window or Window(0, 0, self.grid.width, self.grid.height)
         bands = bands or tuple(range(1, self.bands + 1))
-        if max(bands) > getattr(self.dataset, "src_dataset", self.dataset).count:
-            raise UnsuitableError(f"{self.path}: has {self.bands} bands, not {max(bands)}", "choose others with --bands")
+        self._check(bands)
         shape = int(window.height), int(window.width)
         row, col = int(window.row_off), int(window.col_off)
         top, left = max(0, -row), max(0, -col)
@@ -91,6 +90,26 @@ class Scene:
             return np.ones((int(window.height), int(window.width)), bool)
         return self._guard(lambda: self.dataset.dataset_mask(window=window) > 0, window)
 
+    def shrunk(self, window: Window, shape: tuple[int, int], bands: tuple[int, ...] | None = None) -> Chip:
+        """``window``, inside the scene, as a picture of ``shape`` (height, width): averages of what is valid.
+
+        Takes the memory of the picture, whatever the window has; reads overviews where there are any.
+        """
+        bands = bands or tuple(range(1, self.bands + 1))
+        self._check(bands)
+        smooth: dict[str, Any] = {"window": window, "out_shape": (len(bands), *shape), "resampling": Resampling.average}
+        image = self._guard(lambda: self.dataset.read(bands, **smooth), window).astype(self.dtype, copy=False)
+        valid = np.isfinite(image).all(axis=0)
+        if self.has_mask:
+            valid &= self._guard(lambda: self.dataset.read_masks(bands, **smooth).any(axis=0), window)
+        scale = Affine.scale(window.width / shape[1], window.height / shape[0])
+        corner = self.grid.transform * Affine.translation(window.col_off, window.row_off)
+        return Chip(np.where(valid, image, 0), valid, Grid(self.grid.crs, corner * scale, *shape))
+
+    def _check(self, bands: tuple[int, ...]) -> None:
+        if max(bands) > getattr(self.dataset, "src_dataset", self.dataset).count:
+            raise UnsuitableError(f"{self.path}: has {self.bands} bands, not {max(bands)}", "choose others with --bands")
+
     def _read_into(self, image: np.ndarray, window: Window, bands: tuple[int, ...]) -> np.ndarray | bool:
         """Fill ``image``; returns what of it is valid."""
         self._guard(lambda: self.dataset.read(bands, window=window, out=image), window)
@@ -112,14 +131,12 @@ class Scene:
 
 
 @contextmanager
-def open_scene(
-    path: Path | str, gsd: float | None = None, like: Grid | None = None, *, smooth: bool = False
-) -> Iterator[Scene]:
+def open_scene(path: Path | str, gsd: float | None = None, like: Grid | None = None) -> Iterator[Scene]:
     """Open a raster; with ``gsd`` (metres per pixel) it is read resampled to that, where it has a CRS.
 
     With ``like`` it is read on that grid by nearest neighbour, as labels must be: beyond its own extent nothing is valid, and
-    a nodata value of 0 is the label 0; with ``smooth`` pixels are averaged instead, as pictures want it. Where one of the two
-    has no CRS they are taken to show the same ground, and ``source`` is where that puts the file.
+    a nodata value of 0 is the label 0. Where one of the two has no CRS they are taken to show the same ground, and ``source``
+    is where that puts the file.
 
     Raises InputError (missing, unreadable), SafetyError (a VRT that reaches elsewhere, plain http), UnsuitableError (complex
     numbers, no known CRS, not the shape of ``like``).
@@ -134,10 +151,10 @@ def open_scene(
                 dataset = stack.enter_context(rasterio.open(location(name), driver=driver))
         except (RasterioError, CPLE_BaseError) as error:
             raise InputError(f"{name}: cannot be read as a raster") from error
-        yield _scene(name, dataset, gsd, like, smooth, stack)
+        yield _scene(name, dataset, gsd, like, stack)
 
 
-def _scene(name: str, dataset: DatasetReader, gsd: float | None, like: Grid | None, smooth: bool, stack: ExitStack) -> Scene:
+def _scene(name: str, dataset: DatasetReader, gsd: float | None, like: Grid | None, stack: ExitStack) -> Scene:
     source = grid = _grid_of(name, dataset)
     opaque = [i for i, colour in enumerate(dataset.colorinterp) if colour != ColorInterp.alpha]
     flags = {flag for i in opaque for flag in dataset.mask_flag_enums[i]}
@@ -149,13 +166,10 @@ def _scene(name: str, dataset: DatasetReader, gsd: float | None, like: Grid | No
     masked = flags != {MaskFlags.all_valid}
     if like is not None:
         grid, source = like, _placed(name, source, like)
-        labelled = nodata == 0 and not smooth
-        masked = masked and not (MaskFlags.nodata in flags and labelled)
+        masked = masked and not (MaskFlags.nodata in flags and nodata == 0)
         if source != like:
             masked = True
-            resampling = Resampling.average if smooth else Resampling.nearest
-            alpha = not smooth or MaskFlags.nodata not in flags
-            view = stack.enter_context(_warped(dataset, source, like, resampling, alpha=alpha, zero=labelled))
+            view = stack.enter_context(_warped(dataset, source, like, Resampling.nearest, alpha=True, zero=nodata == 0))
     elif gsd and source.gsd and abs(gsd / source.gsd - 1) > 0.01:
         grid = source.scaled(source.gsd / gsd)
         resampling = Resampling.average if grid.width < source.width else Resampling.bilinear
@@ -171,8 +185,7 @@ def _placed(name: str, own: Grid, like: Grid) -> Grid:
     if own.shape == like.shape:
         return like
     factor = like.height / own.height
-    # sides are rounded: a pixel of the coarser one on the shorter side is several on the longer
-    if abs(own.width * factor - like.width) > max(1, factor) * max(1, own.width / own.height):
+    if abs(own.width * factor - like.width) > max(1, factor):
         raise UnsuitableError(
             f"{name}: has {own.height} x {own.width} pixels and the scene {like.height} x {like.width}, and one has no CRS"
         )

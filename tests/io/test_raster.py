@@ -486,34 +486,39 @@ def test_the_tags_of_a_png_stay(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_like_and_smooth_averages_what_is_valid(tmp_path, dtype):
+def test_a_picture_of_a_scene_averages_what_is_valid(tmp_path, dtype):
     image = noise(2, dtype)
     image[:, HOLE[0], HOLE[1]] = 0
-    image[:, 0, 0] = 0  # part of a block of 2 x 2
+    image[:, 0, 60] = 0  # part of a block of 2 x 2
     write(tmp_path / "s.tif", image, nodata=0)
-    with open_scene(tmp_path / "s.tif", like=GRID.scaled(0.5), smooth=True) as scene:
-        chip = scene.read()
-    blocks = image.reshape(2, 45, 2, 70, 2).astype("float64")
+    window = Window(40, 0, 100, 80)
+    with open_scene(tmp_path / "s.tif") as scene:
+        chip = scene.shrunk(window, (40, 50))
+    blocks = image[:, :80, 40:].reshape(2, 40, 2, 50, 2).astype("float64")
     count = (blocks != 0).sum(axis=(2, 4))
     means = blocks.sum(axis=(2, 4)) / np.maximum(count, 1)
     np.testing.assert_array_equal(chip.valid, count[0] > 0)
     np.testing.assert_allclose(chip.image, means * chip.valid, atol=0.51)
-    assert not chip.valid[6, 55] and chip.valid[0, 0]
+    assert not chip.valid[6, 35] and chip.valid[0, 10]
+    assert chip.image.dtype == dtype and chip.grid == Grid(UTM, GRID.window(window).transform * Affine.scale(2), 40, 50)
 
 
-def test_smooth_pictures_keep_their_place(tmp_path):
-    image = noise(3, shape=(90, 140))
-    write(tmp_path / "p.png", image, Grid(None, Affine.identity(), 90, 140), driver="PNG")
-    with open_scene(tmp_path / "p.png", like=Grid(None, Affine.scale(2), 45, 70), smooth=True) as scene:
-        part = scene.read(Window(50, 10, 12, 7))
-    means = image.reshape(3, 45, 2, 70, 2).mean(axis=(2, 4))
-    np.testing.assert_allclose(part.image, means[:, 10:17, 50:62], atol=0.51)
+def test_a_picture_leaves_out_transparent_and_missing_pixels(tmp_path):
+    image = noise(4)
+    image[3] = 255
+    image[3][HOLE] = 0
+    write(tmp_path / "a.tif", image, photometric="RGB", alpha="yes")
+    floats = noise(1, "float32")
+    floats[0][HOLE] = np.nan
+    write(tmp_path / "f.tif", floats)
+    for name, bands in (("a.tif", 3), ("f.tif", 1)):
+        with open_scene(tmp_path / name) as scene:
+            chip = scene.shrunk(Window(0, 0, 140, 90), (18, 28))
+        assert len(chip.image) == bands and not chip.valid[2:5, 20:26].any() and chip.valid[6:].all()
+        assert np.isfinite(chip.image).all()
 
 
-@pytest.mark.parametrize("shape", [(375, 1242), (1242, 375), (480, 641)])
-def test_a_picture_without_a_crs_may_be_drawn_at_any_size(tmp_path, shape):
-    write(tmp_path / "p.png", noise(1, shape=shape), Grid(None, Affine.identity(), *shape), driver="PNG")
-    for factor in (0.9, 0.3548, 0.05):
-        like = Grid(None, Affine.identity(), *shape).scaled(factor)
-        with open_scene(tmp_path / "p.png", like=like, smooth=True) as scene:
-            assert scene.read().valid.all()
+def test_a_picture_of_bands_that_are_not_there(tmp_path):
+    write(tmp_path / "s.tif", noise(2))
+    with open_scene(tmp_path / "s.tif") as scene, pytest.raises(UnsuitableError, match="has 2 bands, not 3"):
+        scene.shrunk(Window(0, 0, 140, 90), (9, 14), (1, 2, 3))
