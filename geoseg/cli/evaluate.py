@@ -67,6 +67,6 @@ def _brief(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _placed(bounds: list[float], crs: str | None, **values: Any) -> dict[str, Any]:
-    digits = 5 if max(map(abs, bounds)) <= 360 else 0
+    digits = 5 if crs and max(map(abs, bounds)) <= 180 else 0  # degrees
     x, y = (f"{(bounds[side] + bounds[side + 2]) / 2:.{digits}f}" for side in (0, 1))
     return {"x": x, "y": y} | {name: value for name, value in values.items() if name not in ("tp", "fp", "fn")}

@@ -91,13 +91,13 @@ def _bounds(compared: ComparedPixels, row: np.ndarray, col: np.ndarray) -> np.nd
 
 
 def footprint_intervals(matched: Matched, times: int, seed: int) -> dict[str, tuple[float, float]]:
-    """95% intervals of F1, precision and recall, of resampled blocks."""
+    """95% intervals of precision, recall and F1, of resampled blocks."""
     drawn = ratios(*np.moveaxis(resample(matched.counts, times, seed), -1, 0))
-    return {name: interval(drawn[name]) for name in ("f1", "precision", "recall")}
+    return {name: interval(drawn[name]) for name in ("precision", "recall", "f1")}
 
 
 def pixel_intervals(compared: ComparedPixels, times: int, seed: int) -> dict[str, tuple[float, float]]:
-    """95% intervals of F1, precision, recall and IoU, of resampled blocks: of the buildings, or means over several classes."""
+    """95% intervals of precision, recall, F1 and IoU, of resampled blocks: of the buildings, or means over several classes."""
     matrices = compared.matrices.reshape(-1, *compared.matrices.shape[2:])
     matrices = matrices[matrices.any(axis=(1, 2))]
     tp = np.diagonal(matrices, axis1=1, axis2=2)
