@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import re
@@ -30,6 +31,7 @@ COMMANDS = (
     "stitch",
     "polygonize",
     "evaluate",
+    "tune",
     "export",
     "preview",
     "info",
@@ -86,7 +88,9 @@ def cli(ctx: click.Context) -> None:
 def main() -> None:
     """Entry point of the ``geoseg`` command."""
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # or the interpreter walks over all that was imported once more, for nothing, before it ends
+    sys.exit(code)
 
 
 def run(args: list[str]) -> int:
