@@ -1,0 +1,23 @@
+"""Small chips to train on, cut from a generated scene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from geoseg.io.raster import write_array
+from geoseg.specs import ChipSpec, TrainSpec
+from geoseg.tools import tile
+from tests.scenes import buildings, grid, write_scene
+
+# A few steps of the smallest network, in a second or two
+QUICK = TrainSpec(arch="cnn", epochs=3, batch_size=2, samples=6, crop=32, lr=3e-3, precision="fp32", seed=1)
+
+
+def cut_chips(folder: Path) -> Path:
+    """Folder of 96 chips of 40 pixels a side, 12 of them for validation."""
+    mask = buildings(160, 240, 31)
+    write_scene(folder / "scene.tif", mask)
+    write_array(folder / "mask.tif", mask.astype("uint8"), grid(*mask.shape))
+    spec = ChipSpec(size=40, split=(0.5, 0.5, 0.0), split_by="random")
+    tile.run([str(folder / "scene.tif")], folder / "chips", spec, labels=folder / "mask.tif")
+    return folder / "chips"
