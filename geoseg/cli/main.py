@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import re
@@ -88,9 +87,7 @@ def cli(ctx: click.Context) -> None:
 def main() -> None:
     """Entry point of the ``geoseg`` command."""
     signal.signal(signal.SIGTERM, _terminate)
-    code = run(sys.argv[1:])
-    gc.freeze()  # or the interpreter walks over all that was imported once more, for nothing, before it ends
-    sys.exit(code)
+    sys.exit(run(sys.argv[1:]))
 
 
 def run(args: list[str]) -> int:
