@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from geoseg.cli import options
 from geoseg.cli.command import command
-from geoseg.errors import UnsuitableError
-from geoseg.specs import EvaluateSpec
+from geoseg.errors import UnsuitableError, UsageError
+from geoseg.specs import EvaluateSpec, PredictSpec
 
 # The worst blocks of ground that text shows, and what of a report it leaves to --json
 WORST = 5
@@ -17,8 +18,8 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
 
 
 @command
-@click.argument("prediction")
-@click.argument("truth")
+@click.argument("prediction", required=False)
+@click.argument("truth", required=False)
 @options.gather(
     "spec",
     EvaluateSpec,
@@ -33,12 +34,16 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
     options.setting(EvaluateSpec, "sweep", "Score a probability raster at every threshold.", is_flag=True),
     options.setting(EvaluateSpec, "profile", "Rules of a challenge.", type=click.Choice(["none", "spacenet2"])),
 )
+@options.gather("predict", PredictSpec, *options.inference)
+@click.option("--data", type=options.FILE, metavar="CHIPS", help="Compare --model with the masks of a chip index folder.")
+@options.model
+@click.option("--split", default="test", show_default=True, help="Chips of --data to compare.")
 @click.option("--like", metavar="RASTER", help="Compare pixels on this grid.  [default: the first raster's]")
 @click.option("--layers", type=options.FILE, metavar="OUT.gpkg", help="Write layers of what was right and wrong.")
 @options.overwrite
 @click.option("--fail-under", multiple=True, metavar="METRIC=VALUE", callback=options.limits, help="Exit with 4 below this.")
-def evaluate(as_json: bool, **arguments: Any) -> None:
-    """Compare a prediction with the truth.
+def evaluate(as_json: bool, data: Path | None, model: Path | None, split: str, predict: PredictSpec, **arguments: Any) -> None:
+    """Compare a prediction with the truth, or a model with all chips of a split.
 
     Two rasters are compared by pixel, two layers footprint by footprint, a raster and a layer both ways. The text shows the
     five worst blocks of ground; --json has all numbers. The exit code is 4 where a limit of --fail-under is missed.
@@ -47,13 +52,33 @@ def evaluate(as_json: bool, **arguments: Any) -> None:
     Examples:
         geoseg evaluate buildings.gpkg footprints.gpkg --fail-under f1=0.7
         geoseg evaluate probability.tif footprints.gpkg --sweep --bootstrap 1000 --layers verdicts.gpkg
+        geoseg evaluate --data chips -m model.safetensors --split test
     """
     from geoseg.tools import evaluate as tool
+    from geoseg.tools import evaluate_data as data_tool
 
-    report = tool.run(progress=options.progress(), **arguments)
-    options.emit(report, as_json, _brief)
+    report: tool.EvaluateReport | data_tool.DataReport
+    if data:
+        _alone(arguments)
+        own = {"iou": arguments["spec"].iou, "fail_under": arguments["fail_under"]}
+        report = data_tool.run(data, model, split=split, spec=predict, progress=options.progress(), **own)
+        options.emit(report, as_json)
+    else:
+        _both(arguments)
+        report = tool.run(progress=options.progress(), **arguments)
+        options.emit(report, as_json, _brief)
     if report.failed:
-        raise UnsuitableError(f"{arguments['prediction']}: {', '.join(report.failed)}")
+        raise UnsuitableError(f"{data or arguments['prediction']}: {', '.join(report.failed)}")
+
+
+def _alone(arguments: dict[str, Any]) -> None:
+    if named := [name for name in ("prediction", "like", "layers") if arguments[name]]:
+        raise UsageError(f"--data compares a model with chips, without {' or '.join(named)}")
+
+
+def _both(arguments: dict[str, Any]) -> None:
+    if not arguments["truth"]:
+        raise UsageError("evaluate takes PREDICTION and TRUTH, or --data", "see geoseg evaluate --help")
 
 
 def _brief(content: dict[str, Any]) -> dict[str, Any]:
@@ -69,4 +94,5 @@ def _brief(content: dict[str, Any]) -> dict[str, Any]:
 def _placed(bounds: list[float], crs: str | None, **values: Any) -> dict[str, Any]:
     digits = 5 if crs and max(map(abs, bounds)) <= 180 else 0  # degrees
     x, y = (f"{(bounds[side] + bounds[side + 2]) / 2:.{digits}f}" for side in (0, 1))
-    return {"x": x, "y": y} | {name: value for name, value in values.items() if name not in ("tp", "fp", "fn")}
+    where = {} if "image" in values else {"x": x, "y": y}
+    return where | {name: value for name, value in values.items() if name not in ("tp", "fp", "fn")}

@@ -7,8 +7,8 @@ from pyproj import CRS
 
 from geoseg.core.measure import metric
 
-# Resamples whose weights are held at a time
-_AT_ONCE = 64
+# Weights of blocks held at a time
+_WEIGHTS = 2**22
 
 
 def block_step(middle: np.ndarray, side: float, crs: CRS | None) -> np.ndarray:
@@ -39,9 +39,9 @@ def resample(counts: np.ndarray, times: int, seed: int) -> np.ndarray:
     than it is. Efron and Tibshirani, "An introduction to the bootstrap" (1993), chapter 8.
     """
     blocks, random = len(counts), np.random.default_rng(seed)
-    out = np.zeros((times, *counts.shape[1:]))
-    for first in range(0, times if blocks else 0, _AT_ONCE):
-        part = out[first : first + _AT_ONCE]
+    out, at_once = np.zeros((times, *counts.shape[1:])), max(1, _WEIGHTS // max(blocks, 1))
+    for first in range(0, times if blocks else 0, at_once):
+        part = out[first : first + at_once]
         drawn = random.multinomial(blocks, np.full(blocks, 1 / blocks), len(part))
         part[:] = np.tensordot(drawn.astype(np.float64), counts, 1)
     return out
