@@ -141,14 +141,13 @@ def test_what_cannot_be_trained_on_is_refused(folder: Path, tmp_path: Path) -> N
         train.run([str(tmp_path / "test")], out, SPEC)
     with pytest.raises(UsageError, match="unknown architecture"):
         train.run([str(folder / "chips")], out, TrainSpec(arch="nonesuch"))
-    with pytest.raises(UnsuitableError, match="names a single class"):
-        index = read_index(chips)
-        rows = [row | {"mask": None} for row in index.table.to_dict("records")]
-        write_index(chips, rows, replace(index.info, classes=("building",)), index.table.crs)
-        train.run([str(chips)], out, SPEC)
     write_array(tmp_path / "nothing.tif", np.zeros_like(MASK, "uint8"), grid(*MASK.shape))
     tile.run([scene], tmp_path / "plain", ChipSpec(size=128), labels=tmp_path / "nothing.tif")
     with pytest.raises(UnsuitableError, match="of a single class"):
+        train.run([str(tmp_path / "plain")], out, SPEC)
+    index = read_index(tmp_path / "plain")
+    write_index(index.folder, index.table.to_dict("records"), replace(index.info, classes=("building",)), index.table.crs)
+    with pytest.raises(UnsuitableError, match="names a single class"):
         train.run([str(tmp_path / "plain")], out, SPEC)
     assert not out.exists()
 
