@@ -85,7 +85,9 @@ def run(
     targets = Targets(geometry, grid, kinds, all_touched=spec.all_touched, value=spec.value, values=values)
     advance, pixels = progress("burn", grid.height * grid.width), np.zeros(len(kinds), np.int64)
     tags = _tags(footprints, spec, classes)
-    keywords: dict[str, Any] = {"tags": tags, "overwrite": overwrite, "options": creation_options}
+    # bytes of few values are compressed sooner than handed to another thread
+    options = {"num_threads": 1} if targets.dtype == "uint8" and Path(output).suffix.lower() != ".png" else {}
+    keywords: dict[str, Any] = {"tags": tags, "overwrite": overwrite, "options": options | (creation_options or {})}
     with create_raster(output, grid, count=len(kinds), dtype=targets.dtype, **keywords) as out:
         _describe(out, kinds)
         for tile in tiles(grid.shape, TilingSpec(BLOCKS), "partial"):
