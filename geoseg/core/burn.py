@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import shapely
+from affine import Affine
 from rasterio.features import rasterize
 
 from geoseg.core.grid import Grid
+from geoseg.core.measure import coordinates
 
 Footprints = Sequence[Any] | np.ndarray
 
@@ -160,10 +162,9 @@ def _areas(geometry: shapely.Geometry) -> shapely.Geometry:
 
 def _to_pixels(geometry: np.ndarray, grid: Grid) -> np.ndarray:
     """Footprints in pixels of ``grid``: x is the column, y the row."""
-    inverse = ~grid.transform
-    matrix = np.array([[inverse.a, inverse.b], [inverse.d, inverse.e]])
-    shift = np.array([grid.transform.c, grid.transform.f])
-    return shapely.transform(geometry, lambda xy: snapped((xy - shift) @ matrix.T))
+    inverse, shift = ~grid.transform, (grid.transform.c, grid.transform.f)
+    turned = Affine(inverse.a, inverse.b, 0, inverse.d, inverse.e, 0)
+    return shapely.transform(geometry, lambda xy: snapped(coordinates(xy - shift, turned)))
 
 
 def snapped(pixels: np.ndarray) -> np.ndarray:
