@@ -19,6 +19,7 @@ import shapely
 
 from geoseg.core.footprints import STEPS, gather
 from geoseg.core.masks import Strip
+from geoseg.core.rings import sides
 
 # Corners come no closer to a pixel's centre than this, in pixels over STEPS: no footprint vanishes, no two lines touch
 _LEAST = 16
@@ -91,22 +92,16 @@ class Crossings:
         """Traced ``geometry`` (n,), in pixels, with its corners on the level; what was noted of it is forgotten."""
         parts, owner = shapely.get_parts(geometry, return_index=True)
         rings, part = shapely.get_rings(parts, return_index=True)
-        points, ring = shapely.get_coordinates(rings, return_index=True)
-        inside = np.flatnonzero(ring[1:] == ring[:-1])
-        if not len(inside):
+        if not len(rings):
             return geometry
-        step = points[inside + 1] - points[inside]
-        count = np.abs(step).sum(1).astype(np.int64)
-        edge = np.repeat(np.arange(len(inside)), count)
-        within = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count)
-        way = np.sign(step)[edge]
-        middle = points[inside][edge] + (within[:, None] + 0.5) * way
-        upright = way[:, 1] != 0
-        col, row = np.floor(middle).astype(np.int64).T
+        ring, start, step, turns = sides(rings)
+        upright = step[:, 1] != 0
+        col, row = np.minimum(start, start + step).T
         noted, shift = self._take(_key(row, col, upright))
+        middle = start + step / 2
         middle[upright, 0] += shift[upright]
         middle[~upright, 1] += shift[~upright]
-        return _closed(middle, ring[inside][edge], within == 0, upright, noted, part, owner)
+        return _closed(middle, ring, turns, upright, noted, part, owner)
 
     def _take(self, key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Whether each side was noted, and its shift in pixels."""

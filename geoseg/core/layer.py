@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,6 +24,13 @@ class Layer:
     crs: CRS | None = None
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
     pixels: bool = False
+
+    @classmethod
+    def joined(cls, layers: Sequence[Layer], crs: CRS | None) -> Layer:
+        """Those of all ``layers``, which are in ``crs`` and have the same columns, one after the other."""
+        geometry = np.concatenate([np.empty(0, object), *(layer.geometry for layer in layers)])
+        names = layers[0].columns if layers else ()
+        return cls(geometry, crs, {name: np.concatenate([layer.columns[name] for layer in layers]) for name in names})
 
     def __len__(self) -> int:
         return len(self.geometry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import shapely
@@ -33,6 +34,28 @@ class Corners:
         moved = np.append(np.cumsum(chosen) - 1, -1)
         picked = (self.x[chosen], self.y[chosen], moved[self.following[chosen]], moved[self.left[chosen]], self.twin[chosen])
         return Corners(*picked, group[chosen]), moved
+
+
+class Sides(NamedTuple):
+    """Sides of pixels along rings: number of the ring, first corner and step to the next (m, 2), whether the ring turns there."""
+
+    ring: np.ndarray
+    start: np.ndarray
+    step: np.ndarray
+    turns: np.ndarray
+
+
+def sides(rings: np.ndarray) -> Sides:
+    """The sides of pixels that traced ``rings`` run along, int64, in order."""
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    inside = np.flatnonzero(ring[1:] == ring[:-1])
+    corner = points[inside].astype(np.int64)
+    away = points[inside + 1].astype(np.int64) - corner
+    count = np.abs(away).sum(1)
+    edge = np.repeat(np.arange(len(inside)), count)
+    within = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count)
+    step = np.sign(away)[edge]
+    return Sides(ring[inside][edge], corner[edge] + within[:, None] * step, step, within == 0)
 
 
 def assembled(corners: Corners, groups: int) -> tuple[np.ndarray, np.ndarray]:

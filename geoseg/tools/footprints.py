@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 import shapely
 
+from geoseg.core.coverage import simplify_together
 from geoseg.core.crossings import Crossings
 from geoseg.core.footprints import filled, place, simplify, small_holes, vertices
 from geoseg.core.grid import Grid
@@ -79,6 +80,16 @@ def frames(
     ready = clock.waiting("trace", clock.timed("clean", parted))
     found = _shaped(_found(ready, grid, spec, min_area, level), grid, spec)
     return clock.timed("trace", _framed(found, grid, naming, first_id))
+
+
+def simplified(found: Layer, grid: Grid, spec: PolygonSpec) -> Layer:
+    """Footprints of classes that were traced one by one, simplified so that the walls they share stay shared."""
+    pixels = shapely.transform(found.geometry, lambda xy: np.rint(coordinates(xy, ~grid.transform)))
+    thin = simplify_together(pixels, spec.simplify.in_metres(grid.gsd or 1.0, 1), pixel_size(grid))
+    geometry = place(shapely.orient_polygons(thin), grid.transform)
+    area, around = measure(geometry, grid.crs)
+    sizes = {"area_m2": np.round(area, 2), "perimeter_m": np.round(around, 2), "vertices": vertices(geometry)}
+    return Layer(geometry, grid.crs, {**found.columns, **sizes})
 
 
 def _parted(strips: Iterator[Strip], grid: Grid, spec: PolygonSpec) -> Iterator[Strip]:

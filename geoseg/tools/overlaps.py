@@ -42,11 +42,8 @@ class Overlaps:
 
     def rest(self) -> Layer:
         """The best footprint of each building that was held, in the order they came."""
-        names = self.held[0].columns if self.held else ()
-        geometry = np.concatenate([np.empty(0, object), *(layer.geometry for layer in self.held)])
-        columns = {name: np.concatenate([layer.columns[name] for layer in self.held]) for name in names}
-        whole = Layer(geometry, self.crs, columns)
-        return whole.take(distinct(geometry, columns["edge"], columns["confidence"])) if self.held else whole
+        found = Layer.joined(self.held, self.crs)
+        return found.take(distinct(found.geometry, found.columns["edge"], found.columns["confidence"])) if self.held else found
 
 
 def _extent(grid: Grid, crs: CRS | None) -> shapely.Geometry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,14 +11,16 @@ from typing import Any
 
 from affine import Affine
 
+from geoseg.core.grid import Grid
+from geoseg.core.layer import Layer
 from geoseg.engine.ahead import ahead
-from geoseg.io.raster import open_scene
+from geoseg.io.raster import Scene, open_scene
 from geoseg.io.vector import create_vector
 from geoseg.specs import PolygonSpec
-from geoseg.tools.footprints import Naming, columns, frames
+from geoseg.tools.footprints import Naming, columns, frames, simplified
 from geoseg.tools.rasterize import placed
 from geoseg.tools.report import Progress, Report, no_progress, provenance
-from geoseg.tools.values import kinds, strips
+from geoseg.tools.values import NO_AREA, Kind, kinds, strips
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +50,8 @@ def run(
 
     Probabilities are floats in 0..1, or uint8 with a scale of 1/254 as ``predict`` writes them; they are cut at the
     threshold. Other integers are masks or classes. Of several classes all that have footprints are traced one by one, or the
-    one whose number is ``class_value``. Threshold and minimum area are the spec's, else those the raster's tags name, else
+    one whose number is ``class_value``; where they lie side by side in a class raster they share their walls, also simplified
+    ones, and none fills a hole. Threshold and minimum area are the spec's, else those the raster's tags name, else
     a model's default; all of a mask is kept. Raises UnsuitableError (no CRS nor ``crs`` nor ``pixel_coords``, bands or values
     that are no probabilities), UsageError, OutputError.
     """
@@ -60,12 +64,8 @@ def run(
         advance = progress("polygonize", grid.height * len(found))
         keywords: dict[str, Any] = {"columns": columns(spec), "metadata": provenance(raster), "overwrite": overwrite}
         with create_vector(output, grid.crs, layer=layer, format=format, dst_crs=dst_crs, **keywords) as out:
-            for kind in found:
-                naming = Naming(Path(raster).stem, kind.surface.name, kind.unit)
-                with closing(ahead(strips(scene, kind, advance))) as rows:
-                    for batch in frames(rows, grid, naming, spec, kind.min_area, kind.level, out.count + 1):
-                        out.write(batch)
-                        area += float(batch.columns["area_m2"].sum())
+            for batch in _traced(scene, grid, found, spec, advance):
+                area += float(out.write(batch).columns["area_m2"].sum())
     return PolygonizeReport(
         command="polygonize",
         inputs=(str(raster),),
@@ -76,3 +76,24 @@ def run(
         area_m2=round(area, 2),
         threshold=found[0].threshold,
     )
+
+
+def _traced(scene: Scene, grid: Grid, found: list[Kind], spec: PolygonSpec, advance: Callable[[int], None]) -> Iterator[Layer]:
+    """Batches of footprints, class by class, numbered onwards."""
+    beside = len(found) > 1 and found[0].level is None
+    together = beside and spec.simplify.value > 0 and spec.regularize == "none"
+    if beside:  # a hole is another class
+        spec = replace(spec, min_hole=NO_AREA)
+    own = replace(spec, simplify=NO_AREA) if together else spec
+    batches, count = [], 0
+    for kind in found:
+        naming = Naming(Path(scene.path).stem, kind.surface.name, kind.unit)
+        with closing(ahead(strips(scene, kind, advance))) as rows:
+            for batch in frames(rows, grid, naming, own, kind.min_area, kind.level, count + 1):
+                count += len(batch)
+                if together:
+                    batches.append(batch)
+                else:
+                    yield batch
+    if batches:
+        yield simplified(Layer.joined(batches, grid.crs), grid, spec)

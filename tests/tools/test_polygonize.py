@@ -14,6 +14,7 @@ from affine import Affine
 from pyproj import CRS, Transformer
 from scipy import ndimage
 
+from geoseg.core.footprints import vertices
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.io.raster import create_raster
@@ -287,6 +288,34 @@ def test_one_class_of_several(tmp_path):
     layer = read(tmp_path / "out.gpkg")
     assert layer.geometry.item().bounds == pytest.approx((334006, 3056995.5, 334009.9, 3056998.5))
     assert layer["class"].item() == "building"
+
+
+def fields(shape=(180, 250)):
+    """Classes 0 to 3 side by side."""
+    rng = np.random.default_rng(8)
+    return np.argmax([ndimage.gaussian_filter(rng.standard_normal(shape), 6) for _ in range(4)], axis=0).astype(np.uint8)
+
+
+@pytest.mark.parametrize("simplify", [0.0, 0.7])
+def test_all_classes_that_have_names(tmp_path, simplify):
+    """Roads and trees beside buildings: each class by its name, and where they meet one wall for both."""
+    tags = {"GEOSEG_CLASSES": "background,road,building,tree"}
+    raster = write(tmp_path / "classes.tif", fields(), tags=tags)
+    report = run(raster, tmp_path / "out.gpkg", PolygonSpec(simplify=Quantity(simplify)))
+    layer = read(tmp_path / "out.gpkg")
+    assert layer["class"].unique().tolist() == ["road", "building", "tree"]
+    assert layer["id"].tolist() == list(range(1, len(layer) + 1))
+    assert layer.geometry.is_valid.all()
+    shapes = layer.geometry.to_numpy()
+    assert shapely.is_ccw(shapely.get_exterior_ring(shapely.get_parts(shapes))).all()
+    covered = shapely.union_all(shapes)
+    assert shapely.area(shapes).sum() == pytest.approx(covered.area, abs=1e-6)
+    assert covered.area == pytest.approx((fields() > 0).sum() * 0.09, rel=0.01)
+    assert report.area_m2 == pytest.approx(covered.area, rel=2e-3)
+    np.testing.assert_allclose(layer["area_m2"], layer.geometry.area, rtol=2e-3, atol=0.01)
+    assert layer["vertices"].tolist() == vertices(shapes).tolist()
+    alone = run(raster, tmp_path / "tree.gpkg", PolygonSpec(), class_value=3)
+    assert alone.footprints == (layer["class"] == "tree").sum()
 
 
 def test_pictures_without_a_crs(tmp_path):
