@@ -49,7 +49,7 @@ def evaluate(as_json: bool, data: Path | None, model: Path | None, split: str, p
     five worst blocks of ground; --json has all numbers. The exit code is 4 where a limit of --fail-under is missed.
 
     \b
-    Examples:
+    Example:
         geoseg evaluate buildings.gpkg footprints.gpkg --fail-under f1=0.7
         geoseg evaluate probability.tif footprints.gpkg --sweep --bootstrap 1000 --layers verdicts.gpkg
         geoseg evaluate --data chips -m model.safetensors --split test

@@ -138,7 +138,7 @@ def _metadata(spec: ModelSpec, size: int) -> dict[str, str]:
         "tile_size": size,
         "tiles_size": size,
         "tiles_overlap": 15,
-        "seg_thresh": 0.5,
+        "seg_thresh": spec.threshold,
         "seg_small_segment": 0,
         "standardization_mean": [0.0] * spec.bands,
         "standardization_std": [1.0] * spec.bands,

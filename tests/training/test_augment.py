@@ -61,7 +61,7 @@ def test_what_is_seen_lies_where_it_should(seed: int, angle_and_zoom: tuple[floa
 def test_without_augmentation_a_crop_is_a_window_of_the_chip() -> None:
     image, mask = chip()
     image = image // 2 + np.random.default_rng(0).integers(0, 99, image.shape, "uint8")
-    windows = np.lib.stride_tricks.sliding_window_view(image[0], (60, 60)).reshape(-1, 60, 60)
+    windows = np.lib.stride_tricks.sliding_window_view(image[0], (60, 60)).reshape(-1, 60, 60)  # square: crops are
     for seed in range(5):
         torch.manual_seed(seed)
         cut, labels = crop(image, mask, Geometry(60, flips=False))

@@ -1,0 +1,31 @@
+"""``geoseg tune``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from geoseg.cli import options
+from geoseg.cli.command import command
+from geoseg.specs import PredictSpec
+
+
+@command
+@click.argument("data", type=options.FILE)
+@options.model
+@options.output
+@click.option("--split", default="val", show_default=True, help="Chips to look at.")
+@click.option("--iou", type=click.FloatRange(0.5, 1), default=0.5, show_default=True, help="IoU of a match.")
+@options.gather("spec", PredictSpec, *options.inference)
+@options.overwrite
+def tune(as_json: bool, **arguments: Any) -> None:
+    """Find the threshold and the least area of the best footprints, and store them in the model file.
+
+    \b
+    Example:
+        geoseg tune chips -m model.safetensors -o tuned.safetensors
+    """
+    from geoseg.tools import tune as tool
+
+    options.emit(tool.run(progress=options.progress(), **arguments), as_json)

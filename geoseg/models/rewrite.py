@@ -1,0 +1,105 @@
+"""Change what a model file says of itself; its weights stay, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from geoseg.errors import ModelError
+from geoseg.io.kinds import model_format
+from geoseg.io.output import atomic
+from geoseg.models.modelfile import KEY
+from geoseg.specs import ModelSpec
+
+METADATA = 14  # the field of ONNX's ModelProto that holds StringStringEntryProtos: key 1, value 2
+BYTES = 2  # protobuf's wire type of what has a length
+
+
+def rewrite(source: Path, target: Path, spec: ModelSpec, overwrite: bool = False) -> None:
+    """Write the model file ``source`` (safetensors or ONNX) as ``target``, described by ``spec``.
+
+    Raises ModelError where it is neither, OutputError where ``target`` cannot be written.
+    """
+    content = source.read_bytes()
+    change = {"safetensors": _safetensors, "onnx": _onnx}.get(model_format(content[:9]) or "")
+    if change is None:
+        raise ModelError(f"{source}: is not a model")
+    try:
+        changed = change(content, spec)
+    except (ValueError, KeyError, IndexError, TypeError, struct.error) as error:
+        raise ModelError(f"{source}: is damaged") from error
+    with atomic(target, overwrite) as temporary:
+        temporary.write_bytes(changed)
+
+
+def _safetensors(content: bytes, spec: ModelSpec) -> bytes:
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = header.get("__metadata__", {}) | {KEY: spec.to_json()}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # so that tensors lie at multiples of 8
+    return struct.pack("<Q", len(text)) + text + content[8 + length :]
+
+
+def _onnx(content: bytes, spec: ModelSpec) -> bytes:
+    """Only the entries of ``metadata_props`` that are said anew are left out; all other fields are copied as they lie."""
+    anew = {KEY: spec.to_json()}
+    kept = bytearray()
+    for number, field, payload in _fields(content):
+        key = next((part.decode() for n, _, part in _fields(payload) if n == 1), "") if number == METADATA else ""
+        if key == "seg_thresh":  # QGIS Deepness takes its threshold from there
+            anew[key] = json.dumps(spec.threshold)
+        elif key != KEY:
+            kept += field
+    return bytes(kept) + b"".join(_entry(key, value) for key, value in anew.items())
+
+
+def _entry(key: str, value: str) -> bytes:
+    parts = b"".join(_bytes_field(number, text.encode()) for number, text in ((1, key), (2, value)))
+    return _bytes_field(METADATA, parts)
+
+
+def _bytes_field(number: int, payload: bytes) -> bytes:
+    return _varint(number << 3 | BYTES) + _varint(len(payload)) + payload
+
+
+def _fields(content: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """Number, all bytes, and payload of each field of a protobuf message."""
+    at = 0
+    while at < len(content):
+        first = at
+        tag, at = _read_varint(content, at)
+        kind = tag & 7
+        if kind == 0:
+            _, end = _read_varint(content, at)
+        elif kind == BYTES:
+            length, at = _read_varint(content, at)
+            end = at + length
+        elif kind in (1, 5):
+            end = at + (8 if kind == 1 else 4)
+        else:
+            raise ValueError(f"wire type {kind}")
+        if end > len(content):
+            raise ValueError("cut off")
+        yield tag >> 3, content[first:end], content[at:end]
+        at = end
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def _read_varint(content: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = content[at]
+        value |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return value, at

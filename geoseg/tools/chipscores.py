@@ -1,0 +1,118 @@
+"""A model over the chips of a split, and how its footprints at any threshold and least area agree with the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from geoseg.core.grid import Grid
+from geoseg.core.matching import match
+from geoseg.core.metrics import Counts
+from geoseg.engine.ahead import Clock
+from geoseg.errors import UnsuitableError
+from geoseg.io.chips import IGNORE, ChipIndex
+from geoseg.io.raster import open_scene
+from geoseg.specs import PolygonSpec, Quantity
+from geoseg.tools.footprints import footprints
+from geoseg.tools.job import Models
+from geoseg.tools.report import Progress, no_progress
+
+WHOLE = 0.5  # the threshold of masks, which are 0 and 1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of a chip, and what is true: float32 (channel, row, col), bool (row, col), uint8 (row, col).
+
+    ``valid`` is where there are both data and a label. ``grid`` is the chip's, at the model's GSD.
+    """
+
+    name: str
+    probability: np.ndarray
+    valid: np.ndarray
+    truth: np.ndarray
+    grid: Grid
+
+
+def answers(
+    index: ChipIndex, split: str, models: Models, warnings: list[str], progress: Progress = no_progress
+) -> Iterator[Answer]:
+    """What the model says of each chip of a split, read and blended as `geoseg extract` does.
+
+    Raises UnsuitableError where the split is empty, chips have no mask, or the classes are not the model's.
+    """
+    table = index.split(split)
+    if not len(table):
+        raise UnsuitableError(f"{index.folder}: its {split} split is empty")
+    if table["mask"].isna().any():
+        raise UnsuitableError(f"{index.folder}: some chips have no mask", "cut them with `geoseg tile --labels`")
+    if len(index.info.classes) != len(models.model.classes):
+        ours, theirs = (", ".join(classes) for classes in (models.model.classes, index.info.classes))
+        raise UnsuitableError(f"{models.path}: tells {ours} apart, the chips {theirs}")
+    advance = progress(split, len(table))
+    for image, mask in zip(table["image"], table["mask"], strict=True):
+        yield _answer(index.folder / image, index.folder / mask, models, warnings)
+        advance(1)
+
+
+def _answer(image: Path, mask: Path, models: Models, warnings: list[str]) -> Answer:
+    # whatever bands of a scene the model was trained on, a chip has them alone, in that order
+    with models.open(str(image), tuple(range(1, models.model.bands + 1))) as job:
+        # a chip of 8 bits is stretched already, as it is for training
+        warnings += [text for text in job.plan.warnings if "stretched already" not in text]
+        strips = list(job.strips(Clock(), no_progress))
+        probability = np.concatenate([strip[1] for strip in strips], axis=1)
+        valid = np.concatenate([strip[2] for strip in strips])
+        with open_scene(mask, like=job.scene.grid) as labels:
+            chip = labels.read(bands=(1,))
+        truth = np.where(chip.valid, chip.image[0], IGNORE).astype("uint8")
+        return Answer(str(image), probability, valid & (truth != IGNORE), truth, job.scene.grid)
+
+
+class Footprints:
+    """Footprints of chips at one threshold, matched with the true ones of each chip at an IoU; counts for any least area."""
+
+    def __init__(self, threshold: float, iou: float = 0.5, spec: PolygonSpec | None = None) -> None:
+        self.threshold, self.iou = threshold, iou
+        self._spec = spec or PolygonSpec()
+        self._areas: list[np.ndarray] = []
+        self._matched: list[np.ndarray] = []
+        self.truths = 0
+
+    def add(self, answer: Answer, truth: np.ndarray) -> None:
+        """``truth`` are the outlines that :func:`outlines` finds in the chip's mask."""
+        geometry, areas = outlines(answer.probability[0], answer, self.threshold, self._spec)
+        matched = np.zeros(len(geometry), bool)
+        matched[match(geometry, truth, iou=self.iou).pairs[:, 0]] = True
+        self._areas.append(areas)
+        self._matched.append(matched)
+        self.truths += len(truth)
+
+    def counts(self, min_area: float = 0.0) -> Counts:
+        """True and false positives and misses of the footprints of at least ``min_area`` square metres.
+
+        At an IoU above 0.5 a footprint has no other to match, so that leaving some out changes nothing for the rest.
+        """
+        areas, matched = np.concatenate([np.empty(0), *self._areas]), np.concatenate([np.empty(0, bool), *self._matched])
+        kept = areas >= min_area
+        tp = int(np.count_nonzero(matched & kept))
+        return Counts(tp, int(np.count_nonzero(kept)) - tp, self.truths - tp)
+
+
+def true_outlines(answer: Answer) -> np.ndarray:
+    """Outlines of the buildings in a chip's mask, in the CRS of the chip."""
+    return outlines((answer.truth == 1).astype(np.float32), answer, WHOLE, PolygonSpec(min_hole=Quantity(0.0)))[0]
+
+
+def outlines(score: np.ndarray, answer: Answer, threshold: float, spec: PolygonSpec) -> tuple[np.ndarray, np.ndarray]:
+    """Footprints where ``score`` (row, col) reaches ``threshold``, and their areas in square metres (pixels without a CRS)."""
+    found = list(
+        footprints(
+            [(score, answer.valid)], answer.grid, scene=answer.name, spec=spec, threshold=threshold, min_area=Quantity(0.0)
+        )
+    )
+    geometry = np.concatenate([np.empty(0, object), *(layer.geometry for layer in found)])
+    return geometry, np.concatenate([np.empty(0), *(layer.columns["area_m2"] for layer in found)])

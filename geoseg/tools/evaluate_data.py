@@ -1,0 +1,168 @@
+"""Compare a model with the truth over a whole split of chips, at several thresholds, with and without cleaning."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from geoseg.core.measure import pixel_size
+from geoseg.core.metrics import Counts, confusion, count
+from geoseg.errors import UnsuitableError
+from geoseg.io.chips import read_index
+from geoseg.specs import PredictSpec
+from geoseg.tools.chipscores import Answer, Footprints, answers, true_outlines
+from geoseg.tools.job import Models
+from geoseg.tools.report import Progress, Report, no_progress
+from geoseg.tools.scores import RATIOS, missed, pixel_scores
+
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataReport(Report):
+    """``pixel`` and ``object`` metrics at the model's own threshold, cleaned by its least area; of several classes ``pixel``.
+
+    ``thresholds`` has a row for each threshold, once as it is and once cleaned, with the metrics of the building pixels and
+    under ``object_`` those of the footprints. Counts are summed over the ``chips`` of the ``split``, ratios taken last.
+    """
+
+    model: str
+    split: str
+    chips: int
+    threshold: float | None
+    min_area: float | None
+    pixel: dict[str, Any]
+    object: dict[str, Any]
+    thresholds: list[dict[str, Any]]
+    failed: tuple[str, ...] = ()
+
+
+def run(
+    data: Path | str,
+    model: Path | None = None,
+    *,
+    split: str = "test",
+    spec: PredictSpec | None = None,
+    thresholds: Sequence[float] = THRESHOLDS,
+    iou: float = 0.5,
+    fail_under: Mapping[str, float] | None = None,
+    progress: Progress = no_progress,
+) -> DataReport:
+    """Run ``model`` (the bundled one by default) over the chips of a split of the chip index folder ``data``.
+
+    Chips go the way of `geoseg extract`, footprints are traced in each and matched with those of its mask; cleaning leaves out
+    what is smaller than the model's least area, pixels and footprints alike. Raises UnsuitableError for a split without chips
+    or without masks, and for classes that are not the model's.
+    """
+    start = time.perf_counter()
+    index, models, warnings = read_index(data), Models(model, spec or PredictSpec()), list[str]()
+    own = models.model
+    tally: _Buildings | _Classes
+    if own.channels == 1:
+        levels = sorted({round(each, 4) for each in (*thresholds, own.threshold)})
+        tally = _Buildings({level: _Level(level, own.min_area, iou) for level in levels})
+    else:
+        tally = _Classes(own.classes)
+    chips = 0
+    for answer in answers(index, split, models, warnings, progress):
+        tally.add(answer)
+        chips += 1
+    pixel, found, rows = tally.scores(round(own.threshold, 4))
+    return DataReport(
+        command="evaluate",
+        inputs=(str(data),),
+        seconds=time.perf_counter() - start,
+        warnings=tuple(dict.fromkeys(warnings)),
+        model=models.path.name,
+        split=split,
+        chips=chips,
+        threshold=own.threshold if own.channels == 1 else None,
+        min_area=own.min_area if own.channels == 1 else None,
+        pixel=pixel,
+        object=found,
+        thresholds=rows,
+        failed=missed(pixel, found, fail_under or {}),
+    )
+
+
+Scores = tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]
+
+
+class _Level:
+    """Counts at one threshold, as it is and cleaned."""
+
+    def __init__(self, threshold: float, min_area: float, iou: float) -> None:
+        self.threshold, self.min_area = threshold, min_area
+        self.pixels = {False: Counts(), True: Counts()}
+        self.footprints = Footprints(threshold, iou)
+
+    def add(self, answer: Answer, outlines: np.ndarray) -> None:
+        mask = (answer.probability[0] >= np.float32(self.threshold)) & answer.valid
+        across, along = pixel_size(answer.grid)
+        for cleaned, found in ((False, mask), (True, without_small(mask, self.min_area / (across * along)))):
+            self.pixels[cleaned] += count(found, answer.truth == 1, answer.valid)
+        self.footprints.add(answer, outlines)
+
+    def counts(self, cleaned: bool) -> Counts:
+        return self.footprints.counts(self.min_area if cleaned else 0.0)
+
+    def row(self, cleaned: bool) -> dict[str, Any]:
+        pixels, footprints = self.pixels[cleaned], self.counts(cleaned)
+        out: dict[str, Any] = {"threshold": self.threshold, "cleaned": cleaned}
+        out |= {name: getattr(pixels, name) for name in (*RATIOS, "accuracy")}
+        return out | {f"object_{name}": getattr(footprints, name) for name in ("precision", "recall", "f1")}
+
+
+class _Buildings:
+    def __init__(self, levels: dict[float, _Level]) -> None:
+        self.levels = levels
+
+    def add(self, answer: Answer) -> None:
+        outlines = true_outlines(answer)
+        for level in self.levels.values():
+            level.add(answer, outlines)
+
+    def scores(self, threshold: float) -> Scores:
+        own = self.levels[threshold]
+        pixels, footprints = own.pixels[True], own.counts(True)
+        ratios = {name: getattr(pixels, name) for name in (*RATIOS, "accuracy")}
+        pixel = {"tp": pixels.tp, "fp": pixels.fp, "fn": pixels.fn, "tn": pixels.tn} | ratios
+        found = footprints.to_dict()
+        found.pop("iou")
+        rows = [level.row(cleaned) for level in self.levels.values() for cleaned in (False, True)]
+        return pixel, found | {"at_iou": own.footprints.iou}, rows
+
+
+class _Classes:
+    """Each pixel by its most probable class."""
+
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        self.classes = classes
+        self.matrix = np.zeros((len(classes), len(classes)), np.int64)
+
+    def add(self, answer: Answer) -> None:
+        truth = answer.truth[answer.valid]
+        if truth.size and truth.max() >= len(self.classes):
+            raise UnsuitableError(f"{answer.name}: its mask holds the class {truth.max()}, which has no name")
+        found = answer.probability.argmax(axis=0)
+        self.matrix += confusion(found, answer.truth, len(self.classes), valid=answer.valid)
+
+    def scores(self, threshold: float) -> Scores:
+        metrics = pixel_scores(self.matrix, {}, dict(enumerate(self.classes)))
+        metrics.pop("boundary_iou", None)
+        return metrics, {}, []
+
+
+def without_small(mask: np.ndarray, pixels: float) -> np.ndarray:
+    """``mask`` (row, col) without the parts of fewer than ``pixels`` pixels; parts hang together by edges, not by corners."""
+    parts, _ = ndimage.label(mask)
+    large = np.bincount(parts.ravel()) >= pixels
+    large[0] = False
+    kept: np.ndarray = large[parts]
+    return kept

@@ -1,0 +1,92 @@
+"""A model over a split: the sums are those of the single chips, at every threshold, cleaned and not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+
+from geoseg.cli.main import run as geoseg
+from geoseg.core.metrics import Counts, count
+from geoseg.errors import UnsuitableError
+from geoseg.io.chips import read_index
+from geoseg.io.raster import read_array, write_array
+from geoseg.specs import ChipSpec, PredictSpec
+from geoseg.tools import evaluate_data, predict, tile
+from geoseg.tools.evaluate_data import without_small
+from tests.scenes import buildings, grid, picture, write_scene
+
+MASK = buildings(210, 330, 47)
+SPEC = PredictSpec(precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def chips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluate")
+    seen = MASK.copy()
+    seen[60:75, 20:60] ^= True  # what is seen there is not what is true
+    seen[5::31, 7::29] = True
+    write_scene(folder / "scene.tif", seen)
+    write_array(folder / "mask.tif", MASK.astype("uint8"), grid(*MASK.shape))
+    spec = ChipSpec(size=110, split=(0.3, 0, 0.7), split_by="random", seed=3)
+    tile.run([str(folder / "scene.tif")], folder / "chips", spec, labels=folder / "mask.tif")
+    return folder
+
+
+def test_counts_are_summed_over_the_chips(chips: Path, model: Path, tmp_path: Path) -> None:
+    report = evaluate_data.run(chips / "chips", model, spec=SPEC, thresholds=(0.2, 0.8))
+    index = read_index(chips / "chips")
+    table = index.split("test")
+    assert report.chips == len(table) > 2 and report.split == "test"
+    assert [(row["threshold"], row["cleaned"]) for row in report.thresholds] == [
+        (level, cleaned) for level in (0.2, 0.5, 0.8) for cleaned in (False, True)
+    ]
+    total = Counts()
+    for image, mask in zip(table["image"], table["mask"], strict=True):
+        predict.run([str(index.folder / image)], tmp_path / "p.tif", SPEC, model=model, dtype="float32", overwrite=True)
+        total += count(read_array(tmp_path / "p.tif")[0][0] >= 0.2, read_array(index.folder / mask)[0][0] == 1)
+    row = report.thresholds[0]
+    assert row["f1"] == pytest.approx(total.f1) and row["accuracy"] == pytest.approx(total.accuracy)
+
+
+def test_cleaning_leaves_out_what_is_small(chips: Path, model: Path) -> None:
+    report = evaluate_data.run(chips / "chips", model, spec=SPEC)
+    plain, cleaned = (row for row in report.thresholds if row["threshold"] == 0.5)
+    assert cleaned["object_precision"] > plain["object_precision"] + 0.2
+    assert cleaned["precision"] > plain["precision"]
+    assert report.pixel["f1"] == cleaned["f1"] and report.object["f1"] == cleaned["object_f1"]
+    mask = np.zeros((7, 12), bool)
+    mask[1:3, 1:5] = mask[3, 5] = mask[5, 8:11] = True
+    assert without_small(mask, 4).sum() == 8 and without_small(mask, 3).sum() == 11 and (without_small(mask, 0) == mask).all()
+
+
+def test_pictures_without_a_crs_have_footprints_too(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    write_array(tmp_path / "s" / "a.png", picture(MASK))
+    write_array(tmp_path / "mask.png", MASK.astype("uint8"))
+    spec = ChipSpec(size=120, split=(0, 0, 1), format="png")
+    tile.run([str(tmp_path / "s" / "a.png")], tmp_path / "chips", spec, labels=tmp_path / "mask.png")
+    report = evaluate_data.run(tmp_path / "chips", model, spec=SPEC)
+    assert report.pixel["f1"] > 0.99 and report.object["f1"] > 0.95 and report.object["tp"] > 20
+
+
+def test_the_command_line(chips: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ["--data", str(chips / "chips"), "-m", str(model), "--precision", "fp32"]
+    assert geoseg(["evaluate", *data, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["command"] == "evaluate" and 0.5 < report["pixel"]["f1"] < 1 and 0 < report["object"]["f1"] <= 1
+    assert geoseg(["evaluate", *data, "--fail-under", "object.f1=0.9999"]) == 4
+    assert "object.f1 is" in capsys.readouterr().err
+    assert geoseg(["evaluate", *data, "--split", "val"]) == 4
+    assert geoseg(["evaluate", str(chips / "mask.tif"), *data]) == 2
+    assert geoseg(["evaluate", str(chips / "mask.tif")]) == 2
+
+
+def test_chips_without_masks_are_refused(chips: Path, model: Path, tmp_path: Path) -> None:
+    tile.run([str(chips / "scene.tif")], tmp_path / "chips", ChipSpec(size=110, split=(0, 0, 1)))
+    with pytest.raises(UnsuitableError, match="no mask"):
+        evaluate_data.run(tmp_path / "chips", model, spec=SPEC)

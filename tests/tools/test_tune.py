@@ -1,0 +1,81 @@
+"""The threshold and least area found are those that an exhaustive look finds, and the file keeps its weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+
+from geoseg.errors import UnsuitableError
+from geoseg.io.raster import write_array
+from geoseg.models.rewrite import rewrite
+from geoseg.models.runtimes import read_spec
+from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, Quantity
+from geoseg.tools import evaluate, extract, tile, tune
+from tests.scenes import buildings, grid, picture
+
+HEIGHT, WIDTH = 160, 230
+SPEC = PredictSpec(precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def chips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scene whose roofs are half as red as the model knows them, with specks that look alike."""
+    folder = tmp_path_factory.mktemp("tune")
+    mask = buildings(HEIGHT, WIDTH, 43)
+    specks = np.zeros_like(mask)
+    specks[2::17, 3::19] = specks[3::17, 3::19] = True
+    faint = picture(mask | specks).astype(float) * 0.42 + picture(np.zeros_like(mask)) * 0.58
+    write_array(folder / "scene.tif", faint.astype("uint8"), grid(HEIGHT, WIDTH))
+    write_array(folder / "mask.tif", mask.astype("uint8"), grid(HEIGHT, WIDTH))
+    spec = ChipSpec(size=512, split=(0, 1, 0))
+    tile.run([str(folder / "scene.tif")], folder / "chips", spec, labels=folder / "mask.tif")
+    return folder
+
+
+def test_what_is_found_is_the_best_and_extract_uses_it(chips: Path, model: Path, tmp_path: Path) -> None:
+    start = tmp_path / "start.onnx"
+    rewrite(model, start, replace(read_spec(model), threshold=0.9, min_area=0.0))
+    out = tmp_path / "tuned.onnx"
+    report = tune.run(chips / "chips", out, model=start, spec=SPEC)
+    assert report.chips == 1 and report.gain > 0.3
+    assert report.after["f1"] > 0.9 and report.after["f1"] - report.before["f1"] == pytest.approx(report.gain, abs=1e-5)
+    spec = read_spec(out)
+    assert (spec.threshold, spec.min_area) == (report.threshold, report.min_area)
+    assert replace(spec, threshold=0.9, min_area=0.0) == read_spec(start)
+    truth = tmp_path / "truth.gpkg"
+    from geoseg.tools import polygonize
+
+    polygonize.run(chips / "mask.tif", truth, PolygonSpec(min_hole=Quantity(0.0)))
+    for threshold, min_area in ((None, None), (0.3, 0.0), (0.5, 5.0)):
+        polygons = PolygonSpec(threshold=threshold, min_area=None if min_area is None else Quantity(min_area))
+        found = tmp_path / f"{threshold}.gpkg"
+        extract.run([str(chips / "scene.tif")], found, SPEC, polygons, model=out)
+        scores = evaluate.run(found, truth).object
+        if threshold is None:
+            assert scores["f1"] == pytest.approx(report.after["f1"]) and len(gpd.read_file(found)) > 5
+        else:
+            assert scores["f1"] <= report.after["f1"]
+
+
+def test_a_model_that_cannot_be_better_stays(chips: Path, model: Path, tmp_path: Path) -> None:
+    first, again = tmp_path / "first.onnx", tmp_path / "again.onnx"
+    tune.run(chips / "chips", first, model=model, spec=SPEC)
+    report = tune.run(chips / "chips", again, model=first, spec=SPEC)
+    assert report.gain == 0 and again.read_bytes() == first.read_bytes()
+
+
+def test_what_cannot_be_tuned_is_refused(chips: Path, model: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnsuitableError, match="train split is empty"):
+        tune.run(chips / "chips", tmp_path / "m.onnx", model=model, split="train")
+    write_array(tmp_path / "none.tif", np.zeros((HEIGHT, WIDTH), "uint8"), grid(HEIGHT, WIDTH))
+    spec = ChipSpec(size=512, split=(0, 1, 0))
+    tile.run([str(chips / "scene.tif")], tmp_path / "chips", spec, labels=tmp_path / "none.tif")
+    with pytest.raises(UnsuitableError, match="no building"):
+        tune.run(tmp_path / "chips", tmp_path / "m.onnx", model=model, spec=SPEC)
+    assert not (tmp_path / "m.onnx").exists()
