@@ -22,6 +22,7 @@ from geoseg.core.text import shown
 from geoseg.io.output import atomic
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
 
 _STYLE = """
@@ -127,6 +128,15 @@ def figure(picture: bytes | Figure, caption: str, alt: str) -> str:
     look = ' class="drawing"' if kind == "image/svg+xml" else ""
     source = f"data:{kind};base64,{b64encode(data).decode()}"
     return f'<figure>\n<img{look} src="{source}" alt="{escape(alt)}">\n<figcaption>{escape(caption)}</figcaption>\n</figure>'
+
+
+def png(picture: np.ndarray) -> bytes:
+    """A picture uint8 (row, col, 3) as the bytes of a PNG."""
+    from matplotlib.image import imsave
+
+    buffer = io.BytesIO()
+    imsave(buffer, picture, format="png")
+    return buffer.getvalue()
 
 
 def figures(*pictures: str) -> str:

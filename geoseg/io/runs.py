@@ -1,6 +1,7 @@
 """The files of a training run's folder, all but the checkpoints.
 
-``run.toml`` holds the settings, ``epochs.json`` the scores of each epoch, ``metrics.csv`` those of them that are numbers.
+``run.toml`` holds the settings, ``epochs.json`` the scores of each epoch, ``metrics.csv`` those of them that are numbers,
+``report.html`` is for people.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from geoseg.io.output import atomic
 from geoseg.io.scenes import read_toml
 from geoseg.specs.toml import toml
 
-SETTINGS, EPOCHS, METRICS = "run.toml", "epochs.json", "metrics.csv"
+SETTINGS, EPOCHS, METRICS, PAGE = "run.toml", "epochs.json", "metrics.csv", "report.html"
 
 
 def write_settings(folder: Path, command: str, settings: Mapping[str, Any]) -> None:

@@ -93,7 +93,7 @@ class Notes(Callback):
         if not trainer.is_global_zero:
             return
         self.epochs.append(epoch)
-        log.info("epoch %s", ", ".join(f"{name} {epoch[name]:.4g}" for name in ("epoch", "loss", "iou") if name in epoch))
+        log.info(", ".join(f"{name} {epoch[name]:.4g}" for name in ("epoch", "loss", "iou") if name in epoch))
         for logger in trainer.loggers:
             logger.log_metrics(flat(epoch), trainer.current_epoch + 1)
             logger.save()
