@@ -37,7 +37,7 @@ class Corners:
 
 
 class Sides(NamedTuple):
-    """Sides of pixels along rings: number of the ring, first corner and step to the next (m, 2), whether the ring turns there."""
+    """Sides of pixels along rings: number of the ring, first corner and step to the next (m, 2), whether it turns there."""
 
     ring: np.ndarray
     start: np.ndarray
