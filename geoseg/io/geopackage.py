@@ -16,12 +16,17 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 from shapely.errors import GEOSException
 
-from geoseg.core.layer import Layer
+from geoseg.core.layer import Layer, column
 from geoseg.io.sources import first_bytes
 
 # Bytes of the header by its envelope (clause 2.1.3): none, xy, xyz, xym, xyzm
 _HEADER = (8, 40, 56, 56, 72)
-_PLAIN = {"BOOLEAN", "TINYINT", "SMALLINT", "MEDIUMINT", "INT", "INTEGER", "FLOAT", "DOUBLE", "REAL", "TEXT"}
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("TINYINT", "SMALLINT", "MEDIUMINT", "INT", "INTEGER"), int),
+    **dict.fromkeys(("FLOAT", "DOUBLE", "REAL"), float),
+    "BOOLEAN": bool,
+    "TEXT": str,
+}
 _TABLES = """
     SELECT c.table_name, m.type, g.column_name, s.organization, s.organization_coordsys_id
     FROM gpkg_contents c JOIN gpkg_geometry_columns g USING (table_name) LEFT JOIN sqlite_master m ON m.name = c.table_name
@@ -51,7 +56,7 @@ def read_geopackage(path: Path, layer: str | None, preferred: str, columns: Coll
             names = ", ".join(map(_quoted, [geometry_column, *chosen]))
             rows = package.execute(f"SELECT {names} FROM {_quoted(name)}").fetchall()
         blobs, *values = zip(*rows, strict=True) if rows else [()] * (1 + len(chosen))
-        found = {each: _array(column, chosen[each]) for each, column in zip(chosen, values, strict=True)}
+        found = {each: column(held, chosen[each]) for each, held in zip(chosen, values, strict=True)}
         return Layer(shapely.from_wkb(np.array([_wkb(blob) for blob in blobs], object)), CRS.from_epsg(code), found)
     except (sqlite3.Error, CRSError, GEOSException, NotImplementedError, ValueError, TypeError, IndexError):
         return None
@@ -59,22 +64,17 @@ def read_geopackage(path: Path, layer: str | None, preferred: str, columns: Coll
 
 def _columns(
     package: sqlite3.Connection, table: str, geometry_column: str, wanted: Collection[str] | None
-) -> dict[str, str] | None:
+) -> dict[str, type] | None:
     """Names and types of the columns to be read; None where one of them holds what SQLite has no type for."""
     found = {}
     for _, name, kind, _, _, key in package.execute(f"PRAGMA table_info({_quoted(table)})"):
         kind = kind.partition("(")[0].upper()
-        if name != geometry_column and not (key and kind == "INTEGER") and (wanted is None or name in wanted):
-            found[name] = kind
-    return found if _PLAIN.issuperset(found.values()) else None
-
-
-def _array(values: tuple[object, ...], kind: str) -> np.ndarray:
-    """Numbers with NaN for NULL, or objects with None."""
-    if kind == "TEXT" or any(isinstance(value, (str, bytes)) for value in values):
-        return np.array(values, object)
-    numbers = np.array(values, float if None in values or kind in ("FLOAT", "DOUBLE", "REAL") else np.int64)
-    return numbers.astype(bool) if kind == "BOOLEAN" and numbers.dtype == np.int64 else numbers
+        if name == geometry_column or (key and kind == "INTEGER") or (wanted is not None and name not in wanted):
+            continue
+        if kind not in _KINDS:
+            return None
+        found[name] = _KINDS[kind]
+    return found
 
 
 def _wkb(blob: bytes | None) -> bytes | None:

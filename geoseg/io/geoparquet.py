@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
@@ -13,7 +14,14 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 from shapely.errors import GEOSException
 
-from geoseg.core.layer import Layer
+from geoseg.core.layer import Layer, column
+
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"), int),
+    **dict.fromkeys(("halffloat", "float", "double"), float),
+    "bool": bool,
+    **dict.fromkeys(("string", "large_string"), str),
+}
 
 
 def read_geoparquet(path: Path, columns: Collection[str] | None) -> Layer | None:
@@ -30,17 +38,14 @@ def read_geoparquet(path: Path, columns: Collection[str] | None) -> Layer | None
             bounds = {field.name for field in schema if field.name == "bbox" and pa.types.is_struct(field.type)}
             others = [name for name in schema.names if name not in bounds | geometries.keys()]
             names = [name for name in others if columns is None or name in columns]
-            plain = all(_plain(schema.field(name).type) and not name.startswith("__index") for name in names)
+            plain = all(str(schema.field(name).type) in _KINDS and not name.startswith("__index") for name in names)
             if geometries[primary]["encoding"] != "WKB" or not plain:
                 return None
             table = file.read([primary, *names])
         crs = geometries[primary].get("crs", "OGC:CRS84")
-        found = {name: table[name].to_numpy() for name in names}
-        return Layer(shapely.from_wkb(table[primary].to_numpy()), None if crs is None else CRS.from_user_input(crs), found)
-    except (pa.ArrowException, OSError, CRSError, GEOSException, NotImplementedError, ValueError, TypeError, KeyError):
+        # as lists, for Arrow's own way to numpy imports pandas
+        found = {name: column(table[name].to_pylist(), _KINDS[str(schema.field(name).type)]) for name in names}
+        geometry = shapely.from_wkb(np.array(table[primary].to_pylist(), object))
+        return Layer(geometry, None if crs is None else CRS.from_user_input(crs), found)
+    except (OSError, CRSError, GEOSException, ValueError, TypeError, KeyError, OverflowError, NotImplementedError):
         return None
-
-
-def _plain(kind: pa.DataType) -> bool:
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return is_text or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 import warnings
 from contextlib import closing
 
@@ -132,6 +134,17 @@ def test_the_layer_that_is_taken(tmp_path):
     assert len(read_footprints(path, 'ro"ofs')) == 1
     with pytest.raises(UnsuitableError, match=r"has no layer walls \(its layers: points, ro\"ofs, footprints\)"):
         read_footprints(path, "walls")
+
+
+def test_plain_files_are_read_without_pandas(tmp_path):
+    """It takes longer to be imported than a whole run of rasterize without it."""
+    paths = [str(save(tmp_path / f"f{suffix}", [BOX, COURT], kind=["a", None])) for suffix in (".gpkg", ".parquet")]
+    program = (
+        "import sys; from geoseg.io.footprints import read_footprints\n"
+        "assert [len(read_footprints(path)) for path in sys.argv[1:]] == [2, 2]\n"
+        "assert not {'pandas', 'geopandas', 'pyogrio', 'scipy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program, *paths], check=True)
 
 
 def change(path, *statements):
