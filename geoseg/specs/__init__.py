@@ -8,6 +8,7 @@ from geoseg.specs.chips import ChipSpec, PrepareSpec, TilingSpec, parse_rescale
 from geoseg.specs.evaluate import EvaluateSpec
 from geoseg.specs.model import ARCHITECTURES, IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Stretch
 from geoseg.specs.polygons import MASK_WIDTHS, MaskSpec, PolygonSpec, PredictSpec
+from geoseg.specs.preview import PreviewSpec
 from geoseg.specs.quantity import Quantity
 from geoseg.specs.train import TrainSpec
 
@@ -23,6 +24,7 @@ __all__ = [
     "PolygonSpec",
     "PredictSpec",
     "PrepareSpec",
+    "PreviewSpec",
     "Quantity",
     "Stretch",
     "TilingSpec",

@@ -31,6 +31,8 @@ LINES = [
     (f"predict scene.tif -o probability.tif {MODEL}", {"pixels", "model", "stages"}),
     (f"extract scene.tif -o out.gpkg {MODEL}", {"footprints", "area_m2", "pixels", "model", "threshold", "stages"}),
     (f"extract scene.tif -o none.gpkg --dry-run {MODEL}", {"plan"}),
+    ("preview scene.tif footprints.gpkg --truth mask.tif -o picture.png --size 400", {"height", "width", "metrics"}),
+    ("preview chips -o chips.png --size 400", {"chips"}),
     ("info scene.tif -m model.safetensors", {"kind", "about", "fit"}),
     ("info footprints.gpkg", {"kind", "about"}),
     ("info model.safetensors", {"kind", "about"}),

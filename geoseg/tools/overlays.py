@@ -1,0 +1,234 @@
+"""What was found in a scene, drawn over it: alone, or beside the truth with the metrics of what the picture shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geoseg.core.layer import Layer
+from geoseg.core.pictures import BUILDING, FN, FP, TP, class_colours, heat, opacity_of, outcomes, picture, tint
+from geoseg.core.sheet import Outlines, Panel, Sheet, panel_pixels
+from geoseg.io.style import BREAKS, COLOURS, UNKNOWN
+from geoseg.specs import EvaluateSpec, PreviewSpec
+from geoseg.tools.classes import is_vector
+from geoseg.tools.matched import Matched, match_layers
+from geoseg.tools.pixels import compare_pixels
+from geoseg.tools.report import Progress
+from geoseg.tools.scores import pixel_scores
+from geoseg.tools.view import View, view_of
+
+RESULT = {"right": TP, "too much": FP, "missed": FN}
+Metrics = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A prediction or the truth in the pixels that are drawn: ``labels`` uint8 (row, col), ``layer`` where it is footprints.
+
+    ``colours`` are those of the labels that are drawn; ``scores`` are probabilities and their validity.
+    """
+
+    path: str
+    labels: np.ndarray
+    colours: dict[int, str]
+    names: dict[int, str]
+    layer: Layer | None
+    scores: tuple[np.ndarray, np.ndarray] | None
+
+    @property
+    def title(self) -> str:
+        return Path(self.path).name
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Names of the labels that are drawn, with their colours."""
+        return {self.names.get(label, f"class {label}"): colour for label, colour in self.colours.items()}
+
+
+def sheet_of_scene(
+    scene: str,
+    overlays: Sequence[str],
+    truth: str | None,
+    aoi: str | None,
+    spec: PreviewSpec,
+    warnings: list[str],
+    progress: Progress,
+) -> tuple[Sheet, list[dict[str, Any]]]:
+    """The sheet, and a row of metrics for each prediction, or for each of its classes where there are several."""
+    count = 2 + len(overlays) if truth else max(1, len(overlays)) + spec.beside
+    # how large panels are depends on their shape, so that has to be known first
+    shape = view_of(scene, spec.size, spec, aoi, warnings).shape
+    view = view_of(scene, panel_pixels(count, shape, spec.size), spec, aoi)
+    under = picture(*view.read(scene, spec))
+    bare = Panel(Path(scene).name, under)
+    found = [_found(path, view, spec, warnings) for path in overlays]
+    if truth is None:
+        return _overlaid(bare, found, view, spec), []
+    sheet, metrics = _compared(bare, found, _found(truth, view, spec, warnings), view, spec, progress)
+    return sheet, [row for path, values in metrics.items() for row in _flat(path, values)]
+
+
+def _flat(path: str, metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    plain = {"prediction": path, **{name: value for name, value in metrics.items() if name != "classes"}}
+    if not _by_pixel(metrics) or "tn" in metrics:
+        return [plain]
+    classes = [{"prediction": path, "class": name, **values} for name, values in metrics["classes"].items()]
+    return [*classes, plain | {"class": "mean"}]
+
+
+def _found(path: str, view: View, spec: PreviewSpec, warnings: list[str]) -> Found:
+    with view.classes(path, spec, warnings) as classes:
+        labels = view.drawn(classes.read)
+        scores = view.drawn(classes.scores) if classes.scores else None
+    names = ({1: "building"} if max(classes.present, default=0) <= 1 else {}) | dict(classes.names)
+    layer = view.footprints(path, warnings) if is_vector(path) else None
+    return Found(path, labels, class_colours(classes.names, classes.present), names, layer, scores)
+
+
+# Without a truth
+
+
+def _overlaid(bare: Panel, found: Sequence[Found], view: View, spec: PreviewSpec) -> Sheet:
+    panels = [bare] if spec.beside or not found or any(one.scores for one in found) else []
+    keys: dict[str, str] = {}
+    for one in found:
+        if one.scores is not None:
+            panels.append(Panel(one.title, heat(*one.scores)))
+        elif one.layer is not None:
+            outlines = by_confidence(one.layer, view, opacity_of(1, spec.opacity))
+            panels.append(Panel(one.title, bare.image, tuple(outlines.values())))
+            keys |= {name: each.colour for name, each in outlines.items()}
+        else:
+            panels.append(
+                Panel(one.title, tint(bare.image, one.labels, one.colours, opacity_of(len(one.colours), spec.opacity)))
+            )
+            keys |= one.keys
+    bar = "probability" if any(one.scores for one in found) else ""
+    return Sheet(panels, spec.title, keys=keys, metres=view.metres, bar=bar)
+
+
+def by_confidence(layer: Layer, view: View, opacity: float) -> dict[str, Outlines]:
+    """Footprints in the colours that GeoPackages open with in QGIS, by the range of their confidence; those that occur."""
+    geometry, confidence = view.in_pixels(layer.geometry), layer.columns.get("confidence")
+    if confidence is None or confidence.dtype.kind != "f" or not np.isfinite(confidence).any():
+        return {"building": Outlines(geometry, BUILDING, opacity)}
+    numbers = np.where(np.isfinite(confidence), np.searchsorted(BREAKS[1:-1], confidence, side="right"), -1)
+    names = ["confidence not known", *(f"confidence {low:g} to {high:g}" for low, high in pairwise(BREAKS))]
+    colours = [_hex(text) for text in (UNKNOWN, *COLOURS)]
+    return {
+        name: Outlines(geometry[numbers == number], colour, opacity)
+        for number, (name, colour) in enumerate(zip(names, colours, strict=True), -1)
+        if (numbers == number).any()
+    }
+
+
+def _hex(colour: str) -> str:
+    return "#" + "".join(f"{int(part):02x}" for part in colour.split(","))
+
+
+# Beside the truth
+
+
+def _compared(
+    bare: Panel, found: Sequence[Found], real: Found, view: View, spec: PreviewSpec, progress: Progress
+) -> tuple[Sheet, Metrics]:
+    """Scene, truth, each prediction; predictions of buildings in the colours of what became of them."""
+    panels = [bare, _plain(bare, real, view, spec)]
+    metrics: Metrics = {}
+    many, faint = any(len(each.colours) > 1 for each in (real, *found)), opacity_of(1, spec.opacity)
+    for one in found:
+        if one.scores is not None:
+            panels.append(Panel(f"{one.title}: probability", heat(*one.scores)))
+        if one.layer is not None and real.layer is not None:
+            matched = match_layers(one.layer, real.layer, EvaluateSpec(iou=spec.iou))
+            counts = matched.matches.counts.to_dict()
+            metrics[one.path] = {name: value for name, value in counts.items() if name != "iou"}
+            panels.append(Panel(one.title, bare.image, matched_outlines(matched, view, faint)))
+            continue
+        metrics[one.path] = _pixel_metrics(one, real, view, spec, progress)
+        if many:
+            panels.append(
+                Panel(one.title, tint(bare.image, one.labels, one.colours, opacity_of(len(one.colours), spec.opacity)))
+            )
+        else:
+            became = outcomes(one.labels, real.labels)
+            panels.append(Panel(one.title, tint(bare.image, became, dict(enumerate(RESULT.values(), 1)), faint)))
+    keys = {} if many or not found else _counted(metrics)
+    rows = _class_rows(found, real, metrics) if many else _rows(found, metrics)
+    bar = "probability" if any(one.scores for one in found) else ""
+    return Sheet(panels, spec.title, keys=keys, rows=rows, metres=view.metres, bar=bar), metrics
+
+
+def _plain(bare: Panel, real: Found, view: View, spec: PreviewSpec) -> Panel:
+    title = f"truth: {real.title}"
+    if real.layer is None:
+        return Panel(title, tint(bare.image, real.labels, real.colours, opacity_of(len(real.colours), spec.opacity)))
+    return Panel(title, bare.image, (Outlines(view.in_pixels(real.layer.geometry), BUILDING, opacity_of(1, spec.opacity)),))
+
+
+def matched_outlines(matched: Matched, view: View, opacity: float) -> tuple[Outlines, ...]:
+    """Footprints of both layers by what became of them: missed, too much, right, the last on top."""
+    ours, theirs = view.in_pixels(matched.prediction.geometry), view.in_pixels(matched.truth.geometry)
+    found = matched.matches
+    return (
+        Outlines(theirs[found.false_negatives], FN, opacity),
+        Outlines(ours[found.false_positives], FP, opacity),
+        Outlines(ours[found.pairs[:, 0]], TP, opacity),
+    )
+
+
+def _pixel_metrics(one: Found, real: Found, view: View, spec: PreviewSpec, progress: Progress) -> dict[str, Any]:
+    """Metrics of the scene's own pixels in the view, whatever is drawn of them."""
+    said: list[str] = []
+    with view.classes(one.path, spec, said) as ours, view.classes(real.path, spec, said) as theirs:
+        compared = compare_pixels(ours, theirs, view.source.window(view.window), EvaluateSpec(), progress)
+    return pixel_scores(compared.matrix, compared.outlines, compared.names)
+
+
+def _rows(found: Sequence[Found], metrics: Metrics) -> list[dict[str, Any]]:
+    """Metrics of buildings, a row for each prediction; those of footprints have no IoU."""
+    rows = []
+    for one in found:
+        ours = metrics[one.path]
+        shown = {"IoU": ours["iou"]} if _by_pixel(ours) else {}
+        shown |= {"F1": ours["f1"], "precision": ours["precision"], "recall": ours["recall"]}
+        rows.append({"": f"{one.title}, {'pixels' if _by_pixel(ours) else 'footprints'}"} | shown)
+    return rows
+
+
+def _by_pixel(metrics: Mapping[str, Any]) -> bool:
+    return "boundary_iou" in metrics
+
+
+def _counted(metrics: Metrics) -> dict[str, str]:
+    """What the colours of a comparison mean, with how many footprints there are of each where there is one comparison."""
+    counts = next(iter(metrics.values()))
+    if len(metrics) > 1 or _by_pixel(counts):
+        return RESULT
+    numbers = (counts["tp"], counts["fp"], counts["fn"])
+    return {f"{name}: {number:,}": colour for (name, colour), number in zip(RESULT.items(), numbers, strict=True)}
+
+
+def _class_rows(found: Sequence[Found], real: Found, metrics: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """IoU and dice of each class, by class, in columns for each prediction; their means last."""
+    colours = {name: colour for one in (*found, real) for name, colour in one.keys.items()}
+    labels = {name for one in metrics.values() for name in one["classes"]}
+    order = {**dict.fromkeys(colours), **dict.fromkeys(sorted(labels))}
+    rows: list[dict[str, Any]] = []
+    for name in [name for name in order if name in labels]:
+        rows.append({"": name, "colour": colours.get(name, "#ffffff")})
+    rows.append({"": "mean"})
+    for one in found:
+        of_class = metrics[one.path]["classes"]
+        more = f" {one.title}" if len(found) > 1 else ""
+        for row in rows:
+            for column, metric in (("IoU", "iou"), ("dice", "f1")):
+                means = {"iou": metrics[one.path]["mean_iou"], "f1": metrics[one.path]["f1"]}
+                value = means[metric] if row[""] == "mean" else of_class.get(row[""], {}).get(metric)
+                row[column + more] = value
+    return rows

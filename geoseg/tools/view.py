@@ -1,0 +1,163 @@
+"""The part of a scene that a picture shows, with as many pixels as it shows of it, and what lies there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import shapely
+from affine import Affine
+from rasterio.windows import Window
+
+from geoseg.core.bands import percentile_stretch, to_unit
+from geoseg.core.burn import Burner
+from geoseg.core.footprints import place
+from geoseg.core.grid import Grid
+from geoseg.core.layer import Layer
+from geoseg.core.measure import pixel_size
+from geoseg.errors import UnsuitableError
+from geoseg.io.raster import open_scene
+from geoseg.specs import PreviewSpec, parse_rescale
+from geoseg.tools.classes import Classes, is_vector, open_classes
+from geoseg.tools.rasterize import footprints_on, placed
+
+# Rows that are read at a time
+_ROWS = 256
+
+
+@dataclass(frozen=True)
+class View:
+    """``window`` of the scene's grid ``source``, drawn as a picture of ``shape`` (height, width).
+
+    A picture without a CRS has coordinates in its own pixels, x to the right and y downwards.
+    """
+
+    source: Grid
+    window: Window
+    shape: tuple[int, int]
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the pixels that are drawn."""
+        scale = Affine.scale(self.window.width / self.shape[1], self.window.height / self.shape[0])
+        exact = self.source.window(self.window)
+        return Grid(exact.crs, exact.transform * scale, *self.shape)
+
+    @property
+    def metres(self) -> float | None:
+        """Ground that a drawn pixel covers from left to right; None without a CRS."""
+        return pixel_size(self.grid)[0] if self.source.crs else None
+
+    def read(self, path: str, spec: PreviewSpec) -> tuple[np.ndarray, np.ndarray]:
+        """The scene as it is drawn: uint8 (band, row, col) of one band or three, and valid (row, col)."""
+        with open_scene(path) as scene:
+            bands = spec.bands or ((1, 2, 3) if scene.bands >= 3 else (1,))
+            chip = scene.shrunk(self.window, self.shape, bands)
+        return eight_bits(chip.image, chip.valid, spec.rescale), chip.valid
+
+    @contextmanager
+    def classes(self, path: str, spec: PreviewSpec, warnings: list[str]) -> Iterator[Classes]:
+        """Any raster or vector file as classes on the scene's own pixels in the window, where there need not be any."""
+        exact = self.source.window(self.window)
+        if is_vector(path):
+            burner = Burner(self.footprints(path, warnings).geometry, exact)
+            yield Classes(lambda first, last: burner.burn(exact.window(Window(0, first, exact.width, last - first))), None)
+            return
+        if self.source.crs is not None:
+            # a part of the scene's grid would be called another grid
+            with open_classes(path, exact, spec.threshold, warnings if exact == self.source else []) as classes:
+                yield classes
+            return
+        # what has no CRS lies on the whole picture, or on none of it
+        top, cols = int(self.window.row_off), slice(int(self.window.col_off), int(self.window.col_off + self.window.width))
+        with open_classes(path, self.source, spec.threshold, warnings) as classes:
+            read, scores = classes.read, classes.scores
+            yield replace(
+                classes,
+                read=lambda first, last: read(first + top, last + top)[:, cols],
+                scores=scores and (lambda first, last: _cut(scores(first + top, last + top), cols)),
+            )
+
+    def drawn(self, read: Callable[[int, int], Any]) -> Any:
+        """Arrays of the pixels that are drawn, by nearest neighbour, of a reader of rows of the window as Classes have them."""
+        rows, cols = (
+            ((np.arange(count) + 0.5) * side / count).astype(int)
+            for count, side in zip(self.shape, (self.window.height, self.window.width), strict=True)
+        )
+        parts = []
+        for first in range(0, int(self.window.height), _ROWS):
+            last = min(first + _ROWS, int(self.window.height))
+            wanted = rows[(rows >= first) & (rows < last)] - first
+            if len(wanted):
+                parts.append(_cut(read(first, last), cols, wanted))
+        if isinstance(parts[0], tuple):
+            return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return np.concatenate(parts)
+
+    def footprints(self, path: str, warnings: list[str]) -> Layer:
+        """Footprints of a vector file that reach into the view, whole, in the scene's CRS."""
+        layer = footprints_on(path, self.source, warnings, pixel_coords=self.source.crs is None, columns=("confidence",))
+        frame = shapely.box(*self.grid.bounds)
+        return layer.take(shapely.intersects(layer.geometry, frame) & ~shapely.is_empty(layer.geometry))
+
+    def in_pixels(self, geometry: np.ndarray) -> np.ndarray:
+        """Geometries of the scene's CRS in the pixels that are drawn."""
+        return place(geometry, ~self.grid.transform)
+
+
+def _cut(arrays: Any, cols: Any, rows: Any = slice(None)) -> Any:
+    """Rows and columns of an array, or of each of several."""
+    if isinstance(arrays, tuple):
+        return tuple(_cut(array, cols, rows) for array in arrays)
+    return arrays[rows][:, cols]
+
+
+def view_of(path: str, size: int, spec: PreviewSpec, aoi: str | None = None, warnings: list[str] | None = None) -> View:
+    """What is to be seen of the scene at ``path``, at most ``size`` pixels a side.
+
+    Raises UnsuitableError where the window, the bounds or the area of interest lies beside the scene.
+    """
+    with open_scene(path) as scene:
+        grid = scene.grid
+    if grid.crs is None:
+        grid = placed(grid, path, None, True)
+    window = _window(path, grid, spec, aoi, [] if warnings is None else warnings)
+    factor = min(1.0, size / max(window.height, window.width))
+    return View(grid, window, (max(1, round(window.height * factor)), max(1, round(window.width * factor))))
+
+
+def _window(path: str, grid: Grid, spec: PreviewSpec, aoi: str | None, warnings: list[str]) -> Window:
+    left, top, right, bottom = 0.0, 0.0, float(grid.width), float(grid.height)
+    if spec.window:
+        left, top = spec.window[:2]
+        right, bottom = left + spec.window[2], top + spec.window[3]
+    elif spec.bounds or aoi:
+        # of the rectangle's corners in pixels, as it may be turned
+        frame = shapely.box(*(spec.bounds or _bounds(str(aoi), grid, warnings)))
+        left, top, right, bottom = shapely.bounds(place(np.array([frame]), ~grid.transform))[0]
+    left, top = max(0, int(np.floor(left))), max(0, int(np.floor(top)))
+    right, bottom = min(grid.width, int(np.ceil(right))), min(grid.height, int(np.ceil(bottom)))
+    if left >= right or top >= bottom:
+        raise UnsuitableError(f"{path}: has nothing there", "compare with its bounds in `geoseg info`")
+    return Window(left, top, right - left, bottom - top)
+
+
+def _bounds(aoi: str, grid: Grid, warnings: list[str]) -> tuple[float, ...]:
+    layer = footprints_on(aoi, grid, warnings, pixel_coords=grid.crs is None)
+    if not len(layer):
+        raise UnsuitableError(f"{aoi}: holds no polygons")
+    return tuple(shapely.total_bounds(layer.geometry).tolist())
+
+
+def eight_bits(image: np.ndarray, valid: np.ndarray, rescale: str) -> np.ndarray:
+    """``image`` (band, row, col) as uint8: ``auto`` leaves 8 bits as they are and stretches others from 2 to 98%."""
+    if rescale == "auto":
+        rescale = "none" if image.dtype == np.uint8 else "percentile:2,98"
+    kind, low, high = parse_rescale(rescale)
+    stretch = percentile_stretch([(image, valid)], low, high) if kind != "none" else None
+    if image.dtype == np.uint8 and stretch is None:
+        return image
+    return np.rint(to_unit(image, stretch) * 255).astype(np.uint8)
