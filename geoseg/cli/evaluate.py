@@ -54,31 +54,31 @@ def evaluate(as_json: bool, data: Path | None, model: Path | None, split: str, p
         geoseg evaluate probability.tif footprints.gpkg --sweep --bootstrap 1000 --layers verdicts.gpkg
         geoseg evaluate --data chips -m model.safetensors --split test
     """
-    from geoseg.tools import evaluate as tool
-    from geoseg.tools import evaluate_data as data_tool
-
-    report: tool.EvaluateReport | data_tool.DataReport
     if data:
-        _alone(arguments)
-        own = {"iou": arguments["spec"].iou, "fail_under": arguments["fail_under"]}
-        report = data_tool.run(data, model, split=split, spec=predict, progress=options.progress(), **own)
+        report = _of_chips(data, model, split, predict, arguments)
         options.emit(report, as_json)
     else:
-        _both(arguments)
-        report = tool.run(progress=options.progress(), **arguments)
+        report = _of_files(arguments)
         options.emit(report, as_json, _brief)
     if report.failed:
         raise UnsuitableError(f"{data or arguments['prediction']}: {', '.join(report.failed)}")
 
 
-def _alone(arguments: dict[str, Any]) -> None:
+def _of_chips(data: Path, model: Path | None, split: str, predict: PredictSpec, arguments: dict[str, Any]) -> Any:
+    from geoseg.tools import evaluate_data as tool
+
     if named := [name for name in ("prediction", "like", "layers") if arguments[name]]:
         raise UsageError(f"--data compares a model with chips, without {' or '.join(named)}")
+    own = {"iou": arguments["spec"].iou, "fail_under": arguments["fail_under"]}
+    return tool.run(data, model, split=split, spec=predict, progress=options.progress(), **own)
 
 
-def _both(arguments: dict[str, Any]) -> None:
+def _of_files(arguments: dict[str, Any]) -> Any:
+    from geoseg.tools import evaluate as tool
+
     if not arguments["truth"]:
         raise UsageError("evaluate takes PREDICTION and TRUTH, or --data", "see geoseg evaluate --help")
+    return tool.run(progress=options.progress(), **arguments)
 
 
 def _brief(content: dict[str, Any]) -> dict[str, Any]:
