@@ -60,14 +60,8 @@ def plan(scene: Scene, runtime: Runtime, spec: PredictSpec, bands: tuple[int, ..
     model = runtime.spec
     warnings: list[str] = []
     if bands is None:
-        if scene.bands < model.bands:
-            raise UnsuitableError(
-                f"{scene.path}: has {scene.bands} bands, the model takes {model.bands}",
-                "repeat some: --bands 1,1,1" if scene.bands == 1 else "choose them with --bands",
-            )
-        bands = tuple(range(1, model.bands + 1))
-        if scene.bands > model.bands:
-            warnings.append(f"{scene.path}: of its {scene.bands} bands the first {model.bands} are taken")
+        bands, doubt = _bands(scene, model)
+        warnings += doubt
     if len(bands) != model.bands:
         raise UnsuitableError(f"{scene.path}: --bands names {len(bands)} bands, the model takes {model.bands}")
     stretch, doubt = _stretch(scene, model, bands)
@@ -78,6 +72,22 @@ def plan(scene: Scene, runtime: Runtime, spec: PredictSpec, bands: tuple[int, ..
         offsets(scene.grid.width, tiling.size, tiling.stride)
     )
     return Plan(bands, stretch, tiling, min(model.margin, overlap // 4), count, tuple(warnings))
+
+
+def _bands(scene: Scene, model: ModelSpec) -> tuple[tuple[int, ...], list[str]]:
+    """The bands that the model was trained on, else the first; and what of it is in doubt."""
+    chosen = model.source_bands
+    if chosen and max(chosen) <= scene.bands:
+        listed = ",".join(map(str, chosen))
+        told = f"{scene.path}: its bands {listed} are taken, as for training; chips that have them alone need --bands"
+        return chosen, [told] if scene.bands == model.bands else []
+    if scene.bands < model.bands:
+        raise UnsuitableError(
+            f"{scene.path}: has {scene.bands} bands, the model takes {model.bands}",
+            "repeat some: --bands 1,1,1" if scene.bands == 1 else "choose them with --bands",
+        )
+    told = f"{scene.path}: of its {scene.bands} bands the first {model.bands} are taken"
+    return tuple(range(1, model.bands + 1)), [told] if scene.bands > model.bands else []
 
 
 def _stretch(scene: Scene, model: ModelSpec, bands: tuple[int, ...]) -> tuple[Stretch | None, list[str]]:

@@ -48,7 +48,8 @@ class ChipInfo:
     """What all chips of an index share: bands, dtype, GSD in metres (None for pictures), class names, stretch.
 
     ``dtype`` is the scenes'; with a ``stretch``, which is in the scenes' values, the chips are uint8. They are too with
-    ``percentiles`` (low, high), where scenes or groups of them were stretched each by its own.
+    ``percentiles`` (low, high), where scenes or groups of them were stretched each by its own. ``source_bands`` are the bands
+    of the scenes, from 1, that the chips have; None where they have all.
     """
 
     bands: int
@@ -57,6 +58,7 @@ class ChipInfo:
     classes: tuple[str, ...] = ("background", "building")
     stretch: Stretch | None = None
     percentiles: tuple[float, float] | None = None
+    source_bands: tuple[int, ...] | None = None
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ChipInfo:
@@ -68,6 +70,7 @@ class ChipInfo:
             tuple(data["classes"]),
             Stretch(tuple(stretch["low"]), tuple(stretch["high"])) if stretch else None,
             (float(percentiles[0]), float(percentiles[1])) if percentiles else None,
+            tuple(map(int, data["source_bands"])) if data.get("source_bands") else None,
         )
 
 

@@ -45,7 +45,8 @@ class ModelSpec:
 
     Input is float32 (batch, band, row, col) in [0, 1] after the stretch; the network itself normalises with ``mean`` and
     ``std``, so that no one else has to. Without a ``stretch`` the full range of ``dtype`` is [0, 1]. ``gsd`` is in metres
-    per pixel, ``None`` for pictures without a CRS. Where no one stretch suits all scenes, ``percentiles`` (low, high) say that
+    per pixel, ``None`` for pictures without a CRS. ``source_bands`` are the bands of the scenes, from 1, that were chosen for
+    training; ``None`` where all were taken. Where no one stretch suits all scenes, ``percentiles`` (low, high) say that
     each is stretched by its own, as it was for training. ``size`` is the window it was trained at, ``margin`` the border of a
     window whose probabilities are not trusted, both in pixels. ``min_area`` is in square metres.
     """
@@ -53,6 +54,7 @@ class ModelSpec:
     architecture: str
     encoder: str | None = None
     bands: int = 3
+    source_bands: tuple[int, ...] | None = None
     classes: tuple[str, ...] = ("background", "building")
     gsd: float | None = 0.3
     dtype: str = "uint8"
@@ -92,7 +94,7 @@ class ModelSpec:
                 )
             if data.get("stretch"):
                 data["stretch"] = Stretch(**{k: tuple(v) for k, v in data["stretch"].items()})
-            for key in ("classes", "mean", "std", "percentiles"):
+            for key in ("classes", "mean", "std", "percentiles", "source_bands"):
                 if data.get(key) is not None:
                     data[key] = tuple(data[key])
             data["options"] = tuple((str(k), v) for k, v in data.get("options", ()))

@@ -69,7 +69,8 @@ def write(folder: Path, chips: Chips, spec: ChipSpec, stretch: Stretch | None) -
         for (cut, split), outline in zip(chips, _outlines(chips, None if shared else LONLAT), strict=True)
     ]
     gsd = first.grid.gsd and (spec.gsd or first.grid.gsd)
-    info = ChipInfo(len(spec.bands or ()) or first.bands, first.dtype, gsd, _classes(sources), stretch)
+    bands = len(spec.bands or ()) or first.bands
+    info = ChipInfo(bands, first.dtype, gsd, _classes(sources), stretch, source_bands=spec.bands)
     write_index(folder, rows, info, crs if shared else LONLAT)
 
 

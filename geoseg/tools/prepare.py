@@ -168,6 +168,7 @@ def _info(
         legend.classes,
         stretch=None if several else next(iter(stretches.values()), None),
         percentiles=(low, high) if several else None,
+        source_bands=way.bands,
     )
     return info, stretches, warnings
 

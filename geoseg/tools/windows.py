@@ -126,7 +126,8 @@ def windows_of(scenes: Sequence[str], truth: Path, spec: ChipSpec, warnings: lis
     for cut, split in chips:
         splits[split].append(SceneWindow(ready[cut.source.name], cut.tile))
     bands = len(spec.bands or ()) or first.bands
-    return ExampleSet(str(first.path), ChipInfo(bands, first.dtype, first.grid.gsd, names.pop(), stretch), splits)
+    info = ChipInfo(bands, first.dtype, first.grid.gsd, names.pop(), stretch, source_bands=spec.bands)
+    return ExampleSet(str(first.path), info, splits)
 
 
 def _labelled(source: Source, spec: ChipSpec, stretch: Stretch | None, warnings: list[str]) -> _Labelled:

@@ -162,6 +162,24 @@ def test_a_fourth_band_is_left_out_and_said_so(model: Path, tmp_path: Path) -> N
     assert planned.bands == (1, 2, 3) and "first 3" in planned.warnings[0]
 
 
+@pytest.mark.parametrize(("count", "doubts"), [(8, 0), (5, 0), (3, 1)])
+def test_the_bands_that_training_chose_are_taken(count: int, doubts: int, tmp_path: Path) -> None:
+    write_array(tmp_path / "many.tif", picture(buildings(*SHAPE))[np.arange(count) % 3], grid(*SHAPE))
+    chosen = (3, 2, 1) if count == 3 else (5, 3, 2)
+    model = described(tmp_path / "red.onnx", source_bands=chosen)
+    with open_scene(tmp_path / "many.tif") as scene:
+        planned = plan(scene, model, PredictSpec())
+        assert planned.bands == chosen and len(planned.warnings) == doubts
+        assert plan(scene, model, PredictSpec(), (1, 2, 3)).bands == (1, 2, 3)
+
+
+def test_chips_of_the_bands_that_training_chose_are_taken_as_they_are(tmp_path: Path) -> None:
+    write_array(tmp_path / "three.tif", picture(buildings(*SHAPE)), grid(*SHAPE))
+    with open_scene(tmp_path / "three.tif") as scene:
+        planned = plan(scene, described(tmp_path / "red.onnx", source_bands=(5, 3, 2)), PredictSpec())
+    assert planned.bands == (1, 2, 3) and not planned.warnings
+
+
 def test_the_gsd_to_work_at() -> None:
     model = ModelSpec("red", gsd=0.3)
     assert working_gsd(model, grid(10, 20, gsd=0.3 * GSD_TOLERANCE * 0.999), "x") is None

@@ -341,7 +341,7 @@ def test_pictures_that_differ_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsuitableError, match=r"b\.tif: has 1 bands of uint8"):
         prepare.run("folder", tmp_path, tmp_path / "out", PrepareSpec())
     report = prepare.run("folder", tmp_path, tmp_path / "out", PrepareSpec(bands=(1,)))
-    assert report.chips == 2
+    assert report.chips == 2 and read_index(tmp_path / "out").info.source_bands == (1,)
 
 
 def test_a_float_picture_is_stretched_and_its_nodata_ignored(tmp_path: Path) -> None:
