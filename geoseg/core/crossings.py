@@ -21,8 +21,9 @@ from geoseg.core.footprints import STEPS, gather
 from geoseg.core.masks import Strip
 from geoseg.core.rings import sides
 
-# Corners come no closer to a pixel's centre than this, in pixels over STEPS: no footprint vanishes, no two lines touch
-_LEAST = 16
+# Corners come no closer to a pixel's centre than this, in pixels over STEPS: no footprint vanishes, nor do corners fall
+# together when a format rounds them
+_LEAST = 64
 # Of a side that is not between two valid pixels
 _NONE = -(2**15)
 # Rows and columns

@@ -55,9 +55,9 @@ def test_the_corners_are_those_of_marching_squares():
     lines = [line[:, ::-1] + 0.5 for line in find_contours(scores.astype(float), 0.5, fully_connected="low")]
     theirs, ours = (shapely.points(points) for points in (np.concatenate(lines), shapely.get_coordinates(found)))
     assert len(ours) > 500
-    # both ways; corners keep 1/64 off the centres of pixels
+    # both ways; corners keep 1/16 off the centres of pixels
     for one, other in ((ours, theirs), (theirs, shapely.boundary(found))):
-        assert shapely.STRtree(other).query_nearest(one, return_distance=True, all_matches=False)[1].max() < 0.02
+        assert shapely.STRtree(other).query_nearest(one, return_distance=True, all_matches=False)[1].max() < 0.07
 
 
 def test_a_circle_is_rounder_than_its_pixels():

@@ -171,6 +171,8 @@ def strip_of(mask):
         ("EPSG:4326", Affine(4e-6, 0, 18.9, 0, -2e-6, 69.6)),
         ("EPSG:2236", Affine(1.0, 0, 900000, 0, -1.0, 500000)),  # US survey feet
         ("EPSG:32633", Affine(0.2, 0.1, 4e5, 0.1, -0.2, 6e6)),  # rotated
+        ("EPSG:3413", Affine(0.5, 0, -210000, 0, -0.4, -2260000)),  # polar
+        ("+proj=laea +lat_0=10 +lon_0=40 +ellps=GRS80 +units=m", Affine(0.5, 0, 650000, 0, -0.4, -2750000)),
     ],
 )
 def test_areas_are_square_metres_everywhere(crs, transform):
