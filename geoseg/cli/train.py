@@ -34,7 +34,12 @@ def listed(text: str) -> tuple[str, ...]:
     setting(TrainSpec, "encoder", "Encoder of the architecture.  [default: the architecture's]", type=str),
     setting(TrainSpec, "weights", "Weights to start from: none, imagenet, or a file of torchvision, timm or smp."),
     setting(TrainSpec, "epochs", "Passes over the train split."),
-    setting(TrainSpec, "batch_size", "Chips at a time; auto takes as many as fit.", type=options.Text("auto|n", auto(int))),
+    setting(
+        TrainSpec,
+        "batch_size",
+        "Chips at a time in each process; auto: as many as fit.",
+        type=options.Text("auto|n", auto(int)),
+    ),
     setting(TrainSpec, "accumulate", "Batches to a step of the optimizer."),
     setting(TrainSpec, "lr", "Highest learning rate; auto looks for it.", type=options.Text("auto|float", auto(float))),
     setting(TrainSpec, "optimizer", "What moves the weights.", type=click.Choice(OPTIMIZERS)),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from geoseg.errors import InputError, OutputError, ResourceError, UnsuitableError, UsageError
 from geoseg.io.chips import read_index
 from geoseg.io.output import check_output
-from geoseg.io.runs import read_epochs, write_settings
+from geoseg.io.runs import PAGE, read_epochs, read_settings, write_settings
 from geoseg.specs import ARCHITECTURES, ChipSpec, ModelSpec, TrainSpec
 from geoseg.tools.report import Progress, Report, no_progress
 from geoseg.tools.windows import ExampleSet, chips_of, windows_of
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from geoseg.training.examples import Example
 
 
+CHIPS_SHOWN = 3  # of the best and of the worst
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainReport(Report):
-    """Scores of every epoch and of the best one, the model file, the run folder, images trained on a second.
+    """Scores of every epoch and of the best one, the model file, the run folder and its page, images trained on a second.
 
     ``batch_size``, ``accumulate`` and ``lr`` are those that were found or given; ``pretrained``
     says what of a file of weights could be used.
@@ -33,6 +36,7 @@ class TrainReport(Report):
 
     model: str
     run_dir: str
+    page: str
     parameters: int
     pretrained: str | None
     batch_size: int
@@ -62,8 +66,9 @@ def run(
     ``data`` are chip index folders, and with ``labels`` scenes too, whose ``bands`` are read window by window while training;
     their blocks are split as `geoseg tile` does by the parts that ``split`` names.
     The run folder (``OUTPUT.run`` by default) keeps a checkpoint of each epoch, so that ``resume`` goes on where a killed run
-    stopped, and ``run.toml``, with which ``geoseg train --config`` repeats the run. Raises ResourceError without torch,
-    UnsuitableError for indexes that do not go together, have no masks, or masks of a single class.
+    stopped, ``run.toml``, with which ``geoseg train --config`` repeats the run, and ``report.html``, which tells of it. Raises
+    ResourceError without torch, UnsuitableError for indexes that do not go together, have no masks, or masks of a single
+    class.
     """
     start = time.perf_counter()
     output = check_output(output, overwrite) if leads() else Path(output)
@@ -72,9 +77,11 @@ def run(
     model = _model_spec(sets, spec, init)
     try:
         from geoseg.models import modelfile
+        from geoseg.tools import trainpage
         from geoseg.training.callbacks import BEST, best_of
         from geoseg.training.finders import tuned
         from geoseg.training.fit import LAST, Job, check_devices, network, train
+        from geoseg.training.gallery import best_and_worst
     except ImportError as error:
         raise ResourceError(f"training needs {error.name}", "pip install 'geoseg[train]'") from error
     check_devices(spec)
@@ -89,7 +96,10 @@ def run(
     epochs = read_epochs(folder)
     if leads():
         note(done.spec)
-        modelfile.save(output, model, modelfile.load(folder / BEST)[1], overwrite)
+        state = modelfile.load(folder / BEST)[1]
+        modelfile.save(output, model, state, overwrite)
+        chosen = best_and_worst(model, state, job.val, job.zoom, CHIPS_SHOWN)
+        trainpage.write(folder, model, epochs, best_of(epochs), read_settings(folder, "train"), chosen)
     return TrainReport(
         command="train",
         inputs=tuple(str(folder) for folder in data),
@@ -98,6 +108,7 @@ def run(
         warnings=(*warnings, *_warnings(begun.spec, done.spec, bool(chips["val"]))),
         model=str(output),
         run_dir=str(folder),
+        page=str(folder / PAGE),
         parameters=sum(p.numel() for p in made.parameters()),
         pretrained=matched,
         batch_size=done.spec.batch_size,
@@ -191,8 +202,7 @@ def _model_spec(sets: list[ExampleSet], spec: TrainSpec, init: Path | None) -> M
             raise UnsuitableError(f"{other.name}: its bands, dtype, stretch or classes differ from {sets[0].name}'s")
         if first.gsd and info.gsd and abs(info.gsd / first.gsd - 1) > 0.02:
             raise UnsuitableError(f"{other.name}: its chips have {info.gsd:.3f} m, {sets[0].name}'s {first.gsd:.3f} m")
-    told = ("classes", "dtype", "stretch", "percentiles", "source_bands")
-    common: dict[str, Any] = {name: getattr(first, name) for name in told}
+    common: dict[str, Any] = {name: getattr(first, name) for name in ("classes", "dtype", "stretch", "percentiles")}
     common |= {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
     if init:
         from geoseg.models.modelfile import read_spec

@@ -41,7 +41,7 @@ def best_and_worst(
     network = registry.build(model)
     registry.load_weights(network, state, "the best epoch")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = network.to(device, memory_format=torch.channels_last).eval()
+    network = network.to(device).to(memory_format=torch.channels_last).eval()
     chosen = np.unique(np.linspace(0, len(chips) - 1, min(LOOKED_AT, len(chips))).round().astype(int))
     data = ChipDataset([chips[i] for i in chosen], zoom)
     best: list[Seen] = []

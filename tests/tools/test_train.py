@@ -62,7 +62,9 @@ def test_it_learns_and_tells_so(trained: train.TrainReport, folder: Path) -> Non
     assert trained.best["epoch"] == max(trained.epochs, key=lambda epoch: epoch["iou"])["epoch"]
     assert trained.images_per_second > 0 and trained.warnings == ()
     run = folder / "model.safetensors.run"
-    assert {"last.ckpt", "best.safetensors", "metrics.csv", "epochs.json", "run.toml"} == {path.name for path in run.iterdir()}
+    assert {"last.ckpt", "best.safetensors", "metrics.csv", "epochs.json", "run.toml", "report.html"} == {
+        path.name for path in run.iterdir()
+    }
     rows = list(csv.DictReader((run / "metrics.csv").open()))
     assert [float(row["iou_building"]) for row in rows] == [epoch["iou"] for epoch in trained.epochs]
 

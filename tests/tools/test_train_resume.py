@@ -74,6 +74,13 @@ def test_a_resumed_run_keeps_what_it_found(chips: Path, tmp_path: Path, monkeypa
     assert (again.batch_size, again.lr) == (first.batch_size, first.lr) and first.lr > 0
 
 
+def test_a_run_that_is_done_has_nothing_left_to_do(chips: Path, tmp_path: Path) -> None:
+    first = train.run([str(chips)], tmp_path / "m.safetensors", replace(QUICK, epochs=1))
+    before = (tmp_path / "m.safetensors").read_bytes()
+    again = train.run([str(chips)], tmp_path / "m.safetensors", replace(QUICK, epochs=1), resume=True, overwrite=True)
+    assert again.epochs == first.epochs and (tmp_path / "m.safetensors").read_bytes() == before
+
+
 def test_there_must_be_something_to_go_on_with(chips: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no last\.ckpt"):
         train.run([str(chips)], tmp_path / "m.safetensors", QUICK, resume=True)
