@@ -202,7 +202,8 @@ def _model_spec(sets: list[ExampleSet], spec: TrainSpec, init: Path | None) -> M
             raise UnsuitableError(f"{other.name}: its bands, dtype, stretch or classes differ from {sets[0].name}'s")
         if first.gsd and info.gsd and abs(info.gsd / first.gsd - 1) > 0.02:
             raise UnsuitableError(f"{other.name}: its chips have {info.gsd:.3f} m, {sets[0].name}'s {first.gsd:.3f} m")
-    common: dict[str, Any] = {name: getattr(first, name) for name in ("classes", "dtype", "stretch", "percentiles")}
+    told = ("classes", "dtype", "stretch", "percentiles", "source_bands")
+    common: dict[str, Any] = {name: getattr(first, name) for name in told}
     common |= {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
     if init:
         from geoseg.models.modelfile import read_spec
