@@ -1,17 +1,22 @@
 """`geoseg tile` against gdal_retile.py and solaris' tiler, and without compression against moving the same bytes.
 
 python benchmarks/tile.py --size 8192 --rounds 3
+python benchmarks/tile.py --size 20000 --only none
+python benchmarks/tile.py --only deflate --busy
 
 The scene is the sample scene repeated, RGB, cut into chips of 512 x 512. It is compressed as its chips are: solaris takes the
-compression of a scene for its chips. Every figure is that of a whole process, in turn A B A B. Without gdal_retile.py (`apt
+compression of a scene for its chips. Every figure is that of a whole process, in turn A B A B; with --busy
+another program keeps one core busy meanwhile. Without gdal_retile.py (`apt
 install python3-gdal gdal-bin`) or solaris 0.4.0 ours is measured alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import rasterio.shutil
@@ -85,14 +90,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=8192)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=["deflate", "none"])
+    parser.add_argument("--busy", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name, ExitStack() as stack:
         folder = Path(name)
         make_scene(folder / "sample.tif", options.size)
-        for compression, compare in (("DEFLATE", deflate), ("NONE", plain)):
-            scene = folder / f"{compression}.tif"
-            rasterio.shutil.copy(folder / "sample.tif", scene, driver="GTiff", tiled=True, compress=compression)
-            compare(folder, scene, options.size, options.rounds)
+        if options.busy:
+            stack.callback(subprocess.Popen([sys.executable, "-c", "while True: pass"]).kill)
+        for compression, compare in (("deflate", deflate), ("none", plain)):
+            if options.only in (None, compression):
+                scene = folder / f"{compression}.tif"
+                rasterio.shutil.copy(folder / "sample.tif", scene, driver="GTiff", tiled=True, compress=compression)
+                compare(folder, scene, options.size, options.rounds)
 
 
 if __name__ == "__main__":

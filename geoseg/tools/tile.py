@@ -76,6 +76,8 @@ def run(
         stretch = _stretch(sources, spec, progress)
         for name in ("images", "masks") if labels else ("images",):
             (folder / name).mkdir(exist_ok=resume)
+            for stray in (folder / name).glob(".*"):  # of a run that died
+                stray.unlink()
         planned = sum(part.count for part in plan)
         cutter = Cutter(folder, spec, stretch, creation_options)
         cuts, warnings = cut_all(_groups(plan, spec), cutter, jobs, progress("cut", planned), journal)
