@@ -48,7 +48,7 @@ def stopping_at(epoch: int, step: int):
         {"schedule": "onecycle", "ema": 0.8},
         {"schedule": "cosine", "warmup": 0.3, "optimizer": "sgd", "nesterov": True, "early_stop": 3},
         {"schedule": "poly", "warmup": 2.0, "accumulate": 2, "ema": 0.5, "class_weights": "auto"},
-        {"schedule": "constant", "clip": 0.0, "augment": "strong", "loss": "boundary+lovasz"},
+        {"schedule": "constant", "clip": 0.0, "augment": "strong", "loss": "boundary+lovasz", "hard": 0.7},
     ],
     ids=lambda settings: settings["schedule"],
 )
