@@ -14,8 +14,6 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from affine import Affine
-from pyproj import CRS
-from pyproj.exceptions import CRSError
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -28,7 +26,8 @@ from geoseg.core.tiling import Chip
 from geoseg.errors import InputError, OutputError, UnsuitableError
 from geoseg.io import profiles
 from geoseg.io.output import atomic, remove
-from geoseg.io.sources import REMOTE, location, sniff, worldfile
+from geoseg.io.sources import REMOTE, location, sniff
+from geoseg.io.warp import grid_of, placed, warped
 
 # GDAL's own default, 5% of the machine's memory, would be most of our peak. In bytes: rasterio hands it on as such.
 # Files beside a scene are not looked at: they may name any other file.
@@ -155,7 +154,7 @@ def open_scene(path: Path | str, gsd: float | None = None, like: Grid | None = N
 
 
 def _scene(name: str, dataset: DatasetReader, gsd: float | None, like: Grid | None, stack: ExitStack) -> Scene:
-    source = grid = _grid_of(name, dataset)
+    source = grid = grid_of(name, dataset)
     opaque = [i for i, colour in enumerate(dataset.colorinterp) if colour != ColorInterp.alpha]
     flags = {flag for i in opaque for flag in dataset.mask_flag_enums[i]}
     dtype = np.result_type(*[dataset.dtypes[i] for i in opaque or [0]])
@@ -165,31 +164,17 @@ def _scene(name: str, dataset: DatasetReader, gsd: float | None, like: Grid | No
     nodata = _nodata(dataset.nodata, dtype)
     masked = flags != {MaskFlags.all_valid}
     if like is not None:
-        grid, source = like, _placed(name, source, like)
+        grid, source = like, placed(name, source, like)
         masked = masked and not (MaskFlags.nodata in flags and nodata == 0)
         if source != like:
             masked = True
-            view = stack.enter_context(_warped(dataset, source, like, Resampling.nearest, alpha=True, zero=nodata == 0))
+            view = stack.enter_context(warped(dataset, source, like, Resampling.nearest, alpha=True, zero=nodata == 0))
     elif gsd and source.gsd and abs(gsd / source.gsd - 1) > 0.01:
         grid = source.scaled(source.gsd / gsd)
         resampling = Resampling.average if grid.width < source.width else Resampling.bilinear
         # a mask band would be lost: the warper hands it on as alpha
-        view = stack.enter_context(_warped(dataset, source, grid, resampling, alpha=MaskFlags.per_dataset in flags))
+        view = stack.enter_context(warped(dataset, source, grid, resampling, alpha=MaskFlags.per_dataset in flags))
     return Scene(name, grid, source, len(opaque), str(dtype), nodata, dataset.tags(), view, masked)
-
-
-def _placed(name: str, own: Grid, like: Grid) -> Grid:
-    """``own`` in the CRS of ``like``; without a CRS on one side a raster of the same proportions shows the same ground."""
-    if own.crs is not None and like.crs is not None:
-        return own
-    if own.shape == like.shape:
-        return like
-    factor = like.height / own.height
-    if abs(own.width * factor - like.width) > max(1, factor):
-        raise UnsuitableError(
-            f"{name}: has {own.height} x {own.width} pixels and the scene {like.height} x {like.width}, and one has no CRS"
-        )
-    return Grid(like.crs, like.transform * Affine.scale(like.width / own.width, factor), own.height, own.width)
 
 
 def _nodata(value: float | None, dtype: np.dtype[Any]) -> float | None:
@@ -198,39 +183,6 @@ def _nodata(value: float | None, dtype: np.dtype[Any]) -> float | None:
         return value
     limits = np.iinfo(dtype)
     return value if limits.min <= value <= limits.max and value == int(value) else None
-
-
-def _warped(
-    dataset: DatasetReader, source: Grid, grid: Grid, resampling: Resampling, *, alpha: bool, zero: bool = False
-) -> WarpedVRT:
-    """``dataset``, which lies on ``source``, on ``grid``; with ``zero`` its nodata value is data."""
-    # without any CRS the warper only wants both to agree
-    crs = [each.crs.to_wkt() if each.crs else "EPSG:3857" for each in (source, grid)]
-    return WarpedVRT(
-        dataset,
-        src_crs=crs[0],
-        crs=crs[1],
-        src_transform=source.transform,
-        transform=grid.transform,
-        height=grid.height,
-        width=grid.width,
-        resampling=resampling,
-        tolerance=1e-3,
-        warp_mem_limit=32,
-        add_alpha=alpha and ColorInterp.alpha not in dataset.colorinterp,
-        **({"src_nodata": None, "nodata": None} if zero else {}),
-    )
-
-
-def _grid_of(name: str, dataset: DatasetReader) -> Grid:
-    try:
-        crs = CRS.from_user_input(dataset.crs.to_wkt()) if dataset.crs else None
-    except (CRSError, RasterioError, CPLE_BaseError, ValueError) as error:
-        raise UnsuitableError(f"{name}: its CRS is not understood", "assign another with gdal_edit -a_srs") from error
-    transform = dataset.transform
-    if crs is None and transform.is_identity:
-        transform = worldfile(name) or transform
-    return Grid(crs, transform, dataset.height, dataset.width)
 
 
 _ALONE = RLock()
