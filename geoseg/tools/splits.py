@@ -81,7 +81,8 @@ def deal(chips: Sequence[Outlined], spec: PrepareSpec) -> Dealt:
         [],
     )
     if loose.any():
-        dealt.warnings.extend(_empty(dealt.counts, by, spec))
+        hints = {"block": "a smaller --block-size or --size makes more blocks", "scene": f"scenes: {len(set(units))}"}
+        dealt.warnings.extend(_empty(dealt.counts, spec, hints.get(by, f"chips: {len(chips)}")))
     if left := int((leaks & ~out).sum()):
         why = "; --split-by block keeps them apart" if loose.any() else ", as published"
         dealt.warnings.append(f"{left} chips share ground with chips of another split{why}")
@@ -104,8 +105,7 @@ def _units(chips: Sequence[Outlined], by: str, size: int) -> list[Hashable]:
     return units
 
 
-def _empty(counts: dict[str, int], by: str, spec: PrepareSpec) -> Iterator[str]:
-    hint = "; a smaller --block-size or --size makes more blocks" if by == "block" else ""
+def _empty(counts: dict[str, int], spec: PrepareSpec, hint: str) -> Iterator[str]:
     for split, share in zip(SPLITS, spec.split, strict=True):
         if share > 0 and split not in counts:
-            yield f"the {split} split is empty{hint}"
+            yield f"the {split} split is empty ({hint})"

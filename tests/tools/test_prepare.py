@@ -224,7 +224,7 @@ def test_a_large_picture_is_cut_into_even_chips_of_one_split(tmp_path: Path) -> 
     assert (whole == image).all()
     assert (burned == burn([footprint], grid)).all() and burned[41, 99] == 1
     assert any("reprojected" in warning for warning in report.warnings)
-    assert "the val split is empty; a smaller --block-size or --size makes more blocks" in report.warnings
+    assert "the val split is empty (a smaller --block-size or --size makes more blocks)" in report.warnings
     again = prepare.run("folder", tmp_path / "in", tmp_path / "blocks", PrepareSpec(size=64, block_size=1))
     assert again.splits == {"train": 4, "val": 1, "test": 1} and not again.dropped
 
