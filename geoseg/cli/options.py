@@ -184,13 +184,16 @@ polygons = (
     setting(PolygonSpec, "min_hole", "Fill smaller holes."),
     setting(PolygonSpec, "simplify", "Move no edge by more than this."),
     setting(
-        PolygonSpec, "outline", "Along pixels, or where the probability crosses.", type=click.Choice(["pixel", "subpixel"])
+        PolygonSpec,
+        "outline",
+        "Along pixels, or finer, where the probability crosses the threshold.",
+        type=click.Choice(["pixel", "subpixel"]),
     ),
     setting(PolygonSpec, "regularize", "Give buildings right angles.", type=click.Choice(["none", "orthogonal"])),
     setting(
         PolygonSpec,
         "separate",
-        "Part buildings that touch; auto does where a model tells their boundaries.",
+        "Part buildings that touch; auto does where a class boundary or contact tells how.",
         type=click.Choice(["auto", "none", "watershed"]),
     ),
     setting(PolygonSpec, "connectivity", "Neighbours of a pixel.", type=Text("4|8", int)),

@@ -15,7 +15,9 @@ from geoseg.specs import PolygonSpec
 @click.argument("raster")
 @options.output
 @options.gather("spec", PolygonSpec, *options.polygons)
-@click.option("--class", "class_value", type=click.IntRange(0, 255), help="Class to trace in a class raster.")
+@click.option(
+    "--class", "class_value", type=click.IntRange(0, 255), help="Number of the class to trace.  [default: all that have names]"
+)
 @options.crs
 @options.pixel_coords
 @options.dst_crs

@@ -23,7 +23,8 @@ NO_AREA = Quantity(0.0)
 class Kind:
     """How the footprints of one class are read: ``building`` tells them by the scores of the ``surface``.
 
-    ``unit`` is the score of probability 1, ``level`` that at which footprints begin; None for masks.
+    ``labels`` are those of its channels in a class raster. ``unit`` is the score of probability 1, ``level`` that at which
+    footprints begin; None for masks.
     """
 
     surface: Surface
@@ -31,6 +32,7 @@ class Kind:
     min_area: Quantity = NO_AREA
     unit: float | None = None
     threshold: float | None = None
+    labels: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -51,31 +53,30 @@ def kinds(scene: Scene, spec: PolygonSpec, class_value: int | None) -> list[Kind
     if scene.bands > 1:
         raise UnsuitableError(f"{scene.path}: has {scene.bands} bands; a mask or a class raster has one")
     if spec.outline == "subpixel":
-        raise UsageError("--outline subpixel needs probabilities", f"{scene.path} is a mask")
+        raise UsageError(f"{scene.path}: a mask has no outlines finer than pixels", "--outline subpixel is for probabilities")
     warnings = ("--threshold is for probabilities; a mask has none",) if spec.threshold else ()
-    wanted = [class_value] if class_value is not None else [s.channel for s in surfaces(names)] if len(names) > 2 else []
+    wanted = surfaces(names) if len(names) > 2 else []
+    if class_value is not None:
+        name = names[class_value] if class_value < len(names) else str(class_value)
+        wanted = [s for s in wanted if s.channel == class_value] or [Surface(name, class_value)]
     if not wanted:
         return [Kind(Surface("building", 0), lambda values: values != 0, spec.min_area or NO_AREA, warnings=warnings)]
-    return [_labelled(names, value, spec, warnings) for value in wanted]
-
-
-def _labelled(names: list[str], value: int, spec: PolygonSpec, warnings: tuple[str, ...]) -> Kind:
-    name = names[value] if value < len(names) else str(value)
-    return Kind(Surface(name, 0), lambda values: values == value, spec.min_area or NO_AREA, warnings=warnings)
+    least = spec.min_area or NO_AREA
+    return [Kind(each, lambda scores: scores > 0, least, labels=each.channels, warnings=warnings) for each in wanted]
 
 
 def _chosen(scene: Scene, names: list[str], class_value: int | None) -> list[Surface]:
     """Surfaces of the classes of a probability raster: one band is the building's, several are one a class."""
     if scene.bands == 1:
         if class_value is not None:
-            raise UsageError("--class is for rasters of classes", f"{scene.path} holds probabilities")
+            raise UsageError(f"{scene.path}: holds probabilities of one class", "--class is for several")
         return [Surface(names[-1] if names else "building", 0)]
     names = names or [(text or "").strip() for text in scene.dataset.descriptions[: scene.bands]]
     if len(names) != scene.bands or not all(names):
-        raise UnsuitableError(f"{scene.path}: has {scene.bands} bands and nothing names their classes", "as predict does")
+        raise UnsuitableError(f"{scene.path}: has {scene.bands} bands, and nothing names their classes", "geoseg predict does")
     found = [surface for surface in surfaces(names) if class_value in (None, surface.channel)]
     if not found:
-        raise UsageError(f"--class {class_value} is none that has footprints", f"{scene.path} has {', '.join(names)}")
+        raise UsageError(f"{scene.path}: class {class_value} has no footprints", f"its classes: {', '.join(names)}")
     return found
 
 
@@ -94,7 +95,7 @@ def strips(scene: Scene, kind: Kind, advance: Callable[[int], None]) -> Iterator
     rows = max(1, STRIP_PIXELS // (width * block)) * block
     if rows * width > 4 * STRIP_PIXELS:  # blocks as high as the raster
         rows = max(1, STRIP_PIXELS // width)
-    bands = tuple(channel + 1 for channel in kind.surface.channels)
+    bands = (1,) if kind.unit is None else tuple(channel + 1 for channel in kind.surface.channels)
     for top in range(0, height, rows):
         chip = scene.read(Window(0, top, width, min(rows, height - top)), bands)
         values, valid = chip.image, chip.valid
@@ -102,6 +103,8 @@ def strips(scene: Scene, kind: Kind, advance: Callable[[int], None]) -> Iterator
             raise UnsuitableError(f"{scene.path}: holds values from {values.min():g} to {values.max():g}, not probabilities")
         if kind.unit is None and scene.nodata == 0:  # background, not missing data
             valid = np.ones_like(valid)
+        if kind.labels:
+            values = np.concatenate([values == label for label in kind.labels]).view(np.uint8).reshape(-1, *valid.shape)
         scores, ridge = kind.surface.of(values)
         yield Strip(kind.building(scores) & valid, valid, None if kind.unit is None else scores, ridge)
         advance(len(valid))

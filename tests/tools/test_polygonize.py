@@ -351,6 +351,8 @@ def test_refusals_leave_nothing_behind(tmp_path):
         run(raster, tmp_path / "out.xyz", PolygonSpec())
     with pytest.raises(UsageError, match="probabilities"):
         run(write(tmp_path / "p.tif", np.zeros((40, 61), np.float32)), tmp_path / "out.gpkg", PolygonSpec(), class_value=1)
+    with pytest.raises(UsageError, match="finer"):
+        run(raster, tmp_path / "out.gpkg", PolygonSpec(outline="subpixel"))
     (tmp_path / "out.gpkg").write_text("mine")
     with pytest.raises(OutputError):
         run(raster, tmp_path / "out.gpkg", PolygonSpec())
