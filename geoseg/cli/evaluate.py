@@ -40,6 +40,8 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
 @click.option("--split", default="test", show_default=True, help="Chips of --data to compare.")
 @click.option("--like", metavar="RASTER", help="Compare pixels on this grid.  [default: the first raster's]")
 @click.option("--layers", type=options.FILE, metavar="OUT.gpkg", help="Write layers of what was right and wrong.")
+@click.option("--report", "page", type=options.FILE, metavar="OUT.html", help="Write a page with pictures and plots.")
+@click.option("--image", metavar="SCENE", help="Scene that the page shows places on.  [default: plain ground]")
 @options.overwrite
 @click.option("--fail-under", multiple=True, metavar="METRIC=VALUE", callback=options.limits, help="Exit with 4 below this.")
 def evaluate(as_json: bool, data: Path | None, model: Path | None, split: str, predict: PredictSpec, **arguments: Any) -> None:
@@ -67,7 +69,8 @@ def evaluate(as_json: bool, data: Path | None, model: Path | None, split: str, p
 def _of_chips(data: Path, model: Path | None, split: str, predict: PredictSpec, arguments: dict[str, Any]) -> Any:
     from geoseg.tools import evaluate_data as tool
 
-    if named := [name for name in ("prediction", "like", "layers") if arguments[name]]:
+    others = {"prediction": "prediction", "like": "--like", "layers": "--layers", "page": "--report", "image": "--image"}
+    if named := [said for name, said in others.items() if arguments[name]]:
         raise UsageError(f"--data compares a model with chips, without {' or '.join(named)}")
     own = {"iou": arguments["spec"].iou, "fail_under": arguments["fail_under"]}
     return tool.run(data, model, split=split, spec=predict, progress=options.progress(), **own)

@@ -34,7 +34,7 @@ def curves(
     if mark:
         axes.axvline(mark[1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
         axes.annotate(
-            f"{mark[0]} {mark[1]:g}", (mark[1], 1), (4, -3), xycoords=("data", "axes fraction"), textcoords="offset points",
+            f"{mark[0]} {mark[1]:.3g}", (mark[1], 1), (4, -3), xycoords=("data", "axes fraction"), textcoords="offset points",
             color=SOFT, fontsize=8, va="top",
         )  # fmt: skip
     if len(lines) > 1:

@@ -105,6 +105,19 @@ def draw(sheet: Sheet, size: int) -> Figure:
     return figure
 
 
+def alone(panel: Panel, size: int, metres: float | None = None) -> Figure:
+    """A panel without title or margin, its longer side of ``size`` pixels; ``metres`` as of a sheet."""
+    height, width = panel.image.shape[:2]
+    longest = max(height, width)
+    figure = Figure(figsize=(WIDTH / 2 * width / longest, WIDTH / 2 * height / longest), dpi=size / (WIDTH / 2))
+    wide, high = figure.get_size_inches()
+    axes = _axes(figure, 0, 0, wide, high)
+    _fill(axes, panel, wide * 72)
+    if metres:
+        _scale(axes, panel.image.shape, metres, wide * 72)
+    return figure
+
+
 def panel_pixels(count: int, shape: tuple[int, int], size: int) -> int:
     """About how many pixels the longer side of each of ``count`` panels of ``shape`` (height, width) has, out of ``size``."""
     panels = [Panel("", np.empty((*shape, 3), np.uint8))] * count

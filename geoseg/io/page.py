@@ -61,6 +61,8 @@ ul { margin: 0 0 1.25rem; padding-left: 1.25rem; overflow-wrap: anywhere; }
 """
 # No browser may fetch or run anything on behalf of the page, whatever a name in it holds
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+# How words of keys are written for people
+_WORDS = {"f1": "F1", "iou": "IoU", "ap": "AP", "m2": "m²"}
 _KINDS = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"<": "image/svg+xml"}
 
 
@@ -139,6 +141,13 @@ def png(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def jpeg(picture: Figure) -> bytes:
+    """A figure that is mostly imagery as the bytes of a JPEG, of its own size."""
+    buffer = io.BytesIO()
+    picture.savefig(buffer, format="jpeg", dpi=picture.dpi, pil_kwargs={"quality": 85})
+    return buffer.getvalue()
+
+
 def figures(*pictures: str) -> str:
     """Several of :func:`figure` beside one another, as many as the window has room for."""
     return '<div class="figures">\n' + "\n".join(pictures) + "\n</div>"
@@ -163,4 +172,4 @@ def _aligned(values: Sequence[Any]) -> list[str]:
 
 
 def _name(name: str) -> str:
-    return escape(str(name).replace("_", " "))
+    return escape(" ".join(_WORDS.get(word, word) for word in str(name).replace("_", " ").split(" ")))

@@ -17,6 +17,7 @@ from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
 from geoseg.io.footprints import read_footprints
 from geoseg.io.layers import check_layers
+from geoseg.io.output import check_output
 from geoseg.io.raster import open_scene
 from geoseg.specs import EvaluateSpec
 from geoseg.tools.classes import is_vector, open_classes
@@ -64,6 +65,8 @@ def run(
     *,
     like: Path | str | None = None,
     layers: Path | str | None = None,
+    page: Path | str | None = None,
+    image: Path | str | None = None,
     overwrite: bool = False,
     fail_under: Mapping[str, float] | None = None,
     progress: Progress = no_progress,
@@ -76,7 +79,8 @@ def run(
 
     Footprints match one to one: of two vector files, predictions reprojected to the truth's CRS; of a raster and a vector file,
     what `geoseg polygonize` makes of the raster, and what of the vector file lies on it; of two SpaceNet tables, image by image
-    and in their pixels. Two rasters are compared by pixel alone. ``layers`` names a GeoPackage for what was right and wrong.
+    and in their pixels. Two rasters are compared by pixel alone. ``layers`` names a GeoPackage for what was right and wrong,
+    ``page`` an HTML page of it all, with places pictured on the scene ``image`` or on plain ground.
 
     ``fail_under`` holds the lowest values that will do: ``f1`` is that of the footprints where footprints were compared,
     else of the pixels; ``pixel.f1`` and ``object.f1`` are plain. What is missed is told in the report, not raised.
@@ -85,6 +89,8 @@ def run(
     names, warnings = (str(prediction), str(truth)), list[str]()
     if layers is not None:
         check_layers(layers, overwrite)
+    if page is not None:
+        check_output(page, overwrite)
     pixels, matched = _compare(names, spec, like, warnings, progress)
     pixel, found = _pixel_metrics(pixels), _footprint_metrics(matched, spec)
     intervals = _intervals(pixels, matched, spec, warnings)
@@ -94,10 +100,10 @@ def run(
         if matched is None:
             raise UnsuitableError(f"{names[0]}: no footprints were compared, so there are no layers of them")
         write_verdicts(layers, matched, names[0], overwrite)
-    return EvaluateReport(
+    report = EvaluateReport(
         command="evaluate",
         inputs=names,
-        outputs=() if layers is None else (str(layers),),
+        outputs=tuple(str(path) for path in (layers, page) if path is not None),
         seconds=time.perf_counter() - start,
         warnings=tuple(dict.fromkeys(warnings)),
         pixel=pixel,
@@ -106,6 +112,11 @@ def run(
         places=places,
         failed=failed,
     )
+    if page is not None:
+        from geoseg.tools import evaluate_page  # matplotlib takes longer to be imported than most layers to be compared
+
+        evaluate_page.write(page, report, matched, pixels, spec, image=image, overwrite=overwrite)
+    return report
 
 
 def _compare(

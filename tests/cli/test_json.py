@@ -27,7 +27,7 @@ LINES = [
     ("prepare folder chips -o prepared --size 64", {"chips", "skipped", "splits", "classes", "pixels"}),
     ("stitch chips/images -o mosaic.tif", set()),
     ("evaluate burned.tif mask.tif", {"pixel", "object"}),
-    ("evaluate footprints.gpkg footprints.gpkg", {"pixel", "object"}),
+    ("evaluate footprints.gpkg footprints.gpkg --report report.html --image scene.tif", {"pixel", "object"}),
     (f"predict scene.tif -o probability.tif {MODEL}", {"pixels", "model", "stages"}),
     (f"extract scene.tif -o out.gpkg {MODEL}", {"footprints", "area_m2", "pixels", "model", "threshold", "stages"}),
     (f"extract scene.tif -o none.gpkg --dry-run {MODEL}", {"plan"}),

@@ -98,14 +98,14 @@ def test_the_same_figure_gives_the_same_page(tmp_path):
 
 def test_a_table_lines_numbers_up_and_leaves_gaps(tmp_path):
     read = page(tmp_path, table([{"class": "road", "iou": 0.5, "n": 1200}, {"class": "sky", "iou": 0.8125, "more": True}]))
-    assert read.texts["th"] == ["class", "iou", "n", "more"]
+    assert read.texts["th"] == ["class", "IoU", "n", "more"]
     assert read.texts["td"] == ["road", "0.500", "1,200", "sky", "0.812", "yes"]
     numbers = [a.get("class") for tag, a in read.attributes if tag == "td"]
     assert numbers[:3] == [None, "number", "number"]
 
 
 def test_facts_without_a_value_are_left_out(tmp_path):
-    assert page(tmp_path, facts({"f1": 0.5, "mean_iou": None})).texts["dt"] == ["f1"]
+    assert page(tmp_path, facts({"f1": 0.5, "mean_iou": None})).texts["dt"] == ["F1"]
 
 
 def test_a_page_is_not_overwritten_by_chance(tmp_path):

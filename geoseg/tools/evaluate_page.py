@@ -1,0 +1,159 @@
+"""The page that tells of an evaluation: scores, curves, sizes, pictures of the best and the worst places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from geoseg.core.plots import bars, curves
+from geoseg.io.page import facts, figure, figures, items, jpeg, section, table, text, write_page
+from geoseg.specs import EvaluateSpec
+from geoseg.tools.matched import Matched
+from geoseg.tools.pixels import ComparedPixels
+from geoseg.tools.place_pictures import Draw, drawn_footprints, drawn_pixels
+
+if TYPE_CHECKING:
+    from geoseg.tools.evaluate import EvaluateReport
+
+# Places of either kind that are pictured
+PICTURED = 6
+# Square metres between which footprints are counted
+AREAS = (0, 25, 50, 100, 200, 500, 1000, np.inf)
+RATIOS = ("precision", "recall", "f1", "iou")
+LEGEND = "Blue: right; orange: found where nothing is; yellow: missed."
+
+
+def write(
+    path: Path | str,
+    report: EvaluateReport,
+    matched: Matched | None,
+    pixels: ComparedPixels | None,
+    spec: EvaluateSpec,
+    *,
+    image: Path | str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write the page of a report; ``image`` is a scene to show places on. Raises OutputError."""
+    prediction, truth = report.inputs
+    sections = _sections(report, matched, pixels, spec, None if image is None else str(image))
+    title = f"How good is {Path(prediction).name}?"
+    write_page(path, title, sections, subtitle=f"{prediction} compared with {truth}", overwrite=overwrite)
+
+
+def _sections(
+    report: EvaluateReport, matched: Matched | None, pixels: ComparedPixels | None, spec: EvaluateSpec, image: str | None
+) -> Iterator[str]:
+    if report.object and matched:
+        yield section("Footprints", *_footprints(report, matched, spec))
+    if report.pixel:
+        yield section("Pixels", *_pixels(report.pixel, report.intervals.get("pixel", {}), spec))
+    draw = _draw(report.inputs, matched, pixels, spec, image)
+    if draw and report.places:
+        yield from _places(report.places, draw)
+    compared = {"prediction": report.inputs[0], "truth": report.inputs[1], "image": image}
+    rows = [{"what": name, "file": value} for name, value in compared.items() if value]
+    yield section("What was compared", table(rows), items(report.warnings) if report.warnings else "")
+
+
+# Footprints
+
+
+def _footprints(report: EvaluateReport, matched: Matched, spec: EvaluateSpec) -> Iterator[str]:
+    found = report.object
+    yield facts({name: found[name] for name in ("f1", "precision", "recall", "ap", "matched_iou")})
+    counts = f"{found['tp']:,} right, {found['fp']:,} found where nothing is, {found['fn']:,} missed"
+    parts = f"{found['splits']:,} found as several, {found['merges']:,} that are several"
+    yield text(f"{counts}, at an IoU of {spec.iou:g}; {parts}.")
+    if intervals := report.intervals.get("object"):
+        yield table(_intervals(intervals, found), "95% intervals of the bootstrap")
+    yield table(
+        [{"size": name, **row} for name, row in found["by_size"].items()], "By size: small below 50 m², large from 500 m²"
+    )
+    ious = [float(iou) for iou in found["by_iou"]]
+    by_iou = curves({"AP": (ious, list(found["by_iou"].values()))}, x="IoU of a match", y="average precision", limits=(0, 1))
+    yield figures(
+        figure(_sizes(matched), "True footprints by area", "bars of found and missed footprints by their area"),
+        figure(by_iou, "Average precision by the IoU that a match needs", "a falling curve"),
+    )
+    if found.get("outlines"):
+        rows = [{"distance": name.replace("_", " in "), **row} for name, row in found["outlines"].items()]
+        yield table(rows, "Distances between matched outlines")
+
+
+def _sizes(matched: Matched) -> Any:
+    unit = "px" if matched.truth.crs is None else "m²"
+    areas, missed = matched.areas[1], np.zeros(len(matched.truth), bool)
+    missed[matched.matches.false_negatives] = True
+    names = [f"< {AREAS[1]}", *(f"{low} to\n{high}" for low, high in pairwise(AREAS[1:-1])), f"> {AREAS[-2]}"]
+    groups = {"found": areas[~missed], "missed": areas[missed]}
+    return bars(names, {k: np.histogram(v, AREAS)[0].tolist() for k, v in groups.items()}, x=f"area in {unit}", y="footprints")
+
+
+def _intervals(intervals: Mapping[str, Any], values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"metric": name, "value": values[name], "from": low, "to": high} for name, (low, high) in intervals.items()]
+
+
+# Pixels
+
+
+def _pixels(pixel: Mapping[str, Any], intervals: Mapping[str, Any], spec: EvaluateSpec) -> Iterator[str]:
+    names = ("iou", "f1", "precision", "recall", "boundary_iou", "mean_iou", "accuracy")
+    yield facts({name: pixel[name] for name in names if name in pixel})
+    if intervals:
+        yield table(_intervals(intervals, pixel), "95% intervals of the bootstrap")
+    yield table([{"class": name, **row} for name, row in pixel["classes"].items()], "By class")
+    if sweep := pixel.get("sweep"):
+        lines = {name: (sweep["thresholds"], sweep[name]) for name in RATIOS}
+        mark = ("best", pixel["best_threshold"]) if spec.threshold is None else ("used", spec.threshold)
+        by_threshold = curves(lines, x="threshold", y="", limits=(0, 1.02), mark=mark)
+        against = curves({"": (sweep["recall"], sweep["precision"])}, x="recall", y="precision", limits=(0, 1.02))
+        yield figures(
+            figure(
+                by_threshold,
+                f"Best IoU {pixel['best_iou']:.3f} at {pixel['best_threshold']:.3f}",
+                "precision rises, recall falls with the threshold",
+            ),
+            figure(against, f"Average precision {pixel['average_precision']:.3f}", "precision against recall"),
+        )
+
+
+# Places
+
+
+def _draw(
+    names: tuple[str, ...], matched: Matched | None, pixels: ComparedPixels | None, spec: EvaluateSpec, image: str | None
+) -> Draw | None:
+    if matched:
+        return drawn_footprints(matched, image)
+    return drawn_pixels((names[0], names[1]), pixels.grid, image, spec.threshold) if pixels else None
+
+
+def _places(places: tuple[dict[str, Any], ...], draw: Draw) -> Iterator[str]:
+    worst = places[:PICTURED]
+    best = places[max(PICTURED, len(places) - PICTURED) :][::-1]
+    for title, chosen in (("Worst places", worst), ("Best places", best)):
+        if chosen:
+            pictures = (figure(jpeg(draw(place)), _caption(place), f"{title.lower()}: {_caption(place)}") for place in chosen)
+            yield section(title, text(LEGEND), figures(*pictures), table([_row(place) for place in chosen]))
+
+
+def _caption(place: Mapping[str, Any]) -> str:
+    score = f"F1 {place['f1']:.3f}" if "f1" in place else f"IoU {place['iou']:.3f}"
+    counts = f"{place['tp']:,} right, {place['fp']:,} too much, {place['fn']:,} missed"
+    return f"{_where(place)}: {score}, {counts}"
+
+
+def _where(place: Mapping[str, Any]) -> str:
+    if "image" in place:
+        return str(place["image"])
+    left, bottom, right, top = place["bounds"]
+    digits = 5 if place["crs"] and max(map(abs, place["bounds"])) <= 360 else 0
+    return f"{(left + right) / 2:.{digits}f}, {(bottom + top) / 2:.{digits}f}"
+
+
+def _row(place: Mapping[str, Any]) -> dict[str, Any]:
+    return {"middle": _where(place)} | {name: value for name, value in place.items() if name not in ("bounds", "crs", "image")}

@@ -1,0 +1,111 @@
+import io
+from base64 import b64decode
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from PIL import Image
+
+from geoseg.core.pictures import FN, FP, TP, rgb
+from geoseg.errors import OutputError
+from geoseg.io.raster import write_array
+from geoseg.specs import EvaluateSpec
+from geoseg.tools import evaluate
+from geoseg.tools.place_pictures import SIZE
+from tests.io.test_page import Read
+from tests.scenes import buildings, grid, picture, write_scene
+
+GRID = grid(700, 1100)
+MASK = buildings(700, 1100)
+# in pixels: right, missed; right, too much
+TRUTH = [(20, 30, 90, 100), (600, 400, 680, 470)]
+FOUND = [(22, 30, 92, 100), (900, 500, 980, 560)]
+
+
+def layer(path, boxes, crs=None):
+    outlines = [shapely.box(*(GRID.transform * (x0, y1)), *(GRID.transform * (x1, y0))) for x0, y0, x1, y1 in boxes]
+    table = gpd.GeoDataFrame(geometry=outlines, crs=GRID.crs)
+    (table.to_crs(crs) if crs else table).to_file(path)
+    return path
+
+
+def page(path):
+    return Read(path.read_text("utf-8"))
+
+
+def photos(read):
+    """The pictures of places, JPEGs all, as arrays with their captions."""
+    captions = iter(read.texts["figcaption"])
+    for attributes in read.pictures():
+        caption = next(captions)
+        kind, _, data = attributes["src"].partition(",")
+        if "jpeg" in kind:
+            yield caption, np.array(Image.open(io.BytesIO(b64decode(data))).convert("RGB")).astype(int)
+
+
+def has(picture, colour, within=70):
+    return bool((np.abs(picture - rgb(colour)).sum(axis=2) < within).any())
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """Nothing but green ground: no colour of its own is one of the marks'."""
+    return write_scene(tmp_path / "scene.tif", np.zeros_like(MASK), GRID)
+
+
+@pytest.mark.parametrize(("crs", "imagery"), [(None, True), (4326, True), (None, False)])
+def test_footprints(tmp_path, scene, crs, imagery):
+    files = layer(tmp_path / "p.gpkg", FOUND, crs), layer(tmp_path / "t.gpkg", TRUTH, crs)
+    out, spec = tmp_path / "report.html", EvaluateSpec(bootstrap=20)
+    report = evaluate.run(*files, spec, page=out, image=scene if imagery else None)
+    assert report.outputs == (str(out),)
+    read = page(out)
+    assert read.texts["h1"] == ["How good is p.gpkg?"]
+    assert {"Footprints", "Worst places", "What was compared"} <= set(read.texts["h2"])
+    assert "0.500" in read.texts["dd"] and "95% intervals of the bootstrap" in read.texts["caption"]
+    pictures = dict(photos(read))
+    assert len(pictures) == len(report.places) == 3
+    seen = [(has(drawn, TP), has(drawn, FP), has(drawn, FN)) for drawn in pictures.values()]
+    assert sorted(seen) == [(False, False, True), (False, True, False), (True, False, False)]
+
+
+def test_probabilities_have_curves(tmp_path, scene):
+    probability = np.where(MASK, 210, 40)[None].astype(np.uint8)
+    write_array(tmp_path / "p.tif", np.roll(probability, 6, axis=2), GRID, scale=1 / 254, nodata=255)
+    write_array(tmp_path / "t.tif", MASK[None].astype(np.uint8), GRID)
+    out = tmp_path / "report.html"
+    report = evaluate.run(tmp_path / "p.tif", tmp_path / "t.tif", EvaluateSpec(sweep=True), page=out)
+    read = page(out)
+    assert (
+        "Pixels" in read.texts["h2"]
+        and f"Average precision {report.pixel['average_precision']:.3f}" in read.texts["figcaption"]
+    )
+    assert sum("svg" in attributes["src"][:30] for attributes in read.pictures()) == 2
+    assert len(list(photos(read))) == min(12, len(report.places))
+
+
+def test_several_classes_are_shown_side_by_side(tmp_path):
+    labels = (MASK.astype(np.uint8) + (np.arange(1100) > 500))[None].astype(np.uint8)
+    tags = {"GEOSEG_KIND": "classes", "GEOSEG_CLASSES": "background,road,water"}
+    write_array(tmp_path / "t.tif", labels, GRID, tags=tags)
+    write_array(tmp_path / "p.tif", np.roll(labels, 5, axis=1), GRID, tags=tags)
+    write_array(tmp_path / "scene.tif", picture(MASK), GRID)
+    out = tmp_path / "report.html"
+    evaluate.run(tmp_path / "p.tif", tmp_path / "t.tif", page=out, image=tmp_path / "scene.tif")
+    read = page(out)
+    assert {"road", "water", "background"} <= set(read.texts["td"])
+    assert any(drawn.shape[1] == 2 * SIZE for _, drawn in photos(read))
+
+
+def test_an_image_elsewhere_leaves_plain_ground(tmp_path):
+    far = write_scene(tmp_path / "far.tif", MASK[:60, :90], grid(60, 90, epsg=32701))
+    files = layer(tmp_path / "p.gpkg", FOUND), layer(tmp_path / "t.gpkg", TRUTH)
+    evaluate.run(*files, page=tmp_path / "report.html", image=far)
+    assert len(list(photos(page(tmp_path / "report.html")))) == 3
+
+
+def test_a_page_that_exists_is_refused_before_work(tmp_path):
+    (tmp_path / "report.html").touch()
+    with pytest.raises(OutputError, match=r"report\.html: exists already"):
+        evaluate.run(tmp_path / "p.gpkg", tmp_path / "t.gpkg", page=tmp_path / "report.html")
