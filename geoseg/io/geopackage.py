@@ -53,8 +53,8 @@ def read_geopackage(path: Path, layer: str | None, preferred: str, columns: Coll
             chosen = _columns(package, name, geometry_column, columns)
             if kind != "table" or str(organization).upper() != "EPSG" or chosen is None:
                 return None
-            names = ", ".join(map(_quoted, [geometry_column, *chosen]))
-            rows = package.execute(f"SELECT {names} FROM {_quoted(name)}").fetchall()
+            names = ", ".join(map(quoted, [geometry_column, *chosen]))
+            rows = package.execute(f"SELECT {names} FROM {quoted(name)}").fetchall()
         blobs, *values = zip(*rows, strict=True) if rows else [()] * (1 + len(chosen))
         found = {each: column(held, chosen[each]) for each, held in zip(chosen, values, strict=True)}
         return Layer(shapely.from_wkb(np.array([_wkb(blob) for blob in blobs], object)), CRS.from_epsg(code), found)
@@ -67,7 +67,7 @@ def _columns(
 ) -> dict[str, type] | None:
     """Names and types of the columns to be read; None where one of them holds what SQLite has no type for."""
     found = {}
-    for _, name, kind, _, _, key in package.execute(f"PRAGMA table_info({_quoted(table)})"):
+    for _, name, kind, _, _, key in package.execute(f"PRAGMA table_info({quoted(table)})"):
         kind = kind.partition("(")[0].upper()
         if name == geometry_column or (key and kind == "INTEGER") or (wanted is not None and name not in wanted):
             continue
@@ -86,5 +86,6 @@ def _wkb(blob: bytes | None) -> bytes | None:
     return blob[_HEADER[blob[3] >> 1 & 7] :]
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A name as SQL takes it."""
     return '"' + name.replace('"', '""') + '"'

@@ -52,7 +52,7 @@ def _write(path: Path, name: str, layer: Layer, options: dict[str, Any]) -> None
     sink = OgrSink(path, schema, crs, driver="GPKG", layer=name, **options)
     try:
         if len(layer):
-            sink.send(columns, np.asarray(layer.geometry))
+            sink.send(layer.columns, np.asarray(layer.geometry))
         sink.close()
     except BaseException:
         sink.abort()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 import shapely
 from pyproj import CRS
 
+from geoseg.io.gpkgsink import multi
+
 GEOMETRY = "geometry"
 _ROW_GROUP = 2**16
 
@@ -23,7 +25,7 @@ _ROW_GROUP = 2**16
 class Sink(Protocol):
     """Takes batches of one schema until ``close`` or ``abort``; RuntimeError or OSError where it cannot write."""
 
-    def send(self, columns: dict[str, pa.Array], geometry: np.ndarray) -> None: ...
+    def send(self, columns: Mapping[str, np.ndarray], geometry: np.ndarray) -> None: ...
 
     def close(self) -> None: ...
 
@@ -46,9 +48,8 @@ class OgrSink:
         self._thread = threading.Thread(target=self._write, args=(path,), daemon=True)
         self._thread.start()
 
-    def send(self, columns: dict[str, pa.Array], geometry: np.ndarray) -> None:
-        wkb = pa.array(shapely.to_wkb(_multi(geometry)), pa.binary())
-        self._put(pa.record_batch([*columns.values(), wkb], schema=self.schema))
+    def send(self, columns: Mapping[str, np.ndarray], geometry: np.ndarray) -> None:
+        self._put(_batch(columns, shapely.to_wkb(multi(geometry)), self.schema))
 
     def close(self) -> None:
         self._put(None)
@@ -99,9 +100,8 @@ class ParquetSink:
         self._types: set[str] = set()
         self._bounds = np.array([np.inf, np.inf, -np.inf, -np.inf])
 
-    def send(self, columns: dict[str, pa.Array], geometry: np.ndarray) -> None:
-        wkb = pa.array(shapely.to_wkb(geometry), pa.binary())
-        self._waiting.append(pa.record_batch([*columns.values(), wkb], schema=self.schema))
+    def send(self, columns: Mapping[str, np.ndarray], geometry: np.ndarray) -> None:
+        self._waiting.append(_batch(columns, shapely.to_wkb(geometry), self.schema))
         names = {shapely.GeometryType.POLYGON: "Polygon", shapely.GeometryType.MULTIPOLYGON: "MultiPolygon"}
         self._types |= {names[number] for number in np.unique(shapely.get_type_id(geometry))}
         left, bottom, right, top = shapely.total_bounds(geometry)
@@ -130,8 +130,6 @@ class ParquetSink:
             self._waiting = []
 
 
-def _multi(geometry: np.ndarray) -> np.ndarray:
-    single = shapely.get_type_id(geometry) == shapely.GeometryType.POLYGON
-    out = geometry.copy()
-    out[single] = shapely.multipolygons(geometry[single], indices=np.arange(int(single.sum())))
-    return out
+def _batch(columns: Mapping[str, np.ndarray], wkb: np.ndarray, schema: pa.Schema) -> pa.RecordBatch:
+    arrays = [pa.array(values, field.type, from_pandas=True) for values, field in zip(columns.values(), schema, strict=False)]
+    return pa.record_batch([*arrays, pa.array(wkb, pa.binary())], schema=schema)

@@ -6,12 +6,11 @@ import shutil
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
@@ -19,9 +18,12 @@ from geoseg.core.layer import Layer
 from geoseg.errors import OutputError, UsageError
 from geoseg.io.append import Existing
 from geoseg.io.footprints import LAYER
+from geoseg.io.gpkgsink import GpkgSink
 from geoseg.io.output import atomic, check_output, remove
-from geoseg.io.sinks import OgrSink, ParquetSink, Sink
 from geoseg.io.style import embed, graduated
+
+if TYPE_CHECKING:
+    from geoseg.io.sinks import Sink
 
 # Columns of every layer of footprints we write, with their Arrow types
 FOOTPRINTS: Mapping[str, str] = {
@@ -111,12 +113,8 @@ class FootprintWriter:
             batch = self._existing.new(batch)
         if not len(batch):
             return batch
-        columns = {
-            name: pa.array(batch.columns[name], pa.type_for_alias(kind), from_pandas=True)
-            for name, kind in self._columns.items()
-        }
         with writing(self._path):
-            self._sink.send(columns, batch.geometry)
+            self._sink.send({name: batch.columns[name] for name in self._columns}, batch.geometry)
         self.count += len(batch)
         return batch
 
@@ -176,7 +174,7 @@ def create_vector(
 def writing(path: Path | str) -> Iterator[None]:
     try:
         yield
-    except (RuntimeError, OSError, pa.ArrowException, sqlite3.Error) as error:
+    except (RuntimeError, OSError, sqlite3.Error) as error:
         full = "full" in str(error).lower() or "no space" in str(error).lower()
         raise OutputError(f"{path}: {'the disk is full' if full else f'could not be written: {error}'}") from error
 
@@ -205,6 +203,13 @@ def _sink(
     metadata: dict[str, str],
     append: bool = False,
 ) -> Sink:
+    if kind == "gpkg" and crs is not None and not append:
+        with suppress(ValueError, sqlite3.OperationalError):  # then GDAL can
+            return GpkgSink(path, columns, crs, layer, metadata)
+    import pyarrow as pa
+
+    from geoseg.io.sinks import OgrSink, ParquetSink
+
     if kind == "parquet":
         return ParquetSink(path, pa.schema([(n, pa.type_for_alias(t)) for n, t in columns.items()]), crs, metadata)
     names = SHORT if kind == "shapefile" else {}
