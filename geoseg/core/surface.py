@@ -9,20 +9,22 @@ import numpy as np
 
 # Classes that lie between buildings; a boundary is part of its building, a contact is ground
 BOUNDARY, CONTACT = "boundary", "contact"
-NO_FOOTPRINTS = ("background", BOUNDARY, CONTACT)
+NO_FOOTPRINTS = ("background", BOUNDARY, CONTACT, "distance", "instance")
 
 
 @dataclass(frozen=True)
 class Surface:
-    """Channels that make up the footprints of class ``name``: its own, and that of the ``between`` ones, None without.
+    """Channels that make up the footprints of class ``name``: its own, and that of what lies ``between``, None without.
 
-    ``whole`` says that what lies between belongs to the footprints too.
+    ``whole`` says that what lies between belongs to the footprints too, ``apart`` that the two are no classes but told each by
+    itself, so that they may both be likely.
     """
 
     name: str
     channel: int
     between: int | None = None
     whole: bool = False
+    apart: bool = False
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -37,22 +39,32 @@ class Surface:
         if self.between is None:
             return probability[0], None
         floating = probability.dtype.kind == "f"
-        coded = np.rint(probability * np.float32(254)) if floating else probability
-        ridge = coded[1].astype(np.int16) - coded[0].astype(np.int16)
+        own, between = (np.rint(probability * np.float32(254)) if floating else probability).astype(np.int16)
+        ridge = 2 * between - 254 if self.apart else between - own
         if not self.whole:
             return probability[0], ridge
-        total = probability[0] + probability[1] if floating else probability.sum(0, np.int16)
+        total = probability[0] + probability[1] if floating else own + between
         return total.clip(max=1 if floating else 254).astype(probability.dtype), ridge
 
 
 def surfaces(classes: Sequence[str]) -> list[Surface]:
-    """A surface of each of the ``classes`` that has footprints, where channels are one a class, or the second's of two."""
+    """A surface of each class that has footprints; channels are one a class, or of two classes the second's alone."""
     if len(classes) == 2:
         return [Surface(classes[1], 0)]
+    return _surfaces(classes, False)
+
+
+def surfaces_of_bands(names: Sequence[str]) -> list[Surface]:
+    """A surface of each band that has footprints; without a background they are no classes but told each by itself."""
+    return _surfaces(names, names[0].lower() != "background")
+
+
+def _surfaces(classes: Sequence[str], apart: bool) -> list[Surface]:
     names = [name.lower() for name in classes]
     between = next((names.index(name) for name in (BOUNDARY, CONTACT) if name in names), None)
-    footprints = [i for i, name in enumerate(names) if i and name not in NO_FOOTPRINTS]
+    footprints = [i for i, name in enumerate(names) if (i or apart) and name not in NO_FOOTPRINTS]
     # a boundary is that of buildings, whatever other classes there are
     parted = names.index("building") if "building" in names else footprints[0] if len(footprints) == 1 else None
-    whole = between is not None and names[between] == BOUNDARY
-    return [Surface(classes[i], i, between, whole) if i == parted else Surface(classes[i], i) for i in footprints]
+    whole = between is not None and names[between] == BOUNDARY and not apart
+    own = (between, whole, apart and between is not None)
+    return [Surface(classes[i], i, *(own if i == parted else ())) for i in footprints]

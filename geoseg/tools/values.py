@@ -9,7 +9,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from geoseg.core.masks import Strip
-from geoseg.core.surface import Surface, surfaces
+from geoseg.core.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.raster import Scene
 from geoseg.specs import ModelSpec, PolygonSpec, Quantity
@@ -71,12 +71,14 @@ def _chosen(scene: Scene, names: list[str], class_value: int | None) -> list[Sur
         if class_value is not None:
             raise UsageError(f"{scene.path}: holds probabilities of one class", "--class is for several")
         return [Surface(names[-1] if names else "building", 0)]
-    names = names or [(text or "").strip() for text in scene.dataset.descriptions[: scene.bands]]
-    if len(names) != scene.bands or not all(names):
+    told = len(names) == scene.bands > 2  # by geoseg, whose first class is the background whatever its name
+    names = names if told else [(text or "").strip() for text in scene.dataset.descriptions[: scene.bands]]
+    if not all(names):
         raise UnsuitableError(f"{scene.path}: has {scene.bands} bands, and nothing names their classes", "geoseg predict does")
-    found = [surface for surface in surfaces(names) if class_value in (None, surface.channel)]
+    found = [s for s in (surfaces(names) if told else surfaces_of_bands(names)) if class_value in (None, s.channel)]
     if not found:
-        raise UsageError(f"{scene.path}: class {class_value} has no footprints", f"its classes: {', '.join(names)}")
+        which = "any band" if class_value is None else f"class {class_value}"
+        raise UsageError(f"{scene.path}: holds no footprints in {which}", f"it has {', '.join(names)}")
     return found
 
 

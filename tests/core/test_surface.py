@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geoseg.core.surface import Surface, surfaces
+from geoseg.core.surface import Surface, surfaces, surfaces_of_bands
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,27 @@ from geoseg.core.surface import Surface, surfaces
 )
 def test_surfaces_of_classes(classes, found):
     assert surfaces(classes) == found
+
+
+@pytest.mark.parametrize(
+    ("bands", "found"),
+    [
+        (("background", "building"), [Surface("building", 1)]),
+        (("footprint", "boundary"), [Surface("footprint", 0, 1, False, True)]),
+        (("Building", "Contact", "distance"), [Surface("Building", 0, 1, False, True)]),
+        (("background", "building", "boundary"), [Surface("building", 1, 2, True)]),
+        (("distance", "contact"), []),
+    ],
+)
+def test_surfaces_of_bands(bands, found):
+    assert surfaces_of_bands(bands) == found
+
+
+def test_what_is_told_apart_is_not_added_up():
+    probability = np.array([[[0.9, 0.9, 0.2]], [[0.1, 0.8, 0.9]]], np.float32)
+    scores, ridge = Surface("footprint", 0, 1, False, True).of(probability)
+    np.testing.assert_array_equal(scores, probability[0])
+    assert ridge.tolist() == [[2 * 25 - 254, 2 * 203 - 254, 2 * 229 - 254]]
 
 
 def test_a_boundary_belongs_to_its_building_and_a_contact_to_the_ground():

@@ -100,8 +100,23 @@ def test_predict_and_polygonize_are_the_halves_of_extract(dtype: str, town: Path
     assert set(layer["class"]) == {"building"}
     assert layer["regularized"].all() and layer["vertices"].median() == 4
     assert matched(layer).min() > 0.85
-    with pytest.raises(UsageError, match="no footprints"):
+    with pytest.raises(UsageError, match="no footprints in class 2"):
         polygonize.run(tmp_path / "p.tif", tmp_path / "c.gpkg", ALL, class_value=2)
+
+
+def test_bands_that_are_told_apart(town: Path, tmp_path: Path) -> None:
+    """Footprints and their boundaries as two bands, each with a probability of its own, as other programs write them."""
+    rasterize.run(town / "truth.gpkg", town / "like.tif", tmp_path / "both.tif", MaskSpec(("footprint", "boundary:0.4")))
+    with rasterio.open(tmp_path / "both.tif") as file:
+        profile, masks = file.profile | {"dtype": "float32"}, file.read()
+    with rasterio.open(tmp_path / "p.tif", "w", **profile) as out:
+        out.write(0.1 + 0.8 * masks.astype(np.float32))
+        out.descriptions = ("footprint", "boundary")
+    polygonize.run(tmp_path / "p.tif", tmp_path / "b.gpkg", ALL)
+    layer = gpd.read_file(tmp_path / "b.gpkg", layer="footprints")
+    assert len(layer) == 36 and matched(layer).min() > 0.85
+    polygonize.run(tmp_path / "p.tif", tmp_path / "c.gpkg", PolygonSpec(separate="none"))
+    assert len(gpd.read_file(tmp_path / "c.gpkg", layer="footprints")) == 3
 
 
 def test_class_rasters_are_parted_too(town: Path, tmp_path: Path) -> None:
