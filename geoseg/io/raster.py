@@ -81,6 +81,12 @@ class Scene:
             valid[rows, cols] = self._read_into(image[:, rows, cols], Window(col + left, row + top, width, height), bands)
         return Chip(image, valid, self.grid.window(window))
 
+    @property
+    def in_strips(self) -> bool:
+        """Whether whole rows are decoded for a window of a few columns."""
+        direct = self.dataset.driver == "GTiff" and self.dataset.compression is None
+        return not direct and bool(self.dataset.block_shapes[0][1] == self.dataset.width)
+
     def read_valid(self, window: Window) -> np.ndarray:
         """Validity alone, bool (row, col), of a window inside the scene: reads no more than it must."""
         if self.dtype.startswith("float"):

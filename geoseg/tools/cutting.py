@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from itertools import cycle, tee
+from itertools import cycle, groupby, tee
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rasterio.windows import union
 
 from geoseg.core.bands import to_uint8
 from geoseg.core.grid import Grid
@@ -25,6 +26,7 @@ from geoseg.specs import ChipSpec, Stretch
 from geoseg.tools.report import Advance
 
 WRITERS = 2  # threads that write chips while the next one is read
+RUN = 2**22  # pixels of neighbouring tiles that are read together, of a scene in strips
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,9 @@ class Cutter:
                 labels = stack.enter_context(
                     open_labels(source.labels, scene.grid, warnings, scene=source.path, own=scene.source)
                 )
-            images = self._images(scene)
             write = stack.enter_context(_writers())
-            for place, tile in enumerate(group.tiles):
-                out = next(images)[:, : int(tile.window.height), : int(tile.window.width)]
-                chip = scene.read(tile.window, spec.bands, out)
+            chips = self._runs(scene, group.tiles) if scene.in_strips else self._single(scene, group.tiles)
+            for place, (tile, chip) in enumerate(zip(group.tiles, chips, strict=True)):
                 pixels, held = chip.valid.size, np.count_nonzero(chip.valid)
                 if held == 0 or (pixels - held) / pixels > spec.max_nodata:
                     continue
@@ -113,13 +113,25 @@ class Cutter:
                 found.append((place, cut.valid))
         return found, warnings
 
-    def _images(self, scene: Scene) -> Iterator[np.ndarray]:
-        """Arrays to read chips into, by turns, as the files hold them; fresh memory would cost as much as filling it."""
-        height, width = (min(self.spec.size, side) if self.spec.edge != "pad" else self.spec.size for side in scene.grid.shape)
+    def _single(self, scene: Scene, tiles: tuple[Tile, ...]) -> Iterator[Chip]:
+        """Chips read one by one, in turns into arrays that lie as the files will; fresh memory costs as much as filling it."""
+        height, width = max(tile.window.height for tile in tiles), max(tile.window.width for tile in tiles)
         shape = len(self.spec.bands or ()) or scene.bands, height, width
         lying = (1, 2, 0) if is_plain(self.options) else (0, 1, 2)
         new = (np.empty([shape[i] for i in lying], scene.dtype).transpose(np.argsort(lying)) for _ in range(WRITERS + 1))
-        return cycle(new)
+        for tile, image in zip(tiles, cycle(new), strict=False):
+            yield scene.read(tile.window, self.spec.bands, image[:, : tile.window.height, : tile.window.width])
+
+    def _runs(self, scene: Scene, tiles: tuple[Tile, ...]) -> Iterator[Chip]:
+        """Chips of neighbours read together, so that no strip of the scene is decoded for each of them."""
+        count = max(1, RUN // self.spec.size**2)
+        for _, run in groupby(tiles, lambda tile: (tile.row, tile.col // count)):
+            windows = [tile.window for tile in run]
+            wide = union(windows)
+            chip = scene.read(wide, self.spec.bands)
+            for window in windows:
+                cols = slice(window.col_off - wide.col_off, window.col_off - wide.col_off + window.width)
+                yield Chip(chip.image[:, :, cols], chip.valid[:, cols], scene.grid.window(window))
 
     def _write(self, path: Path, chip: Chip, nodata: float | None) -> None:
         image = chip.image

@@ -20,12 +20,13 @@ from geoseg.core.burn import burn
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, OutputError, SafetyError, UnsuitableError, UsageError
 from geoseg.io.chips import read_index
-from geoseg.io.raster import create_raster, read_array, write_array
+from geoseg.io.raster import Scene, create_raster, read_array, write_array
 from geoseg.specs import ChipSpec
-from geoseg.tools import stitch, tile
+from geoseg.tools import cutting, stitch, tile
 
 UTM = CRS.from_epsg(32737)
 GRID = Grid(UTM, Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 90, 140)
+READ = Scene.read
 HOLE = (slice(20, 60), slice(60, 110))
 
 
@@ -104,7 +105,8 @@ def test_what_happens_at_the_edge(tmp_path, edge, last, shape):
 
 
 @pytest.mark.parametrize("options", [None, {"COMPRESS": "NONE"}, {"COMPRESS": "DEFLATE"}])
-@settings(max_examples=8, phases=set(Phase) - {Phase.shrink}, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("layout", [{}, {"COMPRESS": "NONE"}, {"BLOCKXSIZE": 32, "BLOCKYSIZE": 16}])
+@settings(max_examples=4, phases=set(Phase) - {Phase.shrink}, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.tuples(st.integers(20, 60), st.integers(61, 100)),
     st.integers(9, 70),
@@ -113,11 +115,11 @@ def test_what_happens_at_the_edge(tmp_path, edge, last, shape):
     st.sampled_from(["uint8", "uint16", "int16", "float32"]),
     st.sampled_from([None, 0, 7]),
 )
-def test_stitched_chips_are_the_scene(tmp_path_factory, options, shape, size, share, edge, dtype, nodata):
+def test_stitched_chips_are_the_scene(tmp_path_factory, layout, options, shape, size, share, edge, dtype, nodata):
     folder = tmp_path_factory.mktemp("round")
     image = noise(2, dtype, shape) + 10
     image[:, 5:18, 11:50] = nodata or image[:, 5:18, 11:50]
-    path = scene(folder / "a.tif", image, nodata=nodata)
+    path = scene(folder / "a.tif", image, nodata=nodata, options=layout)
     spec = ChipSpec(size=size, overlap=int(size * share), edge=edge, split_by="random")
     whole = [(side - size) // spec.tiling.stride * spec.tiling.stride + size for side in shape]
     if edge == "drop" and size > min(shape):
@@ -147,6 +149,20 @@ def test_bands_in_the_order_asked_for(tmp_path):
     with pytest.raises(UnsuitableError, match=r"a\.tif: has 4 bands, not 7"):
         tile.run([str(tmp_path / "a.tif")], tmp_path / "more", ChipSpec(size=70, bands=(7,)))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "chips"]
+
+
+def test_strips_are_decoded_for_many_tiles_at_once(tmp_path, monkeypatch):
+    read: list[int] = []
+    monkeypatch.setattr(Scene, "read", lambda self, window, *more: read.append(window.width) or READ(self, window, *more))
+    image = noise(1, shape=(90, 700))
+    for layout, widths in (({}, {320, 60}), ({"BLOCKXSIZE": 32, "BLOCKYSIZE": 16}, {32})):
+        read.clear()
+        path = scene(tmp_path / "a.tif", image, options=layout, overwrite=True)
+        monkeypatch.setattr(cutting, "RUN", 10 * 32 * 32)
+        tile.run([path], tmp_path / "chips", ChipSpec(size=32, split=(1, 0, 0)), overwrite=True)
+        assert set(read) == widths
+        pixels, _ = plain(tmp_path / "chips/images/a_r0001_c0021.tif")
+        np.testing.assert_array_equal(pixels, image[:, 32:64, 668:])
 
 
 # Data that is not there
