@@ -30,7 +30,7 @@ from geoseg.tools.report import Progress, Report, no_progress
 
 JOURNAL = "journal.jsonl"
 GROUP = 32  # tiles that a process cuts at a time
-STATISTICS = (512, 2048)  # rows and columns looked at together
+STATISTICS = 2**20  # pixels looked at together
 SAME_GSD = 1.1
 
 
@@ -204,10 +204,12 @@ def _stretch(sources: list[Source], spec: ChipSpec, progress: Progress) -> Stret
     for source in sources:
         with open_scene(source.path, gsd=spec.gsd) as scene:
             height, width = scene.grid.shape
-            for row in range(0, height, STATISTICS[0]):
-                rows = min(STATISTICS[0], height - row)
-                for col in range(0, width, STATISTICS[1]):
-                    chip = scene.read(Window(col, row, min(STATISTICS[1], width - col), rows), spec.bands)
+            cols = width if scene.in_strips else min(width, 2048)
+            step = max(1, STATISTICS // cols)
+            for row in range(0, height, step):
+                rows = min(step, height - row)
+                for col in range(0, width, cols):
+                    chip = scene.read(Window(col, row, min(cols, width - col), rows), spec.bands)
                     histogram.add(chip.image, chip.valid)
                 advance(rows)
     return histogram.percentiles(low, high)
