@@ -11,10 +11,8 @@ from itertools import cycle
 import numpy as np
 from matplotlib import colormaps
 
-from geoseg.core.legend import VOID, Colour
+from geoseg.core.legend import VOID, rgb
 
-# Right, found where nothing is, missed: apart for the colour-blind and on any imagery (Okabe and Ito 2008)
-TP, FP, FN = "#56b4e9", "#e8601c", "#f0e442"
 BUILDING = "#ffb000"
 # Petroff, "Accessible Color Sequences for Data Visualization" (2021, arXiv:2107.02270), then Tol's "muted"; over and over
 _CLASSES = [
@@ -45,6 +43,7 @@ _NAMED = {
     "cyclist": "#8a2be2",
 }
 HEAT = "plasma"
+PLAIN = (38, 42, 50)  # ground without imagery: dark, so that all colours stand out
 _HATCH = (236, 224)  # greys of the stripes where there is no data
 _STRIPE = 6
 
@@ -103,12 +102,6 @@ def outcomes(found: np.ndarray, real: np.ndarray) -> np.ndarray:
     out = (found == 1).astype(np.uint8) * 2 + (real == 1) * np.uint8(3) - 4 * ((found == 1) & (real == 1)).astype(np.uint8)
     out[(found == VOID) | (real == VOID)] = VOID
     return out
-
-
-def rgb(colour: str) -> Colour:
-    """``#0072b2`` -> (0, 114, 178)."""
-    red, green, blue = bytes.fromhex(colour.lstrip("#"))
-    return red, green, blue
 
 
 def _outlines(labels: np.ndarray) -> np.ndarray:

@@ -62,7 +62,7 @@ ul { margin: 0 0 1.25rem; padding-left: 1.25rem; overflow-wrap: anywhere; }
 # No browser may fetch or run anything on behalf of the page, whatever a name in it holds
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 # How words of keys are written for people
-_WORDS = {"f1": "F1", "iou": "IoU", "ap": "AP", "m2": "m²"}
+WORDS = {"f1": "F1", "iou": "IoU", "ap": "AP", "m2": "m²"}
 _KINDS = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"<": "image/svg+xml"}
 
 
@@ -172,4 +172,4 @@ def _aligned(values: Sequence[Any]) -> list[str]:
 
 
 def _name(name: str) -> str:
-    return escape(" ".join(_WORDS.get(word, word) for word in str(name).replace("_", " ").split(" ")))
+    return escape(" ".join(WORDS.get(word, word) for word in str(name).replace("_", " ").split(" ")))

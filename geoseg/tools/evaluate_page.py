@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geoseg.core.plots import bars, curves
-from geoseg.io.page import facts, figure, figures, items, jpeg, section, table, text, write_page
+from geoseg.io.page import WORDS, facts, figure, figures, items, jpeg, section, table, text, write_page
 from geoseg.specs import EvaluateSpec
 from geoseg.tools.matched import Matched
 from geoseg.tools.pixels import ComparedPixels
@@ -24,6 +24,7 @@ PICTURED = 6
 # Square metres between which footprints are counted
 AREAS = (0, 25, 50, 100, 200, 500, 1000, np.inf)
 RATIOS = ("precision", "recall", "f1", "iou")
+DISTANCES = {f"{name.lower()}_{unit}": f"{name}, {unit}" for name in ("PoLiS", "Hausdorff") for unit in ("m", "px")}
 LEGEND = "Blue: right; orange: found where nothing is; yellow: missed."
 
 
@@ -66,8 +67,8 @@ def _footprints(report: EvaluateReport, matched: Matched, spec: EvaluateSpec) ->
     found = report.object
     yield facts({name: found[name] for name in ("f1", "precision", "recall", "ap", "matched_iou")})
     counts = f"{found['tp']:,} right, {found['fp']:,} found where nothing is, {found['fn']:,} missed"
-    parts = f"{found['splits']:,} found as several, {found['merges']:,} that are several"
-    yield text(f"{counts}, at an IoU of {spec.iou:g}; {parts}.")
+    parts = f"{found['splits']:,} true footprints are found as several, {found['merges']:,} found ones cover several."
+    yield text(f"{counts}, at an IoU of {spec.iou:g}. {parts}")
     if intervals := report.intervals.get("object"):
         yield table(_intervals(intervals, found), "95% intervals of the bootstrap")
     yield table(
@@ -80,7 +81,7 @@ def _footprints(report: EvaluateReport, matched: Matched, spec: EvaluateSpec) ->
         figure(by_iou, "Average precision by the IoU that a match needs", "a falling curve"),
     )
     if found.get("outlines"):
-        rows = [{"distance": name.replace("_", " in "), **row} for name, row in found["outlines"].items()]
+        rows = [{"distance": DISTANCES.get(name, name), **row} for name, row in found["outlines"].items()]
         yield table(rows, "Distances between matched outlines")
 
 
@@ -94,7 +95,10 @@ def _sizes(matched: Matched) -> Any:
 
 
 def _intervals(intervals: Mapping[str, Any], values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"metric": name, "value": values[name], "from": low, "to": high} for name, (low, high) in intervals.items()]
+    return [
+        {"metric": WORDS.get(name, name), "value": values[name], "from": low, "to": high}
+        for name, (low, high) in intervals.items()
+    ]
 
 
 # Pixels
@@ -107,7 +111,7 @@ def _pixels(pixel: Mapping[str, Any], intervals: Mapping[str, Any], spec: Evalua
         yield table(_intervals(intervals, pixel), "95% intervals of the bootstrap")
     yield table([{"class": name, **row} for name, row in pixel["classes"].items()], "By class")
     if sweep := pixel.get("sweep"):
-        lines = {name: (sweep["thresholds"], sweep[name]) for name in RATIOS}
+        lines = {WORDS.get(name, name): (sweep["thresholds"], sweep[name]) for name in RATIOS}
         mark = ("best", pixel["best_threshold"]) if spec.threshold is None else ("used", spec.threshold)
         by_threshold = curves(lines, x="threshold", y="", limits=(0, 1.02), mark=mark)
         against = curves({"": (sweep["recall"], sweep["precision"])}, x="recall", y="precision", limits=(0, 1.02))

@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 
 from geoseg.core.layer import Layer
-from geoseg.core.pictures import BUILDING, FN, FP, TP, class_colours, heat, opacity_of, outcomes, picture, tint
+from geoseg.core.legend import FN, FP, TP
+from geoseg.core.pictures import BUILDING, PLAIN, class_colours, heat, opacity_of, outcomes, picture, tint
 from geoseg.core.sheet import Outlines, Panel, Sheet, panel_pixels
+from geoseg.io.raster import open_scene
+from geoseg.io.scenes import public
 from geoseg.io.style import BREAKS, COLOURS, UNKNOWN
 from geoseg.specs import EvaluateSpec, PreviewSpec
 from geoseg.tools.classes import is_vector
@@ -42,7 +45,7 @@ class Found:
 
     @property
     def title(self) -> str:
-        return Path(self.path).name
+        return _name(self.path)
 
     @property
     def keys(self) -> dict[str, str]:
@@ -59,18 +62,33 @@ def sheet_of_scene(
     warnings: list[str],
     progress: Progress,
 ) -> tuple[Sheet, list[dict[str, Any]]]:
-    """The sheet, and a row of metrics for each prediction, or for each of its classes where there are several."""
+    """The sheet, and a row of metrics for each prediction, or for each of its classes where there are several.
+
+    A mask, class raster or probability raster is drawn by itself where nothing is to be laid over it.
+    """
     count = 2 + len(overlays) if truth else max(1, len(overlays)) + spec.beside
     # how large panels are depends on their shape, so that has to be known first
     shape = view_of(scene, spec.size, spec, aoi, warnings).shape
     view = view_of(scene, panel_pixels(count, shape, spec.size), spec, aoi)
-    under = picture(*view.read(scene, spec))
-    bare = Panel(Path(scene).name, under)
+    if not overlays and _is_result(scene):
+        plain = np.full((*view.shape, 3), PLAIN, np.uint8)
+        return _overlaid(Panel("", plain), [_found(scene, view, spec, warnings)], view, spec), []
+    bare = Panel(_name(scene), picture(*view.read(scene, spec)))
     found = [_found(path, view, spec, warnings) for path in overlays]
     if truth is None:
         return _overlaid(bare, found, view, spec), []
     sheet, metrics = _compared(bare, found, _found(truth, view, spec, warnings), view, spec, progress)
     return sheet, [row for path, values in metrics.items() for row in _flat(path, values)]
+
+
+def _name(path: str) -> str:
+    return Path(public(path)).name
+
+
+def _is_result(path: str) -> bool:
+    """Whether a raster is what `predict`, `rasterize` or `prepare` made, to be drawn by itself."""
+    with open_scene(path) as scene:
+        return scene.tags.get("GEOSEG_KIND") in ("mask", "classes", "probability")
 
 
 def _flat(path: str, metrics: dict[str, Any]) -> list[dict[str, Any]]:
@@ -94,7 +112,7 @@ def _found(path: str, view: View, spec: PreviewSpec, warnings: list[str]) -> Fou
 
 
 def _overlaid(bare: Panel, found: Sequence[Found], view: View, spec: PreviewSpec) -> Sheet:
-    panels = [bare] if spec.beside or not found or any(one.scores for one in found) else []
+    panels = [bare] if bare.title and (spec.beside or not found or any(one.scores for one in found)) else []
     keys: dict[str, str] = {}
     for one in found:
         if one.scores is not None:

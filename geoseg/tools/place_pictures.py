@@ -15,8 +15,9 @@ from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
+from geoseg.core.legend import FN, FP, TP
 from geoseg.core.measure import pixel_size
-from geoseg.core.pictures import FN, FP, TP, class_colours, opacity_of, outcomes, picture, tint
+from geoseg.core.pictures import PLAIN, class_colours, opacity_of, outcomes, picture, tint
 from geoseg.core.sheet import Outlines, Panel, alone
 from geoseg.errors import UnsuitableError
 from geoseg.specs import PreviewSpec
@@ -24,7 +25,6 @@ from geoseg.tools.matched import Matched
 from geoseg.tools.view import View, view_of
 
 SIZE = 440  # pixels of the longer side
-PLAIN = (38, 42, 50)  # the ground without an image: dark, so that all colours stand out
 AROUND = 0.08  # of a place's side that is shown beyond each of its borders
 _OPACITY = 0.2
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geoseg.core.legend import VOID
-from geoseg.core.pictures import FN, FP, TP, class_colours, opacity_of, outcomes, picture, tint
+from geoseg.core.legend import FN, FP, TP, VOID
+from geoseg.core.pictures import class_colours, opacity_of, outcomes, picture, tint
 from geoseg.core.plots import curves
 from geoseg.io.chips import IGNORE
 from geoseg.io.page import facts, figure, figures, png, section, table, text, write_page
@@ -20,6 +20,7 @@ from geoseg.specs.toml import toml
 if TYPE_CHECKING:
     from geoseg.training.gallery import Seen
 
+NAMES = {"iou": "IoU"}
 Epochs = Sequence[Mapping[str, Any]]
 
 
@@ -65,7 +66,7 @@ def _curves(epochs: Epochs, best: Mapping[str, Any]) -> Iterator[str]:
 
     def lines(*names: str) -> dict[str, tuple[list[float], list[float]]]:
         there = [name for name in names if name in epochs[0]]
-        return {name: (at, [float(epoch[name]) for epoch in epochs]) for name in there}
+        return {NAMES.get(name, name): (at, [float(epoch[name]) for epoch in epochs]) for name in there}
 
     mark = ("best", float(best["epoch"]))
     yield figure(curves(lines("loss"), x="epoch", y="training loss", mark=mark), "Loss", "training loss by epoch")
@@ -76,7 +77,8 @@ def _curves(epochs: Epochs, best: Mapping[str, Any]) -> Iterator[str]:
     if "thresholds" in best:
         xs = [float(threshold) for threshold in best["thresholds"]]
         ratios = {
-            name: (xs, [float(row[name]) for row in best["thresholds"].values()]) for name in ("iou", "precision", "recall")
+            NAMES.get(name, name): (xs, [float(row[name]) for row in best["thresholds"].values()])
+            for name in ("iou", "precision", "recall")
         }
         plot = curves(ratios, x="threshold", y="validation", limits=(0, 1))
         yield figure(plot, "Scores of the best epoch by threshold", "IoU, precision and recall by threshold")

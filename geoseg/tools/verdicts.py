@@ -8,14 +8,15 @@ import numpy as np
 
 from geoseg.core.fragments import Fragments
 from geoseg.core.layer import Layer
+from geoseg.core.legend import FN, FP, TP, rgb
 from geoseg.core.matching import overlaps
 from geoseg.io.layers import write_layers
 from geoseg.io.style import single
 from geoseg.tools.matched import Matched
 from geoseg.tools.report import provenance
 
-# Okabe and Ito's colours, which the colour-blind can tell apart
-COLOURS = {"tp": "0,158,115", "fp": "213,94,0", "fn": "0,114,178", "split": "204,121,167", "merge": "230,159,0"}
+# Those of the pictures of preview and of report pages; of the last two, Okabe and Ito's
+COLOURS = {"tp": TP, "fp": FP, "fn": FN, "split": "#cc79a7", "merge": "#009e73"}
 
 
 def write_verdicts(path: Path | str, matched: Matched, source: Path | str, overwrite: bool = False) -> None:
@@ -24,7 +25,9 @@ def write_verdicts(path: Path | str, matched: Matched, source: Path | str, overw
     tp, fp and merge are predictions, fn and split truths. ``iou`` is that of the match, else the best with any footprint of the
     other layer. Raises OutputError.
     """
-    styles = {name: single(colour, filled=name in ("tp", "fp", "fn")) for name, colour in COLOURS.items()}
+    styles = {
+        name: single(",".join(map(str, rgb(colour))), filled=name in ("tp", "fp", "fn")) for name, colour in COLOURS.items()
+    }
     write_layers(path, verdicts(matched), styles, overwrite=overwrite, metadata=provenance(source))
 
 

@@ -6,7 +6,8 @@ from affine import Affine
 from PIL import Image
 
 from geoseg.core.grid import Grid
-from geoseg.core.pictures import BUILDING, FN, FP, TP, rgb
+from geoseg.core.legend import FN, FP, TP, rgb
+from geoseg.core.pictures import BUILDING
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.io.raster import write_array
 from geoseg.specs import PreviewSpec
@@ -178,3 +179,12 @@ def test_what_does_not_go_together(scene, tmp_path):
     for wrong in ({"window": (1, 2, 3)}, {"bounds": (4.0, 0.0, 2.0, 1.0)}, {"size": 10}, {"bands": (1, 2)}):
         with pytest.raises(UsageError):
             PreviewSpec(**wrong)
+
+
+def test_a_result_is_drawn_by_itself(tmp_path):
+    tags = {"GEOSEG_KIND": "mask"}
+    run(mask(tmp_path / "m.tif", MASK, tags=tags), [], tmp_path / "a.png", SMALL)
+    assert has(tmp_path / "a.png", BUILDING)
+    coded = mask(tmp_path / "p.tif", MASK * 254, tags={"GEOSEG_KIND": "probability"}, scale=1 / 254, nodata=255)
+    run(coded, [], tmp_path / "b.png", SMALL)
+    assert has(tmp_path / "b.png", "#f0f921") and has(tmp_path / "b.png", "#0d0887")
