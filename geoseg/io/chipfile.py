@@ -38,6 +38,7 @@ def write_chip(
     valid: np.ndarray | None = None,
     nodata: float | None = None,
     options: dict[str, str] | None = None,
+    tags: dict[str, str] | None = None,
 ) -> None:
     """Write ``image`` (band, row, col) to ``path``, a TIFF or PNG, over what may be there.
 
@@ -45,27 +46,33 @@ def write_chip(
     the function returns. Raises OutputError where GDAL cannot make it, OSError where the disk is full.
     """
     if path.suffix == ".png":
-        write_array(path, image, grid, nodata=nodata, options=options, overwrite=True)
+        write_array(path, image, grid, nodata=nodata, options=options, tags=tags, overwrite=True)
         return
     mask = None if valid is None or nodata is not None or valid.all() else valid
     frame = None
-    if is_plain(options) and mask is None and not grid.transform.is_identity:
+    if is_plain(options) and mask is None and not tags and not grid.transform.is_identity:
         a, b, _, d, e, _ = grid.transform[:6]
         frame = _frame(image.shape, str(image.dtype), grid.crs, (a, b, d, e), nodata)
     with told(path):
-        parts = frame.filled(image, grid.transform) if frame else [encode(image, grid, mask, nodata, options)]
+        parts = frame.filled(image, grid.transform) if frame else [encode(image, grid, mask, nodata, options, tags)]
     with path.open("wb") as file:
         file.writelines(parts)
 
 
 def encode(
-    image: np.ndarray, grid: Grid, mask: np.ndarray | None, nodata: float | None, options: dict[str, str] | None
+    image: np.ndarray,
+    grid: Grid,
+    mask: np.ndarray | None,
+    nodata: float | None,
+    options: dict[str, str] | None,
+    tags: dict[str, str] | None = None,
 ) -> bytes:
     """The bytes of a GeoTIFF as GDAL writes it."""
     with rasterio.Env(**GDAL_OPTIONS), MemoryFile() as memory:
         with quiet():
             out = memory.open(**profiles.tiff(grid, len(image), str(image.dtype), nodata, options))
         with out:
+            out.update_tags(**(tags or {}))
             out.write(image)
             if mask is not None:
                 out.write_mask(mask)

@@ -10,8 +10,9 @@ from geoseg.core.bands import BandHistogram, to_uint8
 from geoseg.core.grid import Grid
 from geoseg.core.legend import Legend
 from geoseg.core.tiling import Chip, Tile, even_tiles
+from geoseg.io.chipfile import write_chip
 from geoseg.io.datasets.layout import Pair, copy
-from geoseg.io.raster import create_raster, open_scene, write_array
+from geoseg.io.raster import open_scene
 from geoseg.specs import Stretch
 from geoseg.tools.truth import Tally, Truth
 
@@ -97,8 +98,9 @@ def _convert(picture: Picture, way: Way, truth: Truth, stretch: Stretch | None, 
                 if photo:
                     copy(picture.pair.image, folder / image)
                 else:
-                    _write(folder / image, chip, stretch)
-                write_array(folder / mask, labels(tile.window, chip.valid), chip.grid, tags=truth.tags)
+                    pixels = to_uint8(chip.image, stretch) if stretch else chip.image
+                    write_chip(folder / image, pixels, chip.grid, valid=chip.valid)
+                write_chip(folder / mask, labels(tile.window, chip.valid)[None], chip.grid, tags=truth.tags)
             yield Made(name, image, mask, tile, chip.grid, valid)
 
 
@@ -107,11 +109,3 @@ def _chips(picture: Picture, way: Way) -> Iterator[tuple[Tile, Chip]]:
         for tile in even_tiles(picture.grid.shape, way.size):
             chip = scene.read(tile.window, way.bands)
             yield tile, replace(chip, valid=chip.valid & chip.image.any(axis=0)) if way.black else chip
-
-
-def _write(path: Path, chip: Chip, stretch: Stretch | None) -> None:
-    image = to_uint8(chip.image, stretch) if stretch else chip.image
-    with create_raster(path, chip.grid, count=len(image), dtype=str(image.dtype)) as out:
-        out.write(image)
-        if not chip.valid.all():
-            out.write_mask(chip.valid)
