@@ -25,7 +25,7 @@ def listed(text: str) -> tuple[str, ...]:
 
 
 @command
-@click.argument("data", nargs=-1, required=True, metavar="DATA...", type=options.FILE)
+@click.argument("data", nargs=-1, required=True, metavar="DATA...")
 @options.output
 @gather(
     "spec",

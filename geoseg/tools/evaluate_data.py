@@ -12,10 +12,10 @@ import numpy as np
 from scipy import ndimage
 
 from geoseg.core.measure import pixel_size
-from geoseg.core.metrics import Counts, confusion, count
+from geoseg.core.metrics import Counts, boundary_count, confusion, count
 from geoseg.errors import UnsuitableError
 from geoseg.io.chips import read_index
-from geoseg.specs import PredictSpec
+from geoseg.specs import EvaluateSpec, PredictSpec
 from geoseg.tools.chipscores import Answer, Footprints, answers, true_outlines
 from geoseg.tools.job import Models
 from geoseg.tools.report import Progress, Report, no_progress
@@ -142,8 +142,11 @@ class _Buildings:
 class _Classes:
     """Each pixel by its most probable class."""
 
+    width = EvaluateSpec.boundary_width
+
     def __init__(self, classes: tuple[str, ...]) -> None:
         self.classes = classes
+        self.outlines = {label: Counts() for label in range(1, len(classes))}
         self.matrix = np.zeros((len(classes), len(classes)), np.int64)
 
     def add(self, answer: Answer) -> None:
@@ -152,11 +155,13 @@ class _Classes:
             raise UnsuitableError(f"{answer.name}: its mask holds the class {truth.max()}, which has no name")
         found = answer.probability.argmax(axis=0)
         self.matrix += confusion(found, answer.truth, len(self.classes), valid=answer.valid)
+        for label in self.outlines:
+            mine, true = ((side == label) & answer.valid for side in (found, answer.truth))
+            self.outlines[label] += boundary_count(mine, true, self.width)
 
     def scores(self, threshold: float) -> Scores:
-        metrics = pixel_scores(self.matrix, {}, dict(enumerate(self.classes)))
-        metrics.pop("boundary_iou", None)
-        return metrics, {}, []
+        metrics = pixel_scores(self.matrix, self.outlines, dict(enumerate(self.classes)))
+        return metrics | {"boundary_width": self.width}, {}, []
 
 
 def without_small(mask: np.ndarray, pixels: float) -> np.ndarray:

@@ -146,6 +146,8 @@ def probability_file(
     """A COG (or PNG) on the grid of ``native``, and the function that takes the strips of ``scene``, from the top."""
     keywords = form.keywords() | {"tags": tags | form.tags(), "overwrite": overwrite, "options": options}
     with create_raster(path, native.grid, cog=path.suffix.lower() != ".png", **keywords) as out:
+        if not form.classes:
+            out.descriptions = form.model.classes[-out.count :]
         resizer = None if scene.grid.shape == native.grid.shape else StripResizer(scene.grid.shape, native.grid.shape)
 
         def put(row: int, probability: np.ndarray, valid: np.ndarray) -> None:

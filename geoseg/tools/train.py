@@ -11,7 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import InputError, OutputError, ResourceError, UnsuitableError, UsageError
-from geoseg.io.chips import read_index
+from geoseg.io.chips import INDEX, read_index
 from geoseg.io.output import check_output
 from geoseg.io.runs import PAGE, read_epochs, read_settings, write_settings
 from geoseg.specs import ARCHITECTURES, ChipSpec, ModelSpec, TrainSpec
@@ -136,7 +136,10 @@ def _sets(
     """Each chip index, and all scenes together where they have labels; ``weights`` are those of ``data``, in its order."""
     if weights and len(weights) != len(data):
         raise UsageError(f"--data-weights needs {len(data)} numbers, one for each of the data sets")
-    scenes = [str(path) for path in data if labels and not Path(path).is_dir()]
+    scenes = [str(p) for p in data if not (Path(p).is_dir() or Path(p).name == INDEX) and (labels or Path(p).is_file())]
+    if bool(scenes) != bool(labels):
+        what = f"{scenes[0]}: is no folder of chips, and a scene needs --labels" if scenes else "--labels is for scenes"
+        raise UsageError(what, "cut chips with `geoseg tile`" if scenes else "chips have their masks")
     sets = [chips_of(read_index(path)) for path in data if str(path) not in scenes]
     shares = [weight for path, weight in zip(data, weights or (), strict=False) if str(path) not in scenes]
     if labels and scenes:
@@ -169,7 +172,7 @@ def _chips(sets: list[ExampleSet], spec: TrainSpec, progress: Progress, warnings
 
 def _note(folder: Path, data: Sequence[str], init: Path | None, how: dict[str, Any], spec: TrainSpec) -> None:
     """Write the settings as ``run.toml``: with it alone the run can be repeated, from wherever."""
-    settings: dict[str, Any] = {"data": [str(Path(name).absolute()) for name in data]}
+    settings: dict[str, Any] = {"data": [str(name) if "://" in str(name) else str(Path(name).absolute()) for name in data]}
     settings |= {name.replace("_", "-"): value for name, value in vars(spec).items() if name != "options"}
     if Path(spec.weights).is_file():
         settings["weights"] = str(Path(spec.weights).absolute())

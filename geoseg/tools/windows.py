@@ -12,6 +12,7 @@ from rasterio.windows import Window
 
 from geoseg.core.bands import percentile_stretch, to_uint8
 from geoseg.core.burn import Burner
+from geoseg.core.grid import Grid
 from geoseg.core.tiling import Tile, tiles
 from geoseg.errors import UnsuitableError
 from geoseg.io.chips import IGNORE, ChipIndex, ChipInfo
@@ -57,19 +58,18 @@ class _Labelled:
     """A scene and what its pixels are: footprints ready to be burned, or a mask raster."""
 
     path: str
+    grid: Grid
     gsd: float | None
     bands: tuple[int, ...] | None
     stretch: Stretch | None
     burner: Burner | None
-    mask: Path | None
+    mask: Path
 
     def classes(self, window: Window) -> np.ndarray:
-        with open_scene(self.path, gsd=self.gsd) as scene:
-            if self.burner is not None:
-                return self.burner.burn(scene.grid.window(window))
-            assert self.mask is not None
-            with labels.open_labels(self.mask, scene.grid, []) as read:
-                return read(window)
+        if self.burner is not None:
+            return self.burner.burn(self.grid.window(window))
+        with labels.open_labels(self.mask, self.grid, []) as read:
+            return read(window)
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _labelled(source: Source, spec: ChipSpec, stretch: Stretch | None, warnings:
     if is_vector(str(source.labels)) and source.grid.crs:
         geometry = labels.layer(source.labels, source.grid.crs)[0]
         burner = Burner(geometry[shapely.intersects(geometry, shapely.box(*source.grid.bounds))], source.grid)
-    return _Labelled(source.path, spec.gsd, spec.bands, stretch, burner, source.labels)
+    return _Labelled(source.path, source.grid, spec.gsd, spec.bands, stretch, burner, source.labels)
 
 
 def _stretch(sources: Sequence[Source], spec: ChipSpec) -> Stretch | None:

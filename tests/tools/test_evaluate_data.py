@@ -17,6 +17,7 @@ from geoseg.io.chips import read_index
 from geoseg.io.raster import read_array, write_array
 from geoseg.specs import ChipSpec, PredictSpec
 from geoseg.tools import evaluate_data, predict, tile
+from geoseg.tools.chipscores import Answer
 from geoseg.tools.evaluate_data import without_small
 from tests.scenes import buildings, grid, picture, write_scene
 
@@ -90,3 +91,24 @@ def test_chips_without_masks_are_refused(chips: Path, model: Path, tmp_path: Pat
     tile.run([str(chips / "scene.tif")], tmp_path / "chips", ChipSpec(size=110, split=(0, 0, 1)))
     with pytest.raises(UnsuitableError, match="no mask"):
         evaluate_data.run(tmp_path / "chips", model, spec=SPEC)
+
+
+def test_several_classes_are_told_apart_by_the_most_probable() -> None:
+    random = np.random.default_rng(5)
+    tally = evaluate_data._Classes(("ground", "building", "road"))
+    whole = np.zeros((3, 3), np.int64)
+    for number in range(2):
+        truth = random.integers(0, 3, (14, 23)).astype("uint8")
+        truth[3, 4:9] = 255
+        probability = random.random((3, 14, 23)).astype("float32")
+        tally.add(Answer(str(number), probability, truth != 255, truth, grid(14, 23)))
+        for real, found in zip(truth[truth != 255], probability.argmax(axis=0)[truth != 255], strict=True):
+            whole[real, found] += 1
+    pixel, found, rows = tally.scores(0.5)
+    assert pixel["accuracy"] == pytest.approx(np.trace(whole) / whole.sum()) and (found, rows) == ({}, [])
+    assert list(pixel["classes"]) == ["ground", "building", "road"]
+    road = pixel["classes"]["road"]
+    assert road["recall"] == pytest.approx(whole[2, 2] / whole[2].sum()) and 0 < road["boundary_iou"] < 1
+    odd = Answer("odd", probability, np.ones((14, 23), bool), np.full((14, 23), 7, np.uint8), grid(14, 23))
+    with pytest.raises(UnsuitableError, match="class 7"):
+        tally.add(odd)

@@ -31,7 +31,7 @@ def test_probabilities_are_a_cog_on_the_scenes_grid(model: Path, scene: Path, tm
         assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         assert (file.shape, file.transform, file.crs) == (source.shape, source.transform, source.crs)
         assert (file.dtypes, file.nodata, file.count) == (("uint8",), 255, 1)
-        assert file.scales == pytest.approx((1 / 254,))
+        assert file.scales == pytest.approx((1 / 254,)) and file.descriptions == ("building",)
         assert file.tags()["GEOSEG_CLASSES"] == "background,building"
         assert file.tags()["GEOSEG_MODEL"].startswith("red.onnx ")
         assert ((file.read(1) * file.scales[0] >= 0.5) == MASK).all()

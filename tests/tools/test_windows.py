@@ -108,5 +108,10 @@ def test_scenes_without_buildings_or_labels_are_refused(folder: Path, tmp_path: 
     write_array(tmp_path / "empty.tif", np.zeros(MASK.shape, "uint8"), grid(*MASK.shape))
     with pytest.raises(UnsuitableError, match="single class"):
         train.run([str(folder / "scene.tif")], tmp_path / "m.safetensors", QUICK, labels=tmp_path / "empty.tif")
-    with pytest.raises(InputError, match=r"scene\.tif"):
+    with pytest.raises(UsageError, match=r"scene\.tif: is no folder of chips, and a scene needs --labels"):
         train.run([str(folder / "scene.tif")], tmp_path / "m.safetensors", QUICK)
+    tile.run([str(folder / "scene.tif")], tmp_path / "chips", SPEC, labels=folder / "mask.tif")
+    with pytest.raises(UsageError, match="--labels is for scenes"):
+        train.run([str(tmp_path / "chips")], tmp_path / "m.safetensors", QUICK, labels=folder / "mask.tif")
+    with pytest.raises(InputError, match="nowhere"):
+        train.run([str(tmp_path / "nowhere")], tmp_path / "m.safetensors", QUICK)
