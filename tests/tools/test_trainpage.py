@@ -14,7 +14,7 @@ from matplotlib.image import imread
 pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
-from geoseg.core.pictures import FN, FP, TP, rgb
+from geoseg.core.legend import FN, FP, TP, rgb
 from geoseg.specs import ModelSpec
 from geoseg.tools import trainpage
 from geoseg.training.gallery import Seen
