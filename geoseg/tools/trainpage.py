@@ -75,11 +75,9 @@ def _curves(epochs: Epochs, best: Mapping[str, Any]) -> Iterator[str]:
         yield figure(plot, "Scores", "IoU, precision and recall of the validation split by epoch")
     yield figure(curves(lines("lr"), x="epoch", y="learning rate"), "Learning rate at the end of the epoch", "learning rate")
     if "thresholds" in best:
-        xs = [float(threshold) for threshold in best["thresholds"]]
-        ratios = {
-            NAMES.get(name, name): (xs, [float(row[name]) for row in best["thresholds"].values()])
-            for name in ("iou", "precision", "recall")
-        }
+        xs, rows = [float(threshold) for threshold in best["thresholds"]], best["thresholds"].values()
+        names = ("iou", "precision", "recall")
+        ratios = {NAMES.get(name, name): (xs, [float(row[name]) for row in rows]) for name in names}
         plot = curves(ratios, x="threshold", y="validation", limits=(0, 1))
         yield figure(plot, "Scores of the best epoch by threshold", "IoU, precision and recall by threshold")
 

@@ -12,6 +12,7 @@ import torch
 
 from geoseg.errors import ResourceError, UnsuitableError, UsageError
 from geoseg.io.runs import read_settings
+from geoseg.training.balance import class_weights
 from geoseg.training.data import loaders
 from geoseg.training.fit import Job, build, precision
 from geoseg.training.launch import by_torchrun
@@ -26,7 +27,13 @@ DTYPES = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 
 def tuned(job: Job, resume: bool) -> Job:
-    """``job`` with a batch size and a learning rate found where it has 0; a run that is resumed keeps those it has had."""
+    """``job`` with numbers where it has ``auto``: class weights, a batch size and a learning rate of 0.
+
+    A run that is resumed keeps the batch size and the rate it has had.
+    """
+    if job.spec.class_weights == "auto":  # read all masks once, not in each process
+        weights = class_weights("auto", job.train, job.model.classes) or []
+        job = replace(job, spec=replace(job.spec, class_weights=",".join(map(str, weights))))
     spec = job.spec
     if spec.batch_size and spec.lr:
         return job

@@ -16,6 +16,7 @@ from geoseg.training.data import ChipDataset
 from geoseg.training.examples import Example
 
 LOOKED_AT = 200
+LEAST_KNOWN = 0.1  # part of a chip
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def best_and_worst(
     shown = 0
     for i in range(len(data)):
         seen = _look(network, device, data, i)
-        if not (seen.found[seen.truth != IGNORE].any() or (seen.truth % IGNORE).any()):
+        known = seen.truth != IGNORE
+        if known.mean() < LEAST_KNOWN or not (seen.found[known].any() or seen.truth[known].any()):
             continue
         shown += 1
         best = sorted([*best, seen], key=lambda one: -one.iou)[:count]
