@@ -37,7 +37,7 @@ class Kind:
 
     @property
     def level(self) -> float | None:
-        return None if self.unit is None or self.threshold is None else self.threshold * self.unit
+        return None if self.unit is None or self.threshold is None else float(np.float32(self.threshold * self.unit))
 
 
 def kinds(scene: Scene, spec: PolygonSpec, class_value: int | None) -> list[Kind]:

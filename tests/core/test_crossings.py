@@ -126,6 +126,21 @@ def test_any_surface_in_any_strips(case, height):
     assert shapely.is_ccw(rings).all()
 
 
+def test_what_is_held_does_not_grow_with_the_scene():
+    """Rows of blobs, by strips that cut them, of one scene and of one eight times as high."""
+    most = []
+    for height in (200, 1600):
+        row, col = np.mgrid[:height, :90]
+        scores = np.exp(-(((row % 20) - 10) ** 2 + ((col % 15) - 7) ** 2) / 20).astype(np.float32)
+        crossings, held = Crossings(0.5), []
+        strips = (Strip(part >= 0.5, np.ones_like(part, bool), part) for part in np.split(scores, range(7, height, 7)))
+        for batch in trace((s.mask, None) for s in crossings.noted(strips)):
+            held.append(len(crossings.key))
+            crossings.outlines(batch.geometry)
+        most.append(max(held))
+    assert most[0] == most[1] < 6 * 60
+
+
 @pytest.mark.parametrize("height", [256, 512, 777])
 def test_courtyards_on_every_seam(height):
     """Buildings with courtyards, blurred, on the seams of all three heights."""
