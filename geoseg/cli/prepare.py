@@ -34,7 +34,7 @@ LAYOUTS = ("spacenet2", "whu", "kitti-road", "camvid", "folder")
     setting(
         PrepareSpec,
         "split_by",
-        "What that split keeps together.  [auto: blocks of georeferenced pictures, else scenes]",
+        "What that split keeps together; auto: blocks of ground, or scenes where pictures have no place on it.",
         type=click.Choice(["auto", "block", "scene", "random"]),
     ),
     setting(PrepareSpec, "block_size", "Pictures, or chips of larger ones, a side of a block."),
