@@ -25,6 +25,7 @@ PICTURED = 6
 AREAS = (0, 25, 50, 100, 200, 500, 1000, np.inf)
 RATIOS = ("precision", "recall", "f1", "iou")
 DISTANCES = {f"{name.lower()}_{unit}": f"{name}, {unit}" for name in ("PoLiS", "Hausdorff") for unit in ("m", "px")}
+BESIDE = "On the left the truth, on the right what was found."
 LEGEND = "Blue: right; orange: found where nothing is; yellow: missed."
 
 
@@ -54,7 +55,8 @@ def _sections(
         yield section("Pixels", *_pixels(report.pixel, report.intervals.get("pixel", {}), spec))
     draw = _draw(report.inputs, matched, pixels, spec, image)
     if draw and report.places:
-        yield from _places(report.places, draw)
+        many = matched is None and "tn" not in report.pixel
+        yield from _places(report.places, draw, BESIDE if many else LEGEND)
     compared = {"prediction": report.inputs[0], "truth": report.inputs[1], "image": image}
     rows = [{"what": name, "file": value} for name, value in compared.items() if value]
     yield section("What was compared", table(rows), items(report.warnings) if report.warnings else "")
@@ -133,16 +135,16 @@ def _draw(
 ) -> Draw | None:
     if matched:
         return drawn_footprints(matched, image)
-    return drawn_pixels((names[0], names[1]), pixels.grid, image, spec.threshold) if pixels else None
+    return drawn_pixels((names[0], names[1]), pixels, image, spec.threshold) if pixels else None
 
 
-def _places(places: tuple[dict[str, Any], ...], draw: Draw) -> Iterator[str]:
+def _places(places: tuple[dict[str, Any], ...], draw: Draw, legend: str) -> Iterator[str]:
     worst = places[:PICTURED]
     best = places[max(PICTURED, len(places) - PICTURED) :][::-1]
     for title, chosen in (("Worst places", worst), ("Best places", best)):
         if chosen:
             pictures = (figure(jpeg(draw(place)), _caption(place), f"{title.lower()}: {_caption(place)}") for place in chosen)
-            yield section(title, text(LEGEND), figures(*pictures), table([_row(place) for place in chosen]))
+            yield section(title, text(legend), figures(*pictures), table([_row(place) for place in chosen]))
 
 
 def _caption(place: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from pyproj import CRS, Transformer
 from rasterio.windows import Window
 
+from geoseg.core.footprints import place
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.core.legend import FN, FP, TP
@@ -22,6 +23,7 @@ from geoseg.core.sheet import Outlines, Panel, alone
 from geoseg.errors import UnsuitableError
 from geoseg.specs import PreviewSpec
 from geoseg.tools.matched import Matched
+from geoseg.tools.pixels import ComparedPixels
 from geoseg.tools.view import View, view_of
 
 SIZE = 440  # pixels of the longer side
@@ -33,44 +35,45 @@ Draw = Callable[[Place], Figure]
 
 
 def drawn_footprints(matched: Matched, image: str | None) -> Draw:
-    """A function that draws the footprints of a place by what became of them, on ``image`` where that covers it."""
-    groups = _groups(matched)
+    """A function that draws the footprints of a place by what became of them, on ``image`` where that covers it.
 
-    def draw(place: Place) -> Figure:
-        bounds = _wider(place["bounds"])
-        view, under = _background(bounds, matched.truth.crs, image)
-        outlines = tuple(group.within(bounds, place, matched, view) for group in groups)
+    Those of many images are drawn on plain ground.
+    """
+    groups, image = _groups(matched), image if matched.images is None else None
+
+    def draw(at: Place) -> Figure:
+        view, under = _background(_wider(at["bounds"]), matched.truth.crs, image)
+        number = None if matched.images is None else matched.images.index(at["image"])
+        outlines = tuple(group.within(view, number) for group in groups)
         return alone(Panel("", under, outlines), SIZE, view.metres)
 
     return draw
 
 
-def drawn_pixels(names: tuple[str, str], grid: Grid, image: str | None, threshold: float | None) -> Draw:
+def drawn_pixels(names: tuple[str, str], pixels: ComparedPixels, image: str | None, threshold: float | None) -> Draw:
     """A function that draws the pixels of a place by what became of them; of several classes the truth beside what was found.
 
-    ``names`` are the paths of prediction and truth, which were compared on ``grid``.
+    ``names`` are the paths of prediction and truth.
     """
-    spec = PreviewSpec(threshold=threshold)
+    spec, grid = PreviewSpec(threshold=threshold), pixels.grid
+    colours = class_colours(pixels.names, tuple(range(pixels.matrices.shape[-1])))
 
-    def draw(place: Place) -> Figure:
-        bounds = tuple(place["bounds"])
-        view, under = _background(bounds, grid.crs, image, grid)
-        labels, present, named = list[np.ndarray](), set[int](), dict[int, str]()
-        for name in names:
-            with view.classes(name, spec, []) as classes:
-                labels.append(view.drawn(classes.read))
-                present |= set(classes.present)
-                named |= dict(classes.names)
-        found, real = labels
-        if max(present, default=0) <= 1:
-            return alone(
-                Panel("", tint(under, outcomes(found, real), {1: TP, 2: FP, 3: FN}, opacity_of(1, None))), SIZE, view.metres
-            )
-        colours = class_colours(named, tuple(sorted(present)))
+    def draw(at: Place) -> Figure:
+        view, under = _background(tuple(at["bounds"]), grid.crs, image, grid)
+        found, real = (_labels(view, name, spec) for name in names)
+        if len(colours) == 1:
+            seen = tint(under, outcomes(found, real), {1: TP, 2: FP, 3: FN}, opacity_of(1, None))
+            return alone(Panel("", seen), SIZE, view.metres)
         both = [tint(under, each, colours, opacity_of(len(colours), None)) for each in (real, found)]
         return alone(Panel("", np.hstack(both)), 2 * SIZE, view.metres)
 
     return draw
+
+
+def _labels(view: View, name: str, spec: PreviewSpec) -> np.ndarray:
+    with view.classes(name, spec, []) as classes:
+        labels: np.ndarray = view.drawn(classes.read)
+    return labels
 
 
 @dataclass(frozen=True)
@@ -82,13 +85,12 @@ class _Group:
     blocks: np.ndarray
     colour: str
 
-    def within(self, bounds: tuple[float, ...], place: Place, matched: Matched, view: View) -> Outlines:
-        left, bottom, right, top = bounds
+    def within(self, view: View, block: int | None) -> Outlines:
+        """Those in the view, of ``block`` alone where one is named."""
+        left, bottom, right, top = _bounds_in(view.grid.bounds, view.source.crs, self.layer.crs)
         x0, y0, x1, y1 = self.bounds.T
         near = (x1 > left) & (x0 < right) & (y1 > bottom) & (y0 < top)
-        if matched.images is not None:
-            near &= self.blocks == matched.images.index(place["image"])
-        chosen = self.layer.take(near)
+        chosen = self.layer.take(near if block is None else near & (self.blocks == block))
         if view.source.crs is not None and self.layer.crs is not None:
             chosen = chosen.to_crs(view.source.crs)
         return Outlines(view.in_pixels(chosen.geometry), self.colour, _OPACITY)
@@ -115,19 +117,25 @@ def _background(
     if image is not None:
         try:
             view = _on_image(bounds, crs, image)
-            return view, picture(*view.read(image, PreviewSpec()))
         except UnsuitableError:
-            pass  # the image does not reach that far
+            pass
+        else:
+            return view, picture(*view.read(image, PreviewSpec()))
     view = _on_ground(bounds, crs) if grid is None else _on_grid(bounds, grid)
     return view, np.full((*view.shape, 3), PLAIN, np.uint8)
 
 
 def _on_image(bounds: tuple[float, ...], crs: CRS | None, image: str) -> View:
-    whole = view_of(image, SIZE, PreviewSpec())
-    if crs is not None and whole.source.crs is not None:
-        left, bottom, right, top = bounds
-        bounds = Transformer.from_crs(crs, whole.source.crs, always_xy=True).transform_bounds(left, bottom, right, top)
-    return view_of(image, SIZE, PreviewSpec(bounds=bounds))
+    grid = view_of(image, SIZE, PreviewSpec()).source
+    return _on_grid(_bounds_in(bounds, crs, grid.crs), grid)
+
+
+def _bounds_in(bounds: tuple[float, ...], crs: CRS | None, to: CRS | None) -> tuple[float, ...]:
+    """Left, bottom, right, top in another CRS; the same where one of the two is not known."""
+    left, bottom, right, top = bounds
+    if crs is None or to is None:
+        return bounds
+    return Transformer.from_crs(crs, to, always_xy=True).transform_bounds(left, bottom, right, top)
 
 
 def _on_ground(bounds: tuple[float, ...], crs: CRS | None) -> View:
@@ -142,14 +150,17 @@ def _on_ground(bounds: tuple[float, ...], crs: CRS | None) -> View:
 
 
 def _on_grid(bounds: tuple[float, ...], grid: Grid) -> View:
-    corners = np.array([~grid.transform * (bounds[x], bounds[y]) for x in (0, 2) for y in (1, 3)])
-    left, top = (max(0, round(float(side))) for side in corners.min(axis=0))
-    right, bottom = (
-        min(most, round(float(side))) for side, most in zip(corners.max(axis=0), (grid.width, grid.height), strict=True)
-    )
-    window = Window(left, top, max(1, right - left), max(1, bottom - top))
-    factor = min(1.0, SIZE / max(window.height, window.width))
-    return View(grid, window, (max(1, round(window.height * factor)), max(1, round(window.width * factor))))
+    """A square around ``bounds``, moved into the grid where it reaches beyond. Raises UnsuitableError beside the grid."""
+    left, top, right, bottom = shapely.bounds(place(np.array([shapely.box(*bounds)]), ~grid.transform))[0]
+    side = max(right - left, bottom - top)
+    sides = [max(1, min(round(side), most)) for most in (grid.width, grid.height)]
+    col, row = (round((low + high - own) / 2) for low, high, own in zip((left, top), (right, bottom), sides, strict=True))
+    if not (right > 0 and left < grid.width and bottom > 0 and top < grid.height):
+        raise UnsuitableError("the image does not reach that far")
+    col, row = min(max(0, col), grid.width - sides[0]), min(max(0, row), grid.height - sides[1])
+    factor = min(1.0, SIZE / max(sides))
+    shape = max(1, round(sides[1] * factor)), max(1, round(sides[0] * factor))
+    return View(grid, Window(col, row, *sides), shape)
 
 
 def _wider(bounds: tuple[float, ...]) -> tuple[float, ...]:

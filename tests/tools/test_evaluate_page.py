@@ -66,6 +66,7 @@ def test_footprints(tmp_path, scene, crs, imagery):
     assert "0.500" in read.texts["dd"] and "95% intervals of the bootstrap" in read.texts["caption"]
     pictures = dict(photos(read))
     assert len(pictures) == len(report.places) == 3
+    assert not imagery or all(drawn.shape == (SIZE, SIZE, 3) for drawn in pictures.values())
     seen = [(has(drawn, TP), has(drawn, FP), has(drawn, FN)) for drawn in pictures.values()]
     assert sorted(seen) == [(False, False, True), (False, True, False), (True, False, False)]
 
@@ -95,7 +96,7 @@ def test_several_classes_are_shown_side_by_side(tmp_path):
     evaluate.run(tmp_path / "p.tif", tmp_path / "t.tif", page=out, image=tmp_path / "scene.tif")
     read = page(out)
     assert {"road", "water", "background"} <= set(read.texts["td"])
-    assert any(drawn.shape[1] == 2 * SIZE for _, drawn in photos(read))
+    assert {drawn.shape for _, drawn in photos(read)} == {(SIZE, 2 * SIZE, 3)}
 
 
 def test_an_image_elsewhere_leaves_plain_ground(tmp_path):
