@@ -84,9 +84,10 @@ class Notes(Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         assert isinstance(module, SegmentationModule)
         seconds = getattr(self, "_seconds", time.perf_counter() - self._start)
+        loss = torch.tensor(module.check_losses(), device=module.device)
         epoch: dict[str, Any] = {
             "epoch": trainer.current_epoch + 1,
-            "loss": round(module.check_losses(), 5),
+            "loss": round(float(trainer.strategy.reduce(loss, reduce_op="mean")), 5),
             "lr": trainer.optimizers[0].param_groups[0]["lr"],
             "images_per_second": round(self._images / seconds, 2),
         } | module.scores
