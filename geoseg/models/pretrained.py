@@ -6,12 +6,15 @@ A file's tensors are found by their names, whatever its network was wrapped in, 
 from __future__ import annotations
 
 import logging
+import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
 from safetensors import SafetensorError
@@ -43,8 +46,11 @@ def start(spec: ModelSpec, weights: str = "none") -> tuple[Segmenter, str | None
         return network, load(network, Path(weights))
     if weights.endswith(SUFFIXES):
         raise InputError(f"{weights}: does not exist")
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    _spare_retries()
     try:
+        if (spec.architecture, weights) == ("fcn8s", "imagenet"):
+            network = build(spec)
+            return network, fit(network, _vgg16(), "VGG16")
         return build(spec, weights), None
     except OSError as error:
         raise ResourceError(
@@ -52,13 +58,38 @@ def start(spec: ModelSpec, weights: str = "none") -> tuple[Segmenter, str | None
         ) from error
 
 
+def _spare_retries() -> None:
+    """Where the hub's name is not known, look into its cache alone: the library would try again for a minute."""
+    from huggingface_hub import constants
+
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    try:
+        if not getproxies():
+            socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, 443)
+    except OSError:
+        constants.HF_HUB_OFFLINE = True
+
+
+def _vgg16() -> dict[str, torch.Tensor]:
+    from torchvision.models import VGG16_Weights
+
+    return dict(VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=False))
+
+
 def load(model: Segmenter, path: Path) -> str:
     """Put what fits of the file ``path`` into ``model``; says how much did, and what was left.
 
-    The first layer is adapted to other bands than the file's three: they repeat, scaled so that the sum stays. Raises
-    ModelError where the file cannot be read, or fits less than half of the network's encoder.
+    Raises ModelError where the file cannot be read, or fits less than half of the network's encoder.
     """
-    held, wanted = _counted(_read(path)), _counted(model.network.state_dict())
+    return fit(model, _read(path), str(path))
+
+
+def fit(model: Segmenter, state: Tensors, name: str) -> str:
+    """:func:`load` of tensors that errors call ``name``.
+
+    The first layer is adapted to other bands than the file's three: they repeat, scaled so that the sum stays.
+    """
+    held, wanted = _counted(state), _counted(model.network.state_dict())
     matches = [
         (part, keys, _pairs(held, prefix, wanted, keys))
         for part, keys in _views(model.network, wanted)
@@ -66,9 +97,9 @@ def load(model: Segmenter, path: Path) -> str:
     ]
     part, keys, pairs = max(matches, key=lambda match: len(match[2]))
     if not pairs:
-        raise ModelError(f"{path}: none of its {len(held)} tensors fits the network", "is it of another encoder?")
+        raise ModelError(f"{name}: none of its {len(held)} tensors fits the network", "is it of another encoder?")
     if 2 * len(pairs) < len(keys):
-        raise ModelError(f"{path}: fits {len(pairs)} of the {len(keys)} tensors of the {part}", "is it of another encoder?")
+        raise ModelError(f"{name}: fits {len(pairs)} of the {len(keys)} tensors of the {part}", "is it of another encoder?")
     model.network.load_state_dict({target: tensor for target, (_, tensor) in pairs.items()}, strict=False)
     taken = {source for source, _ in pairs.values()}
     text = f"{part}: {len(taken)} of {len(held)} tensors matched"

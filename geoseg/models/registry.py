@@ -23,15 +23,20 @@ ARGUMENT_ERRORS = (KeyError, TypeError, ValueError, AttributeError, RuntimeError
 
 
 def _cnn(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
-    if weights:
-        raise UsageError(f"there are no weights {weights!r} for cnn", "use --weights none, or a file of its own weights")
+    _refuse(weights, spec)
     return CNN(spec.bands, spec.channels, **options)
 
 
 def _fcn8s(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
     from geoseg.models.fcn8s import FCN8s  # torchvision is half of what torch takes to import
 
+    _refuse(weights, spec)
     return FCN8s(spec.bands, spec.channels, **options)
+
+
+def _refuse(weights: str | None, spec: ModelSpec) -> None:
+    if weights:
+        raise UsageError(f"there are no weights {weights!r} for {spec.architecture}", "use --weights none, or a file")
 
 
 def _smp(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:

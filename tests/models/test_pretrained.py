@@ -12,6 +12,7 @@ import torchvision  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from geoseg.errors import InputError, ModelError, UsageError  # noqa: E402
+from geoseg.models import pretrained  # noqa: E402
 from geoseg.models.pretrained import load, start  # noqa: E402
 from geoseg.models.registry import build  # noqa: E402
 from geoseg.specs import ModelSpec  # noqa: E402
@@ -117,9 +118,26 @@ def test_pickled_code_is_not_run(tmp_path: Path) -> None:
         load(build(ModelSpec("cnn")), tmp_path / "code.pth")
 
 
+def test_fcn8s_takes_what_torchvision_has_fully_connected_layers_and_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = {name: tensor.shape for name, tensor in _meta_vgg16().items()}
+    state = {name: torch.rand(shape) if name.startswith("features") else torch.zeros(shape) for name, shape in shapes.items()}
+    monkeypatch.setattr(pretrained, "_vgg16", lambda: state)
+    model, told = start(ModelSpec("fcn8s", "vgg16"), "imagenet")
+    assert told == "encoder: 30 of 32 tensors matched; left: classifier.*; not in the file: classifier.*"
+    assert torch.equal(model.network.pool3[0].weight, state["features.0.weight"])
+    assert not model.network.classifier[0].weight.any() and model.network.classifier[0].weight.shape == (4096, 512, 7, 7)
+
+
+def _meta_vgg16() -> dict[str, torch.Tensor]:
+    with torch.device("meta"):
+        return torchvision.models.vgg16().state_dict()
+
+
 def test_names_that_are_no_weights() -> None:
     with pytest.raises(UsageError, match="no weights 'imagenet' for cnn"):
         start(ModelSpec("cnn"), "imagenet")
+    with pytest.raises(UsageError, match="no weights 'ssl' for fcn8s"):
+        start(ModelSpec("fcn8s", options=(("hidden", 8),)), "ssl")
     with pytest.raises(UsageError, match="Wrong pretrained weights"):
         start(UNET, "nonesuch")
     with pytest.raises(InputError, match="does not exist"):
