@@ -85,6 +85,8 @@ class Command(click.Command):
             value, source = ctx.params.get(name), SOURCES[ctx.get_parameter_source(name) or ParameterSource.DEFAULT]
             if value is None and getattr(parameter, "show_default", None) == FROM_MODEL:
                 value, source = getattr(model, name, None), "model file"
+            if hasattr(parameter.type, "shown"):
+                value = parameter.type.shown(value)
             if value not in (None, (), {}):
                 yield f"{key(parameter)} = {toml(value)}  # {source}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -15,9 +14,14 @@ from geoseg.specs.toml import typed
 from geoseg.specs.train import AUGMENTATIONS, OPTIMIZERS, SCHEDULES
 
 
-def auto(kind: type) -> Callable[[str], Any]:
-    """``auto`` as the 0 that a TrainSpec has for it, or a number."""
-    return lambda text: kind(0 if text == "auto" else text)
+class Auto(options.Text):
+    """A number, or ``auto``, which a TrainSpec has as 0."""
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        super().__init__(f"auto|{kind.__name__}", lambda text: kind(0 if text == "auto" else text))
+
+    def shown(self, value: float) -> Any:
+        return value or "auto"
 
 
 def listed(text: str) -> tuple[str, ...]:
@@ -38,10 +42,10 @@ def listed(text: str) -> tuple[str, ...]:
         TrainSpec,
         "batch_size",
         "Chips at a time in each process; auto: as many as fit.",
-        type=options.Text("auto|n", auto(int)),
+        type=Auto(int),
     ),
     setting(TrainSpec, "accumulate", "Batches to a step of the optimizer."),
-    setting(TrainSpec, "lr", "Highest learning rate; auto looks for it.", type=options.Text("auto|float", auto(float))),
+    setting(TrainSpec, "lr", "Highest learning rate; auto looks for it.", type=Auto(float)),
     setting(TrainSpec, "optimizer", "What moves the weights.", type=click.Choice(OPTIMIZERS)),
     setting(TrainSpec, "momentum", "Momentum of sgd."),
     setting(TrainSpec, "nesterov", "Nesterov's momentum, for sgd.", is_flag=True),

@@ -47,11 +47,24 @@ def test_the_settings_of_a_run_repeat_it_bit_by_bit(here: Path) -> None:
 
 
 def test_what_is_printed_is_what_is_noted(here: Path, capsys) -> None:
-    args = ["chips", *QUICK, "--option", "hidden=64", "--option", "widths=8,4", "--momentum", "0.5", "--log", "tensorboard"]
+    args = [
+        "chips",
+        *QUICK,
+        "--lr",
+        "auto",
+        "--option",
+        "hidden=64",
+        "--option",
+        "widths=8,4",
+        "--momentum",
+        "0.5",
+        "--log",
+        "tensorboard",
+    ]
     assert run(["train", *args, "--print-config"]) == 0
     text = capsys.readouterr().out
     printed = tomllib.loads(text)["train"]
-    assert printed["option"] == ["hidden=64", "widths=8,4"] and printed["log"] == ["tensorboard"]
+    assert printed["option"] == ["hidden=64", "widths=8,4"] and printed["log"] == ["tensorboard"] and printed["lr"] == "auto"
     Path("run.toml").write_text(text)
     assert run(["train", "--config", "run.toml", "--print-config"]) == 0
     assert tomllib.loads(capsys.readouterr().out)["train"] == printed
