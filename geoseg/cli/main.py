@@ -87,6 +87,8 @@ def cli(ctx: click.Context) -> None:
 def main() -> None:
     """Entry point of the ``geoseg`` command."""
     signal.signal(signal.SIGTERM, _terminate)
+    # numpy multiplies no large matrices here, and a sixth of a short command's time would go into starting threads for it
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(run(sys.argv[1:]))
 
 
