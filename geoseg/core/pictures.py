@@ -11,7 +11,7 @@ from itertools import cycle
 import numpy as np
 from matplotlib import colormaps
 
-from geoseg.core.legend import VOID, rgb
+from geoseg.core.legend import FN, FP, TP, VOID, rgb
 
 BUILDING = "#ffb000"
 # Petroff, "Accessible Color Sequences for Data Visualization" (2021, arXiv:2107.02270), then Tol's "muted"; over and over
@@ -42,6 +42,9 @@ _NAMED = {
     "pedestrian": "#e3342f",
     "cyclist": "#8a2be2",
 }
+# Of the labels of :func:`outcomes`, and what they are called
+OUTCOMES = {1: TP, 2: FP, 3: FN}
+RESULT = {"right": TP, "too much": FP, "missed": FN}
 HEAT = "plasma"
 PLAIN = (38, 42, 50)  # ground without imagery: dark, so that all colours stand out
 _HATCH = (236, 224)  # greys of the stripes where there is no data

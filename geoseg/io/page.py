@@ -57,6 +57,8 @@ figure img { display: block; max-width: 100%; height: auto; border-radius: .5rem
 figure img.drawing { padding: .5rem; background: #fff; border: 1px solid var(--line); }
 figcaption { margin-top: .5rem; color: var(--soft); font-size: .9rem; overflow-wrap: anywhere; }
 ul { margin: 0 0 1.25rem; padding-left: 1.25rem; overflow-wrap: anywhere; }
+.legend { display: flex; flex-wrap: wrap; gap: .3rem 1.25rem; padding: 0; list-style: none; font-size: .92rem; }
+.legend span { display: inline-block; width: .8em; height: .8em; margin-right: .45em; border: 1px solid var(--line); }
 @media print { body { max-width: none; padding: 0; font-size: 11pt; } figure, tr { break-inside: avoid; } }
 """
 # No browser may fetch or run anything on behalf of the page, whatever a name in it holds
@@ -95,6 +97,12 @@ def text(content: str) -> str:
 def items(lines: Iterable[str]) -> str:
     """A list of lines."""
     return "<ul>\n" + "\n".join(f"<li>{escape(line)}</li>" for line in lines) + "\n</ul>"
+
+
+def legend(keys: Mapping[str, str]) -> str:
+    """What the colours of pictures mean: names with their colours, ``#0072b2``."""
+    rows = [f'<li><span style="background:{escape(colour)}"></span>{escape(name)}</li>' for name, colour in keys.items()]
+    return '<ul class="legend">\n' + "\n".join(rows) + "\n</ul>"
 
 
 def facts(values: Mapping[str, Any]) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from geoseg.core.pictures import RESULT, class_colours
 from geoseg.core.plots import bars, curves
-from geoseg.io.page import WORDS, facts, figure, figures, items, jpeg, section, table, text, write_page
+from geoseg.io.page import WORDS, facts, figure, figures, items, jpeg, legend, section, table, text, write_page
 from geoseg.specs import EvaluateSpec
 from geoseg.tools.matched import Matched
 from geoseg.tools.pixels import ComparedPixels
@@ -25,8 +26,6 @@ PICTURED = 6
 AREAS = (0, 25, 50, 100, 200, 500, 1000, np.inf)
 RATIOS = ("precision", "recall", "f1", "iou")
 DISTANCES = {f"{name.lower()}_{unit}": f"{name}, {unit}" for name in ("PoLiS", "Hausdorff") for unit in ("m", "px")}
-BESIDE = "On the left the truth, on the right what was found."
-LEGEND = "Blue: right; orange: found where nothing is; yellow: missed."
 
 
 def write(
@@ -55,8 +54,7 @@ def _sections(
         yield section("Pixels", *_pixels(report.pixel, report.intervals.get("pixel", {}), spec))
     draw = _draw(report.inputs, matched, pixels, spec, image)
     if draw and report.places:
-        many = matched is None and "tn" not in report.pixel
-        yield from _places(report.places, draw, BESIDE if many else LEGEND)
+        yield from _places(report.places, draw, _legend(matched, pixels))
     compared = {"prediction": report.inputs[0], "truth": report.inputs[1], "image": image}
     rows = [{"what": name, "file": value} for name, value in compared.items() if value]
     yield section("What was compared", table(rows), items(report.warnings) if report.warnings else "")
@@ -68,7 +66,7 @@ def _sections(
 def _footprints(report: EvaluateReport, matched: Matched, spec: EvaluateSpec) -> Iterator[str]:
     found = report.object
     yield facts({name: found[name] for name in ("f1", "precision", "recall", "ap", "matched_iou")})
-    counts = f"{found['tp']:,} right, {found['fp']:,} found where nothing is, {found['fn']:,} missed"
+    counts = f"{found['tp']:,} right, {found['fp']:,} too much, {found['fn']:,} missed"
     parts = f"{found['splits']:,} true footprints are found as several, {found['merges']:,} found ones cover several."
     yield text(f"{counts}, at an IoU of {spec.iou:g}. {parts}")
     if intervals := report.intervals.get("object"):
@@ -88,12 +86,17 @@ def _footprints(report: EvaluateReport, matched: Matched, spec: EvaluateSpec) ->
 
 
 def _sizes(matched: Matched) -> Any:
-    unit = "px" if matched.truth.crs is None else "m²"
     areas, missed = matched.areas[1], np.zeros(len(matched.truth), bool)
     missed[matched.matches.false_negatives] = True
     names = [f"< {AREAS[1]}", *(f"{low} to\n{high}" for low, high in pairwise(AREAS[1:-1])), f"> {AREAS[-2]}"]
     groups = {"found": areas[~missed], "missed": areas[missed]}
-    return bars(names, {k: np.histogram(v, AREAS)[0].tolist() for k, v in groups.items()}, x=f"area in {unit}", y="footprints")
+    return bars(
+        names, {k: np.histogram(v, AREAS)[0].tolist() for k, v in groups.items()}, x=f"area in {_unit(matched)}", y="footprints"
+    )
+
+
+def _unit(matched: Matched) -> str:
+    return "px" if matched.truth.crs is None else "m²"
 
 
 def _intervals(intervals: Mapping[str, Any], values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -138,13 +141,21 @@ def _draw(
     return drawn_pixels((names[0], names[1]), pixels, image, spec.threshold) if pixels else None
 
 
-def _places(places: tuple[dict[str, Any], ...], draw: Draw, legend: str) -> Iterator[str]:
+def _legend(matched: Matched | None, pixels: ComparedPixels | None) -> str:
+    if matched or pixels is None or pixels.matrices.shape[-1] == 2:
+        return legend(RESULT)
+    colours = class_colours(pixels.names, tuple(range(pixels.matrices.shape[-1])))
+    names = {pixels.names.get(label, str(label)): colour for label, colour in colours.items()}
+    return text("On the left the truth, on the right what was found.") + legend(names)
+
+
+def _places(places: tuple[dict[str, Any], ...], draw: Draw, told: str) -> Iterator[str]:
     worst = places[:PICTURED]
     best = places[max(PICTURED, len(places) - PICTURED) :][::-1]
     for title, chosen in (("Worst places", worst), ("Best places", best)):
         if chosen:
             pictures = (figure(jpeg(draw(place)), _caption(place), f"{title.lower()}: {_caption(place)}") for place in chosen)
-            yield section(title, text(legend), figures(*pictures), table([_row(place) for place in chosen]))
+            yield section(title, told, figures(*pictures), table([_row(place) for place in chosen]))
 
 
 def _caption(place: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from geoseg.core.layer import Layer
 from geoseg.core.legend import FN, FP, TP
-from geoseg.core.pictures import BUILDING, PLAIN, class_colours, heat, opacity_of, outcomes, picture, tint
+from geoseg.core.pictures import BUILDING, OUTCOMES, PLAIN, RESULT, class_colours, heat, opacity_of, outcomes, picture, tint
 from geoseg.core.sheet import Outlines, Panel, Sheet, panel_pixels
 from geoseg.io.raster import open_scene
 from geoseg.io.scenes import public
@@ -25,7 +25,6 @@ from geoseg.tools.report import Progress
 from geoseg.tools.scores import pixel_scores
 from geoseg.tools.view import View, view_of
 
-RESULT = {"right": TP, "too much": FP, "missed": FN}
 Metrics = dict[str, dict[str, Any]]
 
 
@@ -175,7 +174,7 @@ def _compared(
             )
         else:
             became = outcomes(one.labels, real.labels)
-            panels.append(Panel(one.title, tint(bare.image, became, dict(enumerate(RESULT.values(), 1)), faint)))
+            panels.append(Panel(one.title, tint(bare.image, became, OUTCOMES, faint)))
     keys = {} if many or not found else _counted(metrics)
     rows = _class_rows(found, real, metrics) if many else _rows(found, metrics)
     bar = "probability" if any(one.scores for one in found) else ""

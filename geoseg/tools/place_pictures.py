@@ -18,7 +18,7 @@ from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.core.legend import FN, FP, TP
 from geoseg.core.measure import pixel_size
-from geoseg.core.pictures import PLAIN, class_colours, opacity_of, outcomes, picture, tint
+from geoseg.core.pictures import OUTCOMES, PLAIN, class_colours, opacity_of, outcomes, picture, tint
 from geoseg.core.sheet import Outlines, Panel, alone
 from geoseg.errors import UnsuitableError
 from geoseg.specs import PreviewSpec
@@ -45,7 +45,7 @@ def drawn_footprints(matched: Matched, image: str | None) -> Draw:
         view, under = _background(_wider(at["bounds"]), matched.truth.crs, image)
         number = None if matched.images is None else matched.images.index(at["image"])
         outlines = tuple(group.within(view, number) for group in groups)
-        return alone(Panel("", under, outlines), SIZE, view.metres)
+        return alone(Panel("", under, (_frame(at, matched.truth.crs, view), *outlines)), SIZE, view.metres)
 
     return draw
 
@@ -62,12 +62,19 @@ def drawn_pixels(names: tuple[str, str], pixels: ComparedPixels, image: str | No
         view, under = _background(tuple(at["bounds"]), grid.crs, image, grid)
         found, real = (_labels(view, name, spec) for name in names)
         if len(colours) == 1:
-            seen = tint(under, outcomes(found, real), {1: TP, 2: FP, 3: FN}, opacity_of(1, None))
-            return alone(Panel("", seen), SIZE, view.metres)
-        both = [tint(under, each, colours, opacity_of(len(colours), None)) for each in (real, found)]
-        return alone(Panel("", np.hstack(both)), 2 * SIZE, view.metres)
+            seen = tint(under, outcomes(found, real), OUTCOMES, opacity_of(1, None))
+            return alone(Panel("", seen, (_frame(at, grid.crs, view),)), SIZE, view.metres)
+        left, right = (tint(under, each, colours, opacity_of(len(colours), None)) for each in (real, found))
+        gap = np.full((len(left), max(1, len(left) // 50), 3), 255, np.uint8)
+        return alone(Panel("", np.hstack([left, gap, right])), 2 * SIZE, view.metres)
 
     return draw
+
+
+def _frame(at: Place, crs: CRS | None, view: View) -> Outlines:
+    """The border of the place itself: at the edge of an image the picture is moved inwards."""
+    box = shapely.box(*_bounds_in(tuple(at["bounds"]), crs, view.source.crs))
+    return Outlines(view.in_pixels(np.array([box])), "#ffffff", 0.0)
 
 
 def _labels(view: View, name: str, spec: PreviewSpec) -> np.ndarray:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from geoseg.errors import OutputError
-from geoseg.io.page import facts, figure, figures, items, section, table, text, write_page
+from geoseg.io.page import facts, figure, figures, items, legend, section, table, text, write_page
 
 NASTY = """<script>alert("x")</script> & 'quotes'"""
 
@@ -118,3 +118,9 @@ def test_a_page_is_not_overwritten_by_chance(tmp_path):
 
 def test_a_name_that_is_no_text_does_no_harm(tmp_path):
     assert "a?.tif" in page(tmp_path, text("a\udcff.tif")).texts["p"]
+
+
+def test_a_legend_has_each_colour_beside_its_name(tmp_path):
+    read = page(tmp_path, legend({"right": "#56b4e9", NASTY: "#000000"}))
+    assert read.texts["li"] == ["right", NASTY]
+    assert [a["style"] for tag, a in read.attributes if tag == "span"] == ["background:#56b4e9", "background:#000000"]

@@ -96,14 +96,16 @@ def test_several_classes_are_shown_side_by_side(tmp_path):
     evaluate.run(tmp_path / "p.tif", tmp_path / "t.tif", page=out, image=tmp_path / "scene.tif")
     read = page(out)
     assert {"road", "water", "background"} <= set(read.texts["td"])
-    assert {drawn.shape for _, drawn in photos(read)} == {(SIZE, 2 * SIZE, 3)}
+    assert {drawn.shape[1] for _, drawn in photos(read)} == {2 * SIZE}
+    assert read.texts["li"][:2] == ["road", "water"]
 
 
 def test_an_image_elsewhere_leaves_plain_ground(tmp_path):
     far = write_scene(tmp_path / "far.tif", MASK[:60, :90], grid(60, 90, epsg=32701))
     files = layer(tmp_path / "p.gpkg", FOUND), layer(tmp_path / "t.gpkg", TRUTH)
     evaluate.run(*files, page=tmp_path / "report.html", image=far)
-    assert len(list(photos(page(tmp_path / "report.html")))) == 3
+    read = page(tmp_path / "report.html")
+    assert len(list(photos(read))) == 3 and read.texts["li"][:3] == ["right", "too much", "missed"]
 
 
 def test_a_page_that_exists_is_refused_before_work(tmp_path):
