@@ -28,6 +28,8 @@ LINES = [
     ("stitch chips/images -o mosaic.tif", set()),
     ("evaluate burned.tif mask.tif", {"pixel", "object"}),
     ("evaluate footprints.gpkg footprints.gpkg --report report.html --image scene.tif", {"pixel", "object"}),
+    (f"evaluate --data chips --split train {MODEL}", {"pixel", "object", "thresholds", "chips"}),
+    (f"tune chips --split train -o tuned.safetensors {MODEL}", {"threshold", "min_area", "before", "after", "gain"}),
     (f"predict scene.tif -o probability.tif {MODEL}", {"pixels", "model", "stages"}),
     (f"extract scene.tif -o out.gpkg {MODEL}", {"footprints", "area_m2", "pixels", "model", "threshold", "stages"}),
     (f"extract scene.tif -o none.gpkg --dry-run {MODEL}", {"plan"}),
