@@ -4,11 +4,25 @@ import numpy as np
 import pytest
 import shapely
 import shapely.affinity
+from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.windows import Window
 
-from geoseg.core.tiling import SPLITS, Tile, assign_splits, even_tiles, ground_blocks, leaking, offsets, sharing, tiles
+from geoseg.core.grid import Grid
+from geoseg.core.tiling import (
+    SPLITS,
+    Tile,
+    assign_splits,
+    even_tiles,
+    ground_blocks,
+    leaking,
+    offsets,
+    outlines,
+    sharing,
+    tile_count,
+    tiles,
+)
 from geoseg.specs import TilingSpec
 
 sides = st.integers(1, 70)
@@ -43,6 +57,20 @@ def test_every_pixel_is_covered(height, width, spec, edge):
             assert w.row_off + w.height <= height and w.col_off + w.width <= width
         if edge == "shift":
             assert (w.height, w.width) == (min(spec.size, height), min(spec.size, width))
+
+
+@given(sides, sides, tilings(), st.sampled_from(["shift", "pad", "partial", "drop"]))
+def test_tiles_are_counted_without_making_them(height, width, spec, edge):
+    assert tile_count((height, width), spec, edge) == len(list(tiles((height, width), spec, edge)))
+
+
+def test_outlines_go_round_their_windows():
+    transform = Affine(0.5, 0.1, 300, 0.2, -0.5, 900)
+    windows = [Window(4, 6, 10, 20), Window(0, 0, 3, 1)]
+    for window, outline in zip(windows, outlines(windows, transform), strict=True):
+        assert outline.equals(shapely.Polygon(Grid(None, transform, 90, 140).window(window).corners))
+        assert outline.exterior.coords[0] == transform * (window.col_off, window.row_off)
+    assert len(outlines([], transform)) == 0
 
 
 @given(sides, sides, tilings())
