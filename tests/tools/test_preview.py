@@ -188,3 +188,16 @@ def test_a_result_is_drawn_by_itself(tmp_path):
     coded = mask(tmp_path / "p.tif", MASK * 254, tags={"GEOSEG_KIND": "probability"}, scale=1 / 254, nodata=255)
     run(coded, [], tmp_path / "b.png", SMALL)
     assert has(tmp_path / "b.png", "#f0f921") and has(tmp_path / "b.png", "#0d0887")
+
+
+@pytest.mark.slow
+def test_the_peak_does_not_grow_with_the_scene(tmp_path):
+    from tests.engine.test_memory import peak, write_large
+
+    peaks = []
+    for height in (4000, 24_000):
+        path = tmp_path / f"{height}.tif"
+        write_large(path, height, 3100)
+        # the picture is as large both times
+        peaks.append(peak("preview", str(path), "-o", str(tmp_path / f"{height}.png"), "--size", "800"))
+    assert peaks[1] < 400 and peaks[1] / peaks[0] < 1.15, peaks
