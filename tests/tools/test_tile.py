@@ -309,6 +309,20 @@ def test_a_failure_in_the_middle_leaves_nothing(tmp_path, jobs):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "b.tif"]
 
 
+@pytest.mark.parametrize("options", [None, {"COMPRESS": "NONE"}])
+def test_a_full_disk_leaves_nothing(tmp_path, options):
+    resource = pytest.importorskip("resource")
+    path = scene(tmp_path / "a.tif", noise(shape=(90, 400)))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="chips: the disk is full"):
+            tile.run([path], tmp_path / "chips", ChipSpec(size=80), creation_options=options)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+
+
 def test_an_existing_folder(tmp_path):
     path, out = scene(tmp_path / "a.tif"), tmp_path / "chips"
     tile.run([path], out, ChipSpec(size=40))
