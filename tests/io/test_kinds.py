@@ -6,7 +6,7 @@ from geoseg.errors import InputError
 from geoseg.io.kinds import kind_of
 
 HEADS = {
-    "raster": [b"II*\0", b"MM\0+", b"\x89PNG\r\n", b"<VRTDataset", b"", b"a text"],
+    "raster": [b"II*\0", b"MM\0+", b"\x89PNG\r\n", b"<VRTDataset", b"", b"a text", b"ImageId,Mask\nPolygonWKT_Pix"],
     "vector": [
         b"SQLite format 3\0",
         b"PAR1",
@@ -14,6 +14,7 @@ HEADS = {
         b"\0\0\x27\x0a",
         b'{"type":"FeatureCollection"',
         b"\xef\xbb\xbf \n{",
+        b"\xef\xbb\xbfImageId,BuildingId,PolygonWKT_Pix\n",
     ],
     "model": [b"\xe8\x03\0\0\0\0\0\0{", b"\x08\x0a\x12"],
 }
