@@ -53,7 +53,7 @@ def stopping_at(epoch: int, step: int):
     ids=lambda settings: settings["schedule"],
 )
 def test_a_stopped_run_goes_on_as_if_nothing_had_been(settings: dict[str, object], chips: Path, tmp_path: Path) -> None:
-    spec = replace(QUICK, **settings)
+    spec = replace(QUICK, epochs=2, **settings)
     whole = train.run([str(chips)], tmp_path / "whole.safetensors", spec)
     with pytest.raises(KeyboardInterrupt):
         train.run([str(chips)], tmp_path / "parts.safetensors", spec, progress=stopping_at(2, 2))
