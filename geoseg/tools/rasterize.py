@@ -85,8 +85,11 @@ def run(
     targets = Targets(geometry, grid, kinds, all_touched=spec.all_touched, value=spec.value, values=values)
     advance, pixels = progress("burn", grid.height * grid.width), np.zeros(len(kinds), np.int64)
     tags = _tags(footprints, spec, classes)
+    png = Path(output).suffix.lower() == ".png"
+    if png and targets.dtype != "uint8":
+        raise UsageError(f"{output}: a PNG does not hold {targets.dtype}", "write a .tif")
     # bytes of few values are compressed sooner than handed to another thread
-    options = {"num_threads": 1} if targets.dtype == "uint8" and Path(output).suffix.lower() != ".png" else {}
+    options = {"num_threads": 1} if targets.dtype == "uint8" and not png else {}
     keywords: dict[str, Any] = {"tags": tags, "overwrite": overwrite, "options": options | (creation_options or {})}
     with create_raster(output, grid, count=len(kinds), dtype=targets.dtype, **keywords) as out:
         _describe(out, kinds)

@@ -301,6 +301,14 @@ def test_a_width_of_too_many_pixels_is_refused(tmp_path, scene):
         rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(("distance:600",)))
 
 
+def test_a_png_holds_bytes_alone(tmp_path, scene):
+    layer(BOXES).to_file(tmp_path / "f.gpkg")
+    rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.png")
+    np.testing.assert_array_equal(read_array(tmp_path / "mask.png")[0][0], covered(*BOXES))
+    with pytest.raises(UsageError, match=r"ids\.png: a PNG does not hold uint32 \(write a \.tif"):
+        rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "ids.png", MaskSpec(("instance",)))
+
+
 def test_classes_beside_other_kinds(tmp_path, scene):
     layer(BOXES, kind=["shed", "house"]).to_file(tmp_path / "f.gpkg")
     spec = MaskSpec(("footprint", "instance"), class_field="kind")
