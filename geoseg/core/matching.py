@@ -117,15 +117,13 @@ def assign(found: Overlaps, confidence: np.ndarray | None = None, iou: float = 0
     """Greedy one-to-one matches among the overlaps of at least ``iou``.
 
     Predictions choose in the order of falling ``confidence``, each the free truth it overlaps best (SpaceNet's rule, and
-    COCO's). Equally confident ones, or all without ``confidence``, choose in the order of their best IoU, so that the
+    COCO's). Among equally confident ones, or all without ``confidence``, the pair of the highest IoU comes first, so that the
     order of the layer does not matter.
     """
     enough = found.iou >= iou
     i, j, ious = found.prediction[enough], found.truth[enough], found.iou[enough]
-    best = np.zeros(found.predictions)
-    np.maximum.at(best, i, ious)
     rank = np.zeros(found.predictions) if confidence is None else np.asarray(confidence, float)
-    order = np.lexsort((-ious, i, -best[i], -rank[i]))
+    order = np.lexsort((j, i, -ious, -rank[i]))
     used_i, used_j = np.zeros(found.predictions, bool), np.zeros(found.truths, bool)
     chosen = []
     for at, p, t in zip(order.tolist(), i[order].tolist(), j[order].tolist(), strict=True):
