@@ -105,19 +105,19 @@ class TestUNetPlusPlus(Architecture):
 
 
 class TestFPN(Architecture):
-    spec = ModelSpec("fpn", "mobilenet_v2")
+    spec = ModelSpec("fpn", "tu-mobilenetv3_small_050", options=(("decoder_pyramid_channels", 32),))
 
 
 class TestLinknet(Architecture):
-    spec = ModelSpec("linknet", "mobilenet_v2")
+    spec = ModelSpec("linknet", "tu-mobilenetv3_small_050")
 
 
 class TestMAnet(Architecture):
-    spec = ModelSpec("manet", "mobilenet_v2", options=(("decoder_channels", (16, 16, 8, 8, 8)),))
+    spec = ModelSpec("manet", "tu-mobilenetv3_small_050", options=(("decoder_channels", (16, 16, 8, 8, 8)),))
 
 
 class TestPAN(Architecture):
-    spec = ModelSpec("pan", "mobilenet_v2")
+    spec = ModelSpec("pan", "tu-mobilenetv3_small_050")
 
 
 class TestPSPNet(Architecture):
@@ -127,11 +127,11 @@ class TestPSPNet(Architecture):
 
 
 class TestDeepLabV3(Architecture):
-    spec = ModelSpec("deeplabv3", "mobilenet_v2", options=(("decoder_channels", 32),))
+    spec = ModelSpec("deeplabv3", "tu-mobilenetv3_small_050", options=(("decoder_channels", 32),))
 
 
 class TestDeepLabV3Plus(Architecture):
-    spec = ModelSpec("deeplabv3plus", "mobilenet_v2")
+    spec = ModelSpec("deeplabv3plus", "tu-mobilenetv3_small_050")
 
 
 class TestUPerNet(Architecture):
@@ -139,7 +139,7 @@ class TestUPerNet(Architecture):
 
 
 class TestSegFormer(Architecture):
-    spec = ModelSpec("segformer", "mit_b0")
+    spec = ModelSpec("segformer", "mit_b0", options=(("decoder_segmentation_channels", 32),))
 
 
 def test_every_architecture_has_its_contract() -> None:
