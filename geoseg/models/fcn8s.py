@@ -8,25 +8,32 @@ import torch
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
+ENCODERS = ("vgg16", "vgg16_bn")
+
 
 class FCN8s(nn.Module):
     """Logits (batch, channels, row, col) of an image whose sides are multiples of 32.
 
-    VGG16's classifier stands as convolutions of ``hidden`` channels; skips from pool3 and pool4, scaled as in the
-    authors' all-at-once version; transposed convolutions that start as bilinear interpolation.
+    ``encoder`` is vgg16 or vgg16_bn, the one with batch normalisation, which learns from scratch what the other hardly does.
+    VGG16's classifier stands as convolutions of ``hidden`` channels; skips from pool3 and pool4; transposed convolutions that
+    start as bilinear interpolation. The authors scale the skips down because their encoder takes values up to 255: here images
+    are normalised, and the skips stand as they are.
     """
 
     STRIDE = 32
 
-    def __init__(self, bands: int = 3, channels: int = 1, hidden: int = 4096) -> None:
+    def __init__(self, bands: int = 3, channels: int = 1, encoder: str = "vgg16", hidden: int = 4096) -> None:
         super().__init__()
-        features = make_layers(cfgs["D"])
+        if encoder not in ENCODERS:
+            raise ValueError(f"its encoder is {' or '.join(ENCODERS)}")
+        features = make_layers(cfgs["D"], batch_norm=encoder == "vgg16_bn")
         features[0] = nn.Conv2d(bands, 64, 3, padding=1)
         for layer in features:
             if isinstance(layer, nn.Conv2d):  # as torchvision starts VGG16
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-        self.pool3, self.pool4, self.pool5 = features[:17], features[17:24], features[24:]
+        ends = [i + 1 for i, layer in enumerate(features) if isinstance(layer, nn.MaxPool2d)]
+        self.pool3, self.pool4, self.pool5 = features[: ends[2]], features[ends[2] : ends[3]], features[ends[3] :]
         self.classifier = nn.Sequential(
             nn.Conv2d(512, hidden, 7, padding=3),
             nn.ReLU(inplace=True),
@@ -49,8 +56,8 @@ class FCN8s(nn.Module):
         pool3 = self.pool3(image)
         pool4 = self.pool4(pool3)
         coarse = self._classify(self.pool5(pool4))
-        middle = self.up2(coarse) + self.score4(pool4 * 0.01)
-        fine = self.up4(middle) + self.score3(pool3 * 0.0001)
+        middle = self.up2(coarse) + self.score4(pool4)
+        fine = self.up4(middle) + self.score3(pool3)
         return self.up8(fine)
 
     @staticmethod

@@ -50,7 +50,7 @@ def start(spec: ModelSpec, weights: str = "none") -> tuple[Segmenter, str | None
     try:
         if (spec.architecture, weights) == ("fcn8s", "imagenet"):
             network = build(spec)
-            return network, fit(network, _vgg16(), "VGG16")
+            return network, fit(network, _vgg16(str(spec.encoder)), str(spec.encoder))
         return build(spec, weights), None
     except OSError as error:
         raise ResourceError(
@@ -70,10 +70,10 @@ def _spare_retries() -> None:
         constants.HF_HUB_OFFLINE = True
 
 
-def _vgg16() -> dict[str, torch.Tensor]:
-    from torchvision.models import VGG16_Weights
+def _vgg16(encoder: str) -> dict[str, torch.Tensor]:
+    from torchvision.models import get_model_weights
 
-    return dict(VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=False))
+    return dict(get_model_weights(encoder)["IMAGENET1K_V1"].get_state_dict(progress=False))
 
 
 def load(model: Segmenter, path: Path) -> str:

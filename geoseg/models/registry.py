@@ -31,7 +31,7 @@ def _fcn8s(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
     from geoseg.models.fcn8s import FCN8s  # torchvision is half of what torch takes to import
 
     _refuse(weights, spec)
-    return FCN8s(spec.bands, spec.channels, **options)
+    return FCN8s(spec.bands, spec.channels, spec.encoder or str(ARCHITECTURES["fcn8s"]), **options)
 
 
 def _refuse(weights: str | None, spec: ModelSpec) -> None:

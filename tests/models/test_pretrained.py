@@ -91,13 +91,15 @@ def test_timm_whose_names_change_with_its_features(tmp_path: Path) -> None:
     assert torch.equal(held["stages_1.blocks.0.mlp.fc1.weight"], classifier.state_dict()["stages.1.blocks.0.mlp.fc1.weight"])
 
 
-def test_vgg16_into_fcn8s(tmp_path: Path) -> None:
-    vgg = torchvision.models.vgg16().features.state_dict()
+@pytest.mark.parametrize(("encoder", "count", "pool4"), [("vgg16", 26, "17"), ("vgg16_bn", 26 + 13 * 4, "24")])
+def test_vgg16_into_fcn8s(tmp_path: Path, encoder: str, count: int, pool4: str) -> None:
+    features = getattr(torchvision.models, encoder)().features.state_dict()
+    vgg = {name: tensor for name, tensor in features.items() if "num_batches" not in name}
     save_file({f"features.{name}": tensor for name, tensor in vgg.items()}, tmp_path / "vgg.safetensors")
-    spec = ModelSpec("fcn8s", "vgg16", bands=4, mean=(0.0,) * 4, std=(1.0,) * 4, options=(("hidden", 8),))
+    spec = ModelSpec("fcn8s", encoder, bands=4, mean=(0.0,) * 4, std=(1.0,) * 4, options=(("hidden", 8),))
     model, told = start(spec, str(tmp_path / "vgg.safetensors"))
-    assert told == "encoder: 26 of 26 tensors matched; not in the file: classifier.*"
-    assert torch.equal(model.network.pool4[0].weight, vgg["17.weight"])
+    assert told == f"encoder: {count} of {count} tensors matched; not in the file: classifier.*"
+    assert torch.equal(model.network.pool4[0].weight, vgg[f"{pool4}.weight"])
 
 
 def test_what_fits_nothing_is_refused(resnet: tuple[Path, dict[str, torch.Tensor]], tmp_path: Path) -> None:
@@ -121,7 +123,7 @@ def test_pickled_code_is_not_run(tmp_path: Path) -> None:
 def test_fcn8s_takes_what_torchvision_has_fully_connected_layers_and_all(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes = {name: tensor.shape for name, tensor in _meta_vgg16().items()}
     state = {name: torch.rand(shape) if name.startswith("features") else torch.zeros(shape) for name, shape in shapes.items()}
-    monkeypatch.setattr(pretrained, "_vgg16", lambda: state)
+    monkeypatch.setattr(pretrained, "_vgg16", lambda encoder: state)
     model, told = start(ModelSpec("fcn8s", "vgg16"), "imagenet")
     assert told == "encoder: 30 of 32 tensors matched; left: classifier.*; not in the file: classifier.*"
     assert torch.equal(model.network.pool3[0].weight, state["features.0.weight"])

@@ -95,6 +95,10 @@ class TestFCN8s(Architecture):
     spec = ModelSpec("fcn8s", "vgg16", options=(("hidden", 32),))
 
 
+class TestFCN8sWithBatchNorm(Architecture):
+    spec = ModelSpec("fcn8s", "vgg16_bn", options=(("hidden", 32),))
+
+
 class TestUNet(Architecture):
     spec = ModelSpec("unet", "resnet18", options=(("decoder_channels", (32, 32, 16, 16, 8)),))
     quick_export = True
