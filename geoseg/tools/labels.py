@@ -62,15 +62,8 @@ def open_labels(
     be compared.
     """
     if is_vector(str(path)):
-        table = vector_format(first_bytes(path, HEAD)) == "csv"
-        if grid.crs is None and not table:
-            raise UnsuitableError(
-                f"{path}: footprints need a scene with a CRS", "burn them with `geoseg rasterize --pixel-coords`, give the mask"
-            )
-        image = (scene, own or grid) if table else (None, None)
-        warnings += _layer(path, _stamp(path), grid.crs, *image)[1]
-        burner = _burner(path, _stamp(path), grid, *image)
-        yield lambda window: burner.burn(grid.window(window))
+        burnt = burner(path, grid, warnings, scene=scene, own=own)
+        yield lambda window: burnt.burn(grid.window(window))
         return
     with open_scene(path, like=grid) as mask:
         if mask.bands != 1:
@@ -89,6 +82,18 @@ def open_labels(
             return np.where(known, chip.image[0] if many else chip.image[0] != 0, IGNORE).astype("uint8")
 
         yield read
+
+
+def burner(path: Path, grid: Grid, warnings: list[str], *, scene: str | None = None, own: Grid | None = None) -> Burner:
+    """Footprints ready to be burned on windows of ``grid``, as :func:`open_labels` takes and refuses them."""
+    table = vector_format(first_bytes(path, HEAD)) == "csv"
+    if grid.crs is None and not table:
+        raise UnsuitableError(
+            f"{path}: footprints need a scene with a CRS", "burn them with `geoseg rasterize --pixel-coords`, give the mask"
+        )
+    image = (scene, own or grid) if table else (None, None)
+    warnings += _layer(path, _stamp(path), grid.crs, *image)[1]
+    return _burner(path, _stamp(path), grid, *image)
 
 
 def classes(path: Path) -> tuple[str, ...]:

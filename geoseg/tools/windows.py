@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import shapely
 from rasterio.windows import Window
 
 from geoseg.core.bands import percentile_stretch, to_uint8
@@ -132,12 +131,13 @@ def windows_of(scenes: Sequence[str], truth: Path, spec: ChipSpec, warnings: lis
 
 def _labelled(source: Source, spec: ChipSpec, stretch: Stretch | None, warnings: list[str]) -> _Labelled:
     assert source.labels is not None
-    with labels.open_labels(source.labels, source.grid, warnings):
-        pass  # raises where the two do not meet
     burner = None
-    if is_vector(str(source.labels)) and source.grid.crs:
-        geometry = labels.layer(source.labels, source.grid.crs)[0]
-        burner = Burner(geometry[shapely.intersects(geometry, shapely.box(*source.grid.bounds))], source.grid)
+    if is_vector(str(source.labels)):
+        with open_scene(source.path) as scene:
+            burner = labels.burner(source.labels, source.grid, warnings, scene=source.path, own=scene.grid)
+    else:
+        with labels.open_labels(source.labels, source.grid, warnings):
+            pass  # raises where the two do not meet
     return _Labelled(source.path, source.grid, spec.gsd, spec.bands, stretch, burner, source.labels)
 
 

@@ -35,6 +35,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     here = grid(*MASK.shape)
     boxes = [shapely.box(*here.window(w).bounds) for w in _places()]
     gpd.GeoDataFrame(geometry=boxes, crs=here.crs).to_file(folder / "footprints.gpkg")
+    # of two images in pixels, one of them the scene
+    rows = ["ImageId,BuildingId,PolygonWKT_Pix"]
+    for i, w in enumerate(_places()):
+        box = shapely.box(w.col_off, w.row_off, w.col_off + w.width, w.row_off + w.height)
+        rows.append(f'{"scene" if i % 3 else "other"},{i},"{box.wkt}"')
+    (folder / "footprints.csv").write_text("\n".join(rows))
     return folder
 
 
@@ -44,7 +50,7 @@ def _places() -> list:
     return [Window(col, row, 21, 13) for row in range(5, 210, 34) for col in range(7, 310, 47)]
 
 
-@pytest.mark.parametrize("labels", ["mask.tif", "footprints.gpkg"])
+@pytest.mark.parametrize("labels", ["mask.tif", "footprints.gpkg", "footprints.csv"])
 def test_windows_are_the_chips_that_tile_cuts(labels: str, folder: Path, tmp_path: Path) -> None:
     scene = str(folder / "scene.tif")
     tile.run([scene], tmp_path / "chips", SPEC, labels=folder / labels)
