@@ -25,7 +25,7 @@ from geoseg.io.raster import Scene, open_scene
 from geoseg.specs import ChipSpec, Stretch
 from geoseg.tools.report import Advance
 
-WRITERS = 2  # threads that write chips while the next one is read
+WRITERS = 2  # threads that compress chips while the next one is read
 RUN = 2**22  # pixels of neighbouring tiles that are read together, of a scene in strips
 
 
@@ -99,7 +99,7 @@ class Cutter:
                 labels = stack.enter_context(
                     open_labels(source.labels, scene.grid, warnings, scene=source.path, own=scene.source)
                 )
-            write = stack.enter_context(_writers())
+            write = stack.enter_context(_writers(self.writers))
             chips = self._runs(scene, group.tiles) if scene.in_strips else self._single(scene, group.tiles)
             for place, (tile, chip) in enumerate(zip(group.tiles, chips, strict=True)):
                 pixels, held = chip.valid.size, np.count_nonzero(chip.valid)
@@ -113,12 +113,17 @@ class Cutter:
                 found.append((place, cut.valid))
         return found, warnings
 
+    @property
+    def writers(self) -> int:
+        """How many threads write. Uncompressed pixels are written soonest by the thread in whose cache they are."""
+        return 0 if is_plain(self.options) else WRITERS
+
     def _single(self, scene: Scene, tiles: tuple[Tile, ...]) -> Iterator[Chip]:
         """Chips read one by one, in turns into arrays that lie as the files will; fresh memory costs as much as filling it."""
         height, width = max(tile.window.height for tile in tiles), max(tile.window.width for tile in tiles)
         shape = len(self.spec.bands or ()) or scene.bands, height, width
         lying = (1, 2, 0) if is_plain(self.options) else (0, 1, 2)
-        new = (np.empty([shape[i] for i in lying], scene.dtype).transpose(np.argsort(lying)) for _ in range(WRITERS + 1))
+        new = (np.empty([shape[i] for i in lying], scene.dtype).transpose(np.argsort(lying)) for _ in range(self.writers + 1))
         for tile, image in zip(tiles, cycle(new), strict=False):
             yield scene.read(tile.window, self.spec.bands, image[:, : tile.window.height, : tile.window.width])
 
@@ -143,14 +148,17 @@ class Cutter:
 
 
 @contextmanager
-def _writers() -> Iterator[Callable[..., None]]:
-    """Calls functions in other threads: few wait at a time, all have returned at the end, and errors are raised here."""
+def _writers(threads: int) -> Iterator[Callable[..., None]]:
+    """Calls functions in ``threads``, if any: few wait at a time, all have returned at the end, and errors are raised here."""
+    if not threads:
+        yield lambda function, *arguments: function(*arguments)
+        return
     waiting: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(WRITERS) as pool:
+    with ThreadPoolExecutor(threads) as pool:
 
         def write(function: Callable[..., None], *arguments: Any) -> None:
             waiting.append(pool.submit(function, *arguments))
-            if len(waiting) > WRITERS:
+            if len(waiting) > threads:
                 waiting.popleft().result()
 
         yield write
