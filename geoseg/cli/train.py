@@ -58,7 +58,7 @@ def listed(text: str) -> tuple[str, ...]:
     setting(TrainSpec, "ema", "Average the weights with this decay, such as 0.999; 0 does not."),
     setting(TrainSpec, "loss", "auto, bce, ce, boundary, dice, focal, lovasz, tversky, or a sum such as bce+0.5*dice."),
     setting(TrainSpec, "class_weights", "Of bce, ce and boundary: none, auto (by frequency), or a number a class: 1,4."),
-    setting(TrainSpec, "augment", "Changes to the chips.", type=click.Choice(AUGMENTATIONS)),
+    setting(TrainSpec, "augment", "Changes to the chips; photos are not turned.", type=click.Choice(AUGMENTATIONS)),
     setting(TrainSpec, "crop", "Pixels a side of the crops trained on.  [default: 256]", type=int),
     setting(TrainSpec, "gsd", "Metres a pixel to train at.  [default: the chips']", type=float),
     setting(TrainSpec, "scale", "Least and greatest zoom of a crop.", type=options.FRACTIONS),

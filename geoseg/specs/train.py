@@ -20,9 +20,9 @@ class TrainSpec:
     ``batch_size`` is a process's, ``accumulate`` the batches to a step of the optimiser. ``batch_size`` and ``lr`` of 0 are
     found by trying. ``warmup`` below 1 is a share of the steps, from 1 on their number; None is 0.3 of a one-cycle and none
     of the other schedules. ``ema`` is the share that the averaged weights keep of themselves at a step, 0 for no average.
-    ``clip`` is the largest norm of the gradient, 0 for any. ``data_weights`` says how often each of the data sets is drawn from,
-    ``foreground`` is the share of crops around something other than background, ``hard`` that of those drawn by their chip's
-    loss.
+    ``clip`` is the largest norm of the gradient, 0 for any. ``data_weights`` says how often each of the data sets is drawn
+    from, ``foreground`` is the share of crops around something other than background, ``hard`` that of those drawn by their
+    chip's loss.
     """
 
     arch: str = "unet"

@@ -87,7 +87,7 @@ def _augmented(
     from geoseg.training.examples import ChipFiles
 
     flips, rotation, strength = PRESETS[str(spec.augment)]
-    geometry = Geometry(TrainSpec.crop or SIZE, flips=flips, rotation=rotation)
+    geometry = Geometry(TrainSpec.crop or SIZE, flips=flips, rotation=rotation, upright=index.info.gsd is None)
     colour = Colour(index.info.bands, strength) if strength else torch.nn.Identity()
     advance = progress("chips", len(pairs))
     with torch.random.fork_rng([]):

@@ -21,6 +21,7 @@ from geoseg.core.bands import to_unit
 from geoseg.io.chips import IGNORE
 
 SAME = 0.01  # a zoom this near to 1 is none
+TILT = math.pi / 9  # radians between the outermost tilts of a photo
 BLUR = 2  # pixels that a blur reaches on each side
 LUMA = (0.299, 0.587, 0.114)
 JPEG_QUALITY = (35, 90)
@@ -31,7 +32,8 @@ class Geometry:
     """How a crop is laid into a chip: ``size`` pixels a side, ground extent times ``scale``, flips and quarter turns.
 
     ``rotation`` is the share of crops that are turned freely, ``foreground`` that of those around a pixel that is not
-    background, where the chip has any.
+    background, where the chip has any. Pictures that are ``upright``, as photos are and the ground is not, are mirrored but
+    not turned by quarters, and tilted a little where others are turned freely.
     """
 
     size: int
@@ -39,6 +41,7 @@ class Geometry:
     flips: bool = True
     rotation: float = 0.0
     foreground: float = 0.0
+    upright: bool = False
 
 
 PRESETS = {
@@ -61,13 +64,13 @@ def crop(image: np.ndarray, mask: np.ndarray, geometry: Geometry) -> tuple[torch
     low, high = (math.log(s) for s in geometry.scale)
     zoom = math.exp(low + (high - low) * _uniform())
     flip = geometry.flips and _uniform() < 0.5
-    turns = int(_uniform() * 4) if geometry.flips else 0
+    turns = int(_uniform() * 4) if geometry.flips and not geometry.upright else 0
     free = _uniform() < geometry.rotation
     centre = _centre(mask, geometry.size * zoom, geometry.foreground)
     if not free and abs(zoom - 1) < SAME:
         pixels, labels = _cut(image, mask, centre, geometry.size)
     else:
-        angle = (_uniform() - 0.5) * math.pi / 2 if free else 0.0
+        angle = (_uniform() - 0.5) * (TILT if geometry.upright else math.pi / 2) if free else 0.0
         pixels, labels = _turned(image, mask, centre, geometry.size, zoom, angle)
     pixels, labels = np.rot90(pixels, turns, (1, 2)), np.rot90(labels, turns)
     if flip:

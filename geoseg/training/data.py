@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler, WeightedRandomS
 from geoseg.core.bands import to_unit
 from geoseg.errors import GeosegError
 from geoseg.io.chips import IGNORE
-from geoseg.specs import TrainSpec
+from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.augment import PRESETS, Geometry, crop
 from geoseg.training.examples import Example
 from geoseg.training.launch import processes, rank
@@ -92,15 +92,16 @@ def pad_collate(items: Sequence[Item]) -> Batch:
 
 
 def loaders(
-    train: Sequence[Example], val: Sequence[Example], spec: TrainSpec, size: int, zoom: float
+    train: Sequence[Example], val: Sequence[Example], spec: TrainSpec, model: ModelSpec, zoom: float
 ) -> tuple[DataLoader[Item], DataLoader[Item]]:
-    """Batches of random crops of ``size`` from ``train``, and of whole chips from ``val``.
+    """Batches of random crops of the ``model``'s size from ``train``, and of whole chips from ``val``.
 
     Workers are spawned: forked after torch or GDAL have started threads, they can hang.
     """
     flips, rotation, _ = PRESETS[spec.augment]
     scale = (spec.scale[0] / zoom, spec.scale[1] / zoom)
-    cropped = ChipDataset(train, geometry=Geometry(size, scale, flips, rotation, spec.foreground))
+    geometry = Geometry(model.size, scale, flips, rotation, spec.foreground, upright=model.gsd is None)
+    cropped = ChipDataset(train, geometry=geometry)
     more = {"num_workers": spec.workers, "persistent_workers": True, "multiprocessing_context": "spawn"} if spec.workers else {}
     draws = Draws(order(train, spec), spec.seed, rank(), processes())
     mine = range(rank() % max(1, len(val)), len(val), processes())

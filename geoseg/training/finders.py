@@ -49,7 +49,7 @@ def tuned(job: Job, resume: bool) -> Job:
         spec = replace(spec, batch_size=batch_size(replace(job, spec=replace(spec, lr=spec.lr or 1e-3)), device, dtype))
     if not spec.lr:
         trial = replace(job, spec=replace(spec, lr=1e-3))
-        batches, _ = loaders(job.train, job.val, trial.spec, job.model.size, job.zoom)
+        batches, _ = loaders(job.train, job.val, trial.spec, job.model, job.zoom)
         spec = replace(spec, lr=learning_rate(build(trial).to(device), batches, dtype))
     return replace(job, spec=spec)
 

@@ -77,7 +77,7 @@ def fit(job: Job, resume: bool, progress: Progress) -> None:
     module = build(job)
     if spec.compile:
         module.network.compile()
-    train_batches, val_batches = loaders(job.train, job.val, spec, job.model.size, job.zoom)
+    train_batches, val_batches = loaders(job.train, job.val, spec, job.model, job.zoom)
     # callbacks run in this order, checkpoints last: they know all that the others have done
     callbacks: list[Callback] = [Chance(), Statistics(), Notes(run_dir, progress if rank() == 0 else _silent)]
     if spec.hard:

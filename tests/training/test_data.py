@@ -12,11 +12,13 @@ torch = pytest.importorskip("torch")
 from geoseg.errors import InputError, UnsuitableError  # noqa: E402
 from geoseg.io.chips import IGNORE  # noqa: E402
 from geoseg.io.raster import write_array  # noqa: E402
-from geoseg.specs import TrainSpec  # noqa: E402
+from geoseg.specs import ModelSpec, TrainSpec  # noqa: E402
 from geoseg.training.augment import Geometry  # noqa: E402
 from geoseg.training.data import ChipDataset, loaders, order, pad_collate, readable  # noqa: E402
 from geoseg.training.examples import ChipFiles, Example  # noqa: E402
 from tests.scenes import buildings, grid, picture  # noqa: E402
+
+MODEL = ModelSpec("cnn", size=32)
 
 
 def chip(folder: Path, name: str, height: int = 40, width: int = 56, weight: float = 1.0) -> ChipFiles:
@@ -57,7 +59,7 @@ def test_chips_are_resized_to_the_models_gsd(chips: list[Example]) -> None:
 
 def test_weights_decide_how_often_a_chip_is_drawn(chips: list[Example]) -> None:
     heavy = ChipFiles(chips[1].image, chips[1].mask, 3.0)  # type: ignore[attr-defined]
-    train, _ = loaders([chips[0], heavy], [], TrainSpec(samples=400, batch_size=40, augment="none", seed=3), 32, 1.0)
+    train, _ = loaders([chips[0], heavy], [], TrainSpec(samples=400, batch_size=40, augment="none", seed=3), MODEL, 1.0)
     train.dataset.dataset.geometry = Geometry(8)
     drawn = torch.cat([numbers for _, _, numbers in train])
     assert len(drawn) == 400 and 0.7 < drawn.float().mean() < 0.8
@@ -66,7 +68,7 @@ def test_weights_decide_how_often_a_chip_is_drawn(chips: list[Example]) -> None:
 
 def test_the_same_seed_gives_the_same_batches(chips: list[Example]) -> None:
     spec = TrainSpec(samples=6, batch_size=2, augment="strong", seed=3, foreground=0.5)
-    first, again = (list(loaders(chips, chips, spec, 32, 1.0)[0]) for _ in range(2))
+    first, again = (list(loaders(chips, chips, spec, MODEL, 1.0)[0]) for _ in range(2))
     assert all(torch.equal(a, b) for one, other in zip(first, again, strict=True) for a, b in zip(one, other, strict=True))
 
 
@@ -98,5 +100,5 @@ def test_masks_of_more_than_eight_bits_are_no_surprise(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_workers_read_the_same(chips: list[Example]) -> None:
     spec = TrainSpec(samples=6, batch_size=2, augment="standard", seed=3)
-    alone, spread = (list(loaders(chips, chips, TrainSpec(**vars(spec) | {"workers": n}), 32, 1.0)[0]) for n in (0, 2))
+    alone, spread = (list(loaders(chips, chips, TrainSpec(**vars(spec) | {"workers": n}), MODEL, 1.0)[0]) for n in (0, 2))
     assert all(torch.equal(a[0], b[0]) for a, b in zip(alone, spread, strict=True))

@@ -54,7 +54,7 @@ def test_a_cpu_takes_as_many_pixels_as_it_gains_by(crop: int, samples: int, foun
 def test_the_rate_found_is_one_at_which_the_loss_falls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("geoseg.training.finders.LR_STEPS", 40)
     trial = job(tmp_path, samples=12, batch_size=4, augment="none")
-    batches, _ = loaders(trial.train, trial.val, trial.spec, 32, 1.0)
+    batches, _ = loaders(trial.train, trial.val, trial.spec, trial.model, 1.0)
     found = learning_rate(build(trial), batches, None)
     assert 1e-5 < found < 0.5
 
