@@ -14,6 +14,8 @@ from geoseg.core.burn import Burner, repair
 from geoseg.core.footprints import place
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
+from geoseg.core.masks import Strip
+from geoseg.core.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.io.kinds import kind_of
 from geoseg.io.raster import Scene, open_scene
@@ -52,7 +54,8 @@ def open_classes(path: str, grid: Grid, threshold: float | None, warnings: list[
 
     Footprints are class 1; on a picture without a CRS they are taken in pixels. Probabilities (floats, or integers with a
     scale) are thresholded, by default at what their file says or 0.5; several bands give the most probable. Other integers
-    are classes; 255 is void, but building where it is the only label and nothing says that the file is geoseg's.
+    are classes; 255 is void, but building where it is the only label and nothing says that the file is geoseg's. Where all
+    other classes than buildings only lie between them, boundaries count as building, and part the footprints.
     """
     if grid.crs is None:
         grid = placed(grid, path, None, True)
@@ -65,8 +68,9 @@ def open_classes(path: str, grid: Grid, threshold: float | None, warnings: list[
         if scene.grid != scene.source:
             warnings.append(f"{path}: lies on another grid, read by nearest neighbour")
         if scene.dtype.startswith("float") or _scale(scene) != 1:
-            own = _number(scene, "GEOSEG_THRESHOLD", ModelSpec.threshold)
-            yield _most_probable(scene) if scene.bands > 1 else _probabilities(scene, own if threshold is None else threshold)
+            cut = _number(scene, "GEOSEG_THRESHOLD", ModelSpec.threshold) if threshold is None else threshold
+            surface = _surface(scene)
+            yield _probabilities(scene, surface, cut) if surface else _most_probable(scene)
         else:
             if threshold is not None:
                 warnings.append(f"{path}: holds classes, not probabilities; --threshold does not apply")
@@ -85,33 +89,51 @@ def _cut(layer: Layer, grid: Grid) -> Layer:
     return replace(layer, geometry=inside, crs=grid.crs).take(~shapely.is_empty(inside))
 
 
-def _traced(
-    scene: Scene, scores: Callable[[int, int], tuple[np.ndarray, np.ndarray]], threshold: float, min_area: float
-) -> Layer:
-    """Footprints where the scores, ``(probability float32, valid)`` of rows, reach ``threshold``."""
-    from geoseg.tools.footprints import footprints
+def _surface(scene: Scene) -> Surface | None:
+    """The buildings of probabilities of one band, or of buildings and what lies between them; None for other classes."""
+    if scene.bands == 1:
+        return Surface("building", 0)
+    names = list(_names(scene).values())
+    return _parted(surfaces_of_bands(names)) if len(names) == scene.bands else None
 
-    grid, smallest = scene.grid, Quantity(min_area)
-    rows = (scores(w.row_off, w.row_off + w.height) for w in strips(grid, STRIP_PIXELS))
-    found = list(footprints(rows, grid, scene=scene.path, spec=PolygonSpec(), threshold=threshold, min_area=smallest))
+
+def _parted(found: list[Surface]) -> Surface | None:
+    """The one class that there is, where something lies between its footprints."""
+    return found[0] if len(found) == 1 and found[0].between is not None else None
+
+
+def _traced(scene: Scene, strip: Callable[[int, int], Strip], level: float, min_area: float) -> Layer:
+    """Footprints of the masks that ``strip`` gives of the rows from one to before another, cut from scores at ``level``."""
+    from geoseg.tools.footprints import Naming, frames
+
+    grid = scene.grid
+    rows = (strip(w.row_off, w.row_off + w.height) for w in strips(grid, STRIP_PIXELS))
+    found = list(frames(rows, grid, Naming(scene.path), PolygonSpec(), Quantity(min_area), level))
     confidence = np.concatenate([np.empty(0), *(batch.columns["confidence"] for batch in found)])
     geometry = np.concatenate([np.empty(0, object), *(batch.geometry for batch in found)])
     return Layer(geometry, grid.crs, {"confidence": confidence})
 
 
-def _probabilities(scene: Scene, threshold: float) -> Classes:
-    scale = np.float32(_scale(scene))
+def _probabilities(scene: Scene, surface: Surface, threshold: float) -> Classes:
+    scale, level = np.float32(_scale(scene)), np.float32(threshold)
+    bands = tuple(channel + 1 for channel in surface.channels)
 
-    def scores(first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        chip = scene.read(_rows(scene.grid, first, last), (1,))
-        return chip.image[0] * scale, chip.valid
+    def strip(first: int, last: int) -> Strip:
+        chip = scene.read(_rows(scene.grid, first, last), bands)
+        scores, ridge = surface.of(chip.image * scale)
+        return Strip((scores >= level) & chip.valid, chip.valid, scores, ridge)
 
     def read(first: int, last: int) -> np.ndarray:
-        probability, valid = scores(first, last)
-        return np.where(valid, probability >= np.float32(threshold), VOID).astype(np.uint8)
+        cut = strip(first, last)
+        return np.where(cut.valid, cut.mask, VOID).astype(np.uint8)
+
+    def scores(first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        cut = strip(first, last)
+        assert cut.scores is not None
+        return cut.scores, cut.valid
 
     min_area = _number(scene, "GEOSEG_MIN_AREA", ModelSpec.min_area)
-    return Classes(read, lambda: _traced(scene, scores, threshold, min_area), scores=scores)
+    return Classes(read, lambda: _traced(scene, strip, float(level), min_area), scores=scores)
 
 
 def _scale(scene: Scene) -> float:
@@ -139,26 +161,39 @@ def _number(scene: Scene, tag: str, default: float) -> float:
 def _labels(scene: Scene) -> Classes:
     if scene.bands != 1:
         raise UnsuitableError(f"{scene.path}: has {scene.bands} bands, so it is neither a mask nor a class raster")
-    labels = _labels_present(scene)
-    meaning = np.arange(256, dtype=np.uint8)
-    building = scene.tags.get("GEOSEG_VALUE", "")
-    if building.isdecimal() and int(building) < VOID:
-        meaning[int(building)] = 1
-    elif not labels[1:VOID].any() and "GEOSEG_KIND" not in scene.tags:
-        meaning[VOID] = 1
+    labels, names = _labels_present(scene), _names(scene)
+    surface = _parted(surfaces(list(names.values()))) if len(names) > 2 else None
+    meaning = _meaning(scene, labels, surface)
+
+    def strip(first: int, last: int) -> Strip:
+        chip = scene.read(_rows(scene.grid, first, last))
+        label = chip.image[0].astype(np.uint8)
+        valid = chip.valid & (meaning[label] != VOID)
+        scores, ridge = (meaning[label] == 1).astype(np.float32), None
+        if surface:
+            scores, ridge = surface.of(np.stack([label == channel for channel in surface.channels]).astype(np.float32))
+        return Strip((scores > 0) & valid, valid, scores, ridge)
 
     def read(first: int, last: int) -> np.ndarray:
         chip = scene.read(_rows(scene.grid, first, last))
         return np.where(chip.valid, meaning[chip.image[0].astype(np.uint8)], np.uint8(VOID))
 
-    def scores(first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        classes = read(first, last)
-        return (classes == 1).astype(np.float32), classes != VOID
-
     present = tuple(sorted(set(meaning[labels].tolist()) - {VOID}))
-    return Classes(
-        read, None if max(present, default=0) > 1 else lambda: _traced(scene, scores, 0.5, 0), present, _names(scene)
-    )
+    several = max(present, default=0) > 1
+    return Classes(read, None if several else lambda: _traced(scene, strip, 0.5, 0), present, {} if surface else names)
+
+
+def _meaning(scene: Scene, labels: np.ndarray, surface: Surface | None) -> np.ndarray:
+    """The class of each label, uint8 (256)."""
+    meaning = np.arange(256, dtype=np.uint8)
+    building = scene.tags.get("GEOSEG_VALUE", "")
+    if surface:
+        meaning[list(surface.channels)] = 1, surface.whole
+    elif building.isdecimal() and int(building) < VOID:
+        meaning[int(building)] = 1
+    elif not labels[1:VOID].any() and "GEOSEG_KIND" not in scene.tags:
+        meaning[VOID] = 1
+    return meaning
 
 
 def _labels_present(scene: Scene) -> np.ndarray:

@@ -14,7 +14,7 @@ from shapely import affinity
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.raster import write_array
 from geoseg.specs import MaskSpec, ModelSpec, PolygonSpec, PredictSpec, Quantity
-from geoseg.tools import extract, polygonize, predict, rasterize
+from geoseg.tools import evaluate, extract, polygonize, predict, rasterize
 from tests.scenes import GROUND, ROOF, grid, red_model
 
 pytest.importorskip("onnx")
@@ -102,6 +102,19 @@ def test_predict_and_polygonize_are_the_halves_of_extract(dtype: str, town: Path
     assert matched(layer).min() > 0.85
     with pytest.raises(UsageError, match="no footprints in class 2"):
         polygonize.run(tmp_path / "p.tif", tmp_path / "c.gpkg", ALL, class_value=2)
+
+
+@pytest.mark.parametrize("kind", ["probabilities", "predicted", "burnt"])
+def test_evaluate_takes_boundaries_for_building_and_parts_by_them(kind: str, town: Path, tmp_path: Path) -> None:
+    raster = town / "classes.tif"
+    if kind != "burnt":
+        raster = tmp_path / "p.tif"
+        predict.run([str(town / "scene.tif")], raster, SPEC, model=town / "model.onnx", classes=kind == "predicted")
+    report = evaluate.run(raster, town / "truth.gpkg")
+    assert report.pixel["classes"].keys() == {"background", "building"} and report.pixel["iou"] > 0.95
+    assert (report.object["tp"], report.object["fp"], report.object["fn"]) == (36, 0, 0)
+    rasterize.run(town / "truth.gpkg", town / "like.tif", tmp_path / "mask.tif", MaskSpec())
+    assert evaluate.run(raster, tmp_path / "mask.tif").pixel["iou"] == report.pixel["iou"]
 
 
 def test_bands_that_are_told_apart(town: Path, tmp_path: Path) -> None:
