@@ -102,4 +102,10 @@ def train(as_json: bool, **arguments: Any) -> None:
 
     report = tool.run(progress=options.progress(), **arguments)
     if tool.leads():
-        options.emit(report, as_json)
+        options.emit(report, as_json, _brief)
+
+
+def _brief(content: dict[str, Any]) -> dict[str, Any]:
+    """The best epoch without what its page draws."""
+    best = {name: value for name, value in content["best"].items() if name not in ("confusion", "thresholds")}
+    return content | {"best": best}
