@@ -35,7 +35,7 @@ def simplify_together(geometry: np.ndarray, tolerance: float, pixel_size: tuple[
     """Leave out vertices of traced outlines (n,), in pixels; no point is further than ``tolerance`` metres from the result.
 
     ``pixel_size`` is metres along x and y. Douglas and Peucker, The Canadian Cartographer 10 (1973), wall by wall; walls of
-    what would not stay a valid area keep their vertices.
+    what would not stay a valid area, or would overlap another, keep their vertices.
     """
     parts, owner = shapely.get_parts(geometry, return_index=True)
     rings, part = shapely.get_rings(parts, return_index=True)
@@ -50,6 +50,8 @@ def simplify_together(geometry: np.ndarray, tolerance: float, pixel_size: tuple[
         polygons = shapely.polygons(made, indices=part)
         bad = ~shapely.is_valid(polygons)
         bad[part[broken]] = True
+        if not bad.any():  # a wall cut short may run through what lies beyond its neighbour
+            bad = ~shapely.is_empty(shapely.coverage_invalid_edges(polygons))
         more = np.isin(walls.name, walls.name[bad[part[walls.ring]]]) & ~stays
         if not more.any():
             return gather(polygons, owner)
