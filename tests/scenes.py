@@ -47,7 +47,7 @@ def write_scene(path: Path, mask: np.ndarray, on: Grid | None = None, **keywords
 def red_model(path: Path, spec: ModelSpec | None = None, weights: Sequence[Sequence[float]] = RED) -> Path:
     """An ONNX model of one 1x1 convolution: the building's probability rises from green to red, pixel by pixel.
 
-    ``weights`` are those of red, green and blue, a row a class.
+    ``weights`` are those of red, green and blue, a row a class; of a multi-label model a sigmoid each.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -56,7 +56,9 @@ def red_model(path: Path, spec: ModelSpec | None = None, weights: Sequence[Seque
     weight = np.array(weights, "float32")[..., None, None]
     nodes = [
         helper.make_node("Conv", ["image", "weight"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        helper.make_node("Sigmoid", ["logits"], ["probabilities"])
+        if spec.multilabel
+        else helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
     ]
     shape = ["batch", spec.bands, 512, 512]
     model = helper.make_model(

@@ -89,7 +89,9 @@ def _brief(content: dict[str, Any]) -> dict[str, Any]:
     if "tp" in content["pixel"]:
         del content["pixel"]["classes"]
     for part, names in LEFT_OUT.items():
-        content[part] = {name: value for name, value in content[part].items() if name not in names}
+        for metrics in (content[part], *content[part].get("classes", {}).values()):
+            for name in metrics.keys() & names:
+                del metrics[name]
     worst = [place for place in content.pop("places")[:WORST] if place.get("f1", place.get("iou")) < 1]
     return content | {"worst_places": [_placed(**place) for place in worst]}
 

@@ -1,7 +1,8 @@
 """The chip index: a GeoParquet table of chips, with how they were cut in its metadata.
 
 Columns: ``id, scene, row, col, image, mask, split, valid_fraction, geometry``; ``image`` and ``mask`` are paths relative to
-the index's folder and inside it. Masks are uint8 class ids; 255 is ignored in loss and metrics. Outlines of pictures without a
+the index's folder and inside it. Masks are uint8 class ids, or of classes each told by itself a band each of 0 and 1; 255 is
+ignored in loss and metrics. Outlines of pictures without a
 CRS are in pixels, x to the right and y downwards.
 """
 
@@ -49,7 +50,8 @@ class ChipInfo:
 
     ``dtype`` is the scenes'; with a ``stretch``, which is in the scenes' values, the chips are uint8. They are too with
     ``percentiles`` (low, high), where scenes or groups of them were stretched each by its own. ``source_bands`` are the bands
-    of the scenes, from 1, that the chips have; None where they have all.
+    of the scenes, from 1, that the chips have; None where they have all. The ``classes`` exclude each other, unless the chips
+    are ``multilabel``: then masks have a band for each of them.
     """
 
     bands: int
@@ -59,6 +61,7 @@ class ChipInfo:
     stretch: Stretch | None = None
     percentiles: tuple[float, float] | None = None
     source_bands: tuple[int, ...] | None = None
+    multilabel: bool = False
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ChipInfo:
@@ -71,6 +74,7 @@ class ChipInfo:
             Stretch(tuple(stretch["low"]), tuple(stretch["high"])) if stretch else None,
             (float(percentiles[0]), float(percentiles[1])) if percentiles else None,
             tuple(map(int, data["source_bands"])) if data.get("source_bands") else None,
+            bool(data.get("multilabel", False)),
         )
 
 

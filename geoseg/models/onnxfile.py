@@ -1,7 +1,7 @@
 """A trained network as one ONNX file that geoseg, QGIS Deepness, GeoDeep, OpenVINO and ONNX Runtime run.
 
 Input float32 (batch, band, size, size) in [0, 1], normalisation inside; output probabilities (batch, classes, size, size), for
-two classes [1 - p, p]. Weights are stored as float16 and cast in the graph, which halves the file.
+two classes that exclude each other [1 - p, p]. Weights are stored as float16 and cast in the graph, which halves the file.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ MIN_HALF = 1024  # smaller tensors stay float32
 
 
 class _Probabilities(nn.Module):
-    def __init__(self, model: Segmenter, two: bool) -> None:
+    def __init__(self, model: Segmenter, spec: ModelSpec) -> None:
         super().__init__()
-        self.model, self.two = model, two
+        self.model, self.spec = model, spec
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         logits = self.model(image)
-        if not self.two:
+        if not self.spec.sigmoid:
             return logits.softmax(1)
-        building = logits.sigmoid()
-        return torch.cat([1 - building, building], 1)
+        probability = logits.sigmoid()
+        return probability if self.spec.multilabel else torch.cat([1 - probability, probability], 1)
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def export(source: Path, target: Path, *, tile_size: int | None = None, overwrit
         with warnings.catch_warnings(), _pooling():
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                _Probabilities(model.eval(), spec.channels == 1).eval(),
+                _Probabilities(model.eval(), spec).eval(),
                 (torch.zeros(1, spec.bands, size, size),),
                 str(temporary),
                 input_names=["image"],
@@ -131,7 +131,12 @@ def _halve(graph: Any, onnx: Any) -> None:
 
 
 def _metadata(spec: ModelSpec, size: int) -> dict[str, str]:
-    """geoseg's description, and the keys that QGIS Deepness and GeoDeep read; every value of theirs is JSON."""
+    """geoseg's description, and the keys that QGIS Deepness and GeoDeep read; every value of theirs is JSON.
+
+    They take the likeliest class of each pixel, so that they get no keys for classes that do not exclude each other.
+    """
+    if spec.multilabel:
+        return {KEY: spec.to_json()}
     theirs: dict[str, Any] = {
         "model_type": "Segmentor",
         "class_names": {str(i): name for i, name in enumerate(spec.classes)},

@@ -210,7 +210,7 @@ def _torch(path: Path, predict: PredictSpec, extent: int) -> Runtime:
     def infer(batch: np.ndarray) -> np.ndarray:
         with torch.inference_mode(), torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None):
             logits = model(torch.from_numpy(batch).to(device, memory_format=torch.channels_last)).float()
-            return (logits.sigmoid() if spec.channels == 1 else logits.softmax(1)).cpu().numpy()
+            return (logits.sigmoid() if spec.sigmoid else logits.softmax(1)).cpu().numpy()
 
     size = _window(predict, 1024 if device.type == "cuda" else 512, extent)
     name = f"torch {device} {str(dtype or torch.float32).removeprefix('torch.')}"

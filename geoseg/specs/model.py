@@ -48,7 +48,8 @@ class ModelSpec:
     per pixel, ``None`` for pictures without a CRS. ``source_bands`` are the bands of the scenes, from 1, that were chosen for
     training; ``None`` where all were taken. Where no one stretch suits all scenes, ``percentiles`` (low, high) say that
     each is stretched by its own, as it was for training. ``size`` is the window it was trained at, ``margin`` the border of a
-    window whose probabilities are not trusted, both in pixels. ``min_area`` is in square metres.
+    window whose probabilities are not trusted, both in pixels. ``min_area`` is in square metres. The ``classes`` exclude each
+    other, the first being the background; those of a ``multilabel`` model are told each by itself, and none is the background.
     """
 
     architecture: str
@@ -56,6 +57,7 @@ class ModelSpec:
     bands: int = 3
     source_bands: tuple[int, ...] | None = None
     classes: tuple[str, ...] = ("background", "building")
+    multilabel: bool = False
     gsd: float | None = 0.3
     dtype: str = "uint8"
     stretch: Stretch | None = None
@@ -71,13 +73,22 @@ class ModelSpec:
     def __post_init__(self) -> None:
         check(self.bands >= 1, "a model needs at least one band")
         check(len(self.classes) >= 2, "a model needs at least two classes, the background included")
+        check(
+            not self.multilabel or "background" not in map(str.lower, self.classes),
+            "classes each told by itself leave no background; those that exclude each other go into one band",
+        )
         check(len(self.mean) == len(self.std) == self.bands, f"mean and std need {self.bands} values each")
         check(0 < self.threshold < 1, f"threshold {self.threshold} must lie between 0 and 1")
 
     @property
     def channels(self) -> int:
-        """Output channels of the network: one logit for two classes, else one a class."""
-        return 1 if len(self.classes) == 2 else len(self.classes)
+        """Output channels of the network: one logit for two classes that exclude each other, else one a class."""
+        return 1 if len(self.classes) == 2 and not self.multilabel else len(self.classes)
+
+    @property
+    def sigmoid(self) -> bool:
+        """Whether each logit gives a probability by itself; else a softmax over all of them does."""
+        return self.channels == 1 or self.multilabel
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)

@@ -70,7 +70,8 @@ def write(folder: Path, chips: Chips, spec: ChipSpec, stretch: Stretch | None) -
     ]
     gsd = first.grid.gsd and (spec.gsd or first.grid.gsd)
     bands = len(spec.bands or ()) or first.bands
-    info = ChipInfo(bands, first.dtype, gsd, _classes(sources), stretch, source_bands=spec.bands)
+    classes, multilabel = _classes(sources)
+    info = ChipInfo(bands, first.dtype, gsd, classes, stretch, source_bands=spec.bands, multilabel=multilabel)
     write_index(folder, rows, info, crs if shared else LONLAT)
 
 
@@ -86,11 +87,11 @@ def _outlines(chips: Chips, crs: CRS | None) -> Iterator[shapely.Polygon]:
         yield from found
 
 
-def _classes(sources: Sequence[Source]) -> tuple[str, ...]:
-    """Names of the classes that the labels hold."""
+def _classes(sources: Sequence[Source]) -> tuple[tuple[str, ...], bool]:
+    """Names of the classes that the labels hold, and whether they are told each by itself."""
     labels = dict.fromkeys(source.labels for source in sources if source.labels)
     if not labels:
-        return ChipInfo.classes
+        return ChipInfo.classes, False
     from geoseg.tools.labels import classes
 
     names, *others = dict.fromkeys(classes(path) for path in labels)

@@ -27,7 +27,8 @@ WHOLE = 0.5  # the threshold of masks, which are 0 and 1
 class Answer:
     """What a model says of a chip, and what is true: float32 (channel, row, col), bool (row, col), uint8 (row, col).
 
-    ``valid`` is where there are both data and a label. ``grid`` is the chip's, at the model's GSD.
+    ``valid`` is where there are both data and a label. ``grid`` is the chip's, at the model's GSD. Where classes are told each
+    by itself ``valid`` and ``truth`` are (class, row, col).
     """
 
     name: str
@@ -49,8 +50,9 @@ def answers(
         raise UnsuitableError(f"{index.folder}: its {split} split is empty")
     if table["mask"].isna().any():
         raise UnsuitableError(f"{index.folder}: some chips have no mask", "cut them with `geoseg tile --labels`")
-    if len(index.info.classes) != len(models.model.classes):
-        ours, theirs = (", ".join(classes) for classes in (models.model.classes, index.info.classes))
+    info, own = index.info, models.model
+    if (len(info.classes), info.multilabel) != (len(own.classes), own.multilabel):
+        ours, theirs = (", ".join(classes) for classes in (own.classes, info.classes))
         raise UnsuitableError(f"{models.path}: tells {ours} apart, the chips {theirs}")
     advance = progress(split, len(table))
     for image, mask in zip(table["image"], table["mask"], strict=True):
@@ -66,9 +68,10 @@ def _answer(image: Path, mask: Path, models: Models, warnings: list[str]) -> Ans
         strips = list(job.strips(Clock(), no_progress))
         probability = np.concatenate([strip[1] for strip in strips], axis=1)
         valid = np.concatenate([strip[2] for strip in strips])
-        with open_scene(mask, like=job.scene.grid) as labels:
-            chip = labels.read(bands=(1,))
-        truth = np.where(chip.valid, chip.image[0], IGNORE).astype("uint8")
+        with open_scene(mask, like=job.scene.grid) as scene:
+            chip = scene.read(bands=None if models.model.multilabel else (1,))
+        labels = chip.image if models.model.multilabel else chip.image[0]
+        truth = np.where(chip.valid, labels, IGNORE).astype("uint8")
         return Answer(str(image), probability, valid & (truth != IGNORE), truth, job.scene.grid)
 
 

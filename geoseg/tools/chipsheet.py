@@ -9,7 +9,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from geoseg.core.bands import to_unit
-from geoseg.core.pictures import class_colours, opacity_of, picture, tint
+from geoseg.core.pictures import class_colours, drawn_names, layered, opacity_of, picture, tint
 from geoseg.core.sheet import Panel, Sheet, panel_pixels
 from geoseg.errors import UnsuitableError
 from geoseg.io.chips import ChipIndex, read_index
@@ -40,7 +40,7 @@ def sheet_of_chips(folder: str, spec: PreviewSpec, progress: Progress) -> tuple[
     columns = {name: table[name].to_numpy()[chosen] for name in ("id", "image", "mask")}
     masks = [None if mask is None or mask != mask else index.folder / mask for mask in columns["mask"]]
     pairs = list(zip(columns["id"], [index.folder / image for image in columns["image"]], masks, strict=True))
-    names = dict(enumerate(index.info.classes))
+    names = drawn_names(index.info.classes, index.info.multilabel)
     colours = class_colours(names, tuple(names))
     # augmentation is there to be seen, so the masks lie over it faintly
     opacity = opacity_of(1 if spec.augment else len(colours), spec.opacity)
@@ -72,7 +72,7 @@ def _cells(
 
 def _rows(scene: Scene) -> Callable[[int, int], np.ndarray]:
     def read(first: int, last: int) -> np.ndarray:
-        return scene.read(Window(0, first, scene.grid.width, last - first)).image[0].astype(np.uint8)
+        return _labels(scene.read(Window(0, first, scene.grid.width, last - first)).image.astype(np.uint8))
 
     return read
 
@@ -96,12 +96,19 @@ def _augmented(
             if mask is None:
                 raise UnsuitableError(f"{index.folder}: some chips have no mask", "cut them with `geoseg tile --labels`")
             pixels, labels = ChipFiles(image, mask).read()
-            yield name, _shown(to_unit(pixels), labels), labels
+            yield name, *_shown(to_unit(pixels), labels)
             images, masks = zip(*(crop(pixels, labels, geometry) for _ in range(VARIANTS)), strict=True)
             for seen, cut in zip(colour(torch.stack(images)), masks, strict=True):
-                yield "", _shown(seen.numpy(), cut.numpy()), cut.numpy()
+                yield "", *_shown(seen.numpy(), cut.numpy())
             advance(1)
 
 
-def _shown(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    return picture(np.rint(image * 255).astype(np.uint8), np.ones(labels.shape, bool))
+def _shown(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Picture and labels of an example."""
+    labels = _labels(mask.reshape(-1, *mask.shape[-2:]))
+    return picture(np.rint(image * 255).astype(np.uint8), np.ones(labels.shape, bool)), labels
+
+
+def _labels(mask: np.ndarray) -> np.ndarray:
+    """Labels (row, col) of a mask (band, row, col) of one band, or of one a class."""
+    return mask[0] if len(mask) == 1 else layered(mask)

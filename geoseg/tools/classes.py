@@ -49,13 +49,16 @@ def is_vector(path: str) -> bool:
 
 
 @contextmanager
-def open_classes(path: str, grid: Grid, threshold: float | None, warnings: list[str]) -> Iterator[Classes]:
+def open_classes(
+    path: str, grid: Grid, threshold: float | None, warnings: list[str], band: int | None = None
+) -> Iterator[Classes]:
     """Open a raster or a vector file on ``grid``.
 
     Footprints are class 1; on a picture without a CRS they are taken in pixels. Probabilities (floats, or integers with a
     scale) are thresholded, by default at what their file says or 0.5; several bands give the most probable. Other integers
     are classes; 255 is void, but building where it is the only label and nothing says that the file is geoseg's. Where all
-    other classes than buildings only lie between them, boundaries count as building, and part the footprints.
+    other classes than buildings only lie between them, boundaries count as building, and part the footprints. Of a raster whose
+    bands are told each by itself (:func:`told_apart`) only the ``band`` of that number, from 0, is taken where one is given.
     """
     if grid.crs is None:
         grid = placed(grid, path, None, True)
@@ -69,12 +72,12 @@ def open_classes(path: str, grid: Grid, threshold: float | None, warnings: list[
             warnings.append(f"{path}: lies on another grid, read by nearest neighbour")
         if scene.dtype.startswith("float") or _scale(scene) != 1:
             cut = _number(scene, "GEOSEG_THRESHOLD", ModelSpec.threshold) if threshold is None else threshold
-            surface = _surface(scene)
+            surface = _surface(scene) if band is None else Surface("building", band)
             yield _probabilities(scene, surface, cut) if surface else _most_probable(scene)
         else:
             if threshold is not None:
                 warnings.append(f"{path}: holds classes, not probabilities; --threshold does not apply")
-            yield _labels(scene)
+            yield _labels(scene, band)
 
 
 def _rows(grid: Grid, first: int, last: int) -> Window:
@@ -151,6 +154,18 @@ def _most_probable(scene: Scene) -> Classes:
     return Classes(read, None, tuple(range(scene.bands)), _names(scene))
 
 
+def told_apart(scene: Scene) -> tuple[str, ...]:
+    """Names of the bands of masks or probabilities that are told each by itself, so that a pixel may be of several.
+
+    Nothing for a single band, for bands that are not all named, each by a name of its own, and for classes of which a pixel
+    has one: those with a background, and what `geoseg predict` says in its tags to be such.
+    """
+    names = tuple((text or "").strip().replace(",", " ") for text in scene.dataset.descriptions[: scene.bands])
+    exclusive = scene.tags.get("GEOSEG_KIND") == "probability" and "GEOSEG_CLASSES" in scene.tags
+    named = len({name.lower() for name in names if name}) == len(names) > 1
+    return names if named and not exclusive and names[0].lower() != "background" else ()
+
+
 def _number(scene: Scene, tag: str, default: float) -> float:
     try:
         return float(scene.tags.get(tag, default))
@@ -158,15 +173,18 @@ def _number(scene: Scene, tag: str, default: float) -> float:
         raise InputError(f"{scene.path}: its tag {tag} is no number") from error
 
 
-def _labels(scene: Scene) -> Classes:
-    if scene.bands != 1:
+def _labels(scene: Scene, band: int | None) -> Classes:
+    if scene.bands != 1 and band is None:
         raise UnsuitableError(f"{scene.path}: has {scene.bands} bands, so it is neither a mask nor a class raster")
-    labels, names = _labels_present(scene), _names(scene)
+    bands = (1 if band is None else band + 1,)
+    labels, names = _labels_present(scene, bands), _names(scene) if band is None else {}
     surface = _parted(surfaces(list(names.values()))) if len(names) > 2 else None
     meaning = _meaning(scene, labels, surface)
+    if band is not None:
+        meaning[1:VOID] = 1
 
     def strip(first: int, last: int) -> Strip:
-        chip = scene.read(_rows(scene.grid, first, last))
+        chip = scene.read(_rows(scene.grid, first, last), bands)
         label = chip.image[0].astype(np.uint8)
         valid = chip.valid & (meaning[label] != VOID)
         scores, ridge = (meaning[label] == 1).astype(np.float32), None
@@ -175,7 +193,7 @@ def _labels(scene: Scene) -> Classes:
         return Strip((scores > 0) & valid, valid, scores, ridge)
 
     def read(first: int, last: int) -> np.ndarray:
-        chip = scene.read(_rows(scene.grid, first, last))
+        chip = scene.read(_rows(scene.grid, first, last), bands)
         return np.where(chip.valid, meaning[chip.image[0].astype(np.uint8)], np.uint8(VOID))
 
     present = tuple(sorted(set(meaning[labels].tolist()) - {VOID}))
@@ -196,11 +214,11 @@ def _meaning(scene: Scene, labels: np.ndarray, surface: Surface | None) -> np.nd
     return meaning
 
 
-def _labels_present(scene: Scene) -> np.ndarray:
+def _labels_present(scene: Scene, bands: tuple[int, ...]) -> np.ndarray:
     """Which of the labels 0 to 255 occur: bool (256)."""
     present = np.zeros(256, bool)
     for window in strips(scene.grid, STRIP_PIXELS):
-        chip = scene.read(window)
+        chip = scene.read(window, bands)
         labels = chip.image[0][chip.valid]
         if labels.size and not 0 <= labels.min() <= labels.max() <= 255:
             raise UnsuitableError(f"{scene.path}: holds labels from {labels.min()} to {labels.max()}, classes go from 0 to 254")

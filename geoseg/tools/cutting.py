@@ -109,7 +109,7 @@ class Cutter:
                 write(self._write, self.folder / cut.image, chip, scene.nodata)
                 if labels and cut.mask:
                     label = np.where(chip.valid, labels(tile.window), IGNORE).astype("uint8")
-                    write(write_chip, self.folder / cut.mask, label[None], chip.grid)
+                    write(write_chip, self.folder / cut.mask, label.reshape(-1, *chip.valid.shape), chip.grid)
                 found.append((place, cut.valid))
         return found, warnings
 

@@ -14,19 +14,19 @@ import shapely
 from geoseg.core.burn import repair
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
-from geoseg.errors import UnsuitableError
+from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.footprints import read_footprints
 from geoseg.io.layers import check_layers
 from geoseg.io.output import check_output
 from geoseg.io.raster import open_scene
 from geoseg.specs import EvaluateSpec
-from geoseg.tools.classes import is_vector, open_classes
+from geoseg.tools.classes import is_vector, open_classes, told_apart
 from geoseg.tools.matched import Matched, match_layers
 from geoseg.tools.pixels import ComparedPixels, compare_pixels
 from geoseg.tools.places import footprint_intervals, footprint_places, neighbourhoods, pixel_intervals, pixel_places
 from geoseg.tools.rasterize import footprints_in
 from geoseg.tools.report import Progress, Report, no_progress
-from geoseg.tools.scores import city_scores, footprint_scores, missed, pixel_scores, sweep_scores
+from geoseg.tools.scores import city_scores, each_scores, footprint_scores, missed, pixel_scores, sweep_scores
 from geoseg.tools.verdicts import write_verdicts
 
 # Fewer blocks than this are few to draw from
@@ -41,9 +41,10 @@ class EvaluateReport(Report):
 
     ``pixel``: ratios of the building pixels (means over the classes where there are several), ``mean_iou``, ``accuracy``,
     ``boundary_iou``, counts, and all of it for each of the ``classes``; of a sweep the curves, ``best_threshold`` and
-    ``average_precision``. ``object``: counts and ratios of the footprints, ``ap`` (mean over the IoUs 0.5 to 0.95), ``by_iou``
-    and ``by_size``, ``splits`` and ``merges``, the distances of matched ``outlines``, the errors ``by_block`` of ground, and of
-    SpaceNet tables those of the ``cities`` with their ``mean_f1``.
+    ``average_precision``. Of bands told each by itself the mean ratios, and all of it of each under ``classes``. ``object``:
+    counts and ratios of the footprints, ``ap`` (mean over the IoUs 0.5 to 0.95), ``by_iou`` and ``by_size``, ``splits`` and
+    ``merges``, the distances of matched ``outlines``, the errors ``by_block`` of ground, and of SpaceNet tables those of the
+    ``cities`` with their ``mean_f1``.
 
     ``intervals`` are those of the bootstrap, 95%, by kind and metric. ``places`` are the worst and the best blocks of ground,
     worst first, each a dict: ``bounds`` (left, bottom, right, top) in ``crs``, the counts ``truth``, ``found``, ``tp``, ``fp``
@@ -79,8 +80,9 @@ def run(
 
     Footprints match one to one: of two vector files, predictions reprojected to the truth's CRS; of a raster and a vector file,
     what `geoseg polygonize` makes of the raster, and what of the vector file lies on it; of two SpaceNet tables, image by image
-    and in their pixels. Two rasters are compared by pixel alone. ``layers`` names a GeoPackage for what was right and wrong,
-    ``page`` an HTML page of it all, with places pictured on the scene ``image`` or on plain ground.
+    and in their pixels. Two rasters are compared by pixel alone; where the bands of both are told each by itself, each with
+    that of its name. ``layers`` names a GeoPackage for what was right and wrong, ``page`` an HTML page of it all, with places
+    pictured on the scene ``image`` or on plain ground.
 
     ``fail_under`` holds the lowest values that will do: ``f1`` is that of the footprints where footprints were compared,
     else of the pixels; ``pixel.f1`` and ``object.f1`` are plain. What is missed is told in the report, not raised.
@@ -91,8 +93,12 @@ def run(
         check_layers(layers, overwrite)
     if page is not None:
         check_output(page, overwrite)
-    pixels, matched = _compare(names, spec, like, warnings, progress)
-    pixel, found = _pixel_metrics(pixels), _footprint_metrics(matched, spec)
+    bands = _shared(names)
+    if bands and (page is not None or spec.bootstrap):
+        raise UsageError(f"{names[0]}: bands told each by itself have metrics, no page and no intervals")
+    pixels, matched = (None, None) if bands else _compare(names, spec, like, warnings, progress)
+    pixel = _band_metrics(bands, names, spec, like, warnings, progress) if bands else _pixel_metrics(pixels)
+    found = _footprint_metrics(matched, spec)
     intervals = _intervals(pixels, matched, spec, warnings)
     places = footprint_places(matched) if matched else pixel_places(pixels) if pixels else ()
     failed = missed(pixel, found, fail_under or {})
@@ -145,6 +151,46 @@ def _compare_on(
         if not (footprints and ours.footprints and theirs.footprints):
             return pixels, None
         return pixels, match_layers(ours.footprints(), theirs.footprints(), spec)
+
+
+def _shared(names: tuple[str, str]) -> dict[str, tuple[int, int]]:
+    """Of two rasters whose bands are told each by itself those of the same names, by their numbers in both; {} of others."""
+    if any(map(is_vector, names)):
+        return {}
+    told = []
+    for name in names:
+        with open_scene(name) as scene:
+            told.append([band.lower() for band in told_apart(scene)])
+    ours, theirs = told
+    shared = {band: (ours.index(band), theirs.index(band)) for band in ours if band in theirs}
+    if ours and theirs and not shared:
+        raise UnsuitableError(f"{names[0]}: has the bands {', '.join(ours)}, {names[1]} {', '.join(theirs)}")
+    return shared
+
+
+def _band_metrics(
+    bands: dict[str, tuple[int, int]],
+    names: tuple[str, str],
+    spec: EvaluateSpec,
+    like: Path | str | None,
+    warnings: list[str],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Metrics of the pixels of each of the ``bands`` that :func:`_shared` found."""
+    grid = _grid([str(like or names[0])])
+    assert grid is not None
+    rows = {}
+    for band, numbers in bands.items():
+        with ExitStack() as stack:
+            ours, theirs = (
+                stack.enter_context(open_classes(name, grid, spec.threshold, warnings, number))
+                for name, number in zip(names, numbers, strict=True)
+            )
+            if spec.sweep and ours.scores is None:
+                raise _no_probabilities(names[0])
+            rows[band] = _pixel_metrics(compare_pixels(ours, theirs, grid, spec, progress))
+        del rows[band]["classes"]
+    return each_scores(rows)
 
 
 def _no_probabilities(name: str) -> UnsuitableError:

@@ -19,7 +19,7 @@ from geoseg.specs import EvaluateSpec, PredictSpec
 from geoseg.tools.chipscores import Answer, Footprints, answers, true_outlines
 from geoseg.tools.job import Models
 from geoseg.tools.report import Progress, Report, no_progress
-from geoseg.tools.scores import RATIOS, missed, pixel_scores
+from geoseg.tools.scores import RATIOS, each_scores, missed, pixel_scores
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
 
@@ -27,6 +27,9 @@ THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
 @dataclass(frozen=True, kw_only=True)
 class DataReport(Report):
     """``pixel`` and ``object`` metrics at the model's own threshold, cleaned by its least area; of several classes ``pixel``.
+
+    Of classes that are told each by itself ``pixel`` has the means of the ``classes``, ``thresholds`` a row for each of them at
+    each threshold.
 
     ``thresholds`` has a row for each threshold, once as it is and once cleaned, with the metrics of the building pixels and
     under ``object_`` those of the footprints. Counts are summed over the ``chips`` of the ``split``, ratios taken last.
@@ -63,12 +66,12 @@ def run(
     start = time.perf_counter()
     index, models, warnings = read_index(data), Models(model, spec or PredictSpec()), list[str]()
     own = models.model
-    tally: _Buildings | _Classes
+    tally: _Buildings | _Classes | _Each
+    levels = sorted({round(each, 4) for each in (*thresholds, own.threshold)})
     if own.channels == 1:
-        levels = sorted({round(each, 4) for each in (*thresholds, own.threshold)})
         tally = _Buildings({level: _Level(level, own.min_area, iou) for level in levels})
     else:
-        tally = _Classes(own.classes)
+        tally = _Each(own.classes, levels) if own.multilabel else _Classes(own.classes)
     chips = 0
     for answer in answers(index, split, models, warnings, progress):
         tally.add(answer)
@@ -82,7 +85,7 @@ def run(
         model=models.path.name,
         split=split,
         chips=chips,
-        threshold=own.threshold if own.channels == 1 else None,
+        threshold=own.threshold if own.sigmoid else None,
         min_area=own.min_area if own.channels == 1 else None,
         pixel=pixel,
         object=found,
@@ -92,6 +95,14 @@ def run(
 
 
 Scores = tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]
+
+
+def _ratios(counts: Counts) -> dict[str, float]:
+    return {name: getattr(counts, name) for name in (*RATIOS, "accuracy")}
+
+
+def _pixels(counts: Counts) -> dict[str, float]:
+    return {"tp": counts.tp, "fp": counts.fp, "fn": counts.fn, "tn": counts.tn} | _ratios(counts)
 
 
 class _Level:
@@ -114,8 +125,7 @@ class _Level:
 
     def row(self, cleaned: bool) -> dict[str, Any]:
         pixels, footprints = self.pixels[cleaned], self.counts(cleaned)
-        out: dict[str, Any] = {"threshold": self.threshold, "cleaned": cleaned}
-        out |= {name: getattr(pixels, name) for name in (*RATIOS, "accuracy")}
+        out: dict[str, Any] = {"threshold": self.threshold, "cleaned": cleaned, **_ratios(pixels)}
         return out | {f"object_{name}": getattr(footprints, name) for name in ("precision", "recall", "f1")}
 
 
@@ -131,12 +141,10 @@ class _Buildings:
     def scores(self, threshold: float) -> Scores:
         own = self.levels[threshold]
         pixels, footprints = own.pixels[True], own.counts(True)
-        ratios = {name: getattr(pixels, name) for name in (*RATIOS, "accuracy")}
-        pixel = {"tp": pixels.tp, "fp": pixels.fp, "fn": pixels.fn, "tn": pixels.tn} | ratios
         found = footprints.to_dict()
         found.pop("iou")
         rows = [level.row(cleaned) for level in self.levels.values() for cleaned in (False, True)]
-        return pixel, found | {"at_iou": own.footprints.iou}, rows
+        return _pixels(pixels), found | {"at_iou": own.footprints.iou}, rows
 
 
 class _Classes:
@@ -162,6 +170,24 @@ class _Classes:
     def scores(self, threshold: float) -> Scores:
         metrics = pixel_scores(self.matrix, self.outlines, dict(enumerate(self.classes)))
         return metrics | {"boundary_width": self.width}, {}, []
+
+
+class _Each:
+    """Each class by itself, at each threshold."""
+
+    def __init__(self, classes: tuple[str, ...], levels: list[float]) -> None:
+        self.counts = {(level, name): Counts() for level in levels for name in classes}
+        self.classes = classes
+
+    def add(self, answer: Answer) -> None:
+        for (level, name), counts in self.counts.items():
+            i = self.classes.index(name)
+            found = answer.probability[i] >= np.float32(level)
+            self.counts[level, name] = counts + count(found, answer.truth[i] == 1, answer.valid[i])
+
+    def scores(self, threshold: float) -> Scores:
+        rows = [{"threshold": level, "class": name, **_ratios(counts)} for (level, name), counts in self.counts.items()]
+        return each_scores({name: _pixels(self.counts[threshold, name]) for name in self.classes}), {}, rows
 
 
 def without_small(mask: np.ndarray, pixels: float) -> np.ndarray:

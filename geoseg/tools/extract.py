@@ -15,7 +15,7 @@ from geoseg.core.burn import Burner
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.core.masks import Strip as Rows
-from geoseg.core.surface import Surface, surfaces
+from geoseg.core.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.engine.ahead import Clock, ahead
 from geoseg.engine.stream import Strip
 from geoseg.errors import GeosegError, UnsuitableError, UsageError
@@ -104,7 +104,7 @@ def run(
 
 def building(models: Models) -> Surface:
     """The one class that has footprints. Raises UnsuitableError where the model has several."""
-    found = surfaces(models.model.classes)
+    found = (surfaces_of_bands if models.model.multilabel else surfaces)(models.model.classes)
     if len(found) != 1:
         raise UnsuitableError(
             f"{models.path}: has {len(found)} classes of footprints, extract wants one",

@@ -19,7 +19,7 @@ from geoseg.io.chips import IGNORE
 from geoseg.io.kinds import HEAD, vector_format
 from geoseg.io.raster import open_scene
 from geoseg.io.sources import first_bytes
-from geoseg.tools.classes import is_vector
+from geoseg.tools.classes import is_vector, told_apart
 from geoseg.tools.rasterize import footprints_in, strips
 
 RASTERS = (".tif", ".tiff", ".png", ".vrt")
@@ -55,6 +55,8 @@ def open_labels(
 ) -> Iterator[Reader]:
     """A function from a window of ``grid`` to its mask: uint8 (row, col), 1 building, 0 not, 255 beyond the labels.
 
+    Of a mask whose bands are classes each told by itself (:func:`classes`) it is (class, row, col) of 1, 0 and 255.
+
     Footprints in another CRS are reprojected, a mask raster is read on the grid by nearest neighbour, and ``warnings`` says so.
     Of a SpaceNet CSV the footprints of ``scene``, a file name, are taken; those in pixels lie on its ``own`` grid, by default
     ``grid``. In a mask anything but 0 is building, unless it names more classes (:func:`classes`); 255 is unknown where it
@@ -66,20 +68,25 @@ def open_labels(
         yield lambda window: burnt.burn(grid.window(window))
         return
     with open_scene(path, like=grid) as mask:
-        if mask.bands != 1:
-            raise UnsuitableError(f"{path}: has {mask.bands} bands; a mask has one")
+        names, multilabel = classes(path)
+        if mask.bands != 1 and not multilabel:
+            raise UnsuitableError(f"{path}: has {mask.bands} bands; a mask has one", "or several uint8 bands with names")
         bounds = _bounds(mask.source, grid)
         _meet(path, bounds, grid)
         tenth = 0.1 * abs(grid.transform.determinant) ** 0.5
         if mask.source.crs != grid.crs or not np.allclose(bounds, grid.bounds, rtol=0, atol=tenth):
             warnings.append(f"{path}: lies on another grid, read by nearest neighbour")
         void = _void(path, _stamp(path))
-        many = len(classes(path)) > 2
+        many = len(names) > 2 and not multilabel
+        imagery = multilabel and "GEOSEG_KIND" not in mask.tags  # perhaps
 
         def read(window: Window) -> np.ndarray:
             chip = mask.read(window)
-            known = chip.valid & (chip.image[0] != void) if void else chip.valid
-            return np.where(known, chip.image[0] if many else chip.image[0] != 0, IGNORE).astype("uint8")
+            image = chip.image if multilabel else chip.image[0]
+            if imagery and ((image > 1) & (image < IGNORE)).any():
+                raise UnsuitableError(f"{path}: is no mask: its bands hold more than 0, 1 and 255")
+            known = chip.valid & (image != void) if void else chip.valid
+            return np.where(known, image if many else image != 0, IGNORE).astype("uint8")
 
         yield read
 
@@ -96,14 +103,19 @@ def burner(path: Path, grid: Grid, warnings: list[str], *, scene: str | None = N
     return _burner(path, _stamp(path), grid, *image)
 
 
-def classes(path: Path) -> tuple[str, ...]:
-    """Names of the classes that labels hold: those a mask's tags tell, as `geoseg rasterize --class-field` writes them."""
+def classes(path: Path) -> tuple[tuple[str, ...], bool]:
+    """Names of the classes that labels hold, and whether they are told each by itself, a band each.
+
+    Classes that exclude each other are told by a mask's tags, as `geoseg rasterize --class-field` writes them, bands by their
+    descriptions, as of `geoseg rasterize --kind footprint,boundary`.
+    """
     if not is_vector(str(path)):
         with open_scene(path) as mask:
+            bands = told_apart(mask) if mask.dtype == "uint8" else ()
             names = tuple(filter(None, mask.tags.get("GEOSEG_CLASSES", "").split(",")))
-        if len(names) > 2:
-            return names
-    return "background", "building"
+        if bands or len(names) > 2:
+            return bands or names, bool(bands)
+    return ("background", "building"), False
 
 
 def layer(path: Path, crs: CRS) -> tuple[np.ndarray, tuple[str, ...]]:

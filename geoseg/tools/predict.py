@@ -54,7 +54,7 @@ def run(
     """Write the probabilities of ``scenes``: one scene to the file ``output``, several into that folder by their names.
 
     uint8 holds 0..254 (scale 1/254) with 255 for nodata, float32 probabilities with NaN; one band for two classes, else one a
-    class. With ``classes`` the most probable class as uint8, 255 for nodata.
+    class. With ``classes`` the most probable class as uint8, 255 for nodata: UsageError where they do not exclude each other.
     """
     start = time.perf_counter()
     clock = Clock()
@@ -91,7 +91,7 @@ def run(
 
 @dataclass(frozen=True)
 class Form:
-    """How probabilities are written: dtype, nodata, bands, tags. Raises UsageError for another dtype."""
+    """How probabilities are written: dtype, nodata, bands, tags. Raises UsageError for what cannot be written."""
 
     dtype: str
     classes: bool
@@ -100,6 +100,9 @@ class Form:
     def __post_init__(self) -> None:
         if self.dtype not in ("uint8", "float32"):
             raise UsageError(f"--dtype is uint8 or float32, not {self.dtype!r}")
+        if self.classes and self.model.multilabel:
+            names = ", ".join(self.model.classes)
+            raise UsageError(f"--classes: the model tells {names} each by itself, not one a pixel", "leave it out")
 
     def keywords(self) -> dict[str, Any]:
         """Keywords of :func:`geoseg.io.raster.create_raster`."""
@@ -112,9 +115,10 @@ class Form:
         }
 
     def tags(self) -> dict[str, str]:
-        return {
+        """Classes stand in the tags where they exclude each other; else the descriptions of the bands alone name them."""
+        classes = {} if self.model.multilabel else {"GEOSEG_CLASSES": ",".join(self.model.classes)}
+        return classes | {
             "GEOSEG_KIND": "classes" if self.classes else "probability",
-            "GEOSEG_CLASSES": ",".join(self.model.classes),
             "GEOSEG_THRESHOLD": str(self.model.threshold),
             "GEOSEG_MIN_AREA": str(self.model.min_area),
         }

@@ -45,6 +45,14 @@ def pixel_scores(matrix: np.ndarray, outlines: Mapping[int, Counts], names: Mapp
     return out | {"accuracy": pixel_accuracy(matrix), "mean_iou": mean_iou(matrix), "classes": classes}
 
 
+def each_scores(classes: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Metrics of ``classes`` that are told each by itself, and the means of their ratios over those that occur."""
+    present = [row for row in classes.values() if row["tp"] + row["fp"] + row["fn"]]
+    names = [name for name in (*RATIOS, "boundary_iou") if all(name in row for row in classes.values())]
+    means = {name: float(np.mean([row[name] for row in present] or [1.0])) for name in names}
+    return means | {"classes": dict(classes)}
+
+
 def sweep_scores(pixels: np.ndarray) -> dict[str, Any]:
     """Curves over all thresholds of a histogram of probabilities, and the threshold of the best IoU.
 

@@ -136,9 +136,11 @@ def _plan(scenes: Sequence[str], spec: ChipSpec, labels: Path | None, aoi: Path 
 
 def _part(path: str, name: str, spec: ChipSpec, labels: Path | None, aoi: Path | None, force: bool) -> _Part:
     if labels:
-        from geoseg.tools.labels import find
+        from geoseg.tools.labels import classes, find
 
         labels = find(labels, path)
+        if spec.format == "png" and classes(labels)[1]:
+            raise UnsuitableError(f"{labels}: masks of several bands do not fit into PNG", "use --format tif")
     with open_scene(path, gsd=spec.gsd) as scene:
         if not force:
             check_claim(path, scene.source.height * scene.source.width * scene.bands * np.dtype(scene.dtype).itemsize)

@@ -205,14 +205,14 @@ def _model_spec(sets: list[ExampleSet], spec: TrainSpec, init: Path | None) -> M
             raise UnsuitableError(f"{other.name}: its bands, dtype, stretch or classes differ from {sets[0].name}'s")
         if first.gsd and info.gsd and abs(info.gsd / first.gsd - 1) > 0.02:
             raise UnsuitableError(f"{other.name}: its chips have {info.gsd:.3f} m, {sets[0].name}'s {first.gsd:.3f} m")
-    told = ("classes", "dtype", "stretch", "percentiles", "source_bands")
+    told = ("classes", "multilabel", "dtype", "stretch", "percentiles", "source_bands")
     common: dict[str, Any] = {name: getattr(first, name) for name in told}
     common |= {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
     if init:
         from geoseg.models.modelfile import read_spec
 
         base = read_spec(init)
-        if (base.bands, len(base.classes)) != (first.bands, len(first.classes)):
+        if (base.bands, len(base.classes), base.multilabel) != (first.bands, len(first.classes), first.multilabel):
             raise UnsuitableError(f"{init}: has {base.bands} bands and {len(base.classes)} classes, the chips have others")
         return replace(base, **common)
     encoder = spec.encoder or ARCHITECTURES.get(spec.arch)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geoseg.core.legend import FN, FP, TP, VOID
-from geoseg.core.pictures import class_colours, opacity_of, outcomes, picture, tint
+from geoseg.core.pictures import class_colours, drawn_names, opacity_of, outcomes, picture, tint
 from geoseg.core.plots import curves
 from geoseg.io.chips import IGNORE
 from geoseg.io.page import facts, figure, figures, png, section, table, text, write_page
@@ -48,8 +48,9 @@ def _sections(
     shown = {"best_epoch": best["epoch"]} | {name: best[name] for name in names if name in best}
     yield section("Result", facts(shown), text("Scores are of the validation split at the threshold 0.5."))
     yield section("Curves", figures(*_curves(epochs, best)))
-    if "confusion" in best:
-        yield section("Classes", table(_rows(best["classes"], "class")), _confusion(model, best["confusion"]))
+    if "classes" in best:
+        matrix = [_confusion(model, best["confusion"])] if "confusion" in best else []
+        yield section("Classes", table(_rows(best["classes"], "class")), *matrix)
     if "thresholds" in best:
         yield section("Thresholds", table(_rows(best["thresholds"], "threshold")))
     for name, seen in zip(("Best", "Worst"), chips, strict=True):
@@ -107,7 +108,7 @@ def _chip(model: ModelSpec, seen: Seen) -> str:
     if model.channels == 1:
         drawn = tint(under, outcomes(seen.found, truth), {1: TP, 2: FP, 3: FN}, 0.5)
     else:
-        names = dict(enumerate(model.classes))
+        names = drawn_names(model.classes, model.multilabel)
         colours = class_colours(names, tuple(names))
         drawn = np.hstack([tint(under, labels, colours, opacity_of(len(colours), None)) for labels in (truth, seen.found)])
     name = Path(seen.name).stem

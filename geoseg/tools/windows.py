@@ -115,8 +115,8 @@ def windows_of(scenes: Sequence[str], truth: Path, spec: ChipSpec, warnings: lis
     for source in sources:
         if (source.dtype, len(spec.bands or ()) or source.bands) != (first.dtype, len(spec.bands or ()) or first.bands):
             raise UnsuitableError(f"{source.path}: has {source.bands} bands of {source.dtype}, {first.path} has others")
-    names = {labels.classes(source.labels) for source in sources if source.labels}
-    if len(names) > 1:
+    told = {labels.classes(source.labels) for source in sources if source.labels}
+    if len(told) > 1:
         raise UnsuitableError(f"{truth}: the masks of the scenes name different classes")
     stretch = None if first.dtype == "uint8" else _stretch(sources, spec)
     ready = {source.name: _labelled(source, spec, stretch, warnings) for source in sources}
@@ -125,7 +125,8 @@ def windows_of(scenes: Sequence[str], truth: Path, spec: ChipSpec, warnings: lis
     for cut, split in chips:
         splits[split].append(SceneWindow(ready[cut.source.name], cut.tile))
     bands = len(spec.bands or ()) or first.bands
-    info = ChipInfo(bands, first.dtype, first.grid.gsd, names.pop(), stretch, source_bands=spec.bands)
+    names, multilabel = told.pop()
+    info = ChipInfo(bands, first.dtype, first.grid.gsd, names, stretch, source_bands=spec.bands, multilabel=multilabel)
     return ExampleSet(str(first.path), info, splits)
 
 

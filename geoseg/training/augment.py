@@ -59,7 +59,8 @@ PRESETS = {
 def crop(image: np.ndarray, mask: np.ndarray, geometry: Geometry) -> tuple[torch.Tensor, torch.Tensor]:
     """A random crop of a chip: float32 (band, size, size) in [0, 1] and uint8 (size, size), 255 where it leaves the chip.
 
-    ``image`` is (band, row, col) of any dtype, ``mask`` uint8 (row, col). The mask is never interpolated.
+    ``image`` is (band, row, col) of any dtype, ``mask`` uint8 (row, col) or (class, row, col), as its crop is. It is never
+    interpolated.
     """
     low, high = (math.log(s) for s in geometry.scale)
     zoom = math.exp(low + (high - low) * _uniform())
@@ -72,7 +73,7 @@ def crop(image: np.ndarray, mask: np.ndarray, geometry: Geometry) -> tuple[torch
     else:
         angle = (_uniform() - 0.5) * (TILT if geometry.upright else math.pi / 2) if free else 0.0
         pixels, labels = _turned(image, mask, centre, geometry.size, zoom, angle)
-    pixels, labels = np.rot90(pixels, turns, (1, 2)), np.rot90(labels, turns)
+    pixels, labels = np.rot90(pixels, turns, (1, 2)), np.rot90(labels, turns, (-2, -1))
     if flip:
         pixels, labels = pixels[..., ::-1], labels[..., ::-1]
     return torch.from_numpy(to_unit(np.ascontiguousarray(pixels))), torch.from_numpy(np.ascontiguousarray(labels))
@@ -82,30 +83,37 @@ def _centre(mask: np.ndarray, extent: float, foreground: float) -> tuple[float, 
     """Row and column, in pixels from the corner, of the middle of a crop that leaves the chip no further than it must."""
     near = _uniform() < foreground
     chance = _uniform(), _uniform()
-    found = np.flatnonzero((mask != 0) & (mask != IGNORE)) if near else np.empty(0)
+    found = np.flatnonzero(_foreground(mask)) if near else np.empty(0)
     if len(found):
-        chosen = divmod(int(found[int(chance[0] * len(found))]), mask.shape[1])
+        chosen = divmod(int(found[int(chance[0] * len(found))]), mask.shape[-1])
         # anywhere within the crop's inner half
         wanted = [at + (share - 0.5) * extent / 2 for at, share in zip(chosen, (_uniform(), _uniform()), strict=True)]
     else:
-        wanted = [extent / 2 + share * (side - extent) for share, side in zip(chance, mask.shape, strict=True)]
+        wanted = [extent / 2 + share * (side - extent) for share, side in zip(chance, mask.shape[-2:], strict=True)]
     row, col = (
         min(max(at, extent / 2), side - extent / 2) if side > extent else side / 2
-        for at, side in zip(wanted, mask.shape, strict=True)
+        for at, side in zip(wanted, mask.shape[-2:], strict=True)
     )
     return row, col
+
+
+def _foreground(mask: np.ndarray) -> np.ndarray:
+    """Pixels of any class but background, bool (row, col)."""
+    found = (mask != 0) & (mask != IGNORE)
+    return found if found.ndim == 2 else found.any(axis=0)
 
 
 def _cut(image: np.ndarray, mask: np.ndarray, centre: tuple[float, float], size: int) -> tuple[np.ndarray, np.ndarray]:
     """The square of ``size`` pixels around ``centre``; 0 and ignored beyond the chip."""
     first = [round(at - size / 2) for at in centre]
-    inside = tuple(slice(max(0, at), max(0, min(side, at + size))) for at, side in zip(first, mask.shape, strict=True))
-    pixels, labels = image[:, *inside], mask[inside]
-    if labels.shape == (size, size):
+    rows, cols = (slice(max(0, at), max(0, min(side, at + size))) for at, side in zip(first, mask.shape[-2:], strict=True))
+    pixels, labels = image[:, rows, cols], mask[..., rows, cols]
+    if labels.shape[-2:] == (size, size):
         return pixels, labels
     before = [max(0, -at) for at in first]
-    margins = [(lead, size - lead - length) for lead, length in zip(before, labels.shape, strict=True)]
-    return np.pad(pixels, [(0, 0), *margins]), np.pad(labels, margins, constant_values=IGNORE)
+    margins = [(lead, size - lead - length) for lead, length in zip(before, labels.shape[-2:], strict=True)]
+    around = [(0, 0)] * (labels.ndim - 2) + margins
+    return np.pad(pixels, [(0, 0), *margins]), np.pad(labels, around, constant_values=IGNORE)
 
 
 def _turned(
@@ -126,7 +134,7 @@ def _turned(
     turned = F.grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
     # nearest by index: as floats, labels would be gathered four at a time
     rows, cols = (((grid[0, ..., axis] + 1) * (side / 2)).floor().long().clamp_(0, side - 1) for axis in (1, 0))
-    return turned.numpy(), torch.from_numpy(np.ascontiguousarray(labels))[rows, cols].numpy()
+    return turned.numpy(), torch.from_numpy(np.ascontiguousarray(labels))[..., rows, cols].numpy()
 
 
 # Colour

@@ -14,11 +14,14 @@ READERS = 4
 
 
 def several_classes(chips: Sequence[Example], classes: int) -> bool:
-    """Whether pixels of more than one class occur; stops reading where it knows."""
-    seen = np.zeros(classes, bool)
+    """Whether pixels of more than one class occur; stops reading where it knows.
+
+    Of classes that are told each by itself, whether pixels of one and others occur that are not of it.
+    """
+    seen = np.zeros((), bool)
     for chip in chips:
-        seen |= _pixels(chip, classes) > 0
-        if seen.sum() > 1:
+        seen = seen | (_pixels(chip, classes) > 0)
+        if (seen.sum(axis=-1) > 1).any():
             return True
     return False
 
@@ -26,14 +29,15 @@ def several_classes(chips: Sequence[Example], classes: int) -> bool:
 def class_weights(text: str, chips: Sequence[Example], classes: Sequence[str]) -> list[float] | None:
     """Weights of the classes' pixels: None for ``none``, those given as ``w0,w1,...``, or ``auto`` by their frequency.
 
-    Raises UsageError where ``text`` is neither, or gives another number of weights than there are classes.
+    Classes that are told each by itself are weighed each against all else, which weighs 1. Raises UsageError where ``text``
+    is neither, or gives another number of weights than there are classes.
     """
     if text == "none":
         return None
     if text == "auto":
         with ThreadPoolExecutor(READERS) as threads:
             counts = np.stack(list(threads.map(lambda chip: _pixels(chip, len(classes)), chips)))
-        return [round(float(weight), 6) for weight in median_frequency(counts)]
+        return [round(float(weight), 6) for weight in _balanced(counts)]
     try:
         weights = [float(part) for part in text.split(",")]
     except ValueError as error:
@@ -41,6 +45,15 @@ def class_weights(text: str, chips: Sequence[Example], classes: Sequence[str]) -
     if len(weights) != len(classes) or min(weights) < 0 or max(weights) <= 0:
         raise UsageError(f"--class-weights needs {len(classes)} weights, none below 0: {', '.join(classes)}")
     return weights
+
+
+def _balanced(counts: np.ndarray) -> np.ndarray:
+    """Weight of each class from the pixels (mask, class) of each mask, or (mask, class, 2), not of it and of it."""
+    if counts.ndim == 2:
+        return median_frequency(counts)
+    pairs = np.array([median_frequency(own) for own in counts.swapaxes(0, 1)])
+    ratios: np.ndarray = pairs[:, 1] / pairs[:, 0]
+    return ratios
 
 
 def median_frequency(counts: np.ndarray) -> np.ndarray:
@@ -59,9 +72,19 @@ def median_frequency(counts: np.ndarray) -> np.ndarray:
 
 
 def _pixels(chip: Example, classes: int) -> np.ndarray:
-    """Pixels of each class in a chip's mask, int64; ignored ones are left out."""
-    counts = np.bincount(chip.labels().reshape(-1), minlength=256)
+    """Pixels of each class in a chip's mask, int64 (class); ignored ones are left out.
+
+    Of classes that are told each by itself (class, 2): pixels that are not of it, and those that are.
+    """
+    labels = chip.labels()
+    if labels.ndim == 3:
+        return np.stack([_counted(chip.name, band, 2) for band in labels])
+    return _counted(chip.name, labels, classes)
+
+
+def _counted(name: str, labels: np.ndarray, classes: int) -> np.ndarray:
+    counts = np.bincount(labels.reshape(-1), minlength=256)
     if counts[classes:255].any():
         found = classes + int(np.flatnonzero(counts[classes:255])[0])
-        raise UnsuitableError(f"{chip.name}: its mask holds the class {found}, but there are the classes 0 to {classes - 1}")
+        raise UnsuitableError(f"{name}: its mask holds the class {found}, but there are the classes 0 to {classes - 1}")
     return counts[:classes]

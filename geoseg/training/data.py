@@ -46,7 +46,7 @@ def readable(chips: Sequence[Example], advance: Callable[[int], None]) -> tuple[
 
 @dataclass
 class ChipDataset(Dataset[Item]):
-    """Image float32 (band, row, col) in [0, 1] and mask uint8 (row, col), 255 ignored, of each chip.
+    """Image float32 (band, row, col) in [0, 1] and mask uint8 (row, col) or (class, row, col), 255 ignored, of each chip.
 
     With ``geometry`` an item is a random crop, without it the whole chip resized by ``zoom`` (its GSD over the model's).
     Decoded chips stay in memory until they fill 2 GiB.
@@ -67,9 +67,11 @@ class ChipDataset(Dataset[Item]):
             return *crop(pixels, labels, self.geometry), i
         image, mask = torch.from_numpy(to_unit(pixels)), torch.from_numpy(labels)
         if abs(self.zoom - 1) > 0.01:
-            size = [max(32, round(side * self.zoom)) for side in mask.shape]
+            size = [max(32, round(side * self.zoom)) for side in mask.shape[-2:]]
             image = F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
-            mask = F.interpolate(mask[None, None].float(), size, mode="nearest-exact")[0, 0].to(torch.uint8)
+            planes = mask.reshape(1, -1, *mask.shape[-2:]).float()
+            resized = F.interpolate(planes, size, mode="nearest-exact").to(torch.uint8)
+            mask = resized.reshape(*mask.shape[:-2], *size)
         return image, mask, i
 
     def _read(self, i: int) -> tuple[np.ndarray, np.ndarray]:
@@ -82,10 +84,10 @@ class ChipDataset(Dataset[Item]):
 
 def pad_collate(items: Sequence[Item]) -> Batch:
     """Batch of chips of different sizes: padded at the bottom and on the right, where the mask is ignored."""
-    height, width = (max(mask.shape[axis] for _, mask, _ in items) for axis in (0, 1))
+    height, width = (max(mask.shape[axis] for _, mask, _ in items) for axis in (-2, -1))
     images, masks = [], []
     for image, mask, _ in items:
-        padding = (0, width - mask.shape[1], 0, height - mask.shape[0])
+        padding = (0, width - mask.shape[-1], 0, height - mask.shape[-2])
         images.append(F.pad(image, padding))
         masks.append(F.pad(mask, padding, value=IGNORE))
     return torch.stack(images), torch.stack(masks), torch.tensor([number for _, _, number in items])

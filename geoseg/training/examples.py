@@ -30,7 +30,10 @@ class Example(Protocol):
         """A file that is not there, found without reading any."""
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Image (band, row, col) and mask uint8 (row, col), 255 where it is ignored. Raises InputError, UnsuitableError."""
+        """Image (band, row, col) and mask uint8 (row, col), 255 where it is ignored. Raises InputError, UnsuitableError.
+
+        Masks of classes that are told each by itself are (class, row, col), of 0 and 1.
+        """
 
     def labels(self) -> np.ndarray:
         """The mask alone."""
@@ -54,12 +57,13 @@ class ChipFiles:
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         pixels, valid, _ = read_array(self.image)
         labels = self.labels()
-        if labels.shape != valid.shape:
+        if labels.shape[-2:] != valid.shape:
             raise UnsuitableError(f"{self.mask}: is not of the size of its image")
         return pixels, np.where(valid, labels, np.uint8(IGNORE))
 
     def labels(self) -> np.ndarray:
-        labels = read_array(self.mask)[0][0]
+        bands = read_array(self.mask)[0]
+        labels = bands if len(bands) > 1 else bands[0]
         if labels.dtype != np.uint8 and labels.size and labels.max() > IGNORE:
             raise UnsuitableError(f"{self.mask}: holds {labels.max()}, classes go from 0 to 254")
         return labels.astype("uint8", copy=False)

@@ -74,7 +74,8 @@ def trials(job: Job, device: torch.device, dtype: torch.dtype | None) -> Callabl
 
     def trial(size: int) -> None:
         image = torch.rand(size, job.model.bands, job.model.size, job.model.size, device=device)
-        mask = torch.zeros(size, *image.shape[2:], dtype=torch.uint8, device=device)
+        bands = (job.model.channels,) if job.model.multilabel else ()
+        mask = torch.zeros(size, *bands, *image.shape[2:], dtype=torch.uint8, device=device)
         _step(module, over, [image, mask], dtype)
 
     return trial

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from geoseg.core.metrics import confusion, mean_iou
+from geoseg.core.metrics import confusion, count, mean_iou
+from geoseg.core.pictures import layered
 from geoseg.io.chips import IGNORE
 from geoseg.models import registry
 from geoseg.specs import ModelSpec
@@ -23,6 +24,7 @@ LEAST_KNOWN = 0.1  # part of a chip
 class Seen:
     """A chip with what was found: ``image`` uint8 (band, row, col), ``truth`` and ``found`` uint8 (row, col) of classes.
 
+    Classes that are told each by itself lie one over the other, from 1, as :func:`geoseg.core.pictures.layered` has them.
     ``iou`` is the mean over the classes that occur; where nothing is known ``truth`` is 255.
     """
 
@@ -64,8 +66,13 @@ def best_and_worst(
 def _look(network: torch.nn.Module, device: torch.device, data: ChipDataset, i: int) -> Seen:
     image, mask, _ = data[i]
     logits = network(image[None].to(device)).float().cpu()[0]
-    found = ((logits[0] > 0) if len(logits) == 1 else logits.argmax(0)).to(torch.uint8).numpy()
     truth = mask.numpy()
-    matrix = confusion(found, truth, max(2, len(logits)), ignore=[IGNORE])
     pixels = np.rint(image.numpy() * 255).astype(np.uint8)
+    if truth.ndim == 3:
+        each = (logits > 0).to(torch.uint8).numpy()
+        counts = [count(one == 1, real == 1, real != IGNORE) for one, real in zip(each, truth, strict=True)]
+        iou = float(np.mean([c.iou for c in counts if c.tp + c.fp + c.fn] or [1.0]))
+        return Seen(data.chips[i].name, iou, pixels, layered(truth), layered(each))
+    found = ((logits[0] > 0) if len(logits) == 1 else logits.argmax(0)).to(torch.uint8).numpy()
+    matrix = confusion(found, truth, max(2, len(logits)), ignore=[IGNORE])
     return Seen(data.chips[i].name, mean_iou(matrix), pixels, truth, found)

@@ -1,4 +1,7 @@
-"""Losses over logits (batch, channel, row, col) and masks (batch, row, col) with 255 ignored."""
+"""Losses over logits (batch, channel, row, col) and masks (batch, row, col) with 255 ignored.
+
+Of classes that are told each by itself masks are (batch, class, row, col).
+"""
 
 from __future__ import annotations
 
@@ -77,20 +80,36 @@ def nearness(mask: torch.Tensor, reach: int) -> torch.Tensor:
     return result[:, 0]
 
 
-def build(name: str, channels: int, class_weights: Sequence[float] | None = None) -> SumLoss:
+class EachClass(nn.Module):
+    """Mean of the losses of classes that are told each by itself."""
+
+    def __init__(self, losses: list[nn.Module]) -> None:
+        super().__init__()
+        self.losses = nn.ModuleList(losses)
+
+    def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return torch.stack([loss(logits[:, [i]], mask[:, i]) for i, loss in enumerate(self.losses)]).mean()
+
+
+def build(name: str, channels: int, class_weights: Sequence[float] | None = None, multilabel: bool = False) -> nn.Module:
     """The loss ``name``: one of bce, ce, boundary, dice, focal, lovasz, tversky, or a sum such as ``bce+0.5*dice``.
 
     ``auto`` is (binary) cross entropy plus dice, ``boundary`` cross entropy that counts more within 6 pixels of outlines.
     Tversky weighs misses 0.7 and false alarms 0.3 (Salehi et al. 2017). ``class_weights``, one a class, hold in the three
     cross entropies. Raises UsageError for a name it does not know or one that does not fit the number of ``channels``.
+
+    With ``multilabel`` it is the mean of the losses of one channel, those of each class against all else, which weighs 1.
     """
+    if multilabel:
+        weights = [[1.0, weight] for weight in class_weights or [1.0] * channels]
+        return EachClass([build(name, 1, pair) for pair in weights])
     text = ("bce+dice" if channels == 1 else "ce+dice") if name == "auto" else name
     terms = [term.rpartition("*") for term in text.split("+")]
     try:
-        weights = [float(weight) if star else 1.0 for weight, star, _ in terms]
+        factors = [float(weight) if star else 1.0 for weight, star, _ in terms]
     except ValueError as error:
         raise UsageError(f"--loss {name!r} has a weight that is no number", "for example bce+0.5*dice") from error
-    return SumLoss([_one(part.strip(), channels, class_weights) for _, _, part in terms], weights)
+    return SumLoss([_one(part.strip(), channels, class_weights) for _, _, part in terms], factors)
 
 
 def _one(name: str, channels: int, class_weights: Sequence[float] | None) -> nn.Module:
@@ -123,6 +142,8 @@ class _LongMask(nn.Module):
 
 def item_losses(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Mean (binary) cross entropy of each image of a batch (batch), 0 where all of it is ignored."""
+    if mask.ndim == 4:
+        return item_losses(logits.flatten(0, 1)[:, None], mask.flatten(0, 1)).view(len(mask), -1).mean(1)
     counts = mask != IGNORE
     if logits.shape[1] == 1:
         target = mask.clamp(max=1).float()

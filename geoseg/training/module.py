@@ -9,7 +9,7 @@ import lightning as L
 import torch
 from torch import nn
 from torchmetrics import Metric
-from torchmetrics.classification import MulticlassConfusionMatrix
+from torchmetrics.classification import MulticlassConfusionMatrix, MultilabelConfusionMatrix
 
 from geoseg.errors import UnsuitableError
 from geoseg.io.chips import IGNORE
@@ -20,7 +20,7 @@ from geoseg.training.average import Average
 from geoseg.training.losses import build as build_loss
 from geoseg.training.losses import item_losses
 from geoseg.training.optim import optimizer, schedule
-from geoseg.training.scores import ThresholdCounts, scores
+from geoseg.training.scores import ThresholdCounts, scores, scores_of_each
 
 Batch = Sequence[torch.Tensor]  # image, mask, and what else the data tell
 CHECKED = 32  # losses are looked at so many at a time: each look makes a GPU wait
@@ -37,11 +37,10 @@ class SegmentationModule(L.LightningModule):
         self.average = Average(network, spec.ema) if spec.ema else None
         self.model = model
         self.spec = spec
-        self.loss = build_loss(spec.loss, model.channels, class_weights)
+        self.loss = build_loss(spec.loss, model.channels, class_weights, model.multilabel)
         strength = PRESETS[spec.augment][2]
         self.colour = Colour(model.bands, strength) if strength else None
-        two = model.channels == 1
-        self.counts: Metric = ThresholdCounts() if two else MulticlassConfusionMatrix(len(model.classes), ignore_index=IGNORE)
+        self.counts = confusions(model)
         self.scores: dict[str, Any] = {}
         self._losses: list[torch.Tensor] = []
 
@@ -94,10 +93,12 @@ class SegmentationModule(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         image, mask, *_ = batch
         logits = self.best_network(image.to(memory_format=torch.channels_last)).float()
-        self.counts.update(logits[:, 0].sigmoid() if self.model.channels == 1 else logits.argmax(1), mask.long())
+        found = logits.sigmoid().reshape(mask.shape) if self.model.sigmoid else logits.argmax(1)
+        self.counts.update(found, mask.long())
 
     def on_validation_epoch_end(self) -> None:
-        self.scores = scores(self.counts.compute().cpu().numpy(), self.model.classes)
+        told = scores_of_each if self.model.multilabel else scores
+        self.scores = told(self.counts.compute().cpu().numpy(), self.model.classes)
         self.log("val_iou", self.scores["iou"], logger=False)
         self.counts.reset()
 
@@ -105,3 +106,10 @@ class SegmentationModule(L.LightningModule):
         over = optimizer(self.spec, self.network.parameters())
         steps = int(self.trainer.estimated_stepping_batches)
         return {"optimizer": over, "lr_scheduler": {"scheduler": schedule(self.spec, over, steps), "interval": "step"}}
+
+
+def confusions(model: ModelSpec) -> Metric:
+    """The confusion matrices of a validation, as :func:`scores` or :func:`scores_of_each` take them."""
+    if model.multilabel:
+        return MultilabelConfusionMatrix(len(model.classes), ignore_index=IGNORE, validate_args=False)
+    return ThresholdCounts() if model.channels == 1 else MulticlassConfusionMatrix(len(model.classes), ignore_index=IGNORE)

@@ -49,6 +49,18 @@ def scores(matrix: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
     return result | {"confusion": middle.tolist()}
 
 
+def scores_of_each(matrices: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Scores of classes that are told each by itself, from confusion matrices (class, truth, prediction) of not and of.
+
+    Those of each of the ``classes``, and their means over those that occur, at 0.5; ``accuracy`` over all pixels of all.
+    """
+    counts = [class_counts(matrix)[1] for matrix in matrices]
+    present = [c for c in counts if c.tp + c.fp + c.fn]
+    result: dict[str, Any] = {n: _rounded(float(np.mean([getattr(c, n) for c in present] or [1.0]))) for n in RATIOS}
+    result |= {"mean_iou": result["iou"], "accuracy": _rounded(pixel_accuracy(matrices.sum(axis=0)))}
+    return result | {"classes": {name: _ratios(c) for name, c in zip(classes, counts, strict=True)}}
+
+
 def _ratios(counts: Counts) -> dict[str, float]:
     return {name: _rounded(getattr(counts, name)) for name in RATIOS}
 

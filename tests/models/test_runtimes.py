@@ -138,3 +138,24 @@ assert not any(name in sys.modules for name in ("torch", "lightning", "segmentat
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_two_classes_told_each_by_itself_stay_two(tmp_path: Path, images: np.ndarray) -> None:
+    """The runtimes agree on them, and programs that take the likeliest class are told nothing."""
+    torch = pytest.importorskip("torch")
+    from geoseg.models import modelfile
+    from geoseg.models.onnxfile import export
+    from geoseg.models.registry import build
+
+    torch.manual_seed(5)
+    spec = ModelSpec("cnn", classes=("footprint", "boundary"), multilabel=True)
+    network = build(spec).eval()
+    modelfile.save(tmp_path / "m.safetensors", spec, network.state_dict())
+    assert export(tmp_path / "m.safetensors", tmp_path / "m.onnx", tile_size=96) == spec == read_spec(tmp_path / "m.onnx")
+    assert [entry.key for entry in onnx.load(tmp_path / "m.onnx").metadata_props] == ["geoseg"]
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(images[:1])).sigmoid().numpy()
+    for name, runtime in (("m.safetensors", "torch"), ("m.onnx", "openvino"), ("m.onnx", "onnx")):
+        run = open_runtime(tmp_path / name, PredictSpec(precision="fp32", tile_size=96, runtime=runtime), 96)
+        found = run(images[:1])
+        assert found.shape == (1, 2, 96, 96) and np.abs(found - expected).max() < 5e-3  # square: windows are

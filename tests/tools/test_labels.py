@@ -154,10 +154,10 @@ def test_a_mask_that_names_more_classes_keeps_them(tmp_path):
     labels[10:22, 100:120], labels[60:85, 5:17], labels[0, :9] = 1, 2, 255
     names = "background,house,shed"
     write_array(tmp_path / "many.tif", labels, GRID, tags={"GEOSEG_KIND": "mask", "GEOSEG_CLASSES": names})
-    assert classes(tmp_path / "many.tif") == ("background", "house", "shed")
+    assert classes(tmp_path / "many.tif") == (("background", "house", "shed"), False)
     np.testing.assert_array_equal(read(tmp_path / "many.tif")[0], labels)
     write_array(tmp_path / "two.tif", labels, GRID, tags={"GEOSEG_KIND": "mask", "GEOSEG_CLASSES": "background,house"})
-    assert classes(tmp_path / "two.tif") == ("background", "building")
+    assert classes(tmp_path / "two.tif") == (("background", "building"), False)
     assert set(np.unique(read(tmp_path / "two.tif")[0])) == {0, 1, 255}
 
 

@@ -140,3 +140,31 @@ def test_each_change_of_colour_does_what_it_says() -> None:
 def test_presets_grow() -> None:
     assert list(PRESETS) == ["none", "light", "standard", "strong"]
     assert sorted(PRESETS.values()) == list(PRESETS.values())
+
+
+@settings(max_examples=30)
+@given(
+    seed=st.integers(0, 10_000),
+    rotation=st.sampled_from([0.0, 1.0]),
+    zoom=st.sampled_from([0.7, 1.0, 1.6]),
+    size=st.sampled_from([48, 110]),
+    foreground=st.sampled_from([0.0, 1.0]),
+)
+def test_masks_of_several_bands_are_moved_as_each(
+    seed: int, rotation: float, zoom: float, size: int, foreground: float
+) -> None:
+    image, mask = chip()
+    bands = np.stack([mask, np.where(mask == 1, 0, mask), np.roll(mask, 9, 1) & mask])
+    bands[:, :4] = IGNORE
+    geometry = Geometry(size, (zoom, zoom), True, rotation, foreground)
+
+    def moved(labels: np.ndarray) -> torch.Tensor:
+        torch.manual_seed(seed)
+        return crop(image, labels, geometry)[1]
+
+    found = moved(bands)
+    assert found.shape == (3, size, size)
+    # a crop around the foreground goes by all bands together, which the first one's is here
+    assert torch.equal(found[0], moved(bands[0]))
+    if not foreground:
+        assert all(torch.equal(one, moved(band)) for one, band in zip(found, bands, strict=True))

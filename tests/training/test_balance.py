@@ -58,3 +58,20 @@ def test_whether_there_is_more_than_one_class(chips: list[ChipFiles], tmp_path: 
 def test_a_class_without_a_name_is_refused(chips: list[ChipFiles]) -> None:
     with pytest.raises(UnsuitableError, match=r"c\.tif: its mask holds the class 2, but there are the classes 0 to 1"):
         class_weights("auto", chips, CLASSES[:2])
+
+
+def test_classes_told_each_by_itself_are_weighed_against_the_rest(tmp_path: Path) -> None:
+    masks = {"a": ((0, 0, 0, 0, 0, 1), (1, 1, 255, 0, 0, 1)), "b": ((0, 0, 0, 0, 0, 0), (0, 0, 0, 0, 255, 255))}
+    found = []
+    for name, bands in masks.items():
+        write_array(tmp_path / f"{name}.tif", np.repeat(np.array(bands, "uint8")[..., None], 4, 2), grid(6, 4))
+        found.append(ChipFiles(tmp_path / f"{name}.tif", tmp_path / f"{name}.tif"))
+    # as two classes weigh, the one over the other
+    rows = [[chip(tmp_path / f"{name}{i}.tif", *bands[i]) for name, bands in masks.items()] for i in range(2)]
+    alone = [class_weights("auto", own, ("rest", "own")) or [] for own in rows]
+    assert class_weights("auto", found, ("footprint", "boundary")) == pytest.approx([w[1] / w[0] for w in alone], abs=1e-5)
+    assert class_weights("3,4", found, ("footprint", "boundary")) == [3, 4]
+    assert several_classes(found, 2) and not several_classes(found[1:], 2)
+    write_array(tmp_path / "c.tif", np.full((2, 6, 4), 2, "uint8"), grid(6, 4))
+    with pytest.raises(UnsuitableError, match="holds the class 2"):
+        several_classes([ChipFiles(tmp_path / "c.tif", tmp_path / "c.tif")], 2)

@@ -102,3 +102,26 @@ def test_workers_read_the_same(chips: list[Example]) -> None:
     spec = TrainSpec(samples=6, batch_size=2, augment="standard", seed=3)
     alone, spread = (list(loaders(chips, chips, TrainSpec(**vars(spec) | {"workers": n}), MODEL, 1.0)[0]) for n in (0, 2))
     assert all(torch.equal(a[0], b[0]) for a, b in zip(alone, spread, strict=True))
+
+
+def test_masks_of_several_bands_keep_them(tmp_path: Path) -> None:
+    masks = np.stack([buildings(40, 56, period) for period in (29, 23, 31)]).astype("uint8")
+    write_array(tmp_path / "a.tif", picture(masks[0]), grid(40, 56))
+    write_array(tmp_path / "a_mask.tif", masks, grid(40, 56))
+    many = ChipFiles(tmp_path / "a.tif", tmp_path / "a_mask.tif")
+    write_array(tmp_path / "b.tif", picture(masks[0, :34]), grid(34, 56))
+    write_array(tmp_path / "b_mask.tif", masks[:, :34], grid(34, 56))
+    few = ChipFiles(tmp_path / "b.tif", tmp_path / "b_mask.tif")
+    data = ChipDataset([many, few])
+    assert (data[0][1].numpy() == masks).all()
+    _, batch, _ = pad_collate([data[0], data[1]])
+    assert batch.shape == (2, 3, 40, 56) and batch[1, :, 34:].eq(IGNORE).all()
+    assert (batch[1, :, :34].numpy() == masks[:, :34]).all()
+    smaller = ChipDataset([many], zoom=0.8)[0][1]
+    alone = ChipDataset([ChipFiles(tmp_path / "a.tif", _band(tmp_path, masks[1]))], zoom=0.8)[0][1]
+    assert smaller.shape == (3, 32, 45) and torch.equal(smaller[1], alone)
+
+
+def _band(folder: Path, mask: np.ndarray) -> Path:
+    write_array(folder / "band.tif", mask, grid(*mask.shape))
+    return folder / "band.tif"

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from geoseg.errors import UsageError  # noqa: E402
-from geoseg.training.losses import build, nearness  # noqa: E402
+from geoseg.training.losses import build, item_losses, nearness  # noqa: E402
 
 SHAPE = (2, 12, 17)
 
@@ -118,3 +118,43 @@ def test_errors_at_outlines_cost_more() -> None:
 def test_unknown_losses_are_usage_errors(name: str, channels: int) -> None:
     with pytest.raises(UsageError):
         build(name, channels)
+
+
+def several() -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits and mask of three classes, each told by itself; of the last there is little."""
+    generator = torch.Generator().manual_seed(4)
+    share = torch.tensor([0.6, 0.4, 0.1])[:, None, None]
+    mask = (torch.rand((2, 3, 12, 17), generator=generator) < share).to(torch.uint8)
+    return torch.randn(mask.shape, generator=generator), mask
+
+
+@pytest.mark.parametrize("name", ["auto", "bce", "dice", "focal", "tversky", "lovasz", "boundary", "bce+0.5*dice"])
+def test_classes_told_each_by_itself_cost_what_each_costs(name: str) -> None:
+    logits, mask = several()
+    mask[0, 1, :5] = 255
+    each = torch.stack([build(name, 1)(logits[:, [i]], mask[:, i]) for i in range(3)])
+    loss = build(name, 3, multilabel=True)
+    assert torch.allclose(loss(logits, mask), each.mean())
+    right = (mask * 8.0 - 4) * (mask != 255)
+    assert loss(right, mask) < loss(logits, mask)
+    wrong = logits.clone()
+    wrong[0, 1, :5] = 60.0
+    assert torch.allclose(loss(wrong, mask), loss(logits, mask), atol=1e-5)
+
+
+def test_the_weight_of_a_class_told_by_itself_is_that_of_its_pixels() -> None:
+    logits, mask = several()
+    weights = [2.0, 0.5, 7.0]
+    expected = torch.stack([build("bce", 1, [1, w])(logits[:, [i]], mask[:, i]) for i, w in enumerate(weights)]).mean()
+    assert torch.allclose(build("bce", 3, weights, True)(logits, mask), expected)
+    with pytest.raises(UsageError):
+        build("ce", 3, multilabel=True)
+
+
+def test_the_difficulty_of_an_image_is_the_mean_over_its_classes() -> None:
+    logits, mask = several()
+    mask[1] = 255
+    mask[0, 2] = 255
+    each = [item_losses(logits[:, [i]], mask[:, i]) for i in range(3)]
+    assert torch.allclose(item_losses(logits, mask), torch.stack(each).mean(0))
+    assert item_losses(logits, mask)[1] == 0 and each[2].eq(0).all()

@@ -9,7 +9,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("torchmetrics")
 
 from geoseg.core.metrics import count  # noqa: E402
-from geoseg.training.scores import THRESHOLDS, ThresholdCounts, scores  # noqa: E402
+from geoseg.specs import ModelSpec  # noqa: E402
+from geoseg.training.module import confusions  # noqa: E402
+from geoseg.training.scores import THRESHOLDS, ThresholdCounts, scores, scores_of_each  # noqa: E402
 
 
 def test_two_classes_at_each_threshold() -> None:
@@ -41,3 +43,23 @@ def test_several_classes_count_where_they_occur() -> None:
 
 def test_nothing_to_score_is_no_error() -> None:
     assert scores(np.zeros((3, 3), int), ("background", "road", "roof"))["iou"] == 1
+
+
+def test_classes_told_each_by_itself() -> None:
+    generator = np.random.default_rng(5)
+    counts = confusions(ModelSpec("cnn", classes=("footprint", "boundary", "tree"), multilabel=True))
+    batches = [(generator.random((2, 3, 12, 17)), generator.integers(0, 2, (2, 3, 12, 17))) for _ in range(3)]
+    for probability, mask in batches:
+        mask[0, 0, :3], mask[:, 1, 5:] = 255, 255
+        probability[:, 2], mask[:, 2] = probability[:, 2] / 2, 0
+        counts.update(torch.from_numpy(probability), torch.from_numpy(mask))
+    found = scores_of_each(counts.compute().numpy(), ("footprint", "boundary", "tree"))
+    probability, mask = (np.concatenate(part) for part in zip(*batches, strict=True))
+    expected = [count(probability[:, i] >= 0.5, mask[:, i] == 1, mask[:, i] != 255) for i in range(3)]
+    for name, own in zip(found["classes"], expected, strict=True):
+        assert found["classes"][name]["iou"] == pytest.approx(own.iou, abs=1e-5)
+        assert found["classes"][name]["recall"] == pytest.approx(own.recall, abs=1e-5)
+    # there is no tree, and none was found
+    assert found["iou"] == found["mean_iou"] == pytest.approx((expected[0].iou + expected[1].iou) / 2, abs=1e-5)
+    right = sum(own.tp + own.tn for own in expected)
+    assert found["accuracy"] == pytest.approx(right / sum(own.total for own in expected), abs=1e-5)

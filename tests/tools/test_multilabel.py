@@ -1,0 +1,239 @@
+"""Classes told each by itself, all the way: burnt as bands, cut, learnt, predicted, exported, traced, compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+
+pytest.importorskip("onnx")
+
+from geoseg.errors import UnsuitableError, UsageError
+from geoseg.io.chips import read_index
+from geoseg.io.raster import read_array, write_array
+from geoseg.models.runtimes import read_spec
+from geoseg.specs import ChipSpec, EvaluateSpec, MaskSpec, ModelSpec, PolygonSpec, PreviewSpec, TrainSpec
+from geoseg.tools import evaluate, evaluate_data, export, extract, polygonize, predict, rasterize, tile, train, tune
+from geoseg.tools.chipsheet import sheet_of_chips
+from geoseg.tools.labels import classes, open_labels
+from geoseg.tools.report import no_progress
+from tests.scenes import GROUND, ROOF, red_model
+from tests.tools.test_boundaries import ALL, GRID, SPEC, WALL, matched, terraces
+
+KINDS = ("footprint", "boundary", "contact")
+# footprint is all but green, boundary is blue, contact is none of the three
+WEIGHTS = ((8, -10, 6), (-20, -20, 20), (-20, -20, -20))
+CUT = ChipSpec(size=96, split=(0.8, 0.2, 0.0), split_by="random", seed=2)
+SMALL = TrainSpec(
+    arch="unet",
+    encoder="tu-mobilenetv3_small_050",
+    options=(("decoder_channels", (16, 16, 8, 8, 8)),),
+    epochs=4,
+    samples=96,
+    batch_size=8,
+    crop=64,
+    lr=1e-2,
+    precision="fp32",
+    augment="light",
+    foreground=0.5,
+    hard=0.2,
+)
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with terraced houses: footprints, masks in bands, the scene, chips and a model of three classes."""
+    folder = tmp_path_factory.mktemp("town")
+    gpd.GeoDataFrame(geometry=terraces(), crs=GRID.crs).to_file(folder / "truth.gpkg")
+    write_array(folder / "like.tif", np.zeros((1, *GRID.shape), np.uint8), GRID)
+    kinds = MaskSpec(("footprint", "boundary:0.6", "contact:1"), value=7)
+    rasterize.run(folder / "truth.gpkg", folder / "like.tif", folder / "kinds.tif", kinds)
+    masks = read_array(folder / "kinds.tif")[0] > 0
+    colours = np.array([GROUND, ROOF, WALL], np.uint8)[masks[0].astype(int) + masks[1]]
+    write_array(folder / "scene.tif", np.ascontiguousarray(colours.transpose(2, 0, 1)), GRID)
+    red_model(folder / "model.onnx", ModelSpec("red", classes=KINDS, multilabel=True, margin=0), WEIGHTS)
+    tile.run([str(folder / "scene.tif")], folder / "chips", CUT, labels=folder / "kinds.tif")
+    return folder
+
+
+def footprints(path: Path) -> gpd.GeoDataFrame:
+    return gpd.read_file(path, layer="footprints")
+
+
+def test_masks_keep_their_bands(town: Path) -> None:
+    index = read_index(town / "chips")
+    assert index.info.classes == KINDS and index.info.multilabel
+    whole = read_array(town / "kinds.tif")[0] > 0
+    with rasterio.open(town / "kinds.tif") as scene:
+        for name in index.table["mask"]:
+            mask, _, grid = read_array(index.folder / name)
+            col, row = map(round, ~scene.transform @ (grid.transform.c, grid.transform.f))
+            np.testing.assert_array_equal(mask, whole[:, row : row + 96, col : col + 96])
+    assert mask.shape == (3, 96, 96)
+
+
+def test_a_mask_that_overlaps_the_grid_in_part_is_ignored_beyond(town: Path) -> None:
+    wider = replace(GRID, width=GRID.width + 20)
+    with open_labels(town / "kinds.tif", wider, []) as read:
+        labels = read(rasterio.windows.Window(300, 4, 50, 61))
+    assert labels.shape == (3, 61, 50) and (labels[..., 30:] == 255).all() and (labels[..., :30] < 2).all()
+
+
+def test_what_is_no_mask_of_several_classes(town: Path, tmp_path: Path) -> None:
+    bands = np.zeros((3, *GRID.shape), np.uint8)
+    bands[1, 20:40, 5:90], bands[2, :9] = 1, 255
+
+    def written(name: str, image: np.ndarray, *names: str) -> Path:
+        write_array(tmp_path / name, image, GRID)
+        with rasterio.open(tmp_path / name, "r+") as file:
+            file.descriptions = names
+        return tmp_path / name
+
+    good = written("good.tif", bands, "roof", "pool", "tree")
+    assert classes(good) == (("roof", "pool", "tree"), True)
+    with open_labels(good, GRID, []) as read:
+        assert np.array_equal(read(rasterio.windows.Window(0, 0, 330, 260)), bands)
+    for path, why in (
+        (written("unnamed.tif", bands, "roof", "", "tree"), "has 3 bands; a mask has one"),
+        (written("twice.tif", bands, "roof", "Roof", "tree"), "has 3 bands; a mask has one"),
+        (written("softmax.tif", bands, "background", "roof", "tree"), "has 3 bands; a mask has one"),
+        (written("floats.tif", bands.astype("float32"), "roof", "pool", "tree"), "has 3 bands; a mask has one"),
+        (written("picture.tif", bands + 90, "red", "green", "blue"), "is no mask"),
+    ):
+        with pytest.raises(UnsuitableError, match=why), open_labels(path, GRID, []) as read:
+            read(rasterio.windows.Window(0, 0, 330, 260))
+    with pytest.raises(UnsuitableError, match="PNG"):
+        tile.run([str(town / "scene.tif")], tmp_path / "chips", replace(CUT, format="png"), labels=town / "kinds.tif")
+
+
+def test_a_background_is_no_class_told_by_itself() -> None:
+    with pytest.raises(UsageError, match="background"):
+        ModelSpec("cnn", classes=("Background", "building"), multilabel=True)
+    assert ModelSpec("cnn", classes=("building", "pool"), multilabel=True).channels == 2
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_each_class_has_its_band(dtype: str, town: Path, tmp_path: Path) -> None:
+    predict.run([str(town / "scene.tif")], tmp_path / "p.tif", SPEC, model=town / "model.onnx", dtype=dtype)
+    with rasterio.open(tmp_path / "p.tif") as file:
+        assert file.descriptions == KINDS and "GEOSEG_CLASSES" not in file.tags()
+        found = file.read() * file.scales[0]
+    for band, truth in zip(found[:2], read_array(town / "kinds.tif")[0], strict=False):
+        np.testing.assert_array_equal(band > 0.5, truth > 0)
+    assert found[:2].sum(axis=0).max() > 1.9  # they do not exclude each other
+    polygonize.run(tmp_path / "p.tif", tmp_path / "b.gpkg", ALL)
+    layer = footprints(tmp_path / "b.gpkg")
+    assert len(layer) == 36 and matched(layer).min() > 0.85 and set(layer["class"]) == {"footprint"}
+    with pytest.raises(UsageError, match="each by itself"):
+        predict.run([str(town / "scene.tif")], tmp_path / "c.tif", SPEC, model=town / "model.onnx", classes=True)
+
+
+def test_extract_parts_by_the_boundary(town: Path, tmp_path: Path) -> None:
+    for separate, count in (("auto", 36), ("none", 3)):
+        spec = replace(ALL, separate=separate)
+        extract.run([str(town / "scene.tif")], tmp_path / f"{separate}.gpkg", SPEC, spec, model=town / "model.onnx")
+        assert len(footprints(tmp_path / f"{separate}.gpkg")) == count
+    assert matched(footprints(tmp_path / "auto.gpkg")).min() > 0.85
+
+
+@pytest.mark.parametrize("names", [("shed", "pool"), ("shed", "pool", "tree", "house")])
+def test_any_number_of_classes(names: tuple[str, ...], town: Path, tmp_path: Path) -> None:
+    """Two are no background and building, the fourth is no transparency."""
+    weights = (*WEIGHTS, (25, -25, 10))[-len(names) :]
+    red_model(tmp_path / "m.onnx", ModelSpec("red", classes=names, multilabel=True, margin=0), weights)
+    predict.run([str(town / "scene.tif")], tmp_path / "p.tif", SPEC, model=tmp_path / "m.onnx")
+    with rasterio.open(tmp_path / "p.tif") as file:
+        assert file.descriptions == names and file.read().shape == (len(names), *GRID.shape)
+        expected = file.read(len(names)) > 127
+    polygonize.run(tmp_path / "p.tif", tmp_path / "b.gpkg", ALL)
+    layer = footprints(tmp_path / "b.gpkg")
+    assert names[-1] in set(layer["class"]) <= set(names)
+    assert layer.area[layer["class"] == names[-1]].sum() == pytest.approx(expected.sum() * 0.09, rel=0.02)
+    with pytest.raises(UnsuitableError, match="classes of footprints"):
+        extract.run([str(town / "scene.tif")], tmp_path / "e.gpkg", SPEC, ALL, model=tmp_path / "m.onnx")
+
+
+def test_bands_are_compared_with_those_of_their_names(town: Path, tmp_path: Path) -> None:
+    predict.run([str(town / "scene.tif")], tmp_path / "p.tif", SPEC, model=town / "model.onnx")
+    masks = read_array(town / "kinds.tif")[0]
+    write_array(tmp_path / "truth.tif", (masks[[1, 0]] > 0).astype("uint8"), GRID)
+    with rasterio.open(tmp_path / "truth.tif", "r+") as file:
+        file.descriptions = ("Boundary", "footprint")
+    for truth in ("truth.tif", town / "kinds.tif"):
+        scores = evaluate.run(tmp_path / "p.tif", tmp_path / truth).pixel
+        for band, name in ((0, "footprint"), (1, "boundary")):
+            row = scores["classes"][name]
+            assert (row["tp"], row["fp"], row["fn"]) == (np.count_nonzero(masks[band]), 0, 0)
+    assert scores["classes"]["contact"]["recall"] == 0  # the model knows of none
+    assert scores["recall"] == pytest.approx(2 / 3)
+    swept = evaluate.run(tmp_path / "p.tif", town / "kinds.tif", EvaluateSpec(sweep=True)).pixel["classes"]
+    assert swept["footprint"]["best_iou"] == 1
+    higher = evaluate.run(tmp_path / "p.tif", tmp_path / "truth.tif", EvaluateSpec(threshold=0.99)).pixel
+    assert higher["classes"]["footprint"]["fn"] == np.count_nonzero(masks[1])  # walls are less certain than roofs
+    objects = evaluate.run(tmp_path / "p.tif", town / "truth.gpkg").object
+    assert (objects["tp"], objects["fp"], objects["fn"]) == (36, 0, 0)
+    with rasterio.open(tmp_path / "truth.tif", "r+") as file:
+        file.descriptions = ("pool", "tree")
+    with pytest.raises(UnsuitableError, match="pool, tree"):
+        evaluate.run(tmp_path / "p.tif", tmp_path / "truth.tif")
+    with pytest.raises(UsageError, match="no page"):
+        evaluate.run(tmp_path / "p.tif", town / "kinds.tif", page=tmp_path / "page.html")
+
+
+def test_chips_show_each_class(town: Path) -> None:
+    sheet, _ = sheet_of_chips(str(town / "chips"), PreviewSpec(size=300, count=3), no_progress)
+    assert list(sheet.keys) == list(KINDS) and len(set(sheet.keys.values())) == 3
+    plain, _ = sheet_of_chips(str(town / "chips"), PreviewSpec(size=300, count=3, opacity=0.0), no_progress)
+    assert any((one.image != two.image).any() for one, two in zip(sheet.panels, plain.panels, strict=True))
+
+
+def test_learnt_exported_and_parted(town: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("lightning")
+    report = train.run([str(town / "chips")], tmp_path / "m.safetensors", SMALL)
+    assert read_spec(tmp_path / "m.safetensors").multilabel
+    assert list(report.best["classes"]) == list(KINDS) and report.best["classes"]["boundary"]["iou"] > 0.6
+    assert "boundary" in Path(report.page).read_text()
+    assert export.run(tmp_path / "m.safetensors", tmp_path / "m.onnx", tile_size=96).bytes > 0
+    for name in ("m.safetensors", "m.onnx"):
+        predict.run([str(town / "scene.tif")], tmp_path / f"{name}.tif", SPEC, model=tmp_path / name, dtype="float32")
+    ours, theirs = (read_array(tmp_path / f"{name}.tif")[0] for name in ("m.safetensors", "m.onnx"))
+    assert ours.shape == (3, *GRID.shape) and np.abs(ours - theirs).mean() < 0.01
+    polygonize.run(tmp_path / "m.onnx.tif", tmp_path / "b.gpkg", PolygonSpec())
+    layer = footprints(tmp_path / "b.gpkg")
+    assert len(layer) > 30 and np.mean(matched(layer) > 0.5) > 0.8
+    scores = evaluate_data.run(town / "chips", tmp_path / "m.onnx", split="val", thresholds=(0.3, 0.7), spec=SPEC)
+    assert scores.pixel["classes"]["footprint"]["iou"] > 0.8 and scores.threshold == 0.5 and scores.object == {}
+    assert [(row["threshold"], row["class"]) for row in scores.thresholds][:4] == [
+        (0.3, "footprint"),
+        (0.3, "boundary"),
+        (0.3, "contact"),
+        (0.5, "footprint"),
+    ]
+    with pytest.raises(UnsuitableError, match="a threshold is for two"):
+        tune.run(town / "chips", tmp_path / "t.onnx", model=tmp_path / "m.onnx")
+
+
+def test_straight_from_a_scene_and_from_a_model(town: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("lightning")
+    quick = TrainSpec(arch="cnn", epochs=1, samples=8, batch_size=4, crop=32, precision="fp32", class_weights="auto")
+    scene, kinds = str(town / "scene.tif"), town / "kinds.tif"
+    split = (0.5, 0.5, 0.0)
+    train.run([scene], tmp_path / "m.safetensors", quick, labels=kinds, split=split)
+    spec = read_spec(tmp_path / "m.safetensors")
+    assert spec.classes == KINDS and spec.channels == 3
+    again = tmp_path / "again.safetensors"
+    train.run([str(town / "chips")], again, quick, init=tmp_path / "m.safetensors")
+    assert read_spec(again) == replace(spec, size=32)
+    tile.run([scene], tmp_path / "edges", CUT, labels=town / "truth.gpkg")
+    with pytest.raises(UnsuitableError, match="the chips have others"):
+        train.run([str(tmp_path / "edges")], tmp_path / "two.safetensors", quick, init=again)
+    with pytest.raises(UnsuitableError, match="classes differ"):
+        train.run([str(town / "chips"), str(tmp_path / "edges")], tmp_path / "both.safetensors", quick)
+    with pytest.raises(UnsuitableError, match="apart"):
+        evaluate_data.run(tmp_path / "edges", again, split="val")
