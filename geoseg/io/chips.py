@@ -1,9 +1,8 @@
 """The chip index: a GeoParquet table of chips, with how they were cut in its metadata.
 
 Columns: ``id, scene, row, col, image, mask, split, valid_fraction, geometry``; ``image`` and ``mask`` are paths relative to
-the index's folder and inside it. Masks are uint8 class ids, or of classes each told by itself a band each of 0 and 1; 255 is
-ignored in loss and metrics. Outlines of pictures without a
-CRS are in pixels, x to the right and y downwards.
+the index's folder and inside it. Masks are uint8 class ids, or a band of 0 and 1 for each class that is told by itself; 255 is
+ignored in loss and metrics. Outlines of pictures without a CRS are in pixels, x to the right and y downwards.
 """
 
 from __future__ import annotations

@@ -78,12 +78,12 @@ def open_labels(
             warnings.append(f"{path}: lies on another grid, read by nearest neighbour")
         void = _void(path, _stamp(path))
         many = len(names) > 2 and not multilabel
-        imagery = multilabel and "GEOSEG_KIND" not in mask.tags  # perhaps
+        doubtful = multilabel and "GEOSEG_KIND" not in mask.tags  # imagery names its bands too
 
         def read(window: Window) -> np.ndarray:
             chip = mask.read(window)
             image = chip.image if multilabel else chip.image[0]
-            if imagery and ((image > 1) & (image < IGNORE)).any():
+            if doubtful and ((image > 1) & (image < IGNORE)).any():
                 raise UnsuitableError(f"{path}: is no mask: its bands hold more than 0, 1 and 255")
             known = chip.valid & (image != void) if void else chip.valid
             return np.where(known, image if many else image != 0, IGNORE).astype("uint8")

@@ -148,8 +148,11 @@ def probability_file(
     options: dict[str, str] | None = None,
 ) -> Iterator[Callable[[Strip], None]]:
     """A COG (or PNG) on the grid of ``native``, and the function that takes the strips of ``scene``, from the top."""
+    png = path.suffix.lower() == ".png"
+    if png and form.model.multilabel:
+        raise UsageError(f"{path}: a PNG does not name its bands", "write a .tif")
     keywords = form.keywords() | {"tags": tags | form.tags(), "overwrite": overwrite, "options": options}
-    with create_raster(path, native.grid, cog=path.suffix.lower() != ".png", **keywords) as out:
+    with create_raster(path, native.grid, cog=not png, **keywords) as out:
         if not form.classes:
             out.descriptions = form.model.classes[-out.count :]
         resizer = None if scene.grid.shape == native.grid.shape else StripResizer(scene.grid.shape, native.grid.shape)

@@ -130,6 +130,8 @@ def test_each_class_has_its_band(dtype: str, town: Path, tmp_path: Path) -> None
     assert len(layer) == 36 and matched(layer).min() > 0.85 and set(layer["class"]) == {"footprint"}
     with pytest.raises(UsageError, match="each by itself"):
         predict.run([str(town / "scene.tif")], tmp_path / "c.tif", SPEC, model=town / "model.onnx", classes=True)
+    with pytest.raises(UsageError, match="does not name its bands"):
+        predict.run([str(town / "scene.tif")], tmp_path / "p.png", SPEC, model=town / "model.onnx")
 
 
 def test_extract_parts_by_the_boundary(town: Path, tmp_path: Path) -> None:
