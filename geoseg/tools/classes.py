@@ -55,10 +55,11 @@ def open_classes(
     """Open a raster or a vector file on ``grid``.
 
     Footprints are class 1; on a picture without a CRS they are taken in pixels. Probabilities (floats, or integers with a
-    scale) are thresholded, by default at what their file says or 0.5; several bands give the most probable. Other integers
-    are classes; 255 is void, but building where it is the only label and nothing says that the file is geoseg's. Where all
-    other classes than buildings only lie between them, boundaries count as building, and part the footprints. Of a raster whose
-    bands are told each by itself (:func:`told_apart`) only the ``band`` of that number, from 0, is taken where one is given.
+    scale) are thresholded, by default at what their file says or 0.5; several bands give the most probable, those that a model
+    told each by itself as classes from 1, where it reaches the threshold. Other integers are classes; 255 is void, but building
+    where it is the only label and nothing says that the file is geoseg's. Where all other classes than buildings only lie
+    between them, boundaries count as building, and part the footprints. Of bands told each by itself (:func:`told_apart`) only
+    the ``band`` of that number, from 0, is taken where one is given.
     """
     if grid.crs is None:
         grid = placed(grid, path, None, True)
@@ -73,7 +74,7 @@ def open_classes(
         if scene.dtype.startswith("float") or _scale(scene) != 1:
             cut = _number(scene, "GEOSEG_THRESHOLD", ModelSpec.threshold) if threshold is None else threshold
             surface = _surface(scene) if band is None else Surface("building", band)
-            yield _probabilities(scene, surface, cut) if surface else _most_probable(scene)
+            yield _probabilities(scene, surface, cut) if surface else _most_probable(scene, cut)
         else:
             if threshold is not None:
                 warnings.append(f"{path}: holds classes, not probabilities; --threshold does not apply")
@@ -146,12 +147,19 @@ def _scale(scene: Scene) -> float:
     return 1 / 254 if coded else scale
 
 
-def _most_probable(scene: Scene) -> Classes:
+def _most_probable(scene: Scene, threshold: float) -> Classes:
+    apart = told_apart(scene) if scene.tags.get("GEOSEG_KIND") == "probability" else ()
+    level = np.float32(threshold) / np.float32(_scale(scene))
+
     def read(first: int, last: int) -> np.ndarray:
         chip = scene.read(_rows(scene.grid, first, last))
-        return np.where(chip.valid, chip.image.argmax(axis=0), VOID).astype(np.uint8)
+        best = chip.image.argmax(axis=0)
+        if apart:
+            best = np.where(chip.image.max(axis=0) >= level, best + 1, 0)
+        return np.where(chip.valid, best, VOID).astype(np.uint8)
 
-    return Classes(read, None, tuple(range(scene.bands)), _names(scene))
+    names = dict(enumerate(("background", *apart))) if apart else _names(scene)
+    return Classes(read, None, tuple(range(scene.bands + bool(apart))), names)
 
 
 def told_apart(scene: Scene) -> tuple[str, ...]:

@@ -78,6 +78,8 @@ def _pixels(chip: Example, classes: int) -> np.ndarray:
     """
     labels = chip.labels()
     if labels.ndim == 3:
+        if len(labels) != classes:
+            raise UnsuitableError(f"{chip.name}: its mask has {len(labels)} bands, but there are {classes} classes")
         return np.stack([_counted(chip.name, band, 2) for band in labels])
     return _counted(chip.name, labels, classes)
 

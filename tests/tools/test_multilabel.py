@@ -19,6 +19,7 @@ from geoseg.models.runtimes import read_spec
 from geoseg.specs import ChipSpec, EvaluateSpec, MaskSpec, ModelSpec, PolygonSpec, PreviewSpec, TrainSpec
 from geoseg.tools import evaluate, evaluate_data, export, extract, polygonize, predict, rasterize, tile, train, tune
 from geoseg.tools.chipsheet import sheet_of_chips
+from geoseg.tools.classes import open_classes
 from geoseg.tools.labels import classes, open_labels
 from geoseg.tools.report import no_progress
 from tests.scenes import GROUND, ROOF, red_model
@@ -155,6 +156,11 @@ def test_any_number_of_classes(names: tuple[str, ...], town: Path, tmp_path: Pat
     layer = footprints(tmp_path / "b.gpkg")
     assert names[-1] in set(layer["class"]) <= set(names)
     assert layer.area[layer["class"] == names[-1]].sum() == pytest.approx(expected.sum() * 0.09, rel=0.02)
+    with open_classes(str(tmp_path / "p.tif"), GRID, 0.6, []) as seen:
+        labels, probability = seen.read(0, GRID.height), read_array(tmp_path / "p.tif")[0] / 254
+    assert dict(seen.names) == dict(enumerate(("background", *names))) and seen.present == tuple(range(len(names) + 1))
+    np.testing.assert_array_equal(labels, np.where(probability.max(axis=0) >= 0.6, probability.argmax(axis=0) + 1, 0))
+    assert (labels == 0).any() and (labels > 0).any()
     with pytest.raises(UnsuitableError, match="classes of footprints"):
         extract.run([str(town / "scene.tif")], tmp_path / "e.gpkg", SPEC, ALL, model=tmp_path / "m.onnx")
 

@@ -75,3 +75,5 @@ def test_classes_told_each_by_itself_are_weighed_against_the_rest(tmp_path: Path
     write_array(tmp_path / "c.tif", np.full((2, 6, 4), 2, "uint8"), grid(6, 4))
     with pytest.raises(UnsuitableError, match="holds the class 2"):
         several_classes([ChipFiles(tmp_path / "c.tif", tmp_path / "c.tif")], 2)
+    with pytest.raises(UnsuitableError, match="has 2 bands, but there are 3 classes"):
+        several_classes(found, 3)
