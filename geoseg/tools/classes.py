@@ -174,6 +174,12 @@ def told_apart(scene: Scene) -> tuple[str, ...]:
     return names if named and not exclusive and names[0].lower() != "background" else ()
 
 
+def check_masks(scene: Scene, image: np.ndarray) -> None:
+    """Raise UnsuitableError where bands told each by itself are no masks but imagery, which may have named bands too."""
+    if "GEOSEG_KIND" not in scene.tags and ((image > 1) & (image < VOID)).any():
+        raise UnsuitableError(f"{scene.path}: is no mask: its bands hold more than 0, 1 and 255")
+
+
 def _number(scene: Scene, tag: str, default: float) -> float:
     try:
         return float(scene.tags.get(tag, default))
@@ -189,6 +195,7 @@ def _labels(scene: Scene, band: int | None) -> Classes:
     surface = _parted(surfaces(list(names.values()))) if len(names) > 2 else None
     meaning = _meaning(scene, labels, surface)
     if band is not None:
+        check_masks(scene, np.flatnonzero(labels))
         meaning[1:VOID] = 1
 
     def strip(first: int, last: int) -> Strip:

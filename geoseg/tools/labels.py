@@ -19,7 +19,7 @@ from geoseg.io.chips import IGNORE
 from geoseg.io.kinds import HEAD, vector_format
 from geoseg.io.raster import open_scene
 from geoseg.io.sources import first_bytes
-from geoseg.tools.classes import is_vector, told_apart
+from geoseg.tools.classes import check_masks, is_vector, told_apart
 from geoseg.tools.rasterize import footprints_in, strips
 
 RASTERS = (".tif", ".tiff", ".png", ".vrt")
@@ -78,13 +78,12 @@ def open_labels(
             warnings.append(f"{path}: lies on another grid, read by nearest neighbour")
         void = _void(path, _stamp(path))
         many = len(names) > 2 and not multilabel
-        doubtful = multilabel and "GEOSEG_KIND" not in mask.tags  # imagery names its bands too
 
         def read(window: Window) -> np.ndarray:
             chip = mask.read(window)
             image = chip.image if multilabel else chip.image[0]
-            if doubtful and ((image > 1) & (image < IGNORE)).any():
-                raise UnsuitableError(f"{path}: is no mask: its bands hold more than 0, 1 and 255")
+            if multilabel:
+                check_masks(mask, image)
             known = chip.valid & (image != void) if void else chip.valid
             return np.where(known, image if many else image != 0, IGNORE).astype("uint8")
 

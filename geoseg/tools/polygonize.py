@@ -48,12 +48,12 @@ def run(
 ) -> PolygonizeReport:
     """Write the footprints of a mask or probability raster to ``output``.
 
-    Probabilities are floats in 0..1, or uint8 with a scale of 1/254 as ``predict`` writes them; they are cut at the
-    threshold. Other integers are masks or classes. Of several classes all that have footprints are traced one by one, or the
-    one whose number is ``class_value``; where they lie side by side in a class raster they share their walls, also simplified
-    ones, and none fills a hole. Threshold and minimum area are the spec's, else those the raster's tags name, else
-    a model's default; all of a mask is kept. Raises UnsuitableError (no CRS nor ``crs`` nor ``pixel_coords``, bands or values
-    that are no probabilities), UsageError, OutputError.
+    Probabilities are floats in 0..1, or uint8 with a scale of 1/254 as ``predict`` writes them; they are cut at the threshold.
+    Other integers are masks, several as bands with names, or classes. Of several classes all that have footprints are traced
+    one by one, or the one whose number is ``class_value``; where they lie side by side in a class raster they share their
+    walls, also simplified ones, and none fills a hole. Threshold and minimum area are the spec's, else those the raster's tags
+    name, else a model's default; all of a mask is kept. Raises UnsuitableError (no CRS nor ``crs`` nor ``pixel_coords``, bands
+    or values that are no probabilities), UsageError, OutputError.
     """
     start, area = time.perf_counter(), 0.0
     with open_scene(raster) as scene:
@@ -80,7 +80,7 @@ def run(
 
 def _traced(scene: Scene, grid: Grid, found: list[Kind], spec: PolygonSpec, advance: Callable[[int], None]) -> Iterator[Layer]:
     """Batches of footprints, class by class, numbered onwards."""
-    beside = len(found) > 1 and found[0].level is None
+    beside = len(found) > 1 and bool(found[0].labels)
     together = beside and spec.simplify.value > 0 and spec.regularize == "none"
     if beside:  # a hole is another class
         spec = replace(spec, min_hole=NO_AREA)

@@ -13,6 +13,7 @@ from geoseg.core.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.raster import Scene
 from geoseg.specs import ModelSpec, PolygonSpec, Quantity
+from geoseg.tools.classes import check_masks, told_apart
 
 # Pixels read at a time; rows are a multiple of the raster's blocks
 STRIP_PIXELS = 2**23
@@ -50,11 +51,15 @@ def kinds(scene: Scene, spec: PolygonSpec, class_value: int | None) -> list[Kind
     scaled = np.isclose(scene.dataset.scales[0], 1 / 254, rtol=1e-3) or scene.tags.get("GEOSEG_KIND") == "probability"
     if floating or (scene.dtype == "uint8" and scaled):
         return [_probable(scene, spec, surface) for surface in _chosen(scene, names, class_value)]
-    if scene.bands > 1:
-        raise UnsuitableError(f"{scene.path}: has {scene.bands} bands; a mask or a class raster has one")
+    apart = told_apart(scene)
+    if scene.bands > 1 and not apart:
+        raise UnsuitableError(f"{scene.path}: has {scene.bands} bands; a mask or a class raster has one, or names for all")
     if spec.outline == "subpixel":
         raise UsageError(f"{scene.path}: a mask has no outlines finer than pixels", "--outline subpixel is for probabilities")
     warnings = ("--threshold is for probabilities; a mask has none",) if spec.threshold else ()
+    if apart:
+        wanted = _wanted(scene, surfaces_of_bands(apart), list(apart), class_value)
+        return [Kind(each, lambda scores: scores > 0, spec.min_area or NO_AREA, warnings=warnings) for each in wanted]
     wanted = surfaces(names) if len(names) > 2 else []
     if class_value is not None:
         name = names[class_value] if class_value < len(names) else str(class_value)
@@ -75,7 +80,11 @@ def _chosen(scene: Scene, names: list[str], class_value: int | None) -> list[Sur
     names = names if told else [(text or "").strip() for text in scene.dataset.descriptions[: scene.bands]]
     if not all(names):
         raise UnsuitableError(f"{scene.path}: has {scene.bands} bands, and nothing names their classes", "geoseg predict does")
-    found = [s for s in (surfaces(names) if told else surfaces_of_bands(names)) if class_value in (None, s.channel)]
+    return _wanted(scene, surfaces(names) if told else surfaces_of_bands(names), names, class_value)
+
+
+def _wanted(scene: Scene, there: list[Surface], names: list[str], class_value: int | None) -> list[Surface]:
+    found = [surface for surface in there if class_value in (None, surface.channel)]
     if not found:
         which = "any band" if class_value is None else f"class {class_value}"
         raise UsageError(f"{scene.path}: holds no footprints in {which}", f"it has {', '.join(names)}")
@@ -97,7 +106,7 @@ def strips(scene: Scene, kind: Kind, advance: Callable[[int], None]) -> Iterator
     rows = max(1, STRIP_PIXELS // (width * block)) * block
     if rows * width > 4 * STRIP_PIXELS:  # blocks as high as the raster
         rows = max(1, STRIP_PIXELS // width)
-    bands = (1,) if kind.unit is None else tuple(channel + 1 for channel in kind.surface.channels)
+    bands = (1,) if kind.labels else tuple(channel + 1 for channel in kind.surface.channels)
     for top in range(0, height, rows):
         chip = scene.read(Window(0, top, width, min(rows, height - top)), bands)
         values, valid = chip.image, chip.valid
@@ -107,6 +116,9 @@ def strips(scene: Scene, kind: Kind, advance: Callable[[int], None]) -> Iterator
             valid = np.ones_like(valid)
         if kind.labels:
             values = np.concatenate([values == label for label in kind.labels]).view(np.uint8).reshape(-1, *valid.shape)
+        elif kind.unit is None and scene.bands > 1:
+            check_masks(scene, values)
+            values = (values != 0) * np.uint8(254)  # as certain as can be
         scores, ridge = kind.surface.of(values)
         yield Strip(kind.building(scores) & valid, valid, None if kind.unit is None else scores, ridge)
         advance(len(valid))

@@ -16,7 +16,7 @@ from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.chips import read_index
 from geoseg.io.raster import read_array, write_array
 from geoseg.models.runtimes import read_spec
-from geoseg.specs import ChipSpec, EvaluateSpec, MaskSpec, ModelSpec, PolygonSpec, PreviewSpec, TrainSpec
+from geoseg.specs import ChipSpec, EvaluateSpec, MaskSpec, ModelSpec, PolygonSpec, PreviewSpec, Quantity, TrainSpec
 from geoseg.tools import evaluate, evaluate_data, export, extract, polygonize, predict, rasterize, tile, train, tune
 from geoseg.tools.chipsheet import sheet_of_chips
 from geoseg.tools.classes import open_classes
@@ -107,6 +107,10 @@ def test_what_is_no_mask_of_several_classes(town: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(UnsuitableError, match=why), open_labels(path, GRID, []) as read:
             read(rasterio.windows.Window(0, 0, 330, 260))
+    with pytest.raises(UnsuitableError, match="is no mask"):
+        polygonize.run(tmp_path / "picture.tif", tmp_path / "b.gpkg", ALL)
+    with pytest.raises(UnsuitableError, match="is no mask"):
+        evaluate.run(tmp_path / "picture.tif", tmp_path / "picture.tif")
     with pytest.raises(UnsuitableError, match="PNG"):
         tile.run([str(town / "scene.tif")], tmp_path / "chips", replace(CUT, format="png"), labels=town / "kinds.tif")
 
@@ -141,6 +145,23 @@ def test_extract_parts_by_the_boundary(town: Path, tmp_path: Path) -> None:
         extract.run([str(town / "scene.tif")], tmp_path / f"{separate}.gpkg", SPEC, spec, model=town / "model.onnx")
         assert len(footprints(tmp_path / f"{separate}.gpkg")) == count
     assert matched(footprints(tmp_path / "auto.gpkg")).min() > 0.85
+
+
+def test_masks_in_bands_are_traced_too(town: Path, tmp_path: Path) -> None:
+    polygonize.run(town / "kinds.tif", tmp_path / "b.gpkg", PolygonSpec(regularize="orthogonal"))
+    layer = footprints(tmp_path / "b.gpkg")
+    assert len(layer) == 36 and matched(layer).min() > 0.85 and set(layer["class"]) == {"footprint"}
+    with rasterio.open(town / "kinds.tif") as file:
+        bands, profile = (file.read() > 0).astype("uint8"), file.profile
+    with rasterio.open(tmp_path / "two.tif", "w", **profile | {"count": 2}) as out:  # one over the other
+        out.write(np.stack([bands[0], np.roll(bands[0], 5, axis=1)]))
+        out.descriptions = ("house", "shadow")
+    polygonize.run(tmp_path / "two.tif", tmp_path / "c.gpkg", PolygonSpec(simplify=Quantity(0.5)))
+    both = footprints(tmp_path / "c.gpkg")
+    assert both["class"].value_counts().to_dict() == {"house": 3, "shadow": 3}
+    assert polygonize.run(tmp_path / "two.tif", tmp_path / "d.gpkg", PolygonSpec(), class_value=1).footprints == 3
+    with pytest.raises(UsageError, match="no footprints in class 2"):
+        polygonize.run(town / "kinds.tif", tmp_path / "e.gpkg", PolygonSpec(), class_value=2)
 
 
 @pytest.mark.parametrize("names", [("shed", "pool"), ("shed", "pool", "tree", "house")])
