@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Callback
 from geoseg.io.runs import flat, read_epochs, write_epochs
 from geoseg.models.modelfile import save
 from geoseg.training.module import Batch, SegmentationModule
-from geoseg.training.sampling import derived
+from geoseg.training.sampling import Draws, derived
 
 BEST = "best.safetensors"
 Progress = Callable[[str | Callable[[], str], int], Callable[[int], None]]
@@ -34,6 +34,13 @@ def seed_all(*parts: int) -> None:
 
 class Chance(Callback):
     """Each epoch's chance comes from the seed, the epoch and the process alone: a run may stop and go on between any two."""
+
+    def __init__(self, draws: Draws) -> None:
+        self.draws = draws
+
+    def on_load_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
+        # workers begin to draw before the trainer tells the sampler its epoch
+        self.draws.set_epoch(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
 
     def on_train_batch_start(self, trainer: L.Trainer, module: Any, batch: Batch, batch_idx: int) -> None:
         if batch_idx == 0:  # the data loader, which draws a number too, starts before or after the epoch does

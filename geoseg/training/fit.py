@@ -27,6 +27,7 @@ from geoseg.training.examples import Example
 from geoseg.training.hard import Difficulty
 from geoseg.training.launch import by_torchrun, launch, processes, rank, told
 from geoseg.training.module import SegmentationModule
+from geoseg.training.sampling import Draws
 
 LAST = "last.ckpt"
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -78,8 +79,10 @@ def fit(job: Job, resume: bool, progress: Progress) -> None:
     if spec.compile:
         module.network.compile()
     train_batches, val_batches = loaders(job.train, job.val, spec, job.model, job.zoom)
+    draws = train_batches.sampler
+    assert isinstance(draws, Draws)
     # callbacks run in this order, checkpoints last: they know all that the others have done
-    callbacks: list[Callback] = [Chance(), Statistics(), Notes(run_dir, progress if rank() == 0 else _silent)]
+    callbacks: list[Callback] = [Chance(draws), Statistics(), Notes(run_dir, progress if rank() == 0 else _silent)]
     if spec.hard:
         callbacks.append(Difficulty(train_batches, spec.hard))
     if spec.early_stop and job.val:

@@ -105,6 +105,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(workers: int, chips: Path, 
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     subprocess.run([*parts, "--resume"], check=True)
+    whole, gone_on = (read_epochs(tmp_path / f"{name}.safetensors.run") for name in ("whole", "parts"))
+    assert [epoch["loss"] for epoch in gone_on] == [epoch["loss"] for epoch in whole]
     assert (tmp_path / "parts.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
 
 
