@@ -31,6 +31,11 @@ def public(name: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
+def scene_name(name: str) -> str:
+    """What a scene is called: its file's name without the extension, and without what is secret in an address."""
+    return Path(public(name)).stem
+
+
 def _expand(name: str) -> Iterator[str]:
     path = Path(name)
     if name.startswith("@"):

@@ -21,6 +21,7 @@ from geoseg.engine.stream import Strip
 from geoseg.errors import GeosegError, UnsuitableError, UsageError
 from geoseg.io.output import check_output
 from geoseg.io.raster import open_scene
+from geoseg.io.scenes import scene_name
 from geoseg.io.vector import FootprintWriter, create_vector
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
 from geoseg.tools.footprints import Naming, columns, frames
@@ -180,7 +181,7 @@ def _targets(scenes: Sequence[str], output: Path, format: str | None) -> dict[Pa
     """Each output with its scenes: all of them in one file, or in a folder one file a scene."""
     if not output.is_dir():
         return {output: list(scenes)}
-    targets = {output / f"{Path(path).stem}.{(format or 'gpkg').lstrip('.')}": [path] for path in scenes}
+    targets = {output / f"{scene_name(path)}.{(format or 'gpkg').lstrip('.')}": [path] for path in scenes}
     if len(targets) < len(scenes):
         raise UsageError("two of the scenes have the same name", "write them into one file")
     return targets
@@ -250,7 +251,7 @@ def _footprints(models: Models, job: Job, grid: Grid, options: _Options, tally: 
         yield from frames(
             _cut(forward, surface, level),
             grid,
-            Naming(Path(path).stem, surface.name),
+            Naming(scene_name(path), surface.name),
             options.polygon,
             options.min_area(models),
             float(level),

@@ -18,6 +18,7 @@ from geoseg.engine.stream import Strip
 from geoseg.errors import UsageError
 from geoseg.io.output import check_output
 from geoseg.io.raster import Scene, create_raster, open_scene
+from geoseg.io.scenes import scene_name
 from geoseg.specs import ModelSpec, PredictSpec
 from geoseg.tools.job import Models
 from geoseg.tools.report import Progress, Report, no_progress
@@ -175,7 +176,7 @@ def _targets(scenes: Sequence[str], output: Path) -> list[tuple[str, Path]]:
         return [(scenes[0], output)]
     if not output.is_dir():
         raise UsageError(f"{output}: several scenes go into a folder", "create it, and name it with --output")
-    targets = [(path, output / f"{Path(path).stem}.tif") for path in scenes]
+    targets = [(path, output / f"{scene_name(path)}.tif") for path in scenes]
     if len({target for _, target in targets}) < len(targets):
         raise UsageError("two of the scenes have the same name")
     return targets

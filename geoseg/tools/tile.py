@@ -22,6 +22,7 @@ from geoseg.io.chips import INDEX
 from geoseg.io.journal import Journal, stamp
 from geoseg.io.output import atomic_folder
 from geoseg.io.raster import open_scene
+from geoseg.io.scenes import scene_name
 from geoseg.io.sources import check_claim
 from geoseg.specs import ChipSpec, Stretch, parse_rescale
 from geoseg.tools import chipindex
@@ -160,7 +161,7 @@ def _names(scenes: Sequence[str]) -> Iterator[str]:
     """The stems of the scenes, numbered where two are alike, also to file systems that take no notice of case."""
     taken: set[str] = set()
     for path in scenes:
-        stem = name = Path(path).stem
+        stem = name = scene_name(path)
         number = 1
         while name.casefold() in taken:
             number += 1

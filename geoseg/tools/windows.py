@@ -16,6 +16,7 @@ from geoseg.core.tiling import Tile, tiles
 from geoseg.errors import UnsuitableError
 from geoseg.io.chips import IGNORE, ChipIndex, ChipInfo
 from geoseg.io.raster import open_scene
+from geoseg.io.scenes import scene_name
 from geoseg.specs import ChipSpec, Stretch
 from geoseg.tools import chipindex, labels
 from geoseg.tools.classes import is_vector
@@ -106,7 +107,7 @@ def windows_of(scenes: Sequence[str], truth: Path, spec: ChipSpec, warnings: lis
     cuts: list[Cut] = []
     for number, path in enumerate(scenes):
         with open_scene(path, gsd=spec.gsd) as scene:
-            name = f"{number} {Path(path).stem}"
+            name = f"{number} {scene_name(path)}"
             source = Source(path, name, labels.find(truth, path), scene.grid, scene.bands, scene.dtype, spec.format)
             found = tiles(scene.grid.shape, spec.tiling, spec.edge)
             cuts += [Cut(source, tile, 1.0) for tile in found if scene.read_valid(tile.window).any()]

@@ -22,4 +22,7 @@ def test_bars_of_one_name_stand_on_one_another():
 
 @pytest.mark.parametrize("points", [[], [0.5]])
 def test_few_points_draw_too(points):
-    curves({"f1": (points, points)}, x="epoch", y="f1", limits=(0, 1)).canvas.draw()
+    figure = curves({"f1": (points, points)}, x="epoch", y="f1", limits=(0, 1))
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    assert list(axes.lines[0].get_xdata()) == points and axes.get_ylim() == (0, 1)

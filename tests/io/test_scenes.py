@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from geoseg.errors import InputError, UsageError
-from geoseg.io.scenes import expand, public, read_toml
+from geoseg.io.scenes import expand, public, read_toml, scene_name
 
 
 @pytest.fixture
@@ -56,6 +56,11 @@ def test_what_holds_nothing_is_an_input_error(folder: Path, name: str) -> None:
 )
 def test_what_may_be_secret_in_an_address_is_not_public(name, shown):
     assert public(name) == shown
+
+
+def test_a_scene_is_called_by_its_file() -> None:
+    assert scene_name("a/b.c.tif") == "b.c"
+    assert scene_name("https://host.org/a/b.tif?signature=c/d.e") == "b"
 
 
 def test_toml(tmp_path: Path) -> None:
