@@ -10,7 +10,7 @@ mkdir -p "$work"
 [ -d "$work/chips" ] || geoseg prepare camvid "$data" -o "$work/chips"
 resume=()
 [ -f "$work/camvid.safetensors.run/last.ckpt" ] && resume=(--resume)
-geoseg train "$work/chips" -o "$work/camvid.safetensors" --arch fcn8s --encoder vgg16_bn --option hidden=512 \
-    --crop 256 --scale 0.6,1.4 --samples 734 --batch-size 8 --epochs 40 --lr 1e-3 --loss ce+lovasz --augment standard \
+geoseg train "$work/chips" -o "$work/camvid.safetensors" --arch fcn8s --encoder vgg16_bn --option hidden=512 --option dropout=0.1 \
+    --crop 256 --scale 0.5,1.2 --samples 734 --batch-size 8 --epochs 30 --lr 1e-3 --loss ce+lovasz --augment standard \
     --overwrite "${resume[@]}"
 geoseg evaluate --data "$work/chips" -m "$work/camvid.safetensors" --split val

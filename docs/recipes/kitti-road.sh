@@ -10,7 +10,7 @@ mkdir -p "$work"
 [ -d "$work/chips" ] || geoseg prepare kitti-road "$data" -o "$work/chips" --split 1,0,0
 resume=()
 [ -f "$work/road.safetensors.run/last.ckpt" ] && resume=(--resume)
-geoseg train "$work/chips" -o "$work/road.safetensors" --arch fcn8s --encoder vgg16_bn --option hidden=512 \
+geoseg train "$work/chips" -o "$work/road.safetensors" --arch fcn8s --encoder vgg16_bn --option hidden=512 --option dropout=0 \
     --crop 352 --scale 0.8,1.1 --samples 44 --batch-size 4 --epochs 60 --lr 1e-3 --loss bce+dice --augment light \
     --overwrite "${resume[@]}"
 geoseg evaluate --data "$work/chips" -m "$work/road.safetensors" --split train

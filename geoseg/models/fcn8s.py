@@ -15,14 +15,16 @@ class FCN8s(nn.Module):
     """Logits (batch, channels, row, col) of an image whose sides are multiples of 32.
 
     ``encoder`` is vgg16 or vgg16_bn, the one with batch normalisation, which learns from scratch what the other hardly does.
-    VGG16's classifier stands as convolutions of ``hidden`` channels; skips from pool3 and pool4; transposed convolutions that
-    start as bilinear interpolation. The authors scale the skips down because their encoder takes values up to 255: here images
-    are normalised, and the skips stand as they are.
+    VGG16's classifier stands as convolutions of ``hidden`` channels, of which training drops the share ``dropout``; skips from
+    pool3 and pool4; transposed convolutions that start as bilinear interpolation. The authors scale the skips down because
+    their encoder takes values up to 255: here images are normalised, and the skips stand as they are.
     """
 
     STRIDE = 32
 
-    def __init__(self, bands: int = 3, channels: int = 1, encoder: str = "vgg16", hidden: int = 4096) -> None:
+    def __init__(
+        self, bands: int = 3, channels: int = 1, encoder: str = "vgg16", hidden: int = 4096, dropout: float = 0.5
+    ) -> None:
         super().__init__()
         if encoder not in ENCODERS:
             raise ValueError(f"its encoder is {' or '.join(ENCODERS)}")
@@ -37,10 +39,10 @@ class FCN8s(nn.Module):
         self.classifier = nn.Sequential(
             nn.Conv2d(512, hidden, 7, padding=3),
             nn.ReLU(inplace=True),
-            nn.Dropout2d(0.5),
+            nn.Dropout2d(dropout),
             nn.Conv2d(hidden, hidden, 1),
             nn.ReLU(inplace=True),
-            nn.Dropout2d(0.5),
+            nn.Dropout2d(dropout),
             nn.Conv2d(hidden, channels, 1),
         )
         self.score4 = nn.Conv2d(512, channels, 1)
