@@ -81,7 +81,7 @@ def listed(text: str) -> tuple[str, ...]:
     multiple=True,
     metavar="NAME=VALUE",
     callback=options.network,
-    help="Of the architecture: hidden=512.",
+    help="Of the architecture: hidden=512, encoder_depth=3.",
 )
 @click.option("--labels", type=options.FILE, help="Footprints or masks of DATA that are scenes: a file, or a folder by scene.")
 @click.option("--split", type=options.FRACTIONS, default=typed(ChipSpec.split), help="Parts of scenes.  [default: 0.8,0.1,0.1]")

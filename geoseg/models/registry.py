@@ -42,12 +42,12 @@ def _refuse(weights: str | None, spec: ModelSpec) -> None:
 def _smp(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
     import segmentation_models_pytorch as smp
 
-    encoder = spec.encoder or ARCHITECTURES[spec.architecture]
+    name = spec.encoder or ARCHITECTURES[spec.architecture]
     lists = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
     network: nn.Module = smp.create_model(
         spec.architecture,
-        encoder_name=encoder,
-        encoder_weights=True if weights and str(encoder).startswith("tu-") else weights,
+        encoder_name=name,
+        encoder_weights=True if weights and str(name).startswith("tu-") else weights,
         in_channels=spec.bands,
         classes=spec.channels,
         **lists,
@@ -55,7 +55,35 @@ def _smp(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = _BatchNorm
+    encoder: Any = network.encoder
+    if encoder._depth < 5:
+        _drop_idle(encoder, torch.zeros(1, spec.bands, 64, 64))
     return network
+
+
+def _drop_idle(encoder: Any, image: torch.Tensor) -> None:
+    """Take the layers out of ``encoder`` that ``image`` does not go through, and freeze those that no feature comes of.
+
+    No file holds the first then, and no process waits for gradients of either.
+    """
+    used: set[nn.Module] = set()
+    hooks = [module.register_forward_pre_hook(lambda module, _: used.add(module)) for module in encoder.modules()]
+    encoder.eval()
+    sum(feature.sum() for feature in encoder(image)).backward()
+    for hook in hooks:
+        hook.remove()
+    waiting = [encoder]
+    while waiting:
+        parent = waiting.pop()
+        for name, child in parent.named_children():
+            if used.isdisjoint(child.modules()):
+                setattr(parent, name, nn.Identity())
+            elif child not in used:  # a list, of which some are used
+                waiting.append(child)
+    for parameter in encoder.parameters():
+        parameter.requires_grad_(parameter.grad is not None)
+    encoder.zero_grad()
+    encoder.train()
 
 
 class _BatchNorm(nn.BatchNorm2d):
