@@ -12,7 +12,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from geoseg.io.runs import flat, read_epochs, write_epochs
 from geoseg.models.modelfile import save
@@ -45,6 +45,19 @@ class Chance(Callback):
     def on_train_batch_start(self, trainer: L.Trainer, module: Any, batch: Batch, batch_idx: int) -> None:
         if batch_idx == 0:  # the data loader, which draws a number too, starts before or after the epoch does
             seed_all(module.spec.seed, trainer.current_epoch, trainer.global_rank)
+
+
+class Patience(EarlyStopping):
+    """Stops after so many epochs in which the validation's IoU did not rise; of a run that is resumed they count on."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__("val_iou", patience=epochs, mode="max")
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict | {"patience": self.patience})
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        trainer.should_stop = self.wait_count >= self.patience
 
 
 class Statistics(Callback):

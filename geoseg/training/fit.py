@@ -12,7 +12,7 @@ from pathlib import Path
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
@@ -21,7 +21,7 @@ from geoseg.models import modelfile, pretrained, registry
 from geoseg.models.registry import Segmenter
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.balance import class_weights
-from geoseg.training.callbacks import Chance, Notes, Progress, Statistics, seed_all
+from geoseg.training.callbacks import Chance, Notes, Patience, Progress, Statistics, seed_all
 from geoseg.training.data import loaders
 from geoseg.training.examples import Example
 from geoseg.training.hard import Difficulty
@@ -86,7 +86,7 @@ def fit(job: Job, resume: bool, progress: Progress) -> None:
     if spec.hard:
         callbacks.append(Difficulty(train_batches, spec.hard))
     if spec.early_stop and job.val:
-        callbacks.append(EarlyStopping("val_iou", patience=spec.early_stop, mode="max"))
+        callbacks.append(Patience(spec.early_stop))
     callbacks.append(ModelCheckpoint(run_dir, "last", save_top_k=1, enable_version_counter=False))
     here = int(os.environ.get("LOCAL_WORLD_SIZE", processes()))
     trainer = L.Trainer(

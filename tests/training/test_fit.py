@@ -72,6 +72,13 @@ def test_it_stops_where_nothing_gets_better(tmp_path: Path) -> None:
     assert len(read_epochs(tmp_path)) == 3
 
 
+def test_a_run_that_lost_its_patience_goes_on_with_more_of_it_alone(tmp_path: Path) -> None:
+    settings = {"epochs": 9, "lr": 1e-12, "samples": 2}
+    for patience, resume, epochs in ((2, False, 3), (2, True, 3), (4, True, 5)):
+        train(job(tmp_path, early_stop=patience, **settings), resume=resume, progress=silent)
+        assert len(read_epochs(tmp_path)) == epochs
+
+
 def test_tensorboard_has_the_scores(tmp_path: Path) -> None:
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     train(job(tmp_path, log=("csv", "tensorboard"), epochs=2), resume=False, progress=silent)
@@ -111,6 +118,15 @@ def test_two_processes_share_the_work(tmp_path: Path) -> None:
     assert sum(map(sum, epochs[-1]["confusion"])) == 5 * 40 * 56  # every validation pixel once, whoever looked at it
     assert torch.load(tmp_path / LAST, weights_only=True)["global_step"] == 2 * 2
     assert {path.name for path in tmp_path.iterdir()} == {LAST, BEST, "epochs.json", "metrics.csv"}
+
+
+@pytest.mark.slow
+def test_two_processes_agree_on_what_is_hard(tmp_path: Path) -> None:
+    train(job(tmp_path, devices=2, samples=12, hard=0.9, epochs=1), resume=False, progress=silent)
+    state = torch.load(tmp_path / LAST, weights_only=True)["callbacks"]
+    losses = next(value for name, value in state.items() if name.startswith("Difficulty"))["losses"]
+    assert (~losses.isnan()).sum() > 6  # one process alone saw six at the most
+    assert losses.nan_to_num().min() >= 0
 
 
 @pytest.mark.slow
