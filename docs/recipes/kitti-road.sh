@@ -11,7 +11,7 @@ mkdir -p "$work"
 resume=()
 [ -f "$work/road.safetensors.run/last.ckpt" ] && resume=(--resume)
 geoseg train "$work/chips" -o "$work/road.safetensors" --arch fcn8s --encoder vgg16_bn --option hidden=512 --option dropout=0 \
-    --crop 352 --scale 0.8,1.1 --samples 44 --batch-size 4 --epochs 60 --lr 1e-3 --loss bce+dice --augment light \
+    --crop 352 --scale 0.8,1.1 --samples 44 --batch-size 4 --epochs 50 --lr 1e-3 --loss bce+dice --augment light \
     --overwrite "${resume[@]}"
 geoseg evaluate --data "$work/chips" -m "$work/road.safetensors" --split train
 photo=$(find "$work/chips/images" -name 'um_000000.*')

@@ -54,11 +54,11 @@ def evaluate(as_json: bool, data: Path | None, model: Path | None, split: str, p
     Example:
         geoseg evaluate buildings.gpkg footprints.gpkg --fail-under f1=0.7
         geoseg evaluate probability.tif footprints.gpkg --sweep --bootstrap 1000 --layers verdicts.gpkg
-        geoseg evaluate --data chips -m model.safetensors --split test
+        geoseg evaluate --data chips -m model.safetensors --split test --report model.html
     """
     if data:
         report = _of_chips(data, model, split, predict, arguments)
-        options.emit(report, as_json)
+        options.emit(report, as_json, _without_confusion)
     else:
         report = _of_files(arguments)
         options.emit(report, as_json, _brief)
@@ -69,10 +69,10 @@ def evaluate(as_json: bool, data: Path | None, model: Path | None, split: str, p
 def _of_chips(data: Path, model: Path | None, split: str, predict: PredictSpec, arguments: dict[str, Any]) -> Any:
     from geoseg.tools import evaluate_data as tool
 
-    others = {"prediction": "prediction", "like": "--like", "layers": "--layers", "page": "--report", "image": "--image"}
+    others = {"prediction": "prediction", "like": "--like", "layers": "--layers", "image": "--image"}
     if named := [said for name, said in others.items() if arguments[name]]:
         raise UsageError(f"--data compares a model with chips, without {' or '.join(named)}")
-    own = {"iou": arguments["spec"].iou, "fail_under": arguments["fail_under"]}
+    own = {name: arguments[name] for name in ("fail_under", "page", "overwrite")} | {"iou": arguments["spec"].iou}
     return tool.run(data, model, split=split, spec=predict, progress=options.progress(), **own)
 
 
@@ -82,6 +82,11 @@ def _of_files(arguments: dict[str, Any]) -> Any:
     if not arguments["truth"]:
         raise UsageError("evaluate takes PREDICTION and TRUTH, or --data", "see geoseg evaluate --help")
     return tool.run(progress=options.progress(), **arguments)
+
+
+def _without_confusion(content: dict[str, Any]) -> dict[str, Any]:
+    content["pixel"].pop("confusion", None)
+    return content
 
 
 def _brief(content: dict[str, Any]) -> dict[str, Any]:

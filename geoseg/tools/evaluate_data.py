@@ -11,17 +11,22 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from geoseg.core.gallery import Gallery, seen
 from geoseg.core.measure import pixel_size
 from geoseg.core.metrics import Counts, boundary_count, confusion, count
 from geoseg.errors import UnsuitableError
 from geoseg.io.chips import read_index
+from geoseg.io.output import check_output
+from geoseg.io.raster import open_scene
 from geoseg.specs import EvaluateSpec, PredictSpec
 from geoseg.tools.chipscores import Answer, Footprints, answers, true_outlines
 from geoseg.tools.job import Models
 from geoseg.tools.report import Progress, Report, no_progress
 from geoseg.tools.scores import RATIOS, each_scores, missed, pixel_scores
+from geoseg.tools.view import eight_bits
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
+PICTURED = 6  # of the best chips and of the worst
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +60,20 @@ def run(
     thresholds: Sequence[float] = THRESHOLDS,
     iou: float = 0.5,
     fail_under: Mapping[str, float] | None = None,
+    page: Path | None = None,
+    overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> DataReport:
     """Run ``model`` (the bundled one by default) over the chips of a split of the chip index folder ``data``.
 
     Chips go the way of `geoseg extract`, footprints are traced in each and matched with those of its mask; cleaning leaves out
-    what is smaller than the model's least area, pixels and footprints alike. Raises UnsuitableError for a split without chips
-    or without masks, and for classes that are not the model's.
+    what is smaller than the model's least area, pixels and footprints alike. ``page`` is an HTML file that tells of it, with
+    the best and the worst chips. Raises UnsuitableError for a split without chips or without masks, and for classes that are
+    not the model's.
     """
     start = time.perf_counter()
+    if page:
+        check_output(page, overwrite)
     index, models, warnings = read_index(data), Models(model, spec or PredictSpec()), list[str]()
     own = models.model
     tally: _Buildings | _Classes | _Each
@@ -72,14 +82,18 @@ def run(
         tally = _Buildings({level: _Level(level, own.min_area, iou) for level in levels})
     else:
         tally = _Each(own.classes, levels) if own.multilabel else _Classes(own.classes)
-    chips = 0
+    chips, gallery = 0, Gallery(PICTURED)
     for answer in answers(index, split, models, warnings, progress):
         tally.add(answer)
         chips += 1
-    pixel, found, rows = tally.scores(round(own.threshold, 4))
-    return DataReport(
+        if page:
+            found = tally.found(answer, round(own.threshold, 4))
+            gallery.add(seen(answer.name, _picture(answer), answer.truth, found.astype(np.uint8), len(own.classes)))
+    pixel, footprints, rows = tally.scores(round(own.threshold, 4))
+    report = DataReport(
         command="evaluate",
         inputs=(str(data),),
+        outputs=(str(page),) if page else (),
         seconds=time.perf_counter() - start,
         warnings=tuple(dict.fromkeys(warnings)),
         model=models.path.name,
@@ -88,10 +102,22 @@ def run(
         threshold=own.threshold if own.sigmoid else None,
         min_area=own.min_area if own.channels == 1 else None,
         pixel=pixel,
-        object=found,
+        object=footprints,
         thresholds=rows,
-        failed=missed(pixel, found, fail_under or {}),
+        failed=missed(pixel, footprints, fail_under or {}),
     )
+    if page:
+        from geoseg.tools import evaluate_data_page
+
+        evaluate_data_page.write(page, report, own, gallery, overwrite=overwrite)
+    return report
+
+
+def _picture(answer: Answer) -> np.ndarray:
+    """The chip as uint8 (band, row, col), of one band or three, on the grid of the answer."""
+    with open_scene(answer.name, like=answer.grid) as scene:
+        chip = scene.read(bands=(1, 2, 3) if scene.bands >= 3 else (1,))
+    return eight_bits(chip.image, chip.valid, "auto")
 
 
 Scores = tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]
@@ -114,11 +140,14 @@ class _Level:
         self.footprints = Footprints(threshold, iou)
 
     def add(self, answer: Answer, outlines: np.ndarray) -> None:
+        for cleaned in (False, True):
+            self.pixels[cleaned] += count(self.found(answer, cleaned), answer.truth == 1, answer.valid)
+        self.footprints.add(answer, outlines)
+
+    def found(self, answer: Answer, cleaned: bool) -> np.ndarray:
         mask = (answer.probability[0] >= np.float32(self.threshold)) & answer.valid
         across, along = pixel_size(answer.grid)
-        for cleaned, found in ((False, mask), (True, without_small(mask, self.min_area / (across * along)))):
-            self.pixels[cleaned] += count(found, answer.truth == 1, answer.valid)
-        self.footprints.add(answer, outlines)
+        return without_small(mask, self.min_area / (across * along)) if cleaned else mask
 
     def counts(self, cleaned: bool) -> Counts:
         return self.footprints.counts(self.min_area if cleaned else 0.0)
@@ -137,6 +166,9 @@ class _Buildings:
         outlines = true_outlines(answer)
         for level in self.levels.values():
             level.add(answer, outlines)
+
+    def found(self, answer: Answer, threshold: float) -> np.ndarray:
+        return self.levels[threshold].found(answer, cleaned=True)
 
     def scores(self, threshold: float) -> Scores:
         own = self.levels[threshold]
@@ -161,15 +193,19 @@ class _Classes:
         truth = answer.truth[answer.valid]
         if truth.size and truth.max() >= len(self.classes):
             raise UnsuitableError(f"{answer.name}: its mask holds the class {truth.max()}, which has no name")
-        found = answer.probability.argmax(axis=0)
+        found = self.found(answer, 0.0)
         self.matrix += confusion(found, answer.truth, len(self.classes), valid=answer.valid)
         for label in self.outlines:
             mine, true = ((side == label) & answer.valid for side in (found, answer.truth))
             self.outlines[label] += boundary_count(mine, true, self.width)
 
+    def found(self, answer: Answer, threshold: float) -> np.ndarray:
+        labels: np.ndarray = answer.probability.argmax(axis=0)
+        return labels
+
     def scores(self, threshold: float) -> Scores:
         metrics = pixel_scores(self.matrix, self.outlines, dict(enumerate(self.classes)))
-        return metrics | {"boundary_width": self.width}, {}, []
+        return metrics | {"boundary_width": self.width, "confusion": self.matrix.tolist()}, {}, []
 
 
 class _Each:
@@ -184,6 +220,10 @@ class _Each:
             i = self.classes.index(name)
             found = answer.probability[i] >= np.float32(level)
             self.counts[level, name] = counts + count(found, answer.truth[i] == 1, answer.valid[i])
+
+    def found(self, answer: Answer, threshold: float) -> np.ndarray:
+        each: np.ndarray = answer.probability >= np.float32(threshold)
+        return each
 
     def scores(self, threshold: float) -> Scores:
         rows = [{"threshold": level, "class": name, **_ratios(counts)} for (level, name), counts in self.counts.items()]

@@ -21,6 +21,7 @@ from geoseg.training.launch import rank
 
 if TYPE_CHECKING:
     from geoseg.training.examples import Example
+    from geoseg.training.fit import Job
 
 
 CHIPS_SHOWN = 3  # of the best and of the worst
@@ -76,12 +77,9 @@ def run(
     sets = _sets(data, labels, ChipSpec(_window(spec), bands=bands, split=split, seed=spec.seed), spec.data_weights, warnings)
     model = _model_spec(sets, spec, init)
     try:
-        from geoseg.models import modelfile
-        from geoseg.tools import trainpage
         from geoseg.training.callbacks import BEST, best_of
         from geoseg.training.finders import tuned
         from geoseg.training.fit import LAST, Job, check_devices, network, train
-        from geoseg.training.gallery import best_and_worst
     except ImportError as error:
         raise ResourceError(f"training needs {error.name}", "pip install 'geoseg[train]'") from error
     check_devices(spec)
@@ -93,13 +91,10 @@ def run(
     note = partial(_note, folder, data, init, {"labels": labels, "split": split, "bands": bands} if labels else {})
     note(begun.spec)
     done = train(begun, resume=resume, progress=progress)
-    epochs = read_epochs(folder)
     if leads():
         note(done.spec)
-        state = modelfile.load(folder / BEST)[1]
-        modelfile.save(output, model, state, overwrite)
-        chosen = best_and_worst(model, state, job.val, job.zoom, CHIPS_SHOWN)
-        trainpage.write(folder, model, epochs, best_of(epochs), read_settings(folder, "train"), chosen)
+        _finish(done, output, overwrite)
+    epochs = read_epochs(folder)
     return TrainReport(
         command="train",
         inputs=tuple(str(folder) for folder in data),
@@ -118,6 +113,20 @@ def run(
         best=best_of(epochs),
         images_per_second=round(median(epoch["images_per_second"] for epoch in epochs), 2),
     )
+
+
+def _finish(job: Job, output: Path, overwrite: bool) -> None:
+    """Write the model file of the best epoch, and the page of the run."""
+    from geoseg.models import modelfile
+    from geoseg.tools import trainpage
+    from geoseg.training.callbacks import BEST, best_of
+    from geoseg.training.gallery import best_and_worst
+
+    epochs = read_epochs(job.run_dir)
+    state = modelfile.load(job.run_dir / BEST)[1]
+    modelfile.save(output, job.model, state, overwrite)
+    chosen = best_and_worst(job.model, state, job.val, job.zoom, CHIPS_SHOWN)
+    trainpage.write(job.run_dir, job.model, epochs, best_of(epochs), read_settings(job.run_dir, "train"), chosen)
 
 
 def leads() -> bool:

@@ -12,7 +12,7 @@ pytest.importorskip("onnx")
 
 from geoseg.cli.main import run as geoseg
 from geoseg.core.metrics import Counts, count
-from geoseg.errors import UnsuitableError
+from geoseg.errors import OutputError, UnsuitableError
 from geoseg.io.chips import read_index
 from geoseg.io.raster import read_array, write_array
 from geoseg.specs import ChipSpec, PredictSpec
@@ -20,6 +20,7 @@ from geoseg.tools import evaluate_data, predict, tile
 from geoseg.tools.chipscores import Answer
 from geoseg.tools.evaluate_data import without_small
 from tests.scenes import buildings, grid, picture, write_scene
+from tests.tools.pages import pictures
 
 MASK = buildings(210, 330, 47)
 SPEC = PredictSpec(precision="fp32")
@@ -85,6 +86,20 @@ def test_the_command_line(chips: Path, model: Path, capsys: pytest.CaptureFixtur
     assert geoseg(["evaluate", *data, "--split", "val"]) == 4
     assert geoseg(["evaluate", str(chips / "mask.tif"), *data]) == 2
     assert geoseg(["evaluate", str(chips / "mask.tif")]) == 2
+
+
+def test_the_page_shows_scores_and_chips(chips: Path, model: Path, tmp_path: Path) -> None:
+    page = tmp_path / "model.html"
+    report = evaluate_data.run(chips / "chips", model, spec=SPEC, page=page)
+    assert report.outputs == (str(page),)
+    html = page.read_text()
+    (size,) = {shape[:2] for shape in map(np.shape, pictures(html))}
+    assert size == (110, 110) and 2 <= len(pictures(html)) <= report.chips
+    for shown in (report.pixel["iou"], report.object["f1"], report.thresholds[-1]["recall"]):
+        assert f"{shown:.3f}" in html
+    assert html.count("image/svg") == 2
+    with pytest.raises(OutputError, match="exists"):
+        evaluate_data.run(chips / "chips", model, spec=SPEC, page=page)
 
 
 def test_chips_without_masks_are_refused(chips: Path, model: Path, tmp_path: Path) -> None:

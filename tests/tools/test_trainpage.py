@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import re
 from pathlib import Path
 
 import numpy as np
-import pytest
-from matplotlib.image import imread
 
-pytest.importorskip("torch")
-pytest.importorskip("lightning")
-
+from geoseg.core.gallery import Gallery, Seen
 from geoseg.core.legend import FN, FP, TP, rgb
 from geoseg.specs import ModelSpec
 from geoseg.tools import trainpage
-from geoseg.training.gallery import Seen
+from tests.tools.pages import pictures
 
 RATIOS = {"iou": 0.412, "f1": 0.5, "precision": 0.6, "recall": 0.43}
 EPOCHS = [
@@ -29,21 +22,17 @@ EPOCHS = [
 ]
 
 
-def pictures(html: str) -> list[np.ndarray]:
-    """The PNGs of a page, uint8 (row, col, 3)."""
-    found = re.findall(r"data:image/png;base64,([\w+/=]+)", html)
-    return [np.rint(imread(io.BytesIO(base64.b64decode(text)))[..., :3] * 255).astype("uint8") for text in found]
-
-
-def seen(model: ModelSpec) -> Seen:
+def gallery(model: ModelSpec) -> Gallery:
     truth, found = np.zeros((20, 30), "uint8"), np.zeros((20, 30), "uint8")
     truth[2:10, 3:12] = found[2:10, 8:20] = len(model.classes) - 1
-    return Seen("chips/a_r1.tif", 0.25, np.full((3, 20, 30), 90, "uint8"), truth, found)
+    chips = Gallery(3)
+    chips.add(Seen("chips/a_r1.tif", 0.25, np.full((3, 20, 30), 90, "uint8"), truth, found))
+    return chips
 
 
 def test_outcomes_are_drawn_in_their_colours(tmp_path: Path) -> None:
     model = ModelSpec("unet", "resnet18", classes=("background", "<hut>"))
-    trainpage.write(tmp_path, model, EPOCHS[1:], EPOCHS[1], {"lr": 0.25, "log": ["csv"]}, ([seen(model)], []))
+    trainpage.write(tmp_path, model, EPOCHS[1:], EPOCHS[1], {"lr": 0.25, "log": ["csv"]}, gallery(model))
     html = (tmp_path / "report.html").read_text()
     (chip,) = pictures(html)
     assert chip.shape == (20, 30, 3)
@@ -59,13 +48,13 @@ def test_of_several_classes_truth_and_prediction_stand_side_by_side(tmp_path: Pa
     model = ModelSpec("unet", classes=("background", "road", "building"))
     best = EPOCHS[1] | {"confusion": [[5, 1, 0], [0, 4, 1], [1, 1, 7]]}
     best.pop("thresholds")
-    trainpage.write(tmp_path, model, [best], best, {}, ([], [seen(model)]))
+    trainpage.write(tmp_path, model, [best], best, {}, gallery(model))
     (chip,) = pictures((tmp_path / "report.html").read_text())
     assert chip.shape == (20, 60, 3)
     assert not np.array_equal(chip[5, 4], chip[5, 34]) and np.array_equal(chip[5, 10], chip[5, 40])
 
 
 def test_without_validation_there_are_curves_and_settings(tmp_path: Path) -> None:
-    trainpage.write(tmp_path, ModelSpec("cnn"), EPOCHS[:1], EPOCHS[0], {"arch": "cnn"}, ([], []))
+    trainpage.write(tmp_path, ModelSpec("cnn"), EPOCHS[:1], EPOCHS[0], {"arch": "cnn"}, Gallery(3))
     html = (tmp_path / "report.html").read_text()
     assert html.count("image/svg") == 2 and "Classes" not in html and ">cnn<" in html

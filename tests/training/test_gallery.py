@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
+from geoseg.core.gallery import Gallery  # noqa: E402
 from geoseg.core.metrics import count  # noqa: E402
 from geoseg.training.fit import network  # noqa: E402
 from geoseg.training.gallery import best_and_worst  # noqa: E402
@@ -31,7 +32,8 @@ def test_the_best_and_the_worst_of_those_with_buildings(tmp_path: Path) -> None:
     with torch.no_grad():  # half of the pixels are over the threshold
         image = torch.from_numpy(run.val[0].read()[0] / np.float32(255))[None]
         made.network.layers[-1].bias.sub_(made(image).median())
-    best, worst = best_and_worst(run.model, made.state_dict(), run.val, 1.0, 2)
+    gallery = best_and_worst(run.model, made.state_dict(), run.val, 1.0, 2)
+    best, worst = gallery.best, gallery.worst
     assert [len(best), len(worst)] == [2, 2] and not {one.name for one in best} & {one.name for one in worst}
     assert best[0].iou >= best[1].iou >= worst[1].iou >= worst[0].iou
     one = best[0]
@@ -41,17 +43,11 @@ def test_the_best_and_the_worst_of_those_with_buildings(tmp_path: Path) -> None:
     assert one.iou == pytest.approx(np.mean([c.iou for c in both if c.tp + c.fp + c.fn]))
 
 
-def test_few_chips_are_shared_out(tmp_path: Path) -> None:
-    run = job(tmp_path)
-    best, worst = best_and_worst(run.model, network(run)[0].state_dict(), run.val[:3], 1.0, 3)
-    assert [len(best), len(worst)] == [2, 1]
-    assert best_and_worst(run.model, network(run)[0].state_dict(), [], 1.0, 3) == ([], [])
-
-
-def test_bare_chips_are_left_out_where_nothing_was_found(tmp_path: Path) -> None:
+def test_of_a_network_that_finds_nothing_the_chips_with_buildings_are_shown(tmp_path: Path) -> None:
     run = job(tmp_path)
     made = network(run)[0]
     for weight in made.parameters():
         weight.data.zero_()
-    best, worst = best_and_worst(run.model, made.state_dict(), [Bare(3), Painted(4)], 1.0, 3)
-    assert [one.name for one in best + worst] == ["picture 4"]
+    gallery = best_and_worst(run.model, made.state_dict(), [Bare(3), Painted(4)], 1.0, 3)
+    assert [one.name for one in gallery.best + gallery.worst] == ["picture 4"]
+    assert best_and_worst(run.model, made.state_dict(), [], 1.0, 3) == Gallery(3)

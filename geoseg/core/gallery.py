@@ -1,0 +1,66 @@
+"""Chips that a model gets right and wrong, to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from geoseg.core.legend import VOID
+from geoseg.core.metrics import confusion, count, mean_iou
+from geoseg.core.pictures import layered
+
+LEAST_KNOWN = 0.1  # part of a chip
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A chip with what was found: ``image`` uint8 (band, row, col), ``truth`` and ``found`` uint8 (row, col) of classes.
+
+    Classes that are told each by itself lie one over the other, from 1, as :func:`geoseg.core.pictures.layered` has them.
+    ``iou`` is the mean over the classes that occur; where nothing is known ``truth`` is 255.
+    """
+
+    name: str
+    iou: float
+    image: np.ndarray
+    truth: np.ndarray
+    found: np.ndarray
+
+
+def seen(name: str, image: np.ndarray, truth: np.ndarray, found: np.ndarray, classes: int) -> Seen:
+    """``truth`` and ``found`` uint8 (row, col) of so many classes, or (class, row, col) of 0 and 1; 255 is not known."""
+    if truth.ndim == 2:
+        return Seen(name, mean_iou(confusion(found, truth, classes, ignore=[VOID])), image, truth, found)
+    counts = [count(one == 1, real == 1, real != VOID) for one, real in zip(found, truth, strict=True)]
+    iou = float(np.mean([c.iou for c in counts if c.tp + c.fp + c.fn] or [1.0]))
+    return Seen(name, iou, image, layered(truth), layered(found))
+
+
+@dataclass
+class Gallery:
+    """Up to ``size`` chips of the highest and of the lowest IoU; none is in both, none shows background alone."""
+
+    size: int
+    _best: list[Seen] = field(default_factory=list)
+    _worst: list[Seen] = field(default_factory=list)
+    _looked_at: int = 0
+
+    def add(self, one: Seen) -> None:
+        known = one.truth != VOID
+        if known.mean() < LEAST_KNOWN or not (one.found[known].any() or one.truth[known].any()):
+            return
+        self._looked_at += 1
+        self._best = sorted([*self._best, one], key=lambda chip: -chip.iou)[: self.size]
+        self._worst = sorted([*self._worst, one], key=lambda chip: chip.iou)[: self.size]
+
+    @property
+    def best(self) -> list[Seen]:
+        """The best first; of few chips the better half."""
+        return self._best[: (self._looked_at + 1) // 2]
+
+    @property
+    def worst(self) -> list[Seen]:
+        """The worst first."""
+        names = {chip.name for chip in self.best}
+        return [chip for chip in self._worst if chip.name not in names]
