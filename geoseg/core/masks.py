@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from geoseg.core.legend import VOID
+
 Rows = tuple[np.ndarray, np.ndarray]
 
 
@@ -29,6 +31,12 @@ class Strip(NamedTuple):
     scores: np.ndarray | None = None
     ridge: np.ndarray | None = None
     beside: np.ndarray | None = None
+
+
+def layered(masks: np.ndarray) -> np.ndarray:
+    """Masks uint8 (class, row, col) of 0, 1 and ``VOID`` as labels (row, col), from 1: the last class that a pixel is of."""
+    numbers = np.arange(1, len(masks) + 1, dtype=np.uint8)[:, None, None]
+    return np.where((masks == VOID).all(axis=0), np.uint8(VOID), ((masks == 1) * numbers).max(axis=0))
 
 
 def halo(open_radius: float, close_radius: float) -> int:

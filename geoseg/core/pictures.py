@@ -62,19 +62,13 @@ def class_colours(names: Mapping[int, str], present: tuple[int, ...]) -> dict[in
 
 
 def drawn_names(classes: Sequence[str], multilabel: bool) -> dict[int, str]:
-    """Names of the labels that are drawn: of classes told each by itself those of :func:`layered`, with nothing at 0."""
+    """Names of the labels that are drawn; classes told each by itself are :func:`~geoseg.core.masks.layered` over nothing."""
     return dict(enumerate(("background", *classes) if multilabel else classes))
 
 
 def opacity_of(classes: int, wanted: float | None) -> float:
     """How strong labels of that many classes lie over a picture: as ``wanted``, else faintly where outlines show them."""
     return wanted if wanted is not None else 0.3 if classes == 1 else 0.6
-
-
-def layered(masks: np.ndarray) -> np.ndarray:
-    """Masks uint8 (class, row, col) of 0, 1 and ``VOID`` as labels (row, col), from 1: the last class that a pixel is of."""
-    numbers = np.arange(1, len(masks) + 1, dtype=np.uint8)[:, None, None]
-    return np.where((masks == VOID).all(axis=0), np.uint8(VOID), ((masks == 1) * numbers).max(axis=0))
 
 
 def picture(image: np.ndarray, valid: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from geoseg.core.burn import Burner, repair
 from geoseg.core.footprints import place
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
-from geoseg.core.masks import Strip
+from geoseg.core.masks import Strip, layered
 from geoseg.core.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.io.kinds import kind_of
@@ -50,7 +50,7 @@ def is_vector(path: str) -> bool:
 
 @contextmanager
 def open_classes(
-    path: str, grid: Grid, threshold: float | None, warnings: list[str], band: int | None = None
+    path: str, grid: Grid, threshold: float | None, warnings: list[str], band: int | None = None, *, stacked: bool = False
 ) -> Iterator[Classes]:
     """Open a raster or a vector file on ``grid``.
 
@@ -59,7 +59,8 @@ def open_classes(
     told each by itself as classes from 1, where it reaches the threshold. Other integers are classes; 255 is void, but building
     where it is the only label and nothing says that the file is geoseg's. Where all other classes than buildings only lie
     between them, boundaries count as building, and part the footprints. Of bands told each by itself (:func:`told_apart`) only
-    the ``band`` of that number, from 0, is taken where one is given.
+    the ``band`` of that number, from 0, is taken where one is given; masks of them lie one over the other where they may be
+    ``stacked``, and are refused else.
     """
     if grid.crs is None:
         grid = placed(grid, path, None, True)
@@ -78,7 +79,7 @@ def open_classes(
         else:
             if threshold is not None:
                 warnings.append(f"{path}: holds classes, not probabilities; --threshold does not apply")
-            yield _labels(scene, band)
+            yield _stacked(scene) if stacked and told_apart(scene) else _labels(scene, band)
 
 
 def _rows(grid: Grid, first: int, last: int) -> Window:
@@ -214,6 +215,19 @@ def _labels(scene: Scene, band: int | None) -> Classes:
     present = tuple(sorted(set(meaning[labels].tolist()) - {VOID}))
     several = max(present, default=0) > 1
     return Classes(read, None if several else lambda: _traced(scene, strip, 0.5, 0), present, {} if surface else names)
+
+
+def _stacked(scene: Scene) -> Classes:
+    """Masks told each by itself as classes from 1: the last one that a pixel is of."""
+    names = ("background", *told_apart(scene))
+
+    def read(first: int, last: int) -> np.ndarray:
+        chip = scene.read(_rows(scene.grid, first, last))
+        check_masks(scene, chip.image)
+        masks = np.where(chip.image == VOID, np.uint8(VOID), chip.image > 0)
+        return np.where(chip.valid, layered(masks), np.uint8(VOID))
+
+    return Classes(read, None, tuple(range(len(names))), dict(enumerate(names)))
 
 
 def _meaning(scene: Scene, labels: np.ndarray, surface: Surface | None) -> np.ndarray:

@@ -87,7 +87,8 @@ def _name(path: str) -> str:
 def _is_result(path: str) -> bool:
     """Whether a raster is what `predict`, `rasterize` or `prepare` made, to be drawn by itself."""
     with open_scene(path) as scene:
-        return scene.tags.get("GEOSEG_KIND") in ("mask", "classes", "probability")
+        kind = scene.tags.get("GEOSEG_KIND", "")
+        return kind == "probability" or (kind != "" and scene.dtype == "uint8")
 
 
 def _flat(path: str, metrics: dict[str, Any]) -> list[dict[str, Any]]:
@@ -99,7 +100,7 @@ def _flat(path: str, metrics: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _found(path: str, view: View, spec: PreviewSpec, warnings: list[str]) -> Found:
-    with view.classes(path, spec, warnings) as classes:
+    with view.classes(path, spec, warnings, stacked=True) as classes:
         labels = view.drawn(classes.read)
         scores = view.drawn(classes.scores) if classes.scores else None
     names = ({1: "building"} if max(classes.present, default=0) <= 1 else {}) | dict(classes.names)

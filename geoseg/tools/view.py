@@ -59,21 +59,24 @@ class View:
         return eight_bits(chip.image, chip.valid, spec.rescale), chip.valid
 
     @contextmanager
-    def classes(self, path: str, spec: PreviewSpec, warnings: list[str]) -> Iterator[Classes]:
-        """Any raster or vector file as classes on the scene's own pixels in the window, where there need not be any."""
+    def classes(self, path: str, spec: PreviewSpec, warnings: list[str], *, stacked: bool = False) -> Iterator[Classes]:
+        """Any raster or vector file as classes on the scene's own pixels in the window, where there need not be any.
+
+        ``stacked`` is that of :func:`geoseg.tools.classes.open_classes`.
+        """
         exact = self.source.window(self.window)
         if is_vector(path):
             burner = Burner(self.footprints(path, warnings).geometry, exact)
             yield Classes(lambda first, last: burner.burn(exact.window(Window(0, first, exact.width, last - first))), None)
             return
         if self.source.crs is not None:
-            # a part of the scene's grid would be called another grid
-            with open_classes(path, exact, spec.threshold, warnings if exact == self.source else []) as classes:
+            said = warnings if exact == self.source else []  # a part of the scene's grid would be called another grid
+            with open_classes(path, exact, spec.threshold, said, stacked=stacked) as classes:
                 yield classes
             return
         # what has no CRS lies on the whole picture, or on none of it
         top, cols = int(self.window.row_off), slice(int(self.window.col_off), int(self.window.col_off + self.window.width))
-        with open_classes(path, self.source, spec.threshold, warnings) as classes:
+        with open_classes(path, self.source, spec.threshold, warnings, stacked=stacked) as classes:
             read, scores = classes.read, classes.scores
             yield replace(
                 classes,

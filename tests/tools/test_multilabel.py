@@ -9,19 +9,23 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
+from matplotlib.image import imread
 
 pytest.importorskip("onnx")
 
+from geoseg.core.legend import rgb
+from geoseg.core.pictures import class_colours
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.chips import read_index
 from geoseg.io.raster import read_array, write_array
 from geoseg.models.runtimes import read_spec
 from geoseg.specs import ChipSpec, EvaluateSpec, MaskSpec, ModelSpec, PolygonSpec, PreviewSpec, Quantity, TrainSpec
-from geoseg.tools import evaluate, evaluate_data, export, extract, polygonize, predict, rasterize, tile, train, tune
+from geoseg.tools import evaluate, evaluate_data, export, extract, polygonize, predict, preview, rasterize, tile, train, tune
 from geoseg.tools.chipsheet import sheet_of_chips
 from geoseg.tools.classes import open_classes
 from geoseg.tools.labels import classes, open_labels
 from geoseg.tools.report import no_progress
+from geoseg.tools.view import view_of
 from tests.scenes import GROUND, ROOF, red_model
 from tests.tools.test_boundaries import ALL, GRID, SPEC, WALL, matched, terraces
 
@@ -218,6 +222,20 @@ def test_chips_show_each_class(town: Path) -> None:
     assert list(sheet.keys) == list(KINDS) and len(set(sheet.keys.values())) == 3
     plain, _ = sheet_of_chips(str(town / "chips"), PreviewSpec(size=300, count=3, opacity=0.0), no_progress)
     assert any((one.image != two.image).any() for one, two in zip(sheet.panels, plain.panels, strict=True))
+
+
+def test_masks_in_bands_are_drawn_over_each_other(town: Path, tmp_path: Path) -> None:
+    masks = read_array(town / "kinds.tif")[0] > 0
+    expected = np.where(masks[2], 3, np.where(masks[1], 2, masks[0]))
+    view = view_of(str(town / "scene.tif"), 900, PreviewSpec())
+    with view.classes(str(town / "kinds.tif"), PreviewSpec(), [], stacked=True) as seen:
+        assert np.array_equal(seen.read(0, GRID.height), expected) and seen.present == (0, 1, 2, 3)
+    for scene, *overlays in ((town / "scene.tif", town / "kinds.tif"), (town / "kinds.tif",)):
+        preview.run(str(scene), [*map(str, overlays)], tmp_path / "p.png", PreviewSpec(size=500), overwrite=True)
+        drawn = {tuple(map(int, pixel)) for pixel in np.rint(imread(tmp_path / "p.png")[..., :3] * 255).reshape(-1, 3)}
+        assert drawn >= {rgb(colour) for colour in class_colours(seen.names, seen.present).values()}  # the keys
+    with pytest.raises(UnsuitableError, match="3 bands"):
+        evaluate.run(town / "kinds.tif", town / "like.tif")
 
 
 def test_learnt_exported_and_parted(town: Path, tmp_path: Path) -> None:
