@@ -61,7 +61,7 @@ def listed(text: str) -> tuple[str, ...]:
     setting(TrainSpec, "augment", "Changes to the chips; photos are not turned.", type=click.Choice(AUGMENTATIONS)),
     setting(TrainSpec, "crop", "Pixels a side of the crops trained on.  [default: 256]", type=int),
     setting(TrainSpec, "gsd", "Metres a pixel to train at.  [default: the chips']", type=float),
-    setting(TrainSpec, "scale", "Least and greatest zoom of a crop.", type=options.FRACTIONS),
+    setting(TrainSpec, "scale", "How far crops zoom out, least and most: 0.8,1.25.", type=options.FRACTIONS),
     setting(TrainSpec, "samples", "Crops an epoch.  [default: one a chip]", type=int),
     setting(TrainSpec, "data_weights", "How often each DATA is drawn from, against the others: 1,2.", type=options.FRACTIONS),
     setting(TrainSpec, "foreground", "Share of the crops that are laid around something."),
