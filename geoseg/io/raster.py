@@ -23,7 +23,7 @@ from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Chip
-from geoseg.errors import InputError, OutputError, UnsuitableError
+from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.io import profiles
 from geoseg.io.output import atomic, remove
 from geoseg.io.sources import REMOTE, location, sniff
@@ -230,10 +230,12 @@ def create_raster(
 
     ``scale`` turns stored values into physical ones, ``options`` are GDAL creation options that go before those of
     :mod:`geoseg.io.profiles`. Overviews of a COG are means, those of integers without a ``scale``, which are classes, nearest
-    neighbours. A PNG gets a worldfile beside it. Raises OutputError.
+    neighbours. A PNG gets a worldfile beside it. Raises OutputError, UsageError for other extensions.
     """
     path = Path(path)
     png = path.suffix.lower() == ".png"
+    if not png and path.suffix.lower() not in (".tif", ".tiff"):
+        raise UsageError(f"{path}: is no .tif, .tiff or .png", "name the output by what it is to be")
     with rasterio.Env(**GDAL_OPTIONS), ExitStack() as stack:
         with atomic(path, overwrite) as temporary:
             draft = temporary.with_name(temporary.name + ".draft") if cog or png else temporary

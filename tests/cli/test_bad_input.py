@@ -43,7 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "elsewhere.vrt").write_text(VRT.format(source="/etc/hostname.tif"))
     (folder / "footprints.geojson").write_text(FOOTPRINTS.format(27.1223, 27.1224))
     (folder / "far.geojson").write_text(FOOTPRINTS.format(28.5, 28.6))
-    (folder / "taken.out").write_text("mine")
+    (folder / "taken.tif").write_text("mine")
     (folder / "folder").mkdir()
     _models(folder)
     return folder
@@ -70,24 +70,24 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     assert {path: path.read_bytes() if path.is_file() else b"" for path in tmp_path.rglob("*")} == before
 
 
-PREDICT = "predict {} -o {} -m model.safetensors --device cpu"
+PREDICT = "predict {} -o {}.tif -m model.safetensors --device cpu"
 EXTRACT = "extract {} -o {} -f gpkg -m model.safetensors --device cpu"
-OF_SCENES = ("tile {} -o {} --size 64", "stitch {} -o {}", PREDICT, EXTRACT)
+OF_SCENES = ("tile {} -o {} --size 64", "stitch {} -o {}.tif", PREDICT, EXTRACT)
 UNREADABLE = ("missing.tif", "text.tif", "cut.tif", "folder", "no*.tif", "@no.txt")
 UNSAFE = ("http://example.org/a.tif", "elsewhere.vrt", "/vsicurl/http://a/b.tif")
 WRITING = (
-    "stitch scene.tif -o taken.out",
-    "rasterize footprints.geojson --like scene.tif -o taken.out",
-    "polygonize mask.tif -o taken.out -f gpkg",
-    "tile scene.tif -o taken.out",
-    "train folder -o taken.out",
-    "export model.safetensors -o taken.out",
-    PREDICT.format("scene.tif", "taken.out"),
-    EXTRACT.format("scene.tif", "taken.out"),
+    "stitch scene.tif -o taken.tif",
+    "rasterize footprints.geojson --like scene.tif -o taken.tif",
+    "polygonize mask.tif -o taken.tif -f gpkg",
+    "tile scene.tif -o taken.tif",
+    "train folder -o taken.tif",
+    "export model.safetensors -o taken.tif",
+    PREDICT.format("scene.tif", "taken"),
+    EXTRACT.format("scene.tif", "taken.tif"),
 )
 CASES = [
     # a scene that cannot be read
-    *((command.format(scene, "new.out"), 3, scene.lstrip("@")) for scene in UNREADABLE for command in OF_SCENES),
+    *((command.format(scene, "new"), 3, scene.lstrip("@")) for scene in UNREADABLE for command in OF_SCENES),
     ("polygonize missing.tif -o new.gpkg", 3, "missing.tif"),
     ("polygonize text.tif -o new.gpkg", 3, "text.tif"),
     ("rasterize missing.gpkg --like scene.tif -o new.tif", 3, "missing.gpkg"),
@@ -116,7 +116,7 @@ CASES = [
     ("extract scene.tif -o new.gpkg -m text.onnx", 5, "text.onnx"),
     ("export text.onnx -o new.onnx", 5, "text.onnx"),
     # outputs
-    *((command, 6, "taken.out") for command in WRITING),
+    *((command, 6, "taken.tif") for command in WRITING),
     ("tile scene.tif -o folder/none/new", 6, "folder/none"),
     (PREDICT.format("scene.tif", "none/new.tif"), 6, "none"),
     ("polygonize mask.tif -o none/new.gpkg", 6, "none"),
@@ -125,7 +125,7 @@ CASES = [
     ("predict scene.tif -o new.tif -m model.safetensors --device cuda:99", 7, "cuda:99"),
     ("predict scene.tif -o new.tif -m model.safetensors --device toaster", 7, "toaster"),
     # safety
-    *((command.format(scene, "new.out"), 8, scene) for scene in UNSAFE for command in (*OF_SCENES, "info {}")),
+    *((command.format(scene, "new"), 8, scene) for scene in UNSAFE for command in (*OF_SCENES, "info {}")),
     # usage
     (PREDICT.format("scene.tif", "new.tif") + " --tile-size 16", 2, "--tile-size"),
     (PREDICT.format("scene.tif", "new.tif") + " --overlap many", 2, "--overlap"),

@@ -14,7 +14,7 @@ from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
-from geoseg.errors import InputError, OutputError, UnsuitableError
+from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.io.raster import create_raster, open_scene, read_array, write_array
 
 UTM = CRS.from_epsg(32737)
@@ -433,6 +433,13 @@ def test_an_exception_leaves_what_was_there(tmp_path, name):
         write_array(tmp_path / name, noise(), GRID)
     write_array(tmp_path / name, noise(high=9), GRID, overwrite=True)
     np.testing.assert_array_equal(read_array(tmp_path / name)[0], noise(high=9))
+
+
+@pytest.mark.parametrize("name", ["mask.jp2", "mask", "mask.tif.gz"])
+def test_a_raster_is_named_by_what_it_is(tmp_path, name):
+    with pytest.raises(UsageError, match=r"is no \.tif"):
+        write_array(tmp_path / name, np.zeros((1, 4, 7), np.uint8))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("bands", "dtype"), [(5, "uint8"), (1, "float32")])
