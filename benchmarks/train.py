@@ -1,6 +1,7 @@
 """`geoseg train` against a bare torch loop of the same network on batches that lie in memory.
 
 python benchmarks/train.py --arch unet --size 256 --rounds 3
+python benchmarks/train.py --batch 32 --steps 60 --compile    # on a GPU
 
 Ours is the whole run: chips read from files, cropped, augmented as by default, Lightning, checkpoints; what is counted goes
 from the first step to the last of its last epoch, without validation. The bare loop has the same network (bfloat16 by autocast
@@ -27,6 +28,7 @@ from geoseg.training.fit import Job, build, fit, precision
 from geoseg.training.optim import optimizer
 
 CHIP = 640  # pixels a side of the chips
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Watch:
@@ -35,9 +37,15 @@ class Watch:
     def __init__(self) -> None:
         self.marks: list[tuple[float, float]] = []
 
-    def __call__(self, label: object = "", total: int = 0) -> Callable[[int], None]:
+    def __call__(self, label: object, total: int) -> Callable[[int], None]:
         self.marks = []  # an epoch begins
-        return lambda count: self.marks.append((time.perf_counter(), time.process_time()))
+
+        def mark(count: int) -> None:
+            if DEVICE.type == "cuda" and len(self.marks) in (0, total - 1):
+                torch.cuda.synchronize()
+            self.marks.append((time.perf_counter(), time.process_time()))
+
+        return mark
 
     def rates(self, batch: int) -> tuple[float, float]:
         """Images a second by the clock and by the processors, the first step left out."""
@@ -68,16 +76,19 @@ def ours(job: Job) -> tuple[float, float]:
 
 def bare(job: Job, steps: int) -> tuple[float, float]:
     """Module and loss are ours, without colour: a forward pass, a backward pass and a step, over and over."""
-    module = build(job).train()
+    module = build(job).to(DEVICE).train()
     module.colour = None
+    if job.spec.compile:
+        module.network.compile()
     over = optimizer(job.spec, module.network.parameters())
     size, batch = job.model.size, job.spec.batch_size
-    data = [(torch.rand(batch, 3, size, size), torch.randint(0, 2, (batch, size, size)).to(torch.uint8)) for _ in range(2)]
+    images = torch.rand(2, batch, 3, size, size, device=DEVICE)
+    masks = torch.randint(0, 2, (2, batch, size, size), dtype=torch.uint8, device=DEVICE)
     watch = Watch()
-    advance = watch()
+    advance = watch("", steps)
     for step in range(steps):
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision("auto") == "bf16-mixed"):
-            loss = module.batch_loss(data[step % 2])
+        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=precision("auto") == "bf16-mixed"):
+            loss = module.batch_loss((images[step % 2], masks[step % 2]))
         over.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(module.network.parameters(), 1.0)
@@ -95,6 +106,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--augment", default="standard")
     parser.add_argument("--epochs", type=int, default=2, help="1 counts the decoding of chips too")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--workers", type=int)
     arguments = parser.parse_args()
     encoder = "resnet18" if arguments.arch == "unet" else None
     count = arguments.batch * arguments.steps
@@ -105,6 +118,8 @@ def main() -> None:
         batch_size=arguments.batch,
         samples=count,
         augment=arguments.augment,
+        compile=arguments.compile,
+        workers=arguments.workers,
     )
     model = ModelSpec(arguments.arch, encoder, size=arguments.size)
     rates: dict[str, list[tuple[float, float]]] = {"geoseg train": [], "bare loop": []}
@@ -117,7 +132,8 @@ def main() -> None:
             rates["geoseg train"].append(ours(job))
             rates["bare loop"].append(bare(job, arguments.steps))
     print(f"{arguments.arch} at {arguments.size}: {arguments.rounds} rounds of {arguments.steps} batches of {arguments.batch},")
-    print(f"{torch.get_num_threads()} threads, {precision('auto')}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    print(f"{DEVICE.type}, {torch.get_num_threads()} threads, {precision('auto')}, {os.cpu_count()} cores")
+    print(f"load {os.getloadavg()[0]:.1f}")
     print(f"{'':<16}{'images/s':>10}{'images/CPU s':>14}")
     for name, each in rates.items():
         print(f"{name:<16}{statistics.median(r[0] for r in each):>10.2f}{statistics.median(r[1] for r in each):>14.2f}")

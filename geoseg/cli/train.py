@@ -70,7 +70,7 @@ def listed(text: str) -> tuple[str, ...]:
     setting(TrainSpec, "precision", "Precision of the arithmetic.", type=click.Choice(["auto", "fp32", "bf16", "fp16"])),
     setting(TrainSpec, "compile", "Compile the network by torch.compile.", is_flag=True),
     setting(TrainSpec, "devices", "GPUs, or processes without one."),
-    setting(TrainSpec, "workers", "Processes that read chips."),
+    setting(TrainSpec, "workers", "Processes that read chips.  [default: 0, with a GPU up to 8]", type=int),
     setting(TrainSpec, "seed", "Seed of every random choice."),
     setting(TrainSpec, "early_stop", "Stop after this many epochs without a better one.", type=int),
     setting(TrainSpec, "log", "Where scores go besides metrics.csv: tensorboard, mlflow.", type=options.Text("list", listed)),

@@ -22,7 +22,7 @@ class TrainSpec:
     of the other schedules. ``ema`` is the share that the averaged weights keep of themselves at a step, 0 for no average.
     ``clip`` is the largest norm of the gradient, 0 for any. ``data_weights`` says how often each of the data sets is drawn
     from, ``foreground`` is the share of crops around something other than background, ``hard`` that of those drawn by their
-    chip's loss.
+    chip's loss. ``workers`` of None is as many processes as keep a GPU busy, and none without one.
     """
 
     arch: str = "unet"
@@ -54,7 +54,7 @@ class TrainSpec:
     precision: str = "auto"
     compile: bool = False
     devices: int = 1
-    workers: int = 0
+    workers: int | None = None
     seed: int = 0
     early_stop: int | None = None
     log: tuple[str, ...] = ("csv",)
@@ -78,5 +78,6 @@ class TrainSpec:
         check(not self.data_weights or min(self.data_weights) > 0, "--data-weights must be positive")
         check(0 <= self.foreground <= 1, "--foreground is a share between 0 and 1")
         check(0 <= self.hard < 1, "--hard is a share below 1")
+        check(self.workers is None or self.workers >= 0, "--workers must be at least 0")
         check(self.on_error in ("stop", "skip"), "--on-error is stop or skip")
         check(set(self.log) <= set(LOGS), f"--log takes {', '.join(LOGS)}")

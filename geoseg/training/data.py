@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from geoseg.training.sampling import Draws, Seeded
 
 CACHE_BYTES = 2 << 30
 READERS = 4
+WORKERS = 8  # as many as keep a large GPU busy with crops
 # Image, mask, number of the chip
 Item = tuple[torch.Tensor, torch.Tensor, int]
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -49,12 +51,13 @@ class ChipDataset(Dataset[Item]):
     """Image float32 (band, row, col) in [0, 1] and mask uint8 (row, col) or (class, row, col), 255 ignored, of each chip.
 
     With ``geometry`` an item is a random crop, without it the whole chip resized by ``zoom`` (its GSD over the model's).
-    Decoded chips stay in memory until they fill 2 GiB.
+    Decoded chips stay in memory until they fill ``room`` bytes.
     """
 
     chips: Sequence[Example]
     zoom: float = 1.0
     geometry: Geometry | None = None
+    room: int = CACHE_BYTES
     _cache: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
     _bytes: int = 0
 
@@ -76,7 +79,7 @@ class ChipDataset(Dataset[Item]):
 
     def _read(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         pixels, labels = self.chips[i].read()
-        if self._bytes + pixels.nbytes + labels.nbytes < CACHE_BYTES:
+        if self._bytes + pixels.nbytes + labels.nbytes < self.room:
             self._cache[i] = pixels, labels
             self._bytes += pixels.nbytes + labels.nbytes
         return pixels, labels
@@ -98,13 +101,14 @@ def loaders(
 ) -> tuple[DataLoader[Item], DataLoader[Item]]:
     """Batches of random crops of the ``model``'s size from ``train``, and of whole chips from ``val``.
 
-    Workers are spawned: forked after torch or GDAL have started threads, they can hang.
+    Workers are spawned: forked after torch or GDAL have started threads, they can hang. Each keeps chips of its own.
     """
+    gpu, workers = torch.cuda.is_available(), workers_of(spec)
     flips, rotation, _ = PRESETS[spec.augment]
     scale = (spec.scale[0] / zoom, spec.scale[1] / zoom)
     geometry = Geometry(model.size, scale, flips, rotation, spec.foreground, upright=model.gsd is None)
-    cropped = ChipDataset(train, geometry=geometry)
-    more = {"num_workers": spec.workers, "persistent_workers": True, "multiprocessing_context": "spawn"} if spec.workers else {}
+    cropped = ChipDataset(train, geometry=geometry, room=CACHE_BYTES // max(1, workers))
+    more = {"num_workers": workers, "persistent_workers": True, "multiprocessing_context": "spawn"} if workers else {}
     draws = Draws(order(train, spec), spec.seed, rank(), processes())
     mine = range(rank() % max(1, len(val)), len(val), processes())
     return (
@@ -113,10 +117,18 @@ def loaders(
             spec.batch_size,
             sampler=draws,
             drop_last=len(draws) >= spec.batch_size,
+            pin_memory=gpu,
             **more,  # type: ignore[arg-type]
         ),
         DataLoader(ChipDataset(val, zoom=zoom), max(1, spec.batch_size // 4), sampler=mine, collate_fn=pad_collate),
     )
+
+
+def workers_of(spec: TrainSpec) -> int:
+    """How many processes read chips for each that trains."""
+    if spec.workers is not None:
+        return spec.workers
+    return min(WORKERS, (os.cpu_count() or 1) // max(spec.devices, processes())) if torch.cuda.is_available() else 0
 
 
 def order(chips: Sequence[Example], spec: TrainSpec) -> RandomSampler | WeightedRandomSampler:

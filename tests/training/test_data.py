@@ -14,7 +14,7 @@ from geoseg.io.chips import IGNORE  # noqa: E402
 from geoseg.io.raster import write_array  # noqa: E402
 from geoseg.specs import ModelSpec, TrainSpec  # noqa: E402
 from geoseg.training.augment import Geometry  # noqa: E402
-from geoseg.training.data import ChipDataset, loaders, order, pad_collate, readable  # noqa: E402
+from geoseg.training.data import ChipDataset, loaders, order, pad_collate, readable, workers_of  # noqa: E402
 from geoseg.training.examples import ChipFiles, Example  # noqa: E402
 from tests.scenes import buildings, grid, picture  # noqa: E402
 
@@ -102,6 +102,22 @@ def test_workers_read_the_same(chips: list[Example]) -> None:
     spec = TrainSpec(samples=6, batch_size=2, augment="standard", seed=3)
     alone, spread = (list(loaders(chips, chips, TrainSpec(**vars(spec) | {"workers": n}), MODEL, 1.0)[0]) for n in (0, 2))
     assert all(torch.equal(a[0], b[0]) for a, b in zip(alone, spread, strict=True))
+
+
+def test_a_gpu_is_kept_busy_by_the_processors_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 12)
+    for gpu, expected in ((False, (0, 0, 3)), (True, (8, 4, 3))):
+        monkeypatch.setattr("torch.cuda.is_available", lambda gpu=gpu: gpu)
+        specs = (TrainSpec(), TrainSpec(devices=3), TrainSpec(workers=3))
+        assert tuple(map(workers_of, specs)) == expected
+
+
+def test_what_does_not_fit_is_read_again(chips: list[Example]) -> None:
+    size = sum(part.nbytes for part in chips[0].read())
+    data = ChipDataset(chips, room=size * 5 // 2)
+    first = [data[i] for i in range(len(chips))]
+    assert len(data._cache) == 2
+    assert all(torch.equal(a, b) for i in range(len(chips)) for a, b in zip(first[i][:2], data[i][:2], strict=True))
 
 
 def test_masks_of_several_bands_keep_them(tmp_path: Path) -> None:
