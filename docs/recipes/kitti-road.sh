@@ -2,18 +2,29 @@
 # Shows that FCN-8s can learn street photos by heart: docs/recipes/kitti-road.sh KITTI WORK
 #
 # KITTI holds image_2 and gt_image_2 of the KITTI road benchmark, or training/ with both; all photos are trained on and, for this
-# is no test, scored. WORK receives chips, the run, a picture; a run that was stopped goes on where it stopped.
+# is no test, scored. WORK receives chips, the runs, a picture; a run that was stopped goes on where it stopped. A quarter of an hour
+# on two CPU cores with bfloat16.
+#
+# The first run learns what roads look like from crops that are mirrored and coloured. Where lanes are labelled, a mirrored crop does
+# not tell which of two lanes is meant, so that the second goes on from it with the photos as they are.
 set -euo pipefail
 data=$1 work=$2
 mkdir -p "$work"
 
 [ -d "$work/chips" ] || geoseg prepare kitti-road "$data" -o "$work/chips" --split 1,0,0
-resume=()
-[ -f "$work/road.safetensors.run/last.ckpt" ] && resume=(--resume)
-geoseg train "$work/chips" -o "$work/road.safetensors" --arch fcn8s --encoder vgg16_bn --option hidden=512 --option dropout=0 \
-    --crop 352 --scale 0.8,1.1 --samples 44 --batch-size 4 --epochs 50 --lr 1e-3 --loss bce+dice --augment light \
-    --overwrite "${resume[@]}"
-geoseg evaluate --data "$work/chips" -m "$work/road.safetensors" --split train
+
+learn() { # NAME OPTIONS...
+    local name=$1 resume=()
+    shift
+    [ -f "$work/$name.safetensors" ] && return
+    [ -f "$work/$name.safetensors.run/last.ckpt" ] && resume=(--resume)
+    geoseg train "$work/chips" -o "$work/$name.safetensors" "$@" \
+        --crop 352 --samples 44 --batch-size 4 --lr 1e-3 --loss bce+dice --overwrite "${resume[@]}"
+}
+learn looks --arch fcn8s --encoder vgg16_bn --option hidden=512 --option dropout=0 --augment light --scale 0.8,1.1 --epochs 50
+learn road --init "$work/looks.safetensors" --augment none --foreground 0.5 --epochs 30
+
+geoseg evaluate --data "$work/chips" -m "$work/road.safetensors" --split train --overlap 176
 photo=$(find "$work/chips/images" -name 'um_000000.*')
-geoseg predict "$photo" -o "$work/um_000000.png" -m "$work/road.safetensors" --overwrite
+geoseg predict "$photo" -o "$work/um_000000.png" -m "$work/road.safetensors" --overlap 176 --overwrite
 geoseg preview "$photo" "$work/um_000000.png" --truth "$work/chips/masks/um_000000.png" -o "$work/um_000000_preview.png" --overwrite

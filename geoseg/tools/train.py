@@ -183,7 +183,7 @@ def _note(folder: Path, data: Sequence[str], init: Path | None, how: dict[str, A
     """Write the settings as ``run.toml``: with it alone the run can be repeated, from wherever."""
     settings: dict[str, Any] = {"data": [str(name) if "://" in str(name) else str(Path(name).absolute()) for name in data]}
     settings |= {name.replace("_", "-"): value for name, value in vars(spec).items() if name != "options"}
-    if Path(spec.weights).is_file():
+    if spec.weights != "none" and Path(spec.weights).is_file():
         settings["weights"] = str(Path(spec.weights).absolute())
     if spec.options:
         settings["option"] = spec.options

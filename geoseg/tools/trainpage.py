@@ -40,7 +40,8 @@ def _sections(
 ) -> Iterator[str]:
     names = ("iou", "f1", "precision", "recall", "mean_iou", "accuracy")
     shown = {"best_epoch": best["epoch"]} | {name: best[name] for name in names if name in best}
-    yield section("Result", facts(shown), text("Scores are of the validation split at the threshold 0.5."))
+    at = ", from a probability of 0.5" if model.sigmoid else ""
+    yield section("Result", facts(shown), text(f"Scores of the validation split{at}."))
     yield section("Curves", figures(*_curves(epochs, best)))
     if "classes" in best:
         matrix = [confusion_table(model.classes, best["confusion"])] if "confusion" in best else []

@@ -34,6 +34,7 @@ def here(tmp_path: Path, chips: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_settings_of_a_run_repeat_it_bit_by_bit(here: Path) -> None:
+    Path("none").touch()  # no weights, whatever it is called
     assert run(["train", "chips", "-o", "first.safetensors", *QUICK]) == 0
     settings = "--ema 0.6 --schedule poly --warmup 0.5 --class-weights auto --loss bce+0.5*boundary --scale 0.8,1.25 --seed 7"
     args = [*QUICK, *settings.split(), "--init", "first.safetensors"]
@@ -43,7 +44,7 @@ def test_the_settings_of_a_run_repeat_it_bit_by_bit(here: Path) -> None:
     assert Path("one.safetensors").read_bytes() != Path("first.safetensors").read_bytes()
     one, two = (tomllib.loads(Path(f"{name}.safetensors.run/run.toml").read_text()) for name in ("one", "two"))
     assert one == two and one["train"]["data"] == [str(here / "chips")]
-    assert one["train"]["init"] == str(here / "first.safetensors")
+    assert one["train"]["init"] == str(here / "first.safetensors") and one["train"]["weights"] == "none"
 
 
 def test_what_is_printed_is_what_is_noted(here: Path, capsys) -> None:
