@@ -50,7 +50,7 @@ def kind(path: Path) -> str:
 
 
 def open_runtime(model: Path | None, spec: PredictSpec, extent: int) -> Runtime:
-    """The runtime for ``model`` (the bundled one by default) and a scene whose longer side is ``extent`` pixels.
+    """The runtime for ``model`` (the bundled one by default) and windows that need to be no larger than ``extent`` pixels.
 
     Raises ModelError (unreadable, malformed), ResourceError (a device or a package that is not there).
     """
@@ -75,7 +75,7 @@ def read_spec(path: Path) -> ModelSpec:
 
 
 def _window(spec: PredictSpec, preferred: int, extent: int) -> int:
-    """Side of the windows: as asked for, else ``preferred``, no larger than a small scene needs; a multiple of 32."""
+    """Side of the windows: as asked for, else ``preferred`` or ``extent``, whichever is less; a multiple of 32."""
     size = spec.tile_size or min(preferred, extent)
     return max(64, -(-size // 32) * 32)
 

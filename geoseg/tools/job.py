@@ -51,8 +51,10 @@ class Models:
         self._runtimes: dict[int, Runtime] = {}
 
     def runtime(self, scene: Scene) -> Runtime:
-        # windows are never larger than 1024 by default, so that all larger scenes share one runtime
-        extent = min(1024, -(-max(scene.grid.shape) // 32) * 32)
+        # windows reach past a narrow scene no further than training's crops were large: what is there is mirrored; and they are
+        # never larger than 1024 by default, so that all larger scenes share one runtime
+        short, long = sorted(scene.grid.shape)
+        extent = min(1024, -(-max(short, min(long, self.model.size)) // 32) * 32)
         if extent not in self._runtimes:
             self._runtimes = {extent: open_runtime(self.path, self.spec, extent)}
         return self._runtimes[extent]

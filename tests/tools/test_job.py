@@ -1,0 +1,31 @@
+"""Windows are as large as a scene has pixels for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+
+from geoseg.io.raster import open_scene, write_array
+from geoseg.specs import ModelSpec, PredictSpec
+from geoseg.tools.job import Models
+from tests.scenes import red_model
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [
+        ((375, 1242), 384),  # a photo: hardly anything of a window is mirrored
+        ((60, 900), 256),  # a strip: no less context than training gave
+        ((100, 130), 160),
+        ((1500, 1100), 1024),
+    ],
+)
+def test_windows_of_a_narrow_scene_are_small(tmp_path: Path, shape: tuple[int, int], size: int) -> None:
+    path = red_model(tmp_path / "red.onnx", ModelSpec("red", margin=0, size=256))
+    write_array(tmp_path / "scene.png", np.zeros((3, *shape), np.uint8))
+    with open_scene(tmp_path / "scene.png") as scene:
+        assert Models(path, PredictSpec()).runtime(scene).size == size
