@@ -3,7 +3,8 @@
 #
 # DATA holds geneva_swissimage25 (images/, labels/: 200 pictures of 0.25 m) and the OpenAerialMap sets oam_zanzibar, oam_banepa and
 # oam_banepa_centre. Each network learns each of the two from nothing, with the same crops, and is scored on places it has not seen;
-# the table stands in WORK/table.md. Runs that were stopped go on where they stopped. 20 minutes on two CPU cores with bfloat16.
+# the table stands in WORK/table.md. Runs that were stopped go on where they stopped. A quarter of an hour on two CPU cores with
+# bfloat16.
 set -euo pipefail
 data=$1 work=$2
 mkdir -p "$work"

@@ -29,4 +29,5 @@ windows=(--tile-size 352 --overlap 176) # as large as the crops, or photos would
 geoseg evaluate --data "$work/chips" -m "$work/road.safetensors" --split train "${windows[@]}"
 photo=$(find "$work/chips/images" -name 'um_000000.*')
 geoseg predict "$photo" -o "$work/um_000000.png" -m "$work/road.safetensors" "${windows[@]}" --overwrite
-geoseg preview "$photo" "$work/um_000000.png" --truth "$work/chips/masks/um_000000.png" -o "$work/um_000000_preview.png" --overwrite
+geoseg preview "$photo" "$work/um_000000.png" --truth "$work/chips/masks/um_000000.png" \
+    --threshold 0.7 -o "$work/um_000000_preview.png" --overwrite
