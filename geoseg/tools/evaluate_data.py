@@ -15,7 +15,7 @@ from geoseg.core.gallery import Gallery, seen
 from geoseg.core.measure import pixel_size
 from geoseg.core.metrics import Counts, boundary_count, confusion, count
 from geoseg.errors import UnsuitableError
-from geoseg.io.chips import read_index
+from geoseg.io.chips import IGNORE, read_index
 from geoseg.io.output import check_output
 from geoseg.io.raster import open_scene
 from geoseg.specs import EvaluateSpec, PredictSpec
@@ -88,7 +88,8 @@ def run(
         chips += 1
         if page:
             found = tally.found(answer, round(own.threshold, 4))
-            gallery.add(seen(answer.name, _picture(answer), answer.truth, found.astype(np.uint8), len(own.classes)))
+            truth = np.where(answer.valid, answer.truth, np.uint8(IGNORE))
+            gallery.add(seen(answer.name, _picture(answer), truth, found.astype(np.uint8), len(own.classes)))
     pixel, footprints, rows = tally.scores(round(own.threshold, 4))
     report = DataReport(
         command="evaluate",
