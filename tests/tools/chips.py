@@ -11,6 +11,19 @@ from tests.scenes import buildings, grid, write_scene
 
 # A few steps of the smallest network, in a second or two
 QUICK = TrainSpec(arch="cnn", epochs=3, batch_size=2, samples=6, crop=32, lr=3e-3, precision="fp32", seed=1)
+# Enough for a small U-Net to tell classes of plain colours apart
+SMALL = TrainSpec(
+    arch="unet",
+    encoder="tu-mobilenetv3_small_050",
+    options=(("decoder_channels", (16, 16, 8, 8, 8)),),
+    epochs=3,
+    samples=64,
+    batch_size=8,
+    crop=64,
+    lr=1e-2,
+    precision="fp32",
+    augment="light",
+)
 
 
 def cut_chips(folder: Path) -> Path:

@@ -20,6 +20,7 @@ from geoseg.models.runtimes import read_spec
 from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, PrepareSpec, TrainSpec
 from geoseg.tools import evaluate, evaluate_data, export, polygonize, predict, prepare, tile, train
 from tests.scenes import GROUND, ROOF, buildings, grid
+from tests.tools.chips import SMALL
 
 NAMES = ("ground", "building", "water")
 WATER = (40, 60, 160)
@@ -60,19 +61,7 @@ def test_a_scene_of_three_classes(tmp_path: Path) -> None:
     write_array(tmp_path / "mask.tif", classes, grid(height, width), tags=tags)
     cut = ChipSpec(size=96, split=(0.6, 0.4, 0.0), split_by="random", seed=2)
     tile.run([str(tmp_path / "scene.tif")], tmp_path / "chips", cut, labels=tmp_path / "mask.tif")
-    spec = TrainSpec(
-        arch="unet",
-        encoder="tu-mobilenetv3_small_050",
-        options=(("decoder_channels", (16, 16, 8, 8, 8)),),
-        epochs=3,
-        samples=64,
-        batch_size=8,
-        crop=64,
-        lr=1e-2,
-        precision="fp32",
-        augment="light",
-    )
-    report, found, _ = follow(tmp_path / "chips", tmp_path, spec)
+    report, found, _ = follow(tmp_path / "chips", tmp_path, SMALL)
     assert list(report.pixel["classes"]) == list(NAMES) and report.pixel["accuracy"] > 0.8
     assert report.object == {} and report.threshold is None
     polygonize.run(found, tmp_path / "out.gpkg", PolygonSpec())

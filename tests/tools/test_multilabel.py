@@ -27,26 +27,14 @@ from geoseg.tools.labels import classes, open_labels
 from geoseg.tools.report import no_progress
 from geoseg.tools.view import view_of
 from tests.scenes import GROUND, ROOF, red_model
+from tests.tools.chips import SMALL
 from tests.tools.test_boundaries import ALL, GRID, SPEC, WALL, matched, terraces
 
 KINDS = ("footprint", "boundary", "contact")
 # footprint is all but green, boundary is blue, contact is none of the three
 WEIGHTS = ((8, -10, 6), (-20, -20, 20), (-20, -20, -20))
 CUT = ChipSpec(size=96, split=(0.8, 0.2, 0.0), split_by="random", seed=2)
-SMALL = TrainSpec(
-    arch="unet",
-    encoder="tu-mobilenetv3_small_050",
-    options=(("decoder_channels", (16, 16, 8, 8, 8)),),
-    epochs=4,
-    samples=96,
-    batch_size=8,
-    crop=64,
-    lr=1e-2,
-    precision="fp32",
-    augment="light",
-    foreground=0.5,
-    hard=0.2,
-)
+LEARNT = replace(SMALL, epochs=4, samples=96, foreground=0.5, hard=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +229,7 @@ def test_masks_in_bands_are_drawn_over_each_other(town: Path, tmp_path: Path) ->
 def test_learnt_exported_and_parted(town: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("lightning")
-    report = train.run([str(town / "chips")], tmp_path / "m.safetensors", SMALL)
+    report = train.run([str(town / "chips")], tmp_path / "m.safetensors", LEARNT)
     assert read_spec(tmp_path / "m.safetensors").multilabel
     assert list(report.best["classes"]) == list(KINDS) and report.best["classes"]["boundary"]["iou"] > 0.6
     assert "boundary" in Path(report.page).read_text()
