@@ -25,7 +25,7 @@ def write(path: Path, report: DataReport, model: ModelSpec, gallery: Gallery, *,
 
 
 def _sections(report: DataReport, model: ModelSpec, gallery: Gallery) -> Iterator[str]:
-    yield section("Pixels", *_pixels(report))
+    yield section("Pixels", *_pixels(report, model))
     if report.object:
         yield section("Footprints", *_footprints(report))
     if report.thresholds:
@@ -35,7 +35,7 @@ def _sections(report: DataReport, model: ModelSpec, gallery: Gallery) -> Iterato
         yield section("Warnings", items(report.warnings))
 
 
-def _pixels(report: DataReport) -> Iterator[str]:
+def _pixels(report: DataReport, model: ModelSpec) -> Iterator[str]:
     pixel = report.pixel
     yield facts({name: pixel[name] for name in (*RATIOS, "boundary_iou", "mean_iou", "accuracy") if name in pixel})
     if report.min_area:
@@ -45,7 +45,7 @@ def _pixels(report: DataReport) -> Iterator[str]:
     if "classes" in pixel:
         yield class_table(pixel["classes"])
     if "confusion" in pixel:
-        yield confusion_table(list(pixel["classes"]), pixel["confusion"])
+        yield confusion_table(model.classes, pixel["confusion"])  # those that do not occur too
 
 
 def _footprints(report: DataReport) -> Iterator[str]:

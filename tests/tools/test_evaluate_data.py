@@ -11,12 +11,13 @@ import pytest
 pytest.importorskip("onnx")
 
 from geoseg.cli.main import run as geoseg
+from geoseg.core.gallery import Gallery
 from geoseg.core.metrics import Counts, count
 from geoseg.errors import OutputError, UnsuitableError
 from geoseg.io.chips import read_index
 from geoseg.io.raster import read_array, write_array
-from geoseg.specs import ChipSpec, PredictSpec
-from geoseg.tools import evaluate_data, predict, tile
+from geoseg.specs import ChipSpec, ModelSpec, PredictSpec
+from geoseg.tools import evaluate_data, evaluate_data_page, predict, tile
 from geoseg.tools.chipscores import Answer
 from geoseg.tools.evaluate_data import without_small
 from tests.scenes import buildings, grid, picture, write_scene
@@ -127,3 +128,17 @@ def test_several_classes_are_told_apart_by_the_most_probable() -> None:
     odd = Answer("odd", probability, np.ones((14, 23), bool), np.full((14, 23), 7, np.uint8), grid(14, 23))
     with pytest.raises(UnsuitableError, match="class 7"):
         tally.add(odd)
+
+
+def test_a_class_that_does_not_occur_has_its_place_on_the_page(tmp_path: Path) -> None:
+    tally = evaluate_data._Classes(("ground", "building", "road"))
+    truth = buildings(40, 56, 23).astype("uint8")
+    probability = np.stack([truth == 0, truth == 1, np.zeros_like(truth)]).astype("float32")
+    tally.add(Answer("no roads", probability, np.ones(truth.shape, bool), truth, grid(*truth.shape)))
+    report = evaluate_data.DataReport(
+        command="evaluate", inputs=("chips",), model="m", split="test", chips=1, threshold=None, min_area=None,
+        pixel=tally.scores(0.5)[0], object={}, thresholds=[],
+    )  # fmt: skip
+    evaluate_data_page.write(tmp_path / "page.html", report, ModelSpec("unet", classes=tally.classes), Gallery(1))
+    assert list(report.pixel["classes"]) == ["ground", "building"]
+    assert "found road" in (tmp_path / "page.html").read_text()
