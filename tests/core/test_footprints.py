@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -73,6 +73,7 @@ def test_holes_of_multipolygons():
     st.floats(0.1, 4),
     st.sampled_from([4, 8]),
 )
+@example(np.array([[0, 1], [1, 1], [1, 1]], bool), 0.5, 4)
 def test_simplified_outlines_are_valid_and_near(mask, tolerance, connectivity):
     geometry = outlines(mask, connectivity)
     thin = simplify(geometry, tolerance, (0.5, 0.8))
