@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pytest
 from pyproj import Geod
+from rasterio.windows import Window
 
+from geoseg.cli.main import run
 from geoseg.core.burn import burn
 from geoseg.core.metrics import Counts, count
 from geoseg.io.raster import open_scene
-from geoseg.models.runtimes import bundled, read_spec
+from geoseg.models.runtimes import bundled, open_runtime, read_spec
+from geoseg.specs import PredictSpec
 
 
 def extract(scene: Path, output: Path) -> dict[str, object]:
@@ -38,6 +42,40 @@ def test_it_comes_with_the_package_small_and_described() -> None:
     assert spec.classes == ("background", "building") and spec.bands == 3 and spec.gsd == pytest.approx(0.3)
     card = bundled().with_suffix(".md").read_text()
     assert "Licence" in card and "OpenAerialMap" in card
+
+
+def test_it_can_learn_on(
+    sample_scene: Path,
+    sample_footprints: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A step that changes nothing leaves what it knows; the settings name it by the word, not by a place on this machine."""
+    pytest.importorskip("lightning")
+    monkeypatch.chdir(tmp_path)
+    cut = ["--gsd", "0.3", "--size", "160", "--split", "0.5,0.5,0", "--split-by", "random"]
+    assert run(["tile", str(sample_scene), "-o", "chips", "--labels", str(sample_footprints), *cut]) == 0
+    capsys.readouterr()
+    quick = ["--epochs", "1", "--lr", "1e-9", "--samples", "4", "--batch-size", "4", "--crop", "96", "--augment", "none"]
+    assert run(["train", "chips", "-o", "ours.safetensors", "--init", "bundled", *quick, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["best"]["iou"] > 0.6
+    assert tomllib.loads(Path("ours.safetensors.run/run.toml").read_text())["train"]["init"] == "bundled"
+    assert read_spec(Path("ours.safetensors")).options == read_spec(bundled()).options
+
+
+def test_torch_runs_it_and_exports_it_with_other_windows(sample_scene: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("torch")
+    assert run(["export", "bundled", "-o", str(tmp_path / "small.onnx"), "--tile-size", "256"]) == 0
+    with open_scene(sample_scene) as scene:
+        image = scene.read(Window(100, 200, 256, 256)).image[None] / np.float32(255)  # square: windows are
+    runs = ((bundled(), "openvino"), (bundled(), "torch"), (tmp_path / "small.onnx", "onnx"))
+    specs = {name: PredictSpec(precision="fp32", tile_size=256, runtime=name) for _, name in runs}
+    found = [open_runtime(model, specs[name], 256)(image) for model, name in runs]
+    assert found[0].std() > 0.2
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], atol=1e-3)
 
 
 def test_it_finds_the_sample_scenes_buildings(sample_scene: Path, sample_footprints: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from geoseg.cli.command import command
 
 
 @command
-@click.argument("model", type=options.FILE)
+@click.argument("model", type=options.MODEL)
 @options.output
 @click.option("--tile-size", type=click.IntRange(32), help="Fix the input to this many pixels a side.")
 @options.overwrite

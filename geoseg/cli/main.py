@@ -45,7 +45,7 @@ EXTRAS = {
     "lightning": "train",
     "torchmetrics": "train",
     "safetensors": "train",
-    "onnx": "export",
+    "onnx": "train",
     "onnxscript": "export",
     "onnxruntime": "dev",
     "gradio": "web",

@@ -100,10 +100,17 @@ def limits(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]
         raise click.BadParameter("is METRIC=NUMBER", param=parameter) from error
 
 
+def _model(name: str) -> Path:
+    from geoseg.models.runtimes import model_path
+
+    return model_path(name)
+
+
 QUANTITY = Text("quantity", Quantity.parse)
 BANDS = Text("bands", numbers)
 FRACTIONS = Text("fractions", fractions)
 FILE = click.Path(path_type=Path)
+MODEL = Text("model", _model)
 OPEN_UNIT = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
@@ -123,7 +130,7 @@ creation_options = click.option(
 )
 bands = click.option("-b", "--bands", type=BANDS, metavar="LIST", help="Bands from 1: 3,2,1 or 1-3.  [default: all but alpha]")
 jobs = click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
-model = click.option("-m", "--model", type=FILE, help="Model file.  [default: the bundled one]")
+model = click.option("-m", "--model", type=MODEL, help="Model file.  [default: the bundled one]")
 aoi = click.option("--aoi", type=FILE, help="Polygons of the area of interest.")
 layer = click.option("--layer", help="Name of the vector layer.")
 vector_format = click.option("-f", "--format", metavar="EXT", help="Vector format.  [default: from the extension]")

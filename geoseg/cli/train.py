@@ -86,7 +86,7 @@ def listed(text: str) -> tuple[str, ...]:
 @click.option("--labels", type=options.FILE, help="Footprints or masks of DATA that are scenes: a file, or a folder by scene.")
 @click.option("--split", type=options.FRACTIONS, default=typed(ChipSpec.split), help="Parts of scenes.  [default: 0.8,0.1,0.1]")
 @options.bands
-@click.option("--init", type=options.FILE, metavar="MODEL", help="Start from this model's weights.")
+@click.option("--init", type=options.MODEL, help="Start from this model's weights; `bundled` is a model too.")
 @click.option("--run-dir", type=options.FILE, help="Folder of checkpoints and metrics.  [default: OUTPUT.run]")
 @click.option("--resume", is_flag=True, help="Go on where the run in --run-dir stopped.")
 @options.overwrite

@@ -1,7 +1,8 @@
 """A trained network as one ONNX file that geoseg, QGIS Deepness, GeoDeep, OpenVINO and ONNX Runtime run.
 
 Input float32 (batch, band, size, size) in [0, 1], normalisation inside; output probabilities (batch, classes, size, size), for
-two classes that exclude each other [1 - p, p]. Weights are stored as float16 and cast in the graph, which halves the file.
+two classes that exclude each other [1 - p, p]. Weights are stored as float16 and cast in the graph, which halves the file; each
+keeps its name, so that a network can be built from the file again.
 """
 
 from __future__ import annotations
@@ -13,20 +14,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
+from onnx import helper, numpy_helper
 from torch import nn
 from torch.onnx import symbolic_helper as symbolic
 
-from geoseg.errors import ModelError, ResourceError
+from geoseg.errors import ModelError
 from geoseg.io.output import atomic
-from geoseg.models.modelfile import KEY, load
+from geoseg.models import runtimes
+from geoseg.models.modelfile import KEY
 from geoseg.models.registry import Segmenter, build, load_weights
-from geoseg.specs import ModelSpec
+from geoseg.specs import ARCHITECTURES, ModelSpec
 
 OPSET = 17
 POOLING = "aten::adaptive_avg_pool2d"
 IR_VERSION = 8
 MIN_HALF = 1024  # smaller tensors stay float32
+HALF = ".half"  # after the names of those that do not
+NETWORK = "model."  # before the names of all
 
 
 class _Probabilities(nn.Module):
@@ -71,15 +77,11 @@ def _means(length: int, parts: int) -> torch.Tensor:
 
 
 def export(source: Path, target: Path, *, tile_size: int | None = None, overwrite: bool = False) -> ModelSpec:
-    """Write the model file ``source`` as ONNX with a window of ``tile_size`` pixels (512 by default).
+    """Write the model file ``source``, of any kind, as ONNX with a window of ``tile_size`` pixels (512 by default).
 
-    Raises ResourceError without onnx, ModelError where the exported graph is not the one that was asked for.
+    Raises ModelError where the exported graph is not the one that was asked for.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise ResourceError("export needs onnx", "pip install 'geoseg[export]'") from error
-    spec, state = load(source)
+    spec, state = runtimes.load(source)
     model = build(spec)
     load_weights(model, state, str(source))
     size = -(-(tile_size or 512) // 32) * 32
@@ -87,24 +89,44 @@ def export(source: Path, target: Path, *, tile_size: int | None = None, overwrit
         with warnings.catch_warnings(), _pooling():
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                _Probabilities(model.eval(), spec).eval(),
+                _Probabilities(model.eval(), spec),  # its own mode, training, keeps weights apart that happen to be equal
                 (torch.zeros(1, spec.bands, size, size),),
                 str(temporary),
                 input_names=["image"],
                 output_names=["probabilities"],
                 dynamic_axes={"image": {0: "batch"}, "probabilities": {0: "batch"}},
                 opset_version=OPSET,
+                training=torch.onnx.TrainingMode.PRESERVE,  # else batch norms are merged with the weights before them,
+                do_constant_folding=False,  # which runtimes do when they load the file
                 dynamo=False,  # the newer exporter raises opset and IR beyond what Deepness's runtime reads
             )
         graph = onnx.load(temporary)
         _check(graph, size, source)
         graph.ir_version = IR_VERSION
-        _halve(graph, onnx)
+        _halve(graph)
         for key, value in _metadata(spec, size).items():
             graph.metadata_props.add(key=key, value=value)
         onnx.checker.check_model(graph)
         onnx.save(graph, temporary)
     return spec
+
+
+def load(path: Path) -> tuple[ModelSpec, dict[str, torch.Tensor]]:
+    """ModelSpec and weights of a file that :func:`export` wrote, in float32; layers that are not in it are as they are built.
+
+    Raises ModelError where ``path`` comes from another program, or from an export that merged its weights.
+    """
+    spec = runtimes.read_spec(path)
+    if spec.architecture not in ARCHITECTURES:
+        raise ModelError(f"{path}: tells nothing of its network, which only an export of geoseg does")
+    found = {}
+    for tensor in onnx.load(path).graph.initializer:
+        name = tensor.name.removesuffix(HALF).removeprefix(NETWORK)
+        found[name] = torch.from_numpy(numpy_helper.to_array(tensor).astype("float32"))
+    state = build(spec).state_dict()
+    if not found.keys() <= state.keys():
+        raise ModelError(f"{path}: its weights were merged", "export the .safetensors it comes from again")
+    return spec, state | found
 
 
 def _check(graph: Any, size: int, source: Path) -> None:
@@ -114,17 +136,16 @@ def _check(graph: Any, size: int, source: Path) -> None:
         raise ModelError(f"{source}: cannot be exported as ONNX opset {OPSET} at {size} pixels")
 
 
-def _halve(graph: Any, onnx: Any) -> None:
+def _halve(graph: Any) -> None:
     """Store large float32 weights as float16, each with a Cast back to float32 before its use."""
-    helper, numpy_helper = onnx.helper, onnx.numpy_helper
     casts = []
     for tensor in graph.graph.initializer:
         if tensor.data_type != onnx.TensorProto.FLOAT or numpy_helper.to_array(tensor).size < MIN_HALF:
             continue
         name = tensor.name
-        half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype("float16"), f"{name}.half")
+        half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype("float16"), name + HALF)
         tensor.CopyFrom(half)
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], f"{name}.cast", to=onnx.TensorProto.FLOAT))
+        casts.append(helper.make_node("Cast", [name + HALF], [name], f"{name}.cast", to=onnx.TensorProto.FLOAT))
     nodes = list(graph.graph.node)
     del graph.graph.node[:]
     graph.graph.node.extend(casts + nodes)

@@ -7,16 +7,21 @@ import sys
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from geoseg.errors import ModelError, ResourceError
 from geoseg.io.kinds import model_format
 from geoseg.io.sources import first_bytes
+from geoseg.models import modelfile
 from geoseg.specs import ModelSpec, PredictSpec
 
-BUNDLED = "default.onnx"
+if TYPE_CHECKING:
+    import torch
+
+BUNDLED = "bundled"  # what a user types instead of a path
+_BUNDLED_FILE = Path(str(resources.files("geoseg"))) / "weights" / "default.onnx"
 
 
 class Runtime(Protocol):
@@ -36,10 +41,19 @@ class Runtime(Protocol):
 
 def bundled() -> Path:
     """The model that comes with geoseg. Raises ModelError where the package was built without it."""
-    path = Path(str(resources.files("geoseg"))) / "weights" / BUNDLED
-    if not path.is_file():
+    if not _BUNDLED_FILE.is_file():
         raise ModelError("the bundled model is missing from this installation", "name one with --model")
-    return path
+    return _BUNDLED_FILE
+
+
+def model_path(name: str) -> Path:
+    """The file of a model as users name it: by a path, or the bundled one by that word."""
+    return bundled() if name == BUNDLED else Path(name)
+
+
+def model_name(path: Path) -> str:
+    """What :func:`model_path` takes, wherever it is run."""
+    return BUNDLED if path == _BUNDLED_FILE else str(path.absolute())
 
 
 def kind(path: Path) -> str:
@@ -61,17 +75,29 @@ def open_runtime(model: Path | None, spec: PredictSpec, extent: int) -> Runtime:
             raise ModelError(f"{path}: --runtime {spec.runtime} runs exported models", "see `geoseg export`")
         return _torch(path, spec, extent)
     if spec.runtime == "torch":
-        raise ModelError(f"{path}: --runtime torch runs .safetensors models")
+        return _torch(path, spec, extent)
     return _onnx(path, spec, extent) if spec.runtime == "onnx" else _openvino(path, spec, extent)
 
 
 def read_spec(path: Path) -> ModelSpec:
     """ModelSpec of a model file of any kind, without loading its weights into a runtime."""
     if kind(path) == "safetensors":
-        from geoseg.models.modelfile import read_spec as read
-
-        return read(path)
+        return modelfile.read_spec(path)
     return _openvino_model(path)[1]
+
+
+def load(path: Path) -> tuple[ModelSpec, dict[str, torch.Tensor]]:
+    """ModelSpec and weights of a model file of any kind, for :func:`geoseg.models.registry.build`.
+
+    Raises InputError (missing), ModelError (malformed, or not of geoseg), ResourceError (a package that is not there).
+    """
+    if kind(path) == "safetensors":
+        return modelfile.load(path)
+    try:
+        from geoseg.models import onnxfile
+    except ImportError as error:
+        raise ResourceError(f"{path}: needs {error.name}", "pip install 'geoseg[train]'") from error
+    return onnxfile.load(path)
 
 
 def _window(spec: PredictSpec, preferred: int, extent: int) -> int:
@@ -107,7 +133,7 @@ def _openvino_model(path: Path) -> tuple[Any, ModelSpec]:
 
 def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
     if predict.device not in ("auto", "cpu"):
-        raise ResourceError(f"{path}: ONNX models run on the CPU here, not on {predict.device}")
+        raise ResourceError(f"{path}: ONNX models run on the CPU here, not on {predict.device}", "try --runtime torch")
     model, spec = _openvino_model(path)
     size = _window(predict, 1024, extent)
     if len(model.inputs) != 1 or len(model.input(0).partial_shape) != 4:
@@ -194,8 +220,6 @@ def _spec_of(metadata: dict[str, str], path: Path) -> ModelSpec:
 
 
 def _torch(path: Path, predict: PredictSpec, extent: int) -> Runtime:
-    from geoseg.models.modelfile import load
-
     spec, state = load(path)
     import torch
 

@@ -31,7 +31,7 @@ PACKAGES = {
     "lightning": ("lightning", "training", "train"),
     "segmentation_models_pytorch": ("segmentation-models-pytorch", "training", "train"),
     "safetensors": ("safetensors", "training", "train"),
-    "onnx": ("onnx", "export", "export"),
+    "onnx": ("onnx", "training", "train"),
     "onnxscript": ("onnxscript", "export", "export"),
     "onnxruntime": ("onnxruntime", "the onnx runtime", "dev"),
 }

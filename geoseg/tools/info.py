@@ -19,7 +19,7 @@ from geoseg.io.footprints import read_footprints
 from geoseg.io.kinds import kind_of
 from geoseg.io.raster import Scene, open_scene
 from geoseg.models.modelfile import fingerprint
-from geoseg.models.runtimes import read_spec
+from geoseg.models.runtimes import BUNDLED, bundled, read_spec
 from geoseg.specs import PredictSpec
 from geoseg.tools.job import Models
 from geoseg.tools.report import Report
@@ -48,11 +48,13 @@ class InfoReport(Report):
 
 
 def run(path: str, *, model: Path | None = None) -> InfoReport:
-    """Describe ``path``; with ``model`` also whether that model fits it.
+    """Describe ``path``, or the bundled model by that word; with ``model`` also whether that model fits it.
 
     Raises InputError (missing, unreadable) and ModelError (a model that is malformed).
     """
     start = time.perf_counter()
+    if path == BUNDLED:
+        path = str(bundled())
     kind = kind_of(path)
     if kind == "vector" and _is_index(path):
         kind = "chips"

@@ -14,6 +14,7 @@ from geoseg.errors import InputError, OutputError, ResourceError, UnsuitableErro
 from geoseg.io.chips import INDEX, read_index
 from geoseg.io.output import check_output
 from geoseg.io.runs import PAGE, read_epochs, read_settings, write_settings
+from geoseg.models.runtimes import model_name, read_spec
 from geoseg.specs import ARCHITECTURES, ChipSpec, ModelSpec, TrainSpec
 from geoseg.tools.report import Progress, Report, no_progress
 from geoseg.tools.windows import ExampleSet, chips_of, windows_of
@@ -189,7 +190,7 @@ def _note(folder: Path, data: Sequence[str], init: Path | None, how: dict[str, A
         settings["option"] = spec.options
     settings |= {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in how.items() if value}
     if init:
-        settings["init"] = str(init.absolute())
+        settings["init"] = model_name(init)
     if leads():
         write_settings(folder, "train", settings)
 
@@ -218,8 +219,6 @@ def _model_spec(sets: list[ExampleSet], spec: TrainSpec, init: Path | None) -> M
     common: dict[str, Any] = {name: getattr(first, name) for name in told}
     common |= {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
     if init:
-        from geoseg.models.modelfile import read_spec
-
         base = read_spec(init)
         if (base.bands, len(base.classes), base.multilabel) != (first.bands, len(first.classes), first.multilabel):
             raise UnsuitableError(f"{init}: has {base.bands} bands and {len(base.classes)} classes, the chips have others")

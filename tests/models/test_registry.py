@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from geoseg.errors import ModelError, UsageError  # noqa: E402
 from geoseg.models import modelfile  # noqa: E402
 from geoseg.models.registry import build, describe, load_weights  # noqa: E402
-from geoseg.models.runtimes import open_runtime  # noqa: E402
+from geoseg.models.runtimes import load, open_runtime  # noqa: E402
 from geoseg.specs import ARCHITECTURES, ModelSpec, PredictSpec  # noqa: E402
 
 
@@ -82,6 +82,11 @@ class Architecture:
         ours, theirs = (open_runtime(p, window, 160)(image) for p in (path, path.with_suffix(".onnx")))
         # the export keeps its weights as float16
         assert ours.std() > 1e-3 and abs(ours - theirs).mean() < 0.05 * ours.std()
+        state, again = (load(p)[1] for p in (path, path.with_suffix(".onnx")))
+        assert state.keys() == again.keys()
+        counts = {name for name in state if name.endswith("num_batches_tracked")}
+        for name in state.keys() - counts:
+            torch.testing.assert_close(again[name], state[name], rtol=2**-11, atol=2**-24)
 
 
 class TestCNN(Architecture):

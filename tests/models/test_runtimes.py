@@ -36,13 +36,18 @@ def _trained(tmp_path: Path) -> Path:
     return path
 
 
-def test_torch_openvino_and_onnxruntime_agree(tmp_path: Path, images: np.ndarray) -> None:
-    source = _trained(tmp_path)
+def _exported(source: Path) -> Path:
     from geoseg.models.onnxfile import export
 
-    target = tmp_path / "unet.onnx"
-    spec = export(source, target, tile_size=96)
-    assert read_spec(target) == read_spec(source) == spec
+    target = source.with_suffix(".onnx")
+    assert export(source, target, tile_size=96) == read_spec(target)
+    return target
+
+
+def test_torch_openvino_and_onnxruntime_agree(tmp_path: Path, images: np.ndarray) -> None:
+    source = _trained(tmp_path)
+    target = _exported(source)
+    assert read_spec(target) == read_spec(source)
     expected = open_runtime(source, FP32, 96)(images[:1])
     assert expected.shape == (1, 1, 96, 96) and expected.std() > 1e-3  # square: windows are
     for runtime in ("openvino", "onnx"):
@@ -117,6 +122,35 @@ def test_a_missing_model_and_a_missing_device(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     with pytest.raises(ResourceError):
         open_runtime(_trained(tmp_path), PredictSpec(device=f"cuda:{torch.cuda.device_count() + 1}"), 96)
+
+
+def test_weights_of_an_export_come_back_and_others_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from geoseg.models.runtimes import load
+
+    with pytest.raises(ModelError, match=r"red.onnx: tells nothing of its network"):
+        load(red_model(tmp_path / "red.onnx"))
+    source = _trained(tmp_path)
+    target = _exported(source)
+    assert load(source)[0] == load(target)[0]
+    model = onnx.load(target)
+    bias = next(tensor for tensor in model.graph.initializer if tensor.name.endswith("segmentation_head.0.bias"))
+    for node in model.graph.node:  # the name that exports give what they merge
+        node.input[:] = ["onnx::Conv_1" if name == bias.name else name for name in node.input]
+    bias.name = "onnx::Conv_1"
+    onnx.save(model, target)
+    with pytest.raises(ModelError, match=r"unet.onnx: its weights were merged"):
+        load(target)
+
+
+def test_torch_runs_exported_models_too(tmp_path: Path, images: np.ndarray) -> None:
+    pytest.importorskip("torch")
+    path = _exported(_trained(tmp_path))
+    ours, theirs = (
+        open_runtime(path, PredictSpec(precision="fp32", tile_size=96, runtime=name), 96)(images[:1])
+        for name in ("torch", "openvino")
+    )
+    assert ours.std() > 1e-4 and np.abs(ours - theirs).max() < 1e-4
 
 
 def test_nothing_is_sent_anywhere(tmp_path: Path) -> None:
