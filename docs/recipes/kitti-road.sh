@@ -6,7 +6,7 @@
 # CPU cores with bfloat16.
 #
 # The first run learns what roads look like from crops that are mirrored and coloured. Where lanes are labelled, a mirrored crop does
-# not tell which of two lanes is meant, so that the others go on from it with the photos as they are.
+# not tell which of two lanes is meant, so that the others go on from it with the photos as they are; the last one for the IoU itself.
 set -euo pipefail
 data=$1 work=$2
 mkdir -p "$work"
@@ -18,16 +18,17 @@ learn() { # NAME OPTIONS...
     shift
     [ -f "$work/$name.safetensors" ] && return
     [ -f "$work/$name.safetensors.run/last.ckpt" ] && resume=(--resume)
-    geoseg train "$work/chips" -o "$work/$name.safetensors" "$@" \
-        --crop 352 --samples 44 --batch-size 4 --loss bce+dice --overwrite "${resume[@]}"
+    geoseg train "$work/chips" -o "$work/$name.safetensors" \
+        --crop 352 --samples 44 --batch-size 4 --loss bce+dice --overwrite "${resume[@]}" "$@"
 }
 learn looks --arch fcn8s --encoder vgg16_bn --option hidden=512 --option dropout=0 --augment light --scale 0.8,1.1 --epochs 50
 learn lanes --init "$work/looks.safetensors" --augment none --foreground 0.5 --epochs 30
-learn road --init "$work/lanes.safetensors" --augment none --foreground 0.5 --epochs 18 --lr 5e-4
+learn edges --init "$work/lanes.safetensors" --augment none --foreground 0.5 --epochs 18 --lr 5e-4
+learn road --init "$work/edges.safetensors" --augment none --loss bce+lovasz --epochs 16 --lr 5e-4
 
 windows=(--tile-size 352 --overlap 176) # as large as the crops, or photos would be filled up with mirrored pixels
 geoseg evaluate --data "$work/chips" -m "$work/road.safetensors" --split train "${windows[@]}"
 photo=$(find "$work/chips/images" -name 'um_000000.*')
 geoseg predict "$photo" -o "$work/um_000000.png" -m "$work/road.safetensors" "${windows[@]}" --overwrite
 geoseg preview "$photo" "$work/um_000000.png" --truth "$work/chips/masks/um_000000.png" \
-    --threshold 0.7 -o "$work/um_000000_preview.png" --overwrite
+    -o "$work/um_000000_preview.png" --overwrite
