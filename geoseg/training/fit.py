@@ -122,6 +122,9 @@ def fit(job: Job, resume: bool, progress: Progress) -> None:
         raise
     except SystemExit as error:  # Lightning's way to answer Ctrl-C
         raise KeyboardInterrupt if error.code == 1 else error from None
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        # while Python ends, a thread of gloo that still holds tensors would abort: https://github.com/pytorch/pytorch/pull/179291
+        torch.distributed.destroy_process_group()
 
 
 def build(job: Job) -> SegmentationModule:

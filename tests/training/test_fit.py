@@ -14,7 +14,8 @@ from geoseg.errors import ResourceError, UnsuitableError  # noqa: E402
 from geoseg.io.runs import read_epochs  # noqa: E402
 from geoseg.models.modelfile import load  # noqa: E402
 from geoseg.training.callbacks import BEST  # noqa: E402
-from geoseg.training.fit import LAST, check_devices, train  # noqa: E402
+from geoseg.training.fit import LAST, Job, check_devices, fit, train  # noqa: E402
+from geoseg.training.launch import launch  # noqa: E402
 from geoseg.training.module import SegmentationModule  # noqa: E402
 from tests.training.jobs import QUICK, job  # noqa: E402
 
@@ -108,6 +109,17 @@ def test_what_is_not_there_is_said_before_anything_is_done(monkeypatch: pytest.M
     with pytest.raises(ResourceError, match=r"pip install tensorboard") as caught:
         check_devices(replace(QUICK, log=("csv", "tensorboard")))
     assert caught.value.exit_code == 7
+
+
+def leaves(job: Job) -> None:
+    """What a process of several does, and what it must not keep when it ends."""
+    fit(job, False, silent)
+    assert not torch.distributed.is_initialized()
+
+
+@pytest.mark.slow
+def test_processes_part_when_all_is_done(tmp_path: Path) -> None:
+    launch(2, leaves, job(tmp_path, devices=2, samples=8, epochs=1))
 
 
 @pytest.mark.slow
