@@ -57,7 +57,7 @@ def simplify(geometry: np.ndarray, tolerance: float, pixel_size: tuple[float, fl
     placed = shapely.transform(geometry, lambda xy: xy * scale)
     thin = shapely.simplify(placed, tolerance)
     far = ~_near(placed, thin, tolerance)
-    # within half of it twice over: what a start moved by half a tolerance had kept by the other half
+    # one half for what is left out, the other for the start of the ring
     thin[far] = shapely.simplify(placed[far], tolerance / 2)
     thin = shapely.transform(thin, lambda xy: np.rint(xy / scale * STEPS) / STEPS)
     sound = shapely.is_valid(thin) & (shapely.area(thin) > 0)

@@ -69,12 +69,10 @@ def open_runtime(model: Path | None, spec: PredictSpec, extent: int) -> Runtime:
     Raises ModelError (unreadable, malformed), ResourceError (a device or a package that is not there).
     """
     path = model or bundled()
-    found = kind(path)
-    if found == "safetensors":
-        if spec.runtime not in ("auto", "torch"):
-            raise ModelError(f"{path}: --runtime {spec.runtime} runs exported models", "see `geoseg export`")
-        return _torch(path, spec, extent)
-    if spec.runtime == "torch":
+    trained = kind(path) == "safetensors"
+    if trained and spec.runtime not in ("auto", "torch"):
+        raise ModelError(f"{path}: --runtime {spec.runtime} runs exported models", "see `geoseg export`")
+    if trained or spec.runtime == "torch":
         return _torch(path, spec, extent)
     return _onnx(path, spec, extent) if spec.runtime == "onnx" else _openvino(path, spec, extent)
 

@@ -14,6 +14,7 @@ from geoseg.io.raster import create_raster
 from tests.scenes import buildings, grid, picture, red_model
 
 pytest.importorskip("onnx")
+HEIGHTS = (8000, 32_000)  # rows; GDAL caches a scene of fewer whole
 WATCHED = """
 import resource, subprocess, sys
 code = subprocess.call(sys.argv[1:])
@@ -41,13 +42,10 @@ def write_large(path: Path, height: int, width: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", ["predict", "extract"])
 def test_the_peak_does_not_grow_with_the_scene(verb: str, tmp_path: Path) -> None:
-    """Four times the rows cost nothing but noise: no array, and no list, of the scene's length.
-
-    The smaller scene is larger than what GDAL caches.
-    """
+    """Four times the rows cost nothing but noise: no array, and no list, of the scene's length."""
     model = red_model(tmp_path / "red.onnx")
     peaks = []
-    for height in (8000, 32_000):
+    for height in HEIGHTS:
         write_large(tmp_path / "scene.tif", height, 3100)
         output = tmp_path / f"{height}.{'tif' if verb == 'predict' else 'gpkg'}"
         options = ["-m", str(model), "--tile-size", "512"]

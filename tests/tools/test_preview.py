@@ -192,10 +192,10 @@ def test_a_result_is_drawn_by_itself(tmp_path):
 
 @pytest.mark.slow
 def test_the_peak_does_not_grow_with_the_scene(tmp_path):
-    from tests.engine.test_memory import peak, write_large
+    from tests.engine.test_memory import HEIGHTS, peak, write_large
 
     peaks = []
-    for height in (4000, 24_000):
+    for height in HEIGHTS:
         path = tmp_path / f"{height}.tif"
         write_large(path, height, 3100)
         # the picture is as large both times
