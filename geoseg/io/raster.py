@@ -26,7 +26,7 @@ from geoseg.core.tiling import Chip
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.io import profiles
 from geoseg.io.output import atomic, remove
-from geoseg.io.sources import REMOTE, location, sniff
+from geoseg.io.sources import location, sniff
 from geoseg.io.warp import grid_of, placed, warped
 
 # GDAL's own default, 5% of the machine's memory, would be most of our peak. In bytes: rasterio hands it on as such.
@@ -57,11 +57,10 @@ class Scene:
     dataset: DatasetReader | WarpedVRT
     has_mask: bool
 
-    def read(self, window: Window | None = None, bands: tuple[int, ...] | None = None, out: np.ndarray | None = None) -> Chip:
+    def read(self, window: Window | None = None, bands: tuple[int, ...] | None = None) -> Chip:
         """Read ``bands`` (1-based; all but alpha by default) in ``window``; parts beyond the raster are 0 and not valid.
 
         Pixels that are nodata in all of ``bands``, masked, transparent or not finite are not valid, and are 0 in the image.
-        With ``out`` that is the image: an array (band, row, col) of this shape and of ``dtype``, however it lies in memory.
         """
         window = window or Window(0, 0, self.grid.width, self.grid.height)
         bands = bands or tuple(range(1, self.bands + 1))
@@ -72,7 +71,7 @@ class Scene:
         height = min(shape[0], self.grid.height - row) - top
         width = min(shape[1], self.grid.width - col) - left
         inside = (height, width) == shape
-        image = np.empty((len(bands), *shape), self.dtype) if out is None else out
+        image = np.empty((len(bands), *shape), self.dtype)
         if not inside:
             image[:] = 0
         valid = np.full(shape, inside)
@@ -84,8 +83,7 @@ class Scene:
     @property
     def in_strips(self) -> bool:
         """Whether whole rows are decoded for a window of a few columns."""
-        direct = self.dataset.driver == "GTiff" and self.dataset.compression is None
-        return not direct and bool(self.dataset.block_shapes[0][1] == self.dataset.width)
+        return bool(self.dataset.block_shapes[0][1] == self.dataset.width)
 
     def read_valid(self, window: Window) -> np.ndarray:
         """Validity alone, bool (row, col), of a window inside the scene: reads no more than it must."""
@@ -148,8 +146,7 @@ def open_scene(path: Path | str, gsd: float | None = None, like: Grid | None = N
     """
     name = str(path)
     with ExitStack() as stack:
-        # without it every block of an uncompressed file is taken apart by bands and put together again
-        stack.enter_context(rasterio.Env(**GDAL_OPTIONS, GTIFF_DIRECT_IO=not name.startswith(REMOTE)))
+        stack.enter_context(rasterio.Env(**GDAL_OPTIONS))
         driver = sniff(name)
         try:
             with quiet():

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from itertools import cycle, groupby, tee
+from itertools import groupby, tee
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from geoseg.core.bands import to_uint8
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Chip, Tile
 from geoseg.engine.pool import ordered
-from geoseg.io.chipfile import is_plain, write_chip
+from geoseg.io.chipfile import write_chip
 from geoseg.io.chips import IGNORE
 from geoseg.io.journal import Journal
 from geoseg.io.raster import Scene, open_scene
@@ -99,7 +99,7 @@ class Cutter:
                 labels = stack.enter_context(
                     open_labels(source.labels, scene.grid, warnings, scene=source.path, own=scene.source)
                 )
-            write = stack.enter_context(_writers(self.writers))
+            write = stack.enter_context(_writers(WRITERS))
             chips = self._runs(scene, group.tiles) if scene.in_strips else self._single(scene, group.tiles)
             for place, (tile, chip) in enumerate(zip(group.tiles, chips, strict=True)):
                 pixels, held = chip.valid.size, np.count_nonzero(chip.valid)
@@ -113,19 +113,9 @@ class Cutter:
                 found.append((place, cut.valid))
         return found, warnings
 
-    @property
-    def writers(self) -> int:
-        """How many threads write. Uncompressed pixels are written soonest by the thread in whose cache they are."""
-        return 0 if is_plain(self.options) else WRITERS
-
     def _single(self, scene: Scene, tiles: tuple[Tile, ...]) -> Iterator[Chip]:
-        """Chips read one by one, in turns into arrays that lie as the files will; fresh memory costs as much as filling it."""
-        height, width = max(tile.window.height for tile in tiles), max(tile.window.width for tile in tiles)
-        shape = len(self.spec.bands or ()) or scene.bands, height, width
-        lying = (1, 2, 0) if is_plain(self.options) else (0, 1, 2)
-        new = (np.empty([shape[i] for i in lying], scene.dtype).transpose(np.argsort(lying)) for _ in range(self.writers + 1))
-        for tile, image in zip(tiles, cycle(new), strict=False):
-            yield scene.read(tile.window, self.spec.bands, image[:, : tile.window.height, : tile.window.width])
+        for tile in tiles:
+            yield scene.read(tile.window, self.spec.bands)
 
     def _runs(self, scene: Scene, tiles: tuple[Tile, ...]) -> Iterator[Chip]:
         """Chips of neighbours read together, so that no strip of the scene is decoded for each of them."""
@@ -149,10 +139,10 @@ class Cutter:
 
 @contextmanager
 def _writers(threads: int) -> Iterator[Callable[..., None]]:
-    """Calls functions in ``threads``, if any: few wait at a time, all have returned at the end, and errors are raised here."""
-    if not threads:
-        yield lambda function, *arguments: function(*arguments)
-        return
+    """Calls functions in ``threads``: few wait at a time, all have returned at the end, and errors are raised here.
+
+    What is handed over belongs to the function from then on.
+    """
     waiting: deque[Future[None]] = deque()
     with ThreadPoolExecutor(threads) as pool:
 

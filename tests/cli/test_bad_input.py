@@ -37,6 +37,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_array(folder / "picture_mask.tif", (image[:1] > 200).astype("uint8"), PICTURE)
     whole = (folder / "scene.tif").read_bytes()
     (folder / "cut.tif").write_bytes(whole[: len(whole) // 2])
+    write_array(folder / "plain.tif", image, MAP, options={"compress": "none", "tiled": False})
+    whole = (folder / "plain.tif").read_bytes()
+    (folder / "plain.tif").write_bytes(whole[: len(whole) * 2 // 3])  # missing strips, nothing compressed
+    write_array(folder / "plain_mask.tif", (image[:1] > 200).astype("uint8"), MAP, options={"compress": "none", "tiled": False})
+    whole = (folder / "plain_mask.tif").read_bytes()
+    (folder / "plain_mask.tif").write_bytes(whole[: len(whole) // 2])
     (folder / "text.tif").write_text("This is no picture.\n")
     (folder / "text.gpkg").write_text("These are no footprints.\n")
     (folder / "text.onnx").write_text("This is no model.\n")
@@ -73,7 +79,7 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 PREDICT = "predict {} -o {}.tif -m model.safetensors --device cpu"
 EXTRACT = "extract {} -o {} -f gpkg -m model.safetensors --device cpu"
 OF_SCENES = ("tile {} -o {} --size 64", "stitch {} -o {}.tif", PREDICT, EXTRACT)
-UNREADABLE = ("missing.tif", "text.tif", "cut.tif", "folder", "no*.tif", "@no.txt")
+UNREADABLE = ("missing.tif", "text.tif", "cut.tif", "plain.tif", "folder", "no*.tif", "@no.txt")
 UNSAFE = ("http://example.org/a.tif", "elsewhere.vrt", "/vsicurl/http://a/b.tif")
 WRITING = (
     "stitch scene.tif -o taken.tif",
@@ -90,6 +96,11 @@ CASES = [
     *((command.format(scene, "new"), 3, scene.lstrip("@")) for scene in UNREADABLE for command in OF_SCENES),
     ("polygonize missing.tif -o new.gpkg", 3, "missing.tif"),
     ("polygonize text.tif -o new.gpkg", 3, "text.tif"),
+    ("polygonize plain_mask.tif -o new.gpkg", 3, "plain_mask.tif"),
+    ("preview plain.tif -o new.png", 3, "plain.tif"),
+    ("evaluate plain_mask.tif mask.tif", 3, "plain_mask.tif"),
+    ("evaluate mask.tif plain_mask.tif", 3, "plain_mask.tif"),
+    ("tile scene.tif -o new --size 64 --labels plain_mask.tif", 3, "plain_mask.tif"),
     ("rasterize missing.gpkg --like scene.tif -o new.tif", 3, "missing.gpkg"),
     ("rasterize text.gpkg --like scene.tif -o new.tif", 3, "text.gpkg"),
     ("rasterize footprints.geojson --like text.tif -o new.tif", 3, "text.tif"),

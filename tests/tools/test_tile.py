@@ -140,6 +140,35 @@ def test_stitched_chips_are_the_scene(tmp_path_factory, layout, options, shape, 
     np.testing.assert_array_equal(seen[0], expected)
 
 
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([16, 24, 40]),
+    st.sampled_from([0.0, 0.3, 0.9]),
+    st.sampled_from(["shift", "pad", "partial"]),
+    st.sampled_from([("tif", None), ("tif", {"COMPRESS": "NONE"}), ("tif", {"COMPRESS": "LZW"}), ("png", None)]),
+    st.sampled_from([{}, {"COMPRESS": "NONE"}, {"BLOCKXSIZE": 32, "BLOCKYSIZE": 16}]),
+)
+def test_every_chip_holds_its_own_window(tmp_path_factory, seed, size, share, edge, written, layout):
+    """Whatever tiles are left out, and however many threads write while others are read."""
+    folder = tmp_path_factory.mktemp("own")
+    random = np.random.default_rng(seed)
+    image = random.integers(1, 255, (3, 190, 330), "uint8")
+    for _ in range(12):
+        row, col = random.integers(0, 190), random.integers(0, 330)
+        image[:, row : row + random.integers(1, 90), col : col + random.integers(1, 90)] = 0
+    path = scene(folder / "a.tif", image, nodata=0, options=layout)
+    kind, options = written
+    spec = ChipSpec(size=size, edge=edge, max_nodata=share, format=kind)
+    tile.run([path], folder / "chips", spec, creation_options=options)
+    padded = np.pad(image, ((0, 0), (0, size), (0, size)))
+    for name in read_index(folder / "chips").table["image"]:
+        pixels, chip = plain(folder / "chips" / name)
+        left, top = (round(v) for v in ~GRID.transform * (chip.transform.c, chip.transform.f))
+        expected = padded[:, top : top + pixels.shape[1], left : left + pixels.shape[2]]
+        np.testing.assert_array_equal(pixels, expected, name)
+
+
 def test_bands_in_the_order_asked_for(tmp_path):
     image = noise(4)
     tile.run([scene(tmp_path / "a.tif", image)], tmp_path / "chips", ChipSpec(size=70, bands=(4, 1)))
