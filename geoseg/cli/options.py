@@ -18,9 +18,9 @@ from geoseg.cli.command import FROM_MODEL, session
 from geoseg.core.text import shown
 from geoseg.errors import GeosegError
 from geoseg.io.scenes import expand
+from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
 from geoseg.specs.toml import typed
-from geoseg.tools.report import Progress, Report, no_progress
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 COMMON = ("command", "inputs", "outputs", "seconds", "warnings", "version")

@@ -1,6 +1,6 @@
 """A scene through a model: windows -> forward -> blended strips of probability, in the memory of one row of windows.
 
-Reading runs ahead in one thread; whoever takes the strips may do so in another (:func:`geoseg.engine.ahead.ahead`), so that
+Reading runs ahead in one thread; whoever takes the strips may do so in another (:func:`geoseg.parallel.prefetch.ahead`), so that
 reading, forward and post-processing overlap.
 """
 
@@ -17,10 +17,11 @@ from geoseg.core.burn import Burner
 from geoseg.core.grid import Grid
 from geoseg.core.mosaic import StripBlender
 from geoseg.core.tiling import Tile, offsets, tiles
-from geoseg.engine.ahead import Clock, ahead
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster import Scene
 from geoseg.models.runtimes import Runtime
+from geoseg.parallel.clock import Clock
+from geoseg.parallel.prefetch import ahead
 from geoseg.specs import ModelSpec, PredictSpec, Stretch, TilingSpec
 
 Strip = tuple[int, np.ndarray, np.ndarray]

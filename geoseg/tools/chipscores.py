@@ -11,14 +11,14 @@ import numpy as np
 from geoseg.core.grid import Grid
 from geoseg.core.matching import match
 from geoseg.core.metrics import Counts
-from geoseg.engine.ahead import Clock
 from geoseg.errors import UnsuitableError
 from geoseg.io.chips import IGNORE, ChipIndex
 from geoseg.io.raster import open_scene
+from geoseg.parallel.clock import Clock
+from geoseg.report import Progress, no_progress
 from geoseg.specs import PolygonSpec, Quantity
 from geoseg.tools.footprints import footprints
 from geoseg.tools.job import Models
-from geoseg.tools.report import Progress, no_progress
 
 WHOLE = 0.5  # the threshold of masks, which are 0 and 1
 

@@ -15,8 +15,8 @@ from geoseg.core.sheet import Panel, Sheet, panel_pixels
 from geoseg.errors import UnsuitableError
 from geoseg.io.chips import ChipIndex, read_index
 from geoseg.io.raster import Scene, open_scene
+from geoseg.report import Progress
 from geoseg.specs import PreviewSpec, TrainSpec
-from geoseg.tools.report import Progress
 from geoseg.tools.view import view_of
 
 CHIPS, ROWS = 24, 6

@@ -17,13 +17,13 @@ from rasterio.windows import union
 from geoseg.core.bands import to_uint8
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Chip, Tile
-from geoseg.engine.pool import ordered
 from geoseg.io.chipfile import write_chip
 from geoseg.io.chips import IGNORE
 from geoseg.io.journal import Journal
 from geoseg.io.raster import Scene, open_scene
+from geoseg.parallel.processes import ordered
+from geoseg.report import Advance
 from geoseg.specs import ChipSpec, Stretch
-from geoseg.tools.report import Advance
 
 WRITERS = 2  # threads that compress chips while the next one is read
 RUN = 2**22  # pixels of neighbouring tiles that are read together, of a scene in strips

@@ -12,7 +12,7 @@ from importlib import metadata
 from types import ModuleType
 from typing import Any
 
-from geoseg.tools.report import Progress, Report, no_progress
+from geoseg.report import Progress, Report, no_progress
 
 # import name -> (distribution, what needs it, extra that installs it)
 PACKAGES = {

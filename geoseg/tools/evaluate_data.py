@@ -18,10 +18,10 @@ from geoseg.errors import UnsuitableError
 from geoseg.io.chips import IGNORE, read_index
 from geoseg.io.output import check_output
 from geoseg.io.raster import open_scene
+from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import EvaluateSpec, PredictSpec
 from geoseg.tools.chipscores import Answer, Footprints, answers, true_outlines
 from geoseg.tools.job import Models
-from geoseg.tools.report import Progress, Report, no_progress
 from geoseg.tools.scores import RATIOS, each_scores, missed, pixel_scores
 from geoseg.tools.view import eight_bits
 

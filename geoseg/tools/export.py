@@ -8,7 +8,7 @@ from pathlib import Path
 
 from geoseg.errors import ResourceError, UsageError
 from geoseg.io.output import check_output
-from geoseg.tools.report import Progress, Report, no_progress
+from geoseg.report import Progress, Report, no_progress
 
 
 @dataclass(frozen=True, kw_only=True)

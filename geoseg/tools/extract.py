@@ -16,20 +16,21 @@ from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.core.masks import Strip as Rows
 from geoseg.core.surface import Surface, surfaces, surfaces_of_bands
-from geoseg.engine.ahead import Clock, ahead
 from geoseg.engine.stream import Strip
 from geoseg.errors import GeosegError, UnsuitableError, UsageError
 from geoseg.io.output import check_output
 from geoseg.io.raster import open_scene
 from geoseg.io.scenes import scene_name
 from geoseg.io.vector import FootprintWriter, create_vector
+from geoseg.parallel.clock import Clock
+from geoseg.parallel.prefetch import ahead
+from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
 from geoseg.tools.footprints import Naming, columns, frames
 from geoseg.tools.job import Job, Models
 from geoseg.tools.overlaps import Overlaps
 from geoseg.tools.predict import Form, probability_file
 from geoseg.tools.rasterize import footprints_on, placed
-from geoseg.tools.report import Progress, Report, no_progress
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,8 @@ from geoseg.core.measure import centres, coordinates, density, measure, metric, 
 from geoseg.core.neighbours import settled
 from geoseg.core.polygons import Traced, trace
 from geoseg.core.regularize import Regular, pixel_metric, regularize
-from geoseg.engine.ahead import Clock
 from geoseg.io.vector import FOOTPRINTS, REGULARIZED
+from geoseg.parallel.clock import Clock
 from geoseg.specs import PolygonSpec, Quantity
 
 

@@ -20,9 +20,9 @@ from geoseg.io.kinds import kind_of
 from geoseg.io.raster import Scene, open_scene
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.runtimes import BUNDLED, bundled, read_spec
+from geoseg.report import Report
 from geoseg.specs import PredictSpec
 from geoseg.tools.job import Models
-from geoseg.tools.report import Report
 
 SAMPLES = 8  # windows a side that are looked at for data
 SAMPLE_SIZE = 64

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geoseg.core.burn import Burner
-from geoseg.engine.ahead import Clock
 from geoseg.engine.stream import Plan, Strip, plan, strips, working_gsd
+from geoseg.io.provenance import provenance
 from geoseg.io.raster import Scene, open_scene
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.runtimes import Runtime, bundled, open_runtime, read_spec
+from geoseg.parallel.clock import Clock
+from geoseg.report import Progress
 from geoseg.specs import ModelSpec, PredictSpec
-from geoseg.tools.report import Progress, provenance
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from geoseg.errors import ResourceError, UsageError
+from geoseg.report import Report
 from geoseg.specs import ARCHITECTURES
-from geoseg.tools.report import Report
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,11 +17,11 @@ from geoseg.core.sheet import Outlines, Panel, Sheet, panel_pixels
 from geoseg.io.raster import open_scene
 from geoseg.io.scenes import public
 from geoseg.io.style import BREAKS, COLOURS, UNKNOWN
+from geoseg.report import Progress
 from geoseg.specs import EvaluateSpec, PreviewSpec
 from geoseg.tools.classes import is_vector
 from geoseg.tools.matched import Matched, match_layers
 from geoseg.tools.pixels import compare_pixels
-from geoseg.tools.report import Progress
 from geoseg.tools.scores import pixel_scores
 from geoseg.tools.view import View, view_of
 

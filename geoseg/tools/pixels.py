@@ -12,10 +12,10 @@ from geoseg.core.measure import pixel_size
 from geoseg.core.metrics import Counts, boundary, confusion, count
 from geoseg.core.thresholds import CODES, histogram
 from geoseg.errors import UnsuitableError
+from geoseg.report import Progress, no_progress
 from geoseg.specs import EvaluateSpec
 from geoseg.tools.classes import VOID, Classes
 from geoseg.tools.rasterize import strips
-from geoseg.tools.report import Progress, no_progress
 
 # Pixels compared at a time.
 STRIP_PIXELS = 2**22

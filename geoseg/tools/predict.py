@@ -13,15 +13,16 @@ import numpy as np
 from rasterio.windows import Window
 
 from geoseg.core.resample import StripResizer
-from geoseg.engine.ahead import Clock, ahead
 from geoseg.engine.stream import Strip
 from geoseg.errors import UsageError
 from geoseg.io.output import check_output
 from geoseg.io.raster import Scene, create_raster, open_scene
 from geoseg.io.scenes import scene_name
+from geoseg.parallel.clock import Clock
+from geoseg.parallel.prefetch import ahead
+from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import ModelSpec, PredictSpec
 from geoseg.tools.job import Models
-from geoseg.tools.report import Progress, Report, no_progress
 
 LEVELS = 254
 NODATA = 255

@@ -14,17 +14,17 @@ from typing import Any
 
 from geoseg.core.bands import BandHistogram
 from geoseg.core.legend import Legend
-from geoseg.engine.pool import ordered
 from geoseg.errors import UnsuitableError
 from geoseg.io import datasets
 from geoseg.io.chips import INDEX, ChipInfo, write_index
 from geoseg.io.datasets import solaris
 from geoseg.io.datasets.layout import Dataset, listed
 from geoseg.io.output import atomic_folder
+from geoseg.parallel.processes import ordered
+from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PrepareSpec, Stretch, parse_rescale
 from geoseg.tools import truth
 from geoseg.tools.convert import Made, Picture, Way, convert, count, look
-from geoseg.tools.report import Progress, Report, no_progress
 from geoseg.tools.splits import Outlined, deal, outlined
 from geoseg.tools.truth import Tally
 

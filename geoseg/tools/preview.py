@@ -16,9 +16,10 @@ from geoseg.io.chips import INDEX
 from geoseg.io.kinds import kind_of
 from geoseg.io.output import check_output
 from geoseg.io.pictures import check_picture, write_figure
+from geoseg.io.provenance import provenance
+from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PreviewSpec
 from geoseg.tools.overlays import sheet_of_scene
-from geoseg.tools.report import Progress, Report, no_progress, provenance
 
 
 @dataclass(frozen=True, kw_only=True)

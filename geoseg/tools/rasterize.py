@@ -27,9 +27,10 @@ from geoseg.core.tiling import tiles
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.footprints import read_footprints
 from geoseg.io.output import check_apart
+from geoseg.io.provenance import provenance
 from geoseg.io.raster import create_raster, open_scene
+from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import MaskSpec, TilingSpec
-from geoseg.tools.report import Progress, Report, no_progress, provenance
 
 # Rows and columns burned at a time: whole blocks of the output, and large beside the widths that windows have to share.
 BLOCKS = 1024

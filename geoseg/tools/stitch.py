@@ -18,7 +18,7 @@ from geoseg.core.grid import Grid
 from geoseg.core.overlay import Overlay, taper
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster import Scene, create_raster, open_scene
-from geoseg.tools.report import Progress, Report, no_progress
+from geoseg.report import Progress, Report, no_progress
 
 # Values (of all bands) held at a time; rows and columns are multiples of the output's blocks.
 HELD_VALUES = 2**23

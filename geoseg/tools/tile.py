@@ -24,10 +24,10 @@ from geoseg.io.output import atomic_folder
 from geoseg.io.raster import open_scene
 from geoseg.io.scenes import scene_name
 from geoseg.io.sources import check_claim
+from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import ChipSpec, Stretch, parse_rescale
 from geoseg.tools import chipindex
 from geoseg.tools.cutting import Cutter, Group, Source, cut_all
-from geoseg.tools.report import Progress, Report, no_progress
 
 JOURNAL = "journal.jsonl"
 GROUP = 32  # tiles that a process cuts at a time

@@ -15,8 +15,8 @@ from geoseg.io.chips import INDEX, read_index
 from geoseg.io.output import check_output
 from geoseg.io.runs import PAGE, read_epochs, read_settings, write_settings
 from geoseg.models.runtimes import model_name, read_spec
+from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import ARCHITECTURES, ChipSpec, ModelSpec, TrainSpec
-from geoseg.tools.report import Progress, Report, no_progress
 from geoseg.tools.windows import ExampleSet, chips_of, windows_of
 from geoseg.training.launch import rank
 

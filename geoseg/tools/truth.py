@@ -20,8 +20,8 @@ from geoseg.core.legend import VOID, Colour, Legend, codes
 from geoseg.errors import UnsuitableError
 from geoseg.io.datasets.layout import VECTORS, Pair
 from geoseg.io.raster import Scene, open_scene
+from geoseg.report import Progress
 from geoseg.tools.rasterize import footprints_in, strips
-from geoseg.tools.report import Progress
 
 STRIP_PIXELS = 2**22
 # More colours than this are no legend but a picture

@@ -11,9 +11,9 @@ from geoseg.core.layer import Layer
 from geoseg.core.legend import FN, FP, TP, rgb
 from geoseg.core.matching import overlaps
 from geoseg.io.layers import write_layers
+from geoseg.io.provenance import provenance
 from geoseg.io.style import single
 from geoseg.tools.matched import Matched
-from geoseg.tools.report import provenance
 
 # Those of the pictures of preview and of report pages; of the last two, Okabe and Ito's
 COLOURS = {"tp": TP, "fp": FP, "fn": FN, "split": "#cc79a7", "merge": "#009e73"}

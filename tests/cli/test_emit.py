@@ -10,7 +10,7 @@ import pytest
 
 from geoseg.cli.command import Session
 from geoseg.cli.options import emit, lines
-from geoseg.tools.report import Report
+from geoseg.report import Report
 
 
 @dataclass(frozen=True, kw_only=True)

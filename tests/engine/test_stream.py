@@ -12,11 +12,11 @@ import shapely
 from rasterio.windows import Window
 
 from geoseg.core.burn import Burner
-from geoseg.engine.ahead import Clock
 from geoseg.engine.stream import GSD_TOLERANCE, Strip, plan, strips, working_gsd
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster import open_scene, write_array
 from geoseg.models.runtimes import Runtime, open_runtime
+from geoseg.parallel.clock import Clock
 from geoseg.specs import ModelSpec, PredictSpec, Stretch
 from tests.scenes import buildings, grid, picture, red_model, write_scene
 

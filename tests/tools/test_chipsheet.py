@@ -3,11 +3,11 @@ import pytest
 from PIL import Image
 
 from geoseg.errors import UnsuitableError, UsageError
+from geoseg.report import no_progress
 from geoseg.specs import ChipSpec, PreviewSpec
 from geoseg.tools import tile
 from geoseg.tools.chipsheet import sheet_of_chips
 from geoseg.tools.preview import run
-from geoseg.tools.report import no_progress
 from tests.scenes import buildings, grid, write_scene
 
 MASK = buildings(160, 240)

@@ -16,7 +16,7 @@ from geoseg.core.legend import Legend
 from geoseg.errors import UnsuitableError
 from geoseg.io.datasets.layout import Pair
 from geoseg.io.raster import write_array
-from geoseg.tools.report import no_progress
+from geoseg.report import no_progress
 from geoseg.tools.truth import Truth, told
 
 PICTURE = Grid(None, Affine.identity(), 12, 17)

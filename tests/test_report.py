@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from geoseg import __version__
-from geoseg.tools.report import Report, no_progress
+from geoseg.report import Report, no_progress
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,12 @@ function, called whenever it is shown.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from geoseg import __version__
-from geoseg.io.scenes import public
 
 Advance = Callable[[int], None]
 Label = str | Callable[[], str]
@@ -43,15 +41,6 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON types, with ``version``: tuples become lists, NaN and infinity null."""
         return {"command": self.command, "version": __version__} | _plain(self)
-
-
-def provenance(source: Path | str) -> dict[str, str]:
-    """What is stored with an output: the version, the command that made it, and of what; no secret of an address."""
-    return {
-        "GEOSEG_VERSION": __version__,
-        "GEOSEG_COMMAND": " ".join(["geoseg", *map(public, sys.argv[1:])]),
-        "GEOSEG_SOURCE": public(str(source)),
-    }
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from geoseg.engine.ahead import Clock, ahead
+from geoseg.parallel.clock import Clock
+from geoseg.parallel.prefetch import ahead
 
 
 def test_items_come_in_order() -> None:

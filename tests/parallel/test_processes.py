@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from geoseg.engine.pool import ordered
 from geoseg.errors import InputError, ResourceError
+from geoseg.parallel.processes import ordered
 
 
 def doubled(number):
