@@ -24,9 +24,9 @@ from pyproj import CRS
 from scipy import ndimage
 
 from geoseg.core.grid import Grid
+from geoseg.geometry.footprints import footprints
 from geoseg.io.raster import open_scene
 from geoseg.specs import PolygonSpec, Quantity
-from geoseg.tools.footprints import footprints
 
 Case = tuple[str, np.ndarray, np.ndarray, Grid]
 FINE = 8

@@ -24,10 +24,10 @@ import shapely
 from affine import Affine
 from shapely import affinity
 
-from geoseg.core.footprints import place, vertices
-from geoseg.core.measure import rings_of
-from geoseg.core.polygons import trace
-from geoseg.core.regularize import pixel_metric, regularize
+from geoseg.geometry.measure import rings_of
+from geoseg.geometry.outlines import place, vertices
+from geoseg.geometry.regularize import pixel_metric, regularize
+from geoseg.geometry.trace import trace
 
 PEER = "buildingregulariser"
 

@@ -15,8 +15,8 @@ from pyproj import Geod
 from rasterio.windows import Window
 
 from geoseg.cli.main import run
-from geoseg.core.burn import burn
 from geoseg.core.metrics import Counts, count
+from geoseg.geometry.burn import burn
 from geoseg.io.raster import open_scene
 from geoseg.models.runtimes import bundled, open_runtime, read_spec
 from geoseg.specs import PredictSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pyproj import CRS
 
-from geoseg.core.measure import metric
+from geoseg.geometry.measure import metric
 
 # Weights of blocks held at a time
 _WEIGHTS = 2**22

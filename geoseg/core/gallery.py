@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from geoseg.core.legend import VOID
-from geoseg.core.masks import layered
+from geoseg.core.encoding import VOID, layered
 from geoseg.core.metrics import confusion, count, mean_iou
 
 LEAST_KNOWN = 0.1  # part of a chip
@@ -17,7 +16,7 @@ LEAST_KNOWN = 0.1  # part of a chip
 class Seen:
     """A chip with what was found: ``image`` uint8 (band, row, col), ``truth`` and ``found`` uint8 (row, col) of classes.
 
-    Classes that are told each by itself lie one over the other, from 1, as :func:`geoseg.core.masks.layered` has them.
+    Classes that are told each by itself lie one over the other, from 1, as :func:`geoseg.core.encoding.layered` has them.
     ``iou`` is the mean over the classes that occur; where nothing is known ``truth`` is 255.
     """
 

@@ -13,6 +13,22 @@ from pyproj import CRS, Transformer
 
 from geoseg.errors import UnsuitableError
 
+# Columns of every layer of footprints we write, with their Arrow types
+FOOTPRINTS: Mapping[str, str] = {
+    "id": "int64",
+    "scene": "string",
+    "class": "string",
+    "confidence": "double",
+    "area_m2": "double",
+    "perimeter_m": "double",
+    "edge": "bool",
+    "vertices": "int32",
+}
+
+
+# Columns beside them where outlines were straightened
+REGULARIZED: Mapping[str, str] = {"regularized": "bool", "regularized_iou": "double"}
+
 
 @dataclass(frozen=True)
 class Layer:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from geoseg.core.encoding import VOID
 from geoseg.errors import UnsuitableError, UsageError
 
-VOID = 255
 Colour = tuple[int, int, int]
 BINARY = ("background", "building")
 # Right, found where nothing is, missed: apart for the colour-blind and on any imagery (after Okabe and Ito 2008)

@@ -11,7 +11,8 @@ from itertools import cycle
 import numpy as np
 from matplotlib import colormaps
 
-from geoseg.core.legend import FN, FP, TP, VOID, rgb
+from geoseg.core.encoding import VOID
+from geoseg.core.legend import FN, FP, TP, rgb
 
 BUILDING = "#ffb000"
 # Petroff, "Accessible Color Sequences for Data Visualization" (2021, arXiv:2107.02270), then Tol's "muted"; over and over
@@ -62,7 +63,7 @@ def class_colours(names: Mapping[int, str], present: tuple[int, ...]) -> dict[in
 
 
 def drawn_names(classes: Sequence[str], multilabel: bool) -> dict[int, str]:
-    """Names of the labels that are drawn; classes told each by itself are :func:`~geoseg.core.masks.layered` over nothing."""
+    """Names of the labels that are drawn; classes told each by itself are :func:`~geoseg.core.encoding.layered` over nothing."""
     return dict(enumerate(("background", *classes) if multilabel else classes))
 
 

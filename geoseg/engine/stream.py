@@ -13,11 +13,11 @@ import numpy as np
 from rasterio.windows import Window
 
 from geoseg.core.bands import percentile_stretch, to_unit
-from geoseg.core.burn import Burner
 from geoseg.core.grid import Grid
 from geoseg.core.mosaic import StripBlender
 from geoseg.core.tiling import Tile, offsets, tiles
 from geoseg.errors import UnsuitableError
+from geoseg.geometry.burn import Burner
 from geoseg.io.raster import Scene
 from geoseg.models.runtimes import Runtime
 from geoseg.parallel.clock import Clock

@@ -12,9 +12,9 @@ import numpy as np
 import shapely
 from pyproj import CRS
 
-from geoseg.core.duplicates import same
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
+from geoseg.geometry.duplicates import same
 
 
 @dataclass

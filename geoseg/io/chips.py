@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
 INDEX = "index.parquet"
-IGNORE = 255
 _KEY = "geoseg"
 _TYPES = {
     "id": pa.string(),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from geoseg.core.layer import Layer
+from geoseg.core.layer import FOOTPRINTS, Layer
 from geoseg.errors import OutputError, UsageError
 from geoseg.io.append import Existing
 from geoseg.io.footprints import LAYER
@@ -25,19 +25,6 @@ from geoseg.io.style import embed, graduated
 if TYPE_CHECKING:
     from geoseg.io.sinks import Sink
 
-# Columns of every layer of footprints we write, with their Arrow types
-FOOTPRINTS: Mapping[str, str] = {
-    "id": "int64",
-    "scene": "string",
-    "class": "string",
-    "confidence": "double",
-    "area_m2": "double",
-    "perimeter_m": "double",
-    "edge": "bool",
-    "vertices": "int32",
-}
-# Columns beside them where outlines were straightened
-REGULARIZED: Mapping[str, str] = {"regularized": "bool", "regularized_iou": "double"}
 # A Shapefile's names hold ten characters
 SHORT = {"perimeter_m": "perim_m", "regularized": "regular", "regularized_iou": "regul_iou"}
 

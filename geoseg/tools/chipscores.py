@@ -8,16 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
+from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
 from geoseg.core.matching import match
 from geoseg.core.metrics import Counts
 from geoseg.errors import UnsuitableError
-from geoseg.io.chips import IGNORE, ChipIndex
+from geoseg.geometry.footprints import footprints
+from geoseg.io.chips import ChipIndex
 from geoseg.io.raster import open_scene
 from geoseg.parallel.clock import Clock
 from geoseg.report import Progress, no_progress
 from geoseg.specs import PolygonSpec, Quantity
-from geoseg.tools.footprints import footprints
 from geoseg.tools.job import Models
 
 WHOLE = 0.5  # the threshold of masks, which are 0 and 1
@@ -71,8 +72,8 @@ def _answer(image: Path, mask: Path, models: Models, warnings: list[str]) -> Ans
         with open_scene(mask, like=job.scene.grid) as scene:
             chip = scene.read(bands=None if models.model.multilabel else (1,))
         labels = chip.image if models.model.multilabel else chip.image[0]
-        truth = np.where(chip.valid, labels, IGNORE).astype("uint8")
-        return Answer(str(image), probability, valid & (truth != IGNORE), truth, job.scene.grid)
+        truth = np.where(chip.valid, labels, VOID).astype("uint8")
+        return Answer(str(image), probability, valid & (truth != VOID), truth, job.scene.grid)
 
 
 class Footprints:

@@ -9,7 +9,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from geoseg.core.bands import to_unit
-from geoseg.core.masks import layered
+from geoseg.core.encoding import layered
 from geoseg.core.pictures import class_colours, drawn_names, opacity_of, picture, tint
 from geoseg.core.sheet import Panel, Sheet, panel_pixels
 from geoseg.errors import UnsuitableError

@@ -10,13 +10,14 @@ import numpy as np
 import shapely
 from rasterio.windows import Window
 
-from geoseg.core.burn import Burner, repair
-from geoseg.core.footprints import place
+from geoseg.core.encoding import layered
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
-from geoseg.core.masks import Strip, layered
-from geoseg.core.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.errors import InputError, UnsuitableError
+from geoseg.geometry.burn import Burner, repair
+from geoseg.geometry.morphology import Strip
+from geoseg.geometry.outlines import place
+from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.io.kinds import kind_of
 from geoseg.io.raster import Scene, open_scene
 from geoseg.specs import ModelSpec, PolygonSpec, Quantity
@@ -109,7 +110,7 @@ def _parted(found: list[Surface]) -> Surface | None:
 
 def _traced(scene: Scene, strip: Callable[[int, int], Strip], level: float, min_area: float) -> Layer:
     """Footprints of the masks that ``strip`` gives of the rows from one to before another, cut from scores at ``level``."""
-    from geoseg.tools.footprints import Naming, frames
+    from geoseg.geometry.footprints import Naming, frames
 
     grid = scene.grid
     rows = (strip(w.row_off, w.row_off + w.height) for w in strips(grid, STRIP_PIXELS))

@@ -15,10 +15,10 @@ import numpy as np
 from rasterio.windows import union
 
 from geoseg.core.bands import to_uint8
+from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Chip, Tile
 from geoseg.io.chipfile import write_chip
-from geoseg.io.chips import IGNORE
 from geoseg.io.journal import Journal
 from geoseg.io.raster import Scene, open_scene
 from geoseg.parallel.processes import ordered
@@ -108,7 +108,7 @@ class Cutter:
                 cut = Cut(source, tile, held / pixels)
                 write(self._write, self.folder / cut.image, chip, scene.nodata)
                 if labels and cut.mask:
-                    label = np.where(chip.valid, labels(tile.window), IGNORE).astype("uint8")
+                    label = np.where(chip.valid, labels(tile.window), VOID).astype("uint8")
                     write(write_chip, self.folder / cut.mask, label.reshape(-1, *chip.valid.shape), chip.grid)
                 found.append((place, cut.valid))
         return found, warnings

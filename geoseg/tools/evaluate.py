@@ -11,10 +11,10 @@ from typing import Any
 
 import shapely
 
-from geoseg.core.burn import repair
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError, UsageError
+from geoseg.geometry.burn import repair
 from geoseg.io.footprints import read_footprints
 from geoseg.io.layers import check_layers
 from geoseg.io.output import check_output

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from geoseg.core.encoding import VOID
 from geoseg.core.gallery import Gallery, seen
-from geoseg.core.measure import pixel_size
 from geoseg.core.metrics import Counts, boundary_count, confusion, count
 from geoseg.errors import UnsuitableError
-from geoseg.io.chips import IGNORE, read_index
+from geoseg.geometry.measure import pixel_size
+from geoseg.io.chips import read_index
 from geoseg.io.output import check_output
 from geoseg.io.raster import open_scene
 from geoseg.report import Progress, Report, no_progress
@@ -88,7 +89,7 @@ def run(
         chips += 1
         if page:
             found = tally.found(answer, round(own.threshold, 4))
-            truth = np.where(answer.valid, answer.truth, np.uint8(IGNORE))
+            truth = np.where(answer.valid, answer.truth, np.uint8(VOID))
             gallery.add(seen(answer.name, _picture(answer), truth, found.astype(np.uint8), len(own.classes)))
     pixel, footprints, rows = tally.scores(round(own.threshold, 4))
     report = DataReport(

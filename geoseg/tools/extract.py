@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from geoseg.core.burn import Burner
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
-from geoseg.core.masks import Strip as Rows
-from geoseg.core.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.engine.stream import Strip
 from geoseg.errors import GeosegError, UnsuitableError, UsageError
+from geoseg.geometry.burn import Burner
+from geoseg.geometry.footprints import Naming, columns, frames
+from geoseg.geometry.morphology import Strip as Rows
+from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.io.output import check_output
 from geoseg.io.raster import open_scene
 from geoseg.io.scenes import scene_name
@@ -26,7 +27,6 @@ from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
-from geoseg.tools.footprints import Naming, columns, frames
 from geoseg.tools.job import Job, Models
 from geoseg.tools.overlaps import Overlaps
 from geoseg.tools.predict import Form, probability_file

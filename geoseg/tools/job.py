@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from geoseg.core.burn import Burner
 from geoseg.engine.stream import Plan, Strip, plan, strips, working_gsd
+from geoseg.geometry.burn import Burner
 from geoseg.io.provenance import provenance
 from geoseg.io.raster import Scene, open_scene
 from geoseg.models.modelfile import fingerprint

@@ -12,10 +12,10 @@ import shapely
 from pyproj import CRS, Transformer
 from rasterio.windows import Window
 
-from geoseg.core.burn import Burner
+from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, UnsuitableError
-from geoseg.io.chips import IGNORE
+from geoseg.geometry.burn import Burner
 from geoseg.io.kinds import HEAD, vector_format
 from geoseg.io.raster import open_scene
 from geoseg.io.sources import first_bytes
@@ -85,7 +85,7 @@ def open_labels(
             if multilabel:
                 check_masks(mask, image)
             known = chip.valid & (image != void) if void else chip.valid
-            return np.where(known, image if many else image != 0, IGNORE).astype("uint8")
+            return np.where(known, image if many else image != 0, VOID).astype("uint8")
 
         yield read
 
@@ -149,11 +149,11 @@ def _void(path: Path, stamp: int) -> int | None:
         if mask.dtype != "uint8":
             return None
         if "GEOSEG_KIND" in mask.tags:
-            return IGNORE
+            return VOID
         for window in strips(mask.grid, STRIP_PIXELS):
             image = mask.read(window).image
-            if ((image > 0) & (image < IGNORE)).any():
-                return IGNORE
+            if ((image > 0) & (image < VOID)).any():
+                return VOID
     return None
 
 

@@ -12,9 +12,9 @@ from geoseg.core.blocks import ground_blocks
 from geoseg.core.fragments import Fragments, merges, splits
 from geoseg.core.layer import Layer
 from geoseg.core.matching import Matches, Overlaps, assign, overlaps
-from geoseg.core.measure import areas, centres, flattened, metric
-from geoseg.core.outlines import outline_distances
 from geoseg.errors import UnsuitableError
+from geoseg.evaluation.outline_distance import outline_distances
+from geoseg.geometry.measure import areas, centres, flattened, metric
 from geoseg.specs import EvaluateSpec
 
 

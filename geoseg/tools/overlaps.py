@@ -8,10 +8,10 @@ import numpy as np
 import shapely
 from pyproj import CRS
 
-from geoseg.core.duplicates import distinct
-from geoseg.core.footprints import place
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
+from geoseg.geometry.duplicates import distinct
+from geoseg.geometry.outlines import place
 
 # Points along a side of a scene: what is straight in its CRS is not in another
 _POINTS = 32

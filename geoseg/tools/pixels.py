@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from geoseg.core.grid import Grid
-from geoseg.core.measure import pixel_size
 from geoseg.core.metrics import Counts, boundary, confusion, count
 from geoseg.core.thresholds import CODES, histogram
 from geoseg.errors import UnsuitableError
+from geoseg.geometry.measure import pixel_size
 from geoseg.report import Progress, no_progress
 from geoseg.specs import EvaluateSpec
 from geoseg.tools.classes import VOID, Classes

@@ -13,14 +13,14 @@ from matplotlib.figure import Figure
 from pyproj import CRS, Transformer
 from rasterio.windows import Window
 
-from geoseg.core.footprints import place
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.core.legend import FN, FP, TP
-from geoseg.core.measure import pixel_size
 from geoseg.core.pictures import OUTCOMES, PLAIN, class_colours, opacity_of, outcomes, picture, tint
 from geoseg.core.sheet import Outlines, Panel, alone
 from geoseg.errors import UnsuitableError
+from geoseg.geometry.measure import pixel_size
+from geoseg.geometry.outlines import place
 from geoseg.specs import PreviewSpec
 from geoseg.tools.matched import Matched
 from geoseg.tools.pixels import ComparedPixels

@@ -8,8 +8,8 @@ import numpy as np
 from pyproj import CRS
 
 from geoseg.core.blocks import interval, resample
-from geoseg.core.measure import coordinates, pixel_size
 from geoseg.core.metrics import ratios
+from geoseg.geometry.measure import coordinates, pixel_size
 from geoseg.tools.matched import Matched
 from geoseg.tools.pixels import ComparedPixels
 from geoseg.tools.scores import spread

@@ -17,14 +17,14 @@ from pyproj.exceptions import CRSError
 from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
-from geoseg.core.burn import Burner, repair
-from geoseg.core.footprints import place
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
-from geoseg.core.measure import pixel_size
-from geoseg.core.targets import Target, Targets
 from geoseg.core.tiling import tiles
 from geoseg.errors import UnsuitableError, UsageError
+from geoseg.geometry.burn import Burner, repair
+from geoseg.geometry.measure import pixel_size
+from geoseg.geometry.outlines import place
+from geoseg.geometry.targets import Target, Targets
 from geoseg.io.footprints import read_footprints
 from geoseg.io.output import check_apart
 from geoseg.io.provenance import provenance

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from rasterio.windows import Window
 
-from geoseg.core.masks import Strip
-from geoseg.core.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.errors import UnsuitableError, UsageError
+from geoseg.geometry.morphology import Strip
+from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.io.raster import Scene
 from geoseg.specs import ModelSpec, PolygonSpec, Quantity
 from geoseg.tools.classes import check_masks, told_apart

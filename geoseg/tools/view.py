@@ -13,12 +13,12 @@ from affine import Affine
 from rasterio.windows import Window
 
 from geoseg.core.bands import percentile_stretch, to_unit
-from geoseg.core.burn import Burner
-from geoseg.core.footprints import place
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
-from geoseg.core.measure import pixel_size
 from geoseg.errors import UnsuitableError
+from geoseg.geometry.burn import Burner
+from geoseg.geometry.measure import pixel_size
+from geoseg.geometry.outlines import place
 from geoseg.io.raster import open_scene
 from geoseg.specs import PreviewSpec, parse_rescale
 from geoseg.tools.classes import Classes, is_vector, open_classes

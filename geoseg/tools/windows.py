@@ -10,11 +10,12 @@ import numpy as np
 from rasterio.windows import Window
 
 from geoseg.core.bands import percentile_stretch, to_uint8
-from geoseg.core.burn import Burner
+from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Tile, tiles
 from geoseg.errors import UnsuitableError
-from geoseg.io.chips import IGNORE, ChipIndex, ChipInfo
+from geoseg.geometry.burn import Burner
+from geoseg.io.chips import ChipIndex, ChipInfo
 from geoseg.io.raster import open_scene
 from geoseg.io.scenes import scene_name
 from geoseg.specs import ChipSpec, Stretch
@@ -88,7 +89,7 @@ class SceneWindow:
         with open_scene(self.scene.path, gsd=self.scene.gsd) as scene:
             chip = scene.read(self.tile.window, self.scene.bands)
         image = to_uint8(chip.image, self.scene.stretch) if self.scene.stretch else chip.image
-        return image, np.where(chip.valid, self.labels(), np.uint8(IGNORE))
+        return image, np.where(chip.valid, self.labels(), np.uint8(VOID))
 
     def missing(self) -> None:
         return None

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from geoseg.core.bands import to_unit
-from geoseg.io.chips import IGNORE
+from geoseg.core.encoding import VOID
 
 SAME = 0.01  # a zoom this near to 1 is none
 TILT = math.pi / 9  # radians between the outermost tilts of a photo
@@ -99,7 +99,7 @@ def _centre(mask: np.ndarray, extent: float, foreground: float) -> tuple[float, 
 
 def _foreground(mask: np.ndarray) -> np.ndarray:
     """Pixels of any class but background, bool (row, col)."""
-    found = (mask != 0) & (mask != IGNORE)
+    found = (mask != 0) & (mask != VOID)
     return found if found.ndim == 2 else found.any(axis=0)
 
 
@@ -113,7 +113,7 @@ def _cut(image: np.ndarray, mask: np.ndarray, centre: tuple[float, float], size:
     before = [max(0, -at) for at in first]
     margins = [(lead, size - lead - length) for lead, length in zip(before, labels.shape[-2:], strict=True)]
     around = [(0, 0)] * (labels.ndim - 2) + margins
-    return np.pad(pixels, [(0, 0), *margins]), np.pad(labels, around, constant_values=IGNORE)
+    return np.pad(pixels, [(0, 0), *margins]), np.pad(labels, around, constant_values=VOID)
 
 
 def _turned(

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, RandomSampler, WeightedRandomSampler
 
 from geoseg.core.bands import to_unit
+from geoseg.core.encoding import VOID
 from geoseg.errors import GeosegError
-from geoseg.io.chips import IGNORE
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.augment import PRESETS, Geometry, crop
 from geoseg.training.examples import Example
@@ -92,7 +92,7 @@ def pad_collate(items: Sequence[Item]) -> Batch:
     for image, mask, _ in items:
         padding = (0, width - mask.shape[-1], 0, height - mask.shape[-2])
         images.append(F.pad(image, padding))
-        masks.append(F.pad(mask, padding, value=IGNORE))
+        masks.append(F.pad(mask, padding, value=VOID))
     return torch.stack(images), torch.stack(masks), torch.tensor([number for _, _, number in items])
 
 

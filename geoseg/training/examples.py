@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from geoseg.core.encoding import VOID
 from geoseg.errors import UnsuitableError
-from geoseg.io.chips import IGNORE
 from geoseg.io.raster import read_array
 
 
@@ -59,11 +59,11 @@ class ChipFiles:
         labels = self.labels()
         if labels.shape[-2:] != valid.shape:
             raise UnsuitableError(f"{self.mask}: is not of the size of its image")
-        return pixels, np.where(valid, labels, np.uint8(IGNORE))
+        return pixels, np.where(valid, labels, np.uint8(VOID))
 
     def labels(self) -> np.ndarray:
         bands = read_array(self.mask)[0]
         labels = bands if len(bands) > 1 else bands[0]
-        if labels.dtype != np.uint8 and labels.size and labels.max() > IGNORE:
+        if labels.dtype != np.uint8 and labels.size and labels.max() > VOID:
             raise UnsuitableError(f"{self.mask}: holds {labels.max()}, classes go from 0 to 254")
         return labels.astype("uint8", copy=False)

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from geoseg.core.encoding import VOID
 from geoseg.errors import UsageError
-from geoseg.io.chips import IGNORE
 
 BOUNDARY_REACH = 6
 
@@ -48,7 +48,7 @@ class CrossEntropy(nn.Module):
         self.reach = reach
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        counts = mask != IGNORE
+        counts = mask != VOID
         truth = torch.where(counts, mask, 0).long()
         if logits.shape[1] == 1:
             loss = F.binary_cross_entropy_with_logits(logits[:, 0], truth.to(logits.dtype), reduction="none")
@@ -68,10 +68,10 @@ def nearness(mask: torch.Tensor, reach: int) -> torch.Tensor:
     ``mask`` is uint8 (batch, row, col); result float32 of its shape, 1 on both sides of an outline and 0 beyond ``reach``
     steps. What is ignored has no outline.
     """
-    known = mask != IGNORE
+    known = mask != VOID
     labels = mask.float()[:, None]
     high = F.max_pool2d(torch.where(known[:, None], labels, -1), 3, 1, 1)
-    low = -F.max_pool2d(torch.where(known[:, None], -labels, -(IGNORE + 1.0)), 3, 1, 1)
+    low = -F.max_pool2d(torch.where(known[:, None], -labels, -(VOID + 1.0)), 3, 1, 1)
     near = ((high > low) & known[:, None]).float()
     result = near
     for step in range(1, reach + 1):
@@ -119,13 +119,13 @@ def _one(name: str, channels: int, class_weights: Sequence[float] | None) -> nn.
     if name == "boundary":
         return CrossEntropy(class_weights, BOUNDARY_REACH)
     if name == "dice":
-        return _LongMask(smp.DiceLoss(mode, ignore_index=IGNORE))
+        return _LongMask(smp.DiceLoss(mode, ignore_index=VOID))
     if name == "focal":
-        return _LongMask(smp.FocalLoss(mode, ignore_index=IGNORE))
+        return _LongMask(smp.FocalLoss(mode, ignore_index=VOID))
     if name == "tversky":
-        return _LongMask(smp.TverskyLoss(mode, ignore_index=IGNORE, alpha=0.3, beta=0.7))
+        return _LongMask(smp.TverskyLoss(mode, ignore_index=VOID, alpha=0.3, beta=0.7))
     if name == "lovasz":
-        return _LongMask(smp.LovaszLoss(mode, ignore_index=IGNORE))
+        return _LongMask(smp.LovaszLoss(mode, ignore_index=VOID))
     raise UsageError(
         f"--loss {name!r} is unknown or does not fit", "bce or ce, boundary, dice, focal, lovasz, tversky, or a sum: bce+dice"
     )
@@ -144,10 +144,10 @@ def item_losses(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Mean (binary) cross entropy of each image of a batch (batch), 0 where all of it is ignored."""
     if mask.ndim == 4:
         return item_losses(logits.flatten(0, 1)[:, None], mask.flatten(0, 1)).view(len(mask), -1).mean(1)
-    counts = mask != IGNORE
+    counts = mask != VOID
     if logits.shape[1] == 1:
         target = mask.clamp(max=1).float()
         each = nn.functional.binary_cross_entropy_with_logits(logits[:, 0].float(), target, reduction="none")
     else:
-        each = nn.functional.cross_entropy(logits.float(), mask.long(), ignore_index=IGNORE, reduction="none")
+        each = nn.functional.cross_entropy(logits.float(), mask.long(), ignore_index=VOID, reduction="none")
     return (each * counts).sum((1, 2)) / counts.sum((1, 2)).clamp(min=1)

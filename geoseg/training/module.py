@@ -11,8 +11,8 @@ from torch import nn
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassConfusionMatrix, MultilabelConfusionMatrix
 
+from geoseg.core.encoding import VOID
 from geoseg.errors import UnsuitableError
-from geoseg.io.chips import IGNORE
 from geoseg.models.registry import Segmenter
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.augment import PRESETS, Colour
@@ -111,5 +111,5 @@ class SegmentationModule(L.LightningModule):
 def confusions(model: ModelSpec) -> Metric:
     """The confusion matrices of a validation, as :func:`scores` or :func:`scores_of_each` take them."""
     if model.multilabel:
-        return MultilabelConfusionMatrix(len(model.classes), ignore_index=IGNORE, validate_args=False)
-    return ThresholdCounts() if model.channels == 1 else MulticlassConfusionMatrix(len(model.classes), ignore_index=IGNORE)
+        return MultilabelConfusionMatrix(len(model.classes), ignore_index=VOID, validate_args=False)
+    return ThresholdCounts() if model.channels == 1 else MulticlassConfusionMatrix(len(model.classes), ignore_index=VOID)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torchmetrics.classification import BinaryPrecisionRecallCurve
 
+from geoseg.core.encoding import VOID
 from geoseg.core.metrics import Counts, class_counts, mean_iou, pixel_accuracy
-from geoseg.io.chips import IGNORE
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 RATIOS = ("iou", "f1", "precision", "recall")
@@ -21,7 +21,7 @@ class ThresholdCounts(BinaryPrecisionRecallCurve):
     confmat: torch.Tensor
 
     def __init__(self) -> None:
-        super().__init__(list(THRESHOLDS), ignore_index=IGNORE, validate_args=False)
+        super().__init__(list(THRESHOLDS), ignore_index=VOID, validate_args=False)
 
     def compute(self) -> torch.Tensor:  # type: ignore[override]
         return self.confmat

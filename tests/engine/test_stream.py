@@ -11,9 +11,9 @@ import pytest
 import shapely
 from rasterio.windows import Window
 
-from geoseg.core.burn import Burner
 from geoseg.engine.stream import GSD_TOLERANCE, Strip, plan, strips, working_gsd
 from geoseg.errors import UnsuitableError
+from geoseg.geometry.burn import Burner
 from geoseg.io.raster import open_scene, write_array
 from geoseg.models.runtimes import Runtime, open_runtime
 from geoseg.parallel.clock import Clock

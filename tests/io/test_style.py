@@ -12,8 +12,9 @@ import pyogrio
 import shapely
 from pyproj import CRS
 
+from geoseg.core.layer import FOOTPRINTS
 from geoseg.io.style import graduated, single
-from geoseg.io.vector import FOOTPRINTS, create_vector
+from geoseg.io.vector import create_vector
 from tests.layers import layer, read
 
 UTM = CRS.from_epsg(32645)

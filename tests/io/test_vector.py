@@ -14,8 +14,9 @@ import pytest
 import shapely
 from pyproj import CRS, Transformer
 
+from geoseg.core.layer import FOOTPRINTS
 from geoseg.errors import OutputError, UsageError
-from geoseg.io.vector import FOOTPRINTS, create_vector, format_of
+from geoseg.io.vector import create_vector, format_of
 from tests.layers import layer, read
 
 UTM = CRS.from_epsg(32645)

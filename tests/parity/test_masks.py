@@ -20,7 +20,7 @@ from affine import Affine
 from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
-from geoseg.core.targets import Target, Targets
+from geoseg.geometry.targets import Target, Targets
 from geoseg.io.raster import read_array
 from geoseg.specs import MaskSpec
 from geoseg.tools import rasterize

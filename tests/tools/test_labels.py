@@ -10,9 +10,9 @@ from pyproj import CRS
 from rasterio.windows import Window
 
 from geoseg.cli.main import cli
-from geoseg.core.burn import burn
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, UnsuitableError
+from geoseg.geometry.burn import burn
 from geoseg.io.chips import read_index
 from geoseg.io.raster import read_array, write_array
 from geoseg.specs import ChipSpec, MaskSpec

@@ -14,14 +14,14 @@ from affine import Affine
 from pyproj import CRS, Transformer
 from scipy import ndimage
 
-from geoseg.core.footprints import vertices
 from geoseg.core.grid import Grid
+from geoseg.core.layer import FOOTPRINTS
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
+from geoseg.geometry.footprints import footprints
+from geoseg.geometry.outlines import vertices
 from geoseg.io.raster import create_raster
-from geoseg.io.vector import FOOTPRINTS
 from geoseg.specs import PolygonSpec, Quantity
 from geoseg.tools import values
-from geoseg.tools.footprints import footprints
 from geoseg.tools.polygonize import run
 from tests.layers import read, table
 

@@ -13,9 +13,9 @@ from pyproj import CRS
 
 from geoseg.cli.main import run
 from geoseg.core.bands import to_uint8
-from geoseg.core.burn import burn
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, OutputError, UnsuitableError
+from geoseg.geometry.burn import burn
 from geoseg.io.chips import read_index
 from geoseg.io.raster import read_array, write_array
 from geoseg.specs import PrepareSpec, Stretch

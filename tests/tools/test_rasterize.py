@@ -7,11 +7,11 @@ from affine import Affine
 from pyproj import CRS
 from rasterio.windows import Window
 
-from geoseg.core.burn import burn
 from geoseg.core.grid import Grid
-from geoseg.core.measure import pixel_size
-from geoseg.core.targets import Target, Targets
 from geoseg.errors import OutputError, UnsuitableError, UsageError
+from geoseg.geometry.burn import burn
+from geoseg.geometry.measure import pixel_size
+from geoseg.geometry.targets import Target, Targets
 from geoseg.io.raster import open_scene, read_array, write_array
 from geoseg.specs import MaskSpec, Quantity
 from geoseg.tools import rasterize

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from pyproj import CRS
 from rasterio.warp import reproject, transform_bounds
 
-from geoseg.core.burn import burn
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, OutputError, SafetyError, UnsuitableError, UsageError
+from geoseg.geometry.burn import burn
 from geoseg.io.chips import read_index
 from geoseg.io.raster import Scene, create_raster, read_array, write_array
 from geoseg.specs import ChipSpec

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from geoseg.io.chips import IGNORE  # noqa: E402
+from geoseg.core.encoding import VOID  # noqa: E402
 from geoseg.training.augment import PRESETS, Colour, Geometry, crop  # noqa: E402
 from tests.scenes import buildings  # noqa: E402
 
@@ -34,8 +34,8 @@ def test_mask_and_image_are_moved_alike(seed: int, rotation: float, low: float, 
     image, mask = crop(*chip(), Geometry(48, (low, high), True, rotation, foreground))
     assert image.shape == (3, 48, 48) and mask.shape == (48, 48)
     assert (image.dtype, mask.dtype) == (torch.float32, torch.uint8)
-    assert set(mask.unique().tolist()) <= {0, 1, IGNORE}
-    inside = mask != IGNORE
+    assert set(mask.unique().tolist()) <= {0, 1, VOID}
+    inside = mask != VOID
     # they differ only where bilinear meets nearest, along outlines
     assert (((image[0] > 0.5) == (mask == 1)) | ~inside).float().mean() > 0.85
 
@@ -62,7 +62,7 @@ def test_what_is_seen_lies_where_it_should(seed: int, angle_and_zoom: tuple[floa
     image, labels = crop(np.stack([row, col]) / 200, mask, Geometry(32, (zoom, zoom), True, rotation))
     y, x = image.numpy().astype(float) * 200
     steps = np.array([[np.diff(y, axis=0), np.diff(x, axis=0)], [np.diff(y, axis=1).T, np.diff(x, axis=1).T]])
-    inside = (labels != IGNORE).numpy()
+    inside = (labels != VOID).numpy()
     if inside.all() and y.min() > 1 and x.min() > 1 and y.max() < HEIGHT - 1 and x.max() < WIDTH - 1:
         assert np.abs(np.hypot(*steps[0]) - zoom).max() < 0.05 and np.abs(np.hypot(*steps[1]) - zoom).max() < 0.05
         safe = (np.abs(y % 8 - 4) < 3.2) & (np.abs(x % 8 - 4) < 3.2)
@@ -85,8 +85,8 @@ def test_beyond_the_chip_is_ignored() -> None:
     torch.manual_seed(0)
     image, mask = chip()
     cut, labels = crop(image, mask, Geometry(280, flips=False))
-    assert (labels != IGNORE).sum() == HEIGHT * WIDTH
-    assert not cut[:, labels == IGNORE].any()
+    assert (labels != VOID).sum() == HEIGHT * WIDTH
+    assert not cut[:, labels == VOID].any()
 
 
 def test_views_differ() -> None:
@@ -99,7 +99,7 @@ def test_crops_seek_the_foreground() -> None:
     image, mask = chip()
     mask[:] = 0
     mask[70:74, 120:125] = 1
-    mask[:, :3] = IGNORE
+    mask[:, :3] = VOID
     for foreground, least, most in ((0.0, 0, 12), (1.0, 40, 40)):
         torch.manual_seed(1)
         seen = [(crop(image, mask, Geometry(32, flips=False, foreground=foreground))[1] == 1).any() for _ in range(40)]
@@ -155,7 +155,7 @@ def test_masks_of_several_bands_are_moved_as_each(
 ) -> None:
     image, mask = chip()
     bands = np.stack([mask, np.where(mask == 1, 0, mask), np.roll(mask, 9, 1) & mask])
-    bands[:, :4] = IGNORE
+    bands[:, :4] = VOID
     geometry = Geometry(size, (zoom, zoom), True, rotation, foreground)
 
     def moved(labels: np.ndarray) -> torch.Tensor:

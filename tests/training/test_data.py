@@ -9,8 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from geoseg.core.encoding import VOID  # noqa: E402
 from geoseg.errors import InputError, UnsuitableError  # noqa: E402
-from geoseg.io.chips import IGNORE  # noqa: E402
 from geoseg.io.raster import write_array  # noqa: E402
 from geoseg.specs import ModelSpec, TrainSpec  # noqa: E402
 from geoseg.training.augment import Geometry  # noqa: E402
@@ -46,7 +46,7 @@ def test_a_chip_is_decoded_once(chips: list[Example]) -> None:
 def test_chips_of_other_sizes_are_padded_where_nothing_counts(chips: list[Example]) -> None:
     image, mask, numbers = pad_collate([ChipDataset(chips)[i] for i in (0, 1)])
     assert image.shape == (2, 3, 40, 61) and numbers.tolist() == [0, 1]
-    assert (mask[0, :, 56:] == IGNORE).all() and (mask[1, 34:] == IGNORE).all() and not image[1, :, 34:].any()
+    assert (mask[0, :, 56:] == VOID).all() and (mask[1, 34:] == VOID).all() and not image[1, :, 34:].any()
     assert (mask[0, :, :56].numpy() == buildings(40, 56, 29)).all()
 
 
@@ -131,7 +131,7 @@ def test_masks_of_several_bands_keep_them(tmp_path: Path) -> None:
     data = ChipDataset([many, few])
     assert (data[0][1].numpy() == masks).all()
     _, batch, _ = pad_collate([data[0], data[1]])
-    assert batch.shape == (2, 3, 40, 56) and batch[1, :, 34:].eq(IGNORE).all()
+    assert batch.shape == (2, 3, 40, 56) and batch[1, :, 34:].eq(VOID).all()
     assert (batch[1, :, :34].numpy() == masks[:, :34]).all()
     smaller = ChipDataset([many], zoom=0.8)[0][1]
     alone = ChipDataset([ChipFiles(tmp_path / "a.tif", _band(tmp_path, masks[1]))], zoom=0.8)[0][1]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from geoseg.core.legend import VOID
+from geoseg.core.encoding import VOID
 from geoseg.errors import InputError
 from geoseg.io import datasets
 

@@ -1,0 +1,214 @@
+"""Strips of a mask into footprints on the ground, measured: what extract, polygonize and evaluate share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+import shapely
+
+from geoseg.core.grid import Grid
+from geoseg.core.layer import FOOTPRINTS, REGULARIZED, Layer
+from geoseg.geometry.measure import centres, coordinates, density, measure, metric, pixel_size
+from geoseg.geometry.morphology import Strip, cleaned
+from geoseg.geometry.outlines import filled, place, simplify, small_holes, vertices
+from geoseg.geometry.regularize import Regular, pixel_metric, regularize
+from geoseg.geometry.settle_overlaps import settled
+from geoseg.geometry.simplify_shared import simplify_together
+from geoseg.geometry.subpixel import Crossings
+from geoseg.geometry.trace import Traced, trace
+from geoseg.parallel.clock import Clock
+from geoseg.specs import PolygonSpec, Quantity
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What all footprints of a scene share; ``unit`` is the score of probability 1, None for masks."""
+
+    scene: str
+    class_name: str = "building"
+    unit: float | None = 1.0
+
+
+def columns(spec: PolygonSpec) -> Mapping[str, str]:
+    """Names and Arrow types of the columns of :func:`footprints`."""
+    return FOOTPRINTS if spec.regularize == "none" else {**FOOTPRINTS, **REGULARIZED}
+
+
+def footprints(
+    strips: Iterable[tuple[np.ndarray, np.ndarray]],
+    grid: Grid,
+    *,
+    scene: str,
+    class_name: str = "building",
+    spec: PolygonSpec,
+    threshold: float,
+    min_area: Quantity,
+) -> Iterator[Layer]:
+    """:func:`frames` of where the probability is at least ``threshold``: strips of ``(probability float32, valid bool)``."""
+    level = np.float32(threshold)
+    masked = (Strip((probability >= level) & valid, valid, probability) for probability, valid in strips)
+    return frames(masked, grid, Naming(scene, class_name), spec, min_area, float(level))
+
+
+def frames(
+    strips: Iterable[Strip],
+    grid: Grid,
+    naming: Naming,
+    spec: PolygonSpec,
+    min_area: Quantity,
+    level: float | None = None,
+    first_id: int = 1,
+    clock: Clock | None = None,
+) -> Iterator[Layer]:
+    """Footprints of a mask in batches, each as soon as its footprints are complete.
+
+    ``strips`` are of any height, from the top of ``grid``; what comes out is the same for any cutting. ``level`` is the score
+    at which the mask was cut, needed for outlines finer than pixels. Opened and closed -> parted -> traced -> holes filled and
+    small ones left out -> straightened or simplified -> in the CRS of ``grid`` -> measured. Batches have the :func:`columns` of
+    ``spec``; ``confidence`` is the mean probability of the traced pixels, ``edge`` whether one of them is at the scene's border
+    or beside missing data, ``regularized_iou`` the IoU with the traced outline, its small holes filled. ``clock`` counts the
+    stages ``clean`` and ``trace``, the time spent waiting for strips left out.
+    """
+    clock = clock or Clock()
+    gsd = grid.gsd or 1.0
+    clean = cleaned(clock.waiting("clean", strips), _radius(spec.open, gsd), _radius(spec.close, gsd))
+    parted = _parted(clean, grid, spec)
+    ready = clock.waiting("trace", clock.timed("clean", parted))
+    found = _shaped(_found(ready, grid, spec, min_area, level), grid, spec)
+    return clock.timed("trace", _framed(found, grid, naming, first_id))
+
+
+def simplified(found: Layer, grid: Grid, spec: PolygonSpec) -> Layer:
+    """Footprints of classes that were traced one by one, simplified so that the walls they share stay shared."""
+    pixels = shapely.transform(found.geometry, lambda xy: np.rint(coordinates(xy, ~grid.transform)))
+    thin = simplify_together(pixels, spec.simplify.in_metres(grid.gsd or 1.0, 1), pixel_size(grid))
+    geometry = place(shapely.orient_polygons(thin), grid.transform)
+    area, around = measure(geometry, grid.crs)
+    sizes = {"area_m2": np.round(area, 2), "perimeter_m": np.round(around, 2), "vertices": vertices(geometry)}
+    return Layer(geometry, grid.crs, {**found.columns, **sizes})
+
+
+def _parted(strips: Iterator[Strip], grid: Grid, spec: PolygonSpec) -> Iterator[Strip]:
+    """With touching buildings parted: where that is asked for, or left open and there is a boundary to do it by."""
+    first = next(strips, None)
+    if first is None:
+        return
+    whole: Iterator[Strip] = chain([first], strips)
+    wanted = spec.separate == "watershed" or (spec.separate == "auto" and first.ridge is not None)
+    if wanted:
+        from geoseg.geometry.separate import separated  # its image processing is slow to import
+
+        whole = separated(whole, pixel_size(grid), spec.connectivity)
+    yield from whole
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Footprints of a batch that are large enough, their ``outline`` (n,) in pixels; ``ground`` is the CRS's metric at each.
+
+    ``iou`` (n,) of straightened outlines with the raw ones is None where they were not to be straightened.
+    """
+
+    traced: Traced
+    outline: np.ndarray
+    ground: np.ndarray
+    iou: np.ndarray | None = None
+
+
+def _found(strips: Iterable[Strip], grid: Grid, spec: PolygonSpec, min_area: Quantity, level: float | None) -> Iterator[_Found]:
+    crossings = Crossings(level) if spec.outline == "subpixel" and level is not None else None
+    noted = strips if crossings is None else crossings.noted(strips)
+    islands = np.empty((0, 2))
+    for batch in trace(((strip.mask, [strip.scores, strip.beside]) for strip in noted), spec.connectivity):
+        ground, square_metres = _ground(batch.geometry, grid)
+        smallest = _pixels(min_area, square_metres)
+        least = _pixels(spec.min_hole, square_metres)
+        islands = np.concatenate([islands, _islands(batch.geometry, smallest, least)])
+        holes = small_holes(batch.geometry, least, islands)
+        islands = islands[islands[:, 1] >= batch.open_row]
+        geometry = filled(batch.geometry, holes)
+        outline = geometry if crossings is None else filled(crossings.outlines(batch.geometry), holes)
+        large = shapely.area(geometry) >= smallest
+        if large.any():
+            chosen = Traced(batch.geometry[large], batch.pixels[large], batch.sums[large], batch.open_row)
+            yield _Found(chosen, outline[large], ground[large])
+
+
+def _shaped(batches: Iterator[_Found], grid: Grid, spec: PolygonSpec) -> Iterator[_Found]:
+    """With outlines straightened or simplified, none over another."""
+    tolerance, straight = spec.simplify.in_metres(grid.gsd or 1.0, 1), spec.regularize == "orthogonal"
+    if not straight and tolerance <= 0:
+        yield from batches
+        return
+
+    def shaped(found: _Found) -> Regular:
+        thin = simplify(found.outline, tolerance, pixel_size(grid))
+        if not straight:
+            return Regular(thin, np.full(len(thin), np.nan))
+        regular = regularize(found.outline, pixel_metric(found.ground, grid.transform))
+        return Regular(np.where(np.isfinite(regular.iou), regular.geometry, thin), regular.iou)
+
+    made = ((found, found.outline, shaped(found), found.traced.open_row) for found in batches)
+    for found, regular in settled(made):
+        yield replace(found, outline=regular.geometry, iou=regular.iou if straight else None)
+
+
+def _radius(length: Quantity, gsd: float) -> float:
+    """In pixels; rounded, for a projection that is off by parts in a thousand must not make a disk of 2 pixels one of 1.999."""
+    return round(length.in_metres(gsd, 1) / gsd, 1)
+
+
+def _ground(geometry: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """The CRS's metric at each footprint, and square metres of a pixel there."""
+    at = metric(coordinates(centres(geometry), grid.transform), grid.crs)
+    return at, density(at) * abs(grid.transform.determinant)
+
+
+def _pixels(area: Quantity, square_metres: np.ndarray) -> np.ndarray:
+    """``area`` in pixels of ``square_metres`` each."""
+    return np.full(len(square_metres), area.value) if area.pixels else area.value / square_metres
+
+
+def _islands(geometry: np.ndarray, smallest: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    """A point (n, 2) inside of each part that stays though it would fit into a hole to be filled."""
+    if smallest.min() >= holes.max():
+        return np.empty((0, 2))
+    parts, owner = shapely.get_parts(geometry, return_index=True)
+    outer = shapely.get_exterior_ring(parts)
+    area = shapely.area(shapely.polygons(outer))
+    chosen = (area >= smallest[owner]) & (area < holes.max())
+    return shapely.get_coordinates(shapely.get_point(outer[chosen], 0)) + 0.5
+
+
+def _framed(batches: Iterable[_Found], grid: Grid, naming: Naming, first_id: int) -> Iterator[Layer]:
+    for found in batches:
+        yield _frame(found, grid, naming, first_id)
+        first_id += len(found.outline)
+
+
+def _frame(found: _Found, grid: Grid, naming: Naming, first_id: int) -> Layer:
+    traced, count = found.traced, len(found.outline)
+    geometry = place(found.outline, grid.transform)
+    area, around = measure(geometry, grid.crs, found.ground)
+    scores, beside = traced.sums.T
+    left, top, right, bottom = shapely.bounds(traced.geometry).T
+    outermost = (left == 0) | (top == 0) | (right == grid.width) | (bottom == grid.height)
+    confidence = np.full(count, np.nan)
+    if naming.unit is not None:
+        confidence = np.round(scores / traced.pixels / naming.unit, 4)
+    columns = {
+        "id": np.arange(first_id, first_id + count),
+        "scene": np.full(count, naming.scene, object),
+        "class": np.full(count, naming.class_name, object),
+        "confidence": confidence,
+        "area_m2": np.round(area, 2),
+        "perimeter_m": np.round(around, 2),
+        "edge": outermost | (beside > 0),
+        "vertices": vertices(geometry),
+    }
+    if found.iou is not None:
+        columns |= {"regularized": np.isfinite(found.iou), "regularized_iou": np.round(found.iou, 4)}
+    return Layer(geometry, grid.crs, columns)

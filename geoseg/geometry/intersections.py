@@ -1,0 +1,65 @@
+"""Area that two outlines have in common, many pairs at once, without building their intersection.
+
+On each line across, the length that two areas share is a signed sum over the pairs of their edges there (Green's theorem); with
+one of the two outlines along rows and columns only, the sum over a pair's rows is a closed form.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+
+from geoseg.geometry.measure import rings_of
+
+# Pairs of edges taken at once; an outline with more of them goes through GEOS
+_MOST_PAIRS = 2**20
+_PAIR_LIMIT = 2**16
+
+
+def common_area(raw: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Square units that ``raw[i]`` and ``other[i]`` share, valid polygons or multipolygons: float64 (n,).
+
+    Fast where ``raw`` turns at right angles along the axes, as traced outlines do; any other shape comes out as true.
+    """
+    out = np.zeros(len(raw))
+    (upright, own, first), (slanted, across, second) = _edges(raw), _edges(other)
+    left, right = np.bincount(own, minlength=len(raw)), np.bincount(across, minlength=len(raw))
+    oblique = np.bincount(own, first[:, 0] != first[:, 2], len(raw)) > 0
+    hard = oblique | (left * right > _PAIR_LIMIT)
+    out[hard] = shapely.area(shapely.intersection(raw[hard], other[hard]))
+    easy = np.flatnonzero(~hard)
+    begin = np.cumsum(right) - right
+    pairs = np.cumsum((left * right)[easy])
+    for group in np.split(easy, np.flatnonzero(np.diff(pairs // _MOST_PAIRS)) + 1):
+        chosen = np.flatnonzero(np.isin(own, group))
+        count = right[own[chosen]]
+        one = np.repeat(chosen, count)
+        other_edge = np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(begin[own[chosen]], count)
+        shares = upright[one] * slanted[other_edge] * _below(first[one], second[other_edge])
+        out += np.bincount(own[one], shares, len(raw))
+    return out
+
+
+def _edges(geometry: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Edges that are not level: 1 or -1 as they rise or fall, the index of the geometry, and x, y, x, y upwards."""
+    rings, owner = rings_of(shapely.orient_polygons(geometry))
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    inside = (ring[1:] == ring[:-1]) & (points[1:, 1] != points[:-1, 1])
+    start, end = points[:-1][inside], points[1:][inside]
+    rises = end[:, 1] > start[:, 1]
+    upwards = np.where(rises[:, None], np.hstack([start, end]), np.hstack([end, start]))
+    return np.where(rises, 1.0, -1.0), owner[ring[1:][inside]], upwards
+
+
+def _below(upright: np.ndarray, slanted: np.ndarray) -> np.ndarray:
+    """The lesser x of an upright and a slanted edge, summed over the rows that both have."""
+    x, (x0, y0, x1, y1) = upright[:, 0], slanted.T
+    low, high = np.maximum(upright[:, 1], y0), np.minimum(upright[:, 3], y1)
+    height = np.maximum(high - low, 0)
+    slope = (x1 - x0) / (y1 - y0)
+    one, two = x0 + (low - y0) * slope, x0 + (high - y0) * slope
+    least, most = np.minimum(one, two), np.maximum(one, two)
+    p, q = np.minimum(least, x), np.minimum(most, x)
+    width = most - least
+    share = np.where(width > 0, (q - p) / np.where(width > 0, width, 1), 1)
+    return height * (share * (p + q) / 2 + (1 - share) * x)

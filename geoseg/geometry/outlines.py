@@ -1,0 +1,104 @@
+"""What becomes of a traced outline: holes filled, vertices thinned out, placed on the ground.
+
+All take and return (n,) object arrays of valid shapely Polygons or MultiPolygons.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+from affine import Affine
+
+from geoseg.geometry.measure import coordinates, rings_of
+
+# Corners lie on a grid of pixels over this, so that no last bit depends on the batch they come in
+STEPS = 1024.0
+
+
+def small_holes(geometry: np.ndarray, smallest: np.ndarray, islands: np.ndarray) -> np.ndarray:
+    """Which of all rings, bool in their order, are holes below ``smallest`` (n,) square units that hold none of ``islands``.
+
+    ``islands`` are points (m, 2) inside of footprints that stay: filling a hole around one would lay the two over each other.
+    """
+    parts, owner = shapely.get_parts(geometry, return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    fill = np.diff(part, prepend=-1) == 0
+    holes = shapely.polygons(rings[fill])
+    small = shapely.area(holes) < smallest[owner[part[fill]]]
+    if len(islands) and small.any():
+        small[shapely.STRtree(holes).query(shapely.points(islands), predicate="within")[1]] = False
+    fill[fill] = small
+    return fill
+
+
+def filled(geometry: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    """``geometry`` without the ``holes``, bool, one of each of all rings."""
+    if not holes.any():
+        return geometry
+    parts, owner = shapely.get_parts(geometry, return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    changed = np.unique(owner[part[holes]])
+    kept = np.isin(owner[part], changed) & ~holes
+    outer, index = np.unique(part[kept], return_inverse=True)
+    out = geometry.copy()
+    out[changed] = gather(shapely.polygons(rings[kept], indices=index), owner[outer])
+    return out
+
+
+def simplify(geometry: np.ndarray, tolerance: float, pixel_size: tuple[float, float]) -> np.ndarray:
+    """Leave out vertices of outlines in pixels; no point of an outline is further than ``tolerance`` metres from the result.
+
+    ``pixel_size`` is metres along x and y. Douglas and Peucker, The Canadian Cartographer 10 (1973), keeping the topology; a
+    footprint that would not stay a valid area of the same number of parts keeps its outline.
+    """
+    if tolerance <= 0:
+        return geometry
+    scale = np.array(pixel_size)
+    placed = shapely.transform(geometry, lambda xy: xy * scale)
+    thin = shapely.simplify(placed, tolerance)
+    far = ~_near(placed, thin, tolerance)
+    # one half for what is left out, the other for the start of the ring
+    thin[far] = shapely.simplify(placed[far], tolerance / 2)
+    thin = shapely.transform(thin, lambda xy: np.rint(xy / scale * STEPS) / STEPS)
+    sound = shapely.is_valid(thin) & (shapely.area(thin) > 0)
+    sound &= shapely.get_num_geometries(thin) == shapely.get_num_geometries(geometry)
+    return np.where(sound, thin, geometry)
+
+
+def _near(geometry: np.ndarray, thin: np.ndarray, tolerance: float) -> np.ndarray:
+    """Whether every corner of each is within ``tolerance`` of the outline of its ``thin`` one.
+
+    It need not be: last of all GEOS leaves out the start of a ring that is near enough to its new neighbours, and does not look
+    again at what it had left out between them.
+    """
+    lines = shapely.boundary(thin)
+    shapely.prepare(lines)
+    points, owner = shapely.get_coordinates(geometry, return_index=True)
+    far = ~shapely.dwithin(lines[owner], shapely.points(points), tolerance * (1 + 1e-9))
+    return np.bincount(owner[far], minlength=len(geometry)) == 0
+
+
+def place(geometry: np.ndarray, transform: Affine) -> np.ndarray:
+    """Outlines in pixels to coordinates; exteriors run counter-clockwise there."""
+    placed = shapely.transform(geometry, lambda xy: coordinates(xy, transform))
+    return shapely.reverse(placed) if transform.determinant < 0 else placed
+
+
+def vertices(geometry: np.ndarray) -> np.ndarray:
+    """Vertices of each, of holes too, the closing points not counted: int32 (n,)."""
+    rings, owner = rings_of(geometry)
+    count = np.bincount(owner, shapely.get_num_coordinates(rings) - 1, len(geometry))
+    return count.astype(np.int32)
+
+
+def gather(parts: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Polygons ``parts``, in the order of their ``owner``: one alone stays a Polygon, several become a MultiPolygon."""
+    start = np.flatnonzero(np.diff(owner, prepend=-1))
+    if len(start) == len(parts):
+        return parts
+    size = np.diff(np.append(start, len(parts)))
+    geometry = parts[start]
+    several = np.flatnonzero(size > 1)
+    chosen = np.repeat(size > 1, size)
+    geometry[several] = shapely.multipolygons(parts[chosen], indices=np.repeat(np.arange(len(several)), size[several]))
+    return geometry
