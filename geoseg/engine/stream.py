@@ -13,8 +13,8 @@ import numpy as np
 from rasterio.windows import Window
 
 from geoseg.core.bands import percentile_stretch, to_unit
+from geoseg.core.blend import StripBlender
 from geoseg.core.grid import Grid
-from geoseg.core.mosaic import StripBlender
 from geoseg.core.tiling import Tile, offsets, tiles
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner

@@ -10,7 +10,8 @@ from pathlib import Path
 import shapely
 from pyproj import CRS, Transformer
 
-from geoseg.core.tiling import SPLITS, assign_splits, leaking, outlines
+from geoseg.core.splits import SPLITS, assign_splits, leaking
+from geoseg.core.tiling import outlines
 from geoseg.errors import UnsuitableError
 from geoseg.io.chips import ChipInfo, write_index
 from geoseg.specs import ChipSpec, Stretch

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from geoseg.core.bands import BandHistogram, to_uint8
+from geoseg.core.class_map import Legend
 from geoseg.core.grid import Grid
-from geoseg.core.legend import Legend
 from geoseg.core.tiling import Chip, Tile, even_tiles
 from geoseg.io.chipfile import write_chip
 from geoseg.io.datasets.layout import Pair, copy

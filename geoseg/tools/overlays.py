@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from geoseg.core.class_map import FN, FP, TP
 from geoseg.core.layer import Layer
-from geoseg.core.legend import FN, FP, TP
 from geoseg.core.pictures import BUILDING, OUTCOMES, PLAIN, RESULT, class_colours, heat, opacity_of, outcomes, picture, tint
 from geoseg.core.sheet import Outlines, Panel, Sheet, panel_pixels
 from geoseg.io.raster import open_scene

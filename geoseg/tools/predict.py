@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from rasterio.windows import Window
 
-from geoseg.core.resample import StripResizer
+from geoseg.core.resize import StripResizer
 from geoseg.engine.stream import Strip
 from geoseg.errors import UsageError
 from geoseg.io.output import check_output

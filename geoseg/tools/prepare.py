@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from geoseg.core.bands import BandHistogram
-from geoseg.core.legend import Legend
+from geoseg.core.class_map import Legend
 from geoseg.errors import UnsuitableError
 from geoseg.io import datasets
 from geoseg.io.chips import INDEX, ChipInfo, write_index

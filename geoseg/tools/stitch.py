@@ -15,7 +15,7 @@ from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
-from geoseg.core.overlay import Overlay, taper
+from geoseg.core.merge import Overlay, taper
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster import Scene, create_raster, open_scene
 from geoseg.report import Progress, Report, no_progress

@@ -16,7 +16,8 @@ from rasterio.windows import Window
 
 from geoseg import __version__
 from geoseg.core.bands import BandHistogram
-from geoseg.core.tiling import SPLITS, Tile, outlines, tile_count, tiles
+from geoseg.core.splits import SPLITS
+from geoseg.core.tiling import Tile, outlines, tile_count, tiles
 from geoseg.errors import UnsuitableError
 from geoseg.io.chips import INDEX
 from geoseg.io.journal import Journal, stamp

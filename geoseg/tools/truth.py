@@ -14,9 +14,9 @@ import numpy as np
 from pyproj import CRS
 from rasterio.windows import Window
 
+from geoseg.core.class_map import Colour, Legend, codes
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
-from geoseg.core.legend import Colour, Legend, codes
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.io.datasets.layout import VECTORS, Pair

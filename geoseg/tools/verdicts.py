@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from geoseg.core.class_map import FN, FP, TP, rgb
 from geoseg.core.fragments import Fragments
 from geoseg.core.layer import Layer
-from geoseg.core.legend import FN, FP, TP, rgb
 from geoseg.core.matching import overlaps
 from geoseg.io.layers import write_layers
 from geoseg.io.provenance import provenance

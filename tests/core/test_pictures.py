@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from geoseg.core.legend import rgb
+from geoseg.core.class_map import rgb
 from geoseg.core.pictures import BUILDING, class_colours, ground, heat, opacity_of, outcomes, picture, tint
 
 GREY = np.full((7, 11, 3), 100, np.uint8)

@@ -10,19 +10,8 @@ from hypothesis import strategies as st
 from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
-from geoseg.core.tiling import (
-    SPLITS,
-    Tile,
-    assign_splits,
-    even_tiles,
-    ground_blocks,
-    leaking,
-    offsets,
-    outlines,
-    sharing,
-    tile_count,
-    tiles,
-)
+from geoseg.core.splits import SPLITS, assign_splits, ground_blocks, leaking, sharing
+from geoseg.core.tiling import Tile, even_tiles, offsets, outlines, tile_count, tiles
 from geoseg.specs import TilingSpec
 
 sides = st.integers(1, 70)

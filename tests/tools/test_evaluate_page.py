@@ -7,7 +7,7 @@ import pytest
 import shapely
 from PIL import Image
 
-from geoseg.core.legend import FN, FP, TP, rgb
+from geoseg.core.class_map import FN, FP, TP, rgb
 from geoseg.errors import OutputError
 from geoseg.io.raster import write_array
 from geoseg.specs import EvaluateSpec

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 
 pytest.importorskip("onnx")
 
-from geoseg.core.legend import rgb
+from geoseg.core.class_map import rgb
 from geoseg.core.pictures import class_colours
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.chips import read_index

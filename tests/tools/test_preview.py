@@ -5,8 +5,8 @@ import shapely
 from affine import Affine
 from PIL import Image
 
+from geoseg.core.class_map import FN, FP, TP, rgb
 from geoseg.core.grid import Grid
-from geoseg.core.legend import FN, FP, TP, rgb
 from geoseg.core.pictures import BUILDING
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.io.raster import write_array

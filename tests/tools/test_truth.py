@@ -11,8 +11,8 @@ from affine import Affine
 from pyproj import CRS
 from rasterio.windows import Window
 
+from geoseg.core.class_map import Legend
 from geoseg.core.grid import Grid
-from geoseg.core.legend import Legend
 from geoseg.errors import UnsuitableError
 from geoseg.io.datasets.layout import Pair
 from geoseg.io.raster import write_array

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from geoseg.core.class_map import Colour, Legend
 from geoseg.core.encoding import VOID
-from geoseg.core.legend import Colour, Legend
 from geoseg.io.datasets.layout import SPLITS, Dataset, Pair, Side, check, child, pairs, sides, without_splits
 
 CLASSES = (

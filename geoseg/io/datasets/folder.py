@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from geoseg.core.legend import BINARY, Legend
+from geoseg.core.class_map import BINARY, Legend
 from geoseg.errors import UsageError
 from geoseg.io.datasets import solaris
 from geoseg.io.datasets.layout import VECTORS, Dataset, Pair, Side, check, files, pairs, sides, without_splits

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from geoseg.core.class_map import Legend
 from geoseg.core.encoding import VOID
-from geoseg.core.legend import Legend
 from geoseg.io.datasets.layout import Dataset, Pair, check, child, files, listed
 
 EXPECTED = "training/image_2/um_000000.png + training/gt_image_2/um_road_000000.png (um, umm, uu; road or lane)"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from geoseg.core.legend import Legend
+from geoseg.core.class_map import Legend
 from geoseg.errors import InputError
 from geoseg.io.scenes import EXTENSIONS
 

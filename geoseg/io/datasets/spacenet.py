@@ -11,7 +11,7 @@ import csv
 import re
 from pathlib import Path
 
-from geoseg.core.legend import BINARY, Legend
+from geoseg.core.class_map import BINARY, Legend
 from geoseg.errors import UsageError
 from geoseg.io.datasets.layout import Dataset, Pair, check, child, files, listed
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from geoseg.core.legend import BINARY, Legend
+from geoseg.core.class_map import BINARY, Legend
 from geoseg.io.datasets.layout import SPLITS, Dataset, Pair, check, child, pairs, sides, without_splits
 
 IMAGES = ("image", "images", "img", "A")

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geoseg.core.class_map import Legend, codes
 from geoseg.core.encoding import VOID
-from geoseg.core.legend import Legend, codes
 from geoseg.errors import UnsuitableError, UsageError
 
 LABELS = np.array([[0, 1, 7], [255, 1, 0]], np.uint8)

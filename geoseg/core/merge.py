@@ -1,13 +1,13 @@
 """Lay chips over one another, wherever they lie and however they overlap.
 
-Unlike :mod:`geoseg.core.mosaic`, which knows the tiling and so the sum of the weights beforehand, this keeps the sum.
+Unlike :mod:`geoseg.core.blend`, which knows the tiling and so the sum of the weights beforehand, this keeps the sum.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from geoseg.core.mosaic import window_weights
+from geoseg.core.blend import window_weights
 
 BLENDS = ("hann", "mean", "max", "first", "last")
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from geoseg.core.overlay import BLENDS, Overlay, taper
+from geoseg.core.merge import BLENDS, Overlay, taper
 
 DTYPES = ["uint8", "int16", "uint16", "int32", "float32", "float64"]
 

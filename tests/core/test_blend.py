@@ -3,7 +3,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from geoseg.core.mosaic import Axis, StripBlender, window_weights
+from geoseg.core.blend import Axis, StripBlender, window_weights
 from geoseg.core.tiling import tiles
 from geoseg.specs import TilingSpec
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoseg.core.resample import StripResizer
+from geoseg.core.resize import StripResizer
 
 sides = st.integers(1, 40)
 
