@@ -21,7 +21,8 @@ from affine import Affine
 from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
-from geoseg.io.raster import create_raster, open_scene
+from geoseg.io.raster.scene import open_scene
+from geoseg.io.raster.write import create_raster
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_data" / "scene.tif"
 # Runs a command and prints the peak of its children, in kilobytes, last on stderr

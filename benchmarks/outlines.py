@@ -25,7 +25,7 @@ from scipy import ndimage
 
 from geoseg.core.grid import Grid
 from geoseg.geometry.footprints import footprints
-from geoseg.io.raster import open_scene
+from geoseg.io.raster.scene import open_scene
 from geoseg.specs import PolygonSpec, Quantity
 
 Case = tuple[str, np.ndarray, np.ndarray, Grid]

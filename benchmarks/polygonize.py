@@ -23,7 +23,7 @@ from pyproj import CRS
 from repeated import GSD, LEFT, TOP, make_footprints
 
 from geoseg.core.grid import Grid
-from geoseg.io.raster import create_raster
+from geoseg.io.raster.write import create_raster
 
 SHAPES = """
 import sys

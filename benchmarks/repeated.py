@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 from memory import SAMPLE
 
-from geoseg.io.raster import open_scene
+from geoseg.io.raster.scene import open_scene
 
 GSD, LEFT, TOP = 0.3, 400_000.0, 5_600_000.0
 ROW, COL, HEIGHT, WIDTH = 200, 200, 1500, 2000

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from geoseg.io.raster import write_array
+from geoseg.io.raster.write import write_array
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.examples import ChipFiles, Example
 from geoseg.training.fit import Job, build, fit, precision

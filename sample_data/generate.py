@@ -35,8 +35,8 @@ from generator.walls import paint_walls
 
 from geoseg.core.grid import Grid
 from geoseg.errors import GeosegError
-from geoseg.io.output import atomic, check_output
-from geoseg.io.raster import create_raster
+from geoseg.io.atomic import atomic, check_output
+from geoseg.io.raster.write import create_raster
 
 ORIGIN = (458_400.0, 5_548_800.0)
 

@@ -8,7 +8,7 @@ from typing import Any
 import geopandas as gpd
 
 from geoseg.core.layer import Layer
-from geoseg.io.footprints import read_footprints
+from geoseg.io.vector.read import read_footprints
 
 
 def table(layer: Layer) -> gpd.GeoDataFrame:

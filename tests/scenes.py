@@ -10,7 +10,7 @@ from affine import Affine
 from pyproj import CRS
 
 from geoseg.core.grid import Grid
-from geoseg.io.raster import write_array
+from geoseg.io.raster.write import write_array
 from geoseg.specs import ModelSpec
 
 GROUND = (90, 140, 80)

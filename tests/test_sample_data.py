@@ -14,7 +14,7 @@ import shapely
 from rasterio.features import rasterize
 from rasterio.windows import Window
 
-from geoseg.io.raster import open_scene, read_array
+from geoseg.io.raster.scene import open_scene, read_array
 
 FOLDER = Path(__file__).resolve().parents[1] / "sample_data"
 SCENE, FOOTPRINTS = FOLDER / "scene.tif", FOLDER / "footprints.gpkg"

@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from geoseg.errors import UsageError
-from geoseg.io.scenes import read_toml
+from geoseg.io.config import read_toml
 from geoseg.specs.toml import toml
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

@@ -17,7 +17,7 @@ from geoseg.cli.bar import Bar
 from geoseg.cli.command import FROM_MODEL, session
 from geoseg.core.text import shown
 from geoseg.errors import GeosegError
-from geoseg.io.scenes import expand
+from geoseg.io.scene_names import expand
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
 from geoseg.specs.toml import typed

@@ -18,7 +18,7 @@ from geoseg.core.grid import Grid
 from geoseg.core.tiling import Tile, offsets, tiles
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
-from geoseg.io.raster import Scene
+from geoseg.io.raster.scene import Scene
 from geoseg.models.runtimes import Runtime
 from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from geoseg import __version__
 from geoseg.core.text import shown
-from geoseg.io.output import atomic
+from geoseg.io.atomic import atomic
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from geoseg import __version__
-from geoseg.io.scenes import public
+from geoseg.io.scene_names import public
 
 
 def provenance(source: Path | str) -> dict[str, str]:

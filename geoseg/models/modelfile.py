@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.errors import InputError, ModelError, ResourceError
-from geoseg.io.output import atomic
+from geoseg.io.atomic import atomic
 from geoseg.specs import ModelSpec
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from torch import nn
 from torch.onnx import symbolic_helper as symbolic
 
 from geoseg.errors import ModelError
-from geoseg.io.output import atomic
+from geoseg.io.atomic import atomic
 from geoseg.models import runtimes
 from geoseg.models.modelfile import KEY
 from geoseg.models.registry import Segmenter, build, load_weights

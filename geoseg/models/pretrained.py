@@ -22,8 +22,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from geoseg.errors import InputError, ModelError, ResourceError
-from geoseg.io.kinds import model_format
-from geoseg.io.sources import first_bytes
+from geoseg.io.formats import model_format
+from geoseg.io.safety import first_bytes
 from geoseg.models.registry import Segmenter, build
 from geoseg.specs import ModelSpec
 

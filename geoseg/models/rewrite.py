@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from geoseg.errors import ModelError
-from geoseg.io.kinds import model_format
-from geoseg.io.output import atomic
+from geoseg.io.atomic import atomic
+from geoseg.io.formats import model_format
 from geoseg.models.modelfile import KEY
 from geoseg.specs import ModelSpec
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from geoseg.errors import ModelError, ResourceError
-from geoseg.io.kinds import model_format
-from geoseg.io.sources import first_bytes
+from geoseg.io.formats import model_format
+from geoseg.io.safety import first_bytes
 from geoseg.models import modelfile
 from geoseg.specs import ModelSpec, PredictSpec
 

@@ -13,7 +13,7 @@ from pyproj import CRS, Transformer
 from geoseg.core.splits import SPLITS, assign_splits, leaking
 from geoseg.core.tiling import outlines
 from geoseg.errors import UnsuitableError
-from geoseg.io.chips import ChipInfo, write_index
+from geoseg.io.chip_index import ChipInfo, write_index
 from geoseg.specs import ChipSpec, Stretch
 from geoseg.tools.cutting import Cut, Source
 

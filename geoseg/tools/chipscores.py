@@ -14,8 +14,8 @@ from geoseg.core.matching import match
 from geoseg.core.metrics import Counts
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.footprints import footprints
-from geoseg.io.chips import ChipIndex
-from geoseg.io.raster import open_scene
+from geoseg.io.chip_index import ChipIndex
+from geoseg.io.raster.scene import open_scene
 from geoseg.parallel.clock import Clock
 from geoseg.report import Progress, no_progress
 from geoseg.specs import PolygonSpec, Quantity

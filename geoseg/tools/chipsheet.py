@@ -13,8 +13,8 @@ from geoseg.core.encoding import layered
 from geoseg.core.pictures import class_colours, drawn_names, opacity_of, picture, tint
 from geoseg.core.sheet import Panel, Sheet, panel_pixels
 from geoseg.errors import UnsuitableError
-from geoseg.io.chips import ChipIndex, read_index
-from geoseg.io.raster import Scene, open_scene
+from geoseg.io.chip_index import ChipIndex, read_index
+from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.report import Progress
 from geoseg.specs import PreviewSpec, TrainSpec
 from geoseg.tools.view import view_of

@@ -18,8 +18,8 @@ from geoseg.geometry.burn import Burner, repair
 from geoseg.geometry.morphology import Strip
 from geoseg.geometry.outlines import place
 from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
-from geoseg.io.kinds import kind_of
-from geoseg.io.raster import Scene, open_scene
+from geoseg.io.formats import kind_of
+from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.specs import ModelSpec, PolygonSpec, Quantity
 from geoseg.tools.rasterize import footprints_on, placed, strips
 

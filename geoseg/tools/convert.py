@@ -10,9 +10,9 @@ from geoseg.core.bands import BandHistogram, to_uint8
 from geoseg.core.class_map import Legend
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Chip, Tile, even_tiles
-from geoseg.io.chipfile import write_chip
 from geoseg.io.datasets.layout import Pair, copy
-from geoseg.io.raster import open_scene
+from geoseg.io.raster.chip_file import write_chip
+from geoseg.io.raster.scene import open_scene
 from geoseg.specs import Stretch
 from geoseg.tools.truth import Tally, Truth
 

@@ -18,9 +18,9 @@ from geoseg.core.bands import to_uint8
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Chip, Tile
-from geoseg.io.chipfile import write_chip
 from geoseg.io.journal import Journal
-from geoseg.io.raster import Scene, open_scene
+from geoseg.io.raster.chip_file import write_chip
+from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.parallel.processes import ordered
 from geoseg.report import Advance
 from geoseg.specs import ChipSpec, Stretch

@@ -15,10 +15,10 @@ from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.geometry.burn import repair
-from geoseg.io.footprints import read_footprints
-from geoseg.io.layers import check_layers
-from geoseg.io.output import check_output
-from geoseg.io.raster import open_scene
+from geoseg.io.atomic import check_output
+from geoseg.io.raster.scene import open_scene
+from geoseg.io.vector.layers import check_layers
+from geoseg.io.vector.read import read_footprints
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import EvaluateSpec
 from geoseg.tools.classes import is_vector, open_classes, told_apart

@@ -16,9 +16,9 @@ from geoseg.core.gallery import Gallery, seen
 from geoseg.core.metrics import Counts, boundary_count, confusion, count
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.measure import pixel_size
-from geoseg.io.chips import read_index
-from geoseg.io.output import check_output
-from geoseg.io.raster import open_scene
+from geoseg.io.atomic import check_output
+from geoseg.io.chip_index import read_index
+from geoseg.io.raster.scene import open_scene
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import EvaluateSpec, PredictSpec
 from geoseg.tools.chipscores import Answer, Footprints, answers, true_outlines

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geoseg.errors import ResourceError, UsageError
-from geoseg.io.output import check_output
+from geoseg.io.atomic import check_output
 from geoseg.report import Progress, Report, no_progress
 
 

@@ -19,10 +19,10 @@ from geoseg.geometry.burn import Burner
 from geoseg.geometry.footprints import Naming, columns, frames
 from geoseg.geometry.morphology import Strip as Rows
 from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
-from geoseg.io.output import check_output
-from geoseg.io.raster import open_scene
-from geoseg.io.scenes import scene_name
-from geoseg.io.vector import FootprintWriter, create_vector
+from geoseg.io.atomic import check_output
+from geoseg.io.raster.scene import open_scene
+from geoseg.io.scene_names import scene_name
+from geoseg.io.vector.write import FootprintWriter, create_vector
 from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, no_progress

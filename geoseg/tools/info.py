@@ -14,10 +14,10 @@ from pyproj import CRS
 from rasterio.windows import Window
 
 from geoseg.errors import UnsuitableError
-from geoseg.io.chips import INDEX, read_index
-from geoseg.io.footprints import read_footprints
-from geoseg.io.kinds import kind_of
-from geoseg.io.raster import Scene, open_scene
+from geoseg.io.chip_index import INDEX, read_index
+from geoseg.io.formats import kind_of
+from geoseg.io.raster.scene import Scene, open_scene
+from geoseg.io.vector.read import read_footprints
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.runtimes import BUNDLED, bundled, read_spec
 from geoseg.report import Report

@@ -10,7 +10,7 @@ from pathlib import Path
 from geoseg.engine.stream import Plan, Strip, plan, strips, working_gsd
 from geoseg.geometry.burn import Burner
 from geoseg.io.provenance import provenance
-from geoseg.io.raster import Scene, open_scene
+from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.runtimes import Runtime, bundled, open_runtime, read_spec
 from geoseg.parallel.clock import Clock

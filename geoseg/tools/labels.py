@@ -16,9 +16,9 @@ from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.geometry.burn import Burner
-from geoseg.io.kinds import HEAD, vector_format
-from geoseg.io.raster import open_scene
-from geoseg.io.sources import first_bytes
+from geoseg.io.formats import HEAD, vector_format
+from geoseg.io.raster.scene import open_scene
+from geoseg.io.safety import first_bytes
 from geoseg.tools.classes import check_masks, is_vector, told_apart
 from geoseg.tools.rasterize import footprints_in, strips
 

@@ -14,9 +14,9 @@ from geoseg.core.class_map import FN, FP, TP
 from geoseg.core.layer import Layer
 from geoseg.core.pictures import BUILDING, OUTCOMES, PLAIN, RESULT, class_colours, heat, opacity_of, outcomes, picture, tint
 from geoseg.core.sheet import Outlines, Panel, Sheet, panel_pixels
-from geoseg.io.raster import open_scene
-from geoseg.io.scenes import public
-from geoseg.io.style import BREAKS, COLOURS, UNKNOWN
+from geoseg.io.raster.scene import open_scene
+from geoseg.io.scene_names import public
+from geoseg.io.vector.qgis_style import BREAKS, COLOURS, UNKNOWN
 from geoseg.report import Progress
 from geoseg.specs import EvaluateSpec, PreviewSpec
 from geoseg.tools.classes import is_vector

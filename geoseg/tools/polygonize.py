@@ -15,8 +15,8 @@ from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.geometry.footprints import Naming, columns, frames, simplified
 from geoseg.io.provenance import provenance
-from geoseg.io.raster import Scene, open_scene
-from geoseg.io.vector import create_vector
+from geoseg.io.raster.scene import Scene, open_scene
+from geoseg.io.vector.write import create_vector
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PolygonSpec

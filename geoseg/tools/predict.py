@@ -15,9 +15,10 @@ from rasterio.windows import Window
 from geoseg.core.resize import StripResizer
 from geoseg.engine.stream import Strip
 from geoseg.errors import UsageError
-from geoseg.io.output import check_output
-from geoseg.io.raster import Scene, create_raster, open_scene
-from geoseg.io.scenes import scene_name
+from geoseg.io.atomic import check_output
+from geoseg.io.raster.scene import Scene, open_scene
+from geoseg.io.raster.write import create_raster
+from geoseg.io.scene_names import scene_name
 from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, no_progress
@@ -107,7 +108,7 @@ class Form:
             raise UsageError(f"--classes: the model tells {names} each by itself, not one a pixel", "leave it out")
 
     def keywords(self) -> dict[str, Any]:
-        """Keywords of :func:`geoseg.io.raster.create_raster`."""
+        """Keywords of :func:`geoseg.io.raster.write.create_raster`."""
         floats = self.dtype == "float32" and not self.classes
         return {
             "count": 1 if self.classes else self.model.channels,

@@ -16,10 +16,10 @@ from geoseg.core.bands import BandHistogram
 from geoseg.core.class_map import Legend
 from geoseg.errors import UnsuitableError
 from geoseg.io import datasets
-from geoseg.io.chips import INDEX, ChipInfo, write_index
+from geoseg.io.atomic import atomic_folder
+from geoseg.io.chip_index import INDEX, ChipInfo, write_index
 from geoseg.io.datasets import solaris
 from geoseg.io.datasets.layout import Dataset, listed
-from geoseg.io.output import atomic_folder
 from geoseg.parallel.processes import ordered
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PrepareSpec, Stretch, parse_rescale

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 
 from geoseg.core.sheet import draw
 from geoseg.errors import UsageError
-from geoseg.io.chips import INDEX
-from geoseg.io.kinds import kind_of
-from geoseg.io.output import check_output
-from geoseg.io.pictures import check_picture, write_figure
+from geoseg.io.atomic import check_output
+from geoseg.io.chip_index import INDEX
+from geoseg.io.figures import check_picture, write_figure
+from geoseg.io.formats import kind_of
 from geoseg.io.provenance import provenance
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PreviewSpec

@@ -25,10 +25,11 @@ from geoseg.geometry.burn import Burner, repair
 from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.outlines import place
 from geoseg.geometry.targets import Target, Targets
-from geoseg.io.footprints import read_footprints
-from geoseg.io.output import check_apart
+from geoseg.io.atomic import check_apart
 from geoseg.io.provenance import provenance
-from geoseg.io.raster import create_raster, open_scene
+from geoseg.io.raster.scene import open_scene
+from geoseg.io.raster.write import create_raster
+from geoseg.io.vector.read import read_footprints
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import MaskSpec, TilingSpec
 

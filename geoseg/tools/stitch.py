@@ -17,7 +17,8 @@ from rasterio.windows import Window
 from geoseg.core.grid import Grid
 from geoseg.core.merge import Overlay, taper
 from geoseg.errors import UnsuitableError
-from geoseg.io.raster import Scene, create_raster, open_scene
+from geoseg.io.raster.scene import Scene, open_scene
+from geoseg.io.raster.write import create_raster
 from geoseg.report import Progress, Report, no_progress
 
 # Values (of all bands) held at a time; rows and columns are multiples of the output's blocks.

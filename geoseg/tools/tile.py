@@ -19,12 +19,12 @@ from geoseg.core.bands import BandHistogram
 from geoseg.core.splits import SPLITS
 from geoseg.core.tiling import Tile, outlines, tile_count, tiles
 from geoseg.errors import UnsuitableError
-from geoseg.io.chips import INDEX
+from geoseg.io.atomic import atomic_folder
+from geoseg.io.chip_index import INDEX
 from geoseg.io.journal import Journal, stamp
-from geoseg.io.output import atomic_folder
-from geoseg.io.raster import open_scene
-from geoseg.io.scenes import scene_name
-from geoseg.io.sources import check_claim
+from geoseg.io.raster.scene import open_scene
+from geoseg.io.safety import check_claim
+from geoseg.io.scene_names import scene_name
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import ChipSpec, Stretch, parse_rescale
 from geoseg.tools import chipindex

@@ -11,9 +11,9 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import InputError, OutputError, ResourceError, UnsuitableError, UsageError
-from geoseg.io.chips import INDEX, read_index
-from geoseg.io.output import check_output
-from geoseg.io.runs import PAGE, read_epochs, read_settings, write_settings
+from geoseg.io.atomic import check_output
+from geoseg.io.chip_index import INDEX, read_index
+from geoseg.io.run_folder import PAGE, read_epochs, read_settings, write_settings
 from geoseg.models.runtimes import model_name, read_spec
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import ARCHITECTURES, ChipSpec, ModelSpec, TrainSpec

@@ -9,7 +9,7 @@ from typing import Any
 from geoseg.core.gallery import Gallery
 from geoseg.core.plots import curves
 from geoseg.io.page import facts, figure, figures, section, table, text, write_page
-from geoseg.io.runs import PAGE
+from geoseg.io.run_folder import PAGE
 from geoseg.specs import ModelSpec
 from geoseg.specs.toml import toml
 from geoseg.tools.chip_figures import chip_sections, class_table, confusion_table

@@ -20,7 +20,7 @@ from geoseg.core.grid import Grid
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.io.datasets.layout import VECTORS, Pair
-from geoseg.io.raster import Scene, open_scene
+from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.report import Progress
 from geoseg.tools.rasterize import footprints_in, strips
 

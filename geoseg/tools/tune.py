@@ -9,8 +9,8 @@ from typing import Any
 
 from geoseg.core.metrics import Counts
 from geoseg.errors import UnsuitableError
-from geoseg.io.chips import read_index
-from geoseg.io.output import check_output
+from geoseg.io.atomic import check_output
+from geoseg.io.chip_index import read_index
 from geoseg.models.rewrite import rewrite
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import ModelSpec, PredictSpec

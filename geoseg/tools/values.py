@@ -11,7 +11,7 @@ from rasterio.windows import Window
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.geometry.morphology import Strip
 from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
-from geoseg.io.raster import Scene
+from geoseg.io.raster.scene import Scene
 from geoseg.specs import ModelSpec, PolygonSpec, Quantity
 from geoseg.tools.classes import check_masks, told_apart
 

@@ -10,9 +10,9 @@ from geoseg.core.class_map import FN, FP, TP, rgb
 from geoseg.core.fragments import Fragments
 from geoseg.core.layer import Layer
 from geoseg.core.matching import overlaps
-from geoseg.io.layers import write_layers
 from geoseg.io.provenance import provenance
-from geoseg.io.style import single
+from geoseg.io.vector.layers import write_layers
+from geoseg.io.vector.qgis_style import single
 from geoseg.tools.matched import Matched
 
 # Those of the pictures of preview and of report pages; of the last two, Okabe and Ito's

@@ -19,7 +19,7 @@ from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.outlines import place
-from geoseg.io.raster import open_scene
+from geoseg.io.raster.scene import open_scene
 from geoseg.specs import PreviewSpec, parse_rescale
 from geoseg.tools.classes import Classes, is_vector, open_classes
 from geoseg.tools.rasterize import footprints_on, placed

@@ -15,9 +15,9 @@ from geoseg.core.grid import Grid
 from geoseg.core.tiling import Tile, tiles
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
-from geoseg.io.chips import ChipIndex, ChipInfo
-from geoseg.io.raster import open_scene
-from geoseg.io.scenes import scene_name
+from geoseg.io.chip_index import ChipIndex, ChipInfo
+from geoseg.io.raster.scene import open_scene
+from geoseg.io.scene_names import scene_name
 from geoseg.specs import ChipSpec, Stretch
 from geoseg.tools import chipindex, labels
 from geoseg.tools.classes import is_vector

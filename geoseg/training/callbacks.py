@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
-from geoseg.io.runs import flat, read_epochs, write_epochs
+from geoseg.io.run_folder import flat, read_epochs, write_epochs
 from geoseg.models.modelfile import save
 from geoseg.training.module import Batch, SegmentationModule
 from geoseg.training.sampling import Draws, derived

@@ -10,7 +10,7 @@ import numpy as np
 
 from geoseg.core.encoding import VOID
 from geoseg.errors import UnsuitableError
-from geoseg.io.raster import read_array
+from geoseg.io.raster.scene import read_array
 
 
 class Example(Protocol):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from geoseg.errors import ResourceError, UnsuitableError, UsageError
-from geoseg.io.runs import read_settings
+from geoseg.io.run_folder import read_settings
 from geoseg.training.balance import class_weights
 from geoseg.training.data import loaders
 from geoseg.training.fit import Job, build, precision

@@ -55,7 +55,7 @@ def train(job: Job, *, resume: bool, progress: Progress) -> Job:
 
     When a GPU runs out of memory, the run goes on from its last checkpoint with half the batch, and twice as many batches to
     a step. The run folder receives ``last.ckpt``, ``best.safetensors`` (the epoch of the highest validation IoU, or the last
-    one without validation) and what :mod:`geoseg.io.runs` writes.
+    one without validation) and what :mod:`geoseg.io.run_folder` writes.
     """
     check_devices(job.spec)
     while True:

@@ -14,7 +14,7 @@ from pyproj import CRS
 
 from geoseg.cli.main import run
 from geoseg.core.grid import Grid
-from geoseg.io.raster import write_array
+from geoseg.io.raster.write import write_array
 
 UTM = CRS.from_epsg(32736)
 GRID = Grid(UTM, Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 180, 400)

@@ -13,7 +13,7 @@ from pyproj import CRS
 from geoseg import __version__
 from geoseg.cli.main import run
 from geoseg.core.grid import Grid
-from geoseg.io.raster import write_array
+from geoseg.io.raster.write import write_array
 from geoseg.specs import ModelSpec
 
 GRID = Grid(CRS(32637), Affine(0.3, 0, 500_000, 0, -0.3, 3_000_000), 96, 160)

@@ -18,7 +18,7 @@ from pyproj import CRS
 from geoseg import __version__, errors
 from geoseg.cli import main
 from geoseg.core.grid import Grid
-from geoseg.io.raster import write_array
+from geoseg.io.raster.write import write_array
 
 GEOSEG = [sys.executable, "-m", "geoseg"]
 

@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
 from geoseg.cli.main import run
-from geoseg.io.runs import read_epochs
+from geoseg.io.run_folder import read_epochs
 from tests.tools.chips import cut_chips
 
 QUICK = ["--arch", "cnn", "--epochs", "1", "--batch-size", "2", "--samples", "4", "--crop", "32", "--precision", "fp32"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rasterio.windows import Window
 
-from geoseg.io.raster import create_raster
+from geoseg.io.raster.write import create_raster
 from tests.scenes import buildings, grid, picture, red_model
 
 pytest.importorskip("onnx")

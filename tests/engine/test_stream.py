@@ -14,7 +14,8 @@ from rasterio.windows import Window
 from geoseg.engine.stream import GSD_TOLERANCE, Strip, plan, strips, working_gsd
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
-from geoseg.io.raster import open_scene, write_array
+from geoseg.io.raster.scene import open_scene
+from geoseg.io.raster.write import write_array
 from geoseg.models.runtimes import Runtime, open_runtime
 from geoseg.parallel.clock import Clock
 from geoseg.specs import ModelSpec, PredictSpec, Stretch

@@ -21,7 +21,7 @@ from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
 from geoseg.geometry.targets import Target, Targets
-from geoseg.io.raster import read_array
+from geoseg.io.raster.scene import read_array
 from geoseg.specs import MaskSpec
 from geoseg.tools import rasterize
 

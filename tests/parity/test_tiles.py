@@ -10,7 +10,8 @@ import pytest
 import rasterio
 from rasterio.windows import Window
 
-from geoseg.io.raster import open_scene, read_array, write_array
+from geoseg.io.raster.scene import open_scene, read_array
+from geoseg.io.raster.write import write_array
 from geoseg.specs import ChipSpec
 from geoseg.tools import tile
 from tests.scenes import grid

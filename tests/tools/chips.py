@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from geoseg.io.raster import write_array
+from geoseg.io.raster.write import write_array
 from geoseg.specs import ChipSpec, TrainSpec
 from geoseg.tools import tile
 from tests.scenes import buildings, grid, write_scene

@@ -12,7 +12,7 @@ import shapely
 from shapely import affinity
 
 from geoseg.errors import UnsuitableError, UsageError
-from geoseg.io.raster import write_array
+from geoseg.io.raster.write import write_array
 from geoseg.specs import MaskSpec, ModelSpec, PolygonSpec, PredictSpec, Quantity
 from geoseg.tools import evaluate, extract, polygonize, predict, rasterize
 from tests.scenes import GROUND, ROOF, grid, red_model

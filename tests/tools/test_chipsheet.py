@@ -15,7 +15,7 @@ MASK = buildings(160, 240)
 
 @pytest.fixture(scope="module")
 def chips(tmp_path_factory):
-    from geoseg.io.raster import write_array
+    from geoseg.io.raster.write import write_array
 
     folder = tmp_path_factory.mktemp("chips")
     scene = write_scene(folder / "scene.tif", MASK, grid(160, 240))

@@ -12,7 +12,7 @@ from geoseg.core.grid import Grid
 from geoseg.core.metrics import boundary_count, count
 from geoseg.core.thresholds import THRESHOLDS
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
-from geoseg.io.raster import write_array
+from geoseg.io.raster.write import write_array
 from geoseg.specs import EvaluateSpec, Quantity
 from geoseg.tools import evaluate, pixels
 

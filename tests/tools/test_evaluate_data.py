@@ -14,8 +14,9 @@ from geoseg.cli.main import run as geoseg
 from geoseg.core.gallery import Gallery
 from geoseg.core.metrics import Counts, count
 from geoseg.errors import OutputError, UnsuitableError
-from geoseg.io.chips import read_index
-from geoseg.io.raster import read_array, write_array
+from geoseg.io.chip_index import read_index
+from geoseg.io.raster.scene import read_array
+from geoseg.io.raster.write import write_array
 from geoseg.specs import ChipSpec, ModelSpec, PredictSpec
 from geoseg.tools import evaluate_data, evaluate_data_page, predict, tile
 from geoseg.tools.chipscores import Answer

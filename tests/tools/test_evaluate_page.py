@@ -9,7 +9,7 @@ from PIL import Image
 
 from geoseg.core.class_map import FN, FP, TP, rgb
 from geoseg.errors import OutputError
-from geoseg.io.raster import write_array
+from geoseg.io.raster.write import write_array
 from geoseg.specs import EvaluateSpec
 from geoseg.tools import evaluate
 from geoseg.tools.place_pictures import SIZE

@@ -17,7 +17,7 @@ from pyproj import Geod
 from rasterio import features
 
 from geoseg.errors import OutputError, UnsuitableError, UsageError
-from geoseg.io.raster import write_array
+from geoseg.io.raster.write import write_array
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
 from geoseg.tools import extract
 from tests.scenes import buildings, grid, picture, write_scene

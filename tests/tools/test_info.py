@@ -13,9 +13,9 @@ from pyproj import CRS
 
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError
-from geoseg.io.chips import ChipInfo, write_index
-from geoseg.io.raster import write_array
-from geoseg.io.vector import create_vector
+from geoseg.io.chip_index import ChipInfo, write_index
+from geoseg.io.raster.write import write_array
+from geoseg.io.vector.write import create_vector
 from geoseg.specs import ModelSpec
 from geoseg.tools import info
 

@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("onnx")
 
-from geoseg.io.raster import open_scene, write_array
+from geoseg.io.raster.scene import open_scene
+from geoseg.io.raster.write import write_array
 from geoseg.specs import ModelSpec, PredictSpec
 from geoseg.tools.job import Models
 from tests.scenes import red_model

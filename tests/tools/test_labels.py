@@ -13,8 +13,9 @@ from geoseg.cli.main import cli
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.geometry.burn import burn
-from geoseg.io.chips import read_index
-from geoseg.io.raster import read_array, write_array
+from geoseg.io.chip_index import read_index
+from geoseg.io.raster.scene import read_array
+from geoseg.io.raster.write import write_array
 from geoseg.specs import ChipSpec, MaskSpec
 from geoseg.tools import rasterize, tile
 from geoseg.tools.labels import classes, find, open_labels

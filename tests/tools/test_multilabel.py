@@ -16,8 +16,9 @@ pytest.importorskip("onnx")
 from geoseg.core.class_map import rgb
 from geoseg.core.pictures import class_colours
 from geoseg.errors import UnsuitableError, UsageError
-from geoseg.io.chips import read_index
-from geoseg.io.raster import read_array, write_array
+from geoseg.io.chip_index import read_index
+from geoseg.io.raster.scene import read_array
+from geoseg.io.raster.write import write_array
 from geoseg.models.runtimes import read_spec
 from geoseg.report import no_progress
 from geoseg.specs import ChipSpec, EvaluateSpec, MaskSpec, ModelSpec, PolygonSpec, PreviewSpec, Quantity, TrainSpec

@@ -19,7 +19,7 @@ from geoseg.core.layer import FOOTPRINTS
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.geometry.footprints import footprints
 from geoseg.geometry.outlines import vertices
-from geoseg.io.raster import create_raster
+from geoseg.io.raster.write import create_raster
 from geoseg.specs import PolygonSpec, Quantity
 from geoseg.tools import values
 from geoseg.tools.polygonize import run

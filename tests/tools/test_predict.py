@@ -9,7 +9,7 @@ import pytest
 import rasterio
 
 from geoseg.errors import OutputError, UsageError
-from geoseg.io.raster import write_array
+from geoseg.io.raster.write import write_array
 from geoseg.specs import PredictSpec
 from geoseg.tools import predict
 from tests.scenes import buildings, grid, picture, write_scene

@@ -16,8 +16,9 @@ from geoseg.core.bands import to_uint8
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, OutputError, UnsuitableError
 from geoseg.geometry.burn import burn
-from geoseg.io.chips import read_index
-from geoseg.io.raster import read_array, write_array
+from geoseg.io.chip_index import read_index
+from geoseg.io.raster.scene import read_array
+from geoseg.io.raster.write import write_array
 from geoseg.specs import PrepareSpec, Stretch
 from geoseg.tools import prepare
 

@@ -9,7 +9,7 @@ from geoseg.core.class_map import FN, FP, TP, rgb
 from geoseg.core.grid import Grid
 from geoseg.core.pictures import BUILDING
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
-from geoseg.io.raster import write_array
+from geoseg.io.raster.write import write_array
 from geoseg.specs import PreviewSpec
 from geoseg.tools import evaluate
 from geoseg.tools.preview import run

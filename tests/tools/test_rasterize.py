@@ -12,7 +12,8 @@ from geoseg.errors import OutputError, UnsuitableError, UsageError
 from geoseg.geometry.burn import burn
 from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.targets import Target, Targets
-from geoseg.io.raster import open_scene, read_array, write_array
+from geoseg.io.raster.scene import open_scene, read_array
+from geoseg.io.raster.write import write_array
 from geoseg.specs import MaskSpec, Quantity
 from geoseg.tools import rasterize
 

@@ -11,8 +11,8 @@ from affine import Affine
 from pyproj import CRS
 
 from geoseg.core.grid import Grid
-from geoseg.io.chips import read_index
-from geoseg.io.raster import write_array
+from geoseg.io.chip_index import read_index
+from geoseg.io.raster.write import write_array
 from geoseg.specs import PrepareSpec
 from geoseg.tools import prepare
 

@@ -9,7 +9,8 @@ from pyproj import CRS
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import tiles
 from geoseg.errors import OutputError, UnsuitableError
-from geoseg.io.raster import create_raster, read_array, write_array
+from geoseg.io.raster.scene import read_array
+from geoseg.io.raster.write import create_raster, write_array
 from geoseg.specs import TilingSpec
 from geoseg.tools import stitch
 

@@ -19,8 +19,9 @@ from rasterio.warp import reproject, transform_bounds
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, OutputError, SafetyError, UnsuitableError, UsageError
 from geoseg.geometry.burn import burn
-from geoseg.io.chips import read_index
-from geoseg.io.raster import Scene, create_raster, read_array, write_array
+from geoseg.io.chip_index import read_index
+from geoseg.io.raster.scene import Scene, read_array
+from geoseg.io.raster.write import create_raster, write_array
 from geoseg.specs import ChipSpec
 from geoseg.tools import cutting, stitch, tile
 

@@ -16,8 +16,9 @@ pytest.importorskip("lightning")
 
 from geoseg.core.metrics import count
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
-from geoseg.io.chips import read_index, write_index
-from geoseg.io.raster import read_array, write_array
+from geoseg.io.chip_index import read_index, write_index
+from geoseg.io.raster.scene import read_array
+from geoseg.io.raster.write import write_array
 from geoseg.models.modelfile import read_spec
 from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, TrainSpec
 from geoseg.tools import export, extract, predict, tile, train

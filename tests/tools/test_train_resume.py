@@ -16,7 +16,7 @@ pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
 from geoseg.errors import InputError
-from geoseg.io.runs import read_epochs
+from geoseg.io.run_folder import read_epochs
 from geoseg.specs import TrainSpec
 from geoseg.tools import train
 from tests.tools.chips import QUICK, cut_chips

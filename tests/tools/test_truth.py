@@ -15,7 +15,7 @@ from geoseg.core.class_map import Legend
 from geoseg.core.grid import Grid
 from geoseg.errors import UnsuitableError
 from geoseg.io.datasets.layout import Pair
-from geoseg.io.raster import write_array
+from geoseg.io.raster.write import write_array
 from geoseg.report import no_progress
 from geoseg.tools.truth import Truth, told
 

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("onnx")
 
 from geoseg.errors import UnsuitableError
-from geoseg.io.raster import write_array
+from geoseg.io.raster.write import write_array
 from geoseg.models.rewrite import rewrite
 from geoseg.models.runtimes import read_spec
 from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, Quantity

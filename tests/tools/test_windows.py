@@ -14,8 +14,9 @@ pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
 from geoseg.errors import InputError, UnsuitableError, UsageError
-from geoseg.io.chips import read_index
-from geoseg.io.raster import read_array, write_array
+from geoseg.io.chip_index import read_index
+from geoseg.io.raster.scene import read_array
+from geoseg.io.raster.write import write_array
 from geoseg.models.modelfile import read_spec
 from geoseg.specs import ChipSpec, TrainSpec
 from geoseg.tools import tile, train

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from geoseg.core.encoding import VOID  # noqa: E402
 from geoseg.errors import InputError, UnsuitableError  # noqa: E402
-from geoseg.io.raster import write_array  # noqa: E402
+from geoseg.io.raster.write import write_array  # noqa: E402
 from geoseg.specs import ModelSpec, TrainSpec  # noqa: E402
 from geoseg.training.augment import Geometry  # noqa: E402
 from geoseg.training.data import ChipDataset, loaders, order, pad_collate, readable, workers_of  # noqa: E402

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
 from geoseg.errors import ResourceError, UnsuitableError  # noqa: E402
-from geoseg.io.runs import read_epochs  # noqa: E402
+from geoseg.io.run_folder import read_epochs  # noqa: E402
 from geoseg.models.modelfile import load  # noqa: E402
 from geoseg.training.callbacks import BEST  # noqa: E402
 from geoseg.training.fit import LAST, Job, check_devices, fit, train  # noqa: E402

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 from torch.utils.data import WeightedRandomSampler  # noqa: E402
 
-from geoseg.io.runs import read_epochs  # noqa: E402
+from geoseg.io.run_folder import read_epochs  # noqa: E402
 from geoseg.training.fit import LAST, train  # noqa: E402
 from geoseg.training.hard import Difficulty  # noqa: E402
 from geoseg.training.losses import item_losses  # noqa: E402

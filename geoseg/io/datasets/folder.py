@@ -11,7 +11,7 @@ from geoseg.core.class_map import BINARY, Legend
 from geoseg.errors import UsageError
 from geoseg.io.datasets import solaris
 from geoseg.io.datasets.layout import VECTORS, Dataset, Pair, Side, check, files, pairs, sides, without_splits
-from geoseg.io.scenes import EXTENSIONS
+from geoseg.io.scene_names import EXTENSIONS
 
 IMAGES = ("images", "image", "img", "imgs", "imagery", "input", "inputs")
 LABELS = (

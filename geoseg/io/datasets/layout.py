@@ -10,7 +10,7 @@ from pathlib import Path
 
 from geoseg.core.class_map import Legend
 from geoseg.errors import InputError
-from geoseg.io.scenes import EXTENSIONS
+from geoseg.io.scene_names import EXTENSIONS
 
 VECTORS = (".geojson", ".json", ".gpkg", ".fgb", ".parquet", ".shp", ".csv")
 SPLITS = {

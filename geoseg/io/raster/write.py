@@ -1,0 +1,111 @@
+"""Rasters out; GDAL's errors become geoseg's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from affine import Affine
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetWriter
+
+from geoseg.core.grid import Grid
+from geoseg.errors import OutputError, UsageError
+from geoseg.io.atomic import atomic, remove
+from geoseg.io.raster import profiles
+from geoseg.io.raster.scene import GDAL_OPTIONS, quiet
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """GDAL's errors in writing ``path`` as OutputError."""
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError) as error:
+        reason = error.__cause__ or error  # rasterio's own says no more than that it failed
+        raise OutputError(f"{path}: could not be written: {' '.join(str(reason).split())}") from error
+
+
+@contextmanager
+def create_raster(
+    path: Path | str,
+    grid: Grid,
+    *,
+    count: int = 1,
+    dtype: str = "uint8",
+    nodata: float | None = None,
+    tags: dict[str, str] | None = None,
+    scale: float | None = None,
+    overwrite: bool = False,
+    cog: bool = False,
+    options: dict[str, Any] | None = None,
+) -> Iterator[DatasetWriter]:
+    """A GeoTIFF (or COG, or PNG by the extension) to write windows into; it appears under ``path`` when the block ends.
+
+    ``scale`` turns stored values into physical ones, ``options`` are GDAL creation options that go before those of
+    :mod:`geoseg.io.raster.profiles`. Overviews of a COG are means, those of integers without a ``scale``, which are classes, nearest
+    neighbours. A PNG gets a worldfile beside it. Raises OutputError, UsageError for other extensions.
+    """
+    path = Path(path)
+    png = path.suffix.lower() == ".png"
+    if not png and path.suffix.lower() not in (".tif", ".tiff"):
+        raise UsageError(f"{path}: is no .tif, .tiff or .png", "name the output by what it is to be")
+    with rasterio.Env(**GDAL_OPTIONS), ExitStack() as stack:
+        with atomic(path, overwrite) as temporary:
+            draft = temporary.with_name(temporary.name + ".draft") if cog or png else temporary
+            world = temporary.with_suffix(".wld")
+            if draft != temporary:
+                stack.callback(remove, draft)
+                stack.callback(world.unlink, missing_ok=True)
+            with told(path):
+                with quiet():
+                    out = rasterio.open(draft, "w", **profiles.tiff(grid, count, dtype, nodata, {} if cog or png else options))
+                with out:
+                    out.update_tags(**(tags or {}))
+                    if scale is not None:
+                        out.scales = (scale,) * count
+                    yield out
+                _check_whole(draft, path, options)
+                if cog:
+                    mean = scale is not None or dtype.startswith("float")
+                    rasterio.shutil.copy(draft, temporary, driver="COG", **profiles.cog(mean, options))
+                    _check_whole(temporary, path, options)
+                elif png:
+                    rasterio.shutil.copy(draft, temporary, driver="PNG", **profiles.png(grid, options))
+        if world.exists():
+            world.replace(path.with_suffix(".pgw"))
+
+
+def _check_whole(written: Path, path: Path, options: dict[str, Any] | None) -> None:
+    """Raise OutputError where blocks of the TIFF ``written`` lie beyond its end: GDAL does not tell when the disk was full."""
+    short = OutputError(f"{path}: was cut short", "is the disk full?")
+    size = written.stat().st_size
+    sparse = "sparse_ok" in {name.lower() for name in options or {}}
+    try:
+        with quiet():
+            opened = rasterio.open(written)
+        with opened as file:
+            shared = file.interleaving is not None and file.interleaving.name == "pixel"
+            for band in file.indexes[:1] if shared else file.indexes:
+                for (row, col), _ in file.block_windows(band):
+                    place = [file.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", band) for what in ("OFFSET", "SIZE")]
+                    if None in place and sparse:
+                        continue
+                    if None in place or sum(map(int, place)) > size:
+                        raise short
+    except RasterioError as error:
+        raise short from error
+
+
+def write_array(path: Path | str, image: np.ndarray, grid: Grid | None = None, **keywords: Any) -> None:
+    """Write an array (band, row, col) or (row, col) whole; keywords as for :func:`create_raster`."""
+    image = image if image.ndim == 3 else image[None]
+    grid = grid or Grid(None, Affine.identity(), *image.shape[1:])
+    with create_raster(path, grid, count=len(image), dtype=str(image.dtype), **keywords) as out:
+        out.write(image)

@@ -1,0 +1,135 @@
+"""Where batches of features go: GDAL's formats, in a thread of its own, and GeoParquet."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import shapely
+from pyproj import CRS
+
+from geoseg.io.vector.gpkg_sink import multi
+
+GEOMETRY = "geometry"
+_ROW_GROUP = 2**16
+
+
+class Sink(Protocol):
+    """Takes batches of one schema until ``close`` or ``abort``; RuntimeError or OSError where it cannot write."""
+
+    def send(self, columns: Mapping[str, np.ndarray], geometry: np.ndarray) -> None: ...
+
+    def close(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class OgrSink:
+    """Streams record batches into one call of GDAL, so that nothing is opened twice and any format can take them.
+
+    Geometries become MultiPolygons, so that the layer has one type also when it is empty. ``crs`` is WKT or None.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, crs: str | None, **options: Any) -> None:
+        wkb = pa.field(GEOMETRY, pa.binary(), metadata={"ARROW:extension:name": "geoarrow.wkb"})
+        self.schema = schema.append(wkb)
+        self.options = {"crs": crs, "geometry_name": GEOMETRY, "geometry_type": "MultiPolygon", **options}
+        self._batches: queue.Queue[pa.RecordBatch | None] = queue.Queue(2)
+        self._stop = threading.Event()
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._write, args=(path,), daemon=True)
+        self._thread.start()
+
+    def send(self, columns: Mapping[str, np.ndarray], geometry: np.ndarray) -> None:
+        self._put(_batch(columns, shapely.to_wkb(multi(geometry)), self.schema))
+
+    def close(self) -> None:
+        self._put(None)
+        self._thread.join()
+        if self._error:
+            raise self._error
+
+    def abort(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _put(self, batch: pa.RecordBatch | None) -> None:
+        while self._thread.is_alive():
+            try:
+                return self._batches.put(batch, timeout=0.1)
+            except queue.Full:
+                continue
+        if self._error:
+            raise self._error
+
+    def _write(self, path: Path) -> None:
+        from geoseg.io.vector.ogr import pyogrio  # here, for it takes its time: the first batch may be in the making meanwhile
+
+        try:
+            pyogrio.write_arrow(pa.RecordBatchReader.from_batches(self.schema, self._taken()), path, **self.options)
+        except (RuntimeError, OSError, ValueError) as error:  # raised again where the batches come from
+            self._error = error
+
+    def _taken(self) -> Iterator[pa.RecordBatch]:
+        while not self._stop.is_set():
+            try:
+                batch = self._batches.get(timeout=0.1)
+            except queue.Empty:
+                continue
+            if batch is None:
+                return
+            yield batch
+        raise RuntimeError("stopped")
+
+
+class ParquetSink:
+    """GeoParquet 1.1, WKB, row groups of some ten thousand features (GDAL's wheels have no Parquet driver)."""
+
+    def __init__(self, path: Path, schema: pa.Schema, crs: CRS | None, metadata: dict[str, str]) -> None:
+        self.schema, self.crs, self.metadata = schema.append(pa.field(GEOMETRY, pa.binary())), crs, metadata
+        self._writer = pq.ParquetWriter(path, self.schema, compression="zstd", store_schema=False)
+        self._waiting: list[pa.RecordBatch] = []
+        self._types: set[str] = set()
+        self._bounds = np.array([np.inf, np.inf, -np.inf, -np.inf])
+
+    def send(self, columns: Mapping[str, np.ndarray], geometry: np.ndarray) -> None:
+        self._waiting.append(_batch(columns, shapely.to_wkb(geometry), self.schema))
+        names = {shapely.GeometryType.POLYGON: "Polygon", shapely.GeometryType.MULTIPOLYGON: "MultiPolygon"}
+        self._types |= {names[number] for number in np.unique(shapely.get_type_id(geometry))}
+        left, bottom, right, top = shapely.total_bounds(geometry)
+        self._bounds[:2] = np.fmin(self._bounds[:2], (left, bottom))
+        self._bounds[2:] = np.fmax(self._bounds[2:], (right, top))
+        if sum(len(batch) for batch in self._waiting) >= _ROW_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        column: dict[str, Any] = {"encoding": "WKB", "geometry_types": sorted(self._types)}
+        column["crs"] = self.crs.to_json_dict() if self.crs else None
+        if self._types:
+            column["bbox"] = self._bounds.tolist()
+        geo = {"version": "1.1.0", "primary_column": GEOMETRY, "columns": {GEOMETRY: column}}
+        self._writer.add_key_value_metadata({"geo": json.dumps(geo), "geoseg": json.dumps(self.metadata)})
+        self._writer.close()
+
+    def abort(self) -> None:
+        with suppress(OSError, pa.ArrowException):  # what it could not write, it cannot end either
+            self._writer.close()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_batches(self._waiting))
+            self._waiting = []
+
+
+def _batch(columns: Mapping[str, np.ndarray], wkb: np.ndarray, schema: pa.Schema) -> pa.RecordBatch:
+    arrays = [pa.array(values, field.type, from_pandas=True) for values, field in zip(columns.values(), schema, strict=False)]
+    return pa.record_batch([*arrays, pa.array(wkb, pa.binary())], schema=schema)

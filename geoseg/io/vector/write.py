@@ -1,0 +1,230 @@
+"""Footprints written in every format we take; GDAL's and Arrow's errors become geoseg's. :mod:`geoseg.io.vector.read` reads."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from geoseg.core.layer import FOOTPRINTS, Layer
+from geoseg.errors import OutputError, UsageError
+from geoseg.io.atomic import atomic, check_output, remove
+from geoseg.io.vector.append import Existing
+from geoseg.io.vector.gpkg_sink import GpkgSink
+from geoseg.io.vector.qgis_style import embed, graduated
+from geoseg.io.vector.read import LAYER
+
+if TYPE_CHECKING:
+    from geoseg.io.vector.sinks import Sink
+
+# A Shapefile's names hold ten characters
+SHORT = {"perimeter_m": "perim_m", "regularized": "regular", "regularized_iou": "regul_iou"}
+
+_EXTENSIONS = {
+    ".gpkg": "gpkg",
+    ".geojson": "geojson",
+    ".json": "geojson",
+    ".fgb": "flatgeobuf",
+    ".parquet": "parquet",
+    ".geoparquet": "parquet",
+    ".shp": "shapefile",
+}
+_FORMATS = {
+    "gpkg": "gpkg",
+    "geopackage": "gpkg",
+    "geojson": "geojson",
+    "json": "geojson",
+    "flatgeobuf": "flatgeobuf",
+    "fgb": "flatgeobuf",
+    "parquet": "parquet",
+    "geoparquet": "parquet",
+    "shapefile": "shapefile",
+    "shp": "shapefile",
+}
+_OGR: dict[str, dict[str, Any]] = {
+    "gpkg": {"driver": "GPKG", "dataset_options": {"VERSION": "1.2"}},
+    "geojson": {"driver": "GeoJSON", "layer_options": {"RFC7946": "YES", "COORDINATE_PRECISION": "8"}},
+    "flatgeobuf": {"driver": "FlatGeobuf"},
+    "shapefile": {"driver": "ESRI Shapefile", "layer_options": {"ENCODING": "UTF-8"}},
+}
+_PARTS = (".shx", ".dbf", ".prj", ".cpg")
+_LEFTOVERS = (".qix", ".sbn", ".sbx", ".qmd", ".shp.xml")
+_LONLAT = CRS.from_epsg(4326)
+
+
+def format_of(path: Path | str, format: str | None = None) -> str:
+    """``gpkg``, ``geojson``, ``flatgeobuf``, ``parquet`` or ``shapefile``, by ``format`` or else by the extension.
+
+    Raises UsageError where it is none of them.
+    """
+    name = (format or "").lower().lstrip(".")
+    found = _FORMATS.get(name) if format else _EXTENSIONS.get(Path(path).suffix.lower())
+    if found is None:
+        what = f"{format!r} is not a vector format" if format else f"{path}: its extension names no vector format"
+        raise UsageError(what, "gpkg, geojson, fgb, parquet or shp")
+    return found
+
+
+class FootprintWriter:
+    """Takes layers of one set of columns, one after the other; ``count`` features so far."""
+
+    def __init__(
+        self,
+        path: Path | str,
+        sink: Sink,
+        columns: Mapping[str, str],
+        crs: CRS | None,
+        to: CRS | None,
+        existing: Existing | None = None,
+    ) -> None:
+        self._path, self._sink, self._columns, self._crs, self._to = path, sink, columns, crs, to
+        self._existing = existing
+        self.count = 0
+
+    def write(self, batch: Layer) -> Layer:
+        """Append ``batch``: polygons or multipolygons, in the CRS the writer was made for, all columns present.
+
+        Returns what was written: all of it, but for what a layer that is appended to holds already.
+        """
+        if len(batch) and self._to is not None:
+            batch = replace(batch, crs=self._crs).to_crs(self._to)
+        if len(batch) and self._existing is not None:
+            batch = self._existing.new(batch)
+        if not len(batch):
+            return batch
+        with writing(self._path):
+            self._sink.send({name: batch.columns[name] for name in self._columns}, batch.geometry)
+        self.count += len(batch)
+        return batch
+
+
+@contextmanager
+def create_vector(
+    path: Path | str,
+    crs: CRS | None,
+    *,
+    columns: Mapping[str, str] = FOOTPRINTS,
+    layer: str | None = None,
+    format: str | None = None,
+    dst_crs: str | CRS | None = None,
+    overwrite: bool = False,
+    metadata: Mapping[str, str] | None = None,
+    style: str | None = None,
+    append: bool = False,
+) -> Iterator[FootprintWriter]:
+    """A layer to write batches of polygons into; it appears under ``path`` when the block ends, or not at all.
+
+    Batches come in ``crs`` and are written in ``dst_crs`` (longitude and latitude for GeoJSON). ``columns`` maps names to
+    Arrow types; a layer without features has them too, where the format can say so. ``metadata`` goes into GeoPackage
+    and GeoParquet, and into a GeoPackage a ``style``, the QML that QGIS draws the layer with; layers with a confidence are
+    coloured by it if there is no other. With ``append`` a GeoPackage that exists gets what it does not hold yet, in its own
+    CRS. Raises UsageError (format, CRS), OutputError, and UnsuitableError (a layer that cannot be appended to).
+    """
+    kind = format_of(path, format)
+    existing = None
+    if append and Path(path).exists():
+        existing = Existing.open(Path(path), layer or LAYER, columns)
+        dst_crs = existing.crs if dst_crs is None else dst_crs
+    to = _target(kind, crs, dst_crs)
+    written = to or crs
+    with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
+        output = _atomic_shapefile(path, overwrite) if kind == "shapefile" else atomic(path, overwrite or append)
+        temporary = stack.enter_context(output)
+        with writing(path):
+            if existing:
+                shutil.copyfile(path, temporary)
+            sink = _sink(kind, temporary, columns, written, layer or LAYER, dict(metadata or {}), append=existing is not None)
+        try:
+            yield FootprintWriter(path, sink, columns, crs, to, existing)
+            with writing(path):
+                sink.close()
+                if existing:
+                    existing.settle(temporary)
+                if kind == "gpkg" and not existing and (style or "confidence" in columns):
+                    embed(temporary, layer or LAYER, style or graduated())
+        except BaseException:
+            sink.abort()
+            raise
+
+
+@contextmanager
+def writing(path: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, OSError, sqlite3.Error) as error:
+        full = "full" in str(error).lower() or "no space" in str(error).lower()
+        raise OutputError(f"{path}: {'the disk is full' if full else f'could not be written: {error}'}") from error
+
+
+def _target(kind: str, crs: CRS | None, dst_crs: str | CRS | None) -> CRS | None:
+    """CRS to transform to, None where there is nothing to do."""
+    if dst_crs is None and (kind != "geojson" or crs is None):
+        return None
+    if crs is None:
+        raise UsageError("--dst-crs needs a raster with a CRS", "assign one with --crs")
+    try:
+        to = _LONLAT if dst_crs is None else CRS.from_user_input(dst_crs)
+    except CRSError as error:
+        raise UsageError(f"{dst_crs} is no CRS", "for example EPSG:32736") from error
+    if kind == "geojson" and not to.equals(_LONLAT, ignore_axis_order=True):
+        raise UsageError("GeoJSON is in longitude and latitude", "leave --dst-crs out, or write a GeoPackage")
+    return None if to.equals(crs, ignore_axis_order=True) else to
+
+
+def _sink(
+    kind: str,
+    path: Path,
+    columns: Mapping[str, str],
+    crs: CRS | None,
+    layer: str,
+    metadata: dict[str, str],
+    append: bool = False,
+) -> Sink:
+    if kind == "gpkg" and crs is not None and not append:
+        with suppress(ValueError, sqlite3.OperationalError):  # then GDAL can
+            return GpkgSink(path, columns, crs, layer, metadata)
+    import pyarrow as pa
+
+    from geoseg.io.vector.sinks import OgrSink, ParquetSink
+
+    if kind == "parquet":
+        return ParquetSink(path, pa.schema([(n, pa.type_for_alias(t)) for n, t in columns.items()]), crs, metadata)
+    names = SHORT if kind == "shapefile" else {}
+    schema = pa.schema([(names.get(name, name), pa.type_for_alias(alias)) for name, alias in columns.items()])
+    options = dict(_OGR[kind])
+    if kind == "gpkg":
+        options |= {"append": True} if append else {"dataset_metadata": metadata or None}
+    if kind == "geojson" and crs is None:
+        options["layer_options"] = {"RFC7946": "NO"}
+    # a Shapefile's layer is its file
+    options["layer"] = path.stem if kind == "shapefile" else layer
+    return OgrSink(path, schema, crs.to_wkt() if crs else None, **options)
+
+
+@contextmanager
+def _atomic_shapefile(path: Path | str, overwrite: bool) -> Iterator[Path]:
+    """Like :func:`atomic` for the files of a Shapefile, the ``.shp`` last."""
+    path = check_output(path, overwrite)
+    folder = path.with_name(f".{path.stem}.partial")
+    remove(folder)
+    try:
+        folder.mkdir()
+        yield folder / path.name
+        for suffix in (*_PARTS, *_LEFTOVERS):
+            path.with_suffix(suffix).unlink(missing_ok=True)
+        for suffix in (*_PARTS, ".shp"):
+            part = (folder / path.name).with_suffix(suffix)
+            if part.exists():
+                part.replace(path.with_suffix(suffix))
+    finally:
+        remove(folder)

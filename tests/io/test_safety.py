@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from geoseg.errors import InputError, SafetyError
+from geoseg.io.raster.scene import open_scene
+from geoseg.io.raster.write import write_array
+from geoseg.io.safety import BOMB, check_claim, sniff, worldfile
+
+BAND = """<VRTRasterBand dataType="Byte" band="{band}">{more}<SimpleSource>
+<SourceFilename relativeToVRT="1">{name}</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand>"""
+
+
+def vrt(*bands, head="", size='rasterXSize="14" rasterYSize="9"'):
+    return f"<VRTDataset {size}>{head}{''.join(bands)}</VRTDataset>"
+
+
+def band(name="beside.tif", more="", number=1):
+    return BAND.format(name=name, more=more, band=number)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    image = np.arange(126, dtype=np.uint8).reshape(9, 14)
+    (tmp_path / "in").mkdir()
+    write_array(tmp_path / "in" / "beside.tif", image)
+    write_array(tmp_path / "secret.tif", image)
+    (tmp_path / "in" / "text.tif").write_text("not at all")
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize("prefix", ["", "\ufeff", '<?xml version="1.0"?>\n', "\n  "])
+def test_a_vrt_over_tiffs_beside_it_is_read(folder, prefix):
+    text = vrt(band(more="<NoDataValue>7</NoDataValue><ColorInterp>Gray</ColorInterp>"))
+    (folder / "a.vrt").write_text(prefix + text, "utf-8")
+    with open_scene(folder / "a.vrt") as scene:
+        chip = scene.read()
+    assert chip.image[0, 3, 11] == 3 * 14 + 11 and scene.nodata == 7
+    assert np.argwhere(~chip.valid).tolist() == [[0, 7]]
+
+
+def test_what_gdal_writes_is_read(folder):
+    with rasterio.open(folder / "beside.tif") as scene:
+        rasterio.shutil.copy(scene, folder / "copy.vrt", driver="VRT")
+    assert 'relativeToVRT="1"' in (folder / "copy.vrt").read_text()
+    with open_scene(folder / "copy.vrt") as scene:
+        assert scene.read().image[0, 2, 9] == 37
+
+
+ELSEWHERE = '<SimpleSource><SourceFilename relativeToVRT="{0}">{1}</SourceFilename></SimpleSource>'
+PIXEL = '<VRTRasterBand dataType="Byte" band="1" subClass="VRTDerivedRasterBand"><PixelFunctionType>f</PixelFunctionType>'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        vrt(band("../secret.tif")),
+        vrt(band("..\\secret.tif")),
+        vrt(band("..&#x2F;secret.tif")),
+        vrt(band("/etc/passwd.tif")),
+        vrt(band("https://example.org/a.tif")),
+        vrt(band("/vsicurl/https:&#x2F;&#x2F;example.org/a.tif")),
+        vrt(band("secret.gpkg")),
+        vrt(band("<![CDATA[../secret.tif]]>")),
+        vrt(band(), band(number=2).replace("SourceFilename", "sourcefilename").replace("beside", "../secret")),
+        vrt(band(), band(number=2).replace('relativeToVRT="1"', 'relativeToVRT="0"')),
+        vrt(band(), band(number=2).replace(' relativeToVRT="1"', "")),
+        vrt(band().replace("<SimpleSource>", '<SimpleSource SourceFilename="../secret.tif">')),
+        vrt(band(), PIXEL + ELSEWHERE.format(1, "beside.tif") + "</VRTRasterBand>"),
+        vrt(band(), head='<Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">../secret.tif</MDI></Metadata>'),
+        vrt(band(), head='<Metadata domain="GEOLOCATION"><MDI key="X_DATASET">../secret.tif</MDI></Metadata>'),
+        vrt(band(), head="<GDALWarpOptions><SourceDataset>../secret.tif</SourceDataset></GDALWarpOptions>"),
+        vrt(band(), size='rasterXSize="14" rasterYSize="9" subClass="VRTProcessedDataset"'),
+        vrt(),
+        '<!DOCTYPE x [<!ENTITY s "../secret.tif">]>' + vrt(band("&s;")),
+    ],
+)
+def test_a_vrt_that_reaches_elsewhere_is_refused(folder, text):
+    (folder / "a.vrt").write_text(text)
+    with pytest.raises(SafetyError) as caught, open_scene(folder / "a.vrt"):
+        pass
+    assert str(caught.value).startswith(f"{folder}/a.vrt: ") and caught.value.exit_code == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "said"),
+    [
+        (vrt(band("missing.tif")), InputError, r"missing\.tif: does not exist"),
+        (vrt(band("text.tif")), InputError, r"text\.tif: is not a raster"),
+        (vrt(band())[:-20], InputError, r"a\.vrt: is no valid XML"),
+        (vrt(band("b.tif")), SafetyError, r"a\.vrt: names b\.tif, which is no TIFF"),
+    ],
+)
+def test_a_vrt_over_what_is_no_tiff(folder, text, error, said):
+    write_array(folder / "b.png", np.zeros((9, 14), np.uint8))
+    (folder / "b.png").rename(folder / "b.tif")
+    (folder / "a.vrt").write_text(text)
+    with pytest.raises(error, match=said):
+        sniff(str(folder / "a.vrt"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("http://example.org/a.tif", r"plain http is refused \(use https\)"),
+        ("/vsicurl/http://example.org/a.tif", "neither a path nor"),
+        ("/vsizip/a.zip/a.tif", "neither a path nor"),
+        ("ftp://example.org/a.tif", "neither a path nor"),
+        ("file:///etc/a.tif", "neither a path nor"),
+    ],
+)
+def test_other_addresses_are_refused(name, said):
+    with pytest.raises(SafetyError, match=said), open_scene(name):
+        pass
+
+
+def test_the_driver_comes_from_the_bytes(tmp_path):
+    image = np.arange(126, dtype=np.uint8).reshape(9, 14)
+    write_array(tmp_path / "a.png", image)
+    (tmp_path / "a.png").rename(tmp_path / "a.tif")
+    assert sniff(str(tmp_path / "a.tif")) == "PNG"
+    with open_scene(tmp_path / "a.tif") as scene:
+        np.testing.assert_array_equal(scene.read().image[0], image)
+    assert sniff("https://example.org/a.tif") == sniff("s3://bucket/a.tif") == "GTiff"
+
+
+def test_what_is_no_raster(tmp_path):
+    (tmp_path / "a.tif").write_text("plain text")
+    (tmp_path / "empty.tif").write_bytes(b"")
+    for name, said in (
+        ("a.tif", r"a\.tif: is not a raster we read \(GeoTIFF"),
+        ("empty.tif", r"empty\.tif: is not a raster"),
+        ("none.tif", r"none\.tif: does not exist"),
+        (".", "is a folder, not a file"),
+    ):
+        with pytest.raises(InputError, match=said) as caught:
+            sniff(str(tmp_path / name))
+        assert "\n" not in str(caught.value)
+
+
+def test_worldfiles(tmp_path):
+    assert worldfile(str(tmp_path / "a.jpg")) is None and worldfile("https://example.org/a.jpg") is None
+    for suffix in (".wld", ".jpgw", ".jgw"):
+        (tmp_path / "a").with_suffix(suffix).write_text("0.5\n0\n0\n-0.25\n100.25\n79.875\n")
+        assert worldfile(str(tmp_path / "a.jpg")) == Affine(0.5, 0, 100, 0, -0.25, 80)
+    (tmp_path / "a.jgw").write_text("0.5 0.1 0.2 -0.25 100 80")
+    assert worldfile(str(tmp_path / "a.jpg")) * (0.5, 0.5) == pytest.approx((100, 80))
+    assert worldfile(str(tmp_path / "a.jpg")) * (1.5, 0.5) == pytest.approx((100.5, 80.1))
+    for text in ("0.5 0 0 -0.25 100", "a b c d e f"):
+        (tmp_path / "a.jgw").write_text(text)
+        with pytest.raises(InputError, match=r"a\.jgw: is no worldfile"):
+            worldfile(str(tmp_path / "a.jpg"))
+
+
+def test_claims_that_a_file_cannot_hold(folder):
+    (folder / "a.vrt").write_text(vrt(band()))
+    held = {name: (folder / name).stat().st_size for name in ("a.vrt", "beside.tif")}
+    with (folder / "beside.tif").open("ab") as file:
+        file.truncate(20_000_000)
+    check_claim(str(folder / "a.vrt"), BOMB - 1)
+    for name, size in (("beside.tif", 20_000_000), ("a.vrt", 20_000_000 + held["a.vrt"])):
+        check_claim(str(folder / name), 4096 * size)
+        with pytest.raises(SafetyError, match=rf"{name}: claims 76 GiB of pixels and holds 19\.1 MiB \(--force"):
+            check_claim(str(folder / name), 4096 * size + 1)
+    check_claim("https://example.org/a.tif", 2**60)
