@@ -13,8 +13,6 @@ from geoseg.errors import UnsuitableError, UsageError
 
 Colour = tuple[int, int, int]
 BINARY = ("background", "building")
-# Right, found where nothing is, missed: apart for the colour-blind and on any imagery (after Okabe and Ito 2008)
-TP, FP, FN = "#56b4e9", "#e8601c", "#f0e442"
 _NAMED = re.compile(r"\s*([^=]+?)\s*(?:=\s*(?:#([0-9a-fA-F]{6})|(\d{1,3})))?\s*")
 _IGNORED = ("void", "ignore")
 
@@ -120,9 +118,3 @@ def codes(colours: np.ndarray) -> np.ndarray:
     """One number, 0xRRGGBB as int64 (...), a colour of ``colours`` (3, ...)."""
     red, green, blue = colours.astype(np.int64)
     return (red << 16) | (green << 8) | blue
-
-
-def rgb(colour: str) -> Colour:
-    """``#0072b2`` -> (0, 114, 178)."""
-    red, green, blue = bytes.fromhex(colour.lstrip("#"))
-    return red, green, blue

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from geoseg.core.gallery import Gallery, Seen
-from geoseg.core.pictures import OUTCOMES, RESULT, class_colours, drawn_names, opacity_of, outcomes, picture, tint
-from geoseg.io.page import figure, figures, legend, png, section, table, text
+from geoseg.drawing.html import figure, figures, legend, png, section, table, text
+from geoseg.drawing.pictures import OUTCOMES, RESULT, class_colours, drawn_names, opacity_of, outcomes, picture, tint
 from geoseg.specs import ModelSpec
 
 

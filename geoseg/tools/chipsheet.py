@@ -10,8 +10,8 @@ from rasterio.windows import Window
 
 from geoseg.core.bands import to_unit
 from geoseg.core.encoding import layered
-from geoseg.core.pictures import class_colours, drawn_names, opacity_of, picture, tint
-from geoseg.core.sheet import Panel, Sheet, panel_pixels
+from geoseg.drawing.pictures import class_colours, drawn_names, opacity_of, picture, tint
+from geoseg.drawing.sheet import Panel, Sheet, panel_pixels
 from geoseg.errors import UnsuitableError
 from geoseg.io.chip_index import ChipIndex, read_index
 from geoseg.io.raster.scene import Scene, open_scene

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geoseg.core.gallery import Gallery
-from geoseg.core.plots import curves
-from geoseg.io.page import WORDS, facts, figure, figures, items, section, table, text, write_page
+from geoseg.drawing.html import WORDS, facts, figure, figures, items, section, table, text, write_page
+from geoseg.drawing.plots import curves
 from geoseg.specs import ModelSpec
 from geoseg.tools.chip_figures import chip_sections, class_table, confusion_table
 from geoseg.tools.scores import RATIOS

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geoseg.core.pictures import RESULT, class_colours
-from geoseg.core.plots import bars, curves
-from geoseg.io.page import WORDS, facts, figure, figures, items, jpeg, legend, section, table, text, write_page
+from geoseg.drawing.html import WORDS, facts, figure, figures, items, jpeg, legend, section, table, text, write_page
+from geoseg.drawing.pictures import RESULT, class_colours
+from geoseg.drawing.plots import bars, curves
 from geoseg.specs import EvaluateSpec
 from geoseg.tools.matched import Matched
 from geoseg.tools.pixels import ComparedPixels

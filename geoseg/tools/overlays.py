@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from geoseg.core.class_map import FN, FP, TP
 from geoseg.core.layer import Layer
-from geoseg.core.pictures import BUILDING, OUTCOMES, PLAIN, RESULT, class_colours, heat, opacity_of, outcomes, picture, tint
-from geoseg.core.sheet import Outlines, Panel, Sheet, panel_pixels
+from geoseg.drawing.colours import FN, FP, TP
+from geoseg.drawing.pictures import BUILDING, OUTCOMES, PLAIN, RESULT, class_colours, heat, opacity_of, outcomes, picture, tint
+from geoseg.drawing.sheet import Outlines, Panel, Sheet, panel_pixels
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import public
 from geoseg.io.vector.qgis_style import BREAKS, COLOURS, UNKNOWN

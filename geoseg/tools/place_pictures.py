@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from pyproj import CRS, Transformer
 from rasterio.windows import Window
 
-from geoseg.core.class_map import FN, FP, TP
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
-from geoseg.core.pictures import OUTCOMES, PLAIN, class_colours, opacity_of, outcomes, picture, tint
-from geoseg.core.sheet import Outlines, Panel, alone
+from geoseg.drawing.colours import FN, FP, TP
+from geoseg.drawing.pictures import OUTCOMES, PLAIN, class_colours, opacity_of, outcomes, picture, tint
+from geoseg.drawing.sheet import Outlines, Panel, alone
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.outlines import place

@@ -10,7 +10,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from geoseg.core.sheet import draw
+from geoseg.drawing.sheet import draw
 from geoseg.errors import UsageError
 from geoseg.io.atomic import check_output
 from geoseg.io.chip_index import INDEX

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from geoseg.core.gallery import Gallery
-from geoseg.core.plots import curves
-from geoseg.io.page import facts, figure, figures, section, table, text, write_page
+from geoseg.drawing.html import facts, figure, figures, section, table, text, write_page
+from geoseg.drawing.plots import curves
 from geoseg.io.run_folder import PAGE
 from geoseg.specs import ModelSpec
 from geoseg.specs.toml import toml

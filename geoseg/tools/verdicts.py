@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from geoseg.core.class_map import FN, FP, TP, rgb
 from geoseg.core.fragments import Fragments
 from geoseg.core.layer import Layer
 from geoseg.core.matching import overlaps
+from geoseg.drawing.colours import FN, FP, TP, rgb
 from geoseg.io.provenance import provenance
 from geoseg.io.vector.layers import write_layers
 from geoseg.io.vector.qgis_style import single

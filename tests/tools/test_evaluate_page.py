@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import shapely
 from PIL import Image
+from tests.io.test_page import Read
 
-from geoseg.core.class_map import FN, FP, TP, rgb
+from geoseg.drawing.colours import FN, FP, TP, rgb
 from geoseg.errors import OutputError
 from geoseg.io.raster.write import write_array
 from geoseg.specs import EvaluateSpec
 from geoseg.tools import evaluate
 from geoseg.tools.place_pictures import SIZE
-from tests.io.test_page import Read
 from tests.scenes import buildings, grid, picture, write_scene
 
 GRID = grid(700, 1100)

@@ -13,8 +13,8 @@ from matplotlib.image import imread
 
 pytest.importorskip("onnx")
 
-from geoseg.core.class_map import rgb
-from geoseg.core.pictures import class_colours
+from geoseg.drawing.colours import rgb
+from geoseg.drawing.pictures import class_colours
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array

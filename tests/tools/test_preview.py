@@ -5,9 +5,9 @@ import shapely
 from affine import Affine
 from PIL import Image
 
-from geoseg.core.class_map import FN, FP, TP, rgb
 from geoseg.core.grid import Grid
-from geoseg.core.pictures import BUILDING
+from geoseg.drawing.colours import FN, FP, TP, rgb
+from geoseg.drawing.pictures import BUILDING
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
 from geoseg.specs import PreviewSpec

@@ -8,8 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from geoseg.drawing.html import facts, figure, figures, items, legend, section, table, text, write_page
 from geoseg.errors import OutputError
-from geoseg.io.page import facts, figure, figures, items, legend, section, table, text, write_page
 
 NASTY = """<script>alert("x")</script> & 'quotes'"""
 

@@ -23,8 +23,8 @@ from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 from matplotlib.textpath import text_to_path
 
-from geoseg.core.pictures import HEAT
-from geoseg.core.plots import INK, RULE, SOFT
+from geoseg.drawing.pictures import HEAT
+from geoseg.drawing.plots import INK, RULE, SOFT
 
 WIDTH = 8.0  # of a sheet whose longest side is its width; smaller ones than 800 pixels are narrower, to stay legible
 MARGIN, GAP, LINE = 0.12, 0.1, 0.19

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from geoseg.core.sheet import Outlines, Panel, Sheet, draw, panel_pixels
+from geoseg.drawing.sheet import Outlines, Panel, Sheet, draw, panel_pixels
 
 RED, GREEN = (200, 30, 40), (30, 160, 60)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from geoseg.core.plots import bars, curves
+from geoseg.drawing.plots import bars, curves
 
 
 def test_curves_hold_what_they_were_given():

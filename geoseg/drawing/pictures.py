@@ -11,8 +11,8 @@ from itertools import cycle
 import numpy as np
 from matplotlib import colormaps
 
-from geoseg.core.class_map import FN, FP, TP, rgb
 from geoseg.core.encoding import VOID
+from geoseg.drawing.colours import FN, FP, TP, rgb
 
 BUILDING = "#ffb000"
 # Petroff, "Accessible Color Sequences for Data Visualization" (2021, arXiv:2107.02270), then Tol's "muted"; over and over

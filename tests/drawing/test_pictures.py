@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from geoseg.core.class_map import rgb
-from geoseg.core.pictures import BUILDING, class_colours, ground, heat, opacity_of, outcomes, picture, tint
+from geoseg.drawing.colours import rgb
+from geoseg.drawing.pictures import BUILDING, class_colours, ground, heat, opacity_of, outcomes, picture, tint
 
 GREY = np.full((7, 11, 3), 100, np.uint8)
 
