@@ -17,8 +17,9 @@ from rasterio.windows import Window
 from geoseg.cli.main import run
 from geoseg.core.metrics import Counts, count
 from geoseg.geometry.burn import burn
+from geoseg.inference.runtimes import open_runtime
 from geoseg.io.raster.scene import open_scene
-from geoseg.models.runtimes import bundled, open_runtime, read_spec
+from geoseg.models.store import bundled, read_spec
 from geoseg.specs import PredictSpec
 
 

@@ -57,8 +57,7 @@ OPENING |= {"read_dataframe", "write_dataframe"}
 # Files outside io/ that may open files, each with its reason
 OPENERS = {
     "models/modelfile.py": "reads and writes the model file, the one format that belongs to models/",
-    "models/rewrite.py": "changes what a model file says of itself",
-    "models/runtimes.py": "tells ONNX from safetensors by the first bytes",
+    "models/metadata.py": "changes what a model file says of itself",
 }
 
 

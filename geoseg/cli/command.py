@@ -95,7 +95,7 @@ def _model(ctx: click.Context) -> Any:
     """ModelSpec of the model that a command would use, None where it uses none."""
     if "model" not in ctx.params or not any(getattr(p, "show_default", None) == FROM_MODEL for p in ctx.command.params):
         return None
-    from geoseg.models.runtimes import bundled, read_spec
+    from geoseg.models.store import bundled, read_spec
 
     return read_spec(ctx.params["model"] or bundled())
 

@@ -101,7 +101,7 @@ def limits(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 
 
 def _model(name: str) -> Path:
-    from geoseg.models.runtimes import model_path
+    from geoseg.models.store import model_path
 
     return model_path(name)
 

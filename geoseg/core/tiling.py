@@ -96,7 +96,3 @@ class Chip:
     image: np.ndarray
     valid: np.ndarray
     grid: Grid
-
-
-# Orders in which units are dealt out, until one comes as close to the fractions as this part of all items
-ORDERS, CLOSE = 32, 0.02

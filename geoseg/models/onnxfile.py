@@ -22,17 +22,16 @@ from torch.onnx import symbolic_helper as symbolic
 
 from geoseg.errors import ModelError
 from geoseg.io.atomic import atomic
-from geoseg.models import runtimes
+from geoseg.models import store
 from geoseg.models.modelfile import KEY
+from geoseg.models.onnx_weights import HALF
 from geoseg.models.registry import Segmenter, build, load_weights
-from geoseg.specs import ARCHITECTURES, ModelSpec
+from geoseg.specs import ModelSpec
 
 OPSET = 17
 POOLING = "aten::adaptive_avg_pool2d"
 IR_VERSION = 8
 MIN_HALF = 1024  # smaller tensors stay float32
-HALF = ".half"  # after the names of those that do not
-NETWORK = "model."  # before the names of all
 
 
 class _Probabilities(nn.Module):
@@ -81,7 +80,7 @@ def export(source: Path, target: Path, *, tile_size: int | None = None, overwrit
 
     Raises ModelError where the exported graph is not the one that was asked for.
     """
-    spec, state = runtimes.load(source)
+    spec, state = store.load(source)
     model = build(spec)
     load_weights(model, state, str(source))
     size = -(-(tile_size or 512) // 32) * 32
@@ -109,24 +108,6 @@ def export(source: Path, target: Path, *, tile_size: int | None = None, overwrit
         onnx.checker.check_model(graph)
         onnx.save(graph, temporary)
     return spec
-
-
-def load(path: Path) -> tuple[ModelSpec, dict[str, torch.Tensor]]:
-    """ModelSpec and weights of a file that :func:`export` wrote, in float32; layers that are not in it are as they are built.
-
-    Raises ModelError where ``path`` comes from another program, or from an export that merged its weights.
-    """
-    spec = runtimes.read_spec(path)
-    if spec.architecture not in ARCHITECTURES:
-        raise ModelError(f"{path}: tells nothing of its network, which only an export of geoseg does")
-    found = {}
-    for tensor in onnx.load(path).graph.initializer:
-        name = tensor.name.removesuffix(HALF).removeprefix(NETWORK)
-        found[name] = torch.from_numpy(numpy_helper.to_array(tensor).astype("float32"))
-    state = build(spec).state_dict()
-    if not found.keys() <= state.keys():
-        raise ModelError(f"{path}: its weights were merged", "export the .safetensors it comes from again")
-    return spec, state | found
 
 
 def _check(graph: Any, size: int, source: Path) -> None:

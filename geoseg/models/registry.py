@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from geoseg.errors import ModelError, UsageError
-from geoseg.models.cnn import CNN
+from geoseg.models.networks.cnn import CNN
 from geoseg.specs import ARCHITECTURES, ModelSpec
 
 MEASURED_AT = 512  # pixels a side of the image whose operations are counted
@@ -28,7 +28,7 @@ def _cnn(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
 
 
 def _fcn8s(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
-    from geoseg.models.fcn8s import FCN8s  # torchvision is half of what torch takes to import
+    from geoseg.models.networks.fcn8s import FCN8s  # torchvision is half of what torch takes to import
 
     _refuse(weights, spec)
     return FCN8s(spec.bands, spec.channels, spec.encoder or str(ARCHITECTURES["fcn8s"]), **options)

@@ -14,12 +14,12 @@ from geoseg.core.matching import match
 from geoseg.core.metrics import Counts
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.footprints import footprints
+from geoseg.inference.session import Models
 from geoseg.io.chip_index import ChipIndex
 from geoseg.io.raster.scene import open_scene
 from geoseg.parallel.clock import Clock
 from geoseg.report import Progress, no_progress
 from geoseg.specs import PolygonSpec, Quantity
-from geoseg.tools.job import Models
 
 WHOLE = 0.5  # the threshold of masks, which are 0 and 1
 

@@ -94,7 +94,7 @@ def run(*, progress: Progress = no_progress) -> DoctorReport:
 def _import(name: str) -> tuple[ModuleType | None, str]:
     try:
         if name == "openvino":
-            from geoseg.models.runtimes import import_openvino
+            from geoseg.inference.runtimes import import_openvino
 
             return import_openvino(), ""
         return importlib.import_module(name), ""

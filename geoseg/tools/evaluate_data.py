@@ -16,13 +16,13 @@ from geoseg.core.gallery import Gallery, seen
 from geoseg.core.metrics import Counts, boundary_count, confusion, count
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.measure import pixel_size
+from geoseg.inference.session import Models
 from geoseg.io.atomic import check_output
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import open_scene
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import EvaluateSpec, PredictSpec
 from geoseg.tools.chipscores import Answer, Footprints, answers, true_outlines
-from geoseg.tools.job import Models
 from geoseg.tools.scores import RATIOS, each_scores, missed, pixel_scores
 from geoseg.tools.view import eight_bits
 

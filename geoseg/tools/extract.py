@@ -13,12 +13,15 @@ import numpy as np
 
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
-from geoseg.engine.stream import Strip
 from geoseg.errors import GeosegError, UnsuitableError, UsageError
 from geoseg.geometry.burn import Burner
 from geoseg.geometry.footprints import Naming, columns, frames
 from geoseg.geometry.morphology import Strip as Rows
 from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
+from geoseg.inference.overlapping_scenes import Overlaps
+from geoseg.inference.probability_raster import Form, probability_file
+from geoseg.inference.session import Job, Models
+from geoseg.inference.stream import Strip
 from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import scene_name
@@ -27,9 +30,6 @@ from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
-from geoseg.tools.job import Job, Models
-from geoseg.tools.overlaps import Overlaps
-from geoseg.tools.predict import Form, probability_file
 from geoseg.tools.rasterize import footprints_on, placed
 
 

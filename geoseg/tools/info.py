@@ -14,15 +14,15 @@ from pyproj import CRS
 from rasterio.windows import Window
 
 from geoseg.errors import UnsuitableError
+from geoseg.inference.session import Models
 from geoseg.io.chip_index import INDEX, read_index
 from geoseg.io.formats import kind_of
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.vector.read import read_footprints
 from geoseg.models.modelfile import fingerprint
-from geoseg.models.runtimes import BUNDLED, bundled, read_spec
+from geoseg.models.store import BUNDLED, bundled, read_spec
 from geoseg.report import Report
 from geoseg.specs import PredictSpec
-from geoseg.tools.job import Models
 
 SAMPLES = 8  # windows a side that are looked at for data
 SAMPLE_SIZE = 64

@@ -14,7 +14,7 @@ from geoseg.errors import InputError, OutputError, ResourceError, UnsuitableErro
 from geoseg.io.atomic import check_output
 from geoseg.io.chip_index import INDEX, read_index
 from geoseg.io.run_folder import PAGE, read_epochs, read_settings, write_settings
-from geoseg.models.runtimes import model_name, read_spec
+from geoseg.models.store import model_name, read_spec
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import ARCHITECTURES, ChipSpec, ModelSpec, TrainSpec
 from geoseg.tools.windows import ExampleSet, chips_of, windows_of

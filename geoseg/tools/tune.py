@@ -9,13 +9,13 @@ from typing import Any
 
 from geoseg.core.metrics import Counts
 from geoseg.errors import UnsuitableError
+from geoseg.inference.session import Models
 from geoseg.io.atomic import check_output
 from geoseg.io.chip_index import read_index
-from geoseg.models.rewrite import rewrite
+from geoseg.models.metadata import rewrite
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import ModelSpec, PredictSpec
 from geoseg.tools.chipscores import Footprints, answers, true_outlines
-from geoseg.tools.job import Models
 
 THRESHOLDS = tuple(round(0.1 + 0.05 * step, 2) for step in range(17))
 AREAS = (0.0, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0)

@@ -17,7 +17,7 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
 from geoseg.errors import GeosegError, ResourceError
-from geoseg.models import pretrained, registry, runtimes
+from geoseg.models import pretrained, registry, store
 from geoseg.models.registry import Segmenter
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.balance import class_weights
@@ -138,7 +138,7 @@ def network(job: Job) -> tuple[Segmenter, str | None]:
     seed_all(job.spec.seed)
     made, matched = pretrained.start(job.model, job.spec.weights)
     if job.init:
-        registry.load_weights(made, runtimes.load(job.init)[1], str(job.init))
+        registry.load_weights(made, store.load(job.init)[1], str(job.init))
     return made, matched
 
 

@@ -10,9 +10,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from geoseg.errors import ModelError, UsageError  # noqa: E402
+from geoseg.inference.runtimes import open_runtime  # noqa: E402
 from geoseg.models import modelfile  # noqa: E402
 from geoseg.models.registry import build, describe, load_weights  # noqa: E402
-from geoseg.models.runtimes import load, open_runtime  # noqa: E402
+from geoseg.models.store import load  # noqa: E402
 from geoseg.specs import ARCHITECTURES, ModelSpec, PredictSpec  # noqa: E402
 
 

@@ -17,7 +17,7 @@ pytest.importorskip("onnx")
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
-from geoseg.models.runtimes import read_spec
+from geoseg.models.store import read_spec
 from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, PrepareSpec, TrainSpec
 from geoseg.tools import evaluate, evaluate_data, export, polygonize, predict, prepare, tile, train
 from tests.scenes import GROUND, ROOF, buildings, grid

@@ -19,7 +19,7 @@ from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
-from geoseg.models.runtimes import read_spec
+from geoseg.models.store import read_spec
 from geoseg.report import no_progress
 from geoseg.specs import ChipSpec, EvaluateSpec, MaskSpec, ModelSpec, PolygonSpec, PreviewSpec, Quantity, TrainSpec
 from geoseg.tools import evaluate, evaluate_data, export, extract, polygonize, predict, preview, rasterize, tile, train, tune

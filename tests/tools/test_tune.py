@@ -13,8 +13,8 @@ pytest.importorskip("onnx")
 
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster.write import write_array
-from geoseg.models.rewrite import rewrite
-from geoseg.models.runtimes import read_spec
+from geoseg.models.metadata import rewrite
+from geoseg.models.store import read_spec
 from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, Quantity
 from geoseg.tools import evaluate, extract, tile, tune
 from tests.scenes import buildings, grid, picture

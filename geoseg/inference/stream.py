@@ -18,8 +18,8 @@ from geoseg.core.grid import Grid
 from geoseg.core.tiling import Tile, offsets, tiles
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
+from geoseg.inference.runtimes import Runtime
 from geoseg.io.raster.scene import Scene
-from geoseg.models.runtimes import Runtime
 from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead
 from geoseg.specs import ModelSpec, PredictSpec, Stretch, TilingSpec

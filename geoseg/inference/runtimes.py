@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from geoseg.errors import ModelError, ResourceError
-from geoseg.io.formats import model_format
-from geoseg.io.safety import first_bytes
-from geoseg.models import modelfile
+from geoseg.models.store import bundled, kind, load, read_spec
 from geoseg.specs import ModelSpec, PredictSpec
 
 if TYPE_CHECKING:
-    import torch
-
-BUNDLED = "bundled"  # what a user types instead of a path
-_BUNDLED_FILE = Path(str(resources.files("geoseg"))) / "weights" / "default.onnx"
+    pass
 
 
 class Runtime(Protocol):
@@ -39,30 +32,6 @@ class Runtime(Protocol):
     def __call__(self, batch: np.ndarray) -> np.ndarray: ...
 
 
-def bundled() -> Path:
-    """The model that comes with geoseg. Raises ModelError where the package was built without it."""
-    if not _BUNDLED_FILE.is_file():
-        raise ModelError("the bundled model is missing from this installation", "name one with --model")
-    return _BUNDLED_FILE
-
-
-def model_path(name: str) -> Path:
-    """The file of a model as users name it: by a path, or the bundled one by that word."""
-    return bundled() if name == BUNDLED else Path(name)
-
-
-def model_name(path: Path) -> str:
-    """What :func:`model_path` takes, wherever it is run."""
-    return BUNDLED if path == _BUNDLED_FILE else str(path.absolute())
-
-
-def kind(path: Path) -> str:
-    """``safetensors`` or ``onnx``, by the first bytes."""
-    if found := model_format(first_bytes(path, 9)):
-        return found
-    raise ModelError(f"{path}: is not a model", "geoseg reads .safetensors of `geoseg train` and .onnx")
-
-
 def open_runtime(model: Path | None, spec: PredictSpec, extent: int) -> Runtime:
     """The runtime for ``model`` (the bundled one by default) and windows that need to be no larger than ``extent`` pixels.
 
@@ -75,27 +44,6 @@ def open_runtime(model: Path | None, spec: PredictSpec, extent: int) -> Runtime:
     if trained or spec.runtime == "torch":
         return _torch(path, spec, extent)
     return _onnx(path, spec, extent) if spec.runtime == "onnx" else _openvino(path, spec, extent)
-
-
-def read_spec(path: Path) -> ModelSpec:
-    """ModelSpec of a model file of any kind, without loading its weights into a runtime."""
-    if kind(path) == "safetensors":
-        return modelfile.read_spec(path)
-    return _openvino_model(path)[1]
-
-
-def load(path: Path) -> tuple[ModelSpec, dict[str, torch.Tensor]]:
-    """ModelSpec and weights of a model file of any kind, for :func:`geoseg.models.registry.build`.
-
-    Raises InputError (missing), ModelError (malformed, or not of geoseg), ResourceError (a package that is not there).
-    """
-    if kind(path) == "safetensors":
-        return modelfile.load(path)
-    try:
-        from geoseg.models import onnxfile
-    except ImportError as error:
-        raise ResourceError(f"{path}: needs {error.name}", "pip install 'geoseg[train]'") from error
-    return onnxfile.load(path)
 
 
 def _window(spec: PredictSpec, preferred: int, extent: int) -> int:
@@ -124,9 +72,7 @@ def _openvino_model(path: Path) -> tuple[Any, ModelSpec]:
         model = openvino.Core().read_model(path)
     except RuntimeError as error:
         raise ModelError(f"{path}: cannot be read as ONNX") from error
-    info = model.get_rt_info()
-    metadata = info["framework"] if "framework" in info else {}  # noqa: SIM401 (openvino's map has no get)
-    return model, _spec_of({str(key): str(entry.value) for key, entry in metadata.items()}, path)
+    return model, read_spec(path)
 
 
 def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
@@ -164,7 +110,7 @@ def _onnx(path: Path, predict: PredictSpec, extent: int) -> Runtime:
         session = ort.InferenceSession(path, providers=["CUDAExecutionProvider" if cuda else "CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no public base
         raise ModelError(f"{path}: cannot be read as ONNX") from error
-    spec = _spec_of(session.get_modelmeta().custom_metadata_map, path)
+    spec = read_spec(path)
     side = session.get_inputs()[0].shape[-1]
     size = side if isinstance(side, int) else _window(predict, 1024, extent)
     name = session.get_inputs()[0].name
@@ -189,29 +135,6 @@ class _Graph:
         if out.shape[1:] != (self.spec.channels, *batch.shape[2:]):
             raise ModelError(f"{self._path}: gives {out.shape[1:]} for {len(self.spec.classes)} classes of {batch.shape[2:]}")
         return out.copy()
-
-
-def _spec_of(metadata: dict[str, str], path: Path) -> ModelSpec:
-    """geoseg's own description, else what QGIS Deepness and GeoDeep write into ONNX models for themselves."""
-    try:
-        if "geoseg" in metadata:
-            return ModelSpec.from_json(metadata["geoseg"])
-        plain = {key: json.loads(value) for key, value in metadata.items() if value[:1] in '{["0123456789'}
-        if plain.get("model_type") != "Segmentor":
-            raise ModelError("does not say what it expects", "it lacks the metadata of geoseg, Deepness or GeoDeep")
-        names = plain["class_names"]
-        return ModelSpec(
-            "onnx",
-            classes=tuple(str(names[str(i)]) for i in range(len(names))),
-            gsd=float(plain["resolution"]) / 100,
-            size=int(plain.get("tile_size") or plain["tiles_size"]),
-            threshold=min(max(float(plain.get("seg_thresh", 0.5)), 0.01), 0.99),
-            options=(("mean", plain.get("standardization_mean", [0.0])), ("std", plain.get("standardization_std", [1.0]))),
-        )
-    except ModelError as error:
-        raise ModelError(f"{path}: {error.message}", error.hint) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path}: its metadata is malformed") from error
 
 
 # torch

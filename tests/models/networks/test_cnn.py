@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from geoseg.models.cnn import CNN  # noqa: E402
+from geoseg.models.networks.cnn import CNN  # noqa: E402
 
 PARAMETERS = [
     1_792, 128, 55_392, 192, 110_720, 256, 295_168, 512, 590_080, 131_200, 147_584, 256, 32_832, 36_928, 128, 65,

@@ -7,12 +7,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from geoseg.engine.stream import Plan, Strip, plan, strips, working_gsd
 from geoseg.geometry.burn import Burner
+from geoseg.inference.runtimes import Runtime, open_runtime
+from geoseg.inference.stream import Plan, Strip, plan, strips, working_gsd
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.models.modelfile import fingerprint
-from geoseg.models.runtimes import Runtime, bundled, open_runtime, read_spec
+from geoseg.models.store import bundled, read_spec
 from geoseg.parallel.clock import Clock
 from geoseg.report import Progress
 from geoseg.specs import ModelSpec, PredictSpec

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from geoseg.errors import ModelError, OutputError
-from geoseg.models.rewrite import rewrite
-from geoseg.models.runtimes import read_spec
+from geoseg.models.metadata import rewrite
+from geoseg.models.store import read_spec
 from geoseg.specs import ModelSpec
 from tests.scenes import red_model
 

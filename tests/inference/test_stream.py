@@ -11,12 +11,12 @@ import pytest
 import shapely
 from rasterio.windows import Window
 
-from geoseg.engine.stream import GSD_TOLERANCE, Strip, plan, strips, working_gsd
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
+from geoseg.inference.runtimes import Runtime, open_runtime
+from geoseg.inference.stream import GSD_TOLERANCE, Strip, plan, strips, working_gsd
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.raster.write import write_array
-from geoseg.models.runtimes import Runtime, open_runtime
 from geoseg.parallel.clock import Clock
 from geoseg.specs import ModelSpec, PredictSpec, Stretch
 from tests.scenes import buildings, grid, picture, red_model, write_scene

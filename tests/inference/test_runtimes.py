@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from geoseg.errors import InputError, ModelError, ResourceError
-from geoseg.models.runtimes import open_runtime, read_spec
+from geoseg.inference.runtimes import open_runtime
+from geoseg.models.store import read_spec
 from geoseg.specs import ModelSpec, PredictSpec
 from tests.scenes import buildings, picture, red_model
 
@@ -126,7 +127,7 @@ def test_a_missing_model_and_a_missing_device(tmp_path: Path) -> None:
 
 def test_weights_of_an_export_come_back_and_others_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from geoseg.models.runtimes import load
+    from geoseg.models.store import load
 
     with pytest.raises(ModelError, match=r"red.onnx: tells nothing of its network"):
         load(red_model(tmp_path / "red.onnx"))
@@ -161,7 +162,7 @@ import socket, sys
 def refuse(*args, **keywords): raise SystemExit("a socket was opened")
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 from pathlib import Path
-from geoseg.models.runtimes import open_runtime
+from geoseg.inference.runtimes import open_runtime
 from geoseg.specs import PredictSpec
 import numpy as np
 open_runtime(Path({str(path)!r}), PredictSpec(tile_size=64), 64)(np.zeros((1, 3, 64, 64), "float32"))  # square: windows are

@@ -9,10 +9,10 @@ import pytest
 
 pytest.importorskip("onnx")
 
+from geoseg.inference.session import Models
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.raster.write import write_array
 from geoseg.specs import ModelSpec, PredictSpec
-from geoseg.tools.job import Models
 from tests.scenes import red_model
 
 

@@ -1,4 +1,4 @@
-"""Change what a model file says of itself; its weights stay, byte for byte."""
+"""Read and change what a model file says of itself; its weights stay, byte for byte."""
 
 from __future__ import annotations
 
@@ -32,6 +32,20 @@ def rewrite(source: Path, target: Path, spec: ModelSpec, overwrite: bool = False
         raise ModelError(f"{source}: is damaged") from error
     with atomic(target, overwrite) as temporary:
         temporary.write_bytes(changed)
+
+
+def onnx_metadata(path: Path) -> dict[str, str]:
+    """The ``metadata_props`` of an ONNX file, read without a runtime. Raises ModelError where it is malformed."""
+    try:
+        entries = (payload for number, _, payload in _fields(path.read_bytes()) if number == METADATA)
+        return dict(_pair(entry) for entry in entries)
+    except (ValueError, IndexError) as error:
+        raise ModelError(f"{path}: cannot be read as ONNX") from error
+
+
+def _pair(entry: bytes) -> tuple[str, str]:
+    parts = {number: part.decode() for number, _, part in _fields(entry) if number in (1, 2)}
+    return parts.get(1, ""), parts.get(2, "")
 
 
 def _safetensors(content: bytes, spec: ModelSpec) -> bytes:

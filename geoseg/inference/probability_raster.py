@@ -1,0 +1,106 @@
+"""Probabilities as a raster: how they are encoded, and the file that takes their strips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rasterio.windows import Window
+
+from geoseg.core.resize import StripResizer
+from geoseg.errors import UsageError
+from geoseg.inference.stream import Strip
+from geoseg.io.raster.scene import Scene
+from geoseg.io.raster.write import create_raster
+from geoseg.parallel.clock import Clock
+from geoseg.specs import ModelSpec
+
+LEVELS = 254
+
+
+NODATA = 255
+
+
+@dataclass(frozen=True)
+class Form:
+    """How probabilities are written: dtype, nodata, bands, tags. Raises UsageError for what cannot be written."""
+
+    dtype: str
+    classes: bool
+    model: ModelSpec
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ("uint8", "float32"):
+            raise UsageError(f"--dtype is uint8 or float32, not {self.dtype!r}")
+        if self.classes and self.model.multilabel:
+            names = ", ".join(self.model.classes)
+            raise UsageError(f"--classes: the model tells {names} each by itself, not one a pixel", "leave it out")
+
+    def keywords(self) -> dict[str, Any]:
+        """Keywords of :func:`geoseg.io.raster.write.create_raster`."""
+        floats = self.dtype == "float32" and not self.classes
+        return {
+            "count": 1 if self.classes else self.model.channels,
+            "dtype": "float32" if floats else "uint8",
+            "nodata": float("nan") if floats else NODATA,
+            "scale": None if floats or self.classes else 1 / LEVELS,
+        }
+
+    def tags(self) -> dict[str, str]:
+        """Classes stand in the tags where they exclude each other; else the descriptions of the bands alone name them."""
+        classes = {} if self.model.multilabel else {"GEOSEG_CLASSES": ",".join(self.model.classes)}
+        return classes | {
+            "GEOSEG_KIND": "classes" if self.classes else "probability",
+            "GEOSEG_THRESHOLD": str(self.model.threshold),
+            "GEOSEG_MIN_AREA": str(self.model.min_area),
+        }
+
+    def encode(self, probability: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """Probability float32 (channel, row, col) as it is written (band, row, col)."""
+        if self.classes:
+            two = len(probability) == 1
+            best = probability >= self.model.threshold if two else probability.argmax(axis=0)[None]
+            return np.where(valid, best, NODATA).astype("uint8")
+        if self.dtype == "float32":
+            return np.where(valid, probability, np.float32("nan"))
+        scaled = np.rint(probability * np.float32(LEVELS)).astype("uint8")
+        scaled[:, ~valid] = NODATA
+        return scaled
+
+
+@contextmanager
+def probability_file(
+    path: Path,
+    scene: Scene,
+    native: Scene,
+    form: Form,
+    tags: dict[str, str],
+    clock: Clock,
+    overwrite: bool = False,
+    options: dict[str, str] | None = None,
+) -> Iterator[Callable[[Strip], None]]:
+    """A COG (or PNG) on the grid of ``native``, and the function that takes the strips of ``scene``, from the top."""
+    png = path.suffix.lower() == ".png"
+    if png and form.model.multilabel:
+        raise UsageError(f"{path}: a PNG does not name its bands", "write a .tif")
+    keywords = form.keywords() | {"tags": tags | form.tags(), "overwrite": overwrite, "options": options}
+    with create_raster(path, native.grid, cog=not png, **keywords) as out:
+        if not form.classes:
+            out.descriptions = form.model.classes[-out.count :]
+        resizer = None if scene.grid.shape == native.grid.shape else StripResizer(scene.grid.shape, native.grid.shape)
+
+        def put(row: int, probability: np.ndarray, valid: np.ndarray) -> None:
+            out.write(form.encode(probability, valid), window=Window(0, row, valid.shape[1], valid.shape[0]))
+
+        def write(strip: Strip) -> None:
+            with clock("write"):
+                if resizer is None:
+                    return put(*strip)
+                for row, probability in resizer.push(strip[1]):
+                    put(row, probability, native.read_valid(Window(0, row, native.grid.width, probability.shape[1])))
+
+        yield write

@@ -1,0 +1,91 @@
+"""Any model file: where it lies, its kind, its ModelSpec, its weights."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geoseg.errors import ModelError, ResourceError
+from geoseg.io.formats import model_format
+from geoseg.io.safety import first_bytes
+from geoseg.models import modelfile
+from geoseg.models.metadata import onnx_metadata
+from geoseg.specs import ModelSpec
+
+if TYPE_CHECKING:
+    import torch
+
+BUNDLED = "bundled"  # what a user types instead of a path
+
+
+_BUNDLED_FILE = Path(str(resources.files("geoseg"))) / "weights" / "default.onnx"
+
+
+def bundled() -> Path:
+    """The model that comes with geoseg. Raises ModelError where the package was built without it."""
+    if not _BUNDLED_FILE.is_file():
+        raise ModelError("the bundled model is missing from this installation", "name one with --model")
+    return _BUNDLED_FILE
+
+
+def model_path(name: str) -> Path:
+    """The file of a model as users name it: by a path, or the bundled one by that word."""
+    return bundled() if name == BUNDLED else Path(name)
+
+
+def model_name(path: Path) -> str:
+    """What :func:`model_path` takes, wherever it is run."""
+    return BUNDLED if path == _BUNDLED_FILE else str(path.absolute())
+
+
+def kind(path: Path) -> str:
+    """``safetensors`` or ``onnx``, by the first bytes."""
+    if found := model_format(first_bytes(path, 9)):
+        return found
+    raise ModelError(f"{path}: is not a model", "geoseg reads .safetensors of `geoseg train` and .onnx")
+
+
+def read_spec(path: Path) -> ModelSpec:
+    """ModelSpec of a model file of any kind, without loading its weights into a runtime."""
+    if kind(path) == "safetensors":
+        return modelfile.read_spec(path)
+    return _spec_of(onnx_metadata(path), path)
+
+
+def load(path: Path) -> tuple[ModelSpec, dict[str, torch.Tensor]]:
+    """ModelSpec and weights of a model file of any kind, for :func:`geoseg.models.registry.build`.
+
+    Raises InputError (missing), ModelError (malformed, or not of geoseg), ResourceError (a package that is not there).
+    """
+    if kind(path) == "safetensors":
+        return modelfile.load(path)
+    try:
+        from geoseg.models import onnx_weights
+    except ImportError as error:
+        raise ResourceError(f"{path}: needs {error.name}", "pip install 'geoseg[train]'") from error
+    return onnx_weights.load(path, read_spec(path))
+
+
+def _spec_of(metadata: dict[str, str], path: Path) -> ModelSpec:
+    """geoseg's own description, else what QGIS Deepness and GeoDeep write into ONNX models for themselves."""
+    try:
+        if "geoseg" in metadata:
+            return ModelSpec.from_json(metadata["geoseg"])
+        plain = {key: json.loads(value) for key, value in metadata.items() if value[:1] in '{["0123456789'}
+        if plain.get("model_type") != "Segmentor":
+            raise ModelError("does not say what it expects", "it lacks the metadata of geoseg, Deepness or GeoDeep")
+        names = plain["class_names"]
+        return ModelSpec(
+            "onnx",
+            classes=tuple(str(names[str(i)]) for i in range(len(names))),
+            gsd=float(plain["resolution"]) / 100,
+            size=int(plain.get("tile_size") or plain["tiles_size"]),
+            threshold=min(max(float(plain.get("seg_thresh", 0.5)), 0.01), 0.99),
+            options=(("mean", plain.get("standardization_mean", [0.0])), ("std", plain.get("standardization_std", [1.0]))),
+        )
+    except ModelError as error:
+        raise ModelError(f"{path}: {error.message}", error.hint) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: its metadata is malformed") from error
