@@ -6,13 +6,14 @@ Axis order: shapes are (height, width), bounds (left, bottom, right, top), coord
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from affine import Affine
 from pyproj import CRS, Geod, Transformer
+from pyproj.exceptions import CRSError
 from rasterio.windows import Window
 
-from geoseg.errors import UnsuitableError
+from geoseg.errors import UnsuitableError, UsageError
 
 
 @dataclass(frozen=True)
@@ -82,3 +83,19 @@ class Grid:
         """Same ground with ``factor`` times the pixels along each axis, rounded to whole pixels."""
         height, width = max(1, round(self.height * factor)), max(1, round(self.width * factor))
         return Grid(self.crs, self.transform * Affine.scale(self.width / width, self.height / height), height, width)
+
+
+def placed(grid: Grid, name: str, crs: str | None, pixel_coords: bool) -> Grid:
+    """The grid with the CRS that the user assigns to a picture; UnsuitableError where it has none and none is assigned."""
+    if grid.crs is not None:
+        if crs or pixel_coords:
+            raise UsageError(f"{name}: has a CRS", "--crs and --pixel-coords are for pictures without one")
+        return grid
+    if crs:
+        try:
+            return replace(grid, crs=CRS.from_user_input(crs))
+        except CRSError as error:
+            raise UsageError(f"{crs} is no CRS", "for example EPSG:32736") from error
+    if pixel_coords:
+        return replace(grid, transform=Affine.identity())  # a worldfile may have placed it
+    raise UnsuitableError(f"{name}: has no CRS", "assign one with --crs, or use --pixel-coords")

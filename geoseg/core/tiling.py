@@ -96,3 +96,13 @@ class Chip:
     image: np.ndarray
     valid: np.ndarray
     grid: Grid
+
+
+BLOCK = 256
+
+
+def strips(grid: Grid, pixels: int) -> Iterator[Window]:
+    """Windows of whole rows that cover the grid, each of about ``pixels`` pixels or one row of blocks."""
+    rows = max(1, pixels // (grid.width * BLOCK)) * BLOCK
+    for top in range(0, grid.height, rows):
+        yield Window(0, top, grid.width, min(rows, grid.height - top))

@@ -93,7 +93,7 @@ def _classes(sources: Sequence[Source]) -> tuple[tuple[str, ...], bool]:
     labels = dict.fromkeys(source.labels for source in sources if source.labels)
     if not labels:
         return ChipInfo.classes, False
-    from geoseg.tools.labels import classes
+    from geoseg.labels.scene_labels import classes
 
     names, *others = dict.fromkeys(classes(path) for path in labels)
     if others:

@@ -13,8 +13,8 @@ from geoseg.core.tiling import Chip, Tile, even_tiles
 from geoseg.io.datasets.layout import Pair, copy
 from geoseg.io.raster.chip_file import write_chip
 from geoseg.io.raster.scene import open_scene
+from geoseg.labels.published_labels import Tally, Truth
 from geoseg.specs import Stretch
-from geoseg.tools.truth import Tally, Truth
 
 PHOTOS = {"PNG": ".png", "JPEG": ".jpg"}
 

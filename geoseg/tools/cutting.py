@@ -94,7 +94,7 @@ class Cutter:
             scene = stack.enter_context(open_scene(source.path, gsd=spec.gsd))
             labels = None
             if source.labels:
-                from geoseg.tools.labels import open_labels
+                from geoseg.labels.scene_labels import open_labels
 
                 labels = stack.enter_context(
                     open_labels(source.labels, scene.grid, warnings, scene=source.path, own=scene.source)

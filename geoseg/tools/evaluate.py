@@ -19,13 +19,13 @@ from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.vector.layers import check_layers
 from geoseg.io.vector.read import read_footprints
+from geoseg.labels.class_raster import is_vector, open_classes, told_apart
+from geoseg.labels.footprints import footprints_in
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import EvaluateSpec
-from geoseg.tools.classes import is_vector, open_classes, told_apart
 from geoseg.tools.matched import Matched, match_layers
 from geoseg.tools.pixels import ComparedPixels, compare_pixels
 from geoseg.tools.places import footprint_intervals, footprint_places, neighbourhoods, pixel_intervals, pixel_places
-from geoseg.tools.rasterize import footprints_in
 from geoseg.tools.scores import city_scores, each_scores, footprint_scores, missed, pixel_scores, sweep_scores
 from geoseg.tools.verdicts import write_verdicts
 

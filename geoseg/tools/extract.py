@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from geoseg.core.grid import Grid
+from geoseg.core.grid import Grid, placed
 from geoseg.core.layer import Layer
 from geoseg.errors import GeosegError, UnsuitableError, UsageError
 from geoseg.geometry.burn import Burner
@@ -26,11 +26,11 @@ from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import scene_name
 from geoseg.io.vector.write import FootprintWriter, create_vector
+from geoseg.labels.footprints import footprints_on
 from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
-from geoseg.tools.rasterize import footprints_on, placed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,9 +17,9 @@ from geoseg.drawing.sheet import Outlines, Panel, Sheet, panel_pixels
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import public
 from geoseg.io.vector.qgis_style import BREAKS, COLOURS, UNKNOWN
+from geoseg.labels.class_raster import is_vector
 from geoseg.report import Progress
 from geoseg.specs import EvaluateSpec, PreviewSpec
-from geoseg.tools.classes import is_vector
 from geoseg.tools.matched import Matched, match_layers
 from geoseg.tools.pixels import compare_pixels
 from geoseg.tools.scores import pixel_scores

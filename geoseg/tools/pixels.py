@@ -10,12 +10,12 @@ import numpy as np
 from geoseg.core.grid import Grid
 from geoseg.core.metrics import Counts, boundary, confusion, count
 from geoseg.core.thresholds import CODES, histogram
+from geoseg.core.tiling import strips
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.measure import pixel_size
+from geoseg.labels.class_raster import VOID, Classes
 from geoseg.report import Progress, no_progress
 from geoseg.specs import EvaluateSpec
-from geoseg.tools.classes import VOID, Classes
-from geoseg.tools.rasterize import strips
 
 # Pixels compared at a time.
 STRIP_PIXELS = 2**22

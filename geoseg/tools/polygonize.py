@@ -11,17 +11,16 @@ from typing import Any
 
 from affine import Affine
 
-from geoseg.core.grid import Grid
+from geoseg.core.grid import Grid, placed
 from geoseg.core.layer import Layer
 from geoseg.geometry.footprints import Naming, columns, frames, simplified
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.vector.write import create_vector
+from geoseg.labels.traceable import NO_AREA, Kind, kinds, strips
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PolygonSpec
-from geoseg.tools.rasterize import placed
-from geoseg.tools.values import NO_AREA, Kind, kinds, strips
 
 
 @dataclass(frozen=True, kw_only=True)

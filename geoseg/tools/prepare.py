@@ -20,13 +20,13 @@ from geoseg.io.atomic import atomic_folder
 from geoseg.io.chip_index import INDEX, ChipInfo, write_index
 from geoseg.io.datasets import solaris
 from geoseg.io.datasets.layout import Dataset, listed
+from geoseg.labels import published_labels
+from geoseg.labels.published_labels import Tally
 from geoseg.parallel.processes import ordered
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PrepareSpec, Stretch, parse_rescale
-from geoseg.tools import truth
 from geoseg.tools.convert import Made, Picture, Way, convert, count, look
 from geoseg.tools.splits import Outlined, deal, outlined
-from geoseg.tools.truth import Tally
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +64,12 @@ def run(
     """
     start = time.perf_counter()
     root, output = Path(root), Path(output)
-    truth.forget()
+    published_labels.forget()
     settings = {name: getattr(spec, name) for name in ("labels", "pattern", "imagery", "target")}
     dataset = datasets.read(layout, root, **settings)
     pictures, warnings = _look(dataset, spec)
     legend = Legend.parse(spec.classes) if spec.classes else dataset.legend
-    legend = legend or truth.told([picture.pair for picture in pictures], progress)
+    legend = legend or published_labels.told([picture.pair for picture in pictures], progress)
     way = Way(spec.bands, spec.size, dataset.black)
     info, stretches, doubts = _info(pictures, dataset, way, spec, legend, jobs, progress)
     with atomic_folder(output, overwrite, marker=INDEX) as folder:

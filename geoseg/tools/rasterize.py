@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import shapely
-from affine import Affine
-from pyproj import CRS
-from pyproj.exceptions import CRSError
 from rasterio.io import DatasetWriter
-from rasterio.windows import Window
 
-from geoseg.core.grid import Grid
+from geoseg.core.grid import Grid, placed
 from geoseg.core.layer import Layer
 from geoseg.core.tiling import tiles
 from geoseg.errors import UnsuitableError, UsageError
-from geoseg.geometry.burn import Burner, repair
 from geoseg.geometry.measure import pixel_size
-from geoseg.geometry.outlines import place
 from geoseg.geometry.targets import Target, Targets
 from geoseg.io.atomic import check_apart
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.raster.write import create_raster
 from geoseg.io.vector.read import read_footprints
+from geoseg.labels.footprints import footprints_on
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import MaskSpec, TilingSpec
 
 # Rows and columns burned at a time: whole blocks of the output, and large beside the widths that windows have to share.
 BLOCKS = 1024
-BLOCK = 256
 # Pixels a width may have, lest a window be all surroundings.
 WIDEST = 1000
 
@@ -142,89 +135,6 @@ def _tags(footprints: Path | str, spec: MaskSpec, classes: dict[str, int]) -> di
     named = [name.replace(",", " ") for name in classes if not name.isdigit()]
     tags |= {"GEOSEG_KIND": "classes"} if names == ["footprint"] else {}
     return tags | ({"GEOSEG_CLASSES": ",".join(["background", *named])} if named else {})
-
-
-def strips(grid: Grid, pixels: int) -> Iterator[Window]:
-    """Windows of whole rows that cover the grid, each of about ``pixels`` pixels or one row of blocks."""
-    rows = max(1, pixels // (grid.width * BLOCK)) * BLOCK
-    for top in range(0, grid.height, rows):
-        yield Window(0, top, grid.width, min(rows, grid.height - top))
-
-
-def placed(grid: Grid, name: str, crs: str | None, pixel_coords: bool) -> Grid:
-    """The grid with the CRS that the user assigns to a picture; UnsuitableError where it has none and none is assigned."""
-    if grid.crs is not None:
-        if crs or pixel_coords:
-            raise UsageError(f"{name}: has a CRS", "--crs and --pixel-coords are for pictures without one")
-        return grid
-    if crs:
-        try:
-            return replace(grid, crs=CRS.from_user_input(crs))
-        except CRSError as error:
-            raise UsageError(f"{crs} is no CRS", "for example EPSG:32736") from error
-    if pixel_coords:
-        return replace(grid, transform=Affine.identity())  # a worldfile may have placed it
-    raise UnsuitableError(f"{name}: has no CRS", "assign one with --crs, or use --pixel-coords")
-
-
-def footprints_on(path: Path | str, grid: Grid, warnings: list[str], *, pixel_coords: bool = False, **wanted: Any) -> Layer:
-    """Footprints in the CRS of ``grid``, as :func:`footprints_in`, or with ``pixel_coords`` as they are.
-
-    Raises UnsuitableError where one of the two CRSs is unknown, or where no footprint reaches the grid; an empty layer is fine.
-    """
-    if grid.crs is None and not pixel_coords:
-        raise UnsuitableError(f"{path}: the scene has no CRS to place the footprints in")
-    found = footprints_in(path, grid.crs, warnings, grid=grid, **wanted)
-    if len(found) and not len(Burner(found.geometry).inside(grid)):
-        raise UnsuitableError(f"{path}: no overlap with the scene", "compare the two with `geoseg info`")
-    return found
-
-
-def footprints_in(
-    path: Path | str,
-    crs: CRS | None,
-    warnings: list[str],
-    *,
-    grid: Grid | None = None,
-    layer: str | None = None,
-    scene: str | None = None,
-    columns: tuple[str, ...] = (),
-) -> Layer:
-    """Valid footprints, reprojected to ``crs`` where one is given, with ``columns``; ``warnings`` takes what had to be done.
-
-    A SpaceNet CSV may hold those of many images, of which that of ``scene`` is taken, and may give them in pixels, which are
-    placed on the image's ``grid``. Raises UnsuitableError where the footprints' own CRS is unknown and ``crs`` is given.
-    """
-    pixels = grid is not None and grid.crs is None
-    found = read_footprints(path, layer, columns=columns, scene=scene, pixels=pixels)
-    if grid is not None and found.pixels:
-        found = replace(found, geometry=place(found.geometry, grid.transform), crs=grid.crs)
-    elif crs is not None:
-        found = _reprojected(found, path, crs, warnings)
-    geometry = found.geometry.copy()
-    nothing = shapely.is_missing(geometry) | shapely.is_empty(geometry)
-    astray = ~nothing & ~np.isfinite(shapely.bounds(geometry)).all(axis=1)
-    if astray.any():
-        warnings.append(f"{path}: {astray.sum()} footprints have no place in the CRS of the other file and are left out")
-        geometry[astray] = shapely.Polygon()
-    geometry, repaired = repair(geometry)
-    if repaired:
-        warnings.append(f"{path}: {repaired} invalid footprints repaired")
-    return replace(found, geometry=geometry)
-
-
-def _reprojected(found: Layer, path: Path | str, crs: CRS, warnings: list[str]) -> Layer:
-    if found.crs is None:
-        raise UnsuitableError(f"{path}: has no CRS", "write it into the file, for example with ogr2ogr -a_srs")
-    if found.crs.equals(crs, ignore_axis_order=True):
-        return found
-    warnings.append(f"{path}: reprojected from {_name(found.crs)} to {_name(crs)}")
-    return found.to_crs(crs)
-
-
-def _name(crs: CRS) -> str:
-    authority = crs.to_authority()
-    return ":".join(authority) if authority else crs.name
 
 
 def _classes(path: Path | str, found: Layer, field: str, warnings: list[str]) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:

@@ -138,7 +138,7 @@ def _plan(scenes: Sequence[str], spec: ChipSpec, labels: Path | None, aoi: Path 
 
 def _part(path: str, name: str, spec: ChipSpec, labels: Path | None, aoi: Path | None, force: bool) -> _Part:
     if labels:
-        from geoseg.tools.labels import classes, find
+        from geoseg.labels.scene_labels import classes, find
 
         labels = find(labels, path)
         if spec.format == "png" and classes(labels)[1]:
@@ -151,7 +151,7 @@ def _part(path: str, name: str, spec: ChipSpec, labels: Path | None, aoi: Path |
         return _Part(source, None, tile_count(source.grid.shape, spec.tiling, spec.edge))
     if source.grid.crs is None:
         raise UnsuitableError(f"{aoi}: an area of interest needs scenes with a CRS")
-    from geoseg.tools.labels import layer
+    from geoseg.labels.scene_labels import layer
 
     area = shapely.union_all(layer(aoi, source.grid.crs)[0])
     shapely.prepare(area)

@@ -13,16 +13,18 @@ from affine import Affine
 from rasterio.windows import Window
 
 from geoseg.core.bands import percentile_stretch, to_unit
-from geoseg.core.grid import Grid
+from geoseg.core.grid import Grid, placed
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.outlines import place
 from geoseg.io.raster.scene import open_scene
+from geoseg.labels.class_raster import Classes, is_vector, open_classes
+
+# Rows that are read at a time
+from geoseg.labels.footprints import footprints_on
 from geoseg.specs import PreviewSpec, parse_rescale
-from geoseg.tools.classes import Classes, is_vector, open_classes
-from geoseg.tools.rasterize import footprints_on, placed
 
 # Rows that are read at a time
 _ROWS = 256
@@ -62,7 +64,7 @@ class View:
     def classes(self, path: str, spec: PreviewSpec, warnings: list[str], *, stacked: bool = False) -> Iterator[Classes]:
         """Any raster or vector file as classes on the scene's own pixels in the window, where there need not be any.
 
-        ``stacked`` is that of :func:`geoseg.tools.classes.open_classes`.
+        ``stacked`` is that of :func:`geoseg.labels.class_raster.open_classes`.
         """
         exact = self.source.window(self.window)
         if is_vector(path):

@@ -18,9 +18,10 @@ from geoseg.geometry.burn import Burner
 from geoseg.io.chip_index import ChipIndex, ChipInfo
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import scene_name
+from geoseg.labels import scene_labels
+from geoseg.labels.class_raster import is_vector
 from geoseg.specs import ChipSpec, Stretch
-from geoseg.tools import chipindex, labels
-from geoseg.tools.classes import is_vector
+from geoseg.tools import chipindex
 from geoseg.tools.cutting import Cut, Source
 from geoseg.training.examples import ChipFiles, Example
 
@@ -69,7 +70,7 @@ class _Labelled:
     def classes(self, window: Window) -> np.ndarray:
         if self.burner is not None:
             return self.burner.burn(self.grid.window(window))
-        with labels.open_labels(self.mask, self.grid, []) as read:
+        with scene_labels.open_labels(self.mask, self.grid, []) as read:
             return read(window)
 
 
@@ -109,7 +110,7 @@ def windows_of(scenes: Sequence[str], truth: Path, spec: ChipSpec, warnings: lis
     for number, path in enumerate(scenes):
         with open_scene(path, gsd=spec.gsd) as scene:
             name = f"{number} {scene_name(path)}"
-            source = Source(path, name, labels.find(truth, path), scene.grid, scene.bands, scene.dtype, spec.format)
+            source = Source(path, name, scene_labels.find(truth, path), scene.grid, scene.bands, scene.dtype, spec.format)
             found = tiles(scene.grid.shape, spec.tiling, spec.edge)
             cuts += [Cut(source, tile, 1.0) for tile in found if scene.read_valid(tile.window).any()]
         sources.append(source)
@@ -117,7 +118,7 @@ def windows_of(scenes: Sequence[str], truth: Path, spec: ChipSpec, warnings: lis
     for source in sources:
         if (source.dtype, len(spec.bands or ()) or source.bands) != (first.dtype, len(spec.bands or ()) or first.bands):
             raise UnsuitableError(f"{source.path}: has {source.bands} bands of {source.dtype}, {first.path} has others")
-    told = {labels.classes(source.labels) for source in sources if source.labels}
+    told = {scene_labels.classes(source.labels) for source in sources if source.labels}
     if len(told) > 1:
         raise UnsuitableError(f"{truth}: the masks of the scenes name different classes")
     stretch = None if first.dtype == "uint8" else _stretch(sources, spec)
@@ -137,9 +138,9 @@ def _labelled(source: Source, spec: ChipSpec, stretch: Stretch | None, warnings:
     burner = None
     if is_vector(str(source.labels)):
         with open_scene(source.path) as scene:
-            burner = labels.burner(source.labels, source.grid, warnings, scene=source.path, own=scene.grid)
+            burner = scene_labels.burner(source.labels, source.grid, warnings, scene=source.path, own=scene.grid)
     else:
-        with labels.open_labels(source.labels, source.grid, warnings):
+        with scene_labels.open_labels(source.labels, source.grid, warnings):
             pass  # raises where the two do not meet
     return _Labelled(source.path, source.grid, spec.gsd, spec.bands, stretch, burner, source.labels)
 

@@ -19,13 +19,13 @@ from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
+from geoseg.labels.class_raster import open_classes
+from geoseg.labels.scene_labels import classes, open_labels
 from geoseg.models.store import read_spec
 from geoseg.report import no_progress
 from geoseg.specs import ChipSpec, EvaluateSpec, MaskSpec, ModelSpec, PolygonSpec, PreviewSpec, Quantity, TrainSpec
 from geoseg.tools import evaluate, evaluate_data, export, extract, polygonize, predict, preview, rasterize, tile, train, tune
 from geoseg.tools.chipsheet import sheet_of_chips
-from geoseg.tools.classes import open_classes
-from geoseg.tools.labels import classes, open_labels
 from geoseg.tools.view import view_of
 from tests.scenes import GROUND, ROOF, red_model
 from tests.tools.chips import SMALL

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from geoseg.core.grid import Grid
 from geoseg.core.metrics import confusion
+from geoseg.labels.class_raster import VOID, Classes
 from geoseg.specs import EvaluateSpec, Quantity
 from geoseg.tools import pixels
-from geoseg.tools.classes import VOID, Classes
 from geoseg.tools.places import pixel_intervals, pixel_places
 
 GRID = Grid(None, Affine.identity(), 300, 170)

@@ -20,8 +20,8 @@ from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.geometry.footprints import footprints
 from geoseg.geometry.outlines import vertices
 from geoseg.io.raster.write import create_raster
+from geoseg.labels import traceable
 from geoseg.specs import PolygonSpec, Quantity
-from geoseg.tools import values
 from geoseg.tools.polygonize import run
 from tests.layers import read, table
 
@@ -257,7 +257,7 @@ def test_run_equals_the_strips_of_any_height(tmp_path, monkeypatch):
         out.scales = (1 / 254,)
     expected = found(cut(900, (coded / 254).astype(np.float32), valid), threshold=0.6 - 1e-6, min_area=Quantity(4.0))
     for pixels in (700, 2**18, 2**23):
-        monkeypatch.setattr(values, "STRIP_PIXELS", pixels)
+        monkeypatch.setattr(traceable, "STRIP_PIXELS", pixels)
         report = run(raster, tmp_path / "out.parquet", PolygonSpec(), overwrite=True)
         layer = read(tmp_path / "out.parquet")
         assert report.threshold == 0.6

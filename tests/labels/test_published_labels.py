@@ -16,8 +16,8 @@ from geoseg.core.grid import Grid
 from geoseg.errors import UnsuitableError
 from geoseg.io.datasets.layout import Pair
 from geoseg.io.raster.write import write_array
+from geoseg.labels.published_labels import Truth, told
 from geoseg.report import no_progress
-from geoseg.tools.truth import Truth, told
 
 PICTURE = Grid(None, Affine.identity(), 12, 17)
 SCENE = Grid(CRS.from_epsg(32633), Affine(1, 0, 500_000, 0, -1, 5_500_000), 12, 17)

@@ -12,8 +12,8 @@ from geoseg.errors import UnsuitableError, UsageError
 from geoseg.geometry.morphology import Strip
 from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.io.raster.scene import Scene
+from geoseg.labels.class_raster import check_masks, told_apart
 from geoseg.specs import ModelSpec, PolygonSpec, Quantity
-from geoseg.tools.classes import check_masks, told_apart
 
 # Pixels read at a time; rows are a multiple of the raster's blocks
 STRIP_PIXELS = 2**23

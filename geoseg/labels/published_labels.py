@@ -17,12 +17,13 @@ from rasterio.windows import Window
 from geoseg.core.class_map import Colour, Legend, codes
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
+from geoseg.core.tiling import strips
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.io.datasets.layout import VECTORS, Pair
 from geoseg.io.raster.scene import Scene, open_scene
+from geoseg.labels.footprints import footprints_in
 from geoseg.report import Progress
-from geoseg.tools.rasterize import footprints_in, strips
 
 STRIP_PIXELS = 2**22
 # More colours than this are no legend but a picture

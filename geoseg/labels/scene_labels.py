@@ -14,13 +14,14 @@ from rasterio.windows import Window
 
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
+from geoseg.core.tiling import strips
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.io.formats import HEAD, vector_format
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.safety import first_bytes
-from geoseg.tools.classes import check_masks, is_vector, told_apart
-from geoseg.tools.rasterize import footprints_in, strips
+from geoseg.labels.class_raster import check_masks, is_vector, told_apart
+from geoseg.labels.footprints import footprints_in
 
 RASTERS = (".tif", ".tiff", ".png", ".vrt")
 VECTORS = (".gpkg", ".geojson", ".json", ".fgb", ".parquet", ".shp", ".csv")

@@ -11,8 +11,9 @@ import shapely
 from rasterio.windows import Window
 
 from geoseg.core.encoding import layered
-from geoseg.core.grid import Grid
+from geoseg.core.grid import Grid, placed
 from geoseg.core.layer import Layer
+from geoseg.core.tiling import strips
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.geometry.burn import Burner, repair
 from geoseg.geometry.morphology import Strip
@@ -20,8 +21,8 @@ from geoseg.geometry.outlines import place
 from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.io.formats import kind_of
 from geoseg.io.raster.scene import Scene, open_scene
+from geoseg.labels.footprints import footprints_on
 from geoseg.specs import ModelSpec, PolygonSpec, Quantity
-from geoseg.tools.rasterize import footprints_on, placed, strips
 
 VOID = 255
 # Pixels looked at together when labels are counted.

@@ -9,7 +9,7 @@ from rasterio.windows import Window
 from geoseg.core.grid import Grid
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster.write import create_raster, write_array
-from geoseg.tools.classes import VOID, open_classes
+from geoseg.labels.class_raster import VOID, open_classes
 
 GRID = Grid(CRS.from_epsg(32736), Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 20, 34)
 

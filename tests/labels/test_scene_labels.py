@@ -16,9 +16,9 @@ from geoseg.geometry.burn import burn
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
+from geoseg.labels.scene_labels import classes, find, open_labels
 from geoseg.specs import ChipSpec, MaskSpec
 from geoseg.tools import rasterize, tile
-from geoseg.tools.labels import classes, find, open_labels
 
 UTM = CRS.from_epsg(32737)
 GRID = Grid(UTM, Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 90, 140)
