@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from geoseg.chips.examples import ChipFiles, Example
 from geoseg.io.raster.write import write_array
 from geoseg.specs import ModelSpec, TrainSpec
-from geoseg.training.examples import ChipFiles, Example
 from geoseg.training.fit import Job, build, fit, precision
 from geoseg.training.optim import optimizer
 

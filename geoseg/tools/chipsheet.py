@@ -84,8 +84,8 @@ def _augmented(
     """Each chip, then ``VARIANTS`` random crops of it as a batch of training holds them."""
     import torch
 
+    from geoseg.chips.examples import ChipFiles
     from geoseg.training.augment import PRESETS, Colour, Geometry, crop
-    from geoseg.training.examples import ChipFiles
 
     flips, rotation, strength = PRESETS[str(spec.augment)]
     geometry = Geometry(TrainSpec.crop or SIZE, flips=flips, rotation=rotation, upright=index.info.gsd is None)

@@ -12,6 +12,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from geoseg.chips.convert import Made, Picture, Way, convert, count, look
+from geoseg.chips.dataset_splits import Outlined, deal, outlined
 from geoseg.core.bands import BandHistogram
 from geoseg.core.class_map import Legend
 from geoseg.errors import UnsuitableError
@@ -25,8 +27,6 @@ from geoseg.labels.published_labels import Tally
 from geoseg.parallel.processes import ordered
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PrepareSpec, Stretch, parse_rescale
-from geoseg.tools.convert import Made, Picture, Way, convert, count, look
-from geoseg.tools.splits import Outlined, deal, outlined
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,8 @@ import shapely
 from rasterio.windows import Window
 
 from geoseg import __version__
+from geoseg.chips import assign
+from geoseg.chips.cut import Cutter, Group, Source, cut_all
 from geoseg.core.bands import BandHistogram
 from geoseg.core.splits import SPLITS
 from geoseg.core.tiling import Tile, outlines, tile_count, tiles
@@ -27,8 +29,6 @@ from geoseg.io.safety import check_claim
 from geoseg.io.scene_names import scene_name
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import ChipSpec, Stretch, parse_rescale
-from geoseg.tools import chipindex
-from geoseg.tools.cutting import Cutter, Group, Source, cut_all
 
 JOURNAL = "journal.jsonl"
 GROUP = 32  # tiles that a process cuts at a time
@@ -85,11 +85,11 @@ def run(
         cuts, warnings = cut_all(_groups(plan, spec), cutter, jobs, progress("cut", planned), journal)
         if not cuts:
             raise UnsuitableError("no tile holds enough data", "lower --size or raise --max-nodata")
-        chips, leaks = chipindex.deal(cuts, spec)
+        chips, leaks = assign.deal(cuts, spec)
         for cut in leaks if spec.split_by != "random" else ():
             for path in filter(None, (cut.image, cut.mask)):
                 (folder / path).unlink(missing_ok=True)
-        chipindex.write(folder, chips, spec, stretch)
+        assign.write(folder, chips, spec, stretch)
         (folder / JOURNAL).unlink(missing_ok=True)
     counts = Counter(split for _, split in chips)
     return TileReport(
@@ -97,7 +97,7 @@ def run(
         inputs=tuple(scenes),
         outputs=(str(output),),
         seconds=time.perf_counter() - start,
-        warnings=(*_doubts(sources, spec), *_folded(warnings), *chipindex.doubts(counts, leaks, spec)),
+        warnings=(*_doubts(sources, spec), *_folded(warnings), *assign.doubts(counts, leaks, spec)),
         chips=len(chips),
         skipped=planned - len(cuts),
         dropped=len(cuts) - len(chips),

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from geoseg.chips.scene_windows import ExampleSet, chips_of, windows_of
 from geoseg.errors import InputError, OutputError, ResourceError, UnsuitableError, UsageError
 from geoseg.io.atomic import check_output
 from geoseg.io.chip_index import INDEX, read_index
@@ -17,11 +18,10 @@ from geoseg.io.run_folder import PAGE, read_epochs, read_settings, write_setting
 from geoseg.models.store import model_name, read_spec
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import ARCHITECTURES, ChipSpec, ModelSpec, TrainSpec
-from geoseg.tools.windows import ExampleSet, chips_of, windows_of
 from geoseg.training.launch import rank
 
 if TYPE_CHECKING:
-    from geoseg.training.examples import Example
+    from geoseg.chips.examples import Example
     from geoseg.training.fit import Job
 
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from geoseg.chips.examples import Example
 from geoseg.errors import UnsuitableError, UsageError
-from geoseg.training.examples import Example
 
 READERS = 4
 

@@ -12,12 +12,12 @@ import torch
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, RandomSampler, WeightedRandomSampler
 
+from geoseg.chips.examples import Example
 from geoseg.core.bands import to_unit
 from geoseg.core.encoding import VOID
 from geoseg.errors import GeosegError
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.augment import PRESETS, Geometry, crop
-from geoseg.training.examples import Example
 from geoseg.training.launch import processes, rank
 from geoseg.training.sampling import Draws, Seeded
 

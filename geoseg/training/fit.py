@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
+from geoseg.chips.examples import Example
 from geoseg.errors import GeosegError, ResourceError
 from geoseg.models import pretrained, registry, store
 from geoseg.models.registry import Segmenter
@@ -23,7 +24,6 @@ from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.balance import class_weights
 from geoseg.training.callbacks import Chance, Notes, Patience, Progress, Statistics, seed_all
 from geoseg.training.data import loaders
-from geoseg.training.examples import Example
 from geoseg.training.hard import Difficulty
 from geoseg.training.launch import by_torchrun, launch, processes, rank, told
 from geoseg.training.module import SegmentationModule

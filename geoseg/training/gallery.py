@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from geoseg.chips.examples import Example
 from geoseg.core.gallery import Gallery, Seen, seen
 from geoseg.models import registry
 from geoseg.specs import ModelSpec
 from geoseg.training.data import ChipDataset
-from geoseg.training.examples import Example
 
 LOOKED_AT = 200
 

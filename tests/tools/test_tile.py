@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pyproj import CRS
 from rasterio.warp import reproject, transform_bounds
 
+from geoseg.chips import cut
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, OutputError, SafetyError, UnsuitableError, UsageError
 from geoseg.geometry.burn import burn
@@ -23,7 +24,7 @@ from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import Scene, read_array
 from geoseg.io.raster.write import create_raster, write_array
 from geoseg.specs import ChipSpec
-from geoseg.tools import cutting, stitch, tile
+from geoseg.tools import stitch, tile
 
 UTM = CRS.from_epsg(32737)
 GRID = Grid(UTM, Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 90, 140)
@@ -188,7 +189,7 @@ def test_strips_are_decoded_for_many_tiles_at_once(tmp_path, monkeypatch):
     for layout, widths in (({}, {320, 60}), ({"BLOCKXSIZE": 32, "BLOCKYSIZE": 16}, {32})):
         read.clear()
         path = scene(tmp_path / "a.tif", image, options=layout, overwrite=True)
-        monkeypatch.setattr(cutting, "RUN", 10 * 32 * 32)
+        monkeypatch.setattr(cut, "RUN", 10 * 32 * 32)
         tile.run([path], tmp_path / "chips", ChipSpec(size=32, split=(1, 0, 0)), overwrite=True)
         assert set(read) == widths
         pixels, _ = plain(tmp_path / "chips/images/a_r0001_c0021.tif")

@@ -9,10 +9,10 @@ import pytest
 
 pytest.importorskip("torch")
 
+from geoseg.chips.examples import ChipFiles
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
 from geoseg.training.balance import class_weights, median_frequency, several_classes
-from geoseg.training.examples import ChipFiles
 from tests.scenes import grid
 
 CLASSES = ("background", "building", "road")

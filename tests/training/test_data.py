@@ -9,13 +9,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from geoseg.chips.examples import ChipFiles, Example  # noqa: E402
 from geoseg.core.encoding import VOID  # noqa: E402
 from geoseg.errors import InputError, UnsuitableError  # noqa: E402
 from geoseg.io.raster.write import write_array  # noqa: E402
 from geoseg.specs import ModelSpec, TrainSpec  # noqa: E402
 from geoseg.training.augment import Geometry  # noqa: E402
 from geoseg.training.data import ChipDataset, loaders, order, pad_collate, readable, workers_of  # noqa: E402
-from geoseg.training.examples import ChipFiles, Example  # noqa: E402
 from tests.scenes import buildings, grid, picture  # noqa: E402
 
 MODEL = ModelSpec("cnn", size=32)

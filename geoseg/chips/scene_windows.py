@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
+from geoseg.chips import assign
+from geoseg.chips.cut import Cut, Source
+from geoseg.chips.examples import ChipFiles, Example
 from geoseg.core.bands import percentile_stretch, to_uint8
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
@@ -21,9 +24,6 @@ from geoseg.io.scene_names import scene_name
 from geoseg.labels import scene_labels
 from geoseg.labels.class_raster import is_vector
 from geoseg.specs import ChipSpec, Stretch
-from geoseg.tools import chipindex
-from geoseg.tools.cutting import Cut, Source
-from geoseg.training.examples import ChipFiles, Example
 
 STATISTICS = 64  # rows looked at together for the stretch, and how many such strips of a scene
 PERCENTILES = 2.0, 98.0
@@ -76,7 +76,7 @@ class _Labelled:
 
 @dataclass(frozen=True)
 class SceneWindow:
-    """An :class:`~geoseg.training.examples.Example` that is a window of a scene."""
+    """An :class:`~geoseg.chips.examples.Example` that is a window of a scene."""
 
     scene: _Labelled
     tile: Tile
@@ -123,7 +123,7 @@ def windows_of(scenes: Sequence[str], truth: Path, spec: ChipSpec, warnings: lis
         raise UnsuitableError(f"{truth}: the masks of the scenes name different classes")
     stretch = None if first.dtype == "uint8" else _stretch(sources, spec)
     ready = {source.name: _labelled(source, spec, stretch, warnings) for source in sources}
-    chips, _ = chipindex.deal(cuts, spec)
+    chips, _ = assign.deal(cuts, spec)
     splits: dict[str, list[Example]] = {"train": [], "val": [], "test": []}
     for cut, split in chips:
         splits[split].append(SceneWindow(ready[cut.source.name], cut.tile))

@@ -11,9 +11,9 @@ import numpy as np
 import shapely
 from pyproj import CRS, Transformer
 
+from geoseg.chips.convert import Made, Picture
 from geoseg.core.splits import SPLITS, assign_splits, ground_blocks, sharing
 from geoseg.specs import PrepareSpec
-from geoseg.tools.convert import Made, Picture
 
 LONLAT = CRS.from_epsg(4326)
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import shapely
 from pyproj import CRS, Transformer
 
+from geoseg.chips.cut import Cut, Source
 from geoseg.core.splits import SPLITS, assign_splits, leaking
 from geoseg.core.tiling import outlines
 from geoseg.errors import UnsuitableError
 from geoseg.io.chip_index import ChipInfo, write_index
 from geoseg.specs import ChipSpec, Stretch
-from geoseg.tools.cutting import Cut, Source
 
 Chips = list[tuple[Cut, str]]
 LONLAT = CRS.from_epsg(4326)

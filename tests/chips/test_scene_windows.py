@@ -13,6 +13,7 @@ import shapely
 pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
+from geoseg.chips.scene_windows import windows_of
 from geoseg.errors import InputError, UnsuitableError, UsageError
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array
@@ -20,7 +21,6 @@ from geoseg.io.raster.write import write_array
 from geoseg.models.modelfile import read_spec
 from geoseg.specs import ChipSpec, TrainSpec
 from geoseg.tools import tile, train
-from geoseg.tools.windows import windows_of
 from tests.scenes import buildings, grid, picture, write_scene
 
 MASK = buildings(230, 340, 61)
