@@ -15,7 +15,7 @@ from pyproj import Geod
 from rasterio.windows import Window
 
 from geoseg.cli.main import run
-from geoseg.core.metrics import Counts, count
+from geoseg.evaluation.metrics import Counts, count
 from geoseg.geometry.burn import burn
 from geoseg.inference.runtimes import open_runtime
 from geoseg.io.raster.scene import open_scene

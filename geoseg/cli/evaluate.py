@@ -67,7 +67,7 @@ def evaluate(as_json: bool, data: Path | None, model: Path | None, split: str, p
 
 
 def _of_chips(data: Path, model: Path | None, split: str, predict: PredictSpec, arguments: dict[str, Any]) -> Any:
-    from geoseg.tools import evaluate_data as tool
+    from geoseg.tools import evaluate_chips as tool
 
     others = {"prediction": "prediction", "like": "--like", "layers": "--layers", "image": "--image"}
     if named := [said for name, said in others.items() if arguments[name]]:

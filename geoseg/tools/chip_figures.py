@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from geoseg.core.gallery import Gallery, Seen
 from geoseg.drawing.html import figure, figures, legend, png, section, table, text
 from geoseg.drawing.pictures import OUTCOMES, RESULT, class_colours, drawn_names, opacity_of, outcomes, picture, tint
+from geoseg.evaluation.gallery import Gallery, Seen
 from geoseg.specs import ModelSpec
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,12 @@ import shapely
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError, UsageError
+from geoseg.evaluation.footprints import Matched, match_layers
+from geoseg.evaluation.outcome_layers import write_verdicts
+from geoseg.evaluation.pixels import ComparedPixels, compare_pixels
+from geoseg.evaluation.regions import footprint_intervals, footprint_places, neighbourhoods, pixel_intervals, pixel_places
+from geoseg.evaluation.reports import EvaluateReport
+from geoseg.evaluation.summary import city_scores, each_scores, footprint_scores, missed, pixel_scores, sweep_scores
 from geoseg.geometry.burn import repair
 from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
@@ -21,42 +27,13 @@ from geoseg.io.vector.layers import check_layers
 from geoseg.io.vector.read import read_footprints
 from geoseg.labels.class_raster import is_vector, open_classes, told_apart
 from geoseg.labels.footprints import footprints_in
-from geoseg.report import Progress, Report, no_progress
+from geoseg.report import Progress, no_progress
 from geoseg.specs import EvaluateSpec
-from geoseg.tools.matched import Matched, match_layers
-from geoseg.tools.pixels import ComparedPixels, compare_pixels
-from geoseg.tools.places import footprint_intervals, footprint_places, neighbourhoods, pixel_intervals, pixel_places
-from geoseg.tools.scores import city_scores, each_scores, footprint_scores, missed, pixel_scores, sweep_scores
-from geoseg.tools.verdicts import write_verdicts
 
 # Fewer blocks than this are few to draw from
 _FEW = 20
 # The least area of SpaceNet 2 in pixels: truths of as much count, predictions only of more
 _SPACENET_AREA = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateReport(Report):
-    """``pixel`` and ``object`` metrics, empty where there are none to be had; ``failed`` says which limits are missed.
-
-    ``pixel``: ratios of the building pixels (means over the classes where there are several), ``mean_iou``, ``accuracy``,
-    ``boundary_iou``, counts, and all of it for each of the ``classes``; of a sweep the curves, ``best_threshold`` and
-    ``average_precision``. Of bands told each by itself the mean ratios, and all of it of each under ``classes``. ``object``:
-    counts and ratios of the footprints, ``ap`` (mean over the IoUs 0.5 to 0.95), ``by_iou`` and ``by_size``, ``splits`` and
-    ``merges``, the distances of matched ``outlines``, the errors ``by_block`` of ground, and of SpaceNet tables those of the
-    ``cities`` with their ``mean_f1``.
-
-    ``intervals`` are those of the bootstrap, 95%, by kind and metric. ``places`` are the worst and the best blocks of ground,
-    worst first, each a dict: ``bounds`` (left, bottom, right, top) in ``crs``, the counts ``truth``, ``found``, ``tp``, ``fp``
-    and ``fn``, ``f1`` of footprints or ``iou`` of pixels, ``area_error_m2`` and, of footprints, ``count_error``: found less
-    true.
-    """
-
-    pixel: dict[str, Any]
-    object: dict[str, Any]
-    intervals: dict[str, Any] = field(default_factory=dict)
-    places: tuple[dict[str, Any], ...] = ()
-    failed: tuple[str, ...] = ()
 
 
 def run(

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geoseg.core.gallery import Gallery
 from geoseg.drawing.html import WORDS, facts, figure, figures, items, section, table, text, write_page
 from geoseg.drawing.plots import curves
+from geoseg.evaluation.gallery import Gallery
+from geoseg.evaluation.summary import RATIOS
 from geoseg.specs import ModelSpec
 from geoseg.tools.chip_figures import chip_sections, class_table, confusion_table
-from geoseg.tools.scores import RATIOS
 
 if TYPE_CHECKING:
-    from geoseg.tools.evaluate_data import DataReport
+    from geoseg.evaluation.reports import DataReport
 
 
 def write(path: Path, report: DataReport, model: ModelSpec, gallery: Gallery, *, overwrite: bool = False) -> None:

@@ -12,13 +12,13 @@ import numpy as np
 from geoseg.drawing.html import WORDS, facts, figure, figures, items, jpeg, legend, section, table, text, write_page
 from geoseg.drawing.pictures import RESULT, class_colours
 from geoseg.drawing.plots import bars, curves
+from geoseg.evaluation.footprints import Matched
+from geoseg.evaluation.pixels import ComparedPixels
 from geoseg.specs import EvaluateSpec
-from geoseg.tools.matched import Matched
-from geoseg.tools.pixels import ComparedPixels
 from geoseg.tools.place_pictures import Draw, drawn_footprints, drawn_pixels
 
 if TYPE_CHECKING:
-    from geoseg.tools.evaluate import EvaluateReport
+    from geoseg.evaluation.reports import EvaluateReport
 
 # Places of either kind that are pictured
 PICTURED = 6

@@ -14,15 +14,15 @@ from geoseg.core.layer import Layer
 from geoseg.drawing.colours import FN, FP, TP
 from geoseg.drawing.pictures import BUILDING, OUTCOMES, PLAIN, RESULT, class_colours, heat, opacity_of, outcomes, picture, tint
 from geoseg.drawing.sheet import Outlines, Panel, Sheet, panel_pixels
+from geoseg.evaluation.footprints import Matched, match_layers
+from geoseg.evaluation.pixels import compare_pixels
+from geoseg.evaluation.summary import pixel_scores
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import public
 from geoseg.io.vector.qgis_style import BREAKS, COLOURS, UNKNOWN
 from geoseg.labels.class_raster import is_vector
 from geoseg.report import Progress
 from geoseg.specs import EvaluateSpec, PreviewSpec
-from geoseg.tools.matched import Matched, match_layers
-from geoseg.tools.pixels import compare_pixels
-from geoseg.tools.scores import pixel_scores
 from geoseg.tools.view import View, view_of
 
 Metrics = dict[str, dict[str, Any]]

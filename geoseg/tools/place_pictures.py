@@ -19,11 +19,11 @@ from geoseg.drawing.colours import FN, FP, TP
 from geoseg.drawing.pictures import OUTCOMES, PLAIN, class_colours, opacity_of, outcomes, picture, tint
 from geoseg.drawing.sheet import Outlines, Panel, alone
 from geoseg.errors import UnsuitableError
+from geoseg.evaluation.footprints import Matched
+from geoseg.evaluation.pixels import ComparedPixels
 from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.outlines import place
 from geoseg.specs import PreviewSpec
-from geoseg.tools.matched import Matched
-from geoseg.tools.pixels import ComparedPixels
 from geoseg.tools.view import View, view_of
 
 SIZE = 440  # pixels of the longer side

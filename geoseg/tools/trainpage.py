@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from geoseg.core.gallery import Gallery
 from geoseg.drawing.html import facts, figure, figures, section, table, text, write_page
 from geoseg.drawing.plots import curves
+from geoseg.evaluation.gallery import Gallery
 from geoseg.io.run_folder import PAGE
 from geoseg.specs import ModelSpec
 from geoseg.specs.toml import toml

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from geoseg.core.metrics import Counts
 from geoseg.errors import UnsuitableError
+from geoseg.evaluation.chips import Footprints, answers, true_outlines
+from geoseg.evaluation.metrics import Counts
 from geoseg.inference.session import Models
 from geoseg.io.atomic import check_output
 from geoseg.io.chip_index import read_index
 from geoseg.models.metadata import rewrite
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import ModelSpec, PredictSpec
-from geoseg.tools.chipscores import Footprints, answers, true_outlines
 
 THRESHOLDS = tuple(round(0.1 + 0.05 * step, 2) for step in range(17))
 AREAS = (0.0, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0)

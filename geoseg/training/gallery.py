@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from geoseg.chips.examples import Example
-from geoseg.core.gallery import Gallery, Seen, seen
+from geoseg.evaluation.gallery import Gallery, Seen, seen
 from geoseg.models import registry
 from geoseg.specs import ModelSpec
 from geoseg.training.data import ChipDataset

@@ -9,7 +9,7 @@ import torch
 from torchmetrics.classification import BinaryPrecisionRecallCurve
 
 from geoseg.core.encoding import VOID
-from geoseg.core.metrics import Counts, class_counts, mean_iou, pixel_accuracy
+from geoseg.evaluation.metrics import Counts, class_counts, mean_iou, pixel_accuracy
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 RATIOS = ("iou", "f1", "precision", "recall")

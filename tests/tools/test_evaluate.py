@@ -9,12 +9,13 @@ from affine import Affine
 from pyproj import CRS
 
 from geoseg.core.grid import Grid
-from geoseg.core.metrics import boundary_count, count
-from geoseg.core.thresholds import THRESHOLDS
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
+from geoseg.evaluation import pixels
+from geoseg.evaluation.metrics import boundary_count, count
+from geoseg.evaluation.sweep import THRESHOLDS
 from geoseg.io.raster.write import write_array
 from geoseg.specs import EvaluateSpec, Quantity
-from geoseg.tools import evaluate, pixels
+from geoseg.tools import evaluate
 
 UTM = CRS.from_epsg(32736)
 GRID = Grid(UTM, Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 60, 95)

@@ -19,7 +19,7 @@ from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.models.store import read_spec
 from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, PrepareSpec, TrainSpec
-from geoseg.tools import evaluate, evaluate_data, export, polygonize, predict, prepare, tile, train
+from geoseg.tools import evaluate, evaluate_chips, export, polygonize, predict, prepare, tile, train
 from tests.scenes import GROUND, ROOF, buildings, grid
 from tests.tools.chips import SMALL
 
@@ -27,7 +27,7 @@ NAMES = ("ground", "building", "water")
 WATER = (40, 60, 160)
 
 
-def follow(chips: Path, folder: Path, spec: TrainSpec) -> tuple[evaluate_data.DataReport, Path, Path]:
+def follow(chips: Path, folder: Path, spec: TrainSpec) -> tuple[evaluate_chips.DataReport, Path, Path]:
     """Train on ``chips``, then take the first chip to validate all the way; its classes and its mask."""
     index = read_index(chips)
     model = folder / "m.safetensors"
@@ -48,7 +48,7 @@ def follow(chips: Path, folder: Path, spec: TrainSpec) -> tuple[evaluate_data.Da
     assert (read_array(folder / "classes.tif")[0][0] == ours.argmax(axis=0)).all()
     scores = evaluate.run(folder / "classes.tif", mask).pixel
     assert set(scores["classes"]) <= set(index.info.classes)
-    return evaluate_data.run(chips, model, split="val", spec=window), folder / "classes.tif", Path(mask)
+    return evaluate_chips.run(chips, model, split="val", spec=window), folder / "classes.tif", Path(mask)
 
 
 def test_a_scene_of_three_classes(tmp_path: Path) -> None:

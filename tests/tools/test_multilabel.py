@@ -24,7 +24,7 @@ from geoseg.labels.scene_labels import classes, open_labels
 from geoseg.models.store import read_spec
 from geoseg.report import no_progress
 from geoseg.specs import ChipSpec, EvaluateSpec, MaskSpec, ModelSpec, PolygonSpec, PreviewSpec, Quantity, TrainSpec
-from geoseg.tools import evaluate, evaluate_data, export, extract, polygonize, predict, preview, rasterize, tile, train, tune
+from geoseg.tools import evaluate, evaluate_chips, export, extract, polygonize, predict, preview, rasterize, tile, train, tune
 from geoseg.tools.chipsheet import sheet_of_chips
 from geoseg.tools.view import view_of
 from tests.scenes import GROUND, ROOF, red_model
@@ -242,7 +242,7 @@ def test_learnt_exported_and_parted(town: Path, tmp_path: Path) -> None:
     polygonize.run(tmp_path / "m.onnx.tif", tmp_path / "b.gpkg", PolygonSpec())
     layer = footprints(tmp_path / "b.gpkg")
     assert len(layer) > 30 and np.mean(matched(layer) > 0.5) > 0.8
-    scores = evaluate_data.run(town / "chips", tmp_path / "m.onnx", split="val", thresholds=(0.3, 0.7), spec=SPEC)
+    scores = evaluate_chips.run(town / "chips", tmp_path / "m.onnx", split="val", thresholds=(0.3, 0.7), spec=SPEC)
     assert scores.pixel["classes"]["footprint"]["iou"] > 0.8 and scores.threshold == 0.5 and scores.object == {}
     assert [(row["threshold"], row["class"]) for row in scores.thresholds][:4] == [
         (0.3, "footprint"),
@@ -272,4 +272,4 @@ def test_straight_from_a_scene_and_from_a_model(town: Path, tmp_path: Path) -> N
     with pytest.raises(UnsuitableError, match="classes differ"):
         train.run([str(town / "chips"), str(tmp_path / "edges")], tmp_path / "both.safetensors", quick)
     with pytest.raises(UnsuitableError, match="apart"):
-        evaluate_data.run(tmp_path / "edges", again, split="val")
+        evaluate_chips.run(tmp_path / "edges", again, split="val")

@@ -14,8 +14,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
-from geoseg.core.metrics import count
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
+from geoseg.evaluation.metrics import count
 from geoseg.io.chip_index import read_index, write_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array

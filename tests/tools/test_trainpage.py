@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from geoseg.core.gallery import Gallery, Seen
 from geoseg.drawing.colours import FN, FP, TP, rgb
+from geoseg.evaluation.gallery import Gallery, Seen
 from geoseg.specs import ModelSpec
 from geoseg.tools import trainpage
 from tests.tools.pages import pictures

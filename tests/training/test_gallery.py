@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
-from geoseg.core.gallery import Gallery  # noqa: E402
-from geoseg.core.metrics import count  # noqa: E402
+from geoseg.evaluation.gallery import Gallery  # noqa: E402
+from geoseg.evaluation.metrics import count  # noqa: E402
 from geoseg.training.fit import network  # noqa: E402
 from geoseg.training.gallery import best_and_worst  # noqa: E402
 from tests.training.jobs import Painted, job  # noqa: E402

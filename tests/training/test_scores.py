@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchmetrics")
 
-from geoseg.core.metrics import count  # noqa: E402
+from geoseg.evaluation.metrics import count  # noqa: E402
 from geoseg.specs import ModelSpec  # noqa: E402
 from geoseg.training.module import confusions  # noqa: E402
 from geoseg.training.scores import THRESHOLDS, ThresholdCounts, scores, scores_of_each  # noqa: E402

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,44 +11,23 @@ import numpy as np
 from scipy import ndimage
 
 from geoseg.core.encoding import VOID
-from geoseg.core.gallery import Gallery, seen
-from geoseg.core.metrics import Counts, boundary_count, confusion, count
 from geoseg.errors import UnsuitableError
+from geoseg.evaluation.chips import Answer, Footprints, answers, true_outlines
+from geoseg.evaluation.gallery import Gallery, seen
+from geoseg.evaluation.metrics import Counts, boundary_count, confusion, count
+from geoseg.evaluation.reports import DataReport
+from geoseg.evaluation.summary import RATIOS, each_scores, missed, pixel_scores
 from geoseg.geometry.measure import pixel_size
 from geoseg.inference.session import Models
 from geoseg.io.atomic import check_output
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import open_scene
-from geoseg.report import Progress, Report, no_progress
+from geoseg.report import Progress, no_progress
 from geoseg.specs import EvaluateSpec, PredictSpec
-from geoseg.tools.chipscores import Answer, Footprints, answers, true_outlines
-from geoseg.tools.scores import RATIOS, each_scores, missed, pixel_scores
 from geoseg.tools.view import eight_bits
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
 PICTURED = 6  # of the best chips and of the worst
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataReport(Report):
-    """``pixel`` and ``object`` metrics at the model's own threshold, cleaned by its least area; of several classes ``pixel``.
-
-    Of classes that are told each by itself ``pixel`` has the means of the ``classes``, ``thresholds`` a row for each of them at
-    each threshold.
-
-    ``thresholds`` has a row for each threshold, once as it is and once cleaned, with the metrics of the building pixels and
-    under ``object_`` those of the footprints. Counts are summed over the ``chips`` of the ``split``, ratios taken last.
-    """
-
-    model: str
-    split: str
-    chips: int
-    threshold: float | None
-    min_area: float | None
-    pixel: dict[str, Any]
-    object: dict[str, Any]
-    thresholds: list[dict[str, Any]]
-    failed: tuple[str, ...] = ()
 
 
 def run(

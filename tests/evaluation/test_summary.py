@@ -4,11 +4,11 @@ import shapely
 from pyproj import CRS
 
 from geoseg.core.layer import Layer
-from geoseg.core.metrics import Counts
 from geoseg.errors import UnsuitableError, UsageError
+from geoseg.evaluation.footprints import match_layers
+from geoseg.evaluation.metrics import Counts
+from geoseg.evaluation.summary import footprint_scores, missed, pixel_scores, sweep_scores
 from geoseg.specs import EvaluateSpec
-from geoseg.tools.matched import match_layers
-from geoseg.tools.scores import footprint_scores, missed, pixel_scores, sweep_scores
 
 
 def layer(*boxes, crs=32736, **columns):

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from pyproj import CRS
 
-from geoseg.core.blocks import interval, resample
-from geoseg.core.metrics import ratios
+from geoseg.evaluation.bootstrap import interval, resample
+from geoseg.evaluation.footprints import Matched
+from geoseg.evaluation.metrics import ratios
+from geoseg.evaluation.pixels import ComparedPixels
+from geoseg.evaluation.summary import spread
 from geoseg.geometry.measure import coordinates, pixel_size
-from geoseg.tools.matched import Matched
-from geoseg.tools.pixels import ComparedPixels
-from geoseg.tools.scores import spread
 
 # The worst and the best blocks that a report holds
 SHOWN = 12

@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoseg.core.grid import Grid
-from geoseg.core.metrics import confusion
+from geoseg.evaluation import pixels
+from geoseg.evaluation.metrics import confusion
+from geoseg.evaluation.regions import pixel_intervals, pixel_places
 from geoseg.labels.class_raster import VOID, Classes
 from geoseg.specs import EvaluateSpec, Quantity
-from geoseg.tools import pixels
-from geoseg.tools.places import pixel_intervals, pixel_places
 
 GRID = Grid(None, Affine.identity(), 300, 170)
 

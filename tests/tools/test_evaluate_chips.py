@@ -11,16 +11,16 @@ import pytest
 pytest.importorskip("onnx")
 
 from geoseg.cli.main import run as geoseg
-from geoseg.core.gallery import Gallery
-from geoseg.core.metrics import Counts, count
 from geoseg.errors import OutputError, UnsuitableError
+from geoseg.evaluation.chips import Answer
+from geoseg.evaluation.gallery import Gallery
+from geoseg.evaluation.metrics import Counts, count
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.specs import ChipSpec, ModelSpec, PredictSpec
-from geoseg.tools import evaluate_data, evaluate_data_page, predict, tile
-from geoseg.tools.chipscores import Answer
-from geoseg.tools.evaluate_data import without_small
+from geoseg.tools import evaluate_chips, evaluate_data_page, predict, tile
+from geoseg.tools.evaluate_chips import without_small
 from tests.scenes import buildings, grid, picture, write_scene
 from tests.tools.pages import pictures
 
@@ -42,7 +42,7 @@ def chips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_counts_are_summed_over_the_chips(chips: Path, model: Path, tmp_path: Path) -> None:
-    report = evaluate_data.run(chips / "chips", model, spec=SPEC, thresholds=(0.2, 0.8))
+    report = evaluate_chips.run(chips / "chips", model, spec=SPEC, thresholds=(0.2, 0.8))
     index = read_index(chips / "chips")
     table = index.split("test")
     assert report.chips == len(table) > 2 and report.split == "test"
@@ -58,7 +58,7 @@ def test_counts_are_summed_over_the_chips(chips: Path, model: Path, tmp_path: Pa
 
 
 def test_cleaning_leaves_out_what_is_small(chips: Path, model: Path) -> None:
-    report = evaluate_data.run(chips / "chips", model, spec=SPEC)
+    report = evaluate_chips.run(chips / "chips", model, spec=SPEC)
     plain, cleaned = (row for row in report.thresholds if row["threshold"] == 0.5)
     assert cleaned["object_precision"] > plain["object_precision"] + 0.2
     assert cleaned["precision"] > plain["precision"]
@@ -74,7 +74,7 @@ def test_pictures_without_a_crs_have_footprints_too(model: Path, tmp_path: Path)
     write_array(tmp_path / "mask.png", MASK.astype("uint8"))
     spec = ChipSpec(size=120, split=(0, 0, 1), format="png")
     tile.run([str(tmp_path / "s" / "a.png")], tmp_path / "chips", spec, labels=tmp_path / "mask.png")
-    report = evaluate_data.run(tmp_path / "chips", model, spec=SPEC)
+    report = evaluate_chips.run(tmp_path / "chips", model, spec=SPEC)
     assert report.pixel["f1"] > 0.99 and report.object["f1"] > 0.95 and report.object["tp"] > 20
 
 
@@ -92,7 +92,7 @@ def test_the_command_line(chips: Path, model: Path, capsys: pytest.CaptureFixtur
 
 def test_the_page_shows_scores_and_chips(chips: Path, model: Path, tmp_path: Path) -> None:
     page = tmp_path / "model.html"
-    report = evaluate_data.run(chips / "chips", model, spec=SPEC, page=page)
+    report = evaluate_chips.run(chips / "chips", model, spec=SPEC, page=page)
     assert report.outputs == (str(page),)
     html = page.read_text()
     (size,) = {shape[:2] for shape in map(np.shape, pictures(html))}
@@ -101,18 +101,18 @@ def test_the_page_shows_scores_and_chips(chips: Path, model: Path, tmp_path: Pat
         assert f"{shown:.3f}" in html
     assert html.count("image/svg") == 2
     with pytest.raises(OutputError, match="exists"):
-        evaluate_data.run(chips / "chips", model, spec=SPEC, page=page)
+        evaluate_chips.run(chips / "chips", model, spec=SPEC, page=page)
 
 
 def test_chips_without_masks_are_refused(chips: Path, model: Path, tmp_path: Path) -> None:
     tile.run([str(chips / "scene.tif")], tmp_path / "chips", ChipSpec(size=110, split=(0, 0, 1)))
     with pytest.raises(UnsuitableError, match="no mask"):
-        evaluate_data.run(tmp_path / "chips", model, spec=SPEC)
+        evaluate_chips.run(tmp_path / "chips", model, spec=SPEC)
 
 
 def test_several_classes_are_told_apart_by_the_most_probable() -> None:
     random = np.random.default_rng(5)
-    tally = evaluate_data._Classes(("ground", "building", "road"))
+    tally = evaluate_chips._Classes(("ground", "building", "road"))
     whole = np.zeros((3, 3), np.int64)
     for number in range(2):
         truth = random.integers(0, 3, (14, 23)).astype("uint8")
@@ -132,11 +132,11 @@ def test_several_classes_are_told_apart_by_the_most_probable() -> None:
 
 
 def test_a_class_that_does_not_occur_has_its_place_on_the_page(tmp_path: Path) -> None:
-    tally = evaluate_data._Classes(("ground", "building", "road"))
+    tally = evaluate_chips._Classes(("ground", "building", "road"))
     truth = buildings(40, 56, 23).astype("uint8")
     probability = np.stack([truth == 0, truth == 1, np.zeros_like(truth)]).astype("float32")
     tally.add(Answer("no roads", probability, np.ones(truth.shape, bool), truth, grid(*truth.shape)))
-    report = evaluate_data.DataReport(
+    report = evaluate_chips.DataReport(
         command="evaluate", inputs=("chips",), model="m", split="test", chips=1, threshold=None, min_area=None,
         pixel=tally.scores(0.5)[0], object={}, thresholds=[],
     )  # fmt: skip

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoseg.core.metrics import count
-from geoseg.core.thresholds import CODES, THRESHOLDS, average_precision, counts_at, curves, histogram
+from geoseg.evaluation.metrics import count
+from geoseg.evaluation.sweep import CODES, THRESHOLDS, average_precision, counts_at, curves, histogram
 
 
 def scene(seed, coded):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import binary_erosion
 
-from geoseg.core.metrics import (
+from geoseg.evaluation.metrics import (
     Counts,
     boundary,
     boundary_count,

@@ -10,9 +10,9 @@ import numpy as np
 
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
-from geoseg.core.matching import match
-from geoseg.core.metrics import Counts
 from geoseg.errors import UnsuitableError
+from geoseg.evaluation.matching import match
+from geoseg.evaluation.metrics import Counts
 from geoseg.geometry.footprints import footprints
 from geoseg.inference.session import Models
 from geoseg.io.chip_index import ChipIndex

@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 import shapely
 
-from geoseg.core.blocks import ground_blocks
-from geoseg.core.fragments import Fragments, merges, splits
 from geoseg.core.layer import Layer
-from geoseg.core.matching import Matches, Overlaps, assign, overlaps
 from geoseg.errors import UnsuitableError
+from geoseg.evaluation.bootstrap import ground_blocks
+from geoseg.evaluation.fragments import Fragments, merges, splits
+from geoseg.evaluation.matching import Matches, Overlaps, assign, overlaps
 from geoseg.evaluation.outline_distance import outline_distances
 from geoseg.geometry.measure import areas, centres, flattened, metric
 from geoseg.specs import EvaluateSpec

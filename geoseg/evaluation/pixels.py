@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from geoseg.core.grid import Grid
-from geoseg.core.metrics import Counts, boundary, confusion, count
-from geoseg.core.thresholds import CODES, histogram
 from geoseg.core.tiling import strips
 from geoseg.errors import UnsuitableError
+from geoseg.evaluation.metrics import Counts, boundary, confusion, count
+from geoseg.evaluation.sweep import CODES, histogram
 from geoseg.geometry.measure import pixel_size
 from geoseg.labels.class_raster import VOID, Classes
 from geoseg.report import Progress, no_progress

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from geoseg.core.metrics import Counts
+from geoseg.evaluation.metrics import Counts
 
 Footprints = Sequence[Any] | np.ndarray
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from geoseg.core.fragments import Fragments
 from geoseg.core.layer import Layer
-from geoseg.core.matching import overlaps
 from geoseg.drawing.colours import FN, FP, TP, rgb
+from geoseg.evaluation.footprints import Matched
+from geoseg.evaluation.fragments import Fragments
+from geoseg.evaluation.matching import overlaps
 from geoseg.io.provenance import provenance
 from geoseg.io.vector.layers import write_layers
 from geoseg.io.vector.qgis_style import single
-from geoseg.tools.matched import Matched
 
 # Those of the pictures of preview and of report pages; of the last two, Okabe and Ito's
 COLOURS = {"tp": TP, "fp": FP, "fn": FN, "split": "#cc79a7", "merge": "#009e73"}

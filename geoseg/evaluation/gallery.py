@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from geoseg.core.encoding import VOID, layered
-from geoseg.core.metrics import confusion, count, mean_iou
+from geoseg.evaluation.metrics import confusion, count, mean_iou
 
 LEAST_KNOWN = 0.1  # part of a chip
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from pyproj import CRS
 
 from geoseg.core.layer import Layer
+from geoseg.evaluation.footprints import match_layers
+from geoseg.evaluation.regions import footprint_places, neighbourhoods
 from geoseg.specs import EvaluateSpec, Quantity
-from geoseg.tools.matched import match_layers
-from geoseg.tools.places import footprint_places, neighbourhoods
 
 boxes = st.lists(
     st.tuples(st.integers(0, 60), st.integers(0, 40), st.integers(1, 9), st.integers(1, 6)).map(

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from geoseg.core.matching import coco_ap, counts_by_size
-from geoseg.core.metrics import Counts, class_counts, mean_iou, pixel_accuracy
-from geoseg.core.thresholds import THRESHOLDS, average_precision, curves
 from geoseg.errors import UsageError
-from geoseg.tools.matched import Matched
+from geoseg.evaluation.footprints import Matched
+from geoseg.evaluation.matching import coco_ap, counts_by_size
+from geoseg.evaluation.metrics import Counts, class_counts, mean_iou, pixel_accuracy
+from geoseg.evaluation.sweep import THRESHOLDS, average_precision, curves
 
 RATIOS = ("precision", "recall", "f1", "iou")
 PERCENTILES = {"p10": 10, "median": 50, "p90": 90}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geoseg.core.gallery import Gallery, Seen, seen
+from geoseg.evaluation.gallery import Gallery, Seen, seen
 
 IMAGE = np.zeros((3, 8, 11), np.uint8)
 

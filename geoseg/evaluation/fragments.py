@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geoseg.core.matching import Overlaps
+from geoseg.evaluation.matching import Overlaps
 
 _MAINLY = 0.5
 _CRUMB = 0.1

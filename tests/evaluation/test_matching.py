@@ -4,7 +4,7 @@ import shapely
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from geoseg.core.matching import (
+from geoseg.evaluation.matching import (
     assign,
     average_precision,
     coco_ap,
@@ -12,7 +12,7 @@ from geoseg.core.matching import (
     match,
     overlaps,
 )
-from geoseg.core.metrics import Counts
+from geoseg.evaluation.metrics import Counts
 
 TRUTH = [shapely.box(0, 0, 10, 4), shapely.box(20, 0, 30, 4), shapely.box(40, 0, 60, 30), shapely.box(80, 5, 83, 6)]
 

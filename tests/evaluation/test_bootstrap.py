@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import CRS, Geod
 
-from geoseg.core import blocks as module
-from geoseg.core.blocks import block_step, ground_blocks, interval, resample
-from geoseg.core.metrics import ratios
+from geoseg.evaluation import bootstrap as module
+from geoseg.evaluation.bootstrap import block_step, ground_blocks, interval, resample
+from geoseg.evaluation.metrics import ratios
 
 UTM = CRS.from_epsg(32736)
 

@@ -3,8 +3,8 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoseg.core.fragments import merges, splits
-from geoseg.core.matching import assign, overlaps
+from geoseg.evaluation.fragments import merges, splits
+from geoseg.evaluation.matching import assign, overlaps
 
 ROW = shapely.box(0, 0, 30, 10)
 THIRDS = [shapely.box(0, 0, 10, 10), shapely.box(10, 0, 20, 10), shapely.box(20, 0, 30, 10)]

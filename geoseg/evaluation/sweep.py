@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from geoseg.core.metrics import ratios
+from geoseg.evaluation.metrics import ratios
 
 CODES = 255
 THRESHOLDS = (np.arange(1, CODES) - 0.5) / (CODES - 1)
