@@ -96,9 +96,9 @@ def run(
         failed=failed,
     )
     if page is not None:
-        from geoseg.tools import evaluate_page  # matplotlib takes longer to be imported than most layers to be compared
+        from geoseg.reports import evaluation_page  # matplotlib takes longer to be imported than most layers to be compared
 
-        evaluate_page.write(page, report, matched, pixels, spec, image=image, overwrite=overwrite)
+        evaluation_page.write(page, report, matched, pixels, spec, image=image, overwrite=overwrite)
     return report
 
 

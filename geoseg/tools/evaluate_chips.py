@@ -23,8 +23,8 @@ from geoseg.io.atomic import check_output
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import open_scene
 from geoseg.report import Progress, no_progress
+from geoseg.reports.scene_view import eight_bits
 from geoseg.specs import EvaluateSpec, PredictSpec
-from geoseg.tools.view import eight_bits
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
 PICTURED = 6  # of the best chips and of the worst
@@ -87,9 +87,9 @@ def run(
         failed=missed(pixel, footprints, fail_under or {}),
     )
     if page:
-        from geoseg.tools import evaluate_data_page
+        from geoseg.reports import chips_page
 
-        evaluate_data_page.write(page, report, own, gallery, overwrite=overwrite)
+        chips_page.write(page, report, own, gallery, overwrite=overwrite)
     return report
 
 

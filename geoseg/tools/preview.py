@@ -18,8 +18,8 @@ from geoseg.io.figures import check_picture, write_figure
 from geoseg.io.formats import kind_of
 from geoseg.io.provenance import provenance
 from geoseg.report import Progress, Report, no_progress
+from geoseg.reports.scene_sheet import sheet_of_scene
 from geoseg.specs import PreviewSpec
-from geoseg.tools.overlays import sheet_of_scene
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def run(
     metrics: list[dict[str, Any]] = []
     chips = None
     if kind_of(scene) == "chips" or Path(scene).name == INDEX:
-        from geoseg.tools.chipsheet import sheet_of_chips
+        from geoseg.reports.chip_sheet import sheet_of_chips
 
         if overlays or truth or aoi or spec.window or spec.bounds:
             raise UsageError(f"{scene}: is a chip index, whose chips are drawn with their own masks")

@@ -119,7 +119,7 @@ def run(
 def _finish(job: Job, output: Path, overwrite: bool) -> None:
     """Write the model file of the best epoch, and the page of the run."""
     from geoseg.models import modelfile
-    from geoseg.tools import trainpage
+    from geoseg.reports import training_page
     from geoseg.training.callbacks import BEST, best_of
     from geoseg.training.gallery import best_and_worst
 
@@ -127,7 +127,7 @@ def _finish(job: Job, output: Path, overwrite: bool) -> None:
     state = modelfile.load(job.run_dir / BEST)[1]
     modelfile.save(output, job.model, state, overwrite)
     chosen = best_and_worst(job.model, state, job.val, job.zoom, CHIPS_SHOWN)
-    trainpage.write(job.run_dir, job.model, epochs, best_of(epochs), read_settings(job.run_dir, "train"), chosen)
+    training_page.write(job.run_dir, job.model, epochs, best_of(epochs), read_settings(job.run_dir, "train"), chosen)
 
 
 def leads() -> bool:

@@ -24,7 +24,7 @@ from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.balance import class_weights
 from geoseg.training.callbacks import Chance, Notes, Patience, Progress, Statistics, seed_all
 from geoseg.training.data import loaders
-from geoseg.training.hard import Difficulty
+from geoseg.training.hard_examples import Difficulty
 from geoseg.training.launch import by_torchrun, launch, processes, rank, told
 from geoseg.training.module import SegmentationModule
 from geoseg.training.sampling import Draws

@@ -18,8 +18,9 @@ from geoseg.evaluation.metrics import Counts, count
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
+from geoseg.reports import chips_page
 from geoseg.specs import ChipSpec, ModelSpec, PredictSpec
-from geoseg.tools import evaluate_chips, evaluate_data_page, predict, tile
+from geoseg.tools import evaluate_chips, predict, tile
 from geoseg.tools.evaluate_chips import without_small
 from tests.scenes import buildings, grid, picture, write_scene
 from tests.tools.pages import pictures
@@ -140,6 +141,6 @@ def test_a_class_that_does_not_occur_has_its_place_on_the_page(tmp_path: Path) -
         command="evaluate", inputs=("chips",), model="m", split="test", chips=1, threshold=None, min_area=None,
         pixel=tally.scores(0.5)[0], object={}, thresholds=[],
     )  # fmt: skip
-    evaluate_data_page.write(tmp_path / "page.html", report, ModelSpec("unet", classes=tally.classes), Gallery(1))
+    chips_page.write(tmp_path / "page.html", report, ModelSpec("unet", classes=tally.classes), Gallery(1))
     assert list(report.pixel["classes"]) == ["ground", "building"]
     assert "found road" in (tmp_path / "page.html").read_text()

@@ -23,10 +23,10 @@ from geoseg.labels.class_raster import open_classes
 from geoseg.labels.scene_labels import classes, open_labels
 from geoseg.models.store import read_spec
 from geoseg.report import no_progress
+from geoseg.reports.chip_sheet import sheet_of_chips
+from geoseg.reports.scene_view import view_of
 from geoseg.specs import ChipSpec, EvaluateSpec, MaskSpec, ModelSpec, PolygonSpec, PreviewSpec, Quantity, TrainSpec
 from geoseg.tools import evaluate, evaluate_chips, export, extract, polygonize, predict, preview, rasterize, tile, train, tune
-from geoseg.tools.chipsheet import sheet_of_chips
-from geoseg.tools.view import view_of
 from tests.scenes import GROUND, ROOF, red_model
 from tests.tools.chips import SMALL
 from tests.tools.test_boundaries import ALL, GRID, SPEC, WALL, matched, terraces

@@ -10,10 +10,10 @@ from geoseg.drawing.colours import FN, FP, TP, rgb
 from geoseg.drawing.pictures import BUILDING
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
+from geoseg.reports.scene_view import eight_bits, view_of
 from geoseg.specs import PreviewSpec
 from geoseg.tools import evaluate
 from geoseg.tools.preview import run
-from geoseg.tools.view import eight_bits, view_of
 from tests.scenes import buildings, grid, write_scene
 
 GRID = grid(120, 200)

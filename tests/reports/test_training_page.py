@@ -8,8 +8,8 @@ import numpy as np
 
 from geoseg.drawing.colours import FN, FP, TP, rgb
 from geoseg.evaluation.gallery import Gallery, Seen
+from geoseg.reports import training_page
 from geoseg.specs import ModelSpec
-from geoseg.tools import trainpage
 from tests.tools.pages import pictures
 
 RATIOS = {"iou": 0.412, "f1": 0.5, "precision": 0.6, "recall": 0.43}
@@ -32,7 +32,7 @@ def gallery(model: ModelSpec) -> Gallery:
 
 def test_outcomes_are_drawn_in_their_colours(tmp_path: Path) -> None:
     model = ModelSpec("unet", "resnet18", classes=("background", "<hut>"))
-    trainpage.write(tmp_path, model, EPOCHS[1:], EPOCHS[1], {"lr": 0.25, "log": ["csv"]}, gallery(model))
+    training_page.write(tmp_path, model, EPOCHS[1:], EPOCHS[1], {"lr": 0.25, "log": ["csv"]}, gallery(model))
     html = (tmp_path / "report.html").read_text()
     (chip,) = pictures(html)
     assert chip.shape == (20, 30, 3)
@@ -48,13 +48,13 @@ def test_of_several_classes_truth_and_prediction_stand_side_by_side(tmp_path: Pa
     model = ModelSpec("unet", classes=("background", "road", "building"))
     best = EPOCHS[1] | {"confusion": [[5, 1, 0], [0, 4, 1], [1, 1, 7]]}
     best.pop("thresholds")
-    trainpage.write(tmp_path, model, [best], best, {}, gallery(model))
+    training_page.write(tmp_path, model, [best], best, {}, gallery(model))
     (chip,) = pictures((tmp_path / "report.html").read_text())
     assert chip.shape == (20, 60, 3)
     assert not np.array_equal(chip[5, 4], chip[5, 34]) and np.array_equal(chip[5, 10], chip[5, 40])
 
 
 def test_without_validation_there_are_curves_and_settings(tmp_path: Path) -> None:
-    trainpage.write(tmp_path, ModelSpec("cnn"), EPOCHS[:1], EPOCHS[0], {"arch": "cnn"}, Gallery(3))
+    training_page.write(tmp_path, ModelSpec("cnn"), EPOCHS[:1], EPOCHS[0], {"arch": "cnn"}, Gallery(3))
     html = (tmp_path / "report.html").read_text()
     assert html.count("image/svg") == 2 and "Classes" not in html and ">cnn<" in html

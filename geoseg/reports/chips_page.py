@@ -10,8 +10,8 @@ from geoseg.drawing.html import WORDS, facts, figure, figures, items, section, t
 from geoseg.drawing.plots import curves
 from geoseg.evaluation.gallery import Gallery
 from geoseg.evaluation.summary import RATIOS
+from geoseg.reports.chip_figures import chip_sections, class_table, confusion_table
 from geoseg.specs import ModelSpec
-from geoseg.tools.chip_figures import chip_sections, class_table, confusion_table
 
 if TYPE_CHECKING:
     from geoseg.evaluation.reports import DataReport

@@ -14,8 +14,8 @@ from geoseg.drawing.pictures import RESULT, class_colours
 from geoseg.drawing.plots import bars, curves
 from geoseg.evaluation.footprints import Matched
 from geoseg.evaluation.pixels import ComparedPixels
+from geoseg.reports.region_pictures import Draw, drawn_footprints, drawn_pixels
 from geoseg.specs import EvaluateSpec
-from geoseg.tools.place_pictures import Draw, drawn_footprints, drawn_pixels
 
 if TYPE_CHECKING:
     from geoseg.evaluation.reports import EvaluateReport

@@ -10,9 +10,9 @@ from geoseg.drawing.html import facts, figure, figures, section, table, text, wr
 from geoseg.drawing.plots import curves
 from geoseg.evaluation.gallery import Gallery
 from geoseg.io.run_folder import PAGE
+from geoseg.reports.chip_figures import chip_sections, class_table, confusion_table
 from geoseg.specs import ModelSpec
 from geoseg.specs.toml import toml
-from geoseg.tools.chip_figures import chip_sections, class_table, confusion_table
 
 NAMES = {"iou": "IoU"}
 Epochs = Sequence[Mapping[str, Any]]

@@ -16,8 +16,8 @@ from geoseg.errors import UnsuitableError
 from geoseg.io.chip_index import ChipIndex, read_index
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.report import Progress
+from geoseg.reports.scene_view import view_of
 from geoseg.specs import PreviewSpec, TrainSpec
-from geoseg.tools.view import view_of
 
 CHIPS, ROWS = 24, 6
 # A chip as it is, and so often as training may see it

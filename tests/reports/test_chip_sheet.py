@@ -4,9 +4,9 @@ from PIL import Image
 
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.report import no_progress
+from geoseg.reports.chip_sheet import sheet_of_chips
 from geoseg.specs import ChipSpec, PreviewSpec
 from geoseg.tools import tile
-from geoseg.tools.chipsheet import sheet_of_chips
 from geoseg.tools.preview import run
 from tests.scenes import buildings, grid, write_scene
 

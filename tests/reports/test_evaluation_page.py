@@ -11,9 +11,9 @@ from tests.io.test_page import Read
 from geoseg.drawing.colours import FN, FP, TP, rgb
 from geoseg.errors import OutputError
 from geoseg.io.raster.write import write_array
+from geoseg.reports.region_pictures import SIZE
 from geoseg.specs import EvaluateSpec
 from geoseg.tools import evaluate
-from geoseg.tools.place_pictures import SIZE
 from tests.scenes import buildings, grid, picture, write_scene
 
 GRID = grid(700, 1100)

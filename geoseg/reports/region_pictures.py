@@ -23,8 +23,8 @@ from geoseg.evaluation.footprints import Matched
 from geoseg.evaluation.pixels import ComparedPixels
 from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.outlines import place
+from geoseg.reports.scene_view import View, view_of
 from geoseg.specs import PreviewSpec
-from geoseg.tools.view import View, view_of
 
 SIZE = 440  # pixels of the longer side
 AROUND = 0.08  # of a place's side that is shown beyond each of its borders

@@ -13,7 +13,7 @@ from torch.utils.data import WeightedRandomSampler  # noqa: E402
 
 from geoseg.io.run_folder import read_epochs  # noqa: E402
 from geoseg.training.fit import LAST, train  # noqa: E402
-from geoseg.training.hard import Difficulty  # noqa: E402
+from geoseg.training.hard_examples import Difficulty  # noqa: E402
 from geoseg.training.losses import item_losses  # noqa: E402
 from tests.training.jobs import job  # noqa: E402
 

@@ -22,8 +22,8 @@ from geoseg.io.scene_names import public
 from geoseg.io.vector.qgis_style import BREAKS, COLOURS, UNKNOWN
 from geoseg.labels.class_raster import is_vector
 from geoseg.report import Progress
+from geoseg.reports.scene_view import View, view_of
 from geoseg.specs import EvaluateSpec, PreviewSpec
-from geoseg.tools.view import View, view_of
 
 Metrics = dict[str, dict[str, Any]]
 
