@@ -28,7 +28,6 @@ LAYERS = (
     "drawing",
     "models",
     "labels",
-    "engine",
     "inference",
     "chips",
     "evaluation",
@@ -114,6 +113,44 @@ def test_imports_point_down(path: Path) -> None:
     assert upward(path.read_text(), layer(path)) == []
 
 
+def needs() -> dict[str, set[str]]:
+    """The modules of geoseg that each module imports, wherever in it."""
+    names = {".".join(("geoseg", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in FILES}
+    found = {}
+    for name, path in names.items():
+        wanted = {part for full, _ in imported(ast.parse(path.read_text())) for part in (full, full.rpartition(".")[0])}
+        found[name.removesuffix(".__init__")] = {part for part in wanted if part in names} - {name}
+    return found
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Groups of modules that import each other, directly or through others."""
+    seen: dict[str, set[str]] = {}
+    for start in graph:
+        reached: set[str] = set()
+        waiting = [start]
+        while waiting:
+            new = graph.get(waiting.pop(), set()) - reached
+            reached |= new
+            waiting += new
+        seen[start] = reached
+    groups = {frozenset({other for other in seen[name] if name in seen[other]}) for name in graph if name in seen[name]}
+    return [set(group) for group in groups]
+
+
+def test_no_files_import_each_other() -> None:
+    assert circles(needs()) == []
+
+
+def test_a_circle_is_seen() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()}) == [{"a", "b", "c"}]
+
+
+def test_tools_are_the_verbs_and_nothing_else() -> None:
+    verbs = {path.stem for path in (PACKAGE / "tools").glob("*.py")} - {"__init__", "evaluate_chips"}
+    assert verbs == set(COMMANDS)
+
+
 def test_an_upward_import_is_seen() -> None:
     assert upward("def f():\n    from geoseg.tools import tile\n", "io") == ["line 2: io imports geoseg.tools.tile"]
     assert upward("from geoseg.core.grid import Grid\n", "io") == []
@@ -149,7 +186,7 @@ def test_heavy_imports_wait_in_the_cli(path: Path) -> None:
     top = ast.Module([n for n in ast.parse(path.read_text()).body if not isinstance(n, ast.FunctionDef | ast.ClassDef)], [])
     names = {name for name, _ in imported(top)}
     assert {name.split(".")[0] for name in names} & HEAVY == set()
-    light = ("geoseg.core.text", "geoseg.report", "geoseg.io.scene_names")
+    light = ("geoseg.core.text", "geoseg.report", "geoseg.io.scene_names", "geoseg.io.config")
     allowed = (*light, "geoseg.specs", "geoseg.errors", "geoseg.cli", "geoseg.__version__")
     assert [name for name in names if name.startswith("geoseg") and not name.startswith(allowed)] == []
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from geoseg import __version__
 from geoseg.core.text import shown
-from geoseg.io.atomic import atomic
+from geoseg.io.atomic import write_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,9 +79,7 @@ def write_page(path: Path | str, title: str, sections: Iterable[str], *, subtitl
         + "\n".join(sections)
         + f"\n</main>\n<footer>geoseg {escape(__version__)}</footer>\n</body>\n</html>\n"
     )
-    with atomic(path, overwrite) as temporary:
-        # a file name may hold bytes that are no text
-        temporary.write_bytes(html.encode("utf-8", "replace"))
+    write_text(path, html, overwrite)
 
 
 def section(title: str, *pieces: str) -> str:

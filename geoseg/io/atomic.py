@@ -127,3 +127,9 @@ def _told(path: Path, temporary: Path) -> Iterator[None]:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and str(temporary) in str(error.filename):
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
         raise
+
+
+def write_text(path: Path | str, text: str, overwrite: bool = False) -> None:
+    """Write ``text`` as UTF-8; what is no text, as bytes of a file name may be, becomes question marks. Raises OutputError."""
+    with atomic(path, overwrite) as temporary:
+        temporary.write_bytes(text.encode("utf-8", "replace"))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from shapely import affinity
 
+from geoseg.geometry import intersections
 from geoseg.geometry.intersections import common_area
 from geoseg.geometry.trace import trace
 
@@ -31,8 +32,8 @@ def test_what_two_outlines_share(mask, turn, shift, connectivity, limit):
     other = np.array([affinity.translate(affinity.rotate(g, turn), *shift) for g in raw], object)
     other = shapely.reverse(other)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(common, "_PAIR_LIMIT", limit)
-        patch.setattr(common, "_MOST_PAIRS", 100)
+        patch.setattr(intersections, "_PAIR_LIMIT", limit)
+        patch.setattr(intersections, "_MOST_PAIRS", 100)
         found = common_area(raw, other)
     np.testing.assert_allclose(found, shapely.area(shapely.intersection(raw, other)), atol=1e-6)
 

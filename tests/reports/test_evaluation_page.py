@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import shapely
 from PIL import Image
-from tests.io.test_page import Read
+from tests.drawing.test_html import Read
 
 from geoseg.drawing.colours import FN, FP, TP, rgb
 from geoseg.errors import OutputError

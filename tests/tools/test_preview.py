@@ -192,7 +192,7 @@ def test_a_result_is_drawn_by_itself(tmp_path):
 
 @pytest.mark.slow
 def test_the_peak_does_not_grow_with_the_scene(tmp_path):
-    from tests.engine.test_memory import HEIGHTS, peak, write_large
+    from tests.inference.test_memory import HEIGHTS, peak, write_large
 
     peaks = []
     for height in HEIGHTS:

@@ -69,7 +69,7 @@ def embed(path: Path, layer: str, qml: str) -> None:
         package.execute(_TABLE)
         (column,) = package.execute("SELECT column_name FROM gpkg_geometry_columns WHERE table_name = ?", [layer]).fetchone()
         package.execute(
-            "INSERT OR VOID INTO gpkg_contents (table_name, data_type, identifier, description, srs_id) "
+            "INSERT OR IGNORE INTO gpkg_contents (table_name, data_type, identifier, description, srs_id) "
             "VALUES ('layer_styles', 'attributes', 'layer_styles', '', 0)"
         )
         package.execute(

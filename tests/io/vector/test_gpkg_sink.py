@@ -17,7 +17,7 @@ import shapely
 from pyproj import CRS
 
 from geoseg.core.layer import Layer
-from geoseg.io.vector import write
+from geoseg.io.vector import write as writer
 from geoseg.io.vector.gpkg_sink import GpkgSink
 from geoseg.io.vector.write import create_vector
 
@@ -54,7 +54,7 @@ def rows(path, query):
 
 def test_it_holds_what_gdal_writes(tmp_path, monkeypatch):
     ours = write(tmp_path / "ours.gpkg")
-    monkeypatch.setattr(write, "GpkgSink", refuse)
+    monkeypatch.setattr(writer, "GpkgSink", refuse)
     theirs = write(tmp_path / "theirs.gpkg")
     one, other = (pyogrio.read_dataframe(path) for path in (ours, theirs))
     pd.testing.assert_frame_equal(one, other)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from pyproj import CRS
 
 from geoseg.errors import InputError, UnsuitableError
-from geoseg.io.vector import read
+from geoseg.io.vector import read as reader
 from geoseg.io.vector.geopackage import read_geopackage
 from geoseg.io.vector.geoparquet import read_geoparquet
 from geoseg.io.vector.read import read_footprints
@@ -51,8 +51,8 @@ def save(path, geometry, crs=UTM, **columns):
 def by_gdal(path, layer=None, columns=None):
     """What is read without the readers that stand in for GDAL and geopandas."""
     if path.suffix == ".parquet":
-        return read._parquet(path, columns)
-    return read._ogr(path, layer, columns)
+        return reader._parquet(path, columns)
+    return reader._ogr(path, layer, columns)
 
 
 def multi(geometry):

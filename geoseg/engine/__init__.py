@@ -1,1 +1,0 @@
-"""Streams over the windows of a scene."""
