@@ -2,9 +2,10 @@
 
 python benchmarks/evaluate.py --footprints 30000 --rounds 3
 
-The truth are footprints of the sample scene, repeated. The prediction are the same, moved and turned a little, some missing,
-cut in two or joined with a neighbour, and some that are nowhere, with a confidence without ties. Both read the same
-GeoPackages; their counts are compared. solaris is started as the parity tests start it.
+The truth are footprints of the sample scene, repeated. The prediction are the same, moved and
+turned a little, some missing, cut in two or joined with a neighbour, and some that are nowhere,
+with a confidence without ties. Both read the same GeoPackages; their counts are compared. solaris
+is started as the parity tests start it.
 """
 
 from __future__ import annotations
@@ -36,15 +37,29 @@ with open(sys.argv[3], "w") as out:
 
 
 def make_prediction(truth: Path, path: Path, count: int) -> None:
-    """``count`` footprints, most of them those of ``truth`` moved by some percent of their size and turned by some degrees."""
+    """``count`` footprints, most of them those of ``truth`` moved by some percent of their size and
+    turned by some degrees.
+    """
     frame, rng = gpd.read_file(truth), np.random.default_rng(2)
     shapes = frame.geometry.to_numpy()
     shift = rng.normal(0, 0.06, (len(shapes), 2)) * np.sqrt(shapely.area(shapes))[:, None]
-    moved = np.array([_moved(*values) for values in zip(shapes, shift, rng.normal(0, 4, len(shapes)), strict=True)])
+    moved = np.array(
+        [
+            _moved(*values)
+            for values in zip(shapes, shift, rng.normal(0, 4, len(shapes)), strict=True)
+        ]
+    )
     missed, split = np.arange(len(moved)) % 15 == 0, np.arange(len(moved)) % 12 == 5
-    found = [moved[~missed & ~split], _halves(moved[split]), _joined(shapes)[::5], _invented(shapes)[::9]]
+    found = [
+        moved[~missed & ~split],
+        _halves(moved[split]),
+        _joined(shapes)[::5],
+        _invented(shapes)[::9],
+    ]
     every = np.concatenate(found)[rng.permutation(sum(map(len, found)))][:count]
-    gpd.GeoDataFrame({"confidence": rng.permutation(len(every)) / len(every)}, geometry=every, crs=frame.crs).to_file(path)
+    gpd.GeoDataFrame(
+        {"confidence": rng.permutation(len(every)) / len(every)}, geometry=every, crs=frame.crs
+    ).to_file(path)
 
 
 def _moved(shape: shapely.Geometry, shift: np.ndarray, turn: float) -> shapely.Geometry:
@@ -57,14 +72,19 @@ def _invented(shapes: np.ndarray) -> np.ndarray:
 
 def _joined(shapes: np.ndarray) -> np.ndarray:
     """Hulls of footprints and their nearest neighbours, where these are within five metres."""
-    one, other = shapely.STRtree(shapes).query_nearest(shapes, max_distance=5, exclusive=True, all_matches=False)
+    one, other = shapely.STRtree(shapes).query_nearest(
+        shapes, max_distance=5, exclusive=True, all_matches=False
+    )
     return shapely.convex_hull(shapely.union(shapes[one], shapes[other])[one < other])
 
 
 def _halves(shapes: np.ndarray) -> np.ndarray:
     left, bottom, right, top = shapely.bounds(shapes).T
     middle = 0.4 * left + 0.6 * right
-    parts = [shapely.intersection(shapes, shapely.box(a, bottom, b, top)) for a, b in ((left, middle), (middle, right))]
+    parts = [
+        shapely.intersection(shapes, shapely.box(a, bottom, b, top))
+        for a, b in ((left, middle), (middle, right))
+    ]
     return np.array([part for part in np.concatenate(parts) if part.geom_type == "Polygon"])
 
 
@@ -75,7 +95,11 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
         folder = Path(name)
-        truth, prediction, out = folder / "truth.gpkg", folder / "prediction.gpkg", folder / "solaris.json"
+        truth, prediction, out = (
+            folder / "truth.gpkg",
+            folder / "prediction.gpkg",
+            folder / "solaris.json",
+        )
         make_footprints(truth, 20_000, options.footprints)
         make_prediction(truth, prediction, options.footprints)
         command = [*GEOSEG, "evaluate", prediction, truth, "--json"]
@@ -83,13 +107,20 @@ def main() -> None:
         if theirs := solaris(SOLARIS, prediction, truth, out, output=out):
             ways["solaris Evaluator.eval_iou"] = theirs
         runs = alternate(ways, options.rounds)
-        table(f"evaluate {options.footprints} footprints", runs, {"solaris Evaluator.eval_iou": "<= 0.067"})
+        table(
+            f"evaluate {options.footprints} footprints",
+            runs,
+            {"solaris Evaluator.eval_iou": "<= 0.067"},
+        )
         done = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True)
         found = json.loads(done.stdout)["object"]
         counts = [found[name] for name in ("tp", "fp", "fn")]
         print(f"tp, fp, fn: {counts}; {found['splits']} splits, {found['merges']} merges")
         if theirs:
-            print(f"solaris: counts {'identical' if json.loads(out.read_text()) == counts else out.read_text()}")
+            print(
+                "solaris: counts "
+                f"{'identical' if json.loads(out.read_text()) == counts else out.read_text()}"
+            )
 
 
 if __name__ == "__main__":

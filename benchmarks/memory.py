@@ -3,8 +3,9 @@
 python benchmarks/memory.py --sizes 5000 20000
 python benchmarks/memory.py --command extract --model geoseg/weights/default.onnx --sizes 8192 20000
 
-Each run is a process of its own; its peak is what the operating system counted (resident set, ru_maxrss). Scenes are the sample
-scene repeated. Without --model the WHU study's CNN with random weights, run by torch.
+Each run is a process of its own; its peak is what the operating system counted (resident set,
+ru_maxrss). Scenes are the sample scene repeated. Without --model the WHU study's CNN with random
+weights, run by torch.
 """
 
 from __future__ import annotations
@@ -61,7 +62,10 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--sizes", type=int, nargs="+", default=[5000, 20000])
     parser.add_argument(
-        "--options", nargs="*", default=[], help="more for the command, without the leading dashes: tile-size=512"
+        "--options",
+        nargs="*",
+        default=[],
+        help="more for the command, without the leading dashes: tile-size=512",
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
@@ -73,15 +77,36 @@ def main() -> None:
         for size in arguments.sizes:
             make_scene(folder / "scene.tif", size)
             output = folder / ("out.tif" if arguments.command == "predict" else "out.gpkg")
-            command = [sys.executable, "-m", "geoseg", arguments.command, str(folder / "scene.tif"), "-o", str(output)]
-            command += ["-m", str(model), "--json", "--overwrite", *(f"--{option}" for option in arguments.options)]
-            done = subprocess.run([sys.executable, "-c", WATCHED, *command], capture_output=True, text=True, check=False)
+            command = [
+                sys.executable,
+                "-m",
+                "geoseg",
+                arguments.command,
+                str(folder / "scene.tif"),
+                "-o",
+                str(output),
+            ]
+            command += [
+                "-m",
+                str(model),
+                "--json",
+                "--overwrite",
+                *(f"--{option}" for option in arguments.options),
+            ]
+            done = subprocess.run(
+                [sys.executable, "-c", WATCHED, *command],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             if done.returncode:
                 sys.exit(done.stderr)
             report = json.loads(done.stdout)
             peak = int(done.stderr.split()[-1]) / 1024
             first = first or peak
-            stages = " ".join(f"{stage} {seconds:.0f}" for stage, seconds in report["stages"].items())
+            stages = " ".join(
+                f"{stage} {seconds:.0f}" for stage, seconds in report["stages"].items()
+            )
             print(
                 f"{size} x {size}: peak {peak:.0f} MB ({peak / first:.2f}), "
                 f"{report['seconds']:.0f} s ({stages}), {report['runtime']}"

@@ -1,11 +1,13 @@
-"""Outlines of pixels against finer ones: how well each agrees with the truth, on the same probabilities.
+"""Outlines of pixels against finer ones: how well each agrees with the truth, on the same
+probabilities.
 
 python benchmarks/outlines.py sample_data/footprints.gpkg [MORE.geojson ...]
 python benchmarks/outlines.py TRUTH.geojson --probability PROB.tif
 
-Probabilities are those of a raster that `geoseg predict` wrote, or made of true footprints: the share of each pixel that they
-cover, blurred, with and without noise. Footprints are matched where their IoU is above a half; the distance is the mean one
-from the outline, every 0.2 m, to the true one.
+Probabilities are those of a raster that `geoseg predict` wrote, or made of true footprints: the
+share of each pixel that they cover, blurred, with and without noise. Footprints are matched where
+their IoU is above a half; the distance is the mean one from the outline, every 0.2 m, to the true
+one.
 """
 
 from __future__ import annotations
@@ -36,14 +38,20 @@ SMALLEST = 10.0
 def truth(path: Path) -> tuple[np.ndarray, CRS]:
     """Polygons of at least 10 square metres, in metres."""
     frame = gpd.read_file(path).make_valid().explode()
-    frame = frame if frame.crs.is_projected and frame.crs.to_epsg() != 3857 else frame.to_crs(frame.estimate_utm_crs())
+    frame = (
+        frame
+        if frame.crs.is_projected and frame.crs.to_epsg() != 3857
+        else frame.to_crs(frame.estimate_utm_crs())
+    )
     shapes = frame.geometry.to_numpy()
     polygons = shapely.get_type_id(shapes) == shapely.GeometryType.POLYGON
     return shapes[polygons & (shapely.area(shapes) >= SMALLEST)], CRS.from_user_input(frame.crs)
 
 
 def blurred(true: np.ndarray, crs: CRS) -> Iterator[Case]:
-    """Probabilities made of footprints, at several pixel sizes, blurs (sigma in pixels) and amounts of noise."""
+    """Probabilities made of footprints, at several pixel sizes, blurs (sigma in pixels) and amounts
+    of noise.
+    """
     left, bottom, right, top = shapely.total_bounds(true)
     for gsd in (0.3, 0.6, 1.2):
         height, width = int((top - bottom + 10) / gsd), int((right - left + 10) / gsd)
@@ -66,7 +74,12 @@ def blurred(true: np.ndarray, crs: CRS) -> Iterator[Case]:
 def predicted(path: Path, gsd: float) -> Iterator[Case]:
     with open_scene(path, gsd=gsd) as scene:
         chip = scene.read()
-        yield f"{path.name}, {gsd} m", (chip.image[0] / np.float32(254)).clip(0, 1), chip.valid, scene.grid
+        yield (
+            f"{path.name}, {gsd} m",
+            (chip.image[0] / np.float32(254)).clip(0, 1),
+            chip.valid,
+            scene.grid,
+        )
 
 
 def agreement(found: np.ndarray, true: np.ndarray) -> tuple[int, float, float]:
@@ -76,7 +89,11 @@ def agreement(found: np.ndarray, true: np.ndarray) -> tuple[int, float, float]:
     iou = common / (shapely.area(found[one]) + shapely.area(true[other]) - common)
     one, other, iou = one[iou > 0.5], other[iou > 0.5], iou[iou > 0.5]
     away = []
-    for outline, edge in zip(shapely.segmentize(shapely.boundary(found[one]), 0.2), shapely.boundary(true[other]), strict=True):
+    for outline, edge in zip(
+        shapely.segmentize(shapely.boundary(found[one]), 0.2),
+        shapely.boundary(true[other]),
+        strict=True,
+    ):
         away.append(shapely.distance(shapely.points(shapely.get_coordinates(outline)), edge).mean())
     return len(iou), float(iou.mean()), float(np.mean(away))
 
@@ -89,18 +106,30 @@ def main() -> None:
     options = parser.parse_args()
     for path in options.footprints:
         true, crs = truth(path)
-        print(f"\n{path.name}: {len(true)} footprints\n{'':<50}{'matched':>8}{'IoU':>8}{'away m':>8}{'vertices':>9}")
+        print(
+            f"\n{path.name}: {len(true)} "
+            f"footprints\n{'':<50}{'matched':>8}{'IoU':>8}{'away m':>8}{'vertices':>9}"
+        )
         for name, scores, valid, grid in (
-            predicted(options.probability, options.gsd) if options.probability else blurred(true, crs)
+            predicted(options.probability, options.gsd)
+            if options.probability
+            else blurred(true, crs)
         ):
             for outline, straight in product(("pixel", "subpixel"), ("none", "orthogonal")):
                 spec = PolygonSpec(outline=outline, regularize=straight)
-                keywords = {"scene": "", "spec": spec, "threshold": 0.5, "min_area": Quantity(SMALLEST)}
+                keywords = {
+                    "scene": "",
+                    "spec": spec,
+                    "threshold": 0.5,
+                    "min_area": Quantity(SMALLEST),
+                }
                 batches = list(footprints([(scores, valid)], grid, **keywords))
                 geometry = np.concatenate([batch.to_crs(crs).geometry for batch in batches])
                 count, iou, away = agreement(geometry, true)
                 vertices = np.concatenate([batch.columns["vertices"] for batch in batches]).mean()
-                print(f"{f'{name}, {outline}, {straight}':<50}{count:>8}{iou:>8.4f}{away:>8.3f}{vertices:>9.1f}")
+                print(
+                    f"{f'{name}, {outline}, {straight}':<50}{count:>8}{iou:>8.4f}{away:>8.3f}{vertices:>9.1f}"
+                )
 
 
 if __name__ == "__main__":

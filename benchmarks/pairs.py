@@ -1,4 +1,6 @@
-"""Whole processes in turn, A B A B, and a table of the medians: wall and CPU seconds, peak memory, ratios to the first."""
+"""Whole processes in turn, A B A B, and a table of the medians: wall and CPU seconds, peak memory,
+ratios to the first.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# A small process starts the command, for a child's peak is never below its parent's; it prints what the system counted
+# A small process starts the command, for a child's peak is never below its parent's; it prints what
+# the system counted
 WATCHED = """
 import json, resource, subprocess, sys, time
 start = time.perf_counter()
@@ -36,7 +39,9 @@ class Way:
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds by the clock and of all processors, and the greatest resident set in MB of any process."""
+    """Seconds by the clock and of all processors, and the greatest resident set in MB of any
+    process.
+    """
 
     wall: float
     cpu: float
@@ -47,7 +52,9 @@ def measure(way: Way) -> Run:
     """Run a way once; stops the benchmark with its message where it fails."""
     clear(way.output)
     command = [sys.executable, "-c", WATCHED, *map(str, way.command)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | dict(way.environment))
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=os.environ | dict(way.environment)
+    )
     *figures, code, message = json.loads(done.stdout)
     if code:
         sys.exit(f"{' '.join(map(str, way.command))}\n{message}")
@@ -71,20 +78,34 @@ def alternate(ways: Mapping[str, Way], repeats: int) -> dict[str, list[Run]]:
     return runs
 
 
-def table(title: str, runs: Mapping[str, list[Run]], goals: Mapping[str, str], ours: str = "geoseg") -> None:
-    """Medians of each way; ratios are ours by theirs, medians over the rounds. ``goals`` by way are printed beside."""
+def table(
+    title: str, runs: Mapping[str, list[Run]], goals: Mapping[str, str], ours: str = "geoseg"
+) -> None:
+    """Medians of each way; ratios are ours by theirs, medians over the rounds. ``goals`` by way are
+    printed beside.
+    """
     load = os.getloadavg()[0]
     print(f"\n{title}; {len(runs[ours])} rounds, {os.cpu_count()} cores, load {load:.1f}")
     print(f"{'':<34}{'wall s':>8}{'CPU s':>8}{'peak MB':>9}{'wall':>7}{'CPU':>7}  goal")
     for name, own in runs.items():
-        wall, cpu = (statistics.median(getattr(run, what) for run in own) for what in ("wall", "cpu"))
+        wall, cpu = (
+            statistics.median(getattr(run, what) for run in own) for what in ("wall", "cpu")
+        )
         peak = max(run.peak for run in own)
-        ratios = "" if name == ours else f"{_ratio(runs[ours], own, 'wall'):7.2f}{_ratio(runs[ours], own, 'cpu'):7.2f}"
-        print(f"{name:<34}{wall:8.2f}{cpu:8.2f}{peak:9.0f}{ratios:<14}  {goals.get(name, '')}".rstrip())
+        ratios = (
+            ""
+            if name == ours
+            else f"{_ratio(runs[ours], own, 'wall'):7.2f}{_ratio(runs[ours], own, 'cpu'):7.2f}"
+        )
+        print(
+            f"{name:<34}{wall:8.2f}{cpu:8.2f}{peak:9.0f}{ratios:<14}  {goals.get(name, '')}".rstrip()
+        )
 
 
 def _ratio(ours: list[Run], theirs: list[Run], what: str) -> float:
-    return statistics.median(getattr(a, what) / getattr(b, what) for a, b in zip(ours, theirs, strict=True))
+    return statistics.median(
+        getattr(a, what) / getattr(b, what) for a, b in zip(ours, theirs, strict=True)
+    )
 
 
 def tools(*names: str) -> dict[str, str]:
@@ -96,7 +117,9 @@ def tools(*names: str) -> dict[str, str]:
 
 
 def solaris(script: str, *arguments: str | Path, output: Path) -> Way | None:
-    """A way that runs ``script`` with ``solaris`` loaded as the parity tests load it; None where its wheel cannot be had."""
+    """A way that runs ``script`` with ``solaris`` loaded as the parity tests load it; None where
+    its wheel cannot be had.
+    """
     sys.path.insert(0, str(ROOT))
     from tests.parity.solaris_wheel import Unavailable, fetch
 
@@ -106,6 +129,16 @@ def solaris(script: str, *arguments: str | Path, output: Path) -> Way | None:
     except Unavailable as error:
         print(f"{error}: nothing to compare with")
         return None
-    load = f"from pathlib import Path\nfrom tests.parity.solaris_wheel import load\nsolaris = load(Path({str(wheel)!r}))\n"
-    command = [sys.executable, "-W", "ignore", "-c", f"import sys\n{load}{script}", *map(str, arguments)]
+    load = (
+        "from pathlib import Path\nfrom tests.parity.solaris_wheel import load\nsolaris = "
+        f"load(Path({str(wheel)!r}))\n"
+    )
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        f"import sys\n{load}{script}",
+        *map(str, arguments),
+    ]
     return Way(command, output, {"PYTHONPATH": str(ROOT)})

@@ -1,9 +1,11 @@
-"""`geoseg polygonize` against gdal_polygonize.py and rasterio.features.shapes with GeoDataFrame.to_file, each a whole process.
+"""`geoseg polygonize` against gdal_polygonize.py and rasterio.features.shapes with
+GeoDataFrame.to_file, each a whole process.
 
 python benchmarks/polygonize.py --size 20000 --footprints 30000 --rounds 3
 
-The mask is burnt from footprints of the sample scene, repeated; all write a GeoPackage, in turn A B A B. Geometries are
-compared in whole pixels, rings normalized. Without gdal_polygonize.py (`apt install python3-gdal gdal-bin`) it is left out.
+The mask is burnt from footprints of the sample scene, repeated; all write a GeoPackage, in turn A B
+A B. Geometries are compared in whole pixels, rings normalized. Without gdal_polygonize.py (`apt
+install python3-gdal gdal-bin`) it is left out.
 """
 
 from __future__ import annotations
@@ -66,17 +68,26 @@ def main() -> None:
         mask = make_mask(folder, options.size, options.footprints)
         ours, theirs, shapes = (folder / f"{name}.gpkg" for name in ("ours", "gdal", "shapes"))
         ways = {"geoseg": Way([*GEOSEG, "polygonize", mask, "-o", ours, "--min-hole", "0"], ours)}
-        goals = {"geoseg": "peak <= 600 MB", "gdal_polygonize.py": "<= 0.45", "rasterio shapes + to_file": "<= 0.29"}
+        goals = {
+            "geoseg": "peak <= 600 MB",
+            "gdal_polygonize.py": "<= 0.45",
+            "rasterio shapes + to_file": "<= 0.29",
+        }
         for program in tools("gdal_polygonize.py").values():
             command = [program, "-q", mask, "-mask", mask, "-f", "GPKG", theirs]
             ways["gdal_polygonize.py"] = Way(command, theirs)
-        ways["rasterio shapes + to_file"] = Way([sys.executable, "-c", SHAPES, mask, shapes], shapes)
+        ways["rasterio shapes + to_file"] = Way(
+            [sys.executable, "-c", SHAPES, mask, shapes], shapes
+        )
         runs = alternate(ways, options.rounds)
         own = outlines(ours)
         table(f"polygonize {options.size} x {options.size}, {len(own)} outlines", runs, goals)
         for name, way in ways.items():
             if name != "geoseg":
-                print(f"{name}: geometry {'identical' if np.array_equal(own, outlines(way.output)) else 'differs'}")
+                print(
+                    f"{name}: geometry "
+                    f"{'identical' if np.array_equal(own, outlines(way.output)) else 'differs'}"
+                )
 
 
 if __name__ == "__main__":

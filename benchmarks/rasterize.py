@@ -2,9 +2,10 @@
 
 python benchmarks/rasterize.py --size 8192 --footprints 5100 --rounds 5
 
-Footprints of the sample scene, repeated, are burnt on the repeated scene's grid, in turn A B A B; the masks are compared pixel
-by pixel. gdal_rasterize writes as ours does (zstd, tiled) and, in a second row, as it does by default. What is missing
-(`apt install gdal-bin`, solaris 0.4.0) is left out.
+Footprints of the sample scene, repeated, are burnt on the repeated scene's grid, in turn A B A B;
+the masks are compared pixel by pixel. gdal_rasterize writes as ours does (zstd, tiled) and, in a
+second row, as it does by default. What is missing (`apt install gdal-bin`, solaris 0.4.0) is left
+out.
 """
 
 from __future__ import annotations
@@ -30,13 +31,31 @@ solaris.vector.mask.footprint_mask(frame, out_file=sys.argv[3], reference_im=sys
 def differing(one: Path, other: Path) -> int:
     """Pixels that differ, counted strip by strip."""
     with rasterio.open(one) as a, rasterio.open(other) as b:
-        windows = [Window(0, row, a.width, min(1024, a.height - row)) for row in range(0, a.height, 1024)]
-        return sum(int(np.count_nonzero(a.read(1, window=each) != b.read(1, window=each))) for each in windows)
+        windows = [
+            Window(0, row, a.width, min(1024, a.height - row)) for row in range(0, a.height, 1024)
+        ]
+        return sum(
+            int(np.count_nonzero(a.read(1, window=each) != b.read(1, window=each)))
+            for each in windows
+        )
 
 
 def gdal(program: str, footprints: Path, output: Path, size: int, *options: str) -> Way:
     extent = [str(value) for value in (LEFT, TOP - size * GSD, LEFT + size * GSD, TOP)]
-    burn = [program, "-q", "-burn", "1", "-ot", "Byte", "-te", *extent, "-ts", str(size), str(size), *options]
+    burn = [
+        program,
+        "-q",
+        "-burn",
+        "1",
+        "-ot",
+        "Byte",
+        "-te",
+        *extent,
+        "-ts",
+        str(size),
+        str(size),
+        *options,
+    ]
     return Way([*burn, footprints, output], output)
 
 
@@ -48,19 +67,44 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
         folder = Path(name)
-        scene, footprints, mask = folder / "scene.tif", folder / "footprints.gpkg", folder / "ours.tif"
+        scene, footprints, mask = (
+            folder / "scene.tif",
+            folder / "footprints.gpkg",
+            folder / "ours.tif",
+        )
         make_scene(scene, options.size)
         make_footprints(footprints, options.size, options.footprints)
-        ways = {"geoseg": Way([*GEOSEG, "rasterize", footprints, "--like", scene, "-o", mask], mask)}
+        ways = {
+            "geoseg": Way([*GEOSEG, "rasterize", footprints, "--like", scene, "-o", mask], mask)
+        }
         goals = {"gdal_rasterize": "<= 2.5", "solaris": "<= 0.2"}
         for program in tools("gdal_rasterize").values():
-            alike = ("-co", "TILED=YES", "-co", "COMPRESS=ZSTD", "-co", "ZSTD_LEVEL=1", "-co", "PREDICTOR=2")
-            ways["gdal_rasterize"] = gdal(program, footprints, folder / "gdal.tif", options.size, *alike)
-            ways["gdal_rasterize, no compression"] = gdal(program, footprints, folder / "plain.tif", options.size)
-        if way := solaris(SOLARIS, footprints, scene, folder / "solaris.tif", output=folder / "solaris.tif"):
+            alike = (
+                "-co",
+                "TILED=YES",
+                "-co",
+                "COMPRESS=ZSTD",
+                "-co",
+                "ZSTD_LEVEL=1",
+                "-co",
+                "PREDICTOR=2",
+            )
+            ways["gdal_rasterize"] = gdal(
+                program, footprints, folder / "gdal.tif", options.size, *alike
+            )
+            ways["gdal_rasterize, no compression"] = gdal(
+                program, footprints, folder / "plain.tif", options.size
+            )
+        if way := solaris(
+            SOLARIS, footprints, scene, folder / "solaris.tif", output=folder / "solaris.tif"
+        ):
             ways["solaris"] = way
         runs = alternate(ways, options.rounds)
-        table(f"rasterize {options.footprints} footprints on {options.size} x {options.size}", runs, goals)
+        table(
+            f"rasterize {options.footprints} footprints on {options.size} x {options.size}",
+            runs,
+            goals,
+        )
         for name, way in ways.items():
             if name != "geoseg":
                 print(f"{name}: {differing(mask, way.output)} pixels differ")

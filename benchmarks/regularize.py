@@ -2,9 +2,10 @@
 
 python benchmarks/regularize.py sample_data/footprints.gpkg [MORE.geojson ...] --gsd 0.3
 
-True footprints are burnt at the given pixel size, each on a raster of its own, traced, and straightened by both in turn (A B A
-B); times are CPU seconds of one process, medians. Without buildingregulariser (`pip install buildingregulariser`, 0.2.5 when
-this was written) ours is measured alone.
+True footprints are burnt at the given pixel size, each on a raster of its own, traced, and
+straightened by both in turn (A B A B); times are CPU seconds of one process, medians. Without
+buildingregulariser (`pip install buildingregulariser`, 0.2.5 when this was written) ours is
+measured alone.
 """
 
 from __future__ import annotations
@@ -32,10 +33,18 @@ from geoseg.geometry.trace import trace
 PEER = "buildingregulariser"
 
 
-def burnt(footprints: Path, gsd: float, smallest: float) -> tuple[np.ndarray, np.ndarray, Affine, object]:
-    """True footprints of at least ``smallest`` square metres, their traced outlines in pixels, the grid's transform and CRS."""
+def burnt(
+    footprints: Path, gsd: float, smallest: float
+) -> tuple[np.ndarray, np.ndarray, Affine, object]:
+    """True footprints of at least ``smallest`` square metres, their traced outlines in pixels, the
+    grid's transform and CRS.
+    """
     frame = gpd.read_file(footprints)
-    frame = frame if frame.crs.is_projected and frame.crs.to_epsg() != 3857 else frame.to_crs(frame.estimate_utm_crs())
+    frame = (
+        frame
+        if frame.crs.is_projected and frame.crs.to_epsg() != 3857
+        else frame.to_crs(frame.estimate_utm_crs())
+    )
     shapes = frame.geometry.explode()
     left, _, _, top = shapes.total_bounds
     transform = Affine(gsd, 0, left, 0, -gsd, top)
@@ -44,7 +53,9 @@ def burnt(footprints: Path, gsd: float, smallest: float) -> tuple[np.ndarray, np
         pixels = affinity.affine_transform(shape, [1 / gsd, 0, 0, -1 / gsd, -left / gsd, top / gsd])
         x, y, right, bottom = pixels.bounds
         corner = Affine.translation(int(x) - 2, int(y) - 2)
-        mask = rasterio.features.rasterize([pixels], (int(bottom - y) + 6, int(right - x) + 6), transform=corner)
+        mask = rasterio.features.rasterize(
+            [pixels], (int(bottom - y) + 6, int(right - x) + 6), transform=corner
+        )
         outlines = [outline for batch in trace([(mask > 0, None)]) for outline in batch.geometry]
         if outlines:
             true.append(shape)
@@ -104,7 +115,9 @@ def compare(footprints: Path, gsd: float, smallest: float, repeats: int) -> None
             if len(seconds[name]) == repeats:
                 print(line(name, outlines, true[which], statistics.median(seconds[name])))
     if PEER in ways:
-        ratios = [theirs / ours for ours, theirs in zip(seconds["geoseg"], seconds[PEER], strict=True)]
+        ratios = [
+            theirs / ours for ours, theirs in zip(seconds["geoseg"], seconds[PEER], strict=True)
+        ]
         print(f"{statistics.median(ratios):.1f} times faster than {PEER}")
     else:
         print(f"{PEER} is not installed: nothing to compare with")

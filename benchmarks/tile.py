@@ -1,13 +1,14 @@
-"""`geoseg tile` against gdal_retile.py and solaris' tiler, and without compression against moving the same bytes.
+"""`geoseg tile` against gdal_retile.py and solaris' tiler, and without compression against moving
+the same bytes.
 
 python benchmarks/tile.py --size 8192 --rounds 3
 python benchmarks/tile.py --size 20000 --only none
 python benchmarks/tile.py --only deflate --busy
 
-The scene is the sample scene repeated, RGB, cut into chips of 512 x 512. It is compressed as its chips are: solaris takes the
-compression of a scene for its chips. Every figure is that of a whole process, in turn A B A B; with --busy
-another program keeps one core busy meanwhile. Without gdal_retile.py (`apt
-install python3-gdal gdal-bin`) or solaris 0.4.0 ours is measured alone.
+The scene is the sample scene repeated, RGB, cut into chips of 512 x 512. It is compressed as its
+chips are: solaris takes the compression of a scene for its chips. Every figure is that of a whole
+process, in turn A B A B; with --busy another program keeps one core busy meanwhile. Without
+gdal_retile.py (`apt install python3-gdal gdal-bin`) or solaris 0.4.0 ours is measured alone.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ with open(scene, "rb", buffering=0) as file:
     for number in range(count):
         (folder / str(number)).write_bytes(file.read(share))
 """
-# The least that a tiler in Python can do: windows read, georeferenced TIFFs written, no validity, no index
+# The least that a tiler in Python can do: windows read, georeferenced TIFFs written, no validity,
+# no index
 WINDOWS = """
 import sys
 from pathlib import Path
@@ -57,7 +59,21 @@ with rasterio.Env(GDAL_CACHEMAX=64 * 2**20), rasterio.open(sys.argv[1]) as scene
 
 
 def ours(scene: Path, output: Path, compression: str, *more: str) -> Way:
-    return Way([*GEOSEG, "tile", scene, "-o", output, "--size", "512", "--co", f"COMPRESS={compression}", *more], output)
+    return Way(
+        [
+            *GEOSEG,
+            "tile",
+            scene,
+            "-o",
+            output,
+            "--size",
+            "512",
+            "--co",
+            f"COMPRESS={compression}",
+            *more,
+        ],
+        output,
+    )
 
 
 def deflate(folder: Path, scene: Path, size: int, rounds: int) -> None:
@@ -65,25 +81,49 @@ def deflate(folder: Path, scene: Path, size: int, rounds: int) -> None:
     goals = {"geoseg": "peak <= 320 MB", "gdal_retile.py": "<= 0.9", "solaris": "<= 0.6"}
     if gdal := tools("gdal_retile.py"):
         (theirs := folder / "theirs").mkdir()
-        command = [gdal["gdal_retile.py"], "-q", "-ps", "512", "512", "-co", "COMPRESS=DEFLATE", "-targetDir", theirs, scene]
-        ways["gdal_retile.py"] = Way(["bash", "-c", 'mkdir "$0" && exec "$@"', theirs, *command], theirs)
+        command = [
+            gdal["gdal_retile.py"],
+            "-q",
+            "-ps",
+            "512",
+            "512",
+            "-co",
+            "COMPRESS=DEFLATE",
+            "-targetDir",
+            theirs,
+            scene,
+        ]
+        ways["gdal_retile.py"] = Way(
+            ["bash", "-c", 'mkdir "$0" && exec "$@"', theirs, *command], theirs
+        )
     if way := solaris(SOLARIS, scene, folder / "solaris", output=folder / "solaris"):
         ways["solaris"] = way
     runs = alternate(ways, rounds)
     table(f"tile {size} x {size} RGB, deflate", runs, goals)
     for name, way in ways.items():
         files = [path for path in way.output.rglob("*") if path.is_file()]
-        print(f"{name}: {len(files)} files, {sum(path.stat().st_size for path in files) / 2**20:.0f} MB")
+        print(
+            f"{name}: {len(files)} files, "
+            f"{sum(path.stat().st_size for path in files) / 2**20:.0f} MB"
+        )
 
 
 def plain(folder: Path, scene: Path, size: int, rounds: int) -> None:
     files = (-(-size // 512)) ** 2
     ways = {
         "geoseg": ours(scene, folder / "ours", "NONE"),
-        "bare loop of windows": Way([sys.executable, "-c", WINDOWS, scene, folder / "windows"], folder / "windows"),
-        "bytes read and written": Way([sys.executable, "-c", BYTES, scene, folder / "bytes", str(files)], folder / "bytes"),
+        "bare loop of windows": Way(
+            [sys.executable, "-c", WINDOWS, scene, folder / "windows"], folder / "windows"
+        ),
+        "bytes read and written": Way(
+            [sys.executable, "-c", BYTES, scene, folder / "bytes", str(files)], folder / "bytes"
+        ),
     }
-    table(f"tile {size} x {size} RGB, no compression", alternate(ways, rounds), {"bytes read and written": "<= 1.3"})
+    table(
+        f"tile {size} x {size} RGB, no compression",
+        alternate(ways, rounds),
+        {"bytes read and written": "<= 1.3"},
+    )
 
 
 def main() -> None:
@@ -101,7 +141,9 @@ def main() -> None:
         for compression, compare in (("deflate", deflate), ("none", plain)):
             if options.only in (None, compression):
                 scene = folder / f"{compression}.tif"
-                rasterio.shutil.copy(folder / "sample.tif", scene, driver="GTiff", tiled=True, compress=compression)
+                rasterio.shutil.copy(
+                    folder / "sample.tif", scene, driver="GTiff", tiled=True, compress=compression
+                )
                 compare(folder, scene, options.size, options.rounds)
 
 

@@ -3,9 +3,10 @@
 python benchmarks/train.py --arch unet --size 256 --rounds 3
 python benchmarks/train.py --batch 32 --steps 60 --compile    # on a GPU
 
-Ours is the whole run: chips read from files, cropped, augmented as by default, Lightning, checkpoints; what is counted goes
-from the first step to the last of its last epoch, without validation. The bare loop has the same network (bfloat16 by autocast
-where it is native, channels last), loss and optimiser, and does nothing else. Both in turn, A B A B, in this process.
+Ours is the whole run: chips read from files, cropped, augmented as by default, Lightning,
+checkpoints; what is counted goes from the first step to the last of its last epoch, without
+validation. The bare loop has the same network (bfloat16 by autocast where it is native, channels
+last), loss and optimiser, and does nothing else. Both in turn, A B A B, in this process.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Watch:
-    """Seconds by the clock and of all processors between the first step that is told of and the last, and the steps between."""
+    """Seconds by the clock and of all processors between the first step that is told of and the
+    last, and the steps between.
+    """
 
     def __init__(self) -> None:
         self.marks: list[tuple[float, float]] = []
@@ -59,8 +62,12 @@ def chips(folder: Path, count: int) -> list[Example]:
     random = np.random.default_rng(0)
     made: list[Example] = []
     for number in range(count):
-        mask = np.kron(random.random((CHIP // 32, CHIP // 32)) < 0.2, np.ones((32, 32))).astype("uint8")
-        image = np.clip(mask * 80 + random.integers(40, 140, (3, CHIP, CHIP)), 0, 255).astype("uint8")
+        mask = np.kron(random.random((CHIP // 32, CHIP // 32)) < 0.2, np.ones((32, 32))).astype(
+            "uint8"
+        )
+        image = np.clip(mask * 80 + random.integers(40, 140, (3, CHIP, CHIP)), 0, 255).astype(
+            "uint8"
+        )
         paths = [folder / f"{number}{kind}.tif" for kind in ("", "_mask")]
         write_array(paths[0], image)
         write_array(paths[1], mask)
@@ -75,7 +82,9 @@ def ours(job: Job) -> tuple[float, float]:
 
 
 def bare(job: Job, steps: int) -> tuple[float, float]:
-    """Module and loss are ours, without colour: a forward pass, a backward pass and a step, over and over."""
+    """Module and loss are ours, without colour: a forward pass, a backward pass and a step, over
+    and over.
+    """
     module = build(job).to(DEVICE).train()
     module.colour = None
     if job.spec.compile:
@@ -98,7 +107,9 @@ def bare(job: Job, steps: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--arch", default="unet")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=4)
@@ -131,12 +142,20 @@ def main() -> None:
             job = Job(model, spec, train, [], 1.0, run)
             rates["geoseg train"].append(ours(job))
             rates["bare loop"].append(bare(job, arguments.steps))
-    print(f"{arguments.arch} at {arguments.size}: {arguments.rounds} rounds of {arguments.steps} batches of {arguments.batch},")
-    print(f"{DEVICE.type}, {torch.get_num_threads()} threads, {precision('auto')}, {os.cpu_count()} cores")
+    print(
+        f"{arguments.arch} at {arguments.size}: {arguments.rounds} rounds of {arguments.steps} "
+        f"batches of {arguments.batch},"
+    )
+    print(
+        f"{DEVICE.type}, {torch.get_num_threads()} threads, {precision('auto')}, "
+        f"{os.cpu_count()} cores"
+    )
     print(f"load {os.getloadavg()[0]:.1f}")
     print(f"{'':<16}{'images/s':>10}{'images/CPU s':>14}")
     for name, each in rates.items():
-        print(f"{name:<16}{statistics.median(r[0] for r in each):>10.2f}{statistics.median(r[1] for r in each):>14.2f}")
+        print(
+            f"{name:<16}{statistics.median(r[0] for r in each):>10.2f}{statistics.median(r[1] for r in each):>14.2f}"
+        )
     pairs = list(zip(*rates.values(), strict=True))
     shares = [statistics.median(mine[i] / theirs[i] for mine, theirs in pairs) for i in (0, 1)]
     print(f"{'ratio':<16}{shares[0]:>10.3f}{shares[1]:>14.3f}")

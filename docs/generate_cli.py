@@ -34,7 +34,11 @@ def refreshed(text: str) -> str:
     """``text`` with every block current and a section for each command that had none."""
     shown = {match[1] for match in BLOCK.finditer(text)}
     known = BLOCK.sub(lambda match: block(match[1]) if match[1] in (None, *COMMANDS) else "", text)
-    return known.rstrip() + "".join(f"\n\n## {name}\n\n{block(name)}" for name in COMMANDS if name not in shown) + "\n"
+    return (
+        known.rstrip()
+        + "".join(f"\n\n## {name}\n\n{block(name)}" for name in COMMANDS if name not in shown)
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

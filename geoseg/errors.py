@@ -1,7 +1,7 @@
 """Everything geoseg may raise on purpose; each error carries its exit code.
 
-An error is one line: what is wrong, and in ``hint`` what to do about it. Anything else that reaches the command line is a
-bug and exits with 1.
+An error is one line: what is wrong, and in ``hint`` what to do about it. Anything else that reaches
+the command line is a bug and exits with 1.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a tool returns, and how it tells that it gets on.
 
-A tool takes ``progress: Progress = no_progress`` and calls ``advance = progress("cut", number_of_tiles)`` once a stage, then
-``advance(n)`` as units are done; what is shown, and where, is the caller's affair. A label that changes on the way is a
-function, called whenever it is shown.
+A tool takes ``progress: Progress = no_progress`` and calls ``advance = progress("cut",
+number_of_tiles)`` once a stage, then ``advance(n)`` as units are done; what is shown, and where, is
+the caller's affair. A label that changes on the way is a function, called whenever it is shown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def no_progress(stage: Label, total: int) -> Advance:
 class Report:
     """What a tool did; every tool subclasses it with keys of its own.
 
-    ``command`` is the verb, ``inputs`` and ``outputs`` are paths as the user wrote them, ``seconds`` is wall time.
+    ``command`` is the verb, ``inputs`` and ``outputs`` are paths as the user wrote them,
+    ``seconds`` is wall time.
     """
 
     command: str
@@ -39,7 +40,9 @@ class Report:
     warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON types, with ``version``: tuples become lists, NaN and infinity null."""
+        """Everything as JSON types, with ``version``: tuples become lists, NaN and infinity
+        null.
+        """
         return {"command": self.command, "version": __version__} | _plain(self)
 
 
@@ -52,7 +55,8 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, Path):
         return str(value)
-    if not isinstance(value, str) and hasattr(value, "tolist"):  # a numpy scalar or a small array, without importing numpy
+    # a numpy scalar or a small array, without importing numpy
+    if not isinstance(value, str) and hasattr(value, "tolist"):
         return _plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None

@@ -43,7 +43,9 @@ ORIGIN = (458_400.0, 5_548_800.0)
 
 @dataclass(frozen=True)
 class Sample:
-    """A finished scene: ``image`` uint8 (3, height, width), ``valid`` and ``roof`` bool (height, width), footprints."""
+    """A finished scene: ``image`` uint8 (3, height, width), ``valid`` and ``roof`` bool (height,
+    width), footprints.
+    """
 
     image: np.ndarray
     valid: np.ndarray
@@ -63,11 +65,12 @@ def generate(
     style: str = "mixed",
     nodata: float = 0.03,
 ) -> tuple[np.ndarray, np.ndarray, geopandas.GeoDataFrame]:
-    """A scene's image uint8 (3, height, width), valid bool (height, width) and footprints (id, kind, height_m, geometry).
+    """A scene's image uint8 (3, height, width), valid bool (height, width) and footprints (id,
+    kind, height_m, geometry).
 
-    ``gsd`` is in metres, ``origin`` the upper left corner (x, y) in a projected ``crs`` in metres, ``nodata`` the share of
-    the area beyond the flight's edge, where all bands are 0; elsewhere no pixel is (0, 0, 0). The same arguments give the
-    same pixels.
+    ``gsd`` is in metres, ``origin`` the upper left corner (x, y) in a projected ``crs`` in metres,
+    ``nodata`` the share of the area beyond the flight's edge, where all bands are 0; elsewhere no
+    pixel is (0, 0, 0). The same arguments give the same pixels.
     """
     sample = render(height, width, gsd, seed, crs, origin, style, nodata)
     return sample.image, sample.valid, sample.footprints
@@ -90,12 +93,18 @@ def render(
     transform = Affine(gsd, 0, origin[0], 0, -gsd, origin[1])
     covered = flight(width * gsd, height * gsd, nodata, streams[1])
     owners, shapes = survey(world.buildings, covered, origin)
-    table = {"id": range(1, len(owners) + 1), "kind": [b.kind for b in owners], "height_m": [round(b.eaves, 1) for b in owners]}
+    table = {
+        "id": range(1, len(owners) + 1),
+        "kind": [b.kind for b in owners],
+        "height_m": [round(b.eaves, 1) for b in owners],
+    }
     footprints = geopandas.GeoDataFrame(table, geometry=shapes, crs=crs)
     valid = rasterize([covered], (height, width), transform=Affine.scale(gsd), dtype="uint8") > 0
     labels = _burn(footprints, (height, width), transform)
     noise = Noise((height, width), gsd, streams[2])
-    sun = Sun(math.radians(streams[3].uniform(110, 250)), math.radians(streams[3].uniform(*look.sun)))
+    sun = Sun(
+        math.radians(streams[3].uniform(110, 250)), math.radians(streams[3].uniform(*look.sun))
+    )
     camera = Camera.draw(streams[3])
     easel = Easel.blank(labels, noise, sun)
     paint_ground(easel, world.zones, look, streams[4])
@@ -110,7 +119,9 @@ def render(
     return Sample(image, valid, labels > 0, footprints, transform, CRS.from_user_input(crs))
 
 
-def _burn(footprints: geopandas.GeoDataFrame, shape: tuple[int, int], transform: Affine) -> np.ndarray:
+def _burn(
+    footprints: geopandas.GeoDataFrame, shape: tuple[int, int], transform: Affine
+) -> np.ndarray:
     """Footprint numbers from 1, int32 (row, col)."""
     if footprints.empty:
         return np.zeros(shape, np.int32)
@@ -120,7 +131,8 @@ def _burn(footprints: geopandas.GeoDataFrame, shape: tuple[int, int], transform:
 
 
 def write(sample: Sample, scene: Path, footprints: Path | None, overwrite: bool = False) -> None:
-    """Write the scene as a tiled GeoTIFF (JPEG, with a mask inside: lossy pixels can't carry nodata) and its footprints.
+    """Write the scene as a tiled GeoTIFF (JPEG, with a mask inside: lossy pixels can't carry
+    nodata) and its footprints.
 
     Raises OutputError where a file exists and ``overwrite`` is False.
     """
@@ -139,7 +151,9 @@ def write(sample: Sample, scene: Path, footprints: Path | None, overwrite: bool 
 
 def main() -> int:
     """Parse, render, write; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the scene, a GeoTIFF")
     parser.add_argument("--footprints", type=Path, help="the footprints, a GeoPackage")
     parser.add_argument("--height", type=int, default=1800, help="rows")
@@ -148,13 +162,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--style", choices=sorted(STYLES), default="mixed")
     parser.add_argument("--crs", default="EPSG:32633", help="a projected CRS in metres")
-    parser.add_argument("--nodata", type=float, default=0.03, help="share of the area beyond the flight's edge")
+    parser.add_argument(
+        "--nodata", type=float, default=0.03, help="share of the area beyond the flight's edge"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     args = parser.parse_args()
     try:
         for path in filter(None, (args.output, args.footprints)):
             check_output(path, args.overwrite)
-        sample = render(args.height, args.width, args.gsd, args.seed, args.crs, ORIGIN, args.style, args.nodata)
+        sample = render(
+            args.height, args.width, args.gsd, args.seed, args.crs, ORIGIN, args.style, args.nodata
+        )
         write(sample, args.output, args.footprints, args.overwrite)
     except GeosegError as error:
         print(f"Error: {error}", file=sys.stderr)

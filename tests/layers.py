@@ -16,7 +16,9 @@ def table(layer: Layer) -> gpd.GeoDataFrame:
 
 
 def layer(table: gpd.GeoDataFrame) -> Layer:
-    columns = {name: table[name].to_numpy() for name in table.columns if name != table.geometry.name}
+    columns = {
+        name: table[name].to_numpy() for name in table.columns if name != table.geometry.name
+    }
     return Layer(table.geometry.to_numpy(), table.crs, columns)
 
 

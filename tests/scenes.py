@@ -1,4 +1,6 @@
-"""Scenes, masks and a model whose right answers are known, for the tests of everything that runs a model."""
+"""Scenes, masks and a model whose right answers are known, for the tests of everything that runs a
+model.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ RED = ((-20, 20, 0), (20, -20, 0))
 
 
 def buildings(height: int, width: int, period: int = 37) -> np.ndarray:
-    """Mask bool (row, col) of L-shaped and hollow buildings laid so densely that they lie on every seam of any tiling."""
+    """Mask bool (row, col) of L-shaped and hollow buildings laid so densely that they lie on every
+    seam of any tiling.
+    """
     row, col = np.mgrid[:height, :width]
     y, x = row % period, (col + row // period * 11) % (period + 8)
     block = (y > 3) & (y < period - 6) & (x > 4) & (x < period - 2)
@@ -44,10 +48,14 @@ def write_scene(path: Path, mask: np.ndarray, on: Grid | None = None, **keywords
     return path
 
 
-def red_model(path: Path, spec: ModelSpec | None = None, weights: Sequence[Sequence[float]] = RED) -> Path:
-    """An ONNX model of one 1x1 convolution: the building's probability rises from green to red, pixel by pixel.
+def red_model(
+    path: Path, spec: ModelSpec | None = None, weights: Sequence[Sequence[float]] = RED
+) -> Path:
+    """An ONNX model of one 1x1 convolution: the building's probability rises from green to red,
+    pixel by pixel.
 
-    ``weights`` are those of red, green and blue, a row a class; of a multi-label model a sigmoid each.
+    ``weights`` are those of red, green and blue, a row a class; of a multi-label model a sigmoid
+    each.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -66,7 +74,11 @@ def red_model(path: Path, spec: ModelSpec | None = None, weights: Sequence[Seque
             nodes,
             "red",
             [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
-            [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", len(weights), 512, 512])],
+            [
+                helper.make_tensor_value_info(
+                    "probabilities", TensorProto.FLOAT, ["batch", len(weights), 512, 512]
+                )
+            ],
             [numpy_helper.from_array(weight, "weight")],
         ),
         opset_imports=[helper.make_opsetid("", 17)],

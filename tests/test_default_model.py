@@ -33,14 +33,21 @@ def agreement(scene: Path, found: gpd.GeoDataFrame, truth: Path) -> Counts:
     """Pixels of the scene's own grid, where it has data."""
     with open_scene(scene) as opened:
         grid, valid = opened.grid, opened.read().valid
-    masks = [burn(layer.to_crs(grid.crs).geometry.to_numpy(), grid) > 0 for layer in (found, gpd.read_file(truth))]
+    masks = [
+        burn(layer.to_crs(grid.crs).geometry.to_numpy(), grid) > 0
+        for layer in (found, gpd.read_file(truth))
+    ]
     return count(*masks, valid)
 
 
 def test_it_comes_with_the_package_small_and_described() -> None:
     assert bundled().stat().st_size <= 30_000_000
     spec = read_spec(bundled())
-    assert spec.classes == ("background", "building") and spec.bands == 3 and spec.gsd == pytest.approx(0.3)
+    assert (
+        spec.classes == ("background", "building")
+        and spec.bands == 3
+        and spec.gsd == pytest.approx(0.3)
+    )
     card = bundled().with_suffix(".md").read_text()
     assert "Licence" in card and "OpenAerialMap" in card
 
@@ -52,25 +59,52 @@ def test_it_can_learn_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A step that changes nothing leaves what it knows; the settings name it by the word, not by a place on this machine."""
+    """A step that changes nothing leaves what it knows; the settings name it by the word, not by a
+    place on this machine.
+    """
     pytest.importorskip("lightning")
     monkeypatch.chdir(tmp_path)
     cut = ["--gsd", "0.3", "--size", "160", "--split", "0.5,0.5,0", "--split-by", "random"]
-    assert run(["tile", str(sample_scene), "-o", "chips", "--labels", str(sample_footprints), *cut]) == 0
+    assert (
+        run(["tile", str(sample_scene), "-o", "chips", "--labels", str(sample_footprints), *cut])
+        == 0
+    )
     capsys.readouterr()
-    quick = ["--epochs", "1", "--lr", "1e-9", "--samples", "4", "--batch-size", "4", "--crop", "96", "--augment", "none"]
-    assert run(["train", "chips", "-o", "ours.safetensors", "--init", "bundled", *quick, "--json"]) == 0
+    quick = [
+        "--epochs",
+        "1",
+        "--lr",
+        "1e-9",
+        "--samples",
+        "4",
+        "--batch-size",
+        "4",
+        "--crop",
+        "96",
+        "--augment",
+        "none",
+    ]
+    assert (
+        run(["train", "chips", "-o", "ours.safetensors", "--init", "bundled", *quick, "--json"])
+        == 0
+    )
     assert json.loads(capsys.readouterr().out)["best"]["iou"] > 0.6
-    assert tomllib.loads(Path("ours.safetensors.run/run.toml").read_text())["train"]["init"] == "bundled"
+    assert (
+        tomllib.loads(Path("ours.safetensors.run/run.toml").read_text())["train"]["init"]
+        == "bundled"
+    )
     assert read_spec(Path("ours.safetensors")).options == read_spec(bundled()).options
 
 
-def test_torch_runs_it_and_exports_it_with_other_windows(sample_scene: Path, tmp_path: Path) -> None:
+def test_torch_runs_it_and_exports_it_with_other_windows(
+    sample_scene: Path, tmp_path: Path
+) -> None:
     pytest.importorskip("onnx")
     pytest.importorskip("torch")
     assert run(["export", "bundled", "-o", str(tmp_path / "small.onnx"), "--tile-size", "256"]) == 0
     with open_scene(sample_scene) as scene:
-        image = scene.read(Window(100, 200, 256, 256)).image[None] / np.float32(255)  # square: windows are
+        # square: windows are
+        image = scene.read(Window(100, 200, 256, 256)).image[None] / np.float32(255)
     runs = ((bundled(), "openvino"), (bundled(), "torch"), (tmp_path / "small.onnx", "onnx"))
     specs = {name: PredictSpec(precision="fp32", tile_size=256, runtime=name) for _, name in runs}
     found = [open_runtime(model, specs[name], 256)(image) for model, name in runs]
@@ -79,7 +113,9 @@ def test_torch_runs_it_and_exports_it_with_other_windows(sample_scene: Path, tmp
         np.testing.assert_allclose(other, found[0], atol=1e-3)
 
 
-def test_it_finds_the_sample_scenes_buildings(sample_scene: Path, sample_footprints: Path, tmp_path: Path) -> None:
+def test_it_finds_the_sample_scenes_buildings(
+    sample_scene: Path, sample_footprints: Path, tmp_path: Path
+) -> None:
     report = extract(sample_scene, tmp_path / "b.gpkg")
     found = gpd.read_file(tmp_path / "b.gpkg")
     assert report["footprints"] == len(found) and found.is_valid.all()
@@ -87,7 +123,9 @@ def test_it_finds_the_sample_scenes_buildings(sample_scene: Path, sample_footpri
 
 
 @pytest.mark.parametrize("place", ["oam_zanzibar/oam_zanzibar_b", "oam_banepa/oam_banepa_b"])
-def test_it_finds_real_buildings_in_places_left_out_of_training(place: str, shared_data: Path, tmp_path: Path) -> None:
+def test_it_finds_real_buildings_in_places_left_out_of_training(
+    place: str, shared_data: Path, tmp_path: Path
+) -> None:
     folder, name = place.split("/")
     scene = shared_data / folder / "images" / f"{name}.tif"
     extract(scene, tmp_path / "b.gpkg")
@@ -95,5 +133,7 @@ def test_it_finds_real_buildings_in_places_left_out_of_training(place: str, shar
     assert found.crs.to_epsg() == 3857 and found.is_valid.all() and len(found) > 10
     assert agreement(scene, found, shared_data / folder / "labels" / f"{name}.geojson").iou >= 0.45
     geod = Geod(ellps="WGS84")
-    ground = np.array([abs(geod.geometry_area_perimeter(g)[0]) for g in found.to_crs(4326).geometry])
+    ground = np.array(
+        [abs(geod.geometry_area_perimeter(g)[0]) for g in found.to_crs(4326).geometry]
+    )
     assert np.allclose(found["area_m2"], ground, rtol=0.01)

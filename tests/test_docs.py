@@ -1,8 +1,9 @@
 """The docs' commands run, and print what the docs say.
 
-A fenced block ``console`` holds ``$ geoseg ...`` lines with what they print below (``...`` stands for anything), a block
-``bash`` holds commands alone. The blocks of a page run one after another in one folder that holds ``sample_data/``. A
-``<!-- slow -->`` line above a block keeps it for ``pytest --slow``, an ``<!-- exit N -->`` line says how its last command ends.
+A fenced block ``console`` holds ``$ geoseg ...`` lines with what they print below (``...`` stands
+for anything), a block ``bash`` holds commands alone. The blocks of a page run one after another in
+one folder that holds ``sample_data/``. A ``<!-- slow -->`` line above a block keeps it for ``pytest
+--slow``, an ``<!-- exit N -->`` line says how its last command ends.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ LOOSE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 @dataclass(frozen=True)
 class Example:
-    """A command of a page, the output shown under it (None: not shown), its exit code, whether it is slow."""
+    """A command of a page, the output shown under it (None: not shown), its exit code, whether it
+    is slow.
+    """
 
     command: str
     output: str | None
@@ -42,7 +45,11 @@ def examples(text: str) -> Iterator[Example]:
         code = int(match[1]) if (match := re.search(r"<!-- exit (\d+) -->", notes)) else 0
         slow = "<!-- slow -->" in notes
         if language == "bash":
-            commands = [line for line in body.replace("\\\n", " ").splitlines() if line.startswith("geoseg ")]
+            commands = [
+                line
+                for line in body.replace("\\\n", " ").splitlines()
+                if line.startswith("geoseg ")
+            ]
             yield from (Example(line, None, code, slow) for line in commands)
         else:
             for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
@@ -52,7 +59,10 @@ def examples(text: str) -> Iterator[Example]:
 
 
 def run(example: Example, folder: Path) -> None:
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "80"}
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "80",
+    }
     done = subprocess.run(
         ["bash", "-c", example.command],
         cwd=folder,
@@ -65,11 +75,17 @@ def run(example: Example, folder: Path) -> None:
     told = example.output is None or CHECK(example.output, done.stdout, LOOSE)
     if done.returncode != example.code or not told:
         shown = "" if told else f"The page shows:\n{example.output}"
-        pytest.fail(f"$ {example.command}\n{done.stdout}exit code {done.returncode}\n{shown}", pytrace=False)
+        pytest.fail(
+            f"$ {example.command}\n{done.stdout}exit code {done.returncode}\n{shown}", pytrace=False
+        )
 
 
 def _play(page: Path, folder: Path, slow: bool) -> None:
-    shutil.copytree(ROOT / "sample_data", folder / "sample_data", ignore=shutil.ignore_patterns("*.py", "generator"))
+    shutil.copytree(
+        ROOT / "sample_data",
+        folder / "sample_data",
+        ignore=shutil.ignore_patterns("*.py", "generator"),
+    )
     for example in examples(page.read_text("utf-8")):
         if slow or not example.slow:
             run(example, folder)
@@ -81,7 +97,11 @@ def test_the_commands_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [p for p in PAGES if "<!-- slow -->" in p.read_text("utf-8")], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [p for p in PAGES if "<!-- slow -->" in p.read_text("utf-8")],
+    ids=lambda page: page.name,
+)
 def test_the_slow_commands_of_a_page_too(page: Path, tmp_path: Path) -> None:
     _play(page, tmp_path, slow=True)
 
@@ -97,7 +117,8 @@ def test_a_wrong_output_is_seen(tmp_path: Path) -> None:
 def test_examples_are_found() -> None:
     text = (
         "```bash\npip install .\ngeoseg info a.tif\n```\n"
-        "<!-- slow -->\n<!-- exit 3 -->\n```console\n$ geoseg tile a.tif \\\n    -o b\nError: a\n$ ls\nb\n```\n"
+        "<!-- slow -->\n<!-- exit 3 -->\n```console\n$ geoseg tile a.tif \\\n    -o b\nError: "
+        "a\n$ ls\nb\n```\n"
     )
     assert list(examples(text)) == [
         Example("geoseg info a.tif", None, 0, False),
@@ -117,4 +138,6 @@ def test_help_in_the_docs_is_current() -> None:
 def test_links_between_pages_lead_somewhere() -> None:
     for page in [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
         for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
-            assert link.startswith("https://") or (page.parent / link).exists(), f"{page.name}: {link}"
+            assert link.startswith("https://") or (page.parent / link).exists(), (
+                f"{page.name}: {link}"
+            )

@@ -1,4 +1,6 @@
-"""No square rasters in tests: an x/y swap must fail. A square that has to be ends its line with ``# square: why``."""
+"""No square rasters in tests: an x/y swap must fail. A square that has to be ends its line with ``#
+square: why``.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,16 @@ def number(node: ast.expr | None) -> int | None:
 def squares(text: str) -> list[str]:
     """Lines of ``text`` that make a raster as high as it is wide."""
     lines = text.splitlines()
-    found = {node.lineno for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call) and _square(node)}
-    return [f"line {n}: {lines[n - 1].strip()}" for n in sorted(found) if "# square:" not in lines[n - 1]]
+    found = {
+        node.lineno
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call) and _square(node)
+    }
+    return [
+        f"line {n}: {lines[n - 1].strip()}"
+        for n in sorted(found)
+        if "# square:" not in lines[n - 1]
+    ]
 
 
 def _square(call: ast.Call) -> bool:
@@ -35,7 +45,11 @@ def _square(call: ast.Call) -> bool:
         shapes += call.args
     if name == "reshape":
         shapes += [ast.Tuple(list(call.args)), *call.args]
-    pairs = [[number(e) for e in shape.elts[-2:]] for shape in shapes if isinstance(shape, ast.Tuple | ast.List)]
+    pairs = [
+        [number(e) for e in shape.elts[-2:]]
+        for shape in shapes
+        if isinstance(shape, ast.Tuple | ast.List)
+    ]
     pairs.append([number(keywords.get("height")), number(keywords.get("width"))])
     if name == "Grid" and len(call.args) == 4:
         pairs.append([number(a) for a in call.args[2:]])

@@ -1,4 +1,6 @@
-"""The house rules that an ast can see: imports point down, heavy ones wait, only io opens files, tools keep quiet."""
+"""The house rules that an ast can see: imports point down, heavy ones wait, only io opens files,
+tools keep quiet.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,16 @@ HEAVY = {
     "affine",
     "matplotlib",
 }
-OPENING = {"read_text", "write_text", "read_bytes", "write_bytes", "read_file", "read_parquet", "to_file", "to_parquet"}
+OPENING = {
+    "read_text",
+    "write_text",
+    "read_bytes",
+    "write_bytes",
+    "read_file",
+    "read_parquet",
+    "to_file",
+    "to_parquet",
+}
 OPENING |= {"read_dataframe", "write_dataframe"}
 # Files outside io/ that may open files, each with its reason
 OPENERS = {
@@ -91,12 +102,16 @@ def calls(tree: ast.AST) -> Iterator[tuple[ast.Call, str]]:
 
 
 def openings(text: str) -> list[str]:
-    """Calls in ``text`` that open a file: by the name of the method, or an ``open`` of a file's, not of our own."""
+    """Calls in ``text`` that open a file: by the name of the method, or an ``open`` of a file's,
+    not of our own.
+    """
     found = []
     for node, name in calls(ast.parse(text)):
         owner = ast.unparse(node.func).removesuffix("open").rstrip(".")
         mode = bool(node.args) and isinstance(node.args[0], ast.Constant)
-        if name in OPENING or (name == "open" and (owner in ("", "rasterio", "pyogrio", "io") or mode or not node.args)):
+        if name in OPENING or (
+            name == "open" and (owner in ("", "rasterio", "pyogrio", "io") or mode or not node.args)
+        ):
             found.append(f"line {node.lineno}: {ast.unparse(node.func)}")
     return found
 
@@ -115,10 +130,17 @@ def test_imports_point_down(path: Path) -> None:
 
 def needs() -> dict[str, set[str]]:
     """The modules of geoseg that each module imports, wherever in it."""
-    names = {".".join(("geoseg", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in FILES}
+    names = {
+        ".".join(("geoseg", *path.relative_to(PACKAGE).with_suffix("").parts)): path
+        for path in FILES
+    }
     found = {}
     for name, path in names.items():
-        wanted = {part for full, _ in imported(ast.parse(path.read_text())) for part in (full, full.rpartition(".")[0])}
+        wanted = {
+            part
+            for full, _ in imported(ast.parse(path.read_text()))
+            for part in (full, full.rpartition(".")[0])
+        }
         found[name.removesuffix(".__init__")] = {part for part in wanted if part in names} - {name}
     return found
 
@@ -134,7 +156,11 @@ def circles(graph: dict[str, set[str]]) -> list[set[str]]:
             reached |= new
             waiting += new
         seen[start] = reached
-    groups = {frozenset({other for other in seen[name] if name in seen[other]}) for name in graph if name in seen[name]}
+    groups = {
+        frozenset({other for other in seen[name] if name in seen[other]})
+        for name in graph
+        if name in seen[name]
+    }
     return [set(group) for group in groups]
 
 
@@ -147,12 +173,17 @@ def test_a_circle_is_seen() -> None:
 
 
 def test_tools_are_the_verbs_and_nothing_else() -> None:
-    verbs = {path.stem for path in (PACKAGE / "tools").glob("*.py")} - {"__init__", "evaluate_chips"}
+    verbs = {path.stem for path in (PACKAGE / "tools").glob("*.py")} - {
+        "__init__",
+        "evaluate_chips",
+    }
     assert verbs == set(COMMANDS)
 
 
 def test_an_upward_import_is_seen() -> None:
-    assert upward("def f():\n    from geoseg.tools import tile\n", "io") == ["line 2: io imports geoseg.tools.tile"]
+    assert upward("def f():\n    from geoseg.tools import tile\n", "io") == [
+        "line 2: io imports geoseg.tools.tile"
+    ]
     assert upward("from geoseg.core.grid import Grid\n", "io") == []
 
 
@@ -174,7 +205,9 @@ def test_an_opened_file_is_seen() -> None:
     ]
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if layer(p) not in ("cli", "web", "__main__")], ids=relative)
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if layer(p) not in ("cli", "web", "__main__")], ids=relative
+)
 def test_the_library_neither_prints_nor_knows_click(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert [node.lineno for node, name in calls(tree) if name == "print"] == []
@@ -183,22 +216,42 @@ def test_the_library_neither_prints_nor_knows_click(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [p for p in FILES if layer(p) == "cli"], ids=relative)
 def test_heavy_imports_wait_in_the_cli(path: Path) -> None:
-    top = ast.Module([n for n in ast.parse(path.read_text()).body if not isinstance(n, ast.FunctionDef | ast.ClassDef)], [])
+    top = ast.Module(
+        [
+            n
+            for n in ast.parse(path.read_text()).body
+            if not isinstance(n, ast.FunctionDef | ast.ClassDef)
+        ],
+        [],
+    )
     names = {name for name, _ in imported(top)}
     assert {name.split(".")[0] for name in names} & HEAVY == set()
     light = ("geoseg.core.text", "geoseg.report", "geoseg.io.scene_names", "geoseg.io.config")
     allowed = (*light, "geoseg.specs", "geoseg.errors", "geoseg.cli", "geoseg.__version__")
-    assert [name for name in names if name.startswith("geoseg") and not name.startswith(allowed)] == []
+    assert [
+        name for name in names if name.startswith("geoseg") and not name.startswith(allowed)
+    ] == []
 
 
 def test_what_is_imported_is_declared() -> None:
-    """Without an extra: what geoseg imports at the top of a module, save those of training and export."""
+    """Without an extra: what geoseg imports at the top of a module, save those of training and
+    export.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.split(r"[^\w-]", line)[0] for line in project["dependencies"]}
-    extras = {re.split(r"[^\w-]", line)[0] for lines in project["optional-dependencies"].values() for line in lines}
-    found = {name.split(".")[0] for path in FILES for name, _ in imported(ast.parse(path.read_text()))}
+    extras = {
+        re.split(r"[^\w-]", line)[0]
+        for lines in project["optional-dependencies"].values()
+        for line in lines
+    }
+    found = {
+        name.split(".")[0] for path in FILES for name, _ in imported(ast.parse(path.read_text()))
+    }
     other_names = {"skimage": "scikit-image", "PIL": "pillow"}
-    third_party = {other_names.get(n, n.replace("_", "-")) for n in found - set(sys.stdlib_module_names) - {"geoseg"}}
+    third_party = {
+        other_names.get(n, n.replace("_", "-"))
+        for n in found - set(sys.stdlib_module_names) - {"geoseg"}
+    }
     assert third_party - extras == declared
 
 
@@ -214,16 +267,22 @@ def test_help_loads_nothing_heavy() -> None:
         "import sys; from geoseg.cli.main import run; run(['--help']);"
         f"print('loaded', *(name for name in {heavy} if name in sys.modules))"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert "Commands:" in shown
     assert shown.splitlines()[-1] == "loaded"
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("train", "models", "export", "doctor")])
+@pytest.mark.parametrize(
+    "command", [name for name in COMMANDS if name not in ("train", "models", "export", "doctor")]
+)
 def test_torch_waits_for_those_who_train(command: str) -> None:
     code = (
         f"import importlib, sys; importlib.import_module('geoseg.tools.{command}');"
         "print(*({'torch', 'lightning', 'segmentation_models_pytorch'} & sys.modules.keys()))"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert shown.strip() == ""

@@ -102,7 +102,9 @@ def test_shipped_buildings_come_in_all_sizes_and_places(shipped: geopandas.GeoDa
     assert (shipped.distance(frame) < 1e-6).sum() > 10, "buildings cut by the scene's edge"
 
 
-@pytest.mark.skipif(shapely.geos_version != MADE_WITH, reason="another GEOS may cut the blocks in another order")
+@pytest.mark.skipif(
+    shapely.geos_version != MADE_WITH, reason="another GEOS may cut the blocks in another order"
+)
 def test_shipped_footprints_are_what_the_program_makes(shipped: geopandas.GeoDataFrame) -> None:
     with open_scene(SCENE) as scene:
         grid = scene.grid
@@ -134,7 +136,9 @@ def test_shipped_footprints_line_up_with_the_picture(shipped: geopandas.GeoDataF
     def along(outlines: np.ndarray) -> float:
         return float(steep[outlines & valid].mean())
 
-    others = [np.roll(rim, shift, axis=(0, 1)) for shift in ((0, 2), (2, 0), (-3, 0), (0, -3), (5, 9))]
+    others = [
+        np.roll(rim, shift, axis=(0, 1)) for shift in ((0, 2), (2, 0), (-3, 0), (0, -3), (5, 9))
+    ]
     others += [rim[::-1], rim[:, ::-1]]
     assert all(along(rim) > 1.3 * along(other) for other in others)
 
@@ -156,7 +160,9 @@ def test_every_style_gives_sound_footprints(style: str) -> None:
     assert len(footprints) > 3
     assert footprints.is_valid.all()
     assert overlaps(footprints).max(initial=0) < 1e-6
-    assert np.array_equal(rasterize(footprints.geometry, (330, 470), transform=sample.transform) > 0, sample.roof)
+    assert np.array_equal(
+        rasterize(footprints.geometry, (330, 470), transform=sample.transform) > 0, sample.roof
+    )
     assert sample.image[:, sample.valid].min() >= 1
     assert not sample.image[:, ~sample.valid].any()
 
@@ -168,8 +174,26 @@ def test_nodata_may_be_left_out() -> None:
 
 def test_command_line_writes_both_files_and_refuses_to_replace_them(tmp_path: Path) -> None:
     scene, footprints = tmp_path / "scene.tif", tmp_path / "footprints.gpkg"
-    command = [sys.executable, str(FOLDER / "generate.py"), "-o", str(scene), "--footprints", str(footprints)]
-    command += ["--height", "280", "--width", "390", "--seed", "3", "--style", "village", "--gsd", "0.5"]
+    command = [
+        sys.executable,
+        str(FOLDER / "generate.py"),
+        "-o",
+        str(scene),
+        "--footprints",
+        str(footprints),
+    ]
+    command += [
+        "--height",
+        "280",
+        "--width",
+        "390",
+        "--seed",
+        "3",
+        "--style",
+        "village",
+        "--gsd",
+        "0.5",
+    ]
     first = subprocess.run(command, capture_output=True, text=True, check=True)
     image, valid, grid = read_array(scene)
     assert image.shape == (3, 280, 390)

@@ -22,11 +22,17 @@ LONLAT = CRS.from_epsg(4326)
 
 
 def deal(cuts: Sequence[Cut], spec: ChipSpec) -> tuple[Chips, list[Cut]]:
-    """Chips with their splits, and those that share pixels with another split; random splits keep the latter too."""
+    """Chips with their splits, and those that share pixels with another split; random splits keep
+    the latter too.
+    """
     units: dict[str, Callable[[Cut], Hashable]] = {
         "random": lambda cut: (cut.source.name, cut.tile.id),
         "scene": lambda cut: cut.source.name,
-        "block": lambda cut: (cut.source.name, cut.tile.row // spec.block_size, cut.tile.col // spec.block_size),
+        "block": lambda cut: (
+            cut.source.name,
+            cut.tile.row // spec.block_size,
+            cut.tile.col // spec.block_size,
+        ),
     }
     splits = assign_splits([units[spec.split_by](cut) for cut in cuts], spec.split, spec.seed)
     chips: Chips = []
@@ -35,7 +41,11 @@ def deal(cuts: Sequence[Cut], spec: ChipSpec) -> tuple[Chips, list[Cut]]:
         own = list(group)
         out = leaking([cut.tile.window for cut, _ in own], [split for _, split in own])
         leaks += [cut for (cut, _), leak in zip(own, out, strict=True) if leak]
-        chips += [chip for chip, leak in zip(own, out, strict=True) if not leak or spec.split_by == "random"]
+        chips += [
+            chip
+            for chip, leak in zip(own, out, strict=True)
+            if not leak or spec.split_by == "random"
+        ]
     return chips, leaks
 
 
@@ -50,7 +60,9 @@ def doubts(counts: Counter[str], leaks: list[Cut], spec: ChipSpec) -> Iterator[s
 
 
 def write(folder: Path, chips: Chips, spec: ChipSpec, stretch: Stretch | None) -> None:
-    """The index, with outlines in the scenes' CRS where they share one, else in WGS 84; of pictures in pixels, y downwards."""
+    """The index, with outlines in the scenes' CRS where they share one, else in WGS 84; of pictures
+    in pixels, y downwards.
+    """
     sources = list({cut.source.name: cut.source for cut, _ in chips}.values())
     first = sources[0]
     crs = first.grid.crs
@@ -67,12 +79,16 @@ def write(folder: Path, chips: Chips, spec: ChipSpec, stretch: Stretch | None) -
             "valid_fraction": cut.valid,
             "geometry": outline,
         }
-        for (cut, split), outline in zip(chips, _outlines(chips, None if shared else LONLAT), strict=True)
+        for (cut, split), outline in zip(
+            chips, _outlines(chips, None if shared else LONLAT), strict=True
+        )
     ]
     gsd = first.grid.gsd and (spec.gsd or first.grid.gsd)
     bands = len(spec.bands or ()) or first.bands
     classes, multilabel = _classes(sources)
-    info = ChipInfo(bands, first.dtype, gsd, classes, stretch, source_bands=spec.bands, multilabel=multilabel)
+    info = ChipInfo(
+        bands, first.dtype, gsd, classes, stretch, source_bands=spec.bands, multilabel=multilabel
+    )
     write_index(folder, rows, info, crs if shared else LONLAT)
 
 
@@ -97,5 +113,7 @@ def _classes(sources: Sequence[Source]) -> tuple[tuple[str, ...], bool]:
 
     names, *others = dict.fromkeys(classes(path) for path in labels)
     if others:
-        raise UnsuitableError("the masks of the scenes name different classes", "cut them into separate folders")
+        raise UnsuitableError(
+            "the masks of the scenes name different classes", "cut them into separate folders"
+        )
     return names

@@ -1,4 +1,6 @@
-"""The pictures of a data set, looked at, stretched and written as chips and masks: one by one, in several processes or not."""
+"""The pictures of a data set, looked at, stretched and written as chips and masks: one by one, in
+several processes or not.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ PHOTOS = {"PNG": ".png", "JPEG": ".jpg"}
 
 @dataclass(frozen=True)
 class Picture:
-    """A pair that was looked at: its name in the index, its grid, whether its file is a photo that can be taken as it is."""
+    """A pair that was looked at: its name in the index, its grid, whether its file is a photo that
+    can be taken as it is.
+    """
 
     pair: Pair
     name: str
@@ -38,7 +42,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class Made:
-    """A chip: its name and files relative to the index, its tile of the picture, its grid, the share of its data."""
+    """A chip: its name and files relative to the index, its tile of the picture, its grid, the
+    share of its data.
+    """
 
     name: str
     image: str
@@ -50,7 +56,9 @@ class Made:
 
 @dataclass(frozen=True)
 class Way:
-    """How pictures are converted: ``bands`` (None: all), chips of ``size`` at most, where ``black`` pixels hold no data."""
+    """How pictures are converted: ``bands`` (None: all), chips of ``size`` at most, where ``black``
+    pixels hold no data.
+    """
 
     bands: tuple[int, ...] | None
     size: int
@@ -61,7 +69,11 @@ def look(pair: Pair, name: str) -> Picture:
     """Raises InputError and UnsuitableError where the picture of ``pair`` cannot be opened."""
     with open_scene(pair.image) as scene:
         plain = scene.grid.transform.is_identity and scene.grid.crs is None and not scene.has_mask
-        photo = PHOTOS.get(scene.dataset.driver) if plain and scene.bands == scene.dataset.count else None
+        photo = (
+            PHOTOS.get(scene.dataset.driver)
+            if plain and scene.bands == scene.dataset.count
+            else None
+        )
         return Picture(pair, name, scene.grid, scene.bands, scene.dtype, photo)
 
 
@@ -75,24 +87,38 @@ def count(pictures: Sequence[Picture], way: Way) -> BandHistogram:
 
 
 def convert(
-    pictures: Sequence[Picture], *, way: Way, legend: Legend, stretches: dict[str, Stretch], folder: Path
+    pictures: Sequence[Picture],
+    *,
+    way: Way,
+    legend: Legend,
+    stretches: dict[str, Stretch],
+    folder: Path,
 ) -> tuple[list[list[Made]], Tally]:
-    """Write the chips and masks of ``pictures`` to ``folder``; returns those of each picture, and what the masks held.
+    """Write the chips and masks of ``pictures`` to ``folder``; returns those of each picture, and
+    what the masks held.
 
-    Chips without any data (``valid`` is 0) are not written. ``stretches`` are those of the groups of pictures. Raises
-    UnsuitableError where labels do not fit.
+    Chips without any data (``valid`` is 0) are not written. ``stretches`` are those of the groups
+    of pictures. Raises UnsuitableError where labels do not fit.
     """
     truth = Truth(legend)
-    return [list(_convert(each, way, truth, stretches.get(each.pair.group), folder)) for each in pictures], truth.tally
+    return [
+        list(_convert(each, way, truth, stretches.get(each.pair.group), folder))
+        for each in pictures
+    ], truth.tally
 
 
-def _convert(picture: Picture, way: Way, truth: Truth, stretch: Stretch | None, folder: Path) -> Iterator[Made]:
+def _convert(
+    picture: Picture, way: Way, truth: Truth, stretch: Stretch | None, folder: Path
+) -> Iterator[Made]:
     whole = max(picture.grid.shape) <= way.size
     photo = picture.photo if whole and not stretch and not way.bands else None
     with truth.open(picture.pair, picture.grid) as labels:
         for tile, chip in _chips(picture, way):
             name = picture.name if whole else f"{picture.name}_{tile.id}"
-            image, mask = f"images/{name}{photo or '.tif'}", f"masks/{name}{'.png' if photo else '.tif'}"
+            image, mask = (
+                f"images/{name}{photo or '.tif'}",
+                f"masks/{name}{'.png' if photo else '.tif'}",
+            )
             valid = float(chip.valid.mean())
             if valid:
                 if photo:
@@ -100,7 +126,9 @@ def _convert(picture: Picture, way: Way, truth: Truth, stretch: Stretch | None, 
                 else:
                     pixels = to_uint8(chip.image, stretch) if stretch else chip.image
                     write_chip(folder / image, pixels, chip.grid, valid=chip.valid)
-                write_chip(folder / mask, labels(tile.window, chip.valid)[None], chip.grid, tags=truth.tags)
+                write_chip(
+                    folder / mask, labels(tile.window, chip.valid)[None], chip.grid, tags=truth.tags
+                )
             yield Made(name, image, mask, tile, chip.grid, valid)
 
 
@@ -108,4 +136,7 @@ def _chips(picture: Picture, way: Way) -> Iterator[tuple[Tile, Chip]]:
     with open_scene(picture.pair.image) as scene:
         for tile in even_tiles(picture.grid.shape, way.size):
             chip = scene.read(tile.window, way.bands)
-            yield tile, replace(chip, valid=chip.valid & chip.image.any(axis=0)) if way.black else chip
+            yield (
+                tile,
+                replace(chip, valid=chip.valid & chip.image.any(axis=0)) if way.black else chip,
+            )

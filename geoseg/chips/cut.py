@@ -73,7 +73,8 @@ class Cut:
         return f"masks/{self.id}.{self.source.format}" if self.source.labels else None
 
 
-Found = tuple[list[tuple[int, float]], list[str]]  # places in the group of the chips, with their share of data; warnings
+# places in the group of the chips, with their share of data; warnings
+Found = tuple[list[tuple[int, float]], list[str]]
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ class Cutter:
     options: dict[str, str] | None
 
     def __call__(self, group: Group) -> Found:
-        """Write the chips of all tiles of ``group`` that hold enough data, over what a run that died left there."""
+        """Write the chips of all tiles of ``group`` that hold enough data, over what a run that
+        died left there.
+        """
         found: list[tuple[int, float]] = []
         warnings: list[str] = []
         source, spec = group.source, self.spec
@@ -97,10 +100,16 @@ class Cutter:
                 from geoseg.labels.scene_labels import open_labels
 
                 labels = stack.enter_context(
-                    open_labels(source.labels, scene.grid, warnings, scene=source.path, own=scene.source)
+                    open_labels(
+                        source.labels, scene.grid, warnings, scene=source.path, own=scene.source
+                    )
                 )
             write = stack.enter_context(_writers(WRITERS))
-            chips = self._runs(scene, group.tiles) if scene.in_strips else self._single(scene, group.tiles)
+            chips = (
+                self._runs(scene, group.tiles)
+                if scene.in_strips
+                else self._single(scene, group.tiles)
+            )
             for place, (tile, chip) in enumerate(zip(group.tiles, chips, strict=True)):
                 pixels, held = chip.valid.size, np.count_nonzero(chip.valid)
                 if held == 0 or (pixels - held) / pixels > spec.max_nodata:
@@ -109,7 +118,12 @@ class Cutter:
                 write(self._write, self.folder / cut.image, chip, scene.nodata)
                 if labels and cut.mask:
                     label = np.where(chip.valid, labels(tile.window), VOID).astype("uint8")
-                    write(write_chip, self.folder / cut.mask, label.reshape(-1, *chip.valid.shape), chip.grid)
+                    write(
+                        write_chip,
+                        self.folder / cut.mask,
+                        label.reshape(-1, *chip.valid.shape),
+                        chip.grid,
+                    )
                 found.append((place, cut.valid))
         return found, warnings
 
@@ -118,14 +132,18 @@ class Cutter:
             yield scene.read(tile.window, self.spec.bands)
 
     def _runs(self, scene: Scene, tiles: tuple[Tile, ...]) -> Iterator[Chip]:
-        """Chips of neighbours read together, so that no strip of the scene is decoded for each of them."""
+        """Chips of neighbours read together, so that no strip of the scene is decoded for each of
+        them.
+        """
         count = max(1, RUN // self.spec.size**2)
         for _, run in groupby(tiles, lambda tile: (tile.row, tile.col // count)):
             windows = [tile.window for tile in run]
             wide = union(windows)
             chip = scene.read(wide, self.spec.bands)
             for window in windows:
-                cols = slice(window.col_off - wide.col_off, window.col_off - wide.col_off + window.width)
+                cols = slice(
+                    window.col_off - wide.col_off, window.col_off - wide.col_off + window.width
+                )
                 yield Chip(chip.image[:, :, cols], chip.valid[:, cols], scene.grid.window(window))
 
     def _write(self, path: Path, chip: Chip, nodata: float | None) -> None:
@@ -139,7 +157,8 @@ class Cutter:
 
 @contextmanager
 def _writers(threads: int) -> Iterator[Callable[..., None]]:
-    """Calls functions in ``threads``: few wait at a time, all have returned at the end, and errors are raised here.
+    """Calls functions in ``threads``: few wait at a time, all have returned at the end, and errors
+    are raised here.
 
     What is handed over belongs to the function from then on.
     """
@@ -159,12 +178,16 @@ def _writers(threads: int) -> Iterator[Callable[..., None]]:
 def cut_all(
     groups: Iterable[Group], cutter: Cutter, jobs: int, advance: Advance, journal: Journal | None
 ) -> tuple[list[Cut], tuple[str, ...]]:
-    """What was cut of all ``groups``, in their order, and warnings. What the ``journal`` knows of is not cut again."""
+    """What was cut of all ``groups``, in their order, and warnings. What the ``journal`` knows of
+    is not cut again.
+    """
     done = dict(journal.done) if journal else {}
     cuts: list[Cut] = []
     warnings: dict[str, None] = {}
     groups, ahead = tee(groups)
-    with closing(ordered(cutter, (group for group in ahead if group.key not in done), jobs)) as results:
+    with closing(
+        ordered(cutter, (group for group in ahead if group.key not in done), jobs)
+    ) as results:
         for group in groups:
             found, said = done[group.key] if group.key in done else next(results)
             if journal and group.key not in done:

@@ -43,23 +43,36 @@ class Dealt:
 
 
 def outlined(made: Sequence[tuple[Picture, Made]]) -> tuple[list[Outlined], CRS | None]:
-    """The chips with data, outlined in the CRS that all share, else in WGS 84; pictures in pixels, y downwards."""
+    """The chips with data, outlined in the CRS that all share, else in WGS 84; pictures in pixels,
+    y downwards.
+    """
     systems = list(dict.fromkeys(picture.grid.crs for picture, _ in made))
     crs = systems[0] if len(systems) == 1 else LONLAT
-    ways = {own: Transformer.from_crs(own, crs, always_xy=True).transform for own in systems if own != crs}
+    ways = {
+        own: Transformer.from_crs(own, crs, always_xy=True).transform
+        for own in systems
+        if own != crs
+    }
     chips = []
     for picture, chip in made:
         if chip.valid:
             outline, way = shapely.Polygon(chip.grid.corners), ways.get(chip.grid.crs)
-            chips.append(Outlined(picture, chip, shapely.transform(outline, way, interleaved=False) if way else outline))
+            chips.append(
+                Outlined(
+                    picture,
+                    chip,
+                    shapely.transform(outline, way, interleaved=False) if way else outline,
+                )
+            )
     return chips, crs
 
 
 def deal(chips: Sequence[Outlined], spec: PrepareSpec) -> Dealt:
-    """The published splits; where there is none, what belongs together is dealt out by the seed, for each group alone.
+    """The published splits; where there is none, what belongs together is dealt out by the seed,
+    for each group alone.
 
-    With blocks and scenes chips that share ground with one of a later split are dropped (train, val, test); published splits
-    and random ones stay as they are.
+    With blocks and scenes chips that share ground with one of a later split are dropped (train,
+    val, test); published splits and random ones stay as they are.
     """
     by = spec.split_by
     if by == "auto":
@@ -73,15 +86,24 @@ def deal(chips: Sequence[Outlined], spec: PrepareSpec) -> Dealt:
         splits[own] = assign_splits([units[i] for i in own], spec.split, spec.seed)
     leaks = np.zeros(len(chips), bool)
     placed = [i for i, chip in enumerate(chips) if chip.picture.placed]
-    leaks[placed] = sharing(np.array([chips[i].outline for i in placed], object), splits[placed].tolist())
+    leaks[placed] = sharing(
+        np.array([chips[i].outline for i in placed], object), splits[placed].tolist()
+    )
     out = leaks & loose & (by != "random")
     dealt = Dealt(
-        [(chip, str(split)) for chip, split, gone in zip(chips, splits, out, strict=True) if not gone],
+        [
+            (chip, str(split))
+            for chip, split, gone in zip(chips, splits, out, strict=True)
+            if not gone
+        ],
         [chip for chip, gone in zip(chips, out, strict=True) if gone],
         [],
     )
     if loose.any():
-        hints = {"block": "a smaller --block-size or --size makes more blocks", "scene": f"scenes: {len(set(units))}"}
+        hints = {
+            "block": "a smaller --block-size or --size makes more blocks",
+            "scene": f"scenes: {len(set(units))}",
+        }
         dealt.warnings.extend(_empty(dealt.counts, spec, hints.get(by, f"chips: {len(chips)}")))
     if left := int((leaks & ~out).sum()):
         why = "; --split-by block keeps them apart" if loose.any() else ", as published"
@@ -98,9 +120,15 @@ def _units(chips: Sequence[Outlined], by: str, size: int) -> list[Hashable]:
     # a picture without a place is a ground of its own
     grounds = ["" if chip.picture.placed else chip.picture.name for chip in chips]
     units: list[Hashable] = [None] * len(chips)
-    for ground, own in groupby(sorted(range(len(chips)), key=grounds.__getitem__), grounds.__getitem__):
+    for ground, own in groupby(
+        sorted(range(len(chips)), key=grounds.__getitem__), grounds.__getitem__
+    ):
         places = list(own)
-        for i, block in zip(places, ground_blocks(np.array([chips[i].outline for i in places], object), size), strict=True):
+        for i, block in zip(
+            places,
+            ground_blocks(np.array([chips[i].outline for i in places], object), size),
+            strict=True,
+        ):
             units[i] = ground, block
     return units
 

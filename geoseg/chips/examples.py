@@ -30,7 +30,8 @@ class Example(Protocol):
         """A file that is not there, found without reading any."""
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Image (band, row, col) and mask uint8 (row, col), 255 where it is ignored. Raises InputError, UnsuitableError.
+        """Image (band, row, col) and mask uint8 (row, col), 255 where it is ignored. Raises
+        InputError, UnsuitableError.
 
         Masks of classes that are told each by itself are (class, row, col), of 0 and 1.
         """

@@ -1,4 +1,6 @@
-"""Windows of scenes to learn from: pixels straight from the scene, labels burned as they are read, no chips on disk."""
+"""Windows of scenes to learn from: pixels straight from the scene, labels burned as they are read,
+no chips on disk.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,10 @@ class ExampleSet:
 
     def weighted(self, total: float) -> ExampleSet:
         """With ``total`` shared by the examples to train on."""
-        train = [replace(example, weight=total / len(self.splits["train"])) for example in self.splits["train"]]
+        train = [
+            replace(example, weight=total / len(self.splits["train"]))
+            for example in self.splits["train"]
+        ]
         return replace(self, splits=self.splits | {"train": train})
 
 
@@ -49,9 +54,13 @@ def chips_of(index: ChipIndex) -> ExampleSet:
     for split in ("train", "val", "test"):
         table = index.split(split)
         if table["mask"].isna().any():
-            raise UnsuitableError(f"{index.folder}: some chips have no mask", "cut them with `geoseg tile --labels`")
+            raise UnsuitableError(
+                f"{index.folder}: some chips have no mask", "cut them with `geoseg tile --labels`"
+            )
         pairs = zip(table["image"], table["mask"], strict=True)
-        splits[split] = [ChipFiles(index.folder / image, index.folder / mask) for image, mask in pairs]
+        splits[split] = [
+            ChipFiles(index.folder / image, index.folder / mask) for image, mask in pairs
+        ]
     return ExampleSet(str(index.folder), index.info, splits)
 
 
@@ -99,25 +108,44 @@ class SceneWindow:
         return self.scene.classes(self.tile.window)
 
 
-def windows_of(scenes: Sequence[str], truth: Path, spec: ChipSpec, warnings: list[str]) -> ExampleSet:
+def windows_of(
+    scenes: Sequence[str], truth: Path, spec: ChipSpec, warnings: list[str]
+) -> ExampleSet:
     """The windows of ``scenes`` that `geoseg tile` would cut with ``spec``, in the same splits.
 
-    Scenes of another type than uint8 are stretched from their 2nd to 98th percentile, all of them alike. Raises
-    UnsuitableError for scenes that differ in bands or dtype, and for labels that do not meet them.
+    Scenes of another type than uint8 are stretched from their 2nd to 98th percentile, all of them
+    alike. Raises UnsuitableError for scenes that differ in bands or dtype, and for labels that do
+    not meet them.
     """
     sources: list[Source] = []
     cuts: list[Cut] = []
     for number, path in enumerate(scenes):
         with open_scene(path, gsd=spec.gsd) as scene:
             name = f"{number} {scene_name(path)}"
-            source = Source(path, name, scene_labels.find(truth, path), scene.grid, scene.bands, scene.dtype, spec.format)
+            source = Source(
+                path,
+                name,
+                scene_labels.find(truth, path),
+                scene.grid,
+                scene.bands,
+                scene.dtype,
+                spec.format,
+            )
             found = tiles(scene.grid.shape, spec.tiling, spec.edge)
-            cuts += [Cut(source, tile, 1.0) for tile in found if scene.read_valid(tile.window).any()]
+            cuts += [
+                Cut(source, tile, 1.0) for tile in found if scene.read_valid(tile.window).any()
+            ]
         sources.append(source)
     first = sources[0]
     for source in sources:
-        if (source.dtype, len(spec.bands or ()) or source.bands) != (first.dtype, len(spec.bands or ()) or first.bands):
-            raise UnsuitableError(f"{source.path}: has {source.bands} bands of {source.dtype}, {first.path} has others")
+        if (source.dtype, len(spec.bands or ()) or source.bands) != (
+            first.dtype,
+            len(spec.bands or ()) or first.bands,
+        ):
+            raise UnsuitableError(
+                f"{source.path}: has {source.bands} bands of {source.dtype}, {first.path} has "
+                "others"
+            )
     told = {scene_labels.classes(source.labels) for source in sources if source.labels}
     if len(told) > 1:
         raise UnsuitableError(f"{truth}: the masks of the scenes name different classes")
@@ -129,16 +157,28 @@ def windows_of(scenes: Sequence[str], truth: Path, spec: ChipSpec, warnings: lis
         splits[split].append(SceneWindow(ready[cut.source.name], cut.tile))
     bands = len(spec.bands or ()) or first.bands
     names, multilabel = told.pop()
-    info = ChipInfo(bands, first.dtype, first.grid.gsd, names, stretch, source_bands=spec.bands, multilabel=multilabel)
+    info = ChipInfo(
+        bands,
+        first.dtype,
+        first.grid.gsd,
+        names,
+        stretch,
+        source_bands=spec.bands,
+        multilabel=multilabel,
+    )
     return ExampleSet(str(first.path), info, splits)
 
 
-def _labelled(source: Source, spec: ChipSpec, stretch: Stretch | None, warnings: list[str]) -> _Labelled:
+def _labelled(
+    source: Source, spec: ChipSpec, stretch: Stretch | None, warnings: list[str]
+) -> _Labelled:
     assert source.labels is not None
     burner = None
     if is_vector(str(source.labels)):
         with open_scene(source.path) as scene:
-            burner = scene_labels.burner(source.labels, source.grid, warnings, scene=source.path, own=scene.grid)
+            burner = scene_labels.burner(
+                source.labels, source.grid, warnings, scene=source.path, own=scene.grid
+            )
     else:
         with scene_labels.open_labels(source.labels, source.grid, warnings):
             pass  # raises where the two do not meet
@@ -151,7 +191,9 @@ def _stretch(sources: Sequence[Source], spec: ChipSpec) -> Stretch | None:
             with open_scene(source.path, gsd=spec.gsd) as scene:
                 height, width = scene.grid.shape
                 for row in range(0, height, max(STATISTICS, height // STATISTICS)):
-                    chip = scene.read(Window(0, row, width, min(STATISTICS, height - row)), spec.bands)
+                    chip = scene.read(
+                        Window(0, row, width, min(STATISTICS, height - row)), spec.bands
+                    )
                     yield chip.image, chip.valid
 
     return percentile_stretch(chips(), *PERCENTILES)

@@ -26,7 +26,14 @@ class Bar:
         if finished and self.shown:
             self._write("")
         elif now - self.start > PATIENCE and now - self.shown > PERIOD and not finished:
-            self._write(line(self.label() if callable(self.label) else self.label, self.done, self.total, now - self.start))
+            self._write(
+                line(
+                    self.label() if callable(self.label) else self.label,
+                    self.done,
+                    self.total,
+                    now - self.start,
+                )
+            )
             self.shown = now
 
     def _write(self, text: str) -> None:
@@ -40,7 +47,9 @@ def line(label: str, done: int, total: int, seconds: float) -> str:
     rate = done / seconds if seconds else 0.0
     left = clock((total - done) / rate) if rate else "?"
     filled = round(share * WIDTH)
-    return f"{label} [{'#' * filled}{'-' * (WIDTH - filled)}] {share:4.0%}  {rate:.3g}/s  {left} left"
+    return (
+        f"{label} [{'#' * filled}{'-' * (WIDTH - filled)}] {share:4.0%}  {rate:.3g}/s  {left} left"
+    )
 
 
 def clock(seconds: float) -> str:

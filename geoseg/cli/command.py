@@ -1,6 +1,7 @@
 """What every geoseg command has: its common options, and where a value comes from, in which order.
 
-Flag > ``GEOSEG_COMMAND_OPTION`` and ``GEOSEG_OPTION`` in the environment > ``--config FILE.toml`` > the model > default.
+Flag > ``GEOSEG_COMMAND_OPTION`` and ``GEOSEG_OPTION`` in the environment > ``--config FILE.toml`` >
+the model > default.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from geoseg.io.config import read_toml
 from geoseg.specs.toml import toml
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-FROM_MODEL = "the model's"  # what --help shows as the default of a setting that the model file carries
+# what --help shows as the default of a setting that the model file carries
+FROM_MODEL = "the model's"
 SOURCES = {
     ParameterSource.COMMANDLINE: "command line",
     ParameterSource.ENVIRONMENT: "environment",
@@ -42,8 +44,12 @@ def session() -> Session:
 
 
 def key(parameter: click.Parameter) -> str:
-    """Name of a parameter in a configuration: its long option without dashes, or the argument's name."""
-    return next((name[2:] for name in parameter.opts if name.startswith("--")), parameter.name or "")
+    """Name of a parameter in a configuration: its long option without dashes, or the argument's
+    name.
+    """
+    return next(
+        (name[2:] for name in parameter.opts if name.startswith("--")), parameter.name or ""
+    )
 
 
 class Command(click.Command):
@@ -58,7 +64,11 @@ class Command(click.Command):
 
     def settings(self) -> Iterator[click.Parameter]:
         """Parameters that a configuration may set."""
-        return (parameter for parameter in self.params if key(parameter) not in ("config", "print-config"))
+        return (
+            parameter
+            for parameter in self.params
+            if key(parameter) not in ("config", "print-config")
+        )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         required = [p for p in self.params if p.required] if "--print-config" in args else []
@@ -82,7 +92,10 @@ class Command(click.Command):
         model = _model(ctx)
         for parameter in self.settings():
             name = parameter.name or ""
-            value, source = ctx.params.get(name), SOURCES[ctx.get_parameter_source(name) or ParameterSource.DEFAULT]
+            value, source = (
+                ctx.params.get(name),
+                SOURCES[ctx.get_parameter_source(name) or ParameterSource.DEFAULT],
+            )
             if value is None and getattr(parameter, "show_default", None) == FROM_MODEL:
                 value, source = getattr(model, name, None), "model file"
             if hasattr(parameter.type, "shown"):
@@ -93,7 +106,9 @@ class Command(click.Command):
 
 def _model(ctx: click.Context) -> Any:
     """ModelSpec of the model that a command would use, None where it uses none."""
-    if "model" not in ctx.params or not any(getattr(p, "show_default", None) == FROM_MODEL for p in ctx.command.params):
+    if "model" not in ctx.params or not any(
+        getattr(p, "show_default", None) == FROM_MODEL for p in ctx.command.params
+    ):
         return None
     from geoseg.models.store import bundled, read_spec
 
@@ -110,21 +125,52 @@ def _common() -> list[click.Parameter]:
     hidden: dict[str, Any] = {"is_eager": True, "expose_value": False}
     path = click.Path(path_type=Path)
     return [
-        click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object instead of text."),
-        click.Option(["--config"], type=path, callback=_apply, help="Take settings from a TOML file.", **hidden),
-        click.Option(["--print-config"], is_flag=True, help="Show each setting and its source, and stop."),
-        click.Option(["-v", "--verbose"], count=True, callback=_verbose, help="Say more on stderr; -vv still more.", **hidden),
-        click.Option(["-q", "--quiet"], is_flag=True, callback=_quiet, help="Say nothing but errors.", **hidden),
-        click.Option(["--debug"], is_flag=True, callback=_debug, help="Show the traceback of an error.", **hidden),
+        click.Option(
+            ["--json", "as_json"], is_flag=True, help="Print one JSON object instead of text."
+        ),
+        click.Option(
+            ["--config"],
+            type=path,
+            callback=_apply,
+            help="Take settings from a TOML file.",
+            **hidden,
+        ),
+        click.Option(
+            ["--print-config"], is_flag=True, help="Show each setting and its source, and stop."
+        ),
+        click.Option(
+            ["-v", "--verbose"],
+            count=True,
+            callback=_verbose,
+            help="Say more on stderr; -vv still more.",
+            **hidden,
+        ),
+        click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            callback=_quiet,
+            help="Say nothing but errors.",
+            **hidden,
+        ),
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            callback=_debug,
+            help="Show the traceback of an error.",
+            **hidden,
+        ),
     ]
 
 
 def _verbose(_: click.Context, __: click.Parameter, count: int) -> None:
     if count:
         session().verbosity = count
-        logging.basicConfig(level=logging.INFO if count == 1 else logging.DEBUG, format="%(name)s: %(message)s")
+        logging.basicConfig(
+            level=logging.INFO if count == 1 else logging.DEBUG, format="%(name)s: %(message)s"
+        )
     else:
-        logging.getLogger().addHandler(logging.NullHandler())  # libraries' own remarks are not results
+        # libraries' own remarks are not results
+        logging.getLogger().addHandler(logging.NullHandler())
 
 
 def _quiet(_: click.Context, __: click.Parameter, value: bool) -> None:
@@ -137,7 +183,8 @@ def _debug(_: click.Context, __: click.Parameter, value: bool) -> None:
 
 
 def _apply(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
-    """Take the values of a TOML file as defaults: those at its top and those of the command's own table.
+    """Take the values of a TOML file as defaults: those at its top and those of the command's own
+    table.
 
     A key no command knows is an error, so that a slip does not pass for a setting.
     """
@@ -156,7 +203,9 @@ def _apply(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
     for name in content.keys() - shared.keys():
         _known(name, _group(ctx).list_commands(ctx), path)
     values = {name.replace("_", "-"): value for name, value in (shared | table).items()}
-    ctx.default_map = {p.name or "": _text(values[name], p) for name, p in own.items() if name in values}
+    ctx.default_map = {
+        p.name or "": _text(values[name], p) for name, p in own.items() if name in values
+    }
 
 
 def _known(name: str, names: Any, path: Path) -> None:
@@ -172,11 +221,15 @@ def _group(ctx: click.Context) -> click.Group:
 def _every_setting(ctx: click.Context) -> set[str]:
     group = _group(ctx)
     commands = [group.get_command(ctx, name) for name in group.list_commands(ctx)]
-    return {key(p) for command in commands if isinstance(command, Command) for p in command.settings()}
+    return {
+        key(p) for command in commands if isinstance(command, Command) for p in command.settings()
+    }
 
 
 def _text(value: Any, parameter: click.Parameter) -> Any:
-    """A list for a parameter that takes one value is what one would type: joined by commas. One value may stand for several."""
+    """A list for a parameter that takes one value is what one would type: joined by commas. One
+    value may stand for several.
+    """
     if getattr(parameter, "multiple", False):
         return value if isinstance(value, list) else [value]
     return ",".join(map(str, value)) if isinstance(value, list) and parameter.nargs == 1 else value

@@ -13,7 +13,9 @@ from geoseg.cli.command import command
 @command
 @click.argument("model", type=options.MODEL)
 @options.output
-@click.option("--tile-size", type=click.IntRange(32), help="Fix the input to this many pixels a side.")
+@click.option(
+    "--tile-size", type=click.IntRange(32), help="Fix the input to this many pixels a side."
+)
 @options.overwrite
 def export(as_json: bool, **arguments: Any) -> None:
     """Write a trained model as ONNX, which runs without torch.

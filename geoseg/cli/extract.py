@@ -20,7 +20,9 @@ from geoseg.specs import PolygonSpec, PredictSpec
 @options.gather("polygon_spec", PolygonSpec, *options.polygons)
 @options.bands
 @options.aoi
-@click.option("--save-prob", type=options.FILE, metavar="PROB.tif", help="Write the probabilities too.")
+@click.option(
+    "--save-prob", type=options.FILE, metavar="PROB.tif", help="Write the probabilities too."
+)
 @options.crs
 @options.pixel_coords
 @options.dst_crs
@@ -43,4 +45,7 @@ def extract(as_json: bool, **arguments: Any) -> None:
     options.emit(report, as_json)
     if report.failed:
         reasons = "; ".join(report.failed.values())
-        raise PartialError(f"{len(report.failed)} of {len(report.inputs)} scenes failed: {reasons}", "the others are done")
+        raise PartialError(
+            f"{len(report.failed)} of {len(report.inputs)} scenes failed: {reasons}",
+            "the others are done",
+        )

@@ -87,7 +87,8 @@ def cli(ctx: click.Context) -> None:
 def main() -> None:
     """Entry point of the ``geoseg`` command."""
     signal.signal(signal.SIGTERM, _terminate)
-    # numpy multiplies no large matrices here, and a sixth of a short command's time would go into starting threads for it
+    # numpy multiplies no large matrices here, and a sixth of a short command's time would go into
+    # starting threads for it
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(run(sys.argv[1:]))
 
@@ -122,8 +123,15 @@ def _report(error: BaseException) -> int:
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "geoseg"
         return _say(f"{error.format_message().rstrip('.')} (see {command} --help)", 2)
-    if isinstance(error, ModuleNotFoundError) and (package := (error.name or "").split(".")[0]) in EXTRAS:
-        return _say(f"this needs {package}, which is not installed (pip install 'geoseg[{EXTRAS[package]}]')", 7)
+    if (
+        isinstance(error, ModuleNotFoundError)
+        and (package := (error.name or "").split(".")[0]) in EXTRAS
+    ):
+        return _say(
+            f"this needs {package}, which is not installed (pip install "
+            f"'geoseg[{EXTRAS[package]}]')",
+            7,
+        )
     if isinstance(error, MemoryError):
         return _say("out of memory (a smaller --tile-size or --jobs needs less)", 7)
     if isinstance(error, BrokenPipeError) and _reader_is_gone():
@@ -132,14 +140,20 @@ def _report(error: BaseException) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    """One line on stderr, free of control characters that a file name may hold, over a progress bar that stands there."""
+    """One line on stderr, free of control characters that a file name may hold, over a progress bar
+    that stands there.
+    """
     start = "\r\x1b[K" if sys.stderr.isatty() else ""
-    click.echo(start + "Error: " + re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+", " ", message), err=True)
+    click.echo(
+        start + "Error: " + re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+", " ", message), err=True
+    )
     return code
 
 
 def _reader_is_gone() -> bool:
-    """Whether it is stdout that broke (`geoseg ... | head`); what is left to write then goes nowhere."""
+    """Whether it is stdout that broke (`geoseg ... | head`); what is left to write then goes
+    nowhere.
+    """
     poll = select.poll()
     poll.register(sys.stdout, 0)
     if gone := any(event & select.POLLERR for _, event in poll.poll(0)):

@@ -11,10 +11,15 @@ from geoseg.cli.command import command
 
 
 @command
-@click.option("--encoder", metavar="NAME", help="With this encoder; tu-NAME is timm's.  [default: the architecture's]")
+@click.option(
+    "--encoder",
+    metavar="NAME",
+    help="With this encoder; tu-NAME is timm's.  [default: the architecture's]",
+)
 @click.option("--encoders", is_flag=True, help="List the names of the encoders too.")
 def models(as_json: bool, **arguments: Any) -> None:
-    """List the architectures: their parameters, the stride of their coarsest features, operations a megapixel.
+    """List the architectures: their parameters, the stride of their coarsest features, operations a
+    megapixel.
 
     \b
     Example:

@@ -30,7 +30,9 @@ COMMON = ("command", "inputs", "outputs", "seconds", "warnings", "version")
 
 
 class Text(click.ParamType):
-    """A value that ``parse`` makes of what was typed; a GeosegError or ValueError in it is a usage error."""
+    """A value that ``parse`` makes of what was typed; a GeosegError or ValueError in it is a usage
+    error.
+    """
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
         self.name, self.parse = name, parse
@@ -67,10 +69,15 @@ def _pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]
     return dict(value.split("=", 1) for value in values)
 
 
-def network(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
+def network(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, Any], ...]:
     """``decoder_channels=128,64,32`` -> name and value: a number, a list of numbers, or text."""
     pairs = _pairs(context, parameter, values).items()
-    return tuple((name, [_number(v) for v in text.split(",")] if "," in text else _number(text)) for name, text in pairs)
+    return tuple(
+        (name, [_number(v) for v in text.split(",")] if "," in text else _number(text))
+        for name, text in pairs
+    )
 
 
 def _number(text: str) -> int | float | str:
@@ -92,7 +99,9 @@ def batch(text: str) -> int:
     return PredictSpec().batch_size if text == "auto" else int(text)
 
 
-def limits(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
+def limits(
+    _: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, float]:
     """``f1=0.7`` -> lowest value of a metric."""
     try:
         return {name: float(value) for name, value in _pairs(_, parameter, values).items()}
@@ -126,19 +135,42 @@ chips = click.argument("chips", nargs=-1, required=True, metavar="CHIPS...", cal
 output = click.option("-o", "--output", type=FILE, required=True, help="What to write.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
 creation_options = click.option(
-    "--co", "creation_options", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="Raster creation option."
+    "--co",
+    "creation_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_pairs,
+    help="Raster creation option.",
 )
-bands = click.option("-b", "--bands", type=BANDS, metavar="LIST", help="Bands from 1: 3,2,1 or 1-3.  [default: all but alpha]")
-jobs = click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+bands = click.option(
+    "-b",
+    "--bands",
+    type=BANDS,
+    metavar="LIST",
+    help="Bands from 1: 3,2,1 or 1-3.  [default: all but alpha]",
+)
+jobs = click.option(
+    "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes."
+)
 model = click.option("-m", "--model", type=MODEL, help="Model file.  [default: the bundled one]")
 aoi = click.option("--aoi", type=FILE, help="Polygons of the area of interest.")
 layer = click.option("--layer", help="Name of the vector layer.")
-vector_format = click.option("-f", "--format", metavar="EXT", help="Vector format.  [default: from the extension]")
-dst_crs = click.option("--dst-crs", metavar="CRS", help="CRS of the footprints.  [default: the raster's]")
+vector_format = click.option(
+    "-f", "--format", metavar="EXT", help="Vector format.  [default: from the extension]"
+)
+dst_crs = click.option(
+    "--dst-crs", metavar="CRS", help="CRS of the footprints.  [default: the raster's]"
+)
 crs = click.option("--crs", metavar="CRS", help="CRS to assign to a picture that has none.")
-pixel_coords = click.option("--pixel-coords", is_flag=True, help="Take a picture without a CRS in pixel coordinates.")
+pixel_coords = click.option(
+    "--pixel-coords", is_flag=True, help="Take a picture without a CRS in pixel coordinates."
+)
 on_error = click.option(
-    "--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True, help="What to do when a scene fails."
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What to do when a scene fails.",
 )
 
 
@@ -152,11 +184,15 @@ def setting(spec: type, name: str, help: str, *flags: str, **attributes: Any) ->
     if not attributes.get("is_flag"):
         attributes.setdefault("type", QUANTITY if isinstance(default, Quantity) else type(default))
         attributes.setdefault("show_default", default is not None)
-    return click.option(*flags, f"--{name.replace('_', '-')}", name, default=typed(default), help=help, **attributes)
+    return click.option(
+        *flags, f"--{name.replace('_', '-')}", name, default=typed(default), help=help, **attributes
+    )
 
 
 def gather(name: str, spec: type, *options: Decorator) -> Decorator:
-    """The command takes ``options`` and hands its function one ``spec`` under ``name`` instead of them."""
+    """The command takes ``options`` and hands its function one ``spec`` under ``name`` instead of
+    them.
+    """
     names = {field.name for field in fields(spec)}
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -175,16 +211,47 @@ def gather(name: str, spec: type, *options: Decorator) -> Decorator:
 
 MODELS = {"show_default": FROM_MODEL}
 inference = (
-    setting(PredictSpec, "tile_size", "Pixels a side of the windows.  [default: the runtime's]", type=int),
-    setting(PredictSpec, "overlap", "Pixels shared by neighbouring windows.  [default: an eighth]", type=int),
-    setting(PredictSpec, "tta", "Average over flipped and turned windows.", type=click.Choice(["none", "flips", "d4"])),
+    setting(
+        PredictSpec,
+        "tile_size",
+        "Pixels a side of the windows.  [default: the runtime's]",
+        type=int,
+    ),
+    setting(
+        PredictSpec,
+        "overlap",
+        "Pixels shared by neighbouring windows.  [default: an eighth]",
+        type=int,
+    ),
+    setting(
+        PredictSpec,
+        "tta",
+        "Average over flipped and turned windows.",
+        type=click.Choice(["none", "flips", "d4"]),
+    ),
     setting(PredictSpec, "batch_size", "Windows at a time.", type=Text("auto|n", batch)),
     setting(PredictSpec, "device", "auto, cpu or cuda[:N]."),
-    setting(PredictSpec, "runtime", "What runs the model.", type=click.Choice(["auto", "torch", "openvino", "onnx"])),
-    setting(PredictSpec, "precision", "Precision of the arithmetic.", type=click.Choice(["auto", "fp32", "bf16", "fp16"])),
+    setting(
+        PredictSpec,
+        "runtime",
+        "What runs the model.",
+        type=click.Choice(["auto", "torch", "openvino", "onnx"]),
+    ),
+    setting(
+        PredictSpec,
+        "precision",
+        "Precision of the arithmetic.",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    ),
 )
 polygons = (
-    setting(PolygonSpec, "threshold", "Probability from which a pixel is building.", type=float, **MODELS),
+    setting(
+        PolygonSpec,
+        "threshold",
+        "Probability from which a pixel is building.",
+        type=float,
+        **MODELS,
+    ),
     setting(PolygonSpec, "open", "Remove what is narrower than twice this radius."),
     setting(PolygonSpec, "close", "Fill gaps narrower than twice this radius."),
     setting(PolygonSpec, "min_area", "Leave out smaller footprints.", type=QUANTITY, **MODELS),
@@ -196,7 +263,12 @@ polygons = (
         "Along pixels, or finer, where the probability crosses the threshold.",
         type=click.Choice(["pixel", "subpixel"]),
     ),
-    setting(PolygonSpec, "regularize", "Give buildings right angles.", type=click.Choice(["none", "orthogonal"])),
+    setting(
+        PolygonSpec,
+        "regularize",
+        "Give buildings right angles.",
+        type=click.Choice(["none", "orthogonal"]),
+    ),
     setting(
         PolygonSpec,
         "separate",
@@ -215,8 +287,12 @@ def progress() -> Progress:
     return Bar if sys.stderr.isatty() and session().verbosity >= 0 else no_progress
 
 
-def emit(report: Report, as_json: bool, brief: Callable[[dict[str, Any]], dict[str, Any]] = dict) -> None:
-    """Warnings to stderr; the report to stdout, as one JSON object or as text: what ``brief`` leaves of it."""
+def emit(
+    report: Report, as_json: bool, brief: Callable[[dict[str, Any]], dict[str, Any]] = dict
+) -> None:
+    """Warnings to stderr; the report to stdout, as one JSON object or as text: what ``brief``
+    leaves of it.
+    """
     quiet = session().verbosity < 0
     for warning in () if quiet else report.warnings:
         click.echo(f"Warning: {warning}", err=True)
@@ -225,14 +301,22 @@ def emit(report: Report, as_json: bool, brief: Callable[[dict[str, Any]], dict[s
         click.echo(json.dumps(content, allow_nan=False))
     elif not quiet:
         own = {name: value for name, value in brief(content).items() if name not in COMMON}
-        text = "\n".join([*(f"wrote {path}" for path in report.outputs), *lines(own), f"{report.seconds:.1f} s"])
+        text = "\n".join(
+            [*(f"wrote {path}" for path in report.outputs), *lines(own), f"{report.seconds:.1f} s"]
+        )
         click.echo(text.encode("utf-8", "replace").decode("utf-8"))
 
 
 def lines(content: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     """``name  value`` for each value that is there, nested mappings indented."""
-    there = {name.replace("_", " "): value for name, value in content.items() if value not in (None, [], {}, "")}
-    width = max((len(name) for name, value in there.items() if not isinstance(value, dict)), default=0)
+    there = {
+        name.replace("_", " "): value
+        for name, value in content.items()
+        if value not in (None, [], {}, "")
+    }
+    width = max(
+        (len(name) for name, value in there.items() if not isinstance(value, dict)), default=0
+    )
     for name, value in there.items():
         if isinstance(value, dict) and all(isinstance(row, dict) for row in value.values()):
             value = [{"": str(row), **cells} for row, cells in value.items()]
@@ -250,9 +334,14 @@ def table(rows: list[dict[str, Any]]) -> Iterator[str]:
     """Rows under their column names, numbers to the right; what a row lacks stays blank."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     for_columns = [[row.get(name) for row in rows] for name in columns]
-    cells = [[name.replace("_", " "), *map(shown, values)] for name, values in zip(columns, for_columns, strict=True)]
+    cells = [
+        [name.replace("_", " "), *map(shown, values)]
+        for name, values in zip(columns, for_columns, strict=True)
+    ]
     numeric = [any(isinstance(value, int | float) for value in values) for values in for_columns]
     widths = [max(map(len, column)) for column in cells]
     for row in zip(*cells, strict=True):
-        padded = (c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, numeric, strict=True))
+        padded = (
+            c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, numeric, strict=True)
+        )
         yield "  ".join(padded).rstrip()

@@ -16,7 +16,10 @@ from geoseg.specs import PolygonSpec
 @options.output
 @options.gather("spec", PolygonSpec, *options.polygons)
 @click.option(
-    "--class", "class_value", type=click.IntRange(0, 255), help="Number of the class to trace.  [default: all that have names]"
+    "--class",
+    "class_value",
+    type=click.IntRange(0, 255),
+    help="Number of the class to trace.  [default: all that have names]",
 )
 @options.crs
 @options.pixel_coords

@@ -18,9 +18,15 @@ from geoseg.specs import PredictSpec
 @options.gather("spec", PredictSpec, *options.inference)
 @options.bands
 @click.option(
-    "--dtype", type=click.Choice(["uint8", "float32"]), default="uint8", show_default=True, help="Type of the values."
+    "--dtype",
+    type=click.Choice(["uint8", "float32"]),
+    default="uint8",
+    show_default=True,
+    help="Type of the values.",
 )
-@click.option("--classes", is_flag=True, help="Write the most probable class instead of probabilities.")
+@click.option(
+    "--classes", is_flag=True, help="Write the most probable class instead of probabilities."
+)
 @options.creation_options
 @options.overwrite
 def predict(as_json: bool, **arguments: Any) -> None:

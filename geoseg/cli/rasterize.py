@@ -27,7 +27,10 @@ from geoseg.specs import MaskSpec
         show_default=True,
         callback=options.commas,
         metavar="KIND[:WIDTH]",
-        help="Mask to burn, a band each: footprint, edges, boundary, contact, distance, instance. Repeatable, or a list.",
+        help=(
+            "Mask to burn, a band each: footprint, edges, boundary, contact, distance, "
+            "instance. Repeatable, or a list."
+        ),
     ),
     setting(
         MaskSpec,
@@ -36,9 +39,19 @@ from geoseg.specs import MaskSpec
         type=options.QUANTITY,
         show_default="1px, 10px and 10",
     ),
-    setting(MaskSpec, "side", "Where boundaries are drawn.", type=click.Choice(["inner", "outer", "both"])),
+    setting(
+        MaskSpec,
+        "side",
+        "Where boundaries are drawn.",
+        type=click.Choice(["inner", "outer", "both"]),
+    ),
     setting(MaskSpec, "class_field", "Column with the class of each footprint.", type=str),
-    setting(MaskSpec, "all_touched", "Burn every pixel a footprint touches.  [default: centres inside]", is_flag=True),
+    setting(
+        MaskSpec,
+        "all_touched",
+        "Burn every pixel a footprint touches.  [default: centres inside]",
+        is_flag=True,
+    ),
     setting(MaskSpec, "value", "Value of the footprints.", type=click.IntRange(1, 254)),
 )
 @options.layer
@@ -51,8 +64,8 @@ def rasterize(as_json: bool, **arguments: Any) -> None:
 
     \b
     Example:
-        geoseg rasterize footprints.gpkg --like scene.tif -o mask.tif
-        geoseg rasterize footprints.gpkg --like scene.tif -o masks.tif --kind footprint,boundary:0.5,contact:3
+        geoseg rasterize footprints.gpkg --like scene.tif -o mask.tif geoseg rasterize
+        footprints.gpkg --like scene.tif -o masks.tif --kind footprint,boundary:0.5,contact:3
     """
     from geoseg.tools import rasterize as tool
 

@@ -35,8 +35,17 @@ def listed(text: str) -> tuple[str, ...]:
     "spec",
     TrainSpec,
     setting(TrainSpec, "arch", "Architecture; see `geoseg models`."),
-    setting(TrainSpec, "encoder", "Encoder of the architecture.  [default: the architecture's]", type=str),
-    setting(TrainSpec, "weights", "Weights to start from: none, imagenet, or a file of torchvision, timm or smp."),
+    setting(
+        TrainSpec,
+        "encoder",
+        "Encoder of the architecture.  [default: the architecture's]",
+        type=str,
+    ),
+    setting(
+        TrainSpec,
+        "weights",
+        "Weights to start from: none, imagenet, or a file of torchvision, timm or smp.",
+    ),
     setting(TrainSpec, "epochs", "Passes over the train split."),
     setting(
         TrainSpec,
@@ -52,28 +61,74 @@ def listed(text: str) -> tuple[str, ...]:
     setting(TrainSpec, "weight_decay", "Weight decay."),
     setting(TrainSpec, "schedule", "Course of the learning rate.", type=click.Choice(SCHEDULES)),
     setting(
-        TrainSpec, "warmup", "Steps of a rising rate, or a share of all.  [default: 0.3 of a one-cycle, else none]", type=float
+        TrainSpec,
+        "warmup",
+        "Steps of a rising rate, or a share of all.  [default: 0.3 of a one-cycle, else none]",
+        type=float,
     ),
     setting(TrainSpec, "clip", "Largest norm of the gradient; 0 for any."),
     setting(TrainSpec, "ema", "Average the weights with this decay, such as 0.999; 0 does not."),
-    setting(TrainSpec, "loss", "auto, bce, ce, boundary, dice, focal, lovasz, tversky, or a sum such as bce+0.5*dice."),
-    setting(TrainSpec, "class_weights", "Of bce, ce and boundary: none, auto (by frequency), or a number a class: 1,4."),
-    setting(TrainSpec, "augment", "Changes to the chips; photos are not turned.", type=click.Choice(AUGMENTATIONS)),
+    setting(
+        TrainSpec,
+        "loss",
+        "auto, bce, ce, boundary, dice, focal, lovasz, tversky, or a sum such as bce+0.5*dice.",
+    ),
+    setting(
+        TrainSpec,
+        "class_weights",
+        "Of bce, ce and boundary: none, auto (by frequency), or a number a class: 1,4.",
+    ),
+    setting(
+        TrainSpec,
+        "augment",
+        "Changes to the chips; photos are not turned.",
+        type=click.Choice(AUGMENTATIONS),
+    ),
     setting(TrainSpec, "crop", "Pixels a side of the crops trained on.  [default: 256]", type=int),
     setting(TrainSpec, "gsd", "Metres a pixel to train at.  [default: the chips']", type=float),
-    setting(TrainSpec, "scale", "How far crops zoom out, least and most: 0.8,1.25.", type=options.FRACTIONS),
+    setting(
+        TrainSpec,
+        "scale",
+        "How far crops zoom out, least and most: 0.8,1.25.",
+        type=options.FRACTIONS,
+    ),
     setting(TrainSpec, "samples", "Crops an epoch.  [default: one a chip]", type=int),
-    setting(TrainSpec, "data_weights", "How often each DATA is drawn from, against the others: 1,2.", type=options.FRACTIONS),
+    setting(
+        TrainSpec,
+        "data_weights",
+        "How often each DATA is drawn from, against the others: 1,2.",
+        type=options.FRACTIONS,
+    ),
     setting(TrainSpec, "foreground", "Share of the crops that are laid around something."),
     setting(TrainSpec, "hard", "Share of the crops that are drawn by the loss of their chip."),
-    setting(TrainSpec, "on_error", "What to do about chips that cannot be read.", type=click.Choice(["stop", "skip"])),
-    setting(TrainSpec, "precision", "Precision of the arithmetic.", type=click.Choice(["auto", "fp32", "bf16", "fp16"])),
+    setting(
+        TrainSpec,
+        "on_error",
+        "What to do about chips that cannot be read.",
+        type=click.Choice(["stop", "skip"]),
+    ),
+    setting(
+        TrainSpec,
+        "precision",
+        "Precision of the arithmetic.",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    ),
     setting(TrainSpec, "compile", "Compile the network by torch.compile.", is_flag=True),
     setting(TrainSpec, "devices", "GPUs, or processes without one."),
-    setting(TrainSpec, "workers", "Processes that read chips.  [default: 0, with a GPU up to 8]", type=int),
+    setting(
+        TrainSpec,
+        "workers",
+        "Processes that read chips.  [default: 0, with a GPU up to 8]",
+        type=int,
+    ),
     setting(TrainSpec, "seed", "Seed of every random choice."),
     setting(TrainSpec, "early_stop", "Stop after this many epochs without a better one.", type=int),
-    setting(TrainSpec, "log", "Where scores go besides metrics.csv: tensorboard, mlflow.", type=options.Text("list", listed)),
+    setting(
+        TrainSpec,
+        "log",
+        "Where scores go besides metrics.csv: tensorboard, mlflow.",
+        type=options.Text("list", listed),
+    ),
 )
 @click.option(
     "--option",
@@ -83,11 +138,24 @@ def listed(text: str) -> tuple[str, ...]:
     callback=options.network,
     help="Of the architecture: hidden=512, encoder_depth=3.",
 )
-@click.option("--labels", type=options.FILE, help="Footprints or masks of DATA that are scenes: a file, or a folder by scene.")
-@click.option("--split", type=options.FRACTIONS, default=typed(ChipSpec.split), help="Parts of scenes.  [default: 0.8,0.1,0.1]")
+@click.option(
+    "--labels",
+    type=options.FILE,
+    help="Footprints or masks of DATA that are scenes: a file, or a folder by scene.",
+)
+@click.option(
+    "--split",
+    type=options.FRACTIONS,
+    default=typed(ChipSpec.split),
+    help="Parts of scenes.  [default: 0.8,0.1,0.1]",
+)
 @options.bands
-@click.option("--init", type=options.MODEL, help="Start from this model's weights; `bundled` is a model too.")
-@click.option("--run-dir", type=options.FILE, help="Folder of checkpoints and metrics.  [default: OUTPUT.run]")
+@click.option(
+    "--init", type=options.MODEL, help="Start from this model's weights; `bundled` is a model too."
+)
+@click.option(
+    "--run-dir", type=options.FILE, help="Folder of checkpoints and metrics.  [default: OUTPUT.run]"
+)
 @click.option("--resume", is_flag=True, help="Go on where the run in --run-dir stopped.")
 @options.overwrite
 def train(as_json: bool, **arguments: Any) -> None:
@@ -107,5 +175,9 @@ def train(as_json: bool, **arguments: Any) -> None:
 
 def _brief(content: dict[str, Any]) -> dict[str, Any]:
     """The best epoch without what its page draws."""
-    best = {name: value for name, value in content["best"].items() if name not in ("confusion", "thresholds")}
+    best = {
+        name: value
+        for name, value in content["best"].items()
+        if name not in ("confusion", "thresholds")
+    }
     return content | {"best": best}

@@ -16,11 +16,14 @@ from geoseg.specs import PredictSpec
 @options.model
 @options.output
 @click.option("--split", default="val", show_default=True, help="Chips to look at.")
-@click.option("--iou", type=click.FloatRange(0.5, 1), default=0.5, show_default=True, help="IoU of a match.")
+@click.option(
+    "--iou", type=click.FloatRange(0.5, 1), default=0.5, show_default=True, help="IoU of a match."
+)
 @options.gather("spec", PredictSpec, *options.inference)
 @options.overwrite
 def tune(as_json: bool, **arguments: Any) -> None:
-    """Find the threshold and the least area of the best footprints, and store them in the model file.
+    """Find the threshold and the least area of the best footprints, and store them in the model
+    file.
 
     \b
     Example:

@@ -15,10 +15,11 @@ _BINS = 1 << 18  # a band: more than the values of 16 bits
 class BandHistogram:
     """Counts the values of a scene window by window, each band on its own.
 
-    What is not finite does not count, nor does a pixel that is 0 in all bands of unsigned integers: that is a margin, whether
-    the file says so or not. Exact for up to a quarter of a million different values a band, so for all integers of up to 16
-    bits. Of others neighbours are counted together in as narrow bins as will do: narrow near 0 and wider farther out, as the
-    numbers of a float lie. The same for windows in any order.
+    What is not finite does not count, nor does a pixel that is 0 in all bands of unsigned integers:
+    that is a margin, whether the file says so or not. Exact for up to a quarter of a million
+    different values a band, so for all integers of up to 16 bits. Of others neighbours are counted
+    together in as narrow bins as will do: narrow near 0 and wider farther out, as the numbers of a
+    float lie. The same for windows in any order.
     """
 
     def __init__(self, bands: int, dtype: str) -> None:
@@ -44,17 +45,26 @@ class BandHistogram:
     def percentiles(self, low: float, high: float) -> Stretch | None:
         """Values at the ``low`` and ``high`` percent of each band; None where nothing was valid."""
         if any(counts.empty for counts in self._bands):
-            return Stretch((0.0,) * len(self._bands), (1.0,) * len(self._bands)) if self._black else None
-        ends = np.array([_from_keys(counts.at((low, high)), self.dtype) for counts in self._bands]).astype(float)
+            return (
+                Stretch((0.0,) * len(self._bands), (1.0,) * len(self._bands))
+                if self._black
+                else None
+            )
+        ends = np.array(
+            [_from_keys(counts.at((low, high)), self.dtype) for counts in self._bands]
+        ).astype(float)
         # a band of one value has no range: it becomes 0
         steps = np.maximum(1, np.abs(ends[:, 0]) * 1e-6)
         return Stretch(
-            tuple(ends[:, 0].tolist()), tuple(np.where(ends[:, 1] > ends[:, 0], ends[:, 1], ends[:, 0] + steps).tolist())
+            tuple(ends[:, 0].tolist()),
+            tuple(np.where(ends[:, 1] > ends[:, 0], ends[:, 1], ends[:, 0] + steps).tolist()),
         )
 
 
 class _Counts:
-    """Counts of unsigned integers in bins of ``2**shift``, as small a power as leaves ``_BINS`` of them at most."""
+    """Counts of unsigned integers in bins of ``2**shift``, as small a power as leaves ``_BINS`` of
+    them at most.
+    """
 
     def __init__(self) -> None:
         self.shift = 0
@@ -73,11 +83,17 @@ class _Counts:
 
     def merge(self, other: _Counts) -> None:
         shift = max(self.shift, other.shift)
-        self._parts = [(keys >> shift - each.shift, counts) for each in (self, other) for keys, counts in each._parts]
+        self._parts = [
+            (keys >> shift - each.shift, counts)
+            for each in (self, other)
+            for keys, counts in each._parts
+        ]
         self.shift = shift
 
     def at(self, percents: tuple[float, ...]) -> np.ndarray:
-        """Lower ends of the bins that hold these percents of the values, counted from the lowest."""
+        """Lower ends of the bins that hold these percents of the values, counted from the
+        lowest.
+        """
         keys, counts = self._merge()
         totals = counts.cumsum()
         ranks = [max(1, totals[-1] * percent / 100) for percent in percents]
@@ -118,8 +134,12 @@ def _from_keys(keys: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     return np.where(keys & top, keys ^ top, ~keys).view(dtype)
 
 
-def percentile_stretch(chips: Iterable[tuple[np.ndarray, np.ndarray]], low: float, high: float) -> Stretch | None:
-    """Stretch from ``low`` to ``high`` percent over (image, valid) pairs; None where nothing is valid."""
+def percentile_stretch(
+    chips: Iterable[tuple[np.ndarray, np.ndarray]], low: float, high: float
+) -> Stretch | None:
+    """Stretch from ``low`` to ``high`` percent over (image, valid) pairs; None where nothing is
+    valid.
+    """
     histogram: BandHistogram | None = None
     for image, valid in chips:
         histogram = histogram or BandHistogram(len(image), str(image.dtype))
@@ -128,13 +148,16 @@ def percentile_stretch(chips: Iterable[tuple[np.ndarray, np.ndarray]], low: floa
 
 
 def to_unit(image: np.ndarray, stretch: Stretch | None = None) -> np.ndarray:
-    """``image`` (band, row, col) as float32 in [0, 1]: by ``stretch``, else from 0 to the highest value of an integer type.
+    """``image`` (band, row, col) as float32 in [0, 1]: by ``stretch``, else from 0 to the highest
+    value of an integer type.
 
     Floats without a stretch are taken as they are, clipped.
     """
     if stretch is not None:
         # beyond 24 bits a range may lie so far from 0 that float32 would not tell its values apart
-        working: Any = np.float64 if image.dtype.itemsize > 2 and image.dtype != np.float32 else np.float32
+        working: Any = (
+            np.float64 if image.dtype.itemsize > 2 and image.dtype != np.float32 else np.float32
+        )
         low = np.array(stretch.low, working)[:, None, None]
         span = np.subtract(stretch.high, stretch.low).astype(working)[:, None, None]
         return np.clip((image.astype(working) - low) / span, 0, 1).astype(np.float32, copy=False)

@@ -1,8 +1,10 @@
-"""Blend the overlapping windows of a tiling into finished strips of rows, in the memory of one row of windows.
+"""Blend the overlapping windows of a tiling into finished strips of rows, in the memory of one row
+of windows.
 
-A window's weight is the outer product of one weight along the rows and one along the columns, so the sum of all weights at a
-pixel is a product too: each axis is normalised on its own, once, and shares of the windows add up to 1 at every pixel. No
-sum of weights is kept and nothing is divided. Arrays are float32 (channel, row, col).
+A window's weight is the outer product of one weight along the rows and one along the columns, so
+the sum of all weights at a pixel is a product too: each axis is normalised on its own, once, and
+shares of the windows add up to 1 at every pixel. No sum of weights is kept and nothing is divided.
+Arrays are float32 (channel, row, col).
 """
 
 from __future__ import annotations
@@ -19,30 +21,44 @@ KINDS = ("hann", "mean")
 
 
 def window_weights(
-    size: int, overlap: int, *, margin: int = 0, kind: str = "hann", start: bool = False, end: bool = False
+    size: int,
+    overlap: int,
+    *,
+    margin: int = 0,
+    kind: str = "hann",
+    start: bool = False,
+    end: bool = False,
 ) -> np.ndarray:
-    """Weights float64 (size) of a window along one axis: 1 in the middle, falling towards the neighbours.
+    """Weights float64 (size) of a window along one axis: 1 in the middle, falling towards the
+    neighbours.
 
-    The fall takes the ``overlap`` less ``margin`` pixels at its either end: ``hann`` falls as a squared cosine, so that two
-    neighbours sum to 1, ``mean`` not at all. The outermost ``margin`` pixels (at most half the overlap, for the neighbour
-    has to have the others) weigh 0; nothing else does. At the ``start`` and ``end`` of the scene nobody takes over, so the
-    weight stays 1 up to the border.
+    The fall takes the ``overlap`` less ``margin`` pixels at its either end: ``hann`` falls as a
+    squared cosine, so that two neighbours sum to 1, ``mean`` not at all. The outermost ``margin``
+    pixels (at most half the overlap, for the neighbour has to have the others) weigh 0; nothing
+    else does. At the ``start`` and ``end`` of the scene nobody takes over, so the weight stays 1 up
+    to the border.
     """
     if kind not in KINDS:
         raise ValueError(f"unknown blend {kind!r}")
     margin = min(margin, overlap // 2)
     inside = np.arange(size) + 0.5 - margin
     fall = max(overlap - 2 * margin, 1) if kind == "hann" else 1
-    rise = np.sin(np.pi / 2 * np.clip(inside / fall, 0, 1)) ** 2 if kind == "hann" and overlap else (inside > 0) * 1.0
+    rise = (
+        np.sin(np.pi / 2 * np.clip(inside / fall, 0, 1)) ** 2
+        if kind == "hann" and overlap
+        else (inside > 0) * 1.0
+    )
     ones = np.ones(size)
     return (ones if start else rise) * (ones if end else rise[::-1])
 
 
 @dataclass(frozen=True)
 class Axis:
-    """The windows along one axis of ``length`` pixels: where they start and the share of each in every pixel it covers.
+    """The windows along one axis of ``length`` pixels: where they start and the share of each in
+    every pixel it covers.
 
-    Shares are float32 (pixels of the window that lie on the axis); those of all windows sum to 1 at each pixel.
+    Shares are float32 (pixels of the window that lie on the axis); those of all windows sum to 1 at
+    each pixel.
     """
 
     length: int
@@ -51,7 +67,9 @@ class Axis:
 
     @classmethod
     def of(cls, length: int, spec: TilingSpec, edge: str = "shift", **weighting: Any) -> Axis:
-        """Axis of the tiling ``tiles(shape, spec, edge)``; keywords as for :func:`window_weights`."""
+        """Axis of the tiling ``tiles(shape, spec, edge)``; keywords as for
+        :func:`window_weights`.
+        """
         starts = offsets(length, spec.size, spec.stride, edge)
         if edge == "drop" and (not starts or starts[-1] + spec.size < length):
             raise ValueError("a tiling that drops the edge leaves pixels without a window")
@@ -59,7 +77,9 @@ class Axis:
         for start in starts:
             size = min(spec.size, length - start)
             at_end = start + size == length
-            full = window_weights(spec.size, spec.overlap, **weighting, start=start == 0, end=at_end)
+            full = window_weights(
+                spec.size, spec.overlap, **weighting, start=start == 0, end=at_end
+            )
             weights.append(full[:size])
         total = np.zeros(length)
         for start, weight in zip(starts, weights, strict=True):
@@ -68,7 +88,9 @@ class Axis:
         return cls(length, tuple(starts), tuple(share.astype(np.float32) for share in shares))
 
     def alone(self, index: int) -> slice:
-        """Pixels of a window (counted from its start) that it shares with no other: always in one piece."""
+        """Pixels of a window (counted from its start) that it shares with no other: always in one
+        piece.
+        """
         own = np.flatnonzero(self.shares[index] == 1)
         return slice(own[0], own[-1] + 1) if len(own) else slice(0, 0)
 
@@ -76,9 +98,10 @@ class Axis:
 class StripBlender:
     """Takes the windows of a tiling row by row and gives back finished rows.
 
-    ``add`` the windows of a row of tiles in any order, then ``finish_row`` returns the rows that no later window reaches.
-    Holds one row of windows, and the rows it shares with the next. What a window says of pixels without data is blended like
-    the rest: mask the strips by the scene's validity. Windows may be left out where none of their pixels is valid.
+    ``add`` the windows of a row of tiles in any order, then ``finish_row`` returns the rows that no
+    later window reaches. Holds one row of windows, and the rows it shares with the next. What a
+    window says of pixels without data is blended like the rest: mask the strips by the scene's
+    validity. Windows may be left out where none of their pixels is valid.
     """
 
     def __init__(
@@ -104,9 +127,13 @@ class StripBlender:
         return self.row == len(self.rows.offsets)
 
     def add(self, tile: Tile, array: np.ndarray) -> None:
-        """Add the window of ``tile``, (channel, row, col); what reaches beyond the scene is left away."""
+        """Add the window of ``tile``, (channel, row, col); what reaches beyond the scene is left
+        away.
+        """
         if tile.row != self.row:
-            raise ValueError(f"tile {tile.id} came while row {self.row} of the tiling was being blended")
+            raise ValueError(
+                f"tile {tile.id} came while row {self.row} of the tiling was being blended"
+            )
         height = len(self.rows.shares[self.row])
         if self._band is None:
             self._band = np.zeros((self.channels, height, self.cols.length), np.float32)
@@ -118,7 +145,9 @@ class StripBlender:
                 target[..., cols] += array[:, :height, cols] * share
 
     def finish_row(self) -> tuple[int, np.ndarray]:
-        """First row and the strip (channel, row, col) of the rows from this row of tiles to the start of the next."""
+        """First row and the strip (channel, row, col) of the rows from this row of tiles to the
+        start of the next.
+        """
         start, share = self.rows.offsets[self.row], self.rows.shares[self.row]
         band, self._band = self._band, None
         if band is None:
@@ -135,7 +164,13 @@ class StripBlender:
 
 
 def _parts(axis: Axis, index: int) -> list[tuple[slice, np.ndarray | None]]:
-    """Pieces of a window along ``axis`` with their shares; None where the window is alone and can be copied."""
+    """Pieces of a window along ``axis`` with their shares; None where the window is alone and can
+    be copied.
+    """
     share, own = axis.shares[index], axis.alone(index)
-    pieces = [(slice(0, own.start), share[: own.start]), (own, None), (slice(own.stop, len(share)), share[own.stop :])]
+    pieces = [
+        (slice(0, own.start), share[: own.start]),
+        (own, None),
+        (slice(own.stop, len(share)), share[own.stop :]),
+    ]
     return [(piece, part) for piece, part in pieces if piece.start < piece.stop]

@@ -19,7 +19,8 @@ _IGNORED = ("void", "ignore")
 
 @dataclass(frozen=True)
 class Legend:
-    """Class names, and the class of each label: of ``values`` 0 to 255 in one band, of ``colours`` (red, green, blue) in three.
+    """Class names, and the class of each label: of ``values`` 0 to 255 in one band, of ``colours``
+    (red, green, blue) in three.
 
     Class 255 is ignored in loss and metrics; so is every label without a class.
     """
@@ -32,7 +33,8 @@ class Legend:
     def parse(cls, text: str) -> Legend:
         """``"background,building"`` (values 0, 1) or ``"land=2,roof=#3c1098"`` (value, colour).
 
-        A name given again adds labels to its class; what is called ``void`` is ignored. Raises UsageError.
+        A name given again adds labels to its class; what is called ``void`` is ignored. Raises
+        UsageError.
         """
         classes: dict[str, int] = {}
         values: dict[int, int] = {}
@@ -40,7 +42,10 @@ class Legend:
         for place, part in enumerate(text.split(",")):
             match = _NAMED.fullmatch(part)
             if not match or int(match[3] or 0) > VOID:
-                raise UsageError(f"{part.strip()!r} is no class", "write NAME, NAME=3 or NAME=#3c1098, separated by commas")
+                raise UsageError(
+                    f"{part.strip()!r} is no class",
+                    "write NAME, NAME=3 or NAME=#3c1098, separated by commas",
+                )
             name = match[1]
             number = VOID if name.lower() in _IGNORED else classes.setdefault(name, len(classes))
             if match[2]:
@@ -56,15 +61,17 @@ class Legend:
     def tell(cls, values: Collection[int], colours: Collection[Colour]) -> Legend:
         """The legend of masks in which these labels occur, and no others.
 
-        Values up to 1 are background and building, 255 is building where it stands alone beside 0 and else ignored; higher ones
-        are classes of their own. Raises UnsuitableError for colours, unless black and one other.
+        Values up to 1 are background and building, 255 is building where it stands alone beside 0
+        and else ignored; higher ones are classes of their own. Raises UnsuitableError for colours,
+        unless black and one other.
         """
         if colours:
             coloured = sorted(set(colours) - {(0, 0, 0)})
             if len(coloured) > 1 or values:
                 listed = ",".join(f"NAME=#{bytes(c).hex()}" for c in coloured[:12])
                 raise UnsuitableError(
-                    f"masks hold {len(coloured)} colours that have no names", f"name them: --classes {listed}"
+                    f"masks hold {len(coloured)} colours that have no names",
+                    f"name them: --classes {listed}",
                 )
             return cls(BINARY, colours={(0, 0, 0): 0, **dict.fromkeys(coloured, 1)})
         known = {int(value) for value in values}
@@ -73,13 +80,19 @@ class Legend:
         known -= {VOID}
         if max(known) <= 1:
             return cls(BINARY, {0: 0, 1: 1})
-        return cls(tuple(f"class_{i}" for i in range(max(known) + 1)), {i: i for i in range(max(known) + 1)})
+        return cls(
+            tuple(f"class_{i}" for i in range(max(known) + 1)),
+            {i: i for i in range(max(known) + 1)},
+        )
 
-    def classify(self, labels: np.ndarray, palette: Mapping[int, Colour] | None = None) -> tuple[np.ndarray, int]:
-        """Class ids uint8 (row, col) of ``labels`` (band, row, col), and how many pixels hold a label without a class.
+    def classify(
+        self, labels: np.ndarray, palette: Mapping[int, Colour] | None = None
+    ) -> tuple[np.ndarray, int]:
+        """Class ids uint8 (row, col) of ``labels`` (band, row, col), and how many pixels hold a
+        label without a class.
 
-        One band holds values, or numbers of colours in ``palette``; three hold colours, or three times the same values. Raises
-        UnsuitableError where the legend has none of that kind.
+        One band holds values, or numbers of colours in ``palette``; three hold colours, or three
+        times the same values. Raises UnsuitableError where the legend has none of that kind.
         """
         if len(labels) == 1:
             return self._by_value(labels[0], palette)
@@ -91,12 +104,20 @@ class Legend:
             raise UnsuitableError("holds colours, but no class has one")
         return self._by_colour(labels)
 
-    def _by_value(self, labels: np.ndarray, palette: Mapping[int, Colour] | None) -> tuple[np.ndarray, int]:
+    def _by_value(
+        self, labels: np.ndarray, palette: Mapping[int, Colour] | None
+    ) -> tuple[np.ndarray, int]:
         if labels.size and not 0 <= labels.min() <= labels.max() <= VOID:
-            raise UnsuitableError(f"holds labels from {labels.min()} to {labels.max()}, classes go from 0 to 254")
+            raise UnsuitableError(
+                f"holds labels from {labels.min()} to {labels.max()}, classes go from 0 to 254"
+            )
         meaning = self.values
         if palette and self.colours:
-            meaning = {value: self.colours[colour] for value, colour in palette.items() if colour in self.colours}
+            meaning = {
+                value: self.colours[colour]
+                for value, colour in palette.items()
+                if colour in self.colours
+            }
         if not meaning:
             raise UnsuitableError("holds values, but no class has one")
         table, known = np.full(256, VOID, np.uint8), np.zeros(256, bool)
@@ -106,7 +127,10 @@ class Legend:
 
     def _by_colour(self, labels: np.ndarray) -> tuple[np.ndarray, int]:
         keys = np.array(sorted(codes(np.array(list(self.colours)).T)), np.int64)
-        classes = {int(codes(np.array(colour)[:, None])[0]): number for colour, number in self.colours.items()}
+        classes = {
+            int(codes(np.array(colour)[:, None])[0]): number
+            for colour, number in self.colours.items()
+        }
         wanted = codes(labels)
         place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
         known = keys[place] == wanted

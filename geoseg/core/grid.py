@@ -1,6 +1,7 @@
 """Grid: where the pixels of a raster lie on the ground.
 
-Axis order: shapes are (height, width), bounds (left, bottom, right, top), coordinates x, y in the CRS's units.
+Axis order: shapes are (height, width), bounds (left, bottom, right, top), coordinates x, y in the
+CRS's units.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from geoseg.errors import UnsuitableError, UsageError
 
 @dataclass(frozen=True)
 class Grid:
-    """CRS, affine transform and shape of a raster; ``crs`` is ``None`` for a picture without georeference."""
+    """CRS, affine transform and shape of a raster; ``crs`` is ``None`` for a picture without
+    georeference.
+    """
 
     crs: CRS | None
     transform: Affine
@@ -37,12 +40,19 @@ class Grid:
 
     @property
     def corners(self) -> list[tuple[float, float]]:
-        """(x, y) in the CRS's units of the outer corners: of row 0 from left to right, then of the last row back."""
-        return [self.transform * p for p in ((0, 0), (self.width, 0), (self.width, self.height), (0, self.height))]
+        """(x, y) in the CRS's units of the outer corners: of row 0 from left to right, then of the
+        last row back.
+        """
+        return [
+            self.transform * p
+            for p in ((0, 0), (self.width, 0), (self.width, self.height), (0, self.height))
+        ]
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
-        """(left, bottom, right, top) in the CRS's units, of the rotated grid's hull where it is rotated."""
+        """(left, bottom, right, top) in the CRS's units, of the rotated grid's hull where it is
+        rotated.
+        """
         xs, ys = zip(*self.corners, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
 
@@ -61,13 +71,18 @@ class Grid:
             metres = self.crs.axis_info[0].unit_conversion_factor if self.crs.axis_info else 1.0
             return math.sqrt(math.dist((x, y), right) * math.dist((x, y), down)) * metres
         geodetic = self.crs.geodetic_crs
-        degrees = math.degrees(geodetic.axis_info[0].unit_conversion_factor)  # some CRSs of France count in grads
+        # some CRSs of France count in grads
+        degrees = math.degrees(geodetic.axis_info[0].unit_conversion_factor)
         to_lonlat = Transformer.from_crs(self.crs, geodetic, always_xy=True)
-        at, beside, below = [[part * degrees for part in to_lonlat.transform(*p)[:2]] for p in points]
+        at, beside, below = [
+            [part * degrees for part in to_lonlat.transform(*p)[:2]] for p in points
+        ]
         geod = self.crs.get_geod() or Geod(ellps="WGS84")
         gsd = math.sqrt(geod.inv(*at, *beside)[2] * geod.inv(*at, *below)[2])
         if not math.isfinite(gsd) or gsd <= 0:
-            raise UnsuitableError("the scene's coordinates lie outside its CRS", "check the CRS with `geoseg info`")
+            raise UnsuitableError(
+                "the scene's coordinates lie outside its CRS", "check the CRS with `geoseg info`"
+            )
         return gsd
 
     def window(self, window: Window) -> Grid:
@@ -82,14 +97,23 @@ class Grid:
     def scaled(self, factor: float) -> Grid:
         """Same ground with ``factor`` times the pixels along each axis, rounded to whole pixels."""
         height, width = max(1, round(self.height * factor)), max(1, round(self.width * factor))
-        return Grid(self.crs, self.transform * Affine.scale(self.width / width, self.height / height), height, width)
+        return Grid(
+            self.crs,
+            self.transform * Affine.scale(self.width / width, self.height / height),
+            height,
+            width,
+        )
 
 
 def placed(grid: Grid, name: str, crs: str | None, pixel_coords: bool) -> Grid:
-    """The grid with the CRS that the user assigns to a picture; UnsuitableError where it has none and none is assigned."""
+    """The grid with the CRS that the user assigns to a picture; UnsuitableError where it has none
+    and none is assigned.
+    """
     if grid.crs is not None:
         if crs or pixel_coords:
-            raise UsageError(f"{name}: has a CRS", "--crs and --pixel-coords are for pictures without one")
+            raise UsageError(
+                f"{name}: has a CRS", "--crs and --pixel-coords are for pictures without one"
+            )
         return grid
     if crs:
         try:

@@ -1,4 +1,6 @@
-"""Footprints with what is known of each: what a table holds, without the library that a table needs."""
+"""Footprints with what is known of each: what a table holds, without the library that a table
+needs.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +34,11 @@ REGULARIZED: Mapping[str, str] = {"regularized": "bool", "regularized_iou": "dou
 
 @dataclass(frozen=True)
 class Layer:
-    """``geometry`` (n,) of shapely polygons, multipolygons or None, in ``crs`` (None: not known), and ``columns`` (n,) by name.
+    """``geometry`` (n,) of shapely polygons, multipolygons or None, in ``crs`` (None: not known),
+    and ``columns`` (n,) by name.
 
-    With ``pixels`` coordinates are those of an image's pixels, x right and y down from its upper left.
+    With ``pixels`` coordinates are those of an image's pixels, x right and y down from its upper
+    left.
     """
 
     geometry: np.ndarray
@@ -44,10 +48,16 @@ class Layer:
 
     @classmethod
     def joined(cls, layers: Sequence[Layer], crs: CRS | None) -> Layer:
-        """Those of all ``layers``, which are in ``crs`` and have the same columns, one after the other."""
+        """Those of all ``layers``, which are in ``crs`` and have the same columns, one after the
+        other.
+        """
         geometry = np.concatenate([np.empty(0, object), *(layer.geometry for layer in layers)])
         names = layers[0].columns if layers else ()
-        return cls(geometry, crs, {name: np.concatenate([layer.columns[name] for layer in layers]) for name in names})
+        return cls(
+            geometry,
+            crs,
+            {name: np.concatenate([layer.columns[name] for layer in layers]) for name in names},
+        )
 
     def __len__(self) -> int:
         return len(self.geometry)
@@ -55,7 +65,9 @@ class Layer:
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """(left, bottom, right, top) of all together, NaN where there is nothing."""
-        left, bottom, right, top = shapely.total_bounds(self.geometry).tolist() if len(self) else [math.nan] * 4
+        left, bottom, right, top = (
+            shapely.total_bounds(self.geometry).tolist() if len(self) else [math.nan] * 4
+        )
         return left, bottom, right, top
 
     def take(self, chosen: np.ndarray) -> Layer:
@@ -69,13 +81,21 @@ class Layer:
         Raises UnsuitableError where one of the two CRSs is not known.
         """
         if self.crs is None or crs is None:
-            raise UnsuitableError("footprints with and without a CRS do not go together", "assign one with --crs")
+            raise UnsuitableError(
+                "footprints with and without a CRS do not go together", "assign one with --crs"
+            )
         to = Transformer.from_crs(self.crs, crs, always_xy=True)
-        return replace(self, geometry=shapely.transform(self.geometry, to.transform, interleaved=False), crs=crs)
+        return replace(
+            self,
+            geometry=shapely.transform(self.geometry, to.transform, interleaved=False),
+            crs=crs,
+        )
 
 
 def column(values: Sequence[Any], kind: type) -> np.ndarray:
-    """Values of one ``kind``, int, float, bool or str: NaN for None among numbers, objects where text is among them."""
+    """Values of one ``kind``, int, float, bool or str: NaN for None among numbers, objects where
+    text is among them.
+    """
     if kind is str or any(isinstance(value, str | bytes) for value in values):
         return np.array(values, object)
     return np.array(values, np.float64 if None in values else np.dtype(kind))

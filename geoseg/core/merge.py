@@ -1,6 +1,7 @@
 """Lay chips over one another, wherever they lie and however they overlap.
 
-Unlike :mod:`geoseg.core.blend`, which knows the tiling and so the sum of the weights beforehand, this keeps the sum.
+Unlike :mod:`geoseg.core.blend`, which knows the tiling and so the sum of the weights beforehand,
+this keeps the sum.
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ BLENDS = ("hann", "mean", "max", "first", "last")
 
 
 def taper(size: int) -> np.ndarray:
-    """Weights float64 (size) that fall from the middle of a chip to its ends, without ever being 0."""
+    """Weights float64 (size) that fall from the middle of a chip to its ends, without ever
+    being 0.
+    """
     return window_weights(size, size // 2)
 
 
 class Overlay:
-    """An image (band, row, col) that chips are added to, in their order; pixels that no chip has are not valid.
+    """An image (band, row, col) that chips are added to, in their order; pixels that no chip has
+    are not valid.
 
-    ``hann`` averages with weights that fall towards the border of each chip, ``mean`` with equal ones; ``max`` takes the
-    greatest value of each band, ``first`` and ``last`` the pixel of one chip. Averages are rounded where ``dtype`` is an
-    integer; where chips agree they come out unchanged (integers up to 2**53).
+    ``hann`` averages with weights that fall towards the border of each chip, ``mean`` with equal
+    ones; ``max`` takes the greatest value of each band, ``first`` and ``last`` the pixel of one
+    chip. Averages are rounded where ``dtype`` is an integer; where chips agree they come out
+    unchanged (integers up to 2**53).
     """
 
     def __init__(self, shape: tuple[int, int, int], dtype: str, blend: str = "hann") -> None:
@@ -34,10 +39,19 @@ class Overlay:
         self.image = np.zeros(shape, working if self.averages else self.dtype)
         self.weight = np.zeros(shape[1:], working if self.averages else bool)
 
-    def add(self, row: int, col: int, image: np.ndarray, valid: np.ndarray, weight: np.ndarray | None = None) -> None:
-        """Add a chip (band, row, col) whose upper left pixel goes to ``row``, ``col``; it must lie inside.
+    def add(
+        self,
+        row: int,
+        col: int,
+        image: np.ndarray,
+        valid: np.ndarray,
+        weight: np.ndarray | None = None,
+    ) -> None:
+        """Add a chip (band, row, col) whose upper left pixel goes to ``row``, ``col``; it must lie
+        inside.
 
-        ``valid`` bool and ``weight`` float are (row, col); the weight is 1 where none is given, and only averages use it.
+        ``valid`` bool and ``weight`` float are (row, col); the weight is 1 where none is given, and
+        only averages use it.
         """
         part = slice(row, row + valid.shape[0]), slice(col, col + valid.shape[1])
         target, seen = self.image[:, *part], self.weight[part]
@@ -45,7 +59,8 @@ class Overlay:
             weight = (valid if weight is None else weight * valid).astype(self.weight.dtype)
             seen += weight
             share = np.divide(weight, seen, out=np.zeros_like(seen), where=weight > 0)
-            target += (image - target) * share  # a running mean: what agrees with it leaves it as it is, to the last bit
+            # a running mean: what agrees with it leaves it as it is, to the last bit
+            target += (image - target) * share
             return
         taken = valid if self.blend == "last" else valid & ~seen
         if self.blend == "max":
@@ -54,9 +69,15 @@ class Overlay:
         seen |= valid
 
     def result(self, fill: float = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Image (band, row, col) of the dtype, ``fill`` where no chip is valid, and valid bool (row, col)."""
+        """Image (band, row, col) of the dtype, ``fill`` where no chip is valid, and valid bool
+        (row, col).
+        """
         valid = self.weight > 0
-        image = np.rint(self.image, out=self.image) if self.averages and self.dtype.kind in "iu" else self.image
+        image = (
+            np.rint(self.image, out=self.image)
+            if self.averages and self.dtype.kind in "iu"
+            else self.image
+        )
         image = image.astype(self.dtype)
         image[:, ~valid] = fill
         return image, valid

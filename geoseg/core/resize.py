@@ -8,10 +8,12 @@ import numpy as np
 
 
 class StripResizer:
-    """Turns strips (channel, row, col) of a raster of ``source`` (height, width) into strips of the same ground at ``target``.
+    """Turns strips (channel, row, col) of a raster of ``source`` (height, width) into strips of the
+    same ground at ``target``.
 
-    Pixel centres are aligned by area (half-pixel centres), values beyond the border are those at the border: any cutting
-    into strips gives the same result. Meant to enlarge; shrinking by more than 2 skips pixels.
+    Pixel centres are aligned by area (half-pixel centres), values beyond the border are those at
+    the border: any cutting into strips gives the same result. Meant to enlarge; shrinking by more
+    than 2 skips pixels.
     """
 
     def __init__(self, source: tuple[int, int], target: tuple[int, int], rows: int = 256) -> None:
@@ -24,16 +26,22 @@ class StripResizer:
         self._kept: np.ndarray | None = None
 
     def push(self, strip: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Add the next rows; yields ``(first row, float32 strip (channel, row, col))`` of what they complete."""
+        """Add the next rows; yields ``(first row, float32 strip (channel, row, col))`` of what they
+        complete.
+        """
         strip = strip.astype(np.float32, copy=False)
         kept = strip if self._kept is None else np.concatenate([self._kept, strip], axis=1)
         end = self._first + kept.shape[1]
-        ready = len(self._row.low) if end == self.height else int(np.searchsorted(self._row.high, end))
+        ready = (
+            len(self._row.low) if end == self.height else int(np.searchsorted(self._row.high, end))
+        )
         while self._next < ready:
             stop = min(self._next + self._rows, ready)
             yield self._next, self._resize(kept, slice(self._next, stop))
             self._next = stop
-        needed = min(int(self._row.low[self._next]), end) if self._next < len(self._row.low) else end
+        needed = (
+            min(int(self._row.low[self._next]), end) if self._next < len(self._row.low) else end
+        )
         self._kept = kept[:, max(0, needed - self._first) :].copy()
         self._first = max(self._first, needed)
 
@@ -47,7 +55,9 @@ class StripResizer:
 
 
 class _Axis:
-    """For each target pixel the two source pixels around its centre, and its part of the way between them."""
+    """For each target pixel the two source pixels around its centre, and its part of the way
+    between them.
+    """
 
     def __init__(self, source: int, target: int) -> None:
         centres = np.clip((np.arange(target) + 0.5) * (source / target) - 0.5, 0, source - 1)

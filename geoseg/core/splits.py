@@ -10,14 +10,17 @@ import shapely
 from rasterio.windows import Window
 
 SPLITS = ("train", "val", "test")
-# Orders in which units are dealt out, until one comes as close to the fractions as this part of all items
+# Orders in which units are dealt out, until one comes as close to the fractions as this part of all
+# items
 ORDERS, CLOSE = 32, 0.02
 
 
 def ground_blocks(outlines: np.ndarray, size: int) -> list[tuple[int, int]]:
-    """Row and column of the block of ground that the middle of each of ``outlines`` (polygons of one CRS) lies in.
+    """Row and column of the block of ground that the middle of each of ``outlines`` (polygons of
+    one CRS) lies in.
 
-    A block is ``size`` outlines of the usual width and height a side; the blocks begin at the lower left corner of all.
+    A block is ``size`` outlines of the usual width and height a side; the blocks begin at the lower
+    left corner of all.
     """
     bounds = shapely.bounds(outlines).reshape(-1, 2, 2)
     side = np.median(bounds[:, 1] - bounds[:, 0], axis=0) * size
@@ -25,12 +28,16 @@ def ground_blocks(outlines: np.ndarray, size: int) -> list[tuple[int, int]]:
     return [(row, col) for col, row in cells.tolist()]
 
 
-def assign_splits(units: Sequence[Hashable], fractions: Sequence[float], seed: int = 0) -> list[str]:
-    """Split of each item: items of the same unit (a block, a scene, an item itself) are never parted.
+def assign_splits(
+    units: Sequence[Hashable], fractions: Sequence[float], seed: int = 0
+) -> list[str]:
+    """Split of each item: items of the same unit (a block, a scene, an item itself) are never
+    parted.
 
-    Units come in an order shuffled by ``seed``; each goes where most items are still missing to reach ``fractions`` of
-    train, val and test. The last units go to splits that would stay empty though items are wanted there. Where units are so
-    large that this misses the fractions, it is the order that misses them least of some.
+    Units come in an order shuffled by ``seed``; each goes where most items are still missing to
+    reach ``fractions`` of train, val and test. The last units go to splits that would stay empty
+    though items are wanted there. Where units are so large that this misses the fractions, it is
+    the order that misses them least of some.
     """
     sizes = Counter(units)
     names = sorted(sizes, key=repr)
@@ -48,8 +55,12 @@ def assign_splits(units: Sequence[Hashable], fractions: Sequence[float], seed: i
     return [SPLITS[chosen[unit]] for unit in units]
 
 
-def _deal(weights: np.ndarray, wanted: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Number of the split of each unit, dealt out in one order, and how many items are too many or missing in the worst."""
+def _deal(
+    weights: np.ndarray, wanted: np.ndarray, random: np.random.Generator
+) -> tuple[np.ndarray, float]:
+    """Number of the split of each unit, dealt out in one order, and how many items are too many or
+    missing in the worst.
+    """
     missing, empty = wanted.copy(), wanted > 0
     dealt = np.zeros(len(weights), int)
     for left, i in zip(range(len(weights), 0, -1), random.permutation(len(weights)), strict=True):
@@ -62,9 +73,11 @@ def _deal(weights: np.ndarray, wanted: np.ndarray, random: np.random.Generator) 
 
 
 def leaking(windows: Sequence[Window], splits: Sequence[str]) -> np.ndarray:
-    """Which windows of one raster to leave out so that no pixel lies in windows of two splits: bool, one a window.
+    """Which windows of one raster to leave out so that no pixel lies in windows of two splits:
+    bool, one a window.
 
-    Test windows stay, val windows go where they overlap a test window, train windows where they overlap either of them.
+    Test windows stay, val windows go where they overlap a test window, train windows where they
+    overlap either of them.
     """
     first = np.array([(w.col_off, w.row_off) for w in windows], float).reshape(-1, 2)
     past = first + np.array([(w.width, w.height) for w in windows]).reshape(-1, 2)
@@ -72,17 +85,24 @@ def leaking(windows: Sequence[Window], splits: Sequence[str]) -> np.ndarray:
 
 
 def sharing(outlines: np.ndarray, splits: Sequence[str]) -> np.ndarray:
-    """Which ``outlines``, convex polygons, to leave out so that no ground lies in those of two splits: bool, one an outline.
+    """Which ``outlines``, convex polygons, to leave out so that no ground lies in those of two
+    splits: bool, one an outline.
 
-    Those of :func:`leaking` for pictures that lie anyhow; neighbours may overlap by a four-thousandth of their size.
+    Those of :func:`leaking` for pictures that lie anyhow; neighbours may overlap by a
+    four-thousandth of their size.
     """
     corners, owner = shapely.get_coordinates(outlines, return_index=True)
     middles = shapely.get_coordinates(shapely.centroid(outlines))[owner]
-    return _outranked(shapely.set_coordinates(outlines.copy(), middles + (corners - middles) * (1 - 1 / 4000)), splits)
+    return _outranked(
+        shapely.set_coordinates(outlines.copy(), middles + (corners - middles) * (1 - 1 / 4000)),
+        splits,
+    )
 
 
 def _outranked(outlines: np.ndarray, splits: Sequence[str]) -> np.ndarray:
-    """Outlines that meet one of a later split; they are a little smaller, so that those that only touch do not meet."""
+    """Outlines that meet one of a later split; they are a little smaller, so that those that only
+    touch do not meet.
+    """
     rank = np.array([SPLITS.index(split) for split in splits], int)
     tree, out = shapely.STRtree(outlines), np.zeros(len(outlines), bool)
     for upper in (2, 1):

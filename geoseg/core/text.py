@@ -6,11 +6,23 @@ from typing import Any
 
 
 def shown(value: Any) -> str:
-    """Numbers with three digits behind the point at most and commas between thousands, yes and no, lists with commas."""
+    """Numbers with three digits behind the point at most and commas between thousands, yes and no,
+    lists with commas.
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.3f}".rstrip("0").rstrip(".") if abs(value) >= 0.01 or value == 0 else f"{value:.3g}"
-    return ", ".join(shown(item) for item in value) if isinstance(value, list | tuple) else "" if value is None else str(value)
+        return (
+            f"{value:,.3f}".rstrip("0").rstrip(".")
+            if abs(value) >= 0.01 or value == 0
+            else f"{value:.3g}"
+        )
+    return (
+        ", ".join(shown(item) for item in value)
+        if isinstance(value, list | tuple)
+        else ""
+        if value is None
+        else str(value)
+    )

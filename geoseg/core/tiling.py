@@ -1,6 +1,7 @@
 """The plan of windows over a raster.
 
-Tiles are numbered by row and column of the tiling; windows are ``rasterio.windows.Window(col_off, row_off, width, height)``.
+Tiles are numbered by row and column of the tiling; windows are ``rasterio.windows.Window(col_off,
+row_off, width, height)``.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ class Tile:
 def offsets(length: int, size: int, stride: int, edge: str = "shift") -> list[int]:
     """Start of each tile along one axis of ``length`` pixels.
 
-    ``shift`` moves the last tile back so that it ends with the axis, ``pad`` and ``partial`` let it stick out, ``drop``
-    leaves it away. An axis shorter than ``size`` has one tile at 0 (none with ``drop``).
+    ``shift`` moves the last tile back so that it ends with the axis, ``pad`` and ``partial`` let it
+    stick out, ``drop`` leaves it away. An axis shorter than ``size`` has one tile at 0 (none with
+    ``drop``).
     """
     if length < size:
         return [] if edge == "drop" else [0]
@@ -51,8 +53,9 @@ def offsets(length: int, size: int, stride: int, edge: str = "shift") -> list[in
 def tiles(shape: tuple[int, int], spec: TilingSpec, edge: str = "shift") -> Iterator[Tile]:
     """Tiles over a raster of ``shape`` (height, width), row by row.
 
-    ``shift``, ``pad``, ``partial``: every pixel is covered; ``drop``: only whole tiles. With ``partial`` (and where the
-    raster is smaller than a tile, with ``shift``) windows are cut at the raster's edge; with ``pad`` they reach beyond it.
+    ``shift``, ``pad``, ``partial``: every pixel is covered; ``drop``: only whole tiles. With
+    ``partial`` (and where the raster is smaller than a tile, with ``shift``) windows are cut at the
+    raster's edge; with ``pad`` they reach beyond it.
     """
     height, width = shape
     for i, row_off in enumerate(offsets(height, spec.size, spec.stride, edge)):
@@ -64,8 +67,12 @@ def tiles(shape: tuple[int, int], spec: TilingSpec, edge: str = "shift") -> Iter
 
 
 def even_tiles(shape: tuple[int, int], size: int) -> list[Tile]:
-    """Tiles that share out a raster of ``shape`` (height, width): at most ``size`` pixels a side, as even as can be."""
-    rows, cols = (np.linspace(0, side, -(-side // size) + 1).round().astype(int).tolist() for side in shape)
+    """Tiles that share out a raster of ``shape`` (height, width): at most ``size`` pixels a side,
+    as even as can be.
+    """
+    rows, cols = (
+        np.linspace(0, side, -(-side // size) + 1).round().astype(int).tolist() for side in shape
+    )
     return [
         Tile(row, col, Window(left, top, right - left, bottom - top))
         for row, (top, bottom) in enumerate(pairwise(rows))
@@ -76,11 +83,15 @@ def even_tiles(shape: tuple[int, int], size: int) -> list[Tile]:
 def tile_count(shape: tuple[int, int], spec: TilingSpec, edge: str = "shift") -> int:
     """How many :func:`tiles` there are."""
     height, width = shape
-    return len(offsets(height, spec.size, spec.stride, edge)) * len(offsets(width, spec.size, spec.stride, edge))
+    return len(offsets(height, spec.size, spec.stride, edge)) * len(
+        offsets(width, spec.size, spec.stride, edge)
+    )
 
 
 def outlines(windows: Sequence[Window], transform: Affine) -> np.ndarray:
-    """Polygons around windows of a raster, in the coordinates of its ``transform``, from the corner of row and column 0 on."""
+    """Polygons around windows of a raster, in the coordinates of its ``transform``, from the corner
+    of row and column 0 on.
+    """
     places = [(window.col_off, window.row_off, window.width, window.height) for window in windows]
     left, top, width, height = np.array(places, float).reshape(-1, 4).T
     cols = np.stack([left, left + width, left + width, left], axis=-1)
@@ -91,7 +102,9 @@ def outlines(windows: Sequence[Window], transform: Affine) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Chip:
-    """Pixels of a window: ``image`` (band, row, col) in the file's dtype, ``valid`` bool (row, col), True = data."""
+    """Pixels of a window: ``image`` (band, row, col) in the file's dtype, ``valid`` bool (row,
+    col), True = data.
+    """
 
     image: np.ndarray
     valid: np.ndarray
@@ -102,7 +115,9 @@ BLOCK = 256
 
 
 def strips(grid: Grid, pixels: int) -> Iterator[Window]:
-    """Windows of whole rows that cover the grid, each of about ``pixels`` pixels or one row of blocks."""
+    """Windows of whole rows that cover the grid, each of about ``pixels`` pixels or one row of
+    blocks.
+    """
     rows = max(1, pixels // (grid.width * BLOCK)) * BLOCK
     for top in range(0, grid.height, rows):
         yield Window(0, top, grid.width, min(rows, grid.height - top))

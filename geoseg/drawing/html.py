@@ -1,6 +1,8 @@
-"""A page of HTML that stands on its own: style inside, pictures as data URIs, no script, nothing fetched.
+"""A page of HTML that stands on its own: style inside, pictures as data URIs, no script, nothing
+fetched.
 
-The functions give pieces of HTML with all text escaped; pieces go into a :func:`section`, sections into :func:`write_page`::
+The functions give pieces of HTML with all text escaped; pieces go into a :func:`section`, sections
+into :func:`write_page`::
 
     write_page("run.html", "Training of unet", [
         section("Result", facts({"f1": 0.812}), table([{"class": "building", "iou": 0.7}])),
@@ -68,7 +70,14 @@ WORDS = {"f1": "F1", "iou": "IoU", "ap": "AP", "m2": "m²"}
 _KINDS = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"<": "image/svg+xml"}
 
 
-def write_page(path: Path | str, title: str, sections: Iterable[str], *, subtitle: str = "", overwrite: bool = False) -> None:
+def write_page(
+    path: Path | str,
+    title: str,
+    sections: Iterable[str],
+    *,
+    subtitle: str = "",
+    overwrite: bool = False,
+) -> None:
     """Write the page; ``sections`` are pieces of HTML. Raises OutputError."""
     html = (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -99,12 +108,17 @@ def items(lines: Iterable[str]) -> str:
 
 def legend(keys: Mapping[str, str]) -> str:
     """What the colours of pictures mean: names with their colours, ``#0072b2``."""
-    rows = [f'<li><span style="background:{escape(colour)}"></span>{escape(name)}</li>' for name, colour in keys.items()]
+    rows = [
+        f'<li><span style="background:{escape(colour)}"></span>{escape(name)}</li>'
+        for name, colour in keys.items()
+    ]
     return '<ul class="legend">\n' + "\n".join(rows) + "\n</ul>"
 
 
 def facts(values: Mapping[str, Any]) -> str:
-    """The few values that matter most, each in large type under its name; those that are None are left out."""
+    """The few values that matter most, each in large type under its name; those that are None are
+    left out.
+    """
     there = {name: value for name, value in values.items() if value is not None}
     texts = zip(there, _aligned(list(there.values())), strict=True)
     rows = [f"<div><dt>{_name(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in texts]
@@ -112,14 +126,20 @@ def facts(values: Mapping[str, Any]) -> str:
 
 
 def table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> str:
-    """Rows under the names of their columns, numbers to the right with their points in line; what a row lacks stays blank."""
+    """Rows under the names of their columns, numbers to the right with their points in line; what a
+    row lacks stays blank.
+    """
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    numeric = {name: any(isinstance(row.get(name), int | float) for row in rows) for name in columns}
+    numeric = {
+        name: any(isinstance(row.get(name), int | float) for row in rows) for name in columns
+    }
     shape = {name: ' class="number"' if numeric[name] else "" for name in columns}
     head = "".join(f'<th scope="col"{shape[name]}>{_name(name)}</th>' for name in columns)
     cells = {name: _aligned([row.get(name) for row in rows]) for name in columns}
     body = "\n".join(
-        "<tr>" + "".join(f"<td{shape[name]}>{escape(cells[name][i])}</td>" for name in columns) + "</tr>"
+        "<tr>"
+        + "".join(f"<td{shape[name]}>{escape(cells[name][i])}</td>" for name in columns)
+        + "</tr>"
         for i in range(len(rows))
     )
     told = f"<caption>{escape(caption)}</caption>\n" if caption else ""
@@ -127,7 +147,8 @@ def table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> str:
 
 
 def figure(picture: bytes | Figure, caption: str, alt: str) -> str:
-    """A picture with its caption: the bytes of a PNG, JPEG or SVG, or a matplotlib figure, which becomes an SVG.
+    """A picture with its caption: the bytes of a PNG, JPEG or SVG, or a matplotlib figure, which
+    becomes an SVG.
 
     ``alt`` says what there is to see, for those who cannot.
     """
@@ -172,10 +193,24 @@ def _svg(picture: Figure) -> bytes:
 def _aligned(values: Sequence[Any]) -> list[str]:
     """As :func:`shown`, but with as many digits behind the point in all of a column's fractions."""
     texts = [shown(value) for value in values]
-    digits = max((len(t.partition(".")[2]) for t, v in zip(texts, values, strict=True) if isinstance(v, float)), default=0)
-    small = any("e" in text for text, value in zip(texts, values, strict=True) if isinstance(value, float))
-    return [f"{v:,.{digits}f}" if isinstance(v, float) and not small else t for t, v in zip(texts, values, strict=True)]
+    digits = max(
+        (
+            len(t.partition(".")[2])
+            for t, v in zip(texts, values, strict=True)
+            if isinstance(v, float)
+        ),
+        default=0,
+    )
+    small = any(
+        "e" in text for text, value in zip(texts, values, strict=True) if isinstance(value, float)
+    )
+    return [
+        f"{v:,.{digits}f}" if isinstance(v, float) and not small else t
+        for t, v in zip(texts, values, strict=True)
+    ]
 
 
 def _name(name: str) -> str:
-    return escape(" ".join(WORDS.get(word, word) for word in str(name).replace("_", " ").split(" ")))
+    return escape(
+        " ".join(WORDS.get(word, word) for word in str(name).replace("_", " ").split(" "))
+    )

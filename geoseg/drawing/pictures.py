@@ -15,11 +15,29 @@ from geoseg.core.encoding import VOID
 from geoseg.drawing.colours import FN, FP, TP, rgb
 
 BUILDING = "#ffb000"
-# Petroff, "Accessible Color Sequences for Data Visualization" (2021, arXiv:2107.02270), then Tol's "muted"; over and over
+# Petroff, "Accessible Color Sequences for Data Visualization" (2021, arXiv:2107.02270), then Tol's
+# "muted"; over and over
 _CLASSES = [
-    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
-    "#117733", "#88ccee", "#cc6677", "#332288", "#ddcc77", "#882255", "#44aa99", "#999933", "#aa4499",
-]  # fmt: skip
+    "#3f90da",
+    "#ffa90e",
+    "#bd1f01",
+    "#94a4a2",
+    "#832db6",
+    "#a96b59",
+    "#e76300",
+    "#b9ac70",
+    "#717581",
+    "#92dadd",
+    "#117733",
+    "#88ccee",
+    "#cc6677",
+    "#332288",
+    "#ddcc77",
+    "#882255",
+    "#44aa99",
+    "#999933",
+    "#aa4499",
+]
 # What most pictures call their classes, in the colours that one expects
 _NAMED = {
     "building": "#ffb000",
@@ -53,27 +71,37 @@ _STRIPE = 6
 
 
 def class_colours(names: Mapping[int, str], present: tuple[int, ...]) -> dict[int, str]:
-    """Colour of each class that is drawn: all that may be ``present`` but the background, which is 0 unless it has a name."""
+    """Colour of each class that is drawn: all that may be ``present`` but the background, which is
+    0 unless it has a name.
+    """
     bare = names.get(0, "background").lower() == "background"
     if bare and max(present, default=0) <= 1:
         return {1: BUILDING}
     spare = cycle(_CLASSES)
-    named = {label: _NAMED.get(names.get(label, "").lower()) for label in present if label or not bare}
+    named = {
+        label: _NAMED.get(names.get(label, "").lower()) for label in present if label or not bare
+    }
     return {label: colour or next(spare) for label, colour in named.items()}
 
 
 def drawn_names(classes: Sequence[str], multilabel: bool) -> dict[int, str]:
-    """Names of the labels that are drawn; classes told each by itself are :func:`~geoseg.core.encoding.layered` over nothing."""
+    """Names of the labels that are drawn; classes told each by itself are
+    :func:`~geoseg.core.encoding.layered` over nothing.
+    """
     return dict(enumerate(("background", *classes) if multilabel else classes))
 
 
 def opacity_of(classes: int, wanted: float | None) -> float:
-    """How strong labels of that many classes lie over a picture: as ``wanted``, else faintly where outlines show them."""
+    """How strong labels of that many classes lie over a picture: as ``wanted``, else faintly where
+    outlines show them.
+    """
     return wanted if wanted is not None else 0.3 if classes == 1 else 0.6
 
 
 def picture(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """The first three bands of an image uint8 (band, row, col), or the first as grey; stripes where it is not valid."""
+    """The first three bands of an image uint8 (band, row, col), or the first as grey; stripes where
+    it is not valid.
+    """
     bands = image[:3] if len(image) >= 3 else image[[0, 0, 0]]
     return np.where(valid[..., None], bands.transpose(1, 2, 0), ground(valid.shape))
 
@@ -85,8 +113,11 @@ def ground(shape: tuple[int, int]) -> np.ndarray:
     return np.repeat(stripes[..., None], 3, axis=2)
 
 
-def tint(under: np.ndarray, labels: np.ndarray, colours: Mapping[int, str], opacity: float) -> np.ndarray:
-    """The picture ``under`` seen through the colours of its ``labels`` uint8 (row, col); faint ones have outlines.
+def tint(
+    under: np.ndarray, labels: np.ndarray, colours: Mapping[int, str], opacity: float
+) -> np.ndarray:
+    """The picture ``under`` seen through the colours of its ``labels`` uint8 (row, col); faint ones
+    have outlines.
 
     Labels without a colour are left as they are; ``VOID`` is veiled in grey.
     """
@@ -101,14 +132,22 @@ def tint(under: np.ndarray, labels: np.ndarray, colours: Mapping[int, str], opac
 
 
 def heat(probability: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Probabilities float (row, col) as the colours of ``HEAT``; stripes where they are not valid."""
+    """Probabilities float (row, col) as the colours of ``HEAT``; stripes where they are not
+    valid.
+    """
     colours = colormaps[HEAT](probability, bytes=True)[..., :3]
     return np.where(valid[..., None], colours, ground(valid.shape))
 
 
 def outcomes(found: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """What became of each pixel, uint8 (row, col): 1 right, 2 found where nothing is, 3 missed, ``VOID`` where not known."""
-    out = (found == 1).astype(np.uint8) * 2 + (real == 1) * np.uint8(3) - 4 * ((found == 1) & (real == 1)).astype(np.uint8)
+    """What became of each pixel, uint8 (row, col): 1 right, 2 found where nothing is, 3 missed,
+    ``VOID`` where not known.
+    """
+    out = (
+        (found == 1).astype(np.uint8) * 2
+        + (real == 1) * np.uint8(3)
+        - 4 * ((found == 1) & (real == 1)).astype(np.uint8)
+    )
     out[(found == VOID) | (real == VOID)] = VOID
     return out
 

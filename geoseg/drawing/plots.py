@@ -22,21 +22,37 @@ def curves(
     limits: tuple[float, float] | None = None,
     mark: tuple[str, float] | None = None,
 ) -> Figure:
-    """Lines by name, each of x and y values, under the names of the axes ``x`` and ``y``; up to eight are told apart.
+    """Lines by name, each of x and y values, under the names of the axes ``x`` and ``y``; up to
+    eight are told apart.
 
-    ``limits`` are those of y; ``mark`` is a name and an x at which a line stands, such as the threshold that was used.
+    ``limits`` are those of y; ``mark`` is a name and an x at which a line stands, such as the
+    threshold that was used.
     """
     figure, axes = _axes(x, y)
     for (name, (xs, ys)), colour in zip(lines.items(), COLOURS, strict=False):
-        axes.plot(xs, ys, color=colour, linewidth=1.8, label=name, marker="o" if len(xs) < 3 else None, markersize=4)
+        axes.plot(
+            xs,
+            ys,
+            color=colour,
+            linewidth=1.8,
+            label=name,
+            marker="o" if len(xs) < 3 else None,
+            markersize=4,
+        )
     if limits:
         axes.set_ylim(*limits)
     if mark:
         axes.axvline(mark[1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
         axes.annotate(
-            f"{mark[0]} {mark[1]:.3g}", (mark[1], 1), (4, -3), xycoords=("data", "axes fraction"), textcoords="offset points",
-            color=SOFT, fontsize=8, va="top",
-        )  # fmt: skip
+            f"{mark[0]} {mark[1]:.3g}",
+            (mark[1], 1),
+            (4, -3),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            color=SOFT,
+            fontsize=8,
+            va="top",
+        )
     if len(lines) > 1:
         _legend(axes, figure)
     return figure
@@ -73,5 +89,11 @@ def _legend(axes: Axes, figure: Figure) -> None:
     """Above the axes, where it covers nothing."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside upper left", ncols=min(4, len(labels)), frameon=False, fontsize=9, labelcolor=INK
+        handles,
+        labels,
+        loc="outside upper left",
+        ncols=min(4, len(labels)),
+        frameon=False,
+        fontsize=9,
+        labelcolor=INK,
     )

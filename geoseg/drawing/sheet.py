@@ -1,6 +1,8 @@
-"""A sheet of panels: pictures side by side with titles, and under them a colour bar, a legend and a table of metrics.
+"""A sheet of panels: pictures side by side with titles, and under them a colour bar, a legend and a
+table of metrics.
 
-Lengths in here are inches from the upper left corner, text is in points: the sheet keeps its proportions at any size.
+Lengths in here are inches from the upper left corner, text is in points: the sheet keeps its
+proportions at any size.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from matplotlib.textpath import text_to_path
 from geoseg.drawing.pictures import HEAT
 from geoseg.drawing.plots import INK, RULE, SOFT
 
-WIDTH = 8.0  # of a sheet whose longest side is its width; smaller ones than 800 pixels are narrower, to stay legible
+# of a sheet whose longest side is its width; smaller ones than 800 pixels are narrower, to stay
+# legible
+WIDTH = 8.0
 MARGIN, GAP, LINE = 0.12, 0.1, 0.19
 FONT = 8.0
 LEAST = 3.6  # of what stands under tall panels
@@ -36,7 +40,9 @@ _NUMBER = 0.62
 
 @dataclass(frozen=True)
 class Outlines:
-    """Polygons (n,) in the pixels of a panel, x to the right and y downwards, in one ``colour``, filled by ``opacity``."""
+    """Polygons (n,) in the pixels of a panel, x to the right and y downwards, in one ``colour``,
+    filled by ``opacity``.
+    """
 
     geometry: np.ndarray
     colour: str
@@ -56,9 +62,10 @@ class Panel:
 class Sheet:
     """What goes onto a picture; all but the panels may be missing.
 
-    Panels stand in so many ``columns``, or in as many as leave them largest. ``keys`` are names with their colours; ``rows``
-    those of a table, what is under ``colour`` becoming a swatch; ``metres`` the ground that a pixel of the first panel covers,
-    for a scale bar; ``bar`` names the colours of probabilities.
+    Panels stand in so many ``columns``, or in as many as leave them largest. ``keys`` are names
+    with their colours; ``rows`` those of a table, what is under ``colour`` becoming a swatch;
+    ``metres`` the ground that a pixel of the first panel covers, for a scale bar; ``bar`` names the
+    colours of probabilities.
     """
 
     panels: Sequence[Panel]
@@ -74,9 +81,12 @@ def draw(sheet: Sheet, size: int) -> Figure:
     """The sheet as a figure whose longest side has ``size`` pixels (of ``figure.dpi`` an inch)."""
     limit = min(WIDTH, size / 100)
     titled = LINE if any(panel.title for panel in sheet.panels) else 0.0
-    ratio = float(np.median([panel.image.shape[0] / panel.image.shape[1] for panel in sheet.panels]))
+    ratio = float(
+        np.median([panel.image.shape[0] / panel.image.shape[1] for panel in sheet.panels])
+    )
     inner = limit - 2 * MARGIN
-    for _ in range(3):  # a narrower sheet needs more lines under its panels, which leave less room for these
+    # a narrower sheet needs more lines under its panels, which leave less room for these
+    for _ in range(3):
         parts = _parts(sheet, inner)
         above = LINE * 1.3 if sheet.title else 0.0
         room = limit - 2 * MARGIN - above - sum(GAP + high for high, _ in parts)
@@ -88,7 +98,14 @@ def draw(sheet: Sheet, size: int) -> Figure:
     across = inner + 2 * MARGIN
     figure = Figure(figsize=(across, total), dpi=size / max(across, total), facecolor="white")
     ink = _inches(figure)
-    _write(ink, MARGIN, MARGIN + LINE / 2, _fit(sheet.title, inner / 1.1, FONT + 1), size=FONT + 1, weight="bold")
+    _write(
+        ink,
+        MARGIN,
+        MARGIN + LINE / 2,
+        _fit(sheet.title, inner / 1.1, FONT + 1),
+        size=FONT + 1,
+        weight="bold",
+    )
     for number, panel in enumerate(sheet.panels):
         row, column = divmod(number, columns)
         left, top = MARGIN + column * (wide + GAP), MARGIN + above + row * step
@@ -106,10 +123,14 @@ def draw(sheet: Sheet, size: int) -> Figure:
 
 
 def alone(panel: Panel, size: int, metres: float | None = None) -> Figure:
-    """A panel without title or margin, its longer side of ``size`` pixels; ``metres`` as of a sheet."""
+    """A panel without title or margin, its longer side of ``size`` pixels; ``metres`` as of a
+    sheet.
+    """
     height, width = panel.image.shape[:2]
     longest = max(height, width)
-    figure = Figure(figsize=(WIDTH / 2 * width / longest, WIDTH / 2 * height / longest), dpi=size / (WIDTH / 2))
+    figure = Figure(
+        figsize=(WIDTH / 2 * width / longest, WIDTH / 2 * height / longest), dpi=size / (WIDTH / 2)
+    )
     wide, high = figure.get_size_inches()
     axes = _axes(figure, 0, 0, wide, high)
     _fill(axes, panel, wide * 72)
@@ -119,16 +140,26 @@ def alone(panel: Panel, size: int, metres: float | None = None) -> Figure:
 
 
 def panel_pixels(count: int, shape: tuple[int, int], size: int) -> int:
-    """About how many pixels the longer side of each of ``count`` panels of ``shape`` (height, width) has, out of ``size``."""
+    """About how many pixels the longer side of each of ``count`` panels of ``shape`` (height,
+    width) has, out of ``size``.
+    """
     panels = [Panel("", np.empty((*shape, 3), np.uint8))] * count
     _, wide = _columns(Sheet(panels), 1.0, 1.0, 0.0, shape[0] / shape[1])
     return math.ceil(size * wide * max(1.0, shape[0] / shape[1]))
 
 
-def _columns(sheet: Sheet, wide: float, high: float, titled: float, ratio: float) -> tuple[int, float]:
-    """How many panels go side by side, and their width: as large as they can be, without holes in a sheet of few."""
+def _columns(
+    sheet: Sheet, wide: float, high: float, titled: float, ratio: float
+) -> tuple[int, float]:
+    """How many panels go side by side, and their width: as large as they can be, without holes in a
+    sheet of few.
+    """
     count = len(sheet.panels)
-    choices = [sheet.columns] if sheet.columns else [n for n in range(1, count + 1) if count % n == 0 or count > 4]
+    choices = (
+        [sheet.columns]
+        if sheet.columns
+        else [n for n in range(1, count + 1) if count % n == 0 or count > 4]
+    )
     widths = {}
     for columns in choices:
         rows = -(-count // columns)
@@ -162,28 +193,43 @@ def _fill(axes: Axes, panel: Panel, points: float) -> None:
     """The picture and its outlines; ``points`` is the width of the axes."""
     height, width = panel.image.shape[:2]
     axes.imshow(panel.image, extent=(0, width, height, 0))
-    axes.set_aspect("equal", anchor="NW")  # one that is of another shape than most takes a part of its place
-    bounds = np.concatenate([np.empty((0, 4)), *(shapely.bounds(outlines.geometry) for outlines in panel.outlines)])
+    # one that is of another shape than most takes a part of its place
+    axes.set_aspect("equal", anchor="NW")
+    bounds = np.concatenate(
+        [np.empty((0, 4)), *(shapely.bounds(outlines.geometry) for outlines in panel.outlines)]
+    )
     sides = np.ptp(bounds.reshape(-1, 2, 2), axis=1).mean(axis=1)
     line = float(np.clip(np.median(sides) * points / width / 10, 0.35, 1.2)) if len(sides) else 1.0
     for outlines in panel.outlines:
         faces, edges = to_rgba(outlines.colour, outlines.opacity), to_rgba(outlines.colour)
-        axes.add_collection(PathCollection(_paths(outlines.geometry), facecolor=faces, edgecolor=edges, linewidth=line))
+        axes.add_collection(
+            PathCollection(
+                _paths(outlines.geometry), facecolor=faces, edgecolor=edges, linewidth=line
+            )
+        )
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
 
 
 def _paths(geometry: np.ndarray) -> list[Path]:
-    """A compound path for each polygon or multipolygon; holes run the other way round, so that they stay empty."""
+    """A compound path for each polygon or multipolygon; holes run the other way round, so that they
+    stay empty.
+    """
     paths = []
     for polygon in shapely.orient_polygons(geometry):
         rings, _ = shapely.get_rings(shapely.get_parts(polygon), return_index=True)
-        paths.append(Path.make_compound_path(*(Path(shapely.get_coordinates(ring), closed=True) for ring in rings)))
+        paths.append(
+            Path.make_compound_path(
+                *(Path(shapely.get_coordinates(ring), closed=True) for ring in rings)
+            )
+        )
     return paths
 
 
 def _scale(axes: Axes, shape: tuple[int, ...], metres: float, points: float) -> None:
-    """A bar of 1, 2 or 5 times a power of ten metres, at most a third of the panel, in its lower left corner."""
+    """A bar of 1, 2 or 5 times a power of ten metres, at most a third of the panel, in its lower
+    left corner.
+    """
     height, width = shape[:2]
     most = width * metres / 3
     power = 10 ** math.floor(math.log10(most))
@@ -192,14 +238,21 @@ def _scale(axes: Axes, shape: tuple[int, ...], metres: float, points: float) -> 
     left, bottom = 8 * point, height - 9 * point
     halo = [withStroke(linewidth=2.6, foreground="#000000b0")]
     axes.plot(
-        [left, left + length / metres], [bottom, bottom], color="white", linewidth=2.2, solid_capstyle="butt",
+        [left, left + length / metres],
+        [bottom, bottom],
+        color="white",
+        linewidth=2.2,
+        solid_capstyle="butt",
         path_effects=[withStroke(linewidth=4, foreground="#000000b0")],
-    )  # fmt: skip
+    )
     text = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
-    axes.text(left, bottom - 4 * point, text, size=FONT, color="white", path_effects=halo, va="bottom")
+    axes.text(
+        left, bottom - 4 * point, text, size=FONT, color="white", path_effects=halo, va="bottom"
+    )
 
 
-# What stands under the panels: each part has a height, and puts itself onto axes in inches at a distance from the top
+# What stands under the panels: each part has a height, and puts itself onto axes in inches at a
+# distance from the top
 
 Part = tuple[float, Callable[[Axes, float], None]]
 
@@ -222,7 +275,9 @@ def _bar(ink: Axes, top: float, sheet: Sheet, wide: float) -> None:
     assert isinstance(figure, Figure)
     axes = _axes(figure, MARGIN + name, top + LINE / 2 - 0.06, min(2.6, wide - name - 0.1), 0.12)
     axes.set_axis_on()
-    axes.imshow(np.linspace(0, 1, 256)[None], cmap=colormaps[HEAT], aspect="auto", extent=(0, 1, 0, 1))
+    axes.imshow(
+        np.linspace(0, 1, 256)[None], cmap=colormaps[HEAT], aspect="auto", extent=(0, 1, 0, 1)
+    )
     axes.set_yticks([])
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
     axes.tick_params(labelsize=FONT - 1, length=2, pad=1.5, colors=SOFT, labelcolor=INK)
@@ -251,10 +306,15 @@ def _legend(keys: Mapping[str, str], wide: float) -> Part:
 
 def _table(rows: Sequence[Mapping[str, Any]], wide: float) -> Part:
     """Rows in as many blocks side by side as there is room for, four rows at least in each."""
-    columns = [name for name in dict.fromkeys(key for row in rows for key in row) if name != "colour"]
+    columns = [
+        name for name in dict.fromkeys(key for row in rows for key in row) if name != "colour"
+    ]
     first, numbers = columns[0], columns[1:]
     swatch = _SWATCH + 0.06 if any("colour" in row for row in rows) else 0.0
-    named = min(max(_width(str(row[first]), FONT) for row in rows) + 0.1, wide - swatch - len(numbers) * _NUMBER)
+    named = min(
+        max(_width(str(row[first]), FONT) for row in rows) + 0.1,
+        wide - swatch - len(numbers) * _NUMBER,
+    )
     long = swatch + named + len(numbers) * _NUMBER
     blocks = max(1, min(int((wide + 0.3) // (long + 0.3)), len(rows) // 4))
     deep = -(-len(rows) // blocks)
@@ -278,7 +338,16 @@ def _table(rows: Sequence[Mapping[str, Any]], wide: float) -> Part:
 
 
 def _swatch(ink: Axes, left: float, middle: float, colour: str) -> None:
-    ink.add_patch(Rectangle((left, middle - _SWATCH / 2), _SWATCH, _SWATCH, facecolor=colour, edgecolor=SOFT, linewidth=0.3))
+    ink.add_patch(
+        Rectangle(
+            (left, middle - _SWATCH / 2),
+            _SWATCH,
+            _SWATCH,
+            facecolor=colour,
+            edgecolor=SOFT,
+            linewidth=0.3,
+        )
+    )
 
 
 def _number(value: Any) -> str:
@@ -293,7 +362,9 @@ def _write(ink: Axes, x: float, middle: float, text: str, **look: Any) -> None:
 
 def _width(text: str, size: float) -> float:
     """Inches that a line of text takes."""
-    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), ismath=False)
+    width, _, _ = text_to_path.get_text_width_height_descent(
+        text, FontProperties(size=size), ismath=False
+    )
     return float(width) / 72
 
 

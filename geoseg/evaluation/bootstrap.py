@@ -1,4 +1,6 @@
-"""Square blocks of ground: where footprints lie, and how sure a score is that was counted block by block."""
+"""Square blocks of ground: where footprints lie, and how sure a score is that was counted block by
+block.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,21 @@ _WEIGHTS = 2**22
 
 
 def block_step(middle: np.ndarray, side: float, crs: CRS | None) -> np.ndarray:
-    """Units of the CRS along x and y, float64 (2,), that are ``side`` metres of ground at the point ``middle`` (2,)."""
+    """Units of the CRS along x and y, float64 (2,), that are ``side`` metres of ground at the point
+    ``middle`` (2,).
+    """
     across, _, along = metric(middle[None], crs)[0]
     return side / np.sqrt([across, along])
 
 
-def ground_blocks(points: np.ndarray, side: float, crs: CRS | None) -> tuple[np.ndarray, np.ndarray]:
-    """Which block each of ``points`` (n, 2) of x, y lies in: int (n,), and the bounds of the blocks: float64 (block, 4).
+def ground_blocks(
+    points: np.ndarray, side: float, crs: CRS | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which block each of ``points`` (n, 2) of x, y lies in: int (n,), and the bounds of the
+    blocks: float64 (block, 4).
 
-    Blocks are ``side`` metres wide in the middle of the points, ``side`` pixels without a CRS, and begin at their lower left;
-    only those with points are numbered.
+    Blocks are ``side`` metres wide in the middle of the points, ``side`` pixels without a CRS, and
+    begin at their lower left; only those with points are numbered.
     """
     if not len(points):
         return np.empty(0, np.int64), np.empty((0, 4))
@@ -33,10 +40,12 @@ def ground_blocks(points: np.ndarray, side: float, crs: CRS | None) -> tuple[np.
 
 
 def resample(counts: np.ndarray, times: int, seed: int) -> np.ndarray:
-    """Sums over as many blocks as there are, drawn with replacement: float64 (times, ...) of ``counts`` (block, ...).
+    """Sums over as many blocks as there are, drawn with replacement: float64 (times, ...) of
+    ``counts`` (block, ...).
 
-    Whole blocks are drawn because neighbouring buildings fail together; drawn one by one they would make a score look surer
-    than it is. Efron and Tibshirani, "An introduction to the bootstrap" (1993), chapter 8.
+    Whole blocks are drawn because neighbouring buildings fail together; drawn one by one they would
+    make a score look surer than it is. Efron and Tibshirani, "An introduction to the bootstrap"
+    (1993), chapter 8.
     """
     blocks, random = len(counts), np.random.default_rng(seed)
     out, at_once = np.zeros((times, *counts.shape[1:])), max(1, _WEIGHTS // max(blocks, 1))

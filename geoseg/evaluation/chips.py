@@ -1,4 +1,6 @@
-"""A model over the chips of a split, and how its footprints at any threshold and least area agree with the truth."""
+"""A model over the chips of a split, and how its footprints at any threshold and least area agree
+with the truth.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,11 @@ WHOLE = 0.5  # the threshold of masks, which are 0 and 1
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says of a chip, and what is true: float32 (channel, row, col), bool (row, col), uint8 (row, col).
+    """What a model says of a chip, and what is true: float32 (channel, row, col), bool (row, col),
+    uint8 (row, col).
 
-    ``valid`` is where there are both data and a label. ``grid`` is the chip's, at the model's GSD. Where classes are told each
-    by itself ``valid`` and ``truth`` are (class, row, col).
+    ``valid`` is where there are both data and a label. ``grid`` is the chip's, at the model's GSD.
+    Where classes are told each by itself ``valid`` and ``truth`` are (class, row, col).
     """
 
     name: str
@@ -40,17 +43,24 @@ class Answer:
 
 
 def answers(
-    index: ChipIndex, split: str, models: Models, warnings: list[str], progress: Progress = no_progress
+    index: ChipIndex,
+    split: str,
+    models: Models,
+    warnings: list[str],
+    progress: Progress = no_progress,
 ) -> Iterator[Answer]:
     """What the model says of each chip of a split, read and blended as `geoseg extract` does.
 
-    Raises UnsuitableError where the split is empty, chips have no mask, or the classes are not the model's.
+    Raises UnsuitableError where the split is empty, chips have no mask, or the classes are not the
+    model's.
     """
     table = index.split(split)
     if not len(table):
         raise UnsuitableError(f"{index.folder}: its {split} split is empty")
     if table["mask"].isna().any():
-        raise UnsuitableError(f"{index.folder}: some chips have no mask", "cut them with `geoseg tile --labels`")
+        raise UnsuitableError(
+            f"{index.folder}: some chips have no mask", "cut them with `geoseg tile --labels`"
+        )
     info, own = index.info, models.model
     if (len(info.classes), info.multilabel) != (len(own.classes), own.multilabel):
         ours, theirs = (", ".join(classes) for classes in (own.classes, info.classes))
@@ -77,7 +87,9 @@ def _answer(image: Path, mask: Path, models: Models, warnings: list[str]) -> Ans
 
 
 class Footprints:
-    """Footprints of chips at one threshold, matched with the true ones of each chip at an IoU; counts for any least area."""
+    """Footprints of chips at one threshold, matched with the true ones of each chip at an IoU;
+    counts for any least area.
+    """
 
     def __init__(self, threshold: float, iou: float = 0.5, spec: PolygonSpec | None = None) -> None:
         self.threshold, self.iou = threshold, iou
@@ -96,11 +108,16 @@ class Footprints:
         self.truths += len(truth)
 
     def counts(self, min_area: float = 0.0) -> Counts:
-        """True and false positives and misses of the footprints of at least ``min_area`` square metres.
+        """True and false positives and misses of the footprints of at least ``min_area`` square
+        metres.
 
-        At an IoU above 0.5 a footprint has no other to match, so that leaving some out changes nothing for the rest.
+        At an IoU above 0.5 a footprint has no other to match, so that leaving some out changes
+        nothing for the rest.
         """
-        areas, matched = np.concatenate([np.empty(0), *self._areas]), np.concatenate([np.empty(0, bool), *self._matched])
+        areas, matched = (
+            np.concatenate([np.empty(0), *self._areas]),
+            np.concatenate([np.empty(0, bool), *self._matched]),
+        )
         kept = areas >= min_area
         tp = int(np.count_nonzero(matched & kept))
         return Counts(tp, int(np.count_nonzero(kept)) - tp, self.truths - tp)
@@ -108,14 +125,25 @@ class Footprints:
 
 def true_outlines(answer: Answer) -> np.ndarray:
     """Outlines of the buildings in a chip's mask, in the CRS of the chip."""
-    return outlines((answer.truth == 1).astype(np.float32), answer, WHOLE, PolygonSpec(min_hole=Quantity(0.0)))[0]
+    return outlines(
+        (answer.truth == 1).astype(np.float32), answer, WHOLE, PolygonSpec(min_hole=Quantity(0.0))
+    )[0]
 
 
-def outlines(score: np.ndarray, answer: Answer, threshold: float, spec: PolygonSpec) -> tuple[np.ndarray, np.ndarray]:
-    """Footprints where ``score`` (row, col) reaches ``threshold``, and their areas in square metres (pixels without a CRS)."""
+def outlines(
+    score: np.ndarray, answer: Answer, threshold: float, spec: PolygonSpec
+) -> tuple[np.ndarray, np.ndarray]:
+    """Footprints where ``score`` (row, col) reaches ``threshold``, and their areas in square metres
+    (pixels without a CRS).
+    """
     found = list(
         footprints(
-            [(score, answer.valid)], answer.grid, scene=answer.name, spec=spec, threshold=threshold, min_area=Quantity(0.0)
+            [(score, answer.valid)],
+            answer.grid,
+            scene=answer.name,
+            spec=spec,
+            threshold=threshold,
+            min_area=Quantity(0.0),
         )
     )
     geometry = np.concatenate([np.empty(0, object), *(layer.geometry for layer in found)])

@@ -22,9 +22,10 @@ from geoseg.specs import EvaluateSpec
 class Matched:
     """Layers of valid footprints in one CRS and their matches.
 
-    ``confidence`` float64 ranks the predictions, None where nothing does. ``areas`` are square metres of predictions and of
-    truths, pixels without a CRS. ``blocks`` int says which block of ground each lies in, a matched prediction where its truth
-    does; ``bounds`` (block, 4) are those of the blocks, ``images`` their names where they are images.
+    ``confidence`` float64 ranks the predictions, None where nothing does. ``areas`` are square
+    metres of predictions and of truths, pixels without a CRS. ``blocks`` int says which block of
+    ground each lies in, a matched prediction where its truth does; ``bounds`` (block, 4) are those
+    of the blocks, ``images`` their names where they are images.
     """
 
     prediction: Layer
@@ -60,25 +61,39 @@ class Matched:
     def counts(self) -> np.ndarray:
         """tp, fp and fn of each block: int64 (block, 3)."""
         ours, theirs = self.blocks
-        groups = ours[self.matches.pairs[:, 0]], ours[self.matches.false_positives], theirs[self.matches.false_negatives]
-        return np.stack([np.bincount(group, minlength=len(self.bounds)) for group in groups], axis=1)
+        groups = (
+            ours[self.matches.pairs[:, 0]],
+            ours[self.matches.false_positives],
+            theirs[self.matches.false_negatives],
+        )
+        return np.stack(
+            [np.bincount(group, minlength=len(self.bounds)) for group in groups], axis=1
+        )
 
     @cached_property
     def area_errors(self) -> np.ndarray:
         """Square metres found less those of the truth, of each block: float64 (block)."""
-        found, real = (np.bincount(b, a, len(self.bounds)) for b, a in zip(self.blocks, self.areas, strict=True))
+        found, real = (
+            np.bincount(b, a, len(self.bounds))
+            for b, a in zip(self.blocks, self.areas, strict=True)
+        )
         return found - real
 
 
-def match_layers(prediction: Layer, truth: Layer, spec: EvaluateSpec, by_image: bool = False) -> Matched:
+def match_layers(
+    prediction: Layer, truth: Layer, spec: EvaluateSpec, by_image: bool = False
+) -> Matched:
     """Match two layers one to one at the IoU of ``spec``.
 
-    A ``confidence`` column of numbers in the prediction ranks its footprints, those without one last. ``by_image`` matches
-    footprints of one ``ImageId`` alone, and the images are the blocks. Raises UnsuitableError where only one has a CRS.
+    A ``confidence`` column of numbers in the prediction ranks its footprints, those without one
+    last. ``by_image`` matches footprints of one ``ImageId`` alone, and the images are the blocks.
+    Raises UnsuitableError where only one has a CRS.
     """
     if (prediction.crs is None) != (truth.crs is None):
         raise UnsuitableError("only one of the two layers has a CRS")
-    prediction, truth = (layer.take(~shapely.is_empty(layer.geometry)) for layer in (prediction, truth))
+    prediction, truth = (
+        layer.take(~shapely.is_empty(layer.geometry)) for layer in (prediction, truth)
+    )
     ours, theirs = prediction.geometry, truth.geometry
     images, names = _images(prediction, truth) if by_image else (None, None)
     found, confidence = overlaps(ours, theirs, min(spec.iou, 0.5), images), _confidence(prediction)
@@ -90,7 +105,11 @@ def match_layers(prediction: Layer, truth: Layer, spec: EvaluateSpec, by_image: 
         (areas(ours, prediction.crs), areas(theirs, truth.crs)),
         found,
         matches,
-        *(_grounded(ours, theirs, matches, spec, truth) if images is None else _imaged(ours, theirs, images)),
+        *(
+            _grounded(ours, theirs, matches, spec, truth)
+            if images is None
+            else _imaged(ours, theirs, images)
+        ),
         names,
     )
 
@@ -102,9 +121,14 @@ def _confidence(layer: Layer) -> np.ndarray | None:
     return np.nan_to_num(column.astype(float), nan=-1.0)
 
 
-def _images(prediction: Layer, truth: Layer) -> tuple[tuple[np.ndarray, np.ndarray], tuple[str, ...]]:
+def _images(
+    prediction: Layer, truth: Layer
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[str, ...]]:
     """Number of the image of each prediction and truth, and the names of the images."""
-    named = [layer.columns["ImageId"].astype(str) if len(layer) else np.empty(0, str) for layer in (prediction, truth)]
+    named = [
+        layer.columns["ImageId"].astype(str) if len(layer) else np.empty(0, str)
+        for layer in (prediction, truth)
+    ]
     names, number = np.unique(np.concatenate(named), return_inverse=True)
     return (number[: len(prediction)], number[len(prediction) :]), tuple(names.tolist())
 

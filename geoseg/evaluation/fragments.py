@@ -1,9 +1,10 @@
 """Splits and merges: one building found as several, several buildings found as one.
 
-A footprint is split where at least two of the other layer lie mainly in it, more than half of each, and cover more than half
-of it together: over-segmentation as Hoover et al. define it, "An experimental comparison of range image segmentation
-algorithms", IEEE TPAMI 18 (1996), with a tolerance of a half. Crumbs, of less than a tenth of the largest part, do not count.
-A merge is a split seen from the other layer.
+A footprint is split where at least two of the other layer lie mainly in it, more than half of each,
+and cover more than half of it together: over-segmentation as Hoover et al. define it, "An
+experimental comparison of range image segmentation algorithms", IEEE TPAMI 18 (1996), with a
+tolerance of a half. Crumbs, of less than a tenth of the largest part, do not count. A merge is a
+split seen from the other layer.
 
 Neither takes part in matching: of a building found in two parts the larger may well match.
 """
@@ -24,7 +25,8 @@ _CRUMB = 0.1
 class Fragments:
     """Footprints of one layer that are several in the other, all (n,), by ascending index.
 
-    ``whole`` int is their index, ``parts`` int how many they are, ``covered`` float64 the share of them that the parts cover.
+    ``whole`` int is their index, ``parts`` int how many they are, ``covered`` float64 the share of
+    them that the parts cover.
     """
 
     whole: np.ndarray
@@ -36,7 +38,9 @@ class Fragments:
 
 
 def splits(found: Overlaps) -> Fragments:
-    """Truths that were found as several; ``found`` must reach down to a half of the smaller footprint."""
+    """Truths that were found as several; ``found`` must reach down to a half of the smaller
+    footprint.
+    """
     part = found.common > _MAINLY * found.prediction_areas[found.prediction]
     whole, common = found.truth[part], found.common[part]
     largest = np.zeros(found.truths)

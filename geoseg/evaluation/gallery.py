@@ -14,10 +14,12 @@ LEAST_KNOWN = 0.1  # part of a chip
 
 @dataclass(frozen=True)
 class Seen:
-    """A chip with what was found: ``image`` uint8 (band, row, col), ``truth`` and ``found`` uint8 (row, col) of classes.
+    """A chip with what was found: ``image`` uint8 (band, row, col), ``truth`` and ``found`` uint8
+    (row, col) of classes.
 
-    Classes that are told each by itself lie one over the other, from 1, as :func:`geoseg.core.encoding.layered` has them.
-    ``iou`` is the mean over the classes that occur; where nothing is known ``truth`` is 255.
+    Classes that are told each by itself lie one over the other, from 1, as
+    :func:`geoseg.core.encoding.layered` has them. ``iou`` is the mean over the classes that occur;
+    where nothing is known ``truth`` is 255.
     """
 
     name: str
@@ -28,17 +30,25 @@ class Seen:
 
 
 def seen(name: str, image: np.ndarray, truth: np.ndarray, found: np.ndarray, classes: int) -> Seen:
-    """``truth`` and ``found`` uint8 (row, col) of so many classes, or (class, row, col) of 0 and 1; 255 is not known."""
+    """``truth`` and ``found`` uint8 (row, col) of so many classes, or (class, row, col) of 0 and 1;
+    255 is not known.
+    """
     if truth.ndim == 2:
-        return Seen(name, mean_iou(confusion(found, truth, classes, ignore=[VOID])), image, truth, found)
-    counts = [count(one == 1, real == 1, real != VOID) for one, real in zip(found, truth, strict=True)]
+        return Seen(
+            name, mean_iou(confusion(found, truth, classes, ignore=[VOID])), image, truth, found
+        )
+    counts = [
+        count(one == 1, real == 1, real != VOID) for one, real in zip(found, truth, strict=True)
+    ]
     iou = float(np.mean([c.iou for c in counts if c.tp + c.fp + c.fn] or [1.0]))
     return Seen(name, iou, image, layered(truth), layered(found))
 
 
 @dataclass
 class Gallery:
-    """Up to ``size`` chips of the highest and of the lowest IoU; none is in both, none shows background alone."""
+    """Up to ``size`` chips of the highest and of the lowest IoU; none is in both, none shows
+    background alone.
+    """
 
     size: int
     _best: list[Seen] = field(default_factory=list)

@@ -24,9 +24,11 @@ SIZES = {"small": (0.0, 50.0), "medium": (50.0, 500.0), "large": (500.0, float("
 
 @dataclass(frozen=True)
 class Overlaps:
-    """Pairs of a prediction and a truth that overlap: their indices and the area they have in common, all of one length.
+    """Pairs of a prediction and a truth that overlap: their indices and the area they have in
+    common, all of one length.
 
-    ``prediction_areas`` and ``truth_areas`` float64 are those of all footprints, in square units of their CRS.
+    ``prediction_areas`` and ``truth_areas`` float64 are those of all footprints, in square units of
+    their CRS.
     """
 
     prediction: np.ndarray
@@ -46,16 +48,22 @@ class Overlaps:
     @cached_property
     def iou(self) -> np.ndarray:
         """Intersection over union of each pair, float64."""
-        return self.common / (self.prediction_areas[self.prediction] + self.truth_areas[self.truth] - self.common)
+        return self.common / (
+            self.prediction_areas[self.prediction] + self.truth_areas[self.truth] - self.common
+        )
 
     def swapped(self) -> Overlaps:
         """Prediction as truth, and truth as prediction."""
-        return Overlaps(self.truth, self.prediction, self.common, self.truth_areas, self.prediction_areas)
+        return Overlaps(
+            self.truth, self.prediction, self.common, self.truth_areas, self.prediction_areas
+        )
 
 
 @dataclass(frozen=True)
 class Matches:
-    """One-to-one matches: ``pairs`` int (match, 2) of the indices (prediction, truth), ``ious`` float64 (match)."""
+    """One-to-one matches: ``pairs`` int (match, 2) of the indices (prediction, truth), ``ious``
+    float64 (match).
+    """
 
     pairs: np.ndarray
     ious: np.ndarray
@@ -64,8 +72,12 @@ class Matches:
 
     @property
     def counts(self) -> Counts:
-        """Matched footprints are true positives, predictions and truths left over false positives and negatives."""
-        return Counts(len(self.pairs), self.predictions - len(self.pairs), self.truths - len(self.pairs))
+        """Matched footprints are true positives, predictions and truths left over false positives
+        and negatives.
+        """
+        return Counts(
+            len(self.pairs), self.predictions - len(self.pairs), self.truths - len(self.pairs)
+        )
 
     @property
     def false_positives(self) -> np.ndarray:
@@ -79,13 +91,17 @@ class Matches:
 
 
 def overlaps(
-    prediction: Footprints, truth: Footprints, floor: float = 0.5, images: tuple[np.ndarray, np.ndarray] | None = None
+    prediction: Footprints,
+    truth: Footprints,
+    floor: float = 0.5,
+    images: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Overlaps:
-    """All pairs that have ``floor`` of the smaller one's area in common (and more than 0), by way of a spatial index.
+    """All pairs that have ``floor`` of the smaller one's area in common (and more than 0), by way
+    of a spatial index.
 
-    Those are all whose IoU is at least ``floor``, and more. ``images`` are numbers, int, of the images that predictions and
-    truths are in the pixels of: those of different images do not overlap. Only pairs that could reach ``floor`` by their
-    bounding boxes are intersected.
+    Those are all whose IoU is at least ``floor``, and more. ``images`` are numbers, int, of the
+    images that predictions and truths are in the pixels of: those of different images do not
+    overlap. Only pairs that could reach ``floor`` by their bounding boxes are intersected.
     """
     ours, theirs = np.asarray(prediction, dtype=object), np.asarray(truth, dtype=object)
     areas = shapely.area(ours), shapely.area(theirs)
@@ -93,7 +109,9 @@ def overlaps(
     laid = (ours, theirs) if images is None else _apart(boxes, images)
     i, j = shapely.STRtree(laid[1]).query(laid[0])
     smaller = np.minimum(areas[0][i], areas[1][j])
-    sides = np.minimum(boxes[0][i, 2:], boxes[1][j, 2:]) - np.maximum(boxes[0][i, :2], boxes[1][j, :2])
+    sides = np.minimum(boxes[0][i, 2:], boxes[1][j, 2:]) - np.maximum(
+        boxes[0][i, :2], boxes[1][j, :2]
+    )
     hopeful = sides.prod(axis=1) >= floor * smaller * (1 - 1e-9)
     i, j, smaller = i[hopeful], j[hopeful], smaller[hopeful]
     common = shapely.area(shapely.intersection(ours[i], theirs[j]))
@@ -101,8 +119,12 @@ def overlaps(
     return Overlaps(i[keep], j[keep], common[keep], *areas)
 
 
-def _apart(boxes: tuple[np.ndarray, np.ndarray], images: tuple[np.ndarray, np.ndarray]) -> list[np.ndarray]:
-    """Bounds (n, 4) as boxes, images side by side, so that those of different images do not meet."""
+def _apart(
+    boxes: tuple[np.ndarray, np.ndarray], images: tuple[np.ndarray, np.ndarray]
+) -> list[np.ndarray]:
+    """Bounds (n, 4) as boxes, images side by side, so that those of different images do not
+    meet.
+    """
     left, right = (np.concatenate([box[:, side] for box in boxes]) for side in (0, 2))
     width = np.nanmax(right, initial=0) - np.nanmin(left, initial=0) + 1
     laid = []
@@ -116,9 +138,9 @@ def _apart(boxes: tuple[np.ndarray, np.ndarray], images: tuple[np.ndarray, np.nd
 def assign(found: Overlaps, confidence: np.ndarray | None = None, iou: float = 0.5) -> Matches:
     """Greedy one-to-one matches among the overlaps of at least ``iou``.
 
-    Predictions choose in the order of falling ``confidence``, each the free truth it overlaps best (SpaceNet's rule, and
-    COCO's). Among equally confident ones, or all without ``confidence``, the pair of the highest IoU comes first, so that the
-    order of the layer does not matter.
+    Predictions choose in the order of falling ``confidence``, each the free truth it overlaps best
+    (SpaceNet's rule, and COCO's). Among equally confident ones, or all without ``confidence``, the
+    pair of the highest IoU comes first, so that the order of the layer does not matter.
     """
     enough = found.iou >= iou
     i, j, ious = found.prediction[enough], found.truth[enough], found.iou[enough]
@@ -130,19 +152,30 @@ def assign(found: Overlaps, confidence: np.ndarray | None = None, iou: float = 0
         if not used_i[p] and not used_j[t]:
             used_i[p] = used_j[t] = True
             chosen.append(at)
-    return Matches(np.stack([i[chosen], j[chosen]], axis=1), ious[chosen], found.predictions, found.truths)
+    return Matches(
+        np.stack([i[chosen], j[chosen]], axis=1), ious[chosen], found.predictions, found.truths
+    )
 
 
-def match(prediction: Footprints, truth: Footprints, confidence: np.ndarray | None = None, iou: float = 0.5) -> Matches:
+def match(
+    prediction: Footprints,
+    truth: Footprints,
+    confidence: np.ndarray | None = None,
+    iou: float = 0.5,
+) -> Matches:
     """One-to-one matches of at least ``iou``; see :func:`assign` for the rule."""
     return assign(overlaps(prediction, truth, iou), confidence, iou)
 
 
-def average_precision(found: Overlaps, confidence: np.ndarray | None = None, iou: float = 0.5) -> float:
-    """Area under the precision-recall curve at ``iou``, COCO's way: the best precision at each of 101 recalls, averaged.
+def average_precision(
+    found: Overlaps, confidence: np.ndarray | None = None, iou: float = 0.5
+) -> float:
+    """Area under the precision-recall curve at ``iou``, COCO's way: the best precision at each of
+    101 recalls, averaged.
 
-    Equally confident predictions enter the curve together, and so do all without ``confidence``: the curve then is one
-    point. 1 where there is neither truth nor prediction, 0 where there is only one of them.
+    Equally confident predictions enter the curve together, and so do all without ``confidence``:
+    the curve then is one point. 1 where there is neither truth nor prediction, 0 where there is
+    only one of them.
     """
     if found.truths == 0 or found.predictions == 0:
         return float(found.truths == found.predictions)
@@ -159,17 +192,27 @@ def average_precision(found: Overlaps, confidence: np.ndarray | None = None, iou
 
 
 def coco_ap(found: Overlaps, confidence: np.ndarray | None = None) -> dict[float, float]:
-    """Average precision at each IoU of 0.5, 0.55 .. 0.95; their mean is COCO's AP. ``found`` must reach down to 0.5."""
+    """Average precision at each IoU of 0.5, 0.55 .. 0.95; their mean is COCO's AP. ``found`` must
+    reach down to 0.5.
+    """
     return {round(iou, 2): average_precision(found, confidence, iou) for iou in COCO_IOUS}
 
 
-def counts_by_size(matches: Matches, prediction_m2: np.ndarray, truth_m2: np.ndarray) -> dict[str, Counts]:
+def counts_by_size(
+    matches: Matches, prediction_m2: np.ndarray, truth_m2: np.ndarray
+) -> dict[str, Counts]:
     """Counts for each of ``SIZES``, by areas in square metres of all predictions and truths.
 
     Matches and missed truths go by the truth's area, false positives by their own.
     """
     out = {}
     for name, (low, high) in SIZES.items():
-        areas = truth_m2[matches.pairs[:, 1]], prediction_m2[matches.false_positives], truth_m2[matches.false_negatives]
-        out[name] = Counts(*(int(np.count_nonzero((low <= area) & (area < high))) for area in areas))
+        areas = (
+            truth_m2[matches.pairs[:, 1]],
+            prediction_m2[matches.false_positives],
+            truth_m2[matches.false_negatives],
+        )
+        out[name] = Counts(
+            *(int(np.count_nonzero((low <= area) & (area < high))) for area in areas)
+        )
     return out

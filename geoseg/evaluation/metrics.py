@@ -1,7 +1,9 @@
-"""Agreement of a prediction with the truth, as counts that add up over blocks, and the ratios of the counts.
+"""Agreement of a prediction with the truth, as counts that add up over blocks, and the ratios of
+the counts.
 
-Counts first, ratios last: counts of blocks, scenes or chips may be summed, ratios may not be averaged. No ratio is ever NaN:
-where there was nothing to find and nothing was found it is 1, where only one of the two is empty it is 0.
+Counts first, ratios last: counts of blocks, scenes or chips may be summed, ratios may not be
+averaged. No ratio is ever NaN: where there was nothing to find and nothing was found it is 1, where
+only one of the two is empty it is 0.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ class Counts:
     tn: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.tn + other.tn)
+        return Counts(
+            self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.tn + other.tn
+        )
 
     @property
     def total(self) -> int:
@@ -59,14 +63,18 @@ class Counts:
         return 1.0 if self.fp + self.fn == 0 else 0.0
 
     def to_dict(self) -> dict[str, float]:
-        """Counts and ratios; ``tn`` and ``accuracy`` only where there are true negatives to speak of."""
+        """Counts and ratios; ``tn`` and ``accuracy`` only where there are true negatives to speak
+        of.
+        """
         out: dict[str, float] = {"tp": self.tp, "fp": self.fp, "fn": self.fn}
         out |= {"precision": self.precision, "recall": self.recall, "f1": self.f1, "iou": self.iou}
         return out | ({"tn": self.tn, "accuracy": self.accuracy} if self.tn else {})
 
 
 def ratios(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> dict[str, np.ndarray]:
-    """Precision, recall, F1 and IoU of many counts at once, float64 of their shape; see :class:`Counts`."""
+    """Precision, recall, F1 and IoU of many counts at once, float64 of their shape; see
+    :class:`Counts`.
+    """
     wrong = fp + fn
 
     def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -100,8 +108,8 @@ def confusion(
 ) -> np.ndarray:
     """Confusion matrix int64 (true class, predicted class) of two integer label arrays (row, col).
 
-    Pixels whose truth is one of ``ignore``, or that are not ``valid``, are left out. Matrices of blocks add up. Raises
-    ValueError where another label is not one of 0 .. ``classes`` - 1.
+    Pixels whose truth is one of ``ignore``, or that are not ``valid``, are left out. Matrices of
+    blocks add up. Raises ValueError where another label is not one of 0 .. ``classes`` - 1.
     """
     keep = np.isin(truth, list(ignore), invert=True)
     if valid is not None:
@@ -109,7 +117,10 @@ def confusion(
     real, found = truth[keep].astype(np.int64), prediction[keep].astype(np.int64)
     for name, labels in (("truth", real), ("prediction", found)):
         if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-            raise ValueError(f"labels {labels.min()} to {labels.max()} of the {name} are not the classes 0 to {classes - 1}")
+            raise ValueError(
+                f"labels {labels.min()} to {labels.max()} of the {name} are not the classes 0 "
+                f"to {classes - 1}"
+            )
     return np.bincount(real * classes + found, minlength=classes**2).reshape(classes, classes)
 
 
@@ -133,19 +144,23 @@ def pixel_accuracy(matrix: np.ndarray) -> float:
 
 
 def boundary(mask: np.ndarray, width: int) -> np.ndarray:
-    """Pixels of a boolean mask (row, col) within ``width`` pixels of its outline, along rows, columns and diagonals.
+    """Pixels of a boolean mask (row, col) within ``width`` pixels of its outline, along rows,
+    columns and diagonals.
 
-    The border of the array is outline too. For blocks of a larger mask give ``width`` more pixels on each inner side and cut
-    them off again.
+    The border of the array is outline too. For blocks of a larger mask give ``width`` more pixels
+    on each inner side and cut them off again.
     """
     return mask & ~_erode(_erode(mask, width).T, width).T
 
 
-def boundary_count(prediction: np.ndarray, truth: np.ndarray, width: int, valid: np.ndarray | None = None) -> Counts:
+def boundary_count(
+    prediction: np.ndarray, truth: np.ndarray, width: int, valid: np.ndarray | None = None
+) -> Counts:
     """Counts of the two masks' inner boundaries, whose ``iou`` is the boundary IoU.
 
-    Sensitive to outlines where the IoU of large footprints is not. Cheng et al., "Boundary IoU: Improving Object-Centric
-    Image Segmentation Evaluation", CVPR 2021, https://arxiv.org/abs/2103.16562; ``width`` there is 2% of the image's diagonal.
+    Sensitive to outlines where the IoU of large footprints is not. Cheng et al., "Boundary IoU:
+    Improving Object-Centric Image Segmentation Evaluation", CVPR 2021,
+    https://arxiv.org/abs/2103.16562; ``width`` there is 2% of the image's diagonal.
     """
     return count(boundary(prediction, width), boundary(truth, width), valid)
 

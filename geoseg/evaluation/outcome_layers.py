@@ -19,20 +19,25 @@ from geoseg.io.vector.qgis_style import single
 COLOURS = {"tp": TP, "fp": FP, "fn": FN, "split": "#cc79a7", "merge": "#009e73"}
 
 
-def write_verdicts(path: Path | str, matched: Matched, source: Path | str, overwrite: bool = False) -> None:
+def write_verdicts(
+    path: Path | str, matched: Matched, source: Path | str, overwrite: bool = False
+) -> None:
     """Write the layers tp, fp, fn, split and merge into a GeoPackage at ``path``.
 
-    tp, fp and merge are predictions, fn and split truths. ``iou`` is that of the match, else the best with any footprint of the
-    other layer. Raises OutputError.
+    tp, fp and merge are predictions, fn and split truths. ``iou`` is that of the match, else the
+    best with any footprint of the other layer. Raises OutputError.
     """
     styles = {
-        name: single(",".join(map(str, rgb(colour))), filled=name in ("tp", "fp", "fn")) for name, colour in COLOURS.items()
+        name: single(",".join(map(str, rgb(colour))), filled=name in ("tp", "fp", "fn"))
+        for name, colour in COLOURS.items()
     }
     write_layers(path, verdicts(matched), styles, overwrite=overwrite, metadata=provenance(source))
 
 
 def verdicts(matched: Matched) -> dict[str, Layer]:
-    """The layers by name, with the columns ``iou``, ``confidence``, ``area_m2`` and what is known of each kind."""
+    """The layers by name, with the columns ``iou``, ``confidence``, ``area_m2`` and what is known
+    of each kind.
+    """
     ours, theirs = matched.matches.pairs.T
     extra, missed = matched.matches.false_positives, matched.matches.false_negatives
     polis, hausdorff = matched.distances
@@ -53,7 +58,9 @@ def verdicts(matched: Matched) -> dict[str, Layer]:
 
 
 def _predicted(matched: Matched, chosen: np.ndarray, columns: dict[str, np.ndarray]) -> Layer:
-    confidence = np.full(len(chosen), np.nan) if matched.confidence is None else matched.confidence[chosen]
+    confidence = (
+        np.full(len(chosen), np.nan) if matched.confidence is None else matched.confidence[chosen]
+    )
     return _layer(matched, 0, chosen, {"confidence": confidence, **columns})
 
 
@@ -61,10 +68,15 @@ def _true(matched: Matched, chosen: np.ndarray, columns: dict[str, np.ndarray]) 
     return _layer(matched, 1, chosen, columns)
 
 
-def _layer(matched: Matched, side: int, chosen: np.ndarray, columns: dict[str, np.ndarray]) -> Layer:
+def _layer(
+    matched: Matched, side: int, chosen: np.ndarray, columns: dict[str, np.ndarray]
+) -> Layer:
     layer = (matched.prediction, matched.truth)[side]
     told = {"area_m2": matched.areas[side][chosen], **columns}
-    told = {name: values if values.dtype.kind == "i" else values.round(4) for name, values in told.items()}
+    told = {
+        name: values if values.dtype.kind == "i" else values.round(4)
+        for name, values in told.items()
+    }
     if matched.images is not None:
         told = {"image": np.array(matched.images, object)[matched.blocks[side][chosen]], **told}
     return Layer(layer.geometry[chosen], layer.crs, told)
@@ -78,7 +90,9 @@ def _best(matched: Matched, chosen: np.ndarray, side: int) -> np.ndarray:
     """The best IoU of each chosen footprint of one layer with any of the other, 0 without one."""
     layers, images = [matched.prediction.geometry, matched.truth.geometry], list(matched.blocks)
     layers[side], images[side] = layers[side][chosen], images[side][chosen]
-    found = overlaps(layers[0], layers[1], 0, None if matched.images is None else (images[0], images[1]))
+    found = overlaps(
+        layers[0], layers[1], 0, None if matched.images is None else (images[0], images[1])
+    )
     best = np.zeros(len(chosen))
     np.maximum.at(best, (found.prediction, found.truth)[side], found.iou)
     return best

@@ -25,9 +25,11 @@ LEAST = 64
 
 @dataclass(frozen=True)
 class ComparedPixels:
-    """``matrices`` int64 (block row, block col, true class, predicted class), of blocks of ``block`` (rows, cols) pixels.
+    """``matrices`` int64 (block row, block col, true class, predicted class), of blocks of
+    ``block`` (rows, cols) pixels.
 
-    ``outlines`` has the counts of each class's inner boundary, ``swept`` the histogram of a sweep, None without one.
+    ``outlines`` has the counts of each class's inner boundary, ``swept`` the histogram of a sweep,
+    None without one.
     """
 
     grid: Grid
@@ -46,13 +48,21 @@ class ComparedPixels:
 
 
 def compare_pixels(
-    prediction: Classes, truth: Classes, grid: Grid, spec: EvaluateSpec, progress: Progress = no_progress
+    prediction: Classes,
+    truth: Classes,
+    grid: Grid,
+    spec: EvaluateSpec,
+    progress: Progress = no_progress,
 ) -> ComparedPixels:
-    """Compare two class rasters on ``grid``; raises UnsuitableError where no pixel has data in both."""
+    """Compare two class rasters on ``grid``; raises UnsuitableError where no pixel has data in
+    both.
+    """
     present = sorted({0, 1, *prediction.present, *truth.present})
     classes, width = present[-1] + 1, spec.boundary_width
     block = _block(grid, spec.neighbourhood.value)
-    matrices = np.zeros((-(-grid.height // block[0]), -(-grid.width // block[1]), classes, classes), np.int64)
+    matrices = np.zeros(
+        (-(-grid.height // block[0]), -(-grid.width // block[1]), classes, classes), np.int64
+    )
     outlines = {label: Counts() for label in present[1:]}
     swept = np.zeros((2, CODES), np.int64) if spec.sweep else None
     advance = progress("compare", grid.height)
@@ -74,8 +84,12 @@ def compare_pixels(
             swept += histogram(probability, real == 1, known & valid)
         advance(window.height)
     if not matrices.any():
-        raise UnsuitableError("no pixel has data in both prediction and truth", "compare the two with `geoseg info`")
-    return ComparedPixels(grid, block, matrices, outlines, swept, truth.names or prediction.names, width)
+        raise UnsuitableError(
+            "no pixel has data in both prediction and truth", "compare the two with `geoseg info`"
+        )
+    return ComparedPixels(
+        grid, block, matrices, outlines, swept, truth.names or prediction.names, width
+    )
 
 
 def _block(grid: Grid, side: float) -> tuple[int, int]:
@@ -84,8 +98,12 @@ def _block(grid: Grid, side: float) -> tuple[int, int]:
     return max(LEAST, round(side / along)), max(LEAST, round(side / across))
 
 
-def _parts(top: int, shape: tuple[int, ...], block: tuple[int, int]) -> Iterator[tuple[tuple[int, int], tuple[slice, slice]]]:
-    """Row and column of each block in a strip that begins with row ``top``, and its part of the strip."""
+def _parts(
+    top: int, shape: tuple[int, ...], block: tuple[int, int]
+) -> Iterator[tuple[tuple[int, int], tuple[slice, slice]]]:
+    """Row and column of each block in a strip that begins with row ``top``, and its part of the
+    strip.
+    """
     height, width = shape
     for row in range(top // block[0], (top + height - 1) // block[0] + 1):
         rows = slice(max(0, row * block[0] - top), (row + 1) * block[0] - top)

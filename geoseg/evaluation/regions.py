@@ -1,4 +1,6 @@
-"""Where a prediction is good and where it is not, and how sure its scores are: errors by blocks of ground."""
+"""Where a prediction is good and where it is not, and how sure its scores are: errors by blocks of
+ground.
+"""
 
 from __future__ import annotations
 
@@ -43,13 +45,21 @@ def neighbourhoods(matched: Matched, side: float) -> dict[str, Any]:
     tp, fp, fn = matched.counts.T
     if not len(tp):
         return {}
-    over = {"f1": ratios(tp, fp, fn)["f1"], "area_error_m2": matched.area_errors, "count_error": fp - fn}
+    over = {
+        "f1": ratios(tp, fp, fn)["f1"],
+        "area_error_m2": matched.area_errors,
+        "count_error": fp - fn,
+    }
     own = {} if matched.images else {"neighbourhood_m": side}
-    return own | {"blocks": len(tp), "by_block": {name: spread(values) for name, values in over.items()}}
+    return own | {
+        "blocks": len(tp),
+        "by_block": {name: spread(values) for name, values in over.items()},
+    }
 
 
 def pixel_places(compared: ComparedPixels) -> tuple[Place, ...]:
-    """The blocks of least IoU and those of greatest, worst first, of those that hold or should hold buildings.
+    """The blocks of least IoU and those of greatest, worst first, of those that hold or should hold
+    buildings.
 
     Several classes are taken together: right is a pixel of the right class, background apart.
     """
@@ -63,20 +73,29 @@ def pixel_places(compared: ComparedPixels) -> tuple[Place, ...]:
     columns = {"truth": tp + fn, "found": tp + fp, "tp": tp, "fp": fp, "fn": fn, "iou": iou}
     order = _worst_first(iou, tp, fp + fn)
     bounds = _bounds(compared, row[order], col[order])
-    return _rows(order, bounds, compared.grid.crs, columns | {"area_error_m2": (fp - fn) * across * along})
+    return _rows(
+        order, bounds, compared.grid.crs, columns | {"area_error_m2": (fp - fn) * across * along}
+    )
 
 
 def _worst_first(score: np.ndarray, right: np.ndarray, wrong: np.ndarray) -> np.ndarray:
-    """Indices by ascending score, of equal ones first those with more wrong and less right; the first and the last dozen."""
+    """Indices by ascending score, of equal ones first those with more wrong and less right; the
+    first and the last dozen.
+    """
     order = np.lexsort((right, -wrong, score))
     return order if len(order) <= 2 * SHOWN else np.concatenate([order[:SHOWN], order[-SHOWN:]])
 
 
-def _rows(order: np.ndarray, bounds: np.ndarray, crs: CRS | None, columns: dict[str, np.ndarray]) -> tuple[Place, ...]:
+def _rows(
+    order: np.ndarray, bounds: np.ndarray, crs: CRS | None, columns: dict[str, np.ndarray]
+) -> tuple[Place, ...]:
     told = None if crs is None else crs.to_string()
     cells = [column[order].tolist() for column in columns.values()]
     values = (dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True))
-    return tuple({"bounds": tuple(box), "crs": told} | row for box, row in zip(bounds.tolist(), values, strict=True))
+    return tuple(
+        {"bounds": tuple(box), "crs": told} | row
+        for box, row in zip(bounds.tolist(), values, strict=True)
+    )
 
 
 def _bounds(compared: ComparedPixels, row: np.ndarray, col: np.ndarray) -> np.ndarray:
@@ -85,7 +104,9 @@ def _bounds(compared: ComparedPixels, row: np.ndarray, col: np.ndarray) -> np.nd
     edges = {"top": row * rows, "bottom": np.minimum((row + 1) * rows, grid.height)}
     edges |= {"left": col * cols, "right": np.minimum((col + 1) * cols, grid.width)}
     corners = [
-        coordinates(np.column_stack([edges[x], edges[y]]), grid.transform) for x in ("left", "right") for y in ("top", "bottom")
+        coordinates(np.column_stack([edges[x], edges[y]]), grid.transform)
+        for x in ("left", "right")
+        for y in ("top", "bottom")
     ]
     return np.column_stack([np.min(corners, axis=0), np.max(corners, axis=0)])
 
@@ -96,8 +117,12 @@ def footprint_intervals(matched: Matched, times: int, seed: int) -> dict[str, tu
     return {name: interval(drawn[name]) for name in ("precision", "recall", "f1")}
 
 
-def pixel_intervals(compared: ComparedPixels, times: int, seed: int) -> dict[str, tuple[float, float]]:
-    """95% intervals of precision, recall, F1 and IoU, of resampled blocks: of the buildings, or means over several classes."""
+def pixel_intervals(
+    compared: ComparedPixels, times: int, seed: int
+) -> dict[str, tuple[float, float]]:
+    """95% intervals of precision, recall, F1 and IoU, of resampled blocks: of the buildings, or
+    means over several classes.
+    """
     matrices = compared.matrices.reshape(-1, *compared.matrices.shape[2:])
     matrices = matrices[matrices.any(axis=(1, 2))]
     tp = np.diagonal(matrices, axis1=1, axis2=2)

@@ -20,11 +20,15 @@ PERCENTILES = {"p10": 10, "median": 50, "p90": 90}
 _CITY = re.compile(r"AOI_\d+_[A-Za-z]+")
 
 
-def pixel_scores(matrix: np.ndarray, outlines: Mapping[int, Counts], names: Mapping[int, str]) -> dict[str, Any]:
-    """Metrics of a confusion matrix (true class, predicted class) and of the outlines of its classes.
+def pixel_scores(
+    matrix: np.ndarray, outlines: Mapping[int, Counts], names: Mapping[int, str]
+) -> dict[str, Any]:
+    """Metrics of a confusion matrix (true class, predicted class) and of the outlines of its
+    classes.
 
-    Two classes: those of the buildings, with their counts. More: means over the classes that occur. Either way ``mean_iou``,
-    ``accuracy``, ``boundary_iou``, and the ratios of each class that occurs under ``classes``.
+    Two classes: those of the buildings, with their counts. More: means over the classes that occur.
+    Either way ``mean_iou``, ``accuracy``, ``boundary_iou``, and the ratios of each class that
+    occurs under ``classes``.
     """
     counts = class_counts(matrix)
     present = [label for label, c in enumerate(counts) if c.tp + c.fp + c.fn]
@@ -35,26 +39,39 @@ def pixel_scores(matrix: np.ndarray, outlines: Mapping[int, Counts], names: Mapp
     if len(counts) == 2:
         building = counts[1]
         out = {"tp": building.tp, "fp": building.fp, "fn": building.fn, "tn": building.tn}
-        out |= {name: getattr(building, name) for name in RATIOS} | {"boundary_iou": outlines[1].iou}
+        out |= {name: getattr(building, name) for name in RATIOS} | {
+            "boundary_iou": outlines[1].iou
+        }
         names = {0: "background", 1: "building"} | dict(names)
     else:
         buildings = [row for label, row in rows.items() if label > 0]
         out = {name: float(np.mean([row[name] for row in rows.values()])) for name in RATIOS}
-        out["boundary_iou"] = float(np.mean([row["boundary_iou"] for row in buildings])) if buildings else 1.0
+        out["boundary_iou"] = (
+            float(np.mean([row["boundary_iou"] for row in buildings])) if buildings else 1.0
+        )
     classes = {names.get(label, str(label)): row for label, row in rows.items()}
-    return out | {"accuracy": pixel_accuracy(matrix), "mean_iou": mean_iou(matrix), "classes": classes}
+    return out | {
+        "accuracy": pixel_accuracy(matrix),
+        "mean_iou": mean_iou(matrix),
+        "classes": classes,
+    }
 
 
 def each_scores(classes: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Metrics of ``classes`` that are told each by itself, and the means of their ratios over those that occur."""
+    """Metrics of ``classes`` that are told each by itself, and the means of their ratios over those
+    that occur.
+    """
     present = [row for row in classes.values() if row["tp"] + row["fp"] + row["fn"]]
-    names = [name for name in (*RATIOS, "boundary_iou") if all(name in row for row in classes.values())]
+    names = [
+        name for name in (*RATIOS, "boundary_iou") if all(name in row for row in classes.values())
+    ]
     means = {name: float(np.mean([row[name] for row in present] or [1.0])) for name in names}
     return means | {"classes": dict(classes)}
 
 
 def sweep_scores(pixels: np.ndarray) -> dict[str, Any]:
-    """Curves over all thresholds of a histogram of probabilities, and the threshold of the best IoU.
+    """Curves over all thresholds of a histogram of probabilities, and the threshold of the best
+    IoU.
 
     It has the best F1 too; of several best ones the middle is taken.
     """
@@ -66,7 +83,10 @@ def sweep_scores(pixels: np.ndarray) -> dict[str, Any]:
         "best_threshold": float(THRESHOLDS[middle]),
         "best_iou": float(iou[middle]),
         "average_precision": average_precision(by_threshold["precision"], by_threshold["recall"]),
-        "sweep": {name: values.round(6).tolist() for name, values in ({"thresholds": THRESHOLDS} | by_threshold).items()},
+        "sweep": {
+            name: values.round(6).tolist()
+            for name, values in ({"thresholds": THRESHOLDS} | by_threshold).items()
+        },
     }
 
 
@@ -92,13 +112,18 @@ def footprint_scores(matched: Matched, iou: float) -> dict[str, Any]:
 
 
 def city_scores(matched: Matched) -> dict[str, Any]:
-    """Metrics of each city by the names of its images, and the mean F1 over the cities, which SpaceNet 2 ranks by."""
+    """Metrics of each city by the names of its images, and the mean F1 over the cities, which
+    SpaceNet 2 ranks by.
+    """
     cities: dict[str, Counts] = {}
     for image, counts in zip(matched.images or (), matched.counts.tolist(), strict=True):
         city = found[0] if (found := _CITY.search(image)) else "other"
         cities[city] = cities.get(city, Counts()) + Counts(*counts)
     mean = float(np.mean([counts.f1 for counts in cities.values()])) if cities else 1.0
-    return {"mean_f1": mean, "cities": {city: _ratios(counts) for city, counts in sorted(cities.items())}}
+    return {
+        "mean_f1": mean,
+        "cities": {city: _ratios(counts) for city, counts in sorted(cities.items())},
+    }
 
 
 def _ratios(counts: Counts) -> dict[str, Any]:
@@ -112,19 +137,31 @@ def spread(values: np.ndarray) -> dict[str, float]:
     return {"mean": float(values.mean())} | dict(zip(PERCENTILES, percentiles, strict=True))
 
 
-def missed(pixel: dict[str, Any], found: dict[str, Any], limits: Mapping[str, float]) -> tuple[str, ...]:
+def missed(
+    pixel: dict[str, Any], found: dict[str, Any], limits: Mapping[str, float]
+) -> tuple[str, ...]:
     """Which of the lowest values that will do are missed, in words.
 
-    ``f1`` is that of the footprints where there are footprints, else of the pixels; ``pixel.f1`` and ``object.f1`` are plain.
-    Raises UsageError for what was not measured.
+    ``f1`` is that of the footprints where there are footprints, else of the pixels; ``pixel.f1``
+    and ``object.f1`` are plain. Raises UsageError for what was not measured.
     """
     failed = []
     for name, lowest in limits.items():
         group, _, metric = name.rpartition(".")
         groups = {"pixel": [pixel], "object": [found], "": [found, pixel]}.get(group, [])
-        value = next((values[metric] for values in groups if isinstance(values.get(metric), int | float)), None)
+        value = next(
+            (values[metric] for values in groups if isinstance(values.get(metric), int | float)),
+            None,
+        )
         if value is None:
-            known = sorted({key for values in (pixel, found) for key, v in values.items() if isinstance(v, float)})
+            known = sorted(
+                {
+                    key
+                    for values in (pixel, found)
+                    for key, v in values.items()
+                    if isinstance(v, float)
+                }
+            )
             raise UsageError(f"{name} was not measured", f"there are {', '.join(known)}")
         if value < lowest:
             failed.append(f"{name} is {value:.4f}, below {lowest:g}")

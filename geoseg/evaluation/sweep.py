@@ -1,7 +1,8 @@
 """Scores at every threshold, from one histogram of probabilities.
 
-There are as many thresholds as steps between the codes of a probability raster, 0 to 254: each lies halfway between two codes,
-so that rounding cannot move a pixel across. Probabilities in floats are sorted into the same bins.
+There are as many thresholds as steps between the codes of a probability raster, 0 to 254: each lies
+halfway between two codes, so that rounding cannot move a pixel across. Probabilities in floats are
+sorted into the same bins.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ THRESHOLDS = (np.arange(1, CODES) - 0.5) / (CODES - 1)
 
 
 def histogram(probability: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Valid pixels by truth and probability: int64 (2, 255) of float (row, col), bool and bool. Those of blocks add up."""
+    """Valid pixels by truth and probability: int64 (2, 255) of float (row, col), bool and bool.
+    Those of blocks add up.
+    """
     code = np.floor(probability[valid] * np.float32(CODES - 1) + np.float32(0.5)).astype(np.int64)
     bins = np.clip(code, 0, CODES - 1) + CODES * truth[valid]
     return np.bincount(bins, minlength=2 * CODES).reshape(2, CODES)
@@ -34,5 +37,7 @@ def curves(pixels: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def average_precision(precision: np.ndarray, recall: np.ndarray) -> float:
-    """Precision at each threshold, weighted by the recall gained from the next higher one; both ascend with the threshold."""
+    """Precision at each threshold, weighted by the recall gained from the next higher one; both
+    ascend with the threshold.
+    """
     return float((precision * (recall - np.append(recall[1:], 0))).sum())

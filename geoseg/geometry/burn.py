@@ -1,7 +1,8 @@
 """Burn footprints into label arrays.
 
-Footprints are arrays of shapely polygons in the CRS of the grid. A pixel belongs to a footprint where its centre does (or,
-with ``all_touched``, where the footprint covers any part of it). Later footprints lie over earlier ones.
+Footprints are arrays of shapely polygons in the CRS of the grid. A pixel belongs to a footprint
+where its centre does (or, with ``all_touched``, where the footprint covers any part of it). Later
+footprints lie over earlier ones.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from geoseg.geometry.measure import coordinates
 
 Footprints = Sequence[Any] | np.ndarray
 
-# Vertices are rounded to this part of a pixel, well above the rounding of coordinates: a pixel whose centre lies on an edge
-# then falls to the same side in whichever window it is burned.
+# Vertices are rounded to this part of a pixel, well above the rounding of coordinates: a pixel
+# whose centre lies on an edge then falls to the same side in whichever window it is burned.
 _SNAP = 2.0**20
 # The same for outlines, whose products then fit into int64.
 _STEPS = 2**12
@@ -36,10 +37,11 @@ def burn(
     dtype: str = "uint8",
     fill: float = 0,
 ) -> np.ndarray:
-    """Labels (row, col) of ``dtype`` on ``grid``: ``value``, or one of ``values`` for each footprint, else ``fill``.
+    """Labels (row, col) of ``dtype`` on ``grid``: ``value``, or one of ``values`` for each
+    footprint, else ``fill``.
 
-    ``geometry`` must be valid (see :func:`repair`) and in the grid's CRS; missing and empty ones burn nothing. For the windows
-    of a large grid use :class:`Burner`.
+    ``geometry`` must be valid (see :func:`repair`) and in the grid's CRS; missing and empty ones
+    burn nothing. For the windows of a large grid use :class:`Burner`.
     """
     pixels = _to_pixels(np.asarray(geometry, dtype=object), grid)
     burnt = np.full(len(pixels), value) if values is None else np.asarray(values)
@@ -66,7 +68,8 @@ def _burn(pixels: np.ndarray, values: np.ndarray, out: np.ndarray, all_touched: 
 def shapes(pixels: np.ndarray, values: np.ndarray) -> Iterator[tuple[dict[str, Any], float]]:
     """Each polygon as GeoJSON with its value, the parts of a multipolygon one by one.
 
-    Made of the coordinates of all at once: shapely, a ring at a time, takes longer than burning does.
+    Made of the coordinates of all at once: shapely, a ring at a time, takes longer than burning
+    does.
     """
     parts, owner = shapely.get_parts(pixels, return_index=True)
     rings, part = shapely.get_rings(parts, return_index=True)
@@ -79,11 +82,12 @@ def shapes(pixels: np.ndarray, values: np.ndarray) -> Iterator[tuple[dict[str, A
 
 
 class Burner:
-    """Footprints in a spatial index, to be burned window by window: each window sees only the footprints that reach it.
+    """Footprints in a spatial index, to be burned window by window: each window sees only the
+    footprints that reach it.
 
-    With ``grid``, of which the windows then have to be, they agree with the grid burned whole, pixel by pixel. Without it a
-    window may be anywhere, and a pixel whose centre lies within a millionth of a pixel of an edge may differ. Keywords are
-    those of :func:`burn`.
+    With ``grid``, of which the windows then have to be, they agree with the grid burned whole,
+    pixel by pixel. Without it a window may be anywhere, and a pixel whose centre lies within a
+    millionth of a pixel of an edge may differ. Keywords are those of :func:`burn`.
     """
 
     def __init__(
@@ -106,7 +110,9 @@ class Burner:
         self._tree = shapely.STRtree(self.geometry)
 
     def inside(self, window: Grid) -> np.ndarray:
-        """Indices, in layer order, of the footprints whose bounds reach the bounds of ``window``."""
+        """Indices, in layer order, of the footprints whose bounds reach the bounds of
+        ``window``.
+        """
         bounds = window.bounds
         if self.grid is not None:
             left, top = _offset(self.grid, window)
@@ -114,8 +120,9 @@ class Burner:
         return self.within(bounds)
 
     def within(self, bounds: tuple[float, float, float, float]) -> np.ndarray:
-        """Indices, in layer order, of the footprints whose bounds reach ``bounds``, those of ``geometry``: x is a column of
-        ``grid`` and y a row where there is one."""
+        """Indices, in layer order, of the footprints whose bounds reach ``bounds``, those of
+        ``geometry``: x is a column of ``grid`` and y a row where there is one.
+        """
         return np.sort(self._tree.query(shapely.box(*bounds)))
 
     def burn(self, window: Grid) -> np.ndarray:
@@ -133,8 +140,9 @@ class Burner:
 def repair(geometry: Footprints) -> tuple[np.ndarray, int]:
     """Valid polygons and multipolygons, one for each given, and how many had to be repaired.
 
-    Crossing rings become several polygons and overlapping parts their union. What has no area (points, lines, collapsed
-    rings, missing ones) becomes an empty polygon, and counts as repaired unless it was missing or empty.
+    Crossing rings become several polygons and overlapping parts their union. What has no area
+    (points, lines, collapsed rings, missing ones) becomes an empty polygon, and counts as repaired
+    unless it was missing or empty.
     """
     given = np.asarray(geometry, dtype=object)
     nothing = shapely.is_missing(given) | shapely.is_empty(given)
@@ -142,7 +150,10 @@ def repair(geometry: Footprints) -> tuple[np.ndarray, int]:
     broken = np.flatnonzero(~nothing & ~sound)
     out = given.copy()
     out[nothing] = shapely.Polygon()
-    out[broken] = [_areas(g) for g in shapely.make_valid(given[broken], method="structure", keep_collapsed=False)]
+    out[broken] = [
+        _areas(g)
+        for g in shapely.make_valid(given[broken], method="structure", keep_collapsed=False)
+    ]
     return out, len(broken)
 
 
@@ -168,7 +179,9 @@ def _to_pixels(geometry: np.ndarray, grid: Grid) -> np.ndarray:
 
 
 def snapped(pixels: np.ndarray) -> np.ndarray:
-    """Coordinates in pixels as :class:`Burner` rounds them, lest windows disagree on pixels whose centres lie on an edge."""
+    """Coordinates in pixels as :class:`Burner` rounds them, lest windows disagree on pixels whose
+    centres lie on an edge.
+    """
     return np.round(pixels * _SNAP) / _SNAP
 
 
@@ -185,7 +198,8 @@ def _offset(grid: Grid, window: Grid) -> tuple[int, int]:
 
 
 def _add_outlines(last: np.ndarray, pixels: np.ndarray) -> None:
-    """Raise ``last`` (row, col) to a footprint's number, from 1, wherever its outline runs through the inside of a pixel.
+    """Raise ``last`` (row, col) to a footprint's number, from 1, wherever its outline runs through
+    the inside of a pixel.
 
     In integers, as GDAL's own rule for touched pixels depends on where the array ends.
     """
@@ -194,13 +208,20 @@ def _add_outlines(last: np.ndarray, pixels: np.ndarray) -> None:
     low, high = y.min(axis=1), y.max(axis=1)
     flat = low == high
     top = np.clip(low // _STEPS, 0, height)
-    bottom = np.clip(np.where(flat, low // _STEPS + (low % _STEPS > 0), -(-high // _STEPS)), 0, height)
+    bottom = np.clip(
+        np.where(flat, low // _STEPS + (low % _STEPS > 0), -(-high // _STEPS)), 0, height
+    )
     edge, row = _spread(top, bottom)
-    ends = np.stack([np.maximum(low[edge], row * _STEPS), np.minimum(high[edge], (row + 1) * _STEPS)])
+    ends = np.stack(
+        [np.maximum(low[edge], row * _STEPS), np.minimum(high[edge], (row + 1) * _STEPS)]
+    )
     # where the edge enters and leaves the row: multiples of 1 / (_STEPS * rise) pixels
     rise, run = (y[:, 1] - y[:, 0])[edge], (x[:, 1] - x[:, 0])[edge]
     across = np.where(flat[edge], x[edge].T, x[edge, 0] * rise + (ends - y[edge, 0]) * run)
-    across, unit = np.where(rise < 0, -across, across), np.where(flat[edge], 1, np.abs(rise)) * _STEPS
+    across, unit = (
+        np.where(rise < 0, -across, across),
+        np.where(flat[edge], 1, np.abs(rise)) * _STEPS,
+    )
     left = np.clip(across.min(axis=0) // unit, 0, width)
     right = np.clip(-(-across.max(axis=0) // unit), 0, width)
     span, col = _spread(left, right)
@@ -208,7 +229,9 @@ def _add_outlines(last: np.ndarray, pixels: np.ndarray) -> None:
 
 
 def _edges(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Both ends' x and y of every edge, int64 (edge, 2) in ``_STEPS`` a pixel, and the number of its footprint, from 1."""
+    """Both ends' x and y of every edge, int64 (edge, 2) in ``_STEPS`` a pixel, and the number of
+    its footprint, from 1.
+    """
     rings, owner = shapely.get_rings(pixels, return_index=True)
     xy, ring = shapely.get_coordinates(rings, return_index=True)
     steps = np.round(xy * _STEPS).astype(np.int64)
@@ -221,4 +244,6 @@ def _spread(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """Every integer of every range [start, stop), and the index of its range."""
     length = np.maximum(stop - start, 0)
     index = np.repeat(np.arange(len(start)), length)
-    return index, np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length) + start[index]
+    return index, np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length) + start[
+        index
+    ]

@@ -10,7 +10,9 @@ SAME = 0.5
 
 
 def same(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices into ``one`` and ``other``, polygons in one CRS, of the pairs that are the same building."""
+    """Indices into ``one`` and ``other``, polygons in one CRS, of the pairs that are the same
+    building.
+    """
     first, second = shapely.STRtree(other).query(one, predicate="intersects")
     common = shapely.area(shapely.intersection(one[first], other[second]))
     alike = common >= SAME * np.minimum(shapely.area(one[first]), shapely.area(other[second]))
@@ -20,17 +22,20 @@ def same(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def distinct(geometry: np.ndarray, edge: np.ndarray, confidence: np.ndarray) -> np.ndarray:
     """Which of the footprints stay, bool (n,): of those that are the same building the best.
 
-    One that is cut at an ``edge`` gives way to a whole one, of two that are cut the smaller to the larger, then the less to the
-    more confident and the later to the earlier.
-    What gives way to one that gives way itself stays, unless it is the same as another that stays.
+    One that is cut at an ``edge`` gives way to a whole one, of two that are cut the smaller to the
+    larger, then the less to the more confident and the later to the earlier. What gives way to one
+    that gives way itself stays, unless it is the same as another that stays.
     """
-    order = np.lexsort([-np.nan_to_num(confidence), np.where(edge, -shapely.area(geometry), 0), edge])
+    order = np.lexsort(
+        [-np.nan_to_num(confidence), np.where(edge, -shapely.area(geometry), 0), edge]
+    )
     rank = np.argsort(order)
     one, other = same(geometry, geometry)
     worse = rank[other] > rank[one]
     one, other = one[worse], other[worse]
     stays = np.ones(len(geometry), bool)
-    for pair in np.argsort(rank[one], kind="stable"):  # the best first, each settled before it is asked
+    # the best first, each settled before it is asked
+    for pair in np.argsort(rank[one], kind="stable"):
         if stays[one[pair]]:
             stays[other[pair]] = False
     return stays

@@ -1,4 +1,6 @@
-"""Strips of a mask into footprints on the ground, measured: what extract, polygonize and evaluate share."""
+"""Strips of a mask into footprints on the ground, measured: what extract, polygonize and evaluate
+share.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ from geoseg.specs import PolygonSpec, Quantity
 
 @dataclass(frozen=True)
 class Naming:
-    """What all footprints of a scene share; ``unit`` is the score of probability 1, None for masks."""
+    """What all footprints of a scene share; ``unit`` is the score of probability 1, None for
+    masks.
+    """
 
     scene: str
     class_name: str = "building"
@@ -47,9 +51,13 @@ def footprints(
     threshold: float,
     min_area: Quantity,
 ) -> Iterator[Layer]:
-    """:func:`frames` of where the probability is at least ``threshold``: strips of ``(probability float32, valid bool)``."""
+    """:func:`frames` of where the probability is at least ``threshold``: strips of ``(probability
+    float32, valid bool)``.
+    """
     level = np.float32(threshold)
-    masked = (Strip((probability >= level) & valid, valid, probability) for probability, valid in strips)
+    masked = (
+        Strip((probability >= level) & valid, valid, probability) for probability, valid in strips
+    )
     return frames(masked, grid, Naming(scene, class_name), spec, min_area, float(level))
 
 
@@ -65,16 +73,20 @@ def frames(
 ) -> Iterator[Layer]:
     """Footprints of a mask in batches, each as soon as its footprints are complete.
 
-    ``strips`` are of any height, from the top of ``grid``; what comes out is the same for any cutting. ``level`` is the score
-    at which the mask was cut, needed for outlines finer than pixels. Opened and closed -> parted -> traced -> holes filled and
-    small ones left out -> straightened or simplified -> in the CRS of ``grid`` -> measured. Batches have the :func:`columns` of
-    ``spec``; ``confidence`` is the mean probability of the traced pixels, ``edge`` whether one of them is at the scene's border
-    or beside missing data, ``regularized_iou`` the IoU with the traced outline, its small holes filled. ``clock`` counts the
-    stages ``clean`` and ``trace``, the time spent waiting for strips left out.
+    ``strips`` are of any height, from the top of ``grid``; what comes out is the same for any
+    cutting. ``level`` is the score at which the mask was cut, needed for outlines finer than
+    pixels. Opened and closed -> parted -> traced -> holes filled and small ones left out ->
+    straightened or simplified -> in the CRS of ``grid`` -> measured. Batches have the
+    :func:`columns` of ``spec``; ``confidence`` is the mean probability of the traced pixels,
+    ``edge`` whether one of them is at the scene's border or beside missing data,
+    ``regularized_iou`` the IoU with the traced outline, its small holes filled. ``clock`` counts
+    the stages ``clean`` and ``trace``, the time spent waiting for strips left out.
     """
     clock = clock or Clock()
     gsd = grid.gsd or 1.0
-    clean = cleaned(clock.waiting("clean", strips), _radius(spec.open, gsd), _radius(spec.close, gsd))
+    clean = cleaned(
+        clock.waiting("clean", strips), _radius(spec.open, gsd), _radius(spec.close, gsd)
+    )
     parted = _parted(clean, grid, spec)
     ready = clock.waiting("trace", clock.timed("clean", parted))
     found = _shaped(_found(ready, grid, spec, min_area, level), grid, spec)
@@ -82,17 +94,25 @@ def frames(
 
 
 def simplified(found: Layer, grid: Grid, spec: PolygonSpec) -> Layer:
-    """Footprints of classes that were traced one by one, simplified so that the walls they share stay shared."""
+    """Footprints of classes that were traced one by one, simplified so that the walls they share
+    stay shared.
+    """
     pixels = shapely.transform(found.geometry, lambda xy: np.rint(coordinates(xy, ~grid.transform)))
     thin = simplify_together(pixels, spec.simplify.in_metres(grid.gsd or 1.0, 1), pixel_size(grid))
     geometry = place(shapely.orient_polygons(thin), grid.transform)
     area, around = measure(geometry, grid.crs)
-    sizes = {"area_m2": np.round(area, 2), "perimeter_m": np.round(around, 2), "vertices": vertices(geometry)}
+    sizes = {
+        "area_m2": np.round(area, 2),
+        "perimeter_m": np.round(around, 2),
+        "vertices": vertices(geometry),
+    }
     return Layer(geometry, grid.crs, {**found.columns, **sizes})
 
 
 def _parted(strips: Iterator[Strip], grid: Grid, spec: PolygonSpec) -> Iterator[Strip]:
-    """With touching buildings parted: where that is asked for, or left open and there is a boundary to do it by."""
+    """With touching buildings parted: where that is asked for, or left open and there is a boundary
+    to do it by.
+    """
     first = next(strips, None)
     if first is None:
         return
@@ -107,9 +127,11 @@ def _parted(strips: Iterator[Strip], grid: Grid, spec: PolygonSpec) -> Iterator[
 
 @dataclass(frozen=True)
 class _Found:
-    """Footprints of a batch that are large enough, their ``outline`` (n,) in pixels; ``ground`` is the CRS's metric at each.
+    """Footprints of a batch that are large enough, their ``outline`` (n,) in pixels; ``ground`` is
+    the CRS's metric at each.
 
-    ``iou`` (n,) of straightened outlines with the raw ones is None where they were not to be straightened.
+    ``iou`` (n,) of straightened outlines with the raw ones is None where they were not to be
+    straightened.
     """
 
     traced: Traced
@@ -118,11 +140,15 @@ class _Found:
     iou: np.ndarray | None = None
 
 
-def _found(strips: Iterable[Strip], grid: Grid, spec: PolygonSpec, min_area: Quantity, level: float | None) -> Iterator[_Found]:
+def _found(
+    strips: Iterable[Strip], grid: Grid, spec: PolygonSpec, min_area: Quantity, level: float | None
+) -> Iterator[_Found]:
     crossings = Crossings(level) if spec.outline == "subpixel" and level is not None else None
     noted = strips if crossings is None else crossings.noted(strips)
     islands = np.empty((0, 2))
-    for batch in trace(((strip.mask, [strip.scores, strip.beside]) for strip in noted), spec.connectivity):
+    for batch in trace(
+        ((strip.mask, [strip.scores, strip.beside]) for strip in noted), spec.connectivity
+    ):
         ground, square_metres = _ground(batch.geometry, grid)
         smallest = _pixels(min_area, square_metres)
         least = _pixels(spec.min_hole, square_metres)
@@ -130,16 +156,23 @@ def _found(strips: Iterable[Strip], grid: Grid, spec: PolygonSpec, min_area: Qua
         holes = small_holes(batch.geometry, least, islands)
         islands = islands[islands[:, 1] >= batch.open_row]
         geometry = filled(batch.geometry, holes)
-        outline = geometry if crossings is None else filled(crossings.outlines(batch.geometry), holes)
+        outline = (
+            geometry if crossings is None else filled(crossings.outlines(batch.geometry), holes)
+        )
         large = shapely.area(geometry) >= smallest
         if large.any():
-            chosen = Traced(batch.geometry[large], batch.pixels[large], batch.sums[large], batch.open_row)
+            chosen = Traced(
+                batch.geometry[large], batch.pixels[large], batch.sums[large], batch.open_row
+            )
             yield _Found(chosen, outline[large], ground[large])
 
 
 def _shaped(batches: Iterator[_Found], grid: Grid, spec: PolygonSpec) -> Iterator[_Found]:
     """With outlines straightened or simplified, none over another."""
-    tolerance, straight = spec.simplify.in_metres(grid.gsd or 1.0, 1), spec.regularize == "orthogonal"
+    tolerance, straight = (
+        spec.simplify.in_metres(grid.gsd or 1.0, 1),
+        spec.regularize == "orthogonal",
+    )
     if not straight and tolerance <= 0:
         yield from batches
         return
@@ -157,7 +190,9 @@ def _shaped(batches: Iterator[_Found], grid: Grid, spec: PolygonSpec) -> Iterato
 
 
 def _radius(length: Quantity, gsd: float) -> float:
-    """In pixels; rounded, for a projection that is off by parts in a thousand must not make a disk of 2 pixels one of 1.999."""
+    """In pixels; rounded, for a projection that is off by parts in a thousand must not make a disk
+    of 2 pixels one of 1.999.
+    """
     return round(length.in_metres(gsd, 1) / gsd, 1)
 
 
@@ -173,7 +208,9 @@ def _pixels(area: Quantity, square_metres: np.ndarray) -> np.ndarray:
 
 
 def _islands(geometry: np.ndarray, smallest: np.ndarray, holes: np.ndarray) -> np.ndarray:
-    """A point (n, 2) inside of each part that stays though it would fit into a hole to be filled."""
+    """A point (n, 2) inside of each part that stays though it would fit into a hole to be
+    filled.
+    """
     if smallest.min() >= holes.max():
         return np.empty((0, 2))
     parts, owner = shapely.get_parts(geometry, return_index=True)
@@ -183,7 +220,9 @@ def _islands(geometry: np.ndarray, smallest: np.ndarray, holes: np.ndarray) -> n
     return shapely.get_coordinates(shapely.get_point(outer[chosen], 0)) + 0.5
 
 
-def _framed(batches: Iterable[_Found], grid: Grid, naming: Naming, first_id: int) -> Iterator[Layer]:
+def _framed(
+    batches: Iterable[_Found], grid: Grid, naming: Naming, first_id: int
+) -> Iterator[Layer]:
     for found in batches:
         yield _frame(found, grid, naming, first_id)
         first_id += len(found.outline)
@@ -210,5 +249,8 @@ def _frame(found: _Found, grid: Grid, naming: Naming, first_id: int) -> Layer:
         "vertices": vertices(geometry),
     }
     if found.iou is not None:
-        columns |= {"regularized": np.isfinite(found.iou), "regularized_iou": np.round(found.iou, 4)}
+        columns |= {
+            "regularized": np.isfinite(found.iou),
+            "regularized_iou": np.round(found.iou, 4),
+        }
     return Layer(geometry, grid.crs, columns)

@@ -1,7 +1,8 @@
 """Area that two outlines have in common, many pairs at once, without building their intersection.
 
-On each line across, the length that two areas share is a signed sum over the pairs of their edges there (Green's theorem); with
-one of the two outlines along rows and columns only, the sum over a pair's rows is a closed form.
+On each line across, the length that two areas share is a signed sum over the pairs of their edges
+there (Green's theorem); with one of the two outlines along rows and columns only, the sum over a
+pair's rows is a closed form.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ _PAIR_LIMIT = 2**16
 
 
 def common_area(raw: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Square units that ``raw[i]`` and ``other[i]`` share, valid polygons or multipolygons: float64 (n,).
+    """Square units that ``raw[i]`` and ``other[i]`` share, valid polygons or multipolygons: float64
+    (n,).
 
-    Fast where ``raw`` turns at right angles along the axes, as traced outlines do; any other shape comes out as true.
+    Fast where ``raw`` turns at right angles along the axes, as traced outlines do; any other shape
+    comes out as true.
     """
     out = np.zeros(len(raw))
     (upright, own, first), (slanted, across, second) = _edges(raw), _edges(other)
@@ -34,14 +37,20 @@ def common_area(raw: np.ndarray, other: np.ndarray) -> np.ndarray:
         chosen = np.flatnonzero(np.isin(own, group))
         count = right[own[chosen]]
         one = np.repeat(chosen, count)
-        other_edge = np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(begin[own[chosen]], count)
+        other_edge = (
+            np.arange(len(one))
+            - np.repeat(np.cumsum(count) - count, count)
+            + np.repeat(begin[own[chosen]], count)
+        )
         shares = upright[one] * slanted[other_edge] * _below(first[one], second[other_edge])
         out += np.bincount(own[one], shares, len(raw))
     return out
 
 
 def _edges(geometry: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Edges that are not level: 1 or -1 as they rise or fall, the index of the geometry, and x, y, x, y upwards."""
+    """Edges that are not level: 1 or -1 as they rise or fall, the index of the geometry, and x, y,
+    x, y upwards.
+    """
     rings, owner = rings_of(shapely.orient_polygons(geometry))
     points, ring = shapely.get_coordinates(rings, return_index=True)
     inside = (ring[1:] == ring[:-1]) & (points[1:, 1] != points[:-1, 1])

@@ -1,11 +1,13 @@
 """Areas and lengths on the ground, in square metres and metres, on any CRS.
 
-Around a point a CRS stretches the ground by its metric: ds² = E dx² + 2F dx dy + G dy². It is taken by differences from
-earth-centred coordinates, so poles and the antimeridian are points like any other, and costs four transformed points a
-footprint however many vertices that has. It is true to first order in the footprint's size over the earth's radius, and in
-an area that order cancels; footprints wider than ``_WIDE`` metres are measured edge by edge instead.
+Around a point a CRS stretches the ground by its metric: ds² = E dx² + 2F dx dy + G dy². It is taken
+by differences from earth-centred coordinates, so poles and the antimeridian are points like any
+other, and costs four transformed points a footprint however many vertices that has. It is true to
+first order in the footprint's size over the earth's radius, and in an area that order cancels;
+footprints wider than ``_WIDE`` metres are measured edge by edge instead.
 
-Without a CRS units are pixels; an engineering CRS, which has no ellipsoid, is measured in the plane.
+Without a CRS units are pixels; an engineering CRS, which has no ellipsoid, is measured in the
+plane.
 """
 
 from __future__ import annotations
@@ -25,14 +27,25 @@ _EARTH = 6_371_000.0
 
 
 def metric(points: np.ndarray, crs: CRS | None) -> np.ndarray:
-    """E, F, G at ``points`` (n, 2) of x, y: float64 (n, 3), square metres per square unit of the CRS."""
+    """E, F, G at ``points`` (n, 2) of x, y: float64 (n, 3), square metres per square unit of the
+    CRS.
+    """
     if crs is None or crs.geodetic_crs is None:
         unit = crs.axis_info[0].unit_conversion_factor if crs is not None and crs.axis_info else 1.0
         return np.tile([unit**2, 0.0, unit**2], (len(points), 1))
     step = _STEP / _unit(crs)
-    right, left, up, down = (_earth_centred(points + np.multiply(step, d), crs) for d in ((1, 0), (-1, 0), (0, 1), (0, -1)))
+    right, left, up, down = (
+        _earth_centred(points + np.multiply(step, d), crs)
+        for d in ((1, 0), (-1, 0), (0, 1), (0, -1))
+    )
     along_x, along_y = (right - left) / (2 * step), (up - down) / (2 * step)
-    return np.stack([(one * other).sum(1) for one, other in ((along_x, along_x), (along_x, along_y), (along_y, along_y))], 1)
+    return np.stack(
+        [
+            (one * other).sum(1)
+            for one, other in ((along_x, along_x), (along_x, along_y), (along_y, along_y))
+        ],
+        1,
+    )
 
 
 def areas(geometry: np.ndarray, crs: CRS | None) -> np.ndarray:
@@ -45,8 +58,12 @@ def perimeters(geometry: np.ndarray, crs: CRS | None) -> np.ndarray:
     return measure(geometry, crs)[1]
 
 
-def measure(geometry: np.ndarray, crs: CRS | None, at: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """:func:`areas` and :func:`perimeters` at once; ``at`` is the :func:`metric` of the polygons where it is known."""
+def measure(
+    geometry: np.ndarray, crs: CRS | None, at: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`areas` and :func:`perimeters` at once; ``at`` is the :func:`metric` of the polygons
+    where it is known.
+    """
     if not len(geometry):
         return np.empty(0), np.empty(0)
     at = metric(centres(geometry), crs) if at is None else at
@@ -70,24 +87,32 @@ def centres(geometry: np.ndarray) -> np.ndarray:
 
 
 def coordinates(pixels: np.ndarray, transform: Affine) -> np.ndarray:
-    """Columns and rows (n, 2) to x and y in the CRS, to the bit the same however many they are (a matrix product is not)."""
+    """Columns and rows (n, 2) to x and y in the CRS, to the bit the same however many they are (a
+    matrix product is not).
+    """
     t, (x, y) = transform, pixels.T
     return np.column_stack([x * t.a + y * t.b + t.c, x * t.d + y * t.e + t.f])
 
 
 def pixel_size(grid: Grid) -> tuple[float, float]:
-    """Ground metres of a pixel along a row and along a column at the grid's centre; (1, 1) without a CRS."""
+    """Ground metres of a pixel along a row and along a column at the grid's centre; (1, 1) without
+    a CRS.
+    """
     t = grid.transform
     if grid.crs is None:
         return 1.0, 1.0
     middle = coordinates(np.array([[grid.width / 2, grid.height / 2]]), t)
     across, mixed, along = metric(middle, grid.crs)[0]
-    lengths = [across * dx * dx + 2 * mixed * dx * dy + along * dy * dy for dx, dy in ((t.a, t.d), (t.b, t.e))]
+    lengths = [
+        across * dx * dx + 2 * mixed * dx * dy + along * dy * dy
+        for dx, dy in ((t.a, t.d), (t.b, t.e))
+    ]
     return float(np.sqrt(lengths[0])), float(np.sqrt(lengths[1]))
 
 
 def flattened(geometry: np.ndarray, at: np.ndarray, about: np.ndarray) -> np.ndarray:
-    """``geometry`` (n,) in metres about the points ``about`` (n, 2), where the :func:`metric` is ``at`` (n, 3).
+    """``geometry`` (n,) in metres about the points ``about`` (n, 2), where the :func:`metric` is
+    ``at`` (n, 3).
 
     North need not be up there; lengths and angles are true.
     """
@@ -95,7 +120,9 @@ def flattened(geometry: np.ndarray, at: np.ndarray, about: np.ndarray) -> np.nda
     across, mixed, along = at[owner].T
     dx, dy = (points - about[owner]).T
     right = np.sqrt(across)
-    flat = np.column_stack([right * dx + mixed / right * dy, np.sqrt(along - mixed**2 / across) * dy])
+    flat = np.column_stack(
+        [right * dx + mixed / right * dy, np.sqrt(along - mixed**2 / across) * dy]
+    )
     return shapely.set_coordinates(geometry.copy(), flat)
 
 
@@ -118,13 +145,17 @@ def _lengths(geometry: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _exactly(polygon: shapely.Geometry, crs: CRS) -> tuple[float, float]:
-    """Area by an equal-area projection about the polygon, perimeter by geodesics; edges are straight in the CRS."""
+    """Area by an equal-area projection about the polygon, perimeter by geodesics; edges are
+    straight in the CRS.
+    """
     geod = _geod(crs)
     dense = shapely.segmentize(polygon, _WIDE / 5 / _unit(crs))
     to_lonlat, radians = _to_lonlat(crs)
     degrees = np.degrees(radians)
     lon, lat = np.multiply(to_lonlat.transform(*centres(np.array([polygon]))[0]), degrees)
-    equal_area = CRS.from_dict({"proj": "laea", "lat_0": lat, "lon_0": lon, "a": geod.a, "b": geod.b})
+    equal_area = CRS.from_dict(
+        {"proj": "laea", "lat_0": lat, "lon_0": lon, "a": geod.a, "b": geod.b}
+    )
     to_plane = Transformer.from_crs(equal_area.geodetic_crs, equal_area, always_xy=True)
 
     def lonlat(points: np.ndarray) -> np.ndarray:
@@ -146,7 +177,9 @@ def _earth_centred(points: np.ndarray, crs: CRS) -> np.ndarray:
     geod = _geod(crs)
     normal = geod.a / np.sqrt(1 - geod.es * np.sin(lat) ** 2)
     flat = normal * np.cos(lat)
-    return np.column_stack([flat * np.cos(lon), flat * np.sin(lon), normal * (1 - geod.es) * np.sin(lat)])
+    return np.column_stack(
+        [flat * np.cos(lon), flat * np.sin(lon), normal * (1 - geod.es) * np.sin(lat)]
+    )
 
 
 def _geod(crs: CRS) -> Geod:
@@ -163,4 +196,6 @@ def _unit(crs: CRS) -> float:
 def _to_lonlat(crs: CRS) -> tuple[Transformer, float]:
     """To longitude and latitude on the CRS's own datum, and radians per unit of these."""
     geodetic = crs.geodetic_crs or crs
-    return Transformer.from_crs(crs, geodetic, always_xy=True), geodetic.axis_info[0].unit_conversion_factor
+    return Transformer.from_crs(crs, geodetic, always_xy=True), geodetic.axis_info[
+        0
+    ].unit_conversion_factor

@@ -1,6 +1,7 @@
 """Clean masks strip by strip: morphology with a halo, and pixels beside missing data.
 
-Masks and validity are bool (row, col). Disks hold the pixels whose centres lie within a radius in pixels of the middle one.
+Masks and validity are bool (row, col). Disks hold the pixels whose centres lie within a radius in
+pixels of the middle one.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ Rows = tuple[np.ndarray, np.ndarray]
 
 
 class Strip(NamedTuple):
-    """Rows of a mask with what belongs to them, arrays (row, col) of one shape: what each stage hands to the next.
+    """Rows of a mask with what belongs to them, arrays (row, col) of one shape: what each stage
+    hands to the next.
 
-    ``mask`` and ``valid`` are bool. ``scores`` is the surface the mask was cut from, None where there is none; ``ridge`` how
-    much likelier a boundary is than the inside of a building, of any dtype; ``beside`` bool, the mask's pixels next to missing
-    data, None where nothing is missing.
+    ``mask`` and ``valid`` are bool. ``scores`` is the surface the mask was cut from, None where
+    there is none; ``ridge`` how much likelier a boundary is than the inside of a building, of any
+    dtype; ``beside`` bool, the mask's pixels next to missing data, None where nothing is missing.
     """
 
     mask: np.ndarray
@@ -36,11 +38,13 @@ def halo(open_radius: float, close_radius: float) -> int:
     return 2 * int(open_radius) + 2 * int(close_radius)
 
 
-def clean(mask: np.ndarray, valid: np.ndarray, open_radius: float, close_radius: float) -> np.ndarray:
+def clean(
+    mask: np.ndarray, valid: np.ndarray, open_radius: float, close_radius: float
+) -> np.ndarray:
     """Open, then close ``mask`` with disks; the result lies within ``valid``.
 
-    Opening removes what no disk fits in, closing fills what no disk fits in. Pixels without data and beyond the border
-    count for neither side: they erode nothing and grow nothing.
+    Opening removes what no disk fits in, closing fills what no disk fits in. Pixels without data
+    and beyond the border count for neither side: they erode nothing and grow nothing.
     """
     if int(open_radius):
         mask = dilate(_erode(mask, valid, open_radius), open_radius) & valid
@@ -54,7 +58,9 @@ def _erode(mask: np.ndarray, valid: np.ndarray, radius: float) -> np.ndarray:
 
 
 def dilate(mask: np.ndarray, radius: float) -> np.ndarray:
-    """Pixels within ``radius`` pixels of one of ``mask``: two shifted copies for each row and column of the disk's half."""
+    """Pixels within ``radius`` pixels of one of ``mask``: two shifted copies for each row and
+    column of the disk's half.
+    """
     height, width = mask.shape
     wide, out = mask.copy(), np.zeros_like(mask)
     reach = 0
@@ -94,14 +100,20 @@ def cleaned(strips: Iterable[Strip], open_radius: float, close_radius: float) ->
         yield strip._replace(mask=mask_around[own], beside=beside)
 
 
-def _with_neighbours(strips: Iterable[Strip], count: int) -> Iterator[tuple[list[Rows], Strip, list[Rows]]]:
-    """Each strip with mask and validity of the ``count`` rows above and below it, fewer at the scene's border."""
+def _with_neighbours(
+    strips: Iterable[Strip], count: int
+) -> Iterator[tuple[list[Rows], Strip, list[Rows]]]:
+    """Each strip with mask and validity of the ``count`` rows above and below it, fewer at the
+    scene's border.
+    """
     above: list[Rows] = []
     queue: deque[Strip] = deque()
     for strip in chain((s for s in strips if len(s.mask)), [None]):
         if strip is not None:
             queue.append(strip)
-        while queue and (strip is None or sum(len(s.mask) for s in queue) - len(queue[0].mask) >= count):
+        while queue and (
+            strip is None or sum(len(s.mask) for s in queue) - len(queue[0].mask) >= count
+        ):
             below = _limit((s[:2] for s in list(queue)[1:]), count)
             yield above, queue[0], below
             upwards = [queue.popleft()[:2], *reversed(above)]

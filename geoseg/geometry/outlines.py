@@ -16,9 +16,11 @@ STEPS = 1024.0
 
 
 def small_holes(geometry: np.ndarray, smallest: np.ndarray, islands: np.ndarray) -> np.ndarray:
-    """Which of all rings, bool in their order, are holes below ``smallest`` (n,) square units that hold none of ``islands``.
+    """Which of all rings, bool in their order, are holes below ``smallest`` (n,) square units that
+    hold none of ``islands``.
 
-    ``islands`` are points (m, 2) inside of footprints that stay: filling a hole around one would lay the two over each other.
+    ``islands`` are points (m, 2) inside of footprints that stay: filling a hole around one would
+    lay the two over each other.
     """
     parts, owner = shapely.get_parts(geometry, return_index=True)
     rings, part = shapely.get_rings(parts, return_index=True)
@@ -46,10 +48,12 @@ def filled(geometry: np.ndarray, holes: np.ndarray) -> np.ndarray:
 
 
 def simplify(geometry: np.ndarray, tolerance: float, pixel_size: tuple[float, float]) -> np.ndarray:
-    """Leave out vertices of outlines in pixels; no point of an outline is further than ``tolerance`` metres from the result.
+    """Leave out vertices of outlines in pixels; no point of an outline is further than
+    ``tolerance`` metres from the result.
 
-    ``pixel_size`` is metres along x and y. Douglas and Peucker, The Canadian Cartographer 10 (1973), keeping the topology; a
-    footprint that would not stay a valid area of the same number of parts keeps its outline.
+    ``pixel_size`` is metres along x and y. Douglas and Peucker, The Canadian Cartographer 10
+    (1973), keeping the topology; a footprint that would not stay a valid area of the same number of
+    parts keeps its outline.
     """
     if tolerance <= 0:
         return geometry
@@ -68,8 +72,8 @@ def simplify(geometry: np.ndarray, tolerance: float, pixel_size: tuple[float, fl
 def _near(geometry: np.ndarray, thin: np.ndarray, tolerance: float) -> np.ndarray:
     """Whether every corner of each is within ``tolerance`` of the outline of its ``thin`` one.
 
-    It need not be: last of all GEOS leaves out the start of a ring that is near enough to its new neighbours, and does not look
-    again at what it had left out between them.
+    It need not be: last of all GEOS leaves out the start of a ring that is near enough to its new
+    neighbours, and does not look again at what it had left out between them.
     """
     lines = shapely.boundary(thin)
     shapely.prepare(lines)
@@ -92,7 +96,9 @@ def vertices(geometry: np.ndarray) -> np.ndarray:
 
 
 def gather(parts: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Polygons ``parts``, in the order of their ``owner``: one alone stays a Polygon, several become a MultiPolygon."""
+    """Polygons ``parts``, in the order of their ``owner``: one alone stays a Polygon, several
+    become a MultiPolygon.
+    """
     start = np.flatnonzero(np.diff(owner, prepend=-1))
     if len(start) == len(parts):
         return parts
@@ -100,5 +106,7 @@ def gather(parts: np.ndarray, owner: np.ndarray) -> np.ndarray:
     geometry = parts[start]
     several = np.flatnonzero(size > 1)
     chosen = np.repeat(size > 1, size)
-    geometry[several] = shapely.multipolygons(parts[chosen], indices=np.repeat(np.arange(len(several)), size[several]))
+    geometry[several] = shapely.multipolygons(
+        parts[chosen], indices=np.repeat(np.arange(len(several)), size[several])
+    )
     return geometry

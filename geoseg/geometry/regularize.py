@@ -2,20 +2,25 @@
 
 All outlines of a batch go through at once, in metres on the ground, each by itself:
 
-1. Break points of the outline by Douglas and Peucker, The Canadian Cartographer 10 (1973); between two of them a wall, which
+1. Break points of the outline by Douglas and Peucker, The Canadian Cartographer 10 (1973); between
+two of them a wall, which
    is fitted to the outline's steps by least squares.
-2. The building's direction is where its walls, weighted by their squared lengths, agree modulo 90 degrees: Duarte, Ayres
-   and Simoes' weighted bearing (Building Outline Delineation, 2009), by a histogram as in Zhang, Yan and Chen, Automatic
-   construction of building footprints from airborne LIDAR data, IEEE TGRS 44 (2006).
-3. Walls turn to the nearer of the two directions about their middle, except long ones that stand at a slant. Where two
+2. The building's direction is where its walls, weighted by their squared lengths, agree modulo 90
+degrees: Duarte, Ayres
+   and Simoes' weighted bearing (Building Outline Delineation, 2009), by a histogram as in Zhang,
+   Yan and Chen, Automatic construction of building footprints from airborne LIDAR data, IEEE TGRS
+   44 (2006).
+3. Walls turn to the nearer of the two directions about their middle, except long ones that stand at
+a slant. Where two
    parallel ones follow each other, a short wall joins them.
-4. The shortest wall below a tolerance goes first, its parallel neighbours become one at the mean of their offsets weighted
-   by their lengths: Wei, Ji and Lu, Toward automatic building footprint delineation from aerial images using CNN and
-   regularization, IEEE TGRS 58 (2020).
+4. The shortest wall below a tolerance goes first, its parallel neighbours become one at the mean of
+their offsets weighted
+   by their lengths: Wei, Ji and Lu, Toward automatic building footprint delineation from aerial
+   images using CNN and regularization, IEEE TGRS 58 (2020).
 5. Corners are where walls that follow each other meet.
 
-Round and free forms, in which the walls follow no two directions, and outlines that would cover something else than before
-are left as they are.
+Round and free forms, in which the walls follow no two directions, and outlines that would cover
+something else than before are left as they are.
 """
 
 from __future__ import annotations
@@ -33,11 +38,13 @@ from geoseg.geometry.walls import SLANTED, Walls, joined, straighten
 
 # An outline that agrees less with the raw one is not taken: intersection over union
 LOWEST_IOU = 0.85
-# Break points: metres, but at least so many pixels (a slanted wall's steps are a pixel deep) and at most this share of a side
+# Break points: metres, but at least so many pixels (a slanted wall's steps are a pixel deep) and at
+# most this share of a side
 _BREAK, _BREAK_PIXELS, _BREAK_SHARE = 0.6, 1.2, 0.08
 # Walls shorter than this go
 _SHORT, _SHORT_PIXELS, _SHORT_SHARE = 1.0, 3.0, 0.12
-# Degrees off the nearer direction at which a wall still counts as along it, and from which it may stand at a slant
+# Degrees off the nearer direction at which a wall still counts as along it, and from which it may
+# stand at a slant
 _ALONG, _SLANT = 15.0, 20.0
 _SLANT_SHARE = 0.25
 _ALIGNED = 0.6
@@ -48,7 +55,9 @@ REACH = 32.0
 
 @dataclass(frozen=True)
 class Regular:
-    """``geometry`` (n,) shapely objects, and ``iou`` float64 (n,) with the outline that came in, NaN where that is kept."""
+    """``geometry`` (n,) shapely objects, and ``iou`` float64 (n,) with the outline that came in,
+    NaN where that is kept.
+    """
 
     geometry: np.ndarray
     iou: np.ndarray
@@ -58,8 +67,9 @@ class Regular:
 class _Runs:
     """Walls between break points, in order along their rings.
 
-    ``ring`` is the index of the ring; ``start`` (m, 2) the break point before it, ``chord`` (m, 2) to the next one,
-    ``middle`` (m, 2) of the outline between, ``angle`` of the line fitted to it, in radians.
+    ``ring`` is the index of the ring; ``start`` (m, 2) the break point before it, ``chord`` (m, 2)
+    to the next one, ``middle`` (m, 2) of the outline between, ``angle`` of the line fitted to it,
+    in radians.
     """
 
     ring: np.ndarray
@@ -74,7 +84,9 @@ class _Runs:
 
 
 def pixel_metric(at: np.ndarray, transform: Affine) -> np.ndarray:
-    """The metric of columns and rows, where that of the CRS's x and y is ``at`` (n, 3); square metres per square pixel."""
+    """The metric of columns and rows, where that of the CRS's x and y is ``at`` (n, 3); square
+    metres per square pixel.
+    """
     (e, f, g), t = at.T, transform
     across = e * t.a * t.a + 2 * f * t.a * t.d + g * t.d * t.d
     mixed = e * t.a * t.b + f * (t.a * t.e + t.b * t.d) + g * t.d * t.e
@@ -85,10 +97,10 @@ def pixel_metric(at: np.ndarray, transform: Affine) -> np.ndarray:
 def regularize(geometry: np.ndarray, at: np.ndarray) -> Regular:
     """Outlines with right angles of ``geometry`` (n,), polygons or multipolygons in pixels.
 
-    ``at`` (n, 3) is the :func:`pixel_metric` at each of them, so that angles are right and tolerances metres on the ground.
-    A result is taken where it is valid, has as many parts and holes and an IoU of at least :data:`LOWEST_IOU` with
-    the outline that came in; other outlines, round and free forms among them, come out as they are. Each depends on
-    nothing but itself.
+    ``at`` (n, 3) is the :func:`pixel_metric` at each of them, so that angles are right and
+    tolerances metres on the ground. A result is taken where it is valid, has as many parts and
+    holes and an IoU of at least :data:`LOWEST_IOU` with the outline that came in; other outlines,
+    round and free forms among them, come out as they are. Each depends on nothing but itself.
     """
     parts, owner = shapely.get_parts(geometry, return_index=True)
     rings, part = shapely.get_rings(parts, return_index=True)
@@ -97,7 +109,11 @@ def regularize(geometry: np.ndarray, at: np.ndarray) -> Regular:
     foot = owner[part]
     plane = _Plane.about(geometry, at)
     points, ring = shapely.get_coordinates(rings, return_index=True)
-    runs = _break(plane.metres(points, foot[ring]), ring, plane.tolerance(_BREAK, _BREAK_PIXELS, _BREAK_SHARE)[foot])
+    runs = _break(
+        plane.metres(points, foot[ring]),
+        ring,
+        plane.tolerance(_BREAK, _BREAK_PIXELS, _BREAK_SHARE)[foot],
+    )
     direction = directions(runs.angle, runs.length**2, foot[runs.ring], len(geometry))
     turn = _turn(direction[foot])
     walls = _walls(runs, turn, direction[foot][runs.ring], _SLANT_SHARE * plane.side[foot])
@@ -108,16 +124,19 @@ def regularize(geometry: np.ndarray, at: np.ndarray) -> Regular:
     exterior = np.diff(part, prepend=-1) > 0
     keep = ~_has_directions(runs, direction, foot, exterior, plane.area)
     keep[foot[exterior & ~whole]] = True
-    outlines = np.where(keep[foot] | ~whole, rings, outlines)  # a hole too small for walls stays as it is
+    # a hole too small for walls stays as it is
+    outlines = np.where(keep[foot] | ~whole, rings, outlines)
     made = gather(shapely.polygons(outlines, indices=part), owner)
     made[keep] = geometry[keep]
     return _judged(geometry, made, ~keep)
 
 
 def directions(angle: np.ndarray, weight: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
-    """Angle in [0, pi/2) about which the lines at ``angle`` (m,) of each of ``count`` groups agree modulo a right one.
+    """Angle in [0, pi/2) about which the lines at ``angle`` (m,) of each of ``count`` groups agree
+    modulo a right one.
 
-    The peak of a smoothed histogram of degrees, then the mean of what lies within 12 degrees of it; radians, float64 (count,).
+    The peak of a smoothed histogram of degrees, then the mean of what lies within 12 degrees of it;
+    radians, float64 (count,).
     """
     degree = np.degrees(angle) % 90
     cell = np.minimum(degree.astype(np.int64), 89)
@@ -126,13 +145,16 @@ def directions(angle: np.ndarray, weight: np.ndarray, group: np.ndarray, count: 
     peak = np.asarray(smooth).argmax(1) + 0.5
     off = (degree - peak[group] + 45) % 90 - 45
     near = np.where(np.abs(off) <= 12, weight, 0)
-    mean = np.bincount(group, near * off, count) / np.maximum(np.bincount(group, near, count), 1e-12)
+    mean = np.bincount(group, near * off, count) / np.maximum(
+        np.bincount(group, near, count), 1e-12
+    )
     return np.radians((peak + mean) % 90)
 
 
 @dataclass(frozen=True)
 class _Plane:
-    """Between pixels and metres about the middle of each footprint: ``triangle`` (n, 3) holds the metric's Cholesky factor.
+    """Between pixels and metres about the middle of each footprint: ``triangle`` (n, 3) holds the
+    metric's Cholesky factor.
 
     ``area`` is in square metres, ``side`` its root, ``pixel`` the side of a pixel in metres.
     """
@@ -146,14 +168,20 @@ class _Plane:
         one = np.sqrt(at[:, 0])
         two = at[:, 1] / one
         three = np.sqrt(at[:, 2] - two * two)
-        return cls(centres(geometry), np.column_stack([one, two, three]), shapely.area(geometry) * one * three)
+        return cls(
+            centres(geometry),
+            np.column_stack([one, two, three]),
+            shapely.area(geometry) * one * three,
+        )
 
     @property
     def side(self) -> np.ndarray:
         return np.sqrt(self.area)
 
     def tolerance(self, metres: float, pixels: float, share: float) -> np.ndarray:
-        """``metres``, but no more than a ``share`` of the footprint's side and no less than so many ``pixels``."""
+        """``metres``, but no more than a ``share`` of the footprint's side and no less than so many
+        ``pixels``.
+        """
         pixel = np.sqrt(self.triangle[:, 0] * self.triangle[:, 2])
         return np.maximum(pixels * pixel, np.minimum(metres, share * self.side))
 
@@ -170,9 +198,14 @@ class _Plane:
 
 
 def _break(points: np.ndarray, ring: np.ndarray, tolerance: np.ndarray) -> _Runs:
-    """Split closed rings of ``points`` at their break points and fit a line to each run between two of them."""
-    numbered = np.column_stack([points, np.arange(len(points))])  # GEOS carries the third coordinate along
-    thin = shapely.simplify(shapely.linestrings(numbered, indices=ring), tolerance, preserve_topology=False)
+    """Split closed rings of ``points`` at their break points and fit a line to each run between two
+    of them.
+    """
+    # GEOS carries the third coordinate along
+    numbered = np.column_stack([points, np.arange(len(points))])
+    thin = shapely.simplify(
+        shapely.linestrings(numbered, indices=ring), tolerance, preserve_topology=False
+    )
     stops, ring_of = shapely.get_coordinates(thin, include_z=True, return_index=True)
     last = np.append(ring_of[1:] != ring_of[:-1], True)
     at = stops[:, 2].astype(np.int64)
@@ -194,7 +227,10 @@ def _break(points: np.ndarray, ring: np.ndarray, tolerance: np.ndarray) -> _Runs
     middle = np.column_stack([total(values) / whole for values in centre.T])
     dx, dy = (centre - middle[run]).T
     sx, sy = step.T
-    xx, xy, yy = (total(u * v + p * q / 12) for u, v, p, q in ((dx, dx, sx, sx), (dx, dy, sx, sy), (dy, dy, sy, sy)))
+    xx, xy, yy = (
+        total(u * v + p * q / 12)
+        for u, v, p, q in ((dx, dx, sx, sx), (dx, dy, sx, sy), (dy, dy, sy, sy))
+    )
     angle = np.arctan2(2 * xy, xx - yy) / 2
     return _Runs(run_ring, points[begin], chord, middle, angle)
 
@@ -205,14 +241,18 @@ def _turn(direction: np.ndarray) -> np.ndarray:
     return np.stack([np.stack([c, s], 1), np.stack([-s, c], 1)], 1)
 
 
-def _has_directions(runs: _Runs, direction: np.ndarray, foot: np.ndarray, exterior: np.ndarray, area: np.ndarray) -> np.ndarray:
+def _has_directions(
+    runs: _Runs, direction: np.ndarray, foot: np.ndarray, exterior: np.ndarray, area: np.ndarray
+) -> np.ndarray:
     """Footprints whose outer walls follow their direction and that are not round."""
     outer = exterior[runs.ring]
     of = foot[runs.ring[outer]]
     length = runs.length[outer]
     off = (np.degrees(runs.angle[outer] - direction[of]) + 45) % 90 - 45
     around = np.bincount(of, length, len(area))
-    aligned = np.bincount(of, np.where(np.abs(off) <= _ALONG, length, 0), len(area)) / np.maximum(around, 1e-12)
+    aligned = np.bincount(of, np.where(np.abs(off) <= _ALONG, length, 0), len(area)) / np.maximum(
+        around, 1e-12
+    )
     points = np.einsum("mij,mj->mi", _turn(direction[of]), runs.start[outer])
     low, high = np.full((len(area), 2), np.inf), np.full((len(area), 2), -np.inf)
     np.minimum.at(low, of, points)
@@ -223,9 +263,13 @@ def _has_directions(runs: _Runs, direction: np.ndarray, foot: np.ndarray, exteri
 
 
 def _walls(runs: _Runs, turn: np.ndarray, direction: np.ndarray, long: np.ndarray) -> Walls:
-    """Walls turned to the nearer direction, with joints between parallel ones; long ones (``long``: one a ring) may slant."""
+    """Walls turned to the nearer direction, with joints between parallel ones; long ones (``long``:
+    one a ring) may slant.
+    """
     rotate = turn[runs.ring]
-    start, chord, middle = (np.einsum("mij,mj->mi", rotate, values) for values in (runs.start, runs.chord, runs.middle))
+    start, chord, middle = (
+        np.einsum("mij,mj->mi", rotate, values) for values in (runs.start, runs.chord, runs.middle)
+    )
     quarter = np.degrees(runs.angle - direction) / 90
     kind = np.rint(quarter).astype(np.int64) % 2
     length = runs.length
@@ -236,13 +280,17 @@ def _walls(runs: _Runs, turn: np.ndarray, direction: np.ndarray, long: np.ndarra
     normal[slanted] = np.column_stack([-np.sin(angle), np.cos(angle)])
     along = np.column_stack([normal[:, 1], -normal[:, 0]])
     way = np.sign((chord * along).sum(1))
-    walls = Walls(runs.ring, kind, normal, (normal * middle).sum(1), along * (way * length)[:, None], start)
+    walls = Walls(
+        runs.ring, kind, normal, (normal * middle).sum(1), along * (way * length)[:, None], start
+    )
 
     return joined(walls)
 
 
 def _rings(points: np.ndarray, ring: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Closed rings of ``points``, and which of ``count`` have at least three; the others are None."""
+    """Closed rings of ``points``, and which of ``count`` have at least three; the others are
+    None.
+    """
     whole = np.bincount(ring, minlength=count) >= 3
     chosen = whole[ring]
     out = np.full(count, None, object)

@@ -15,11 +15,13 @@ from geoseg.geometry.outlines import gather
 
 @dataclass(frozen=True)
 class Corners:
-    """Corners of outlines in row-major order, twice where the outline passes twice (four pixels like a checkerboard).
+    """Corners of outlines in row-major order, twice where the outline passes twice (four pixels
+    like a checkerboard).
 
-    ``following`` is the index of the next corner along the ring, -1 where it lies below the seam. ``left`` is, for a corner
-    that may start a hole, the index of a corner on the ring across the run of pixels to its left, else -1. ``twin`` marks the
-    doubled ones, ``group`` is the footprint's number.
+    ``following`` is the index of the next corner along the ring, -1 where it lies below the seam.
+    ``left`` is, for a corner that may start a hole, the index of a corner on the ring across the
+    run of pixels to its left, else -1. ``twin`` marks the doubled ones, ``group`` is the
+    footprint's number.
     """
 
     x: np.ndarray
@@ -30,14 +32,24 @@ class Corners:
     group: np.ndarray
 
     def take(self, chosen: np.ndarray, group: np.ndarray) -> tuple[Corners, np.ndarray]:
-        """The ``chosen`` ones with their new ``group``, and where each index went (with -1 to -1)."""
+        """The ``chosen`` ones with their new ``group``, and where each index went (with -1 to
+        -1).
+        """
         moved = np.append(np.cumsum(chosen) - 1, -1)
-        picked = (self.x[chosen], self.y[chosen], moved[self.following[chosen]], moved[self.left[chosen]], self.twin[chosen])
+        picked = (
+            self.x[chosen],
+            self.y[chosen],
+            moved[self.following[chosen]],
+            moved[self.left[chosen]],
+            self.twin[chosen],
+        )
         return Corners(*picked, group[chosen]), moved
 
 
 class Sides(NamedTuple):
-    """Sides of pixels along rings: number of the ring, first corner and step to the next (m, 2), whether it turns there."""
+    """Sides of pixels along rings: number of the ring, first corner and step to the next (m, 2),
+    whether it turns there.
+    """
 
     ring: np.ndarray
     start: np.ndarray
@@ -59,7 +71,9 @@ def sides(rings: np.ndarray) -> Sides:
 
 
 def assembled(corners: Corners, groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """Polygons (n,) of closed rings in canonical order, and the number (n,) of each one's footprint, out of ``groups``."""
+    """Polygons (n,) of closed rings in canonical order, and the number (n,) of each one's
+    footprint, out of ``groups``.
+    """
     count = len(corners.x)
     if not count:
         return np.empty(0, object), np.empty(0, np.int64)
@@ -99,16 +113,21 @@ def assembled(corners: Corners, groups: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _simple_rings(corners: Corners) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Next corner, corner across the left, and ring of each; rings that pass a corner twice are split into several there.
+    """Next corner, corner across the left, and ring of each; rings that pass a corner twice are
+    split into several there.
 
-    The pixels lie on one side of a ring, and it meets itself on the other, so its meetings are nested and each split
-    leaves two rings, whatever the order.
+    The pixels lie on one side of a ring, and it meets itself on the other, so its meetings are
+    nested and each split leaves two rings, whatever the order.
     """
     following, left = corners.following, corners.left
     ring = connected_components(_graph(following), directed=True, connection="weak")[1]
     one = np.flatnonzero(corners.twin[:-1] & corners.twin[1:])
     other = one + 1
-    meets = (corners.x[one] == corners.x[other]) & (corners.y[one] == corners.y[other]) & (ring[one] == ring[other])
+    meets = (
+        (corners.x[one] == corners.x[other])
+        & (corners.y[one] == corners.y[other])
+        & (ring[one] == ring[other])
+    )
     if meets.any():
         one, other = one[meets], other[meets]
         following, left = following.copy(), left.copy()

@@ -1,13 +1,17 @@
-"""Part buildings that touch: a watershed on the distance to the ground or on a boundary, strip by strip as if done whole.
+"""Part buildings that touch: a watershed on the distance to the ground or on a boundary, strip by
+strip as if done whole.
 
-Masks are bool (row, col). A building is widest in its middle and a neck is narrow, so two maxima of the distance belong to
-two buildings where the saddle between them lies low: h-maxima (Soille, Morphological Image Analysis, 2003, 6.3.5) of the
-distance's logarithm, so that what counts is the neck's width compared with that of the narrower building, whatever its
-size. At the corner of an L the ratio is 0.85, at the middle of a T 0.8; below 0.75 neither loses a wing. Each
-maximum floods its surroundings (Beucher and Lantuéjoul, 1979), and a line of single pixels stays free between two floods.
+Masks are bool (row, col). A building is widest in its middle and a neck is narrow, so two maxima of
+the distance belong to two buildings where the saddle between them lies low: h-maxima (Soille,
+Morphological Image Analysis, 2003, 6.3.5) of the distance's logarithm, so that what counts is the
+neck's width compared with that of the narrower building, whatever its size. At the corner of an L
+the ratio is 0.85, at the middle of a T 0.8; below 0.75 neither loses a wing. Each maximum floods
+its surroundings (Beucher and Lantuéjoul, 1979), and a line of single pixels stays free between two
+floods.
 
-Where a network tells the boundaries of buildings too, what it takes for the inside of one is flooded instead, up to the ridge
-of the boundary: the energy of a deep watershed (Bai and Urtasun, CVPR 2017), learnt as a class.
+Where a network tells the boundaries of buildings too, what it takes for the inside of one is
+flooded instead, up to the ridge of the boundary: the energy of a deep watershed (Bai and Urtasun,
+CVPR 2017), learnt as a class.
 """
 
 from __future__ import annotations
@@ -23,20 +27,25 @@ from geoseg.geometry.morphology import Strip
 
 # A neck is cut where it is narrower than this share of the narrower of the two buildings
 NECK = 0.75
-# Half the width that a building has at least: metres, and pixels, below which widths are too coarse to compare
+# Half the width that a building has at least: metres, and pixels, below which widths are too coarse
+# to compare
 _RADIUS, _RADIUS_PIXELS = 1.5, 4.0
 # Share of the area of the narrowest building that its inside, the boundary left out, has at least
 _INSIDE = 0.25
-# Whatever reaches over more rows is no group of houses; it stays as it is, so that memory has a bound
+# Whatever reaches over more rows is no group of houses; it stays as it is, so that memory has a
+# bound
 TALLEST = 2048
 
 
-def separated(strips: Iterable[Strip], pixel_size: tuple[float, float], connectivity: int = 4) -> Iterator[Strip]:
+def separated(
+    strips: Iterable[Strip], pixel_size: tuple[float, float], connectivity: int = 4
+) -> Iterator[Strip]:
     """Strips of the mask with touching buildings parted, the same for any cutting.
 
-    Buildings are parted along the ``ridge`` of the strips where these have one, else at their necks. Strips are of any height
-    and come out as they are cut, once the components in them are complete. ``pixel_size`` is metres along x and y. Components
-    of more than :data:`TALLEST` rows stay as they are.
+    Buildings are parted along the ``ridge`` of the strips where these have one, else at their
+    necks. Strips are of any height and come out as they are cut, once the components in them are
+    complete. ``pixel_size`` is metres along x and y. Components of more than :data:`TALLEST` rows
+    stay as they are.
     """
     held: deque[Strip] = deque()
     rows: _Rows | None = None
@@ -55,11 +64,12 @@ def separated(strips: Iterable[Strip], pixel_size: tuple[float, float], connecti
 
 
 class _Rows:
-    """Rows of the mask that are held, as they came (``raw``) and parted (``out``), below one that has gone already.
+    """Rows of the mask that are held, as they came (``raw``) and parted (``out``), below one that
+    has gone already.
 
-    ``ridge`` has that of each row, None if there is none. ``tall`` marks pixels of the row that has gone whose component is
-    known to be too tall; ``seen`` rows of ``raw`` were there when it was last looked at, its components ``labels`` (row, col)
-    from 1 on, ``too_tall`` one a label.
+    ``ridge`` has that of each row, None if there is none. ``tall`` marks pixels of the row that has
+    gone whose component is known to be too tall; ``seen`` rows of ``raw`` were there when it was
+    last looked at, its components ``labels`` (row, col) from 1 on, ``too_tall`` one a label.
     """
 
     def __init__(self, first: Strip, pixel_size: tuple[float, float], connectivity: int) -> None:
@@ -81,7 +91,9 @@ class _Rows:
         """Part what is complete by now; the number of rows that may go."""
         labels, count = ndimage.label(self.raw, ndimage.generate_binary_structure(2, self.steps))
         boxes = ndimage.find_objects(labels)
-        top, bottom = (np.array([getattr(box[0], end) for box in boxes], int) for end in ("start", "stop"))
+        top, bottom = (
+            np.array([getattr(box[0], end) for box in boxes], int) for end in ("start", "stop")
+        )
         tall = bottom - top > TALLEST
         if self.above:
             tall[labels[0][self.tall & (labels[0] > 0)] - 1] = True
@@ -108,7 +120,11 @@ class _Rows:
         done = self.out[first:end].copy()
         label = self.labels[end - 1]
         self.tall = (label > 0) & np.append(False, self.too_tall)[label]
-        self.raw, self.out, self.labels = self.raw[end - 1 :], self.out[end - 1 :], self.labels[end - 1 :]
+        self.raw, self.out, self.labels = (
+            self.raw[end - 1 :],
+            self.out[end - 1 :],
+            self.labels[end - 1 :],
+        )
         self.ridge = None if self.ridge is None else self.ridge[end - 1 :]
         self.seen -= end - 1
         self.above = 1
@@ -118,7 +134,8 @@ class _Rows:
 def dividing(component: np.ndarray, pixel_size: tuple[float, float], steps: int = 1) -> np.ndarray:
     """Pixels bool (row, col) of the lines between the buildings of one ``component``.
 
-    ``steps`` 1 parts 4-connected buildings, 2 those that are 8-connected. What lies beyond the array is unknown, no ground.
+    ``steps`` 1 parts 4-connected buildings, 2 those that are 8-connected. What lies beyond the
+    array is unknown, no ground.
     """
     from skimage.morphology import local_maxima, reconstruction
     from skimage.segmentation import watershed
@@ -144,8 +161,12 @@ def dividing(component: np.ndarray, pixel_size: tuple[float, float], steps: int 
     return component & (floods == 0)
 
 
-def along_ridge(component: np.ndarray, ridge: np.ndarray, pixel_size: tuple[float, float], steps: int = 1) -> np.ndarray:
-    """Like :func:`dividing`, along the crest of ``ridge`` (row, col) between parts of the ``component`` where it is below 0."""
+def along_ridge(
+    component: np.ndarray, ridge: np.ndarray, pixel_size: tuple[float, float], steps: int = 1
+) -> np.ndarray:
+    """Like :func:`dividing`, along the crest of ``ridge`` (row, col) between parts of the
+    ``component`` where it is below 0.
+    """
     from skimage.segmentation import watershed
 
     inside, _ = ndimage.label(component & (ridge < 0), ndimage.generate_binary_structure(2, steps))
@@ -165,7 +186,9 @@ def _least(pixel_size: tuple[float, float]) -> float:
 
 
 def _one_core(distance: np.ndarray, least: float) -> bool:
-    """Whether all maxima of at least ``least`` hang together above the greatest saddle that could part two: most houses."""
+    """Whether all maxima of at least ``least`` hang together above the greatest saddle that could
+    part two: most houses.
+    """
     peaks = (distance >= least) & (distance == ndimage.maximum_filter(distance, 3))
     cores = ndimage.label(distance >= NECK * distance.max(), np.ones((3, 3)))[0][peaks]
     return bool(cores.min() > 0 and cores.min() == cores.max())

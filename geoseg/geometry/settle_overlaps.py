@@ -1,7 +1,8 @@
-"""Neighbours whose outlines were straightened or simplified one by one: where two lie over each other, one gives way.
+"""Neighbours whose outlines were straightened or simplified one by one: where two lie over each
+other, one gives way.
 
-Outlines are in pixels. Who gives way is told from the two alone, so that strips leave no trace: a changed outline to a raw one,
-of two changed ones the smaller, of two alike the later.
+Outlines are in pixels. Who gives way is told from the two alone, so that strips leave no trace: a
+changed outline to a raw one, of two changed ones the smaller, of two alike the later.
 """
 
 from __future__ import annotations
@@ -36,25 +37,36 @@ class _Batch(Generic[T]):
     def settled(self) -> tuple[T, Regular]:
         geometry, iou = self.regular.geometry.copy(), self.regular.iou.copy()
         for i, others in self.stronger.items():
-            cut = shapely.orient_polygons(shapely.difference(geometry[i], shapely.union_all(others), grid_size=1 / STEPS))
+            cut = shapely.orient_polygons(
+                shapely.difference(geometry[i], shapely.union_all(others), grid_size=1 / STEPS)
+            )
             agreement = _iou(cut, self.raw[i])
-            whole = shapely.get_num_geometries(cut) == shapely.get_num_geometries(geometry[i]) and agreement >= LOWEST_IOU
+            whole = (
+                shapely.get_num_geometries(cut) == shapely.get_num_geometries(geometry[i])
+                and agreement >= LOWEST_IOU
+            )
             geometry[i] = cut if whole else self.raw[i]
             iou[i] = agreement if whole and np.isfinite(iou[i]) else np.nan
         return self.what, Regular(geometry, iou)
 
 
 def settled(batches: Iterable[tuple[T, np.ndarray, Regular, int]]) -> Iterator[tuple[T, Regular]]:
-    """What comes with each batch, and its outlines without overlaps, once all neighbours of its footprints are known.
+    """What comes with each batch, and its outlines without overlaps, once all neighbours of its
+    footprints are known.
 
-    A batch is ``(anything, raw (n,), changed, open row)``; footprints of later batches lie below the open row. One that
-    would be cut in two or have too low an IoU with its raw outline becomes that outline again.
+    A batch is ``(anything, raw (n,), changed, open row)``; footprints of later batches lie below
+    the open row. One that would be cut in two or have too low an IoU with its raw outline becomes
+    that outline again.
     """
     held: deque[_Batch[T]] = deque()
     for what, raw, regular, open_row in batches:
         held.append(_Batch(what, raw, regular))
         _meet(list(held))
-        while held and shapely.bounds(held[0].regular.geometry)[:, 3].max(initial=0) <= open_row - REACH - _FINER:
+        while (
+            held
+            and shapely.bounds(held[0].regular.geometry)[:, 3].max(initial=0)
+            <= open_row - REACH - _FINER
+        ):
             yield held.popleft().settled()
     for batch in held:
         yield batch.settled()
@@ -63,7 +75,9 @@ def settled(batches: Iterable[tuple[T, np.ndarray, Regular, int]]) -> Iterator[t
 def _meet(batches: list[_Batch[T]]) -> None:
     """Note who gives way where outlines of the last batch lie over others."""
     outlines = np.concatenate([batch.regular.geometry for batch in batches])
-    changed = np.concatenate([~shapely.equals_identical(batch.raw, batch.regular.geometry) for batch in batches])
+    changed = np.concatenate(
+        [~shapely.equals_identical(batch.raw, batch.regular.geometry) for batch in batches]
+    )
     owner = np.repeat(np.arange(len(batches)), [len(batch.raw) for batch in batches])
     place = np.concatenate([np.arange(len(batch.raw)) for batch in batches])
     new = np.flatnonzero(owner == len(batches) - 1)
@@ -75,7 +89,9 @@ def _meet(batches: list[_Batch[T]]) -> None:
     first, second = first[over], second[over]
     area = shapely.area(outlines)
     weaker = np.where(changed[first] & changed[second], area[first] < area[second], changed[first])
-    for loser, winner in zip(np.where(weaker, first, second), np.where(weaker, second, first), strict=True):
+    for loser, winner in zip(
+        np.where(weaker, first, second), np.where(weaker, second, first), strict=True
+    ):
         batches[owner[loser]].stronger.setdefault(int(place[loser]), []).append(outlines[winner])
 
 

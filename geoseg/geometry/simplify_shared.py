@@ -1,7 +1,8 @@
-"""Outlines that share their walls, as those of classes do, simplified together: no gap opens between two, and none overlap.
+"""Outlines that share their walls, as those of classes do, simplified together: no gap opens
+between two, and none overlap.
 
-Where more than two sides of pixels meet is a node; the wall between two nodes is simplified once, so both neighbours get the
-same.
+Where more than two sides of pixels meet is a node; the wall between two nodes is simplified once,
+so both neighbours get the same.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ _ROWS = np.array([1, 1 << 32])
 
 @dataclass(frozen=True)
 class _Walls:
-    """Walls (m,) in order along their ``ring``: ``line`` as both neighbours have it, ``name`` int64 the same for both.
+    """Walls (m,) in order along their ``ring``: ``line`` as both neighbours have it, ``name`` int64
+    the same for both.
 
     ``turned`` ones run the other way along the ring.
     """
@@ -31,18 +33,24 @@ class _Walls:
     name: np.ndarray
 
 
-def simplify_together(geometry: np.ndarray, tolerance: float, pixel_size: tuple[float, float]) -> np.ndarray:
-    """Leave out vertices of traced outlines (n,), in pixels; no point is further than ``tolerance`` metres from the result.
+def simplify_together(
+    geometry: np.ndarray, tolerance: float, pixel_size: tuple[float, float]
+) -> np.ndarray:
+    """Leave out vertices of traced outlines (n,), in pixels; no point is further than ``tolerance``
+    metres from the result.
 
-    ``pixel_size`` is metres along x and y. Douglas and Peucker, The Canadian Cartographer 10 (1973), wall by wall; walls of
-    what would not stay a valid area, or would overlap another, keep their vertices.
+    ``pixel_size`` is metres along x and y. Douglas and Peucker, The Canadian Cartographer 10
+    (1973), wall by wall; walls of what would not stay a valid area, or would overlap another, keep
+    their vertices.
     """
     parts, owner = shapely.get_parts(geometry, return_index=True)
     rings, part = shapely.get_rings(parts, return_index=True)
     if tolerance <= 0 or not len(rings):
         return geometry
     walls, scale = _walls(rings), np.array(pixel_size)
-    thin = shapely.simplify(shapely.transform(walls.line, lambda xy: xy * scale), tolerance, preserve_topology=False)
+    thin = shapely.simplify(
+        shapely.transform(walls.line, lambda xy: xy * scale), tolerance, preserve_topology=False
+    )
     thin = shapely.transform(thin, lambda xy: np.rint(xy / scale))
     stays = np.zeros(len(walls.line), bool)
     while True:
@@ -62,7 +70,13 @@ def _walls(rings: np.ndarray) -> _Walls:
     ring, start, step, turns = sides(rings)
     side = (np.minimum(start, start + step) @ _ROWS) * 2 + (step[:, 1] != 0)
     begins, order = _in_order(ring, _nodes(start, step, side))
-    ring, start, step, side, turns = ring[order], start[order], step[order], side[order], turns[order]
+    ring, start, step, side, turns = (
+        ring[order],
+        start[order],
+        step[order],
+        side[order],
+        turns[order],
+    )
     head = np.flatnonzero(begins)
     tail = np.append(head[1:], len(ring)) - 1
     kept = begins | turns
@@ -73,20 +87,29 @@ def _walls(rings: np.ndarray) -> _Walls:
     of = np.insert(wall[kept], where, np.arange(len(head)))
     forth = _forth(points, of, len(head))
     line = shapely.linestrings(points, indices=of)
-    return _Walls(ring[head], np.where(forth, line, shapely.reverse(line)), ~forth, np.where(forth, side[head], side[tail]))
+    return _Walls(
+        ring[head],
+        np.where(forth, line, shapely.reverse(line)),
+        ~forth,
+        np.where(forth, side[head], side[tail]),
+    )
 
 
 def _nodes(start: np.ndarray, step: np.ndarray, side: np.ndarray) -> np.ndarray:
     """Which of the sides' first corners more than two sides of pixels meet in."""
     _, once = np.unique(side, return_index=True)
-    corner, degree = np.unique(np.concatenate([start[once], (start + step)[once]]) @ _ROWS, return_counts=True)
+    corner, degree = np.unique(
+        np.concatenate([start[once], (start + step)[once]]) @ _ROWS, return_counts=True
+    )
     return degree[np.searchsorted(corner, start @ _ROWS)] > 2
 
 
 def _in_order(ring: np.ndarray, node: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sides turned about so that each ring begins at a node, and which of them then begin a wall; by index.
+    """Sides turned about so that each ring begins at a node, and which of them then begin a wall;
+    by index.
 
-    A ring without a node begins where it did, at its topmost, then leftmost corner: on both sides of it the same.
+    A ring without a node begins where it did, at its topmost, then leftmost corner: on both sides
+    of it the same.
     """
     begin = np.flatnonzero(np.diff(ring, prepend=-1))
     begins = node.copy()
@@ -99,7 +122,9 @@ def _in_order(ring: np.ndarray, node: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _forth(points: np.ndarray, wall: np.ndarray, count: int) -> np.ndarray:
-    """Whether walls run from their lesser to their greater end, or closed ones so that their area is positive."""
+    """Whether walls run from their lesser to their greater end, or closed ones so that their area
+    is positive.
+    """
     first = np.searchsorted(wall, np.arange(count))
     last = np.append(first[1:], len(points)) - 1
     x, y = points.T
@@ -112,9 +137,14 @@ def _forth(points: np.ndarray, wall: np.ndarray, count: int) -> np.ndarray:
 
 
 def _rings(walls: _Walls, line: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rings made of the walls' lines, and the numbers of those that have too few corners, which come as they were."""
-    points, wall = shapely.get_coordinates(np.where(walls.turned, shapely.reverse(line), line), return_index=True)
-    inside = np.append(wall[1:] == wall[:-1], False)  # the last point of a wall is the first of the next
+    """Rings made of the walls' lines, and the numbers of those that have too few corners, which
+    come as they were.
+    """
+    points, wall = shapely.get_coordinates(
+        np.where(walls.turned, shapely.reverse(line), line), return_index=True
+    )
+    # the last point of a wall is the first of the next
+    inside = np.append(wall[1:] == wall[:-1], False)
     points, ring = points[inside], walls.ring[wall[inside]]
     size = np.bincount(ring, minlength=len(raw))
     fine = size[ring] >= 3

@@ -1,12 +1,14 @@
 """Outlines finer than pixels: where the surface that a mask was cut from crosses its level.
 
-Marching squares (Lorensen and Cline, SIGGRAPH 1987, in the plane) with the topology of the traced outline: every side of a
-pixel on it lies between the centres of a pixel within and one without, and gives one corner, where the straight line between
-their values crosses the level. Two lines of corners can meet in a cell of four centres only where the four are like a
-checkerboard, and there each keeps to its own triangle; so what is valid stays so, without looking.
+Marching squares (Lorensen and Cline, SIGGRAPH 1987, in the plane) with the topology of the traced
+outline: every side of a pixel on it lies between the centres of a pixel within and one without, and
+gives one corner, where the straight line between their values crosses the level. Two lines of
+corners can meet in a cell of four centres only where the four are like a checkerboard, and there
+each keeps to its own triangle; so what is valid stays so, without looking.
 
-A side between values that do not cross, because the mask was cleaned since, stays in the middle. A side beside missing data or
-at the scene's border is the footprint's edge as far as anybody knows: there the outline keeps the side and its corners.
+A side between values that do not cross, because the mask was cleaned since, stays in the middle. A
+side beside missing data or at the scene's border is the footprint's edge as far as anybody knows:
+there the outline keeps the side and its corners.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ from geoseg.geometry.morphology import Strip
 from geoseg.geometry.outlines import STEPS, gather
 from geoseg.geometry.rings import sides
 
-# Corners come no closer to a pixel's centre than this, in pixels over STEPS: no footprint vanishes, nor do corners fall
-# together when a format rounds them
+# Corners come no closer to a pixel's centre than this, in pixels over STEPS: no footprint vanishes,
+# nor do corners fall together when a format rounds them
 _LEAST = 64
 # Of a side that is not between two valid pixels
 _NONE = -(2**15)
@@ -39,7 +41,8 @@ class _Rows(NamedTuple):
 
 
 class Crossings:
-    """Crossings along the outlines that were traced so far and not yet taken: memory is that of the unfinished outlines.
+    """Crossings along the outlines that were traced so far and not yet taken: memory is that of the
+    unfinished outlines.
 
     ``level`` is that of the mask, in the unit of the strips' scores.
     """
@@ -68,29 +71,41 @@ class Crossings:
         y, x = np.nonzero(level)
         down = _key(y + 1 + top, x, False), self._shift(rows, (y, x), (y + 1, x))
         found = [(key[shift != _NONE], shift[shift != _NONE]) for key, shift in (right, down)]
-        # the four sides at the middle of a checkerboard count as crossed, also beside missing data: none keeps its corners
+        # the four sides at the middle of a checkerboard count as crossed, also beside missing data:
+        # none keeps its corners
         y, x = np.nonzero(upright[1:] & upright[:-1] & level[:, 1:])
         y, x = y + 1 + top, x + 1
-        crossed = np.concatenate([_key(y - 1, x, True), _key(y, x, True), _key(y, x - 1, False), _key(y, x, False)])
+        crossed = np.concatenate(
+            [_key(y - 1, x, True), _key(y, x, True), _key(y, x - 1, False), _key(y, x, False)]
+        )
         keys = np.concatenate([self.key, *(key for key, _ in found), crossed])
-        shifts = np.concatenate([self.shift, *(shift for _, shift in found), np.zeros(len(crossed), np.int16)])
-        self.key, first_of = np.unique(keys, return_index=True)  # of equal ones the first, which knows its shift
+        shifts = np.concatenate(
+            [self.shift, *(shift for _, shift in found), np.zeros(len(crossed), np.int16)]
+        )
+        # of equal ones the first, which knows its shift
+        self.key, first_of = np.unique(keys, return_index=True)
         self.shift = shifts[first_of]
         self.last = _Rows(*(part[-1:].copy() for part in rows))
         self.row += len(own.mask)
 
     def _shift(self, rows: _Rows, one: _Pixels, other: _Pixels) -> np.ndarray:
-        """How far from the side between ``one`` and ``other`` the crossing lies, to ``other``: int16, pixels times STEPS."""
+        """How far from the side between ``one`` and ``other`` the crossing lies, to ``other``:
+        int16, pixels times STEPS.
+        """
         forth = rows.mask[one]
         scores = rows.scores[one].astype(np.float64), rows.scores[other].astype(np.float64)
         within, without = np.where(forth, *scores), np.where(forth, *scores[::-1])
         crosses = (within >= self.level) & (without < self.level)
         share = np.where(crosses, within - self.level, 1) / np.where(crosses, within - without, 2)
         shift = np.rint((share - 0.5) * STEPS).clip(_LEAST - STEPS / 2, STEPS / 2 - _LEAST)
-        return np.where(rows.valid[one] & rows.valid[other], np.where(forth, shift, -shift), _NONE).astype(np.int16)
+        return np.where(
+            rows.valid[one] & rows.valid[other], np.where(forth, shift, -shift), _NONE
+        ).astype(np.int16)
 
     def outlines(self, geometry: np.ndarray) -> np.ndarray:
-        """Traced ``geometry`` (n,), in pixels, with its corners on the level; what was noted of it is forgotten."""
+        """Traced ``geometry`` (n,), in pixels, with its corners on the level; what was noted of it
+        is forgotten.
+        """
         parts, owner = shapely.get_parts(geometry, return_index=True)
         rings, part = shapely.get_rings(parts, return_index=True)
         if not len(rings):
@@ -130,17 +145,25 @@ def _closed(
     part: np.ndarray,
     owner: np.ndarray,
 ) -> np.ndarray:
-    """Polygons of ``points`` along their rings, with the corner between two of which one was not ``noted`` (``turns``)."""
+    """Polygons of ``points`` along their rings, with the corner between two of which one was not
+    ``noted`` (``turns``).
+    """
     begin = np.flatnonzero(np.diff(ring, prepend=-1))
     before = np.arange(len(ring)) - 1
     before[begin] = np.append(begin[1:], len(ring)) - 1
     keeps = turns & ~(noted & noted[before])
-    corner = np.where(upright, points[:, 0], points[before, 0]), np.where(upright, points[before, 1], points[:, 1])
+    corner = (
+        np.where(upright, points[:, 0], points[before, 0]),
+        np.where(upright, points[before, 1], points[:, 1]),
+    )
     at = np.flatnonzero(keeps)
     points = np.insert(points, at, np.column_stack(corner)[at], axis=0)
     ring = np.insert(ring, at, ring[at])
     bends = _bends(points, ring)
-    return gather(shapely.polygons(shapely.linearrings(points[bends], indices=ring[bends]), indices=part), owner)
+    return gather(
+        shapely.polygons(shapely.linearrings(points[bends], indices=ring[bends]), indices=part),
+        owner,
+    )
 
 
 def _bends(points: np.ndarray, ring: np.ndarray) -> np.ndarray:

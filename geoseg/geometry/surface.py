@@ -1,4 +1,6 @@
-"""From the probabilities of several classes to the surface of one: buildings with their boundary, parted along it."""
+"""From the probabilities of several classes to the surface of one: buildings with their boundary,
+parted along it.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,11 @@ NO_FOOTPRINTS = ("background", BOUNDARY, CONTACT, "distance", "instance")
 
 @dataclass(frozen=True)
 class Surface:
-    """Channels that make up the footprints of class ``name``: its own, and that of what lies ``between``, None without.
+    """Channels that make up the footprints of class ``name``: its own, and that of what lies
+    ``between``, None without.
 
-    ``whole`` says that what lies between belongs to the footprints too, ``apart`` that the two are no classes but told each by
-    itself, so that they may both be likely.
+    ``whole`` says that what lies between belongs to the footprints too, ``apart`` that the two are
+    no classes but told each by itself, so that they may both be likely.
     """
 
     name: str
@@ -31,15 +34,18 @@ class Surface:
         return (self.channel,) if self.between is None else (self.channel, self.between)
 
     def of(self, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Scores and ridge (row, col), as :class:`geoseg.geometry.morphology.Strip` has them, of the :attr:`channels` (band, row, col).
+        """Scores and ridge (row, col), as :class:`geoseg.geometry.morphology.Strip` has them, of
+        the :attr:`channels` (band, row, col).
 
-        Scores are of the dtype of ``probability``, float32 or uint8. The ridge is int16 in steps of 1/254, so that the last bit
-        of a float, which depends on the windows, moves no line.
+        Scores are of the dtype of ``probability``, float32 or uint8. The ridge is int16 in steps of
+        1/254, so that the last bit of a float, which depends on the windows, moves no line.
         """
         if self.between is None:
             return probability[0], None
         floating = probability.dtype.kind == "f"
-        own, between = (np.rint(probability * np.float32(254)) if floating else probability).astype(np.int16)
+        own, between = (np.rint(probability * np.float32(254)) if floating else probability).astype(
+            np.int16
+        )
         ridge = 2 * between - 254 if self.apart else between - own
         if not self.whole:
             return probability[0], ridge
@@ -48,14 +54,18 @@ class Surface:
 
 
 def surfaces(classes: Sequence[str]) -> list[Surface]:
-    """A surface of each class that has footprints; channels are one a class, or of two classes the second's alone."""
+    """A surface of each class that has footprints; channels are one a class, or of two classes the
+    second's alone.
+    """
     if len(classes) == 2:
         return [Surface(classes[1], 0)]
     return _surfaces(classes, False)
 
 
 def surfaces_of_bands(names: Sequence[str]) -> list[Surface]:
-    """A surface of each band that has footprints; without a background they are no classes but told each by itself."""
+    """A surface of each band that has footprints; without a background they are no classes but told
+    each by itself.
+    """
     return _surfaces(names, names[0].lower() != "background")
 
 
@@ -64,7 +74,13 @@ def _surfaces(classes: Sequence[str], apart: bool) -> list[Surface]:
     between = next((names.index(name) for name in (BOUNDARY, CONTACT) if name in names), None)
     footprints = [i for i, name in enumerate(names) if (i or apart) and name not in NO_FOOTPRINTS]
     # a boundary is that of buildings, whatever other classes there are
-    parted = names.index("building") if "building" in names else footprints[0] if len(footprints) == 1 else None
+    parted = (
+        names.index("building")
+        if "building" in names
+        else footprints[0]
+        if len(footprints) == 1
+        else None
+    )
     whole = between is not None and names[between] == BOUNDARY and not apart
     own = (between, whole, apart and between is not None)
     return [Surface(classes[i], i, *(own if i == parted else ())) for i in footprints]

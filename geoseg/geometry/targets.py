@@ -1,7 +1,9 @@
-"""Masks a network can learn from besides the footprints: edges, boundary, contact, distance, instance.
+"""Masks a network can learn from besides the footprints: edges, boundary, contact, distance,
+instance.
 
-All are made of one label array, the number of each pixel's building, so that buildings which touch keep the wall between
-them. Lengths are metres on the ground (pixels without a CRS), by the pixel size in the middle of the grid.
+All are made of one label array, the number of each pixel's building, so that buildings which touch
+keep the wall between them. Lengths are metres on the ground (pixels without a CRS), by the pixel
+size in the middle of the grid.
 """
 
 from __future__ import annotations
@@ -36,16 +38,19 @@ _FAR = np.float32(1e30)
 
 @dataclass(frozen=True)
 class Target:
-    """One kind of mask: ``kind`` a key of ``DTYPES``, ``width`` in metres, ``side`` of the outline for a boundary.
+    """One kind of mask: ``kind`` a key of ``DTYPES``, ``width`` in metres, ``side`` of the outline
+    for a boundary.
 
-    footprint: the value of the last building over the pixel. edges: classes, 1 in buildings and 2 where their outline is at
-    most ``width`` away. boundary: the value where a building's outline is at most ``width`` away, of its own pixels
-    (``inner``), of those of no building (``outer``) or of ``both``. contact: the value of pixels of no building that lie within
-    half the ``width`` of two or more, the middle of gaps narrower than it. distance: to the outline, positive in buildings,
-    negative elsewhere, clipped to ``width`` on either side. instance: the number of the building, from 1 in the order of the
-    layer.
+    footprint: the value of the last building over the pixel. edges: classes, 1 in buildings and 2
+    where their outline is at most ``width`` away. boundary: the value where a building's outline is
+    at most ``width`` away, of its own pixels (``inner``), of those of no building (``outer``) or of
+    ``both``. contact: the value of pixels of no building that lie within half the ``width`` of two
+    or more, the middle of gaps narrower than it. distance: to the outline, positive in buildings,
+    negative elsewhere, clipped to ``width`` on either side. instance: the number of the building,
+    from 1 in the order of the layer.
 
-    Distances run from the centre of a pixel to the nearest square of a pixel of another building or of none.
+    Distances run from the centre of a pixel to the nearest square of a pixel of another building or
+    of none.
     """
 
     kind: str
@@ -56,9 +61,11 @@ class Target:
 class Targets:
     """Footprints in a spatial index, to be burned as several masks, window by window.
 
-    Every window agrees with the grid burned whole, pixel by pixel: footprints around it, beyond the grid too, are seen as far
-    as the widths reach. ``geometry`` must be valid (see :func:`geoseg.geometry.burn.repair`) and in the grid's CRS; ``values``
-    are those of the footprints (default: ``value`` each), which only the kind footprint has, the others have ``value``.
+    Every window agrees with the grid burned whole, pixel by pixel: footprints around it, beyond the
+    grid too, are seen as far as the widths reach. ``geometry`` must be valid (see
+    :func:`geoseg.geometry.burn.repair`) and in the grid's CRS; ``values`` are those of the
+    footprints (default: ``value`` each), which only the kind footprint has, the others have
+    ``value``.
     """
 
     def __init__(
@@ -77,16 +84,29 @@ class Targets:
         each = np.full(len(geometry), value) if values is None else np.asarray(values)
         # the values themselves where nothing else is wanted: they are quicker to burn than numbers
         self._plain = all(target.kind == "footprint" for target in targets)
-        burnt, dtype = (each, "uint8") if self._plain else (np.arange(1, len(geometry) + 1), "uint32")
+        burnt, dtype = (
+            (each, "uint8") if self._plain else (np.arange(1, len(geometry) + 1), "uint32")
+        )
         self._burner = Burner(geometry, grid, values=burnt, dtype=dtype, all_touched=all_touched)
         self._values = np.concatenate([[0], each]).astype("uint8")
-        self._reach = max((t.width for t in targets if t.kind in ("edges", "boundary", "distance")), default=0.0)
-        self._halo = tuple(math.ceil(self._reach / metres + 0.5) if self._reach else 0 for metres in self._size)
+        self._reach = max(
+            (t.width for t in targets if t.kind in ("edges", "boundary", "distance")), default=0.0
+        )
+        self._halo = tuple(
+            math.ceil(self._reach / metres + 0.5) if self._reach else 0 for metres in self._size
+        )
 
     def burn(self, window: Window) -> np.ndarray:
-        """Masks (target, row, col) of ``dtype``, the widest of all kinds, on a window of the grid."""
+        """Masks (target, row, col) of ``dtype``, the widest of all kinds, on a window of the
+        grid.
+        """
         shape, (across, down) = (int(window.height), int(window.width)), self._halo
-        around = Window(window.col_off - across, window.row_off - down, shape[1] + 2 * across, shape[0] + 2 * down)
+        around = Window(
+            window.col_off - across,
+            window.row_off - down,
+            shape[1] + 2 * across,
+            shape[0] + 2 * down,
+        )
         labels = self._burner.burn(self.grid.window(around))
         inside = slice(down, down + shape[0]), slice(across, across + shape[1])
         away = distance(labels, self._size, self._reach)[inside] if self._reach else None
@@ -96,30 +116,46 @@ class Targets:
             band[:] = self._mask(target, labels, away, window)
         return out
 
-    def _mask(self, target: Target, labels: np.ndarray, away: np.ndarray | None, window: Window) -> np.ndarray:
+    def _mask(
+        self, target: Target, labels: np.ndarray, away: np.ndarray | None, window: Window
+    ) -> np.ndarray:
         if target.kind == "footprint":
             return labels if self._plain else self._values[labels]
         if target.kind == "instance":
             return labels
         if target.kind == "contact":
-            return ((labels == 0) & (self._near(window, target.width / 2) > 1)) * np.uint8(self.value)
+            return ((labels == 0) & (self._near(window, target.width / 2) > 1)) * np.uint8(
+                self.value
+            )
         assert away is not None
         if target.kind == "distance":
-            return np.where(labels > 0, 1, -1).astype(np.float32) * np.minimum(away, np.float32(target.width))
+            return np.where(labels > 0, 1, -1).astype(np.float32) * np.minimum(
+                away, np.float32(target.width)
+            )
         if target.kind == "edges":
             return np.where(labels > 0, 1 + (away <= np.float32(target.width)), 0)
         side = {"inner": labels > 0, "outer": labels == 0, "both": True}[target.side]
         return (side & (away <= np.float32(target.width))) * np.uint8(self.value)
 
     def _near(self, window: Window, radius: float) -> np.ndarray:
-        """How many buildings lie within ``radius`` metres of each pixel's centre: uint16 (row, col)."""
+        """How many buildings lie within ``radius`` metres of each pixel's centre: uint16 (row,
+        col).
+        """
         left, top = int(window.col_off), int(window.row_off)
-        size, out = np.array(self._size), np.zeros((int(window.height), int(window.width)), np.uint16)
+        size, out = (
+            np.array(self._size),
+            np.zeros((int(window.height), int(window.width)), np.uint16),
+        )
         wide, high = radius / size
-        hits = self._burner.within((left - wide, top - high, left + out.shape[1] + wide, top + out.shape[0] + high))
+        hits = self._burner.within(
+            (left - wide, top - high, left + out.shape[1] + wide, top + out.shape[0] + high)
+        )
         # by coordinates that are the same in every window, then rounded as footprints are
         metres = shapely.transform(self._burner.geometry[hits], lambda xy: xy * size)
-        around = shapely.transform(shapely.buffer(metres, radius, quad_segs=16), lambda xy: snapped(xy / size) - (left, top))
+        around = shapely.transform(
+            shapely.buffer(metres, radius, quad_segs=16),
+            lambda xy: snapped(xy / size) - (left, top),
+        )
         around = around[~shapely.is_empty(around)]
         if len(around) > 1:
             rasterize(shapes(around, np.ones(len(around), int)), out=out, merge_alg=MergeAlg.add)
@@ -127,16 +163,20 @@ class Targets:
 
 
 def distance(labels: np.ndarray, size: tuple[float, float], limit: float) -> np.ndarray:
-    """From each pixel's centre to the nearest square of a pixel with another label: float32 (row, col), inf beyond ``limit``.
+    """From each pixel's centre to the nearest square of a pixel with another label: float32 (row,
+    col), inf beyond ``limit``.
 
-    ``size`` is that of a pixel along a row and along a column, in the unit of ``limit``. Exact; beyond the array there are no
-    labels. The nearest pixel is looked for along the row, and above and below each pixel of the row: where such
-    a pixel has another label itself it is farther than the one along the row, so labels need not be compared again.
+    ``size`` is that of a pixel along a row and along a column, in the unit of ``limit``. Exact;
+    beyond the array there are no labels. The nearest pixel is looked for along the row, and above
+    and below each pixel of the row: where such a pixel has another label itself it is farther than
+    the one along the row, so labels need not be compared again.
     """
     squares = _along(labels, size[0], limit)
     columns = _along(labels.T, size[1], limit).T
     reach = min(math.ceil(limit / size[0] + 0.5), labels.shape[1] - 1)
-    for top, left in product(range(0, labels.shape[0], _BLOCK[0]), range(0, labels.shape[1], _BLOCK[1])):
+    for top, left in product(
+        range(0, labels.shape[0], _BLOCK[0]), range(0, labels.shape[1], _BLOCK[1])
+    ):
         rows = slice(top, top + _BLOCK[0])
         first = min(left, reach)
         above = columns[rows, left - first : left + _BLOCK[1] + reach]
@@ -148,7 +188,9 @@ def distance(labels: np.ndarray, size: tuple[float, float], limit: float) -> np.
 
 
 def _spread(out: np.ndarray, columns: np.ndarray, first: int, size: float, reach: int) -> None:
-    """Lower ``out`` to the ``columns`` up to ``reach`` pixels away in its rows; its own begin at the column ``first``."""
+    """Lower ``out`` to the ``columns`` up to ``reach`` pixels away in its rows; its own begin at
+    the column ``first``.
+    """
     width, spare = out.shape[1], np.empty_like(out)
     np.minimum(out, columns[:, first : first + width], out=out)
     for step in range(1, reach + 1):
@@ -158,17 +200,22 @@ def _spread(out: np.ndarray, columns: np.ndarray, first: int, size: float, reach
         for shift in (first - step, first + step):
             start, stop = max(0, -shift), min(width, columns.shape[1] - shift)
             if start < stop:
-                part = np.add(columns[:, shift + start : shift + stop], away, out=spare[:, start:stop])
+                part = np.add(
+                    columns[:, shift + start : shift + stop], away, out=spare[:, start:stop]
+                )
                 np.minimum(out[:, start:stop], part, out=out[:, start:stop])
 
 
 def _along(labels: np.ndarray, size: float, limit: float) -> np.ndarray:
-    """Square of the distance to the nearest other label in the same row: float32 (row, col), ``_FAR`` beyond ``limit``.
+    """Square of the distance to the nearest other label in the same row: float32 (row, col),
+    ``_FAR`` beyond ``limit``.
 
-    Steps double: after 1, 2, 4 and 8 pixels every pixel knows of the change of label that is up to 15 pixels away.
+    Steps double: after 1, 2, 4 and 8 pixels every pixel knows of the change of label that is up to
+    15 pixels away.
     """
     reach = min(math.ceil(limit / size + 0.5), labels.shape[1])
-    steps = np.full_like(labels, 3 * reach, np.int32)  # as labels lie in memory, which may be by columns
+    # as labels lie in memory, which may be by columns
+    steps = np.full_like(labels, 3 * reach, np.int32)
     change = labels[:, 1:] != labels[:, :-1]
     steps[:, 1:][change] = steps[:, :-1][change] = 1
     step = 1

@@ -1,13 +1,14 @@
 """Trace the outlines of a mask strip by strip, exactly as if it were traced whole.
 
-Corners of the pixels where an outline turns are found with the parity of their four pixels. In row-major order they
-pair up along rows, in column-major order along columns: the pairs are the outline's horizontal and vertical edges, and
-the cycles of edges are its rings. A strip needs nothing of the ones before but the corners of unfinished footprints and the
-vertical edges that cross the seam, so there is nothing to merge at seams and memory does not grow with the scene.
+Corners of the pixels where an outline turns are found with the parity of their four pixels. In
+row-major order they pair up along rows, in column-major order along columns: the pairs are the
+outline's horizontal and vertical edges, and the cycles of edges are its rings. A strip needs
+nothing of the ones before but the corners of unfinished footprints and the vertical edges that
+cross the seam, so there is nothing to merge at seams and memory does not grow with the scene.
 
-Coordinates are pixel corners, x = column and y = row, both from 0 at the upper left. Exteriors run from +x to +y (positive
-area by the shoelace formula, counter-clockwise to shapely), holes the other way; rings start at their topmost, then leftmost
-corner and hold no collinear vertex.
+Coordinates are pixel corners, x = column and y = row, both from 0 at the upper left. Exteriors run
+from +x to +y (positive area by the shoelace formula, counter-clockwise to shapely), holes the other
+way; rings start at their topmost, then leftmost corner and hold no collinear vertex.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ Values = Sequence[np.ndarray | None] | np.ndarray | None
 
 @dataclass(frozen=True)
 class Traced:
-    """Complete footprints: ``geometry`` (n,) shapely objects in pixel coordinates, ``pixels`` (n,) int64, ``sums`` (n, C).
+    """Complete footprints: ``geometry`` (n,) shapely objects in pixel coordinates, ``pixels`` (n,)
+    int64, ``sums`` (n, C).
 
     Whatever is complete later lies on the rows from ``open_row`` on.
     """
@@ -46,7 +48,9 @@ class Traced:
 
 @dataclass(frozen=True)
 class _State:
-    """What a strip hands to the next: the last pixel row, unfinished footprints, vertical edges that cross the seam."""
+    """What a strip hands to the next: the last pixel row, unfinished footprints, vertical edges
+    that cross the seam.
+    """
 
     row: int
     last: np.ndarray
@@ -58,7 +62,9 @@ class _State:
 
 @dataclass(frozen=True)
 class _Edges:
-    """Vertical edges: column, corner at the top, corner at the bottom (-1 below the seam), pixels on the left or the right."""
+    """Vertical edges: column, corner at the top, corner at the bottom (-1 below the seam), pixels
+    on the left or the right.
+    """
 
     x: np.ndarray
     top: np.ndarray
@@ -67,15 +73,18 @@ class _Edges:
 
 
 def trace(strips: Iterable[tuple[np.ndarray, Values]], connectivity: int = 4) -> Iterator[Traced]:
-    """Footprints of a mask that comes in strips of rows from the top, each as soon as it is complete.
+    """Footprints of a mask that comes in strips of rows from the top, each as soon as it is
+    complete.
 
-    A strip is ``(mask, values)``: bool (h, W) with any h, and C channels of (h, W), each an array or None for zeros. ``sums``
-    of a footprint are the sums of the channels over its pixels, in steps of 2**-30 and up to 2**33.
+    A strip is ``(mask, values)``: bool (h, W) with any h, and C channels of (h, W), each an array
+    or None for zeros. ``sums`` of a footprint are the sums of the channels over its pixels, in
+    steps of 2**-30 and up to 2**33.
 
-    Footprints come ordered by last row, first row, and first column in it; they, their rings and their sums are the same for
-    any cutting into strips. Geometries are valid: with ``connectivity`` 4 a Polygon each, where an outline that touches
-    itself at a corner becomes a ring and a hole. With 8, pixels that meet at a corner are one footprint; as no valid
-    polygon hangs together by a point, it is a MultiPolygon of its 4-connected parts.
+    Footprints come ordered by last row, first row, and first column in it; they, their rings and
+    their sums are the same for any cutting into strips. Geometries are valid: with ``connectivity``
+    4 a Polygon each, where an outline that touches itself at a corner becomes a ring and a hole.
+    With 8, pixels that meet at a corner are one footprint; as no valid polygon hangs together by a
+    point, it is a MultiPolygon of its 4-connected parts.
     """
     state = None
     for mask, values in strips:
@@ -99,7 +108,9 @@ def _start(width: int, channels: int) -> _State:
     return _State(0, np.zeros(width, bool), corners, np.zeros((0, channels), np.int64), none, none)
 
 
-def _advance(state: _State, mask: np.ndarray, channels: list[np.ndarray | None], connectivity: int) -> tuple[_State, Traced]:
+def _advance(
+    state: _State, mask: np.ndarray, channels: list[np.ndarray | None], connectivity: int
+) -> tuple[_State, Traced]:
     height, width = mask.shape
     pixels = np.zeros((height + 1, width + 2), np.uint8)
     pixels[0, 1:-1] = state.last
@@ -108,7 +119,9 @@ def _advance(state: _State, mask: np.ndarray, channels: list[np.ndarray | None],
     corners, edges = _link(state, pixels)
     start, owner = _runs(corners, edges, state.row, height, width)
     holes = _hole_starts(corners, old, state.row, pixels)
-    before = np.searchsorted(start, (corners.y[holes] - state.row) * (width + 1) + corners.x[holes]) - 1
+    before = (
+        np.searchsorted(start, (corners.y[holes] - state.row) * (width + 1) + corners.x[holes]) - 1
+    )
     corners.left[holes] = owner[before]
 
     groups = len(state.sums)
@@ -129,14 +142,25 @@ def _advance(state: _State, mask: np.ndarray, channels: list[np.ndarray | None],
     stays = unfinished[label_of]
     kept, moved = corners.take(stays, (np.cumsum(unfinished) - 1)[label_of])
     finished, _ = corners.take(~stays, label_of)
-    rest = _State(state.row + height, mask[-1], kept, sums[unfinished], edges.x[~closed], moved[edges.top[~closed]])
+    rest = _State(
+        state.row + height,
+        mask[-1],
+        kept,
+        sums[unfinished],
+        edges.x[~closed],
+        moved[edges.top[~closed]],
+    )
     geometry, footprint = assembled(finished, len(sums))
     pixels = np.rint(shapely.area(geometry)).astype(np.int64)
-    return rest, Traced(geometry, pixels, sums[footprint] * _UNIT, int(kept.y.min(initial=rest.row)))
+    return rest, Traced(
+        geometry, pixels, sums[footprint] * _UNIT, int(kept.y.min(initial=rest.row))
+    )
 
 
 def _link(state: _State, pixels: np.ndarray) -> tuple[Corners, _Edges]:
-    """Unfinished corners and the strip's own, joined along rows and columns. ``pixels``: (h + 1, W + 2), one row above."""
+    """Unfinished corners and the strip's own, joined along rows and columns. ``pixels``: (h + 1, W
+    + 2), one row above.
+    """
     crossing = pixels[:, 1:] ^ pixels[:, :-1]
     crossed = crossing[1:] & crossing[:-1] & (pixels[1:, 1:] ^ pixels[:-1, 1:])
     at = np.flatnonzero(((crossing[1:] ^ crossing[:-1]) | crossed).view(bool))
@@ -153,7 +177,8 @@ def _link(state: _State, pixels: np.ndarray) -> tuple[Corners, _Edges]:
     following[left[forward]] = right[forward]
     following[right[~forward]] = left[~forward]
 
-    # Of two twins, the upper comes first along the column: the left one beside a pixel at the northwest, else the right one.
+    # Of two twins, the upper comes first along the column: the left one beside a pixel at the
+    # northwest, else the right one.
     first = np.flatnonzero(twin & ~southeast)[::2]
     slots[first], slots[first + 1] = slots[first + 1], slots[first]
     edges = _columns(state, pixels, x, slots, np.flatnonzero(crossing[-1]), y)
@@ -173,8 +198,17 @@ def _link(state: _State, pixels: np.ndarray) -> tuple[Corners, _Edges]:
     return corners, edges
 
 
-def _columns(state: _State, pixels: np.ndarray, x: np.ndarray, slots: np.ndarray, below: np.ndarray, y: np.ndarray) -> _Edges:
-    """Pair corners along columns: those open above the seam, the strip's own, and an end below it for every edge it cuts."""
+def _columns(
+    state: _State,
+    pixels: np.ndarray,
+    x: np.ndarray,
+    slots: np.ndarray,
+    below: np.ndarray,
+    y: np.ndarray,
+) -> _Edges:
+    """Pair corners along columns: those open above the seam, the strip's own, and an end below it
+    for every edge it cuts.
+    """
     corner = np.concatenate([state.open_corner, slots, [-1]])
     count = len(corner) - 1
     rank = np.concatenate([np.arange(count), np.full(len(below), count)])
@@ -186,8 +220,12 @@ def _columns(state: _State, pixels: np.ndarray, x: np.ndarray, slots: np.ndarray
     return _Edges(column, corner[order[::2]], corner[order[1::2]], pixels[row, column] == 1)
 
 
-def _runs(corners: Corners, edges: _Edges, row: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Runs of pixels row by row: where each starts (in an array of width + 1) and the corner atop the edge on its left."""
+def _runs(
+    corners: Corners, edges: _Edges, row: int, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Runs of pixels row by row: where each starts (in an array of width + 1) and the corner atop
+    the edge on its left.
+    """
     rising = np.flatnonzero(~edges.falling)
     first = np.maximum(corners.y[edges.top[rising]] - row, 0)
     bottom = edges.bottom[rising]
@@ -200,7 +238,8 @@ def _runs(corners: Corners, edges: _Edges, row: int, height: int, width: int) ->
 
 
 def _hole_starts(corners: Corners, old: int, row: int, pixels: np.ndarray) -> np.ndarray:
-    """Corners with pixels to the northeast and southwest but not the southeast; every hole's first corner is one.
+    """Corners with pixels to the northeast and southwest but not the southeast; every hole's first
+    corner is one.
 
     Of twins only the one that belongs to the southwest.
     """
@@ -216,7 +255,9 @@ def _label(count: int, pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray
     return connected_components(graph, directed=False)[1] if count else np.empty(0, np.int32)
 
 
-def _add_runs(sums: np.ndarray, label: np.ndarray, mask: np.ndarray, channels: list[np.ndarray | None]) -> None:
+def _add_runs(
+    sums: np.ndarray, label: np.ndarray, mask: np.ndarray, channels: list[np.ndarray | None]
+) -> None:
     """Add each run's values to its footprint's sums; ``label`` of the runs in row-major order."""
     if not len(label) or all(values is None for values in channels):
         return

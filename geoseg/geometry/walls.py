@@ -1,4 +1,6 @@
-"""Rings of walls: lines that follow each other, whose short ones are taken out; corners are where they meet."""
+"""Rings of walls: lines that follow each other, whose short ones are taken out; corners are where
+they meet.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,11 @@ SLANTED = 2
 
 @dataclass(frozen=True)
 class Walls:
-    """Lines ``normal`` · p = ``offset``, in order along their rings, in a frame turned to the building's direction.
+    """Lines ``normal`` · p = ``offset``, in order along their rings, in a frame turned to the
+    building's direction.
 
-    ``kind`` 0 is along x, 1 along y, 2 at a slant; ``heading`` (m, 2) is the way it is walked times its weight, a length.
-    ``start`` (m, 2) is the break point before it.
+    ``kind`` 0 is along x, 1 along y, 2 at a slant; ``heading`` (m, 2) is the way it is walked times
+    its weight, a length. ``start`` (m, 2) is the break point before it.
     """
 
     ring: np.ndarray
@@ -35,9 +38,19 @@ def joined(walls: Walls) -> Walls:
     joint = np.flatnonzero((kind == kind[before]) & (kind != SLANTED))
     across = np.column_stack([normal[joint, 1], normal[joint, 0]])
     rise = (walls.offset[joint] - walls.offset[before[joint]])[:, None] * normal[joint]
-    joints = Walls(walls.ring[joint], 1 - kind[joint], across, (across * start[joint]).sum(1), rise, start[joint])
+    joints = Walls(
+        walls.ring[joint],
+        1 - kind[joint],
+        across,
+        (across * start[joint]).sum(1),
+        rise,
+        start[joint],
+    )
     return Walls(
-        *(np.insert(own, joint, new, axis=0) for own, new in zip(vars(walls).values(), vars(joints).values(), strict=True))
+        *(
+            np.insert(own, joint, new, axis=0)
+            for own, new in zip(vars(walls).values(), vars(joints).values(), strict=True)
+        )
     )
 
 
@@ -53,7 +66,9 @@ def _neighbours(ring: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _corners(walls: Walls, before: np.ndarray) -> np.ndarray:
-    """Where each wall meets the one before it; the break point between the two where they are nearly parallel."""
+    """Where each wall meets the one before it; the break point between the two where they are
+    nearly parallel.
+    """
     one, other = walls.normal[before], walls.normal
     sine = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
     meets = np.abs(sine) > 0.25
@@ -65,9 +80,11 @@ def _corners(walls: Walls, before: np.ndarray) -> np.ndarray:
 
 
 def straighten(walls: Walls, shortest: np.ndarray) -> tuple[Walls, np.ndarray]:
-    """Take out walls below ``shortest`` metres (one a ring), the shortest first; what is left, and its corners (m, 2).
+    """Take out walls below ``shortest`` metres (one a ring), the shortest first; what is left, and
+    its corners (m, 2).
 
-    Several walls of a ring go at once where they are no neighbours and no wall between them is shorter.
+    Several walls of a ring go at once where they are no neighbours and no wall between them is
+    shorter.
     """
     done: list[tuple[Walls, np.ndarray]] = []
     while len(walls.ring):
@@ -84,13 +101,21 @@ def straighten(walls: Walls, shortest: np.ndarray) -> tuple[Walls, np.ndarray]:
         done.append((walls.take(~busy), corners[~busy]))
         gone = _gone(walls, goes, before, after)
         walls = _without(walls, goes, gone, before, after, corners).take(busy[~gone])
-    settled = Walls(*(np.concatenate(columns) for columns in zip(*(vars(w).values() for w, _ in done), strict=True)))
+    settled = Walls(
+        *(
+            np.concatenate(columns)
+            for columns in zip(*(vars(w).values() for w, _ in done), strict=True)
+        )
+    )
     order = np.argsort(settled.ring, kind="stable")
     return settled.take(order), np.concatenate([corners for _, corners in done])[order]
 
 
-def _first(length: np.ndarray, ring: np.ndarray, size: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """The walls to take out in this round: finite ``length`` and below their two neighbours on either side.
+def _first(
+    length: np.ndarray, ring: np.ndarray, size: np.ndarray, before: np.ndarray, after: np.ndarray
+) -> np.ndarray:
+    """The walls to take out in this round: finite ``length`` and below their two neighbours on
+    either side.
 
     Of a ring of less than 12 only the shortest, so that 4 remain.
     """
@@ -115,14 +140,23 @@ def _gone(walls: Walls, goes: np.ndarray, before: np.ndarray, after: np.ndarray)
 
 
 def _without(
-    walls: Walls, goes: np.ndarray, gone: np.ndarray, before: np.ndarray, after: np.ndarray, corners: np.ndarray
+    walls: Walls,
+    goes: np.ndarray,
+    gone: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    corners: np.ndarray,
 ) -> Walls:
-    """``walls`` less those that are ``gone``; parallel neighbours of one that goes become a wall at their mean offset."""
+    """``walls`` less those that are ``gone``; parallel neighbours of one that goes become a wall at
+    their mean offset.
+    """
     wall = np.flatnonzero(goes & gone[after])
     one, other = before[wall], after[wall]
     offset, heading, start = walls.offset.copy(), walls.heading.copy(), walls.start.copy()
     weights = [np.hypot(*heading[side].T) for side in (one, other)]
-    offset[one] = (weights[0] * offset[one] + weights[1] * offset[other]) / np.maximum(weights[0] + weights[1], 1e-12)
+    offset[one] = (weights[0] * offset[one] + weights[1] * offset[other]) / np.maximum(
+        weights[0] + weights[1], 1e-12
+    )
     heading[one] += heading[other]
     alone = np.flatnonzero(goes & ~gone[after])
     start[after[alone]] = (corners[alone] + corners[after[alone]]) / 2

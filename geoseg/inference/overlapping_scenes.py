@@ -1,4 +1,6 @@
-"""Scenes of one run that overlap: the footprints that several may have found wait until all are done."""
+"""Scenes of one run that overlap: the footprints that several may have found wait until all are
+done.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +28,15 @@ class Overlaps:
     def __init__(self, grids: Mapping[str, Grid], crs: CRS | None) -> None:
         self.crs = crs
         self.scenes = [name for name, grid in grids.items() if grid.crs is not None]
-        self.tree = shapely.STRtree([_extent(grids[name], crs) for name in self.scenes] if crs is not None else [])
+        self.tree = shapely.STRtree(
+            [_extent(grids[name], crs) for name in self.scenes] if crs is not None else []
+        )
         self.held: list[Layer] = []
 
     def alone(self, scene: str, batch: Layer) -> Layer:
-        """Those of ``batch``, in the run's CRS, that no other scene can have found; the others are held."""
+        """Those of ``batch``, in the run's CRS, that no other scene can have found; the others are
+        held.
+        """
         if batch.crs is not None and self.crs is not None and batch.crs != self.crs:
             batch = batch.to_crs(self.crs)
         one, other = self.tree.query(batch.geometry, predicate="intersects")
@@ -43,10 +49,16 @@ class Overlaps:
     def rest(self) -> Layer:
         """The best footprint of each building that was held, in the order they came."""
         found = Layer.joined(self.held, self.crs)
-        return found.take(distinct(found.geometry, found.columns["edge"], found.columns["confidence"])) if self.held else found
+        return (
+            found.take(distinct(found.geometry, found.columns["edge"], found.columns["confidence"]))
+            if self.held
+            else found
+        )
 
 
 def _extent(grid: Grid, crs: CRS | None) -> shapely.Geometry:
     box = shapely.segmentize(shapely.box(0, 0, grid.width, grid.height), max(grid.shape) / _POINTS)
     outline = Layer(place(np.array([box]), grid.transform), grid.crs)
-    return outline.geometry[0] if grid.crs == crs or crs is None else outline.to_crs(crs).geometry[0]
+    return (
+        outline.geometry[0] if grid.crs == crs or crs is None else outline.to_crs(crs).geometry[0]
+    )

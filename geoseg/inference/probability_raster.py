@@ -27,7 +27,9 @@ NODATA = 255
 
 @dataclass(frozen=True)
 class Form:
-    """How probabilities are written: dtype, nodata, bands, tags. Raises UsageError for what cannot be written."""
+    """How probabilities are written: dtype, nodata, bands, tags. Raises UsageError for what cannot
+    be written.
+    """
 
     dtype: str
     classes: bool
@@ -38,7 +40,10 @@ class Form:
             raise UsageError(f"--dtype is uint8 or float32, not {self.dtype!r}")
         if self.classes and self.model.multilabel:
             names = ", ".join(self.model.classes)
-            raise UsageError(f"--classes: the model tells {names} each by itself, not one a pixel", "leave it out")
+            raise UsageError(
+                f"--classes: the model tells {names} each by itself, not one a pixel",
+                "leave it out",
+            )
 
     def keywords(self) -> dict[str, Any]:
         """Keywords of :func:`geoseg.io.raster.write.create_raster`."""
@@ -51,7 +56,9 @@ class Form:
         }
 
     def tags(self) -> dict[str, str]:
-        """Classes stand in the tags where they exclude each other; else the descriptions of the bands alone name them."""
+        """Classes stand in the tags where they exclude each other; else the descriptions of the
+        bands alone name them.
+        """
         classes = {} if self.model.multilabel else {"GEOSEG_CLASSES": ",".join(self.model.classes)}
         return classes | {
             "GEOSEG_KIND": "classes" if self.classes else "probability",
@@ -83,24 +90,41 @@ def probability_file(
     overwrite: bool = False,
     options: dict[str, str] | None = None,
 ) -> Iterator[Callable[[Strip], None]]:
-    """A COG (or PNG) on the grid of ``native``, and the function that takes the strips of ``scene``, from the top."""
+    """A COG (or PNG) on the grid of ``native``, and the function that takes the strips of
+    ``scene``, from the top.
+    """
     png = path.suffix.lower() == ".png"
     if png and form.model.multilabel:
         raise UsageError(f"{path}: a PNG does not name its bands", "write a .tif")
-    keywords = form.keywords() | {"tags": tags | form.tags(), "overwrite": overwrite, "options": options}
+    keywords = form.keywords() | {
+        "tags": tags | form.tags(),
+        "overwrite": overwrite,
+        "options": options,
+    }
     with create_raster(path, native.grid, cog=not png, **keywords) as out:
         if not form.classes:
             out.descriptions = form.model.classes[-out.count :]
-        resizer = None if scene.grid.shape == native.grid.shape else StripResizer(scene.grid.shape, native.grid.shape)
+        resizer = (
+            None
+            if scene.grid.shape == native.grid.shape
+            else StripResizer(scene.grid.shape, native.grid.shape)
+        )
 
         def put(row: int, probability: np.ndarray, valid: np.ndarray) -> None:
-            out.write(form.encode(probability, valid), window=Window(0, row, valid.shape[1], valid.shape[0]))
+            out.write(
+                form.encode(probability, valid),
+                window=Window(0, row, valid.shape[1], valid.shape[0]),
+            )
 
         def write(strip: Strip) -> None:
             with clock("write"):
                 if resizer is None:
                     return put(*strip)
                 for row, probability in resizer.push(strip[1]):
-                    put(row, probability, native.read_valid(Window(0, row, native.grid.width, probability.shape[1])))
+                    put(
+                        row,
+                        probability,
+                        native.read_valid(Window(0, row, native.grid.width, probability.shape[1])),
+                    )
 
         yield write

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class Runtime(Protocol):
     """A model ready to run.
 
-    Called with float32 (batch, band, size, size) in [0, 1] it returns probabilities float32 (batch, channel, size, size): one
-    channel, the building's, for two classes, else one a class. ``size`` is the side of its windows in pixels, ``name`` says
-    what computes and in what precision.
+    Called with float32 (batch, band, size, size) in [0, 1] it returns probabilities float32 (batch,
+    channel, size, size): one channel, the building's, for two classes, else one a class. ``size``
+    is the side of its windows in pixels, ``name`` says what computes and in what precision.
     """
 
     spec: ModelSpec
@@ -33,21 +33,27 @@ class Runtime(Protocol):
 
 
 def open_runtime(model: Path | None, spec: PredictSpec, extent: int) -> Runtime:
-    """The runtime for ``model`` (the bundled one by default) and windows that need to be no larger than ``extent`` pixels.
+    """The runtime for ``model`` (the bundled one by default) and windows that need to be no larger
+    than ``extent`` pixels.
 
-    Raises ModelError (unreadable, malformed), ResourceError (a device or a package that is not there).
+    Raises ModelError (unreadable, malformed), ResourceError (a device or a package that is not
+    there).
     """
     path = model or bundled()
     trained = kind(path) == "safetensors"
     if trained and spec.runtime not in ("auto", "torch"):
-        raise ModelError(f"{path}: --runtime {spec.runtime} runs exported models", "see `geoseg export`")
+        raise ModelError(
+            f"{path}: --runtime {spec.runtime} runs exported models", "see `geoseg export`"
+        )
     if trained or spec.runtime == "torch":
         return _torch(path, spec, extent)
     return _onnx(path, spec, extent) if spec.runtime == "onnx" else _openvino(path, spec, extent)
 
 
 def _window(spec: PredictSpec, preferred: int, extent: int) -> int:
-    """Side of the windows: as asked for, else ``preferred`` or ``extent``, whichever is less; a multiple of 32."""
+    """Side of the windows: as asked for, else ``preferred`` or ``extent``, whichever is less; a
+    multiple of 32.
+    """
     size = spec.tile_size or min(preferred, extent)
     return max(64, -(-size // 32) * 32)
 
@@ -58,7 +64,8 @@ def _window(spec: PredictSpec, preferred: int, extent: int) -> int:
 def import_openvino() -> Any:
     """The openvino package, its telemetry replaced by its own stub: nothing is ever sent.
 
-    openvino falls back to the stub where ``openvino_telemetry`` cannot be imported, and None makes it so.
+    openvino falls back to the stub where ``openvino_telemetry`` cannot be imported, and None makes
+    it so.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
@@ -77,7 +84,10 @@ def _openvino_model(path: Path) -> tuple[Any, ModelSpec]:
 
 def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
     if predict.device not in ("auto", "cpu"):
-        raise ResourceError(f"{path}: ONNX models run on the CPU here, not on {predict.device}", "try --runtime torch")
+        raise ResourceError(
+            f"{path}: ONNX models run on the CPU here, not on {predict.device}",
+            "try --runtime torch",
+        )
     model, spec = _openvino_model(path)
     size = _window(predict, 1024, extent)
     if len(model.inputs) != 1 or len(model.input(0).partial_shape) != 4:
@@ -85,14 +95,24 @@ def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
     try:
         model.reshape([predict.batch_size, spec.bands, size, size])
     except RuntimeError as error:
-        raise ModelError(f"{path}: cannot run at windows of {size} pixels", f"try --tile-size {spec.size}") from error
+        raise ModelError(
+            f"{path}: cannot run at windows of {size} pixels", f"try --tile-size {spec.size}"
+        ) from error
     hints = {"PERFORMANCE_HINT": "LATENCY"}
     if predict.precision != "auto":
-        hints["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[predict.precision]
+        hints["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[
+            predict.precision
+        ]
     compiled = import_openvino().Core().compile_model(model, "CPU", hints)
     request = compiled.create_infer_request()
     precision = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
-    return _Graph(spec, size, f"openvino {precision}", lambda batch: request.infer({0: batch})[compiled.output(0)], path)
+    return _Graph(
+        spec,
+        size,
+        f"openvino {precision}",
+        lambda batch: request.infer({0: batch})[compiled.output(0)],
+        path,
+    )
 
 
 # ONNX Runtime
@@ -102,25 +122,37 @@ def _onnx(path: Path, predict: PredictSpec, extent: int) -> Runtime:
     try:
         import onnxruntime as ort
     except ImportError as error:
-        raise ResourceError("--runtime onnx needs onnxruntime", "pip install onnxruntime") from error
+        raise ResourceError(
+            "--runtime onnx needs onnxruntime", "pip install onnxruntime"
+        ) from error
     cuda = predict.device.startswith("cuda")
     if cuda and "CUDAExecutionProvider" not in ort.get_available_providers():
-        raise ResourceError("this onnxruntime has no CUDA", "pip install onnxruntime-gpu, or --device cpu")
+        raise ResourceError(
+            "this onnxruntime has no CUDA", "pip install onnxruntime-gpu, or --device cpu"
+        )
     try:
-        session = ort.InferenceSession(path, providers=["CUDAExecutionProvider" if cuda else "CPUExecutionProvider"])
+        session = ort.InferenceSession(
+            path, providers=["CUDAExecutionProvider" if cuda else "CPUExecutionProvider"]
+        )
     except Exception as error:  # onnxruntime's errors share no public base
         raise ModelError(f"{path}: cannot be read as ONNX") from error
     spec = read_spec(path)
     side = session.get_inputs()[0].shape[-1]
     size = side if isinstance(side, int) else _window(predict, 1024, extent)
     name = session.get_inputs()[0].name
-    return _Graph(spec, size, "onnxruntime fp32", lambda batch: session.run(None, {name: batch})[0], path)
+    return _Graph(
+        spec, size, "onnxruntime fp32", lambda batch: session.run(None, {name: batch})[0], path
+    )
 
 
 class _Graph:
-    """An ONNX graph under either runtime: probabilities out, the building's channel alone where there are two classes."""
+    """An ONNX graph under either runtime: probabilities out, the building's channel alone where
+    there are two classes.
+    """
 
-    def __init__(self, spec: ModelSpec, size: int, name: str, infer: Callable[[np.ndarray], Any], path: Path) -> None:
+    def __init__(
+        self, spec: ModelSpec, size: int, name: str, infer: Callable[[np.ndarray], Any], path: Path
+    ) -> None:
         self.spec, self.size, self.name = spec, size, name
         self._infer, self._path = infer, path
         self._mean = np.array(dict(spec.options).get("mean", [0.0]), np.float32)[:, None, None]
@@ -133,7 +165,10 @@ class _Graph:
         if self.spec.channels == 1 and out.shape[1] == 2:
             out = out[:, 1:]
         if out.shape[1:] != (self.spec.channels, *batch.shape[2:]):
-            raise ModelError(f"{self._path}: gives {out.shape[1:]} for {len(self.spec.classes)} classes of {batch.shape[2:]}")
+            raise ModelError(
+                f"{self._path}: gives {out.shape[1:]} for {len(self.spec.classes)} classes of "
+                f"{batch.shape[2:]}"
+            )
         return out.copy()
 
 
@@ -153,8 +188,13 @@ def _torch(path: Path, predict: PredictSpec, extent: int) -> Runtime:
     dtype = _dtype(predict.precision, device)
 
     def infer(batch: np.ndarray) -> np.ndarray:
-        with torch.inference_mode(), torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None):
-            logits = model(torch.from_numpy(batch).to(device, memory_format=torch.channels_last)).float()
+        with (
+            torch.inference_mode(),
+            torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None),
+        ):
+            logits = model(
+                torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
+            ).float()
             return (logits.sigmoid() if spec.sigmoid else logits.softmax(1)).cpu().numpy()
 
     size = _window(predict, 1024 if device.type == "cuda" else 512, extent)
@@ -163,7 +203,9 @@ def _torch(path: Path, predict: PredictSpec, extent: int) -> Runtime:
 
 
 class _Torch:
-    def __init__(self, spec: ModelSpec, size: int, name: str, infer: Callable[[np.ndarray], np.ndarray]) -> None:
+    def __init__(
+        self, spec: ModelSpec, size: int, name: str, infer: Callable[[np.ndarray], np.ndarray]
+    ) -> None:
         self.spec, self.size, self.name, self._infer = spec, size, name, infer
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:

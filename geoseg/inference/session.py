@@ -1,4 +1,6 @@
-"""What predict and extract share: open a scene for a model, run it, and say what was made with what."""
+"""What predict and extract share: open a scene for a model, run it, and say what was made with
+what.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class Job:
     plan: Plan
     spec: PredictSpec
 
-    def strips(self, clock: Clock, progress: Progress, area: Burner | None = None) -> Iterator[Strip]:
+    def strips(
+        self, clock: Clock, progress: Progress, area: Burner | None = None
+    ) -> Iterator[Strip]:
         """Strips of probability on the grid of ``scene``."""
         advance = progress(Path(self.scene.path).name, self.plan.tiles)
         return strips(
@@ -53,8 +57,9 @@ class Models:
         self._runtimes: dict[int, Runtime] = {}
 
     def runtime(self, scene: Scene) -> Runtime:
-        # windows reach past a narrow scene no further than training's crops were large: what is there is mirrored; and they are
-        # never larger than 1024 by default, so that all larger scenes share one runtime
+        # windows reach past a narrow scene no further than training's crops were large: what is
+        # there is mirrored; and they are never larger than 1024 by default, so that all larger
+        # scenes share one runtime
         short, long = sorted(scene.grid.shape)
         extent = min(1024, -(-max(short, min(long, self.model.size)) // 32) * 32)
         if extent not in self._runtimes:

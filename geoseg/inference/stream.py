@@ -1,7 +1,8 @@
-"""A scene through a model: windows -> forward -> blended strips of probability, in the memory of one row of windows.
+"""A scene through a model: windows -> forward -> blended strips of probability, in the memory of
+one row of windows.
 
-Reading runs ahead in one thread; whoever takes the strips may do so in another (:func:`geoseg.parallel.prefetch.ahead`), so that
-reading, forward and post-processing overlap.
+Reading runs ahead in one thread; whoever takes the strips may do so in another
+(:func:`geoseg.parallel.prefetch.ahead`), so that reading, forward and post-processing overlap.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ Strip = tuple[int, np.ndarray, np.ndarray]
 # A scene within this factor of the model's GSD is read as it is: networks are trained to bear more
 GSD_TOLERANCE = 1.2
 MAX_ENLARGEMENT = 4.0
-# Finished rows leave in strips this high: whoever waits in a queue then holds little, however wide the scene
+# Finished rows leave in strips this high: whoever waits in a queue then holds little, however wide
+# the scene
 STRIP_ROWS = 128
 
 
@@ -46,17 +48,26 @@ class Plan:
 
 
 def working_gsd(model: ModelSpec, grid: Grid, path: str) -> float | None:
-    """GSD in metres to read a scene at, None as it is. Raises UnsuitableError where the scene is far too coarse."""
-    if model.gsd is None or grid.gsd is None or 1 / GSD_TOLERANCE <= grid.gsd / model.gsd <= GSD_TOLERANCE:
+    """GSD in metres to read a scene at, None as it is. Raises UnsuitableError where the scene is
+    far too coarse.
+    """
+    if (
+        model.gsd is None
+        or grid.gsd is None
+        or 1 / GSD_TOLERANCE <= grid.gsd / model.gsd <= GSD_TOLERANCE
+    ):
         return None
     if grid.gsd > MAX_ENLARGEMENT * model.gsd:
         raise UnsuitableError(
-            f"{path}: has {grid.gsd:.2f} m a pixel, too coarse for a model of {model.gsd:.2f} m", "use a model of its GSD"
+            f"{path}: has {grid.gsd:.2f} m a pixel, too coarse for a model of {model.gsd:.2f} m",
+            "use a model of its GSD",
         )
     return model.gsd
 
 
-def plan(scene: Scene, runtime: Runtime, spec: PredictSpec, bands: tuple[int, ...] | None = None) -> Plan:
+def plan(
+    scene: Scene, runtime: Runtime, spec: PredictSpec, bands: tuple[int, ...] | None = None
+) -> Plan:
     """Raises UnsuitableError where the scene has too few bands."""
     model = runtime.spec
     warnings: list[str] = []
@@ -64,7 +75,9 @@ def plan(scene: Scene, runtime: Runtime, spec: PredictSpec, bands: tuple[int, ..
         bands, doubt = _bands(scene, model)
         warnings += doubt
     if len(bands) != model.bands:
-        raise UnsuitableError(f"{scene.path}: --bands names {len(bands)} bands, the model takes {model.bands}")
+        raise UnsuitableError(
+            f"{scene.path}: --bands names {len(bands)} bands, the model takes {model.bands}"
+        )
     stretch, doubt = _stretch(scene, model, bands)
     warnings += doubt
     overlap = min(runtime.size // 8, 128) if spec.overlap is None else spec.overlap
@@ -80,7 +93,10 @@ def _bands(scene: Scene, model: ModelSpec) -> tuple[tuple[int, ...], list[str]]:
     chosen = model.source_bands
     if chosen and max(chosen) <= scene.bands:
         listed = ",".join(map(str, chosen))
-        told = f"{scene.path}: its bands {listed} are taken, as for training; chips that have them alone need --bands"
+        told = (
+            f"{scene.path}: its bands {listed} are taken, as for training; chips that have "
+            "them alone need --bands"
+        )
         return chosen, [told] if scene.bands == model.bands else []
     if scene.bands < model.bands:
         raise UnsuitableError(
@@ -91,21 +107,33 @@ def _bands(scene: Scene, model: ModelSpec) -> tuple[tuple[int, ...], list[str]]:
     return tuple(range(1, model.bands + 1)), [told] if scene.bands > model.bands else []
 
 
-def _stretch(scene: Scene, model: ModelSpec, bands: tuple[int, ...]) -> tuple[Stretch | None, list[str]]:
-    """The stretch that the model was trained with, or by its rule the scene's own; and what of it is in doubt."""
+def _stretch(
+    scene: Scene, model: ModelSpec, bands: tuple[int, ...]
+) -> tuple[Stretch | None, list[str]]:
+    """The stretch that the model was trained with, or by its rule the scene's own; and what of it
+    is in doubt.
+    """
     if scene.dtype == model.dtype and not model.percentiles:
         return model.stretch, []
     stretched = model.stretch or model.percentiles
     if scene.dtype == "uint8" and stretched:  # as the chips were that it was trained on
-        return None, [f"{scene.path}: uint8 is taken as stretched already, the model takes {model.dtype}"]
+        return None, [
+            f"{scene.path}: uint8 is taken as stretched already, the model takes {model.dtype}"
+        ]
     low, high = model.percentiles or (2.0, 98.0)
-    told = f"{scene.path}: {scene.dtype} stretched from its percentile {low:g} to {high:g}, the model takes {model.dtype}"
+    told = (
+        f"{scene.path}: {scene.dtype} stretched from its percentile {low:g} to {high:g}, "
+        f"the model takes {model.dtype}"
+    )
     return _own_stretch(scene, bands, low, high), [told] if scene.dtype != model.dtype else []
 
 
 def _own_stretch(scene: Scene, bands: tuple[int, ...], low: float, high: float) -> Stretch | None:
     height, width = scene.grid.shape
-    rows = [Window(0, row, width, min(64, height - row)) for row in range(0, height, max(64, 64 * (height // 4096)))]
+    rows = [
+        Window(0, row, width, min(64, height - row))
+        for row in range(0, height, max(64, 64 * (height // 4096)))
+    ]
     chips = (scene.read(window, bands) for window in rows)
     return percentile_stretch(((chip.image, chip.valid) for chip in chips), low, high)
 
@@ -121,10 +149,11 @@ def strips(
     clock: Clock,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Iterator[Strip]:
-    """``(first row, probability float32 (channel, row, col), valid bool (row, col))`` from top to bottom.
+    """``(first row, probability float32 (channel, row, col), valid bool (row, col))`` from top to
+    bottom.
 
-    Pixels without data, and outside of ``area`` where given (polygons in the scene's CRS), are not valid. Windows without a
-    valid pixel are not computed. ``advance`` is told of every window.
+    Pixels without data, and outside of ``area`` where given (polygons in the scene's CRS), are not
+    valid. Windows without a valid pixel are not computed. ``advance`` is told of every window.
     """
     shape = scene.grid.shape
     blender = StripBlender(shape, plan.tiling, channels=runtime.spec.channels, margin=plan.margin)
@@ -136,7 +165,8 @@ def strips(
             valid = band[: probability.shape[1]].copy()
         for row in range(0, len(valid), STRIP_ROWS):
             rows = slice(row, row + STRIP_ROWS)
-            # copies: a view would hold the whole row of windows for as long as somebody holds the strip
+            # copies: a view would hold the whole row of windows for as long as somebody holds the
+            # strip
             yield first + row, probability[:, rows].copy(), valid[rows].copy()
 
     for batch in _batched(ahead(_windows(scene, plan, area, clock)), batch_size):
@@ -159,7 +189,9 @@ Read = tuple[Tile, np.ndarray | None, np.ndarray]
 
 
 def _windows(scene: Scene, plan: Plan, area: Burner | None, clock: Clock) -> Iterator[Read]:
-    """Tile, image float32 (band, size, size) or None where nothing is valid, validity of the tile's window."""
+    """Tile, image float32 (band, size, size) or None where nothing is valid, validity of the tile's
+    window.
+    """
     size = plan.tiling.size
     for tile in tiles(scene.grid.shape, plan.tiling):
         with clock("read"):
@@ -172,7 +204,9 @@ def _windows(scene: Scene, plan: Plan, area: Burner | None, clock: Clock) -> Ite
                 image = to_unit(chip.image, plan.stretch)
                 height, width = valid.shape
                 if (height, width) != (size, size):
-                    image = np.pad(image, ((0, 0), (0, size - height), (0, size - width)), mode="symmetric")
+                    image = np.pad(
+                        image, ((0, 0), (0, size - height), (0, size - width)), mode="symmetric"
+                    )
         yield tile, image, valid
 
 

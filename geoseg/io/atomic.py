@@ -12,7 +12,17 @@ from pathlib import Path
 from geoseg.errors import OutputError, UsageError
 
 # What GDAL and SQLite write beside a file; the last three belong to a COG in the making
-SIDECARS = (".aux.xml", "-journal", "-wal", "-shm", ".ovr", ".msk", ".ovr.tmp", ".msk.ovr.tmp", ".warped.tif.tmp")
+SIDECARS = (
+    ".aux.xml",
+    "-journal",
+    "-wal",
+    "-shm",
+    ".ovr",
+    ".msk",
+    ".ovr.tmp",
+    ".msk.ovr.tmp",
+    ".warped.tif.tmp",
+)
 
 
 def check_output(path: Path | str, overwrite: bool = False) -> Path:
@@ -27,7 +37,9 @@ def check_output(path: Path | str, overwrite: bool = False) -> Path:
 
 
 def check_apart(output: Path | str, *inputs: Path | str) -> None:
-    """Raise UsageError where ``output`` is one of the ``inputs``, which not even an overwriting run may replace."""
+    """Raise UsageError where ``output`` is one of the ``inputs``, which not even an overwriting run
+    may replace.
+    """
     if Path(output).resolve() in [Path(each).resolve() for each in inputs]:
         raise UsageError(f"{output}: is an input", "write to another file")
 
@@ -41,7 +53,9 @@ def _check_parent(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete a file or folder and the sidecars that GDAL writes beside it; missing ones are no error."""
+    """Delete a file or folder and the sidecars that GDAL writes beside it; missing ones are no
+    error.
+    """
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     path.unlink(missing_ok=True)
@@ -55,7 +69,8 @@ def _remove_sidecars(path: Path) -> None:
 
 @contextmanager
 def atomic(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a temporary path (same folder, same extension); on success it becomes ``path``, otherwise it is removed.
+    """Yield a temporary path (same folder, same extension); on success it becomes ``path``,
+    otherwise it is removed.
 
     Sidecars of a file that is replaced go with it: they would be taken for those of the new one.
     """
@@ -74,11 +89,15 @@ def atomic(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: Path | str, overwrite: bool = False, marker: str | None = None, keep: bool = False) -> Iterator[Path]:
-    """Like :func:`atomic` for a folder; a folder that exists and is empty may be taken without ``overwrite``.
+def atomic_folder(
+    path: Path | str, overwrite: bool = False, marker: str | None = None, keep: bool = False
+) -> Iterator[Path]:
+    """Like :func:`atomic` for a folder; a folder that exists and is empty may be taken without
+    ``overwrite``.
 
-    With ``marker`` only a folder that holds a file of that name is ever replaced. The old folder stays until the new one is
-    whole. With ``keep`` the temporary folder, ``.NAME.partial``, stays when the work on it fails, and is taken up again.
+    With ``marker`` only a folder that holds a file of that name is ever replaced. The old folder
+    stays until the new one is whole. With ``keep`` the temporary folder, ``.NAME.partial``, stays
+    when the work on it fails, and is taken up again.
     """
     named, path = path, Path(path).absolute()
     _check_parent(path)
@@ -88,8 +107,12 @@ def atomic_folder(path: Path | str, overwrite: bool = False, marker: str | None 
         if not overwrite:
             raise OutputError(f"{named}: exists already", "use --overwrite to replace it")
         if marker and not (path / marker).is_file():
-            raise OutputError(f"{named}: is not replaced, for it holds no {marker}", "choose another folder")
-    temporary, old = (path.with_name(f".{path.name}.{word}-{os.getpid()}") for word in ("partial", "old"))
+            raise OutputError(
+                f"{named}: is not replaced, for it holds no {marker}", "choose another folder"
+            )
+    temporary, old = (
+        path.with_name(f".{path.name}.{word}-{os.getpid()}") for word in ("partial", "old")
+    )
     if keep:
         temporary = path.with_name(f".{path.name}.partial")
     else:
@@ -124,12 +147,16 @@ def _told(path: Path, temporary: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise OutputError(f"{path}: the disk is full") from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and str(temporary) in str(error.filename):
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and str(temporary) in str(
+            error.filename
+        ):
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
         raise
 
 
 def write_text(path: Path | str, text: str, overwrite: bool = False) -> None:
-    """Write ``text`` as UTF-8; what is no text, as bytes of a file name may be, becomes question marks. Raises OutputError."""
+    """Write ``text`` as UTF-8; what is no text, as bytes of a file name may be, becomes question
+    marks. Raises OutputError.
+    """
     with atomic(path, overwrite) as temporary:
         temporary.write_bytes(text.encode("utf-8", "replace"))

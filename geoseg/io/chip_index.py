@@ -1,8 +1,9 @@
 """The chip index: a GeoParquet table of chips, with how they were cut in its metadata.
 
-Columns: ``id, scene, row, col, image, mask, split, valid_fraction, geometry``; ``image`` and ``mask`` are paths relative to
-the index's folder and inside it. Masks are uint8 class ids, or a band of 0 and 1 for each class that is told by itself; 255 is
-ignored in loss and metrics. Outlines of pictures without a CRS are in pixels, x to the right and y downwards.
+Columns: ``id, scene, row, col, image, mask, split, valid_fraction, geometry``; ``image`` and
+``mask`` are paths relative to the index's folder and inside it. Masks are uint8 class ids, or a
+band of 0 and 1 for each class that is told by itself; 255 is ignored in loss and metrics. Outlines
+of pictures without a CRS are in pixels, x to the right and y downwards.
 """
 
 from __future__ import annotations
@@ -44,12 +45,14 @@ COLUMNS = tuple(_TYPES)
 
 @dataclass(frozen=True)
 class ChipInfo:
-    """What all chips of an index share: bands, dtype, GSD in metres (None for pictures), class names, stretch.
+    """What all chips of an index share: bands, dtype, GSD in metres (None for pictures), class
+    names, stretch.
 
-    ``dtype`` is the scenes'; with a ``stretch``, which is in the scenes' values, the chips are uint8. They are too with
-    ``percentiles`` (low, high), where scenes or groups of them were stretched each by its own. ``source_bands`` are the bands
-    of the scenes, from 1, that the chips have; None where they have all. The ``classes`` exclude each other, unless the chips
-    are ``multilabel``: then masks have a band for each of them.
+    ``dtype`` is the scenes'; with a ``stretch``, which is in the scenes' values, the chips are
+    uint8. They are too with ``percentiles`` (low, high), where scenes or groups of them were
+    stretched each by its own. ``source_bands`` are the bands of the scenes, from 1, that the chips
+    have; None where they have all. The ``classes`` exclude each other, unless the chips are
+    ``multilabel``: then masks have a band for each of them.
     """
 
     bands: int
@@ -88,8 +91,12 @@ class ChipIndex:
         return self.table[self.table["split"] == name]
 
 
-def write_index(folder: Path, rows: Sequence[Mapping[str, Any]], info: ChipInfo, crs: CRS | None) -> None:
-    """Write ``folder/index.parquet``; ``rows`` have COLUMNS, geometries are polygons in ``crs`` (None for pictures)."""
+def write_index(
+    folder: Path, rows: Sequence[Mapping[str, Any]], info: ChipInfo, crs: CRS | None
+) -> None:
+    """Write ``folder/index.parquet``; ``rows`` have COLUMNS, geometries are polygons in ``crs``
+    (None for pictures).
+    """
     polygons = np.array([row["geometry"] for row in rows], object)
     column = {
         "encoding": "WKB",
@@ -101,34 +108,47 @@ def write_index(folder: Path, rows: Sequence[Mapping[str, Any]], info: ChipInfo,
     metadata = {"geo": json.dumps(geo), _KEY: json.dumps(asdict(info))}
     columns = [_column([row[name] for row in rows], _TYPES[name]) for name in COLUMNS[:-1]]
     columns.append(_column(shapely.to_wkb(polygons).tolist(), _TYPES["geometry"]))
-    pq.write_table(pa.Table.from_arrays(columns, schema=pa.schema(_TYPES, metadata)), folder / INDEX)
+    pq.write_table(
+        pa.Table.from_arrays(columns, schema=pa.schema(_TYPES, metadata)), folder / INDEX
+    )
 
 
 def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
-    """What ``pa.array`` gives, but that imports pandas, which takes longer than all else a small `geoseg tile` does."""
+    """What ``pa.array`` gives, but that imports pandas, which takes longer than all else a small
+    `geoseg tile` does.
+    """
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.array(values, kind.to_pandas_dtype()))])
+        return pa.Array.from_buffers(
+            kind, len(values), [None, pa.py_buffer(np.array(values, kind.to_pandas_dtype()))]
+        )
     held = np.packbits([value is not None for value in values], bitorder="little")
     data = [value.encode() if isinstance(value, str) else value or b"" for value in values]
     ends = np.cumsum([0, *map(len, data)], dtype=np.int32)
-    return pa.Array.from_buffers(kind, len(values), [pa.py_buffer(part) for part in (held, ends, b"".join(data))])
+    return pa.Array.from_buffers(
+        kind, len(values), [pa.py_buffer(part) for part in (held, ends, b"".join(data))]
+    )
 
 
 def read_index(folder: Path | str) -> ChipIndex:
     """Read a chip index folder.
 
-    Raises InputError (missing, unreadable), UnsuitableError (no chip index) and SafetyError (chips outside the folder).
+    Raises InputError (missing, unreadable), UnsuitableError (no chip index) and SafetyError (chips
+    outside the folder).
     """
     import geopandas as gpd  # with pandas half of what `geoseg tile` would take to start
 
     folder = Path(folder)
     path = folder / INDEX if folder.is_dir() else folder
     if not path.is_file():
-        raise InputError(f"{folder}: has no {INDEX}", "cut chips with `geoseg tile` or `geoseg prepare`")
+        raise InputError(
+            f"{folder}: has no {INDEX}", "cut chips with `geoseg tile` or `geoseg prepare`"
+        )
     try:
         metadata = pq.read_schema(path).metadata or {}
         if _KEY.encode() not in metadata:
-            raise UnsuitableError(f"{path}: is not a chip index", "cut chips with `geoseg tile` or `geoseg prepare`")
+            raise UnsuitableError(
+                f"{path}: is not a chip index", "cut chips with `geoseg tile` or `geoseg prepare`"
+            )
         info = ChipInfo.from_dict(json.loads(metadata[_KEY.encode()]))
         table = gpd.read_parquet(path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, CRSError) as error:

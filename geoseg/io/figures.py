@@ -21,8 +21,16 @@ def check_picture(path: Path | str) -> None:
         raise UsageError(f"{path}: its extension names no picture", "png, jpg, pdf or svg")
 
 
-def write_figure(path: Path | str, figure: Figure, *, tags: Mapping[str, str] | None = None, overwrite: bool = False) -> None:
-    """Write ``figure`` at its own size, the same bytes each time; a PNG carries ``tags``. Raises UsageError, OutputError."""
+def write_figure(
+    path: Path | str,
+    figure: Figure,
+    *,
+    tags: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write ``figure`` at its own size, the same bytes each time; a PNG carries ``tags``. Raises
+    UsageError, OutputError.
+    """
     check_picture(path)
     options: dict[str, dict[str, Any]] = {
         ".png": {"metadata": {"Software": None, **(tags or {})}},
@@ -30,5 +38,8 @@ def write_figure(path: Path | str, figure: Figure, *, tags: Mapping[str, str] | 
         ".svg": {"metadata": {"Date": None}},
     }
     chosen = options.get(Path(path).suffix.lower(), {"pil_kwargs": {"quality": 90}})
-    with atomic(path, overwrite) as temporary, rc_context({"svg.hashsalt": "geoseg", "pdf.fonttype": 42}):
+    with (
+        atomic(path, overwrite) as temporary,
+        rc_context({"svg.hashsalt": "geoseg", "pdf.fonttype": 42}),
+    ):
         figure.savefig(temporary, dpi=figure.dpi, **chosen)

@@ -6,7 +6,12 @@ from pathlib import Path
 
 from geoseg.io.safety import REMOTE, first_bytes
 
-VECTORS = {b"SQLite format 3\0": "gpkg", b"fgb": "flatgeobuf", b"PAR1": "parquet", b"\0\0\x27\x0a": "shapefile"}
+VECTORS = {
+    b"SQLite format 3\0": "gpkg",
+    b"fgb": "flatgeobuf",
+    b"PAR1": "parquet",
+    b"\0\0\x27\x0a": "shapefile",
+}
 HEAD = 4096  # bytes that tell a vector format: the names of a table's columns may be long
 ONNX = b"\x08"  # protobuf's tag of field 1, ir_version, which comes first in every ONNX file
 
@@ -28,7 +33,9 @@ def kind_of(name: str) -> str:
 
 
 def vector_format(head: bytes) -> str | None:
-    """``gpkg``, ``flatgeobuf``, ``parquet``, ``shapefile``, ``geojson`` or SpaceNet's ``csv``, by the first ``HEAD`` bytes."""
+    """``gpkg``, ``flatgeobuf``, ``parquet``, ``shapefile``, ``geojson`` or SpaceNet's ``csv``, by
+    the first ``HEAD`` bytes.
+    """
     for magic, format in VECTORS.items():
         if head.startswith(magic):
             return format

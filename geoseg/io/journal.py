@@ -10,10 +10,11 @@ from geoseg.errors import UsageError
 
 
 class Journal:
-    """Opens or goes on with the journal of a job; ``plan`` is everything that its results depend on.
+    """Opens or goes on with the journal of a job; ``plan`` is everything that its results depend
+    on.
 
-    ``done`` maps keys to what was recorded for them. A line that was cut off when the process died counts as not written.
-    Raises UsageError where the journal is of another plan.
+    ``done`` maps keys to what was recorded for them. A line that was cut off when the process died
+    counts as not written. Raises UsageError where the journal is of another plan.
     """
 
     def __init__(self, path: Path, plan: dict[str, Any]) -> None:
@@ -24,7 +25,9 @@ class Journal:
         if lines and lines[-1][-1:] != "\n":
             lines.pop()
         if lines and lines[0] != header + "\n":
-            raise UsageError(f"{path.parent}: was begun with other scenes or settings", "delete it to begin anew")
+            raise UsageError(
+                f"{path.parent}: was begun with other scenes or settings", "delete it to begin anew"
+            )
         for line in lines[1:]:
             key, value = json.loads(line)
             self.done[key] = value
@@ -38,7 +41,9 @@ class Journal:
 
 
 def stamp(name: str) -> tuple[int, int]:
-    """Size in bytes and time of the last change in nanoseconds of a file; zeros where there is none to look at."""
+    """Size in bytes and time of the last change in nanoseconds of a file; zeros where there is none
+    to look at.
+    """
     path = Path(name)
     if not path.is_file():
         return 0, 0

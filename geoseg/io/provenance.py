@@ -10,7 +10,9 @@ from geoseg.io.scene_names import public
 
 
 def provenance(source: Path | str) -> dict[str, str]:
-    """What is stored with an output: the version, the command that made it, and of what; no secret of an address."""
+    """What is stored with an output: the version, the command that made it, and of what; no secret
+    of an address.
+    """
     return {
         "GEOSEG_VERSION": __version__,
         "GEOSEG_COMMAND": " ".join(["geoseg", *map(public, sys.argv[1:])]),

@@ -1,7 +1,7 @@
 """The files of a training run's folder, all but the checkpoints.
 
-``run.toml`` holds the settings, ``epochs.json`` the scores of each epoch, ``metrics.csv`` those of them that are numbers,
-``report.html`` is for people.
+``run.toml`` holds the settings, ``epochs.json`` the scores of each epoch, ``metrics.csv`` those of
+them that are numbers, ``report.html`` is for people.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ SETTINGS, EPOCHS, METRICS, PAGE = "run.toml", "epochs.json", "metrics.csv", "rep
 
 
 def write_settings(folder: Path, command: str, settings: Mapping[str, Any]) -> None:
-    """Note the settings of ``geoseg COMMAND`` as ``--config`` takes them; those that are None stay at their default."""
+    """Note the settings of ``geoseg COMMAND`` as ``--config`` takes them; those that are None stay
+    at their default.
+    """
     lines = [f"{name} = {toml(value)}" for name, value in settings.items() if value is not None]
     with atomic(folder / SETTINGS, overwrite=True) as temporary:
         temporary.write_text("\n".join([f"[{command}]", *lines, ""]), "utf-8")
@@ -37,7 +39,10 @@ def write_epochs(folder: Path, epochs: Sequence[Mapping[str, Any]]) -> None:
         temporary.write_text(json.dumps(epochs, indent=1), "utf-8")
     rows = [flat(epoch) for epoch in epochs]
     columns = dict.fromkeys(name for row in rows for name in row)
-    with atomic(folder / METRICS, overwrite=True) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        atomic(folder / METRICS, overwrite=True) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
         writer = csv.DictWriter(file, list(columns))
         writer.writeheader()
         writer.writerows(rows)
@@ -50,11 +55,17 @@ def read_epochs(folder: Path) -> list[dict[str, Any]]:
 
 
 def flat(epoch: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of an epoch: ``{"classes": {"building": {"iou": 0.5}}}`` -> ``{"iou_building": 0.5}``."""
+    """The numbers of an epoch: ``{"classes": {"building": {"iou": 0.5}}}`` -> ``{"iou_building":
+    0.5}``.
+    """
     found: dict[str, float] = {}
     for name, value in epoch.items():
         if isinstance(value, Mapping):
-            found |= {f"{score}_{row}": number for row, scores in value.items() for score, number in scores.items()}
+            found |= {
+                f"{score}_{row}": number
+                for row, scores in value.items()
+                for score, number in scores.items()
+            }
         elif isinstance(value, int | float):
             found[name] = value
     return found

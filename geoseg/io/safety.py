@@ -12,7 +12,8 @@ from affine import Affine
 from geoseg.errors import InputError, SafetyError
 
 REMOTE = ("https://", "s3://")
-# A file that claims so many bytes of pixels, and so many times its own, is all but empty; deflate reaches 1032 times
+# A file that claims so many bytes of pixels, and so many times its own, is all but empty; deflate
+# reaches 1032 times
 BOMB, RATIO = 2**36, 2**12
 
 _MAGIC = (
@@ -25,8 +26,9 @@ _MAGIC = (
     (b"\0\0\0\x0cjP  ", "JP2OpenJPEG"),
 )
 
-# All that gdalbuildvrt and gdal_translate write for a mosaic; GDAL does not tell small letters from large. What is not here may
-# read other files: pixel functions, warped and processed datasets, geolocation arrays, overviews by name.
+# All that gdalbuildvrt and gdal_translate write for a mosaic; GDAL does not tell small letters from
+# large. What is not here may read other files: pixel functions, warped and processed datasets,
+# geolocation arrays, overviews by name.
 _VRT_TAGS = re.compile(
     "vrtdataset|srs|geotransform|metadata|mdi|vrtrasterband|nodatavalue|colorinterp|colortable|entry|description|unittype|offset|"
     "scale|categorynames|category|simplesource|complexsource|averagedsource|sourcefilename|sourceband|sourceproperties|srcrect|"
@@ -49,9 +51,13 @@ def location(name: str) -> str:
 
 
 def first_bytes(path: Path, count: int) -> bytes:
-    """Up to ``count`` bytes from the start of a file. Raises InputError where there is none, or none to be read."""
+    """Up to ``count`` bytes from the start of a file. Raises InputError where there is none, or
+    none to be read.
+    """
     if not path.is_file():
-        raise InputError(f"{path}: is a folder, not a file" if path.is_dir() else f"{path}: does not exist")
+        raise InputError(
+            f"{path}: is a folder, not a file" if path.is_dir() else f"{path}: does not exist"
+        )
     try:
         with path.open("rb") as file:
             return file.read(count)
@@ -62,7 +68,8 @@ def first_bytes(path: Path, count: int) -> bytes:
 def sniff(name: str) -> str:
     """Driver by the first bytes, never by the extension.
 
-    Raises InputError (missing, no raster) and SafetyError (plain http, a VRT that reaches elsewhere).
+    Raises InputError (missing, no raster) and SafetyError (plain http, a VRT that reaches
+    elsewhere).
     """
     if name.startswith("http://"):
         raise SafetyError(f"{name}: plain http is refused", "use https")
@@ -78,11 +85,15 @@ def sniff(name: str) -> str:
     if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and b"<VRTDataset" in head:
         _check_vrt(path)
         return "VRT"
-    raise InputError(f"{name}: is not a raster we read", "GeoTIFF, PNG, JPEG, JPEG 2000 or a VRT over them")
+    raise InputError(
+        f"{name}: is not a raster we read", "GeoTIFF, PNG, JPEG, JPEG 2000 or a VRT over them"
+    )
 
 
 def _check_vrt(path: Path) -> None:
-    """Raise SafetyError unless a VRT is a plain mosaic of TIFFs in its own folder: it must not read other files or hosts."""
+    """Raise SafetyError unless a VRT is a plain mosaic of TIFFs in its own folder: it must not read
+    other files or hosts.
+    """
     sources = 0
     for element in _elements(path):
         attributes = {name.lower(): value for name, value in element.attrib.items()}
@@ -114,22 +125,30 @@ def _check_source(vrt: Path, source: str, relative: bool) -> None:
 
 
 def check_claim(name: str, claimed: int) -> None:
-    """Raise SafetyError where a local file claims ``claimed`` bytes of pixels, and it cannot well hold them: a bomb."""
+    """Raise SafetyError where a local file claims ``claimed`` bytes of pixels, and it cannot well
+    hold them: a bomb.
+    """
     if claimed < BOMB or name.startswith(REMOTE):
         return
     files = {path := Path(name)}
     if sniff(name) == "VRT":
-        files |= {path.parent / (element.text or "") for element in _elements(path) if element.tag.lower() == "sourcefilename"}
+        files |= {
+            path.parent / (element.text or "")
+            for element in _elements(path)
+            if element.tag.lower() == "sourcefilename"
+        }
     held = sum(file.stat().st_size for file in files)
     if claimed > held * RATIO:
         raise SafetyError(
-            f"{name}: claims {claimed / 2**30:,.0f} GiB of pixels and holds {held / 2**20:,.1f} MiB",
+            f"{name}: claims {claimed / 2**30:,.0f} GiB of pixels and holds "
+            f"{held / 2**20:,.1f} MiB",
             "--force takes it nevertheless",
         )
 
 
 def worldfile(name: str) -> Affine | None:
-    """Transform in the worldfile beside a local picture (``.jgw``, ``.jpgw`` or ``.wld``), None where there is none.
+    """Transform in the worldfile beside a local picture (``.jgw``, ``.jpgw`` or ``.wld``), None
+    where there is none.
 
     Raises InputError where it does not hold six numbers.
     """

@@ -13,16 +13,19 @@ EXTENSIONS = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg")
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Scenes by path, folder, glob, ``@list.txt`` (one name a line, ``#`` comments) or https:// and s3:// address as typed.
+    """Scenes by path, folder, glob, ``@list.txt`` (one name a line, ``#`` comments) or https:// and
+    s3:// address as typed.
 
-    In the order given, a folder's and a glob's sorted, each scene once. Names in a list are taken as if they were typed.
-    Raises InputError where a folder, glob or list holds nothing.
+    In the order given, a folder's and a glob's sorted, each scene once. Names in a list are taken
+    as if they were typed. Raises InputError where a folder, glob or list holds nothing.
     """
     return tuple(dict.fromkeys(scene for name in names for scene in _expand(name)))
 
 
 def public(name: str) -> str:
-    """``name`` without what may be a secret in an address: user and password, and the query of a signed one."""
+    """``name`` without what may be a secret in an address: user and password, and the query of a
+    signed one.
+    """
     if "://" not in name:
         return name
     parts = urlsplit(name)
@@ -30,7 +33,9 @@ def public(name: str) -> str:
 
 
 def scene_name(name: str) -> str:
-    """What a scene is called: its file's name without the extension, and without what is secret in an address."""
+    """What a scene is called: its file's name without the extension, and without what is secret in
+    an address.
+    """
     return Path(public(name)).stem
 
 
@@ -44,7 +49,11 @@ def _expand(name: str) -> Iterator[str]:
             if entry and not entry.startswith("#"):
                 yield from _expand(entry)
     elif path.is_dir():
-        found = sorted(str(p) for p in path.iterdir() if p.suffix.lower() in EXTENSIONS and not p.name.startswith("."))
+        found = sorted(
+            str(p)
+            for p in path.iterdir()
+            if p.suffix.lower() in EXTENSIONS and not p.name.startswith(".")
+        )
         yield from _some(found, f"{name}: holds no scenes")
     elif "://" not in name and glob.has_magic(name) and not path.exists():
         found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)

@@ -1,4 +1,6 @@
-"""Any file as a raster of classes on a given grid, read strip by strip: masks, class rasters, probabilities, footprints."""
+"""Any file as a raster of classes on a given grid, read strip by strip: masks, class rasters,
+probabilities, footprints.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +35,11 @@ STRIP_PIXELS = 2**22
 class Classes:
     """Classes on a grid: which may be ``present``, with the ``names`` of those that have one.
 
-    ``read(first, last)`` gives the rows from ``first`` to before ``last``: uint8 (row, col), ``VOID`` where there is no data.
-    ``footprints()`` gives the buildings as a layer in the grid's CRS, cut at its border; it is None where there are
-    more classes than background and building. ``scores``, like ``read``, gives the probabilities that were thresholded and
-    their validity, float32 and bool (row, col); it is None where there are none.
+    ``read(first, last)`` gives the rows from ``first`` to before ``last``: uint8 (row, col),
+    ``VOID`` where there is no data. ``footprints()`` gives the buildings as a layer in the grid's
+    CRS, cut at its border; it is None where there are more classes than background and building.
+    ``scores``, like ``read``, gives the probabilities that were thresholded and their validity,
+    float32 and bool (row, col); it is None where there are none.
     """
 
     read: Callable[[int, int], np.ndarray]
@@ -52,35 +55,54 @@ def is_vector(path: str) -> bool:
 
 @contextmanager
 def open_classes(
-    path: str, grid: Grid, threshold: float | None, warnings: list[str], band: int | None = None, *, stacked: bool = False
+    path: str,
+    grid: Grid,
+    threshold: float | None,
+    warnings: list[str],
+    band: int | None = None,
+    *,
+    stacked: bool = False,
 ) -> Iterator[Classes]:
     """Open a raster or a vector file on ``grid``.
 
-    Footprints are class 1; on a picture without a CRS they are taken in pixels. Probabilities (floats, or integers with a
-    scale) are thresholded, by default at what their file says or 0.5; several bands give the most probable, those that a model
-    told each by itself as classes from 1, where it reaches the threshold. Other integers are classes; 255 is void, but building
-    where it is the only label and nothing says that the file is geoseg's. Where all other classes than buildings only lie
-    between them, boundaries count as building, and part the footprints. Of bands told each by itself (:func:`told_apart`) only
-    the ``band`` of that number, from 0, is taken where one is given; masks of them lie one over the other where they may be
-    ``stacked``, and are refused else.
+    Footprints are class 1; on a picture without a CRS they are taken in pixels. Probabilities
+    (floats, or integers with a scale) are thresholded, by default at what their file says or 0.5;
+    several bands give the most probable, those that a model told each by itself as classes from 1,
+    where it reaches the threshold. Other integers are classes; 255 is void, but building where it
+    is the only label and nothing says that the file is geoseg's. Where all other classes than
+    buildings only lie between them, boundaries count as building, and part the footprints. Of bands
+    told each by itself (:func:`told_apart`) only the ``band`` of that number, from 0, is taken
+    where one is given; masks of them lie one over the other where they may be ``stacked``, and are
+    refused else.
     """
     if grid.crs is None:
         grid = placed(grid, path, None, True)
     if is_vector(path):
-        layer = footprints_on(path, grid, warnings, pixel_coords=grid.crs is None, columns=("confidence",))
+        layer = footprints_on(
+            path, grid, warnings, pixel_coords=grid.crs is None, columns=("confidence",)
+        )
         burner = Burner(layer.geometry, grid)
-        yield Classes(lambda first, last: burner.burn(grid.window(_rows(grid, first, last))), lambda: _cut(layer, grid))
+        yield Classes(
+            lambda first, last: burner.burn(grid.window(_rows(grid, first, last))),
+            lambda: _cut(layer, grid),
+        )
         return
     with open_scene(path, like=grid) as scene:
         if scene.grid != scene.source:
             warnings.append(f"{path}: lies on another grid, read by nearest neighbour")
         if scene.dtype.startswith("float") or _scale(scene) != 1:
-            cut = _number(scene, "GEOSEG_THRESHOLD", ModelSpec.threshold) if threshold is None else threshold
+            cut = (
+                _number(scene, "GEOSEG_THRESHOLD", ModelSpec.threshold)
+                if threshold is None
+                else threshold
+            )
             surface = _surface(scene) if band is None else Surface("building", band)
             yield _probabilities(scene, surface, cut) if surface else _most_probable(scene, cut)
         else:
             if threshold is not None:
-                warnings.append(f"{path}: holds classes, not probabilities; --threshold does not apply")
+                warnings.append(
+                    f"{path}: holds classes, not probabilities; --threshold does not apply"
+                )
             yield _stacked(scene) if stacked and told_apart(scene) else _labels(scene, band)
 
 
@@ -97,7 +119,9 @@ def _cut(layer: Layer, grid: Grid) -> Layer:
 
 
 def _surface(scene: Scene) -> Surface | None:
-    """The buildings of probabilities of one band, or of buildings and what lies between them; None for other classes."""
+    """The buildings of probabilities of one band, or of buildings and what lies between them; None
+    for other classes.
+    """
     if scene.bands == 1:
         return Surface("building", 0)
     names = list(_names(scene).values())
@@ -109,8 +133,12 @@ def _parted(found: list[Surface]) -> Surface | None:
     return found[0] if len(found) == 1 and found[0].between is not None else None
 
 
-def _traced(scene: Scene, strip: Callable[[int, int], Strip], level: float, min_area: float) -> Layer:
-    """Footprints of the masks that ``strip`` gives of the rows from one to before another, cut from scores at ``level``."""
+def _traced(
+    scene: Scene, strip: Callable[[int, int], Strip], level: float, min_area: float
+) -> Layer:
+    """Footprints of the masks that ``strip`` gives of the rows from one to before another, cut from
+    scores at ``level``.
+    """
     from geoseg.geometry.footprints import Naming, frames
 
     grid = scene.grid
@@ -166,19 +194,25 @@ def _most_probable(scene: Scene, threshold: float) -> Classes:
 
 
 def told_apart(scene: Scene) -> tuple[str, ...]:
-    """Names of the bands of masks or probabilities that are told each by itself, so that a pixel may be of several.
+    """Names of the bands of masks or probabilities that are told each by itself, so that a pixel
+    may be of several.
 
-    Nothing for a single band, for bands that are not all named, each by a name of its own, and for classes of which a pixel
-    has one: those with a background, and what `geoseg predict` says in its tags to be such.
+    Nothing for a single band, for bands that are not all named, each by a name of its own, and for
+    classes of which a pixel has one: those with a background, and what `geoseg predict` says in its
+    tags to be such.
     """
-    names = tuple((text or "").strip().replace(",", " ") for text in scene.dataset.descriptions[: scene.bands])
+    names = tuple(
+        (text or "").strip().replace(",", " ") for text in scene.dataset.descriptions[: scene.bands]
+    )
     exclusive = scene.tags.get("GEOSEG_KIND") == "probability" and "GEOSEG_CLASSES" in scene.tags
     named = len({name.lower() for name in names if name}) == len(names) > 1
     return names if named and not exclusive and names[0].lower() != "background" else ()
 
 
 def check_masks(scene: Scene, image: np.ndarray) -> None:
-    """Raise UnsuitableError where bands told each by itself are no masks but imagery, which may have named bands too."""
+    """Raise UnsuitableError where bands told each by itself are no masks but imagery, which may
+    have named bands too.
+    """
     if "GEOSEG_KIND" not in scene.tags and ((image > 1) & (image < VOID)).any():
         raise UnsuitableError(f"{scene.path}: is no mask: its bands hold more than 0, 1 and 255")
 
@@ -192,7 +226,9 @@ def _number(scene: Scene, tag: str, default: float) -> float:
 
 def _labels(scene: Scene, band: int | None) -> Classes:
     if scene.bands != 1 and band is None:
-        raise UnsuitableError(f"{scene.path}: has {scene.bands} bands, so it is neither a mask nor a class raster")
+        raise UnsuitableError(
+            f"{scene.path}: has {scene.bands} bands, so it is neither a mask nor a class raster"
+        )
     bands = (1 if band is None else band + 1,)
     labels, names = _labels_present(scene, bands), _names(scene) if band is None else {}
     surface = _parted(surfaces(list(names.values()))) if len(names) > 2 else None
@@ -207,7 +243,9 @@ def _labels(scene: Scene, band: int | None) -> Classes:
         valid = chip.valid & (meaning[label] != VOID)
         scores, ridge = (meaning[label] == 1).astype(np.float32), None
         if surface:
-            scores, ridge = surface.of(np.stack([label == channel for channel in surface.channels]).astype(np.float32))
+            scores, ridge = surface.of(
+                np.stack([label == channel for channel in surface.channels]).astype(np.float32)
+            )
         return Strip((scores > 0) & valid, valid, scores, ridge)
 
     def read(first: int, last: int) -> np.ndarray:
@@ -216,7 +254,12 @@ def _labels(scene: Scene, band: int | None) -> Classes:
 
     present = tuple(sorted(set(meaning[labels].tolist()) - {VOID}))
     several = max(present, default=0) > 1
-    return Classes(read, None if several else lambda: _traced(scene, strip, 0.5, 0), present, {} if surface else names)
+    return Classes(
+        read,
+        None if several else lambda: _traced(scene, strip, 0.5, 0),
+        present,
+        {} if surface else names,
+    )
 
 
 def _stacked(scene: Scene) -> Classes:
@@ -252,7 +295,10 @@ def _labels_present(scene: Scene, bands: tuple[int, ...]) -> np.ndarray:
         chip = scene.read(window, bands)
         labels = chip.image[0][chip.valid]
         if labels.size and not 0 <= labels.min() <= labels.max() <= 255:
-            raise UnsuitableError(f"{scene.path}: holds labels from {labels.min()} to {labels.max()}, classes go from 0 to 254")
+            raise UnsuitableError(
+                f"{scene.path}: holds labels from {labels.min()} to {labels.max()}, classes go "
+                "from 0 to 254"
+            )
         present |= np.bincount(labels.ravel(), minlength=256) > 0
     return present
 
@@ -260,5 +306,11 @@ def _labels_present(scene: Scene, bands: tuple[int, ...]) -> np.ndarray:
 def _names(scene: Scene) -> dict[int, str]:
     """Names of the classes, from geoseg's tag or from the descriptions of the bands."""
     named = scene.tags.get("GEOSEG_CLASSES")
-    names = named.split(",") if named else scene.dataset.descriptions[: scene.bands] if scene.bands > 1 else ()
+    names = (
+        named.split(",")
+        if named
+        else scene.dataset.descriptions[: scene.bands]
+        if scene.bands > 1
+        else ()
+    )
     return {label: name for label, name in enumerate(names) if name}

@@ -18,16 +18,22 @@ from geoseg.geometry.outlines import place
 from geoseg.io.vector.read import read_footprints
 
 
-def footprints_on(path: Path | str, grid: Grid, warnings: list[str], *, pixel_coords: bool = False, **wanted: Any) -> Layer:
-    """Footprints in the CRS of ``grid``, as :func:`footprints_in`, or with ``pixel_coords`` as they are.
+def footprints_on(
+    path: Path | str, grid: Grid, warnings: list[str], *, pixel_coords: bool = False, **wanted: Any
+) -> Layer:
+    """Footprints in the CRS of ``grid``, as :func:`footprints_in`, or with ``pixel_coords`` as they
+    are.
 
-    Raises UnsuitableError where one of the two CRSs is unknown, or where no footprint reaches the grid; an empty layer is fine.
+    Raises UnsuitableError where one of the two CRSs is unknown, or where no footprint reaches the
+    grid; an empty layer is fine.
     """
     if grid.crs is None and not pixel_coords:
         raise UnsuitableError(f"{path}: the scene has no CRS to place the footprints in")
     found = footprints_in(path, grid.crs, warnings, grid=grid, **wanted)
     if len(found) and not len(Burner(found.geometry).inside(grid)):
-        raise UnsuitableError(f"{path}: no overlap with the scene", "compare the two with `geoseg info`")
+        raise UnsuitableError(
+            f"{path}: no overlap with the scene", "compare the two with `geoseg info`"
+        )
     return found
 
 
@@ -41,10 +47,12 @@ def footprints_in(
     scene: str | None = None,
     columns: tuple[str, ...] = (),
 ) -> Layer:
-    """Valid footprints, reprojected to ``crs`` where one is given, with ``columns``; ``warnings`` takes what had to be done.
+    """Valid footprints, reprojected to ``crs`` where one is given, with ``columns``; ``warnings``
+    takes what had to be done.
 
-    A SpaceNet CSV may hold those of many images, of which that of ``scene`` is taken, and may give them in pixels, which are
-    placed on the image's ``grid``. Raises UnsuitableError where the footprints' own CRS is unknown and ``crs`` is given.
+    A SpaceNet CSV may hold those of many images, of which that of ``scene`` is taken, and may give
+    them in pixels, which are placed on the image's ``grid``. Raises UnsuitableError where the
+    footprints' own CRS is unknown and ``crs`` is given.
     """
     pixels = grid is not None and grid.crs is None
     found = read_footprints(path, layer, columns=columns, scene=scene, pixels=pixels)
@@ -56,7 +64,10 @@ def footprints_in(
     nothing = shapely.is_missing(geometry) | shapely.is_empty(geometry)
     astray = ~nothing & ~np.isfinite(shapely.bounds(geometry)).all(axis=1)
     if astray.any():
-        warnings.append(f"{path}: {astray.sum()} footprints have no place in the CRS of the other file and are left out")
+        warnings.append(
+            f"{path}: {astray.sum()} footprints have no place in the CRS of the other file and "
+            "are left out"
+        )
         geometry[astray] = shapely.Polygon()
     geometry, repaired = repair(geometry)
     if repaired:
@@ -66,7 +77,9 @@ def footprints_in(
 
 def _reprojected(found: Layer, path: Path | str, crs: CRS, warnings: list[str]) -> Layer:
     if found.crs is None:
-        raise UnsuitableError(f"{path}: has no CRS", "write it into the file, for example with ogr2ogr -a_srs")
+        raise UnsuitableError(
+            f"{path}: has no CRS", "write it into the file, for example with ogr2ogr -a_srs"
+        )
     if found.crs.equals(crs, ignore_axis_order=True):
         return found
     warnings.append(f"{path}: reprojected from {_name(found.crs)} to {_name(crs)}")

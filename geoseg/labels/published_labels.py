@@ -34,7 +34,9 @@ Result = TypeVar("Result")
 
 @dataclass
 class Tally:
-    """What masks held: pixels of each class, labels without one, masks on another grid, what was done to footprints."""
+    """What masks held: pixels of each class, labels without one, masks on another grid, what was
+    done to footprints.
+    """
 
     pixels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
     unknown: Counter[Path] = field(default_factory=Counter)
@@ -51,10 +53,15 @@ class Tally:
         """What had to be done to labels, and which hold more than the legend knows."""
         told = list(self.said)
         if self.moved:
-            told.append(f"{self.moved[0]}: {len(self.moved)} masks lie on another grid, read by nearest neighbour")
+            told.append(
+                f"{self.moved[0]}: {len(self.moved)} masks lie on another grid, read by "
+                "nearest neighbour"
+            )
         if self.unknown:
             pixels = f"{self.unknown.total()} pixels in {len(self.unknown)} masks"
-            told.append(f"{next(iter(self.unknown))}: {pixels} hold labels without a class and are ignored")
+            told.append(
+                f"{next(iter(self.unknown))}: {pixels} hold labels without a class and are ignored"
+            )
         return told
 
     def counted(self, legend: Legend) -> dict[str, int]:
@@ -72,7 +79,8 @@ class Truth:
 
     @contextmanager
     def open(self, pair: Pair, grid: Grid) -> Iterator[Mask]:
-        """A function from a window of ``grid`` and its validity to the mask: uint8 (row, col), 255 is ignored.
+        """A function from a window of ``grid`` and its validity to the mask: uint8 (row, col), 255
+        is ignored.
 
         Raises UnsuitableError where the labels do not lie on the picture.
         """
@@ -101,7 +109,9 @@ class Truth:
 
     def _footprints(self, pair: Pair, grid: Grid) -> Burner:
         if grid.crs is None:
-            raise UnsuitableError(f"{pair.image}: has no CRS to place the footprints of {pair.labels[0].name} in")
+            raise UnsuitableError(
+                f"{pair.image}: has no CRS to place the footprints of {pair.labels[0].name} in"
+            )
         burner, said = _burner(pair.labels, grid.crs)
         self.tally.said |= dict.fromkeys(said)
         return burner
@@ -138,12 +148,18 @@ def _named(path: Path, classify: Callable[[], Result]) -> Result:
     try:
         return classify()
     except UnsuitableError as error:
-        raise UnsuitableError(f"{path}: {error.message}", error.hint or "name its labels with --classes") from error
+        raise UnsuitableError(
+            f"{path}: {error.message}", error.hint or "name its labels with --classes"
+        ) from error
 
 
 def told(pairs: Sequence[Pair], progress: Progress) -> Legend:
-    """The legend that the masks of ``pairs`` tell by what they hold. Raises UnsuitableError where they do not."""
-    paths = dict.fromkeys(pair.labels[0] for pair in pairs if pair.labels[0].suffix.lower() not in VECTORS)
+    """The legend that the masks of ``pairs`` tell by what they hold. Raises UnsuitableError where
+    they do not.
+    """
+    paths = dict.fromkeys(
+        pair.labels[0] for pair in pairs if pair.labels[0].suffix.lower() not in VECTORS
+    )
     values: set[int] = set()
     colours: set[Colour] = set()
     painted: dict[int, Colour] = {}
@@ -160,7 +176,10 @@ def told(pairs: Sequence[Pair], progress: Progress) -> Legend:
                 else:
                     values |= set(np.unique(image[0]).tolist())
         if len(colours) > MOST_COLOURS or (values and not 0 <= min(values) <= max(values) <= VOID):
-            raise UnsuitableError(f"{path}: is a picture or numbers objects, masks hold classes", "is it the folder of labels?")
+            raise UnsuitableError(
+                f"{path}: is a picture or numbers objects, masks hold classes",
+                "is it the folder of labels?",
+            )
         advance(1)
     if colours:  # grey masks among coloured ones: those without any object
         colours |= set(painted.values()) | {(value, value, value) for value in values}

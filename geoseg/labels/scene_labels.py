@@ -1,4 +1,6 @@
-"""Labels of a scene, from footprints or from a mask raster, window by window on the scene's grid."""
+"""Labels of a scene, from footprints or from a mask raster, window by window on the scene's
+grid.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ Reader = Callable[[Window], np.ndarray]
 
 
 def find(labels: Path, scene: str) -> Path:
-    """The labels of ``scene``: ``labels`` itself, or in a folder the file of the scene's name, ``NAME`` or ``NAME_mask``.
+    """The labels of ``scene``: ``labels`` itself, or in a folder the file of the scene's name,
+    ``NAME`` or ``NAME_mask``.
 
     Without one it is the folder's one CSV, which may hold footprints of many images.
     """
@@ -47,22 +50,33 @@ def find(labels: Path, scene: str) -> Path:
     tables = list(labels.glob("*.csv"))
     if len(tables) == 1:
         return tables[0]
-    raise InputError(f"{labels}: has no labels for {scene}", f"name them {stem}.gpkg, {stem}.geojson or {stem}_mask.tif")
+    raise InputError(
+        f"{labels}: has no labels for {scene}",
+        f"name them {stem}.gpkg, {stem}.geojson or {stem}_mask.tif",
+    )
 
 
 @contextmanager
 def open_labels(
-    path: Path, grid: Grid, warnings: list[str], *, scene: str | None = None, own: Grid | None = None
+    path: Path,
+    grid: Grid,
+    warnings: list[str],
+    *,
+    scene: str | None = None,
+    own: Grid | None = None,
 ) -> Iterator[Reader]:
-    """A function from a window of ``grid`` to its mask: uint8 (row, col), 1 building, 0 not, 255 beyond the labels.
+    """A function from a window of ``grid`` to its mask: uint8 (row, col), 1 building, 0 not, 255
+    beyond the labels.
 
-    Of a mask whose bands are classes each told by itself (:func:`classes`) it is (class, row, col) of 1, 0 and 255.
+    Of a mask whose bands are classes each told by itself (:func:`classes`) it is (class, row, col)
+    of 1, 0 and 255.
 
-    Footprints in another CRS are reprojected, a mask raster is read on the grid by nearest neighbour, and ``warnings`` says so.
-    Of a SpaceNet CSV the footprints of ``scene``, a file name, are taken; those in pixels lie on its ``own`` grid, by default
-    ``grid``. In a mask anything but 0 is building, unless it names more classes (:func:`classes`); 255 is unknown where it
-    stands beside other labels or geoseg wrote the mask. Raises UnsuitableError where labels and grid do not meet, or cannot
-    be compared.
+    Footprints in another CRS are reprojected, a mask raster is read on the grid by nearest
+    neighbour, and ``warnings`` says so. Of a SpaceNet CSV the footprints of ``scene``, a file name,
+    are taken; those in pixels lie on its ``own`` grid, by default ``grid``. In a mask anything but
+    0 is building, unless it names more classes (:func:`classes`); 255 is unknown where it stands
+    beside other labels or geoseg wrote the mask. Raises UnsuitableError where labels and grid do
+    not meet, or cannot be compared.
     """
     if is_vector(str(path)):
         burnt = burner(path, grid, warnings, scene=scene, own=own)
@@ -71,7 +85,10 @@ def open_labels(
     with open_scene(path, like=grid) as mask:
         names, multilabel = classes(path)
         if mask.bands != 1 and not multilabel:
-            raise UnsuitableError(f"{path}: has {mask.bands} bands; a mask has one", "or several uint8 bands with names")
+            raise UnsuitableError(
+                f"{path}: has {mask.bands} bands; a mask has one",
+                "or several uint8 bands with names",
+            )
         bounds = _bounds(mask.source, grid)
         _meet(path, bounds, grid)
         tenth = 0.1 * abs(grid.transform.determinant) ** 0.5
@@ -91,12 +108,22 @@ def open_labels(
         yield read
 
 
-def burner(path: Path, grid: Grid, warnings: list[str], *, scene: str | None = None, own: Grid | None = None) -> Burner:
-    """Footprints ready to be burned on windows of ``grid``, as :func:`open_labels` takes and refuses them."""
+def burner(
+    path: Path,
+    grid: Grid,
+    warnings: list[str],
+    *,
+    scene: str | None = None,
+    own: Grid | None = None,
+) -> Burner:
+    """Footprints ready to be burned on windows of ``grid``, as :func:`open_labels` takes and
+    refuses them.
+    """
     table = vector_format(first_bytes(path, HEAD)) == "csv"
     if grid.crs is None and not table:
         raise UnsuitableError(
-            f"{path}: footprints need a scene with a CRS", "burn them with `geoseg rasterize --pixel-coords`, give the mask"
+            f"{path}: footprints need a scene with a CRS",
+            "burn them with `geoseg rasterize --pixel-coords`, give the mask",
         )
     image = (scene, own or grid) if table else (None, None)
     warnings += _layer(path, _stamp(path), grid.crs, *image)[1]
@@ -106,8 +133,8 @@ def burner(path: Path, grid: Grid, warnings: list[str], *, scene: str | None = N
 def classes(path: Path) -> tuple[tuple[str, ...], bool]:
     """Names of the classes that labels hold, and whether they are told each by itself, a band each.
 
-    Classes that exclude each other are told by a mask's tags, as `geoseg rasterize --class-field` writes them, bands by their
-    descriptions, as of `geoseg rasterize --kind footprint,boundary`.
+    Classes that exclude each other are told by a mask's tags, as `geoseg rasterize --class-field`
+    writes them, bands by their descriptions, as of `geoseg rasterize --kind footprint,boundary`.
     """
     if not is_vector(str(path)):
         with open_scene(path) as mask:
@@ -127,9 +154,12 @@ def _stamp(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-# Tiles come in groups, each of which opens its labels anew, and many scenes may share one file of footprints.
+# Tiles come in groups, each of which opens its labels anew, and many scenes may share one file of
+# footprints.
 @lru_cache(maxsize=1)
-def _layer(path: Path, stamp: int, crs: CRS | None, scene: str | None, own: Grid | None) -> tuple[np.ndarray, tuple[str, ...]]:
+def _layer(
+    path: Path, stamp: int, crs: CRS | None, scene: str | None, own: Grid | None
+) -> tuple[np.ndarray, tuple[str, ...]]:
     warnings: list[str] = []
     return footprints_in(path, crs, warnings, scene=scene, grid=own).geometry, tuple(warnings)
 
@@ -169,4 +199,6 @@ def _meet(path: Path, bounds: tuple[float, ...], grid: Grid) -> None:
     # a scene without a single building has labels that merely lie around it
     left, bottom, right, top = grid.bounds
     if bounds[0] >= right or bounds[2] <= left or bounds[1] >= top or bounds[3] <= bottom:
-        raise UnsuitableError(f"{path}: does not overlap the scene", "compare the two with `geoseg info`")
+        raise UnsuitableError(
+            f"{path}: does not overlap the scene", "compare the two with `geoseg info`"
+        )

@@ -1,4 +1,6 @@
-"""What the values of a raster mean: masks, classes or probabilities, as strips that footprints are traced in."""
+"""What the values of a raster mean: masks, classes or probabilities, as strips that footprints are
+traced in.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,11 @@ NO_AREA = Quantity(0.0)
 
 @dataclass(frozen=True)
 class Kind:
-    """How the footprints of one class are read: ``building`` tells them by the scores of the ``surface``.
+    """How the footprints of one class are read: ``building`` tells them by the scores of the
+    ``surface``.
 
-    ``labels`` are those of its channels in a class raster. ``unit`` is the score of probability 1, ``level`` that at which
-    footprints begin; None for masks.
+    ``labels`` are those of its channels in a class raster. ``unit`` is the score of probability 1,
+    ``level`` that at which footprints begin; None for masks.
     """
 
     surface: Surface
@@ -38,65 +41,113 @@ class Kind:
 
     @property
     def level(self) -> float | None:
-        return None if self.unit is None or self.threshold is None else float(np.float32(self.threshold * self.unit))
+        return (
+            None
+            if self.unit is None or self.threshold is None
+            else float(np.float32(self.threshold * self.unit))
+        )
 
 
 def kinds(scene: Scene, spec: PolygonSpec, class_value: int | None) -> list[Kind]:
-    """The classes to be traced, one after the other: all that have footprints, or the one whose number is ``class_value``.
+    """The classes to be traced, one after the other: all that have footprints, or the one whose
+    number is ``class_value``.
 
-    Raises UnsuitableError where bands are no probabilities, UsageError for what does not go with the raster's kind.
+    Raises UnsuitableError where bands are no probabilities, UsageError for what does not go with
+    the raster's kind.
     """
     names = [name for name in scene.tags.get("GEOSEG_CLASSES", "").split(",") if name]
     floating = np.dtype(scene.dtype).kind == "f"
-    scaled = np.isclose(scene.dataset.scales[0], 1 / 254, rtol=1e-3) or scene.tags.get("GEOSEG_KIND") == "probability"
+    scaled = (
+        np.isclose(scene.dataset.scales[0], 1 / 254, rtol=1e-3)
+        or scene.tags.get("GEOSEG_KIND") == "probability"
+    )
     if floating or (scene.dtype == "uint8" and scaled):
         return [_probable(scene, spec, surface) for surface in _chosen(scene, names, class_value)]
     apart = told_apart(scene)
     if scene.bands > 1 and not apart:
-        raise UnsuitableError(f"{scene.path}: has {scene.bands} bands; a mask or a class raster has one, or names for all")
+        raise UnsuitableError(
+            f"{scene.path}: has {scene.bands} bands; a mask or a class raster has one, or "
+            "names for all"
+        )
     if spec.outline == "subpixel":
-        raise UsageError(f"{scene.path}: a mask has no outlines finer than pixels", "--outline subpixel is for probabilities")
+        raise UsageError(
+            f"{scene.path}: a mask has no outlines finer than pixels",
+            "--outline subpixel is for probabilities",
+        )
     warnings = ("--threshold is for probabilities; a mask has none",) if spec.threshold else ()
     if apart:
         wanted = _wanted(scene, surfaces_of_bands(apart), list(apart), class_value)
-        return [Kind(each, lambda scores: scores > 0, spec.min_area or NO_AREA, warnings=warnings) for each in wanted]
+        return [
+            Kind(each, lambda scores: scores > 0, spec.min_area or NO_AREA, warnings=warnings)
+            for each in wanted
+        ]
     wanted = surfaces(names) if len(names) > 2 else []
     if class_value is not None:
         name = names[class_value] if class_value < len(names) else str(class_value)
         wanted = [s for s in wanted if s.channel == class_value] or [Surface(name, class_value)]
     if not wanted:
-        return [Kind(Surface("building", 0), lambda values: values != 0, spec.min_area or NO_AREA, warnings=warnings)]
+        return [
+            Kind(
+                Surface("building", 0),
+                lambda values: values != 0,
+                spec.min_area or NO_AREA,
+                warnings=warnings,
+            )
+        ]
     least = spec.min_area or NO_AREA
-    return [Kind(each, lambda scores: scores > 0, least, labels=each.channels, warnings=warnings) for each in wanted]
+    return [
+        Kind(each, lambda scores: scores > 0, least, labels=each.channels, warnings=warnings)
+        for each in wanted
+    ]
 
 
 def _chosen(scene: Scene, names: list[str], class_value: int | None) -> list[Surface]:
-    """Surfaces of the classes of a probability raster: one band is the building's, several are one a class."""
+    """Surfaces of the classes of a probability raster: one band is the building's, several are one
+    a class.
+    """
     if scene.bands == 1:
         if class_value is not None:
-            raise UsageError(f"{scene.path}: holds probabilities of one class", "--class is for several")
+            raise UsageError(
+                f"{scene.path}: holds probabilities of one class", "--class is for several"
+            )
         return [Surface(names[-1] if names else "building", 0)]
-    told = len(names) == scene.bands > 2  # by geoseg, whose first class is the background whatever its name
-    names = names if told else [(text or "").strip() for text in scene.dataset.descriptions[: scene.bands]]
+    # by geoseg, whose first class is the background whatever its name
+    told = len(names) == scene.bands > 2
+    names = (
+        names
+        if told
+        else [(text or "").strip() for text in scene.dataset.descriptions[: scene.bands]]
+    )
     if not all(names):
-        raise UnsuitableError(f"{scene.path}: has {scene.bands} bands, and nothing names their classes", "geoseg predict does")
+        raise UnsuitableError(
+            f"{scene.path}: has {scene.bands} bands, and nothing names their classes",
+            "geoseg predict does",
+        )
     return _wanted(scene, surfaces(names) if told else surfaces_of_bands(names), names, class_value)
 
 
-def _wanted(scene: Scene, there: list[Surface], names: list[str], class_value: int | None) -> list[Surface]:
+def _wanted(
+    scene: Scene, there: list[Surface], names: list[str], class_value: int | None
+) -> list[Surface]:
     found = [surface for surface in there if class_value in (None, surface.channel)]
     if not found:
         which = "any band" if class_value is None else f"class {class_value}"
-        raise UsageError(f"{scene.path}: holds no footprints in {which}", f"it has {', '.join(names)}")
+        raise UsageError(
+            f"{scene.path}: holds no footprints in {which}", f"it has {', '.join(names)}"
+        )
     return found
 
 
 def _probable(scene: Scene, spec: PolygonSpec, surface: Surface) -> Kind:
     threshold = spec.threshold or float(scene.tags.get("GEOSEG_THRESHOLD", ModelSpec.threshold))
-    min_area = spec.min_area or Quantity(float(scene.tags.get("GEOSEG_MIN_AREA", ModelSpec.min_area)))
+    min_area = spec.min_area or Quantity(
+        float(scene.tags.get("GEOSEG_MIN_AREA", ModelSpec.min_area))
+    )
     coded = scene.dtype == "uint8"
     level = np.uint8(np.ceil(threshold * 254 - 1e-6)) if coded else np.float32(threshold)
-    return Kind(surface, lambda values: values >= level, min_area, 254.0 if coded else 1.0, threshold)
+    return Kind(
+        surface, lambda values: values >= level, min_area, 254.0 if coded else 1.0, threshold
+    )
 
 
 def strips(scene: Scene, kind: Kind, advance: Callable[[int], None]) -> Iterator[Strip]:
@@ -111,14 +162,23 @@ def strips(scene: Scene, kind: Kind, advance: Callable[[int], None]) -> Iterator
         chip = scene.read(Window(0, top, width, min(rows, height - top)), bands)
         values, valid = chip.image, chip.valid
         if kind.unit == 1 and values.size and not 0 <= values.min() <= values.max() <= 1:
-            raise UnsuitableError(f"{scene.path}: holds values from {values.min():g} to {values.max():g}, not probabilities")
+            raise UnsuitableError(
+                f"{scene.path}: holds values from {values.min():g} to {values.max():g}, not "
+                "probabilities"
+            )
         if kind.unit is None and scene.nodata == 0:  # background, not missing data
             valid = np.ones_like(valid)
         if kind.labels:
-            values = np.concatenate([values == label for label in kind.labels]).view(np.uint8).reshape(-1, *valid.shape)
+            values = (
+                np.concatenate([values == label for label in kind.labels])
+                .view(np.uint8)
+                .reshape(-1, *valid.shape)
+            )
         elif kind.unit is None and scene.bands > 1:
             check_masks(scene, values)
             values = (values != 0) * np.uint8(254)  # as certain as can be
         scores, ridge = kind.surface.of(values)
-        yield Strip(kind.building(scores) & valid, valid, None if kind.unit is None else scores, ridge)
+        yield Strip(
+            kind.building(scores) & valid, valid, None if kind.unit is None else scores, ridge
+        )
         advance(len(valid))

@@ -35,9 +35,13 @@ def rewrite(source: Path, target: Path, spec: ModelSpec, overwrite: bool = False
 
 
 def onnx_metadata(path: Path) -> dict[str, str]:
-    """The ``metadata_props`` of an ONNX file, read without a runtime. Raises ModelError where it is malformed."""
+    """The ``metadata_props`` of an ONNX file, read without a runtime. Raises ModelError where it is
+    malformed.
+    """
     try:
-        entries = (payload for number, _, payload in _fields(path.read_bytes()) if number == METADATA)
+        entries = (
+            payload for number, _, payload in _fields(path.read_bytes()) if number == METADATA
+        )
         return dict(_pair(entry) for entry in entries)
     except (ValueError, IndexError) as error:
         raise ModelError(f"{path}: cannot be read as ONNX") from error
@@ -58,11 +62,17 @@ def _safetensors(content: bytes, spec: ModelSpec) -> bytes:
 
 
 def _onnx(content: bytes, spec: ModelSpec) -> bytes:
-    """Only the entries of ``metadata_props`` that are said anew are left out; all other fields are copied as they lie."""
+    """Only the entries of ``metadata_props`` that are said anew are left out; all other fields are
+    copied as they lie.
+    """
     anew = {KEY: spec.to_json()}
     kept = bytearray()
     for number, field, payload in _fields(content):
-        key = next((part.decode() for n, _, part in _fields(payload) if n == 1), "") if number == METADATA else ""
+        key = (
+            next((part.decode() for n, _, part in _fields(payload) if n == 1), "")
+            if number == METADATA
+            else ""
+        )
         if key == "seg_thresh":  # QGIS Deepness takes its threshold from there
             anew[key] = json.dumps(spec.threshold)
         elif key != KEY:

@@ -1,7 +1,8 @@
-"""The model file: safetensors with the ModelSpec as one JSON value under the header key ``geoseg``. Never pickle.
+"""The model file: safetensors with the ModelSpec as one JSON value under the header key ``geoseg``.
+Never pickle.
 
-The header is read without torch (https://github.com/huggingface/safetensors, "Format"): eight bytes little-endian length,
-then JSON. ONNX models carry the same JSON under the metadata key ``geoseg``.
+The header is read without torch (https://github.com/huggingface/safetensors, "Format"): eight bytes
+little-endian length, then JSON. ONNX models carry the same JSON under the metadata key ``geoseg``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ KEY = "geoseg"
 MAX_HEADER = 100_000_000
 
 
-def save(path: Path | str, spec: ModelSpec, state: dict[str, torch.Tensor], overwrite: bool = False) -> None:
+def save(
+    path: Path | str, spec: ModelSpec, state: dict[str, torch.Tensor], overwrite: bool = False
+) -> None:
     """Write a model file; it appears whole or not at all. Equal weights give equal bytes."""
     from safetensors.torch import save as serialize
 
@@ -34,7 +37,9 @@ def save(path: Path | str, spec: ModelSpec, state: dict[str, torch.Tensor], over
 
 
 def read_spec(path: Path | str) -> ModelSpec:
-    """ModelSpec of a safetensors model file, without torch. Raises InputError (missing) and ModelError (malformed)."""
+    """ModelSpec of a safetensors model file, without torch. Raises InputError (missing) and
+    ModelError (malformed).
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: does not exist")
@@ -65,7 +70,9 @@ def load(path: Path | str) -> tuple[ModelSpec, dict[str, torch.Tensor]]:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
     except ImportError as error:
-        raise ResourceError(f"{path}: needs torch", "pip install 'geoseg[train]', or use an exported .onnx") from error
+        raise ResourceError(
+            f"{path}: needs torch", "pip install 'geoseg[train]', or use an exported .onnx"
+        ) from error
     try:
         return spec, load_file(path)
     except (SafetensorError, OSError) as error:

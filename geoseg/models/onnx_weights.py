@@ -17,17 +17,23 @@ NETWORK = "model."  # before the names of all
 
 
 def load(path: Path, spec: ModelSpec) -> tuple[ModelSpec, dict[str, torch.Tensor]]:
-    """``spec`` and weights of a file that geoseg exported, in float32; layers that are not in it are as they are built.
+    """``spec`` and weights of a file that geoseg exported, in float32; layers that are not in it
+    are as they are built.
 
-    Raises ModelError where ``path`` comes from another program, or from an export that merged its weights.
+    Raises ModelError where ``path`` comes from another program, or from an export that merged its
+    weights.
     """
     if spec.architecture not in ARCHITECTURES:
-        raise ModelError(f"{path}: tells nothing of its network, which only an export of geoseg does")
+        raise ModelError(
+            f"{path}: tells nothing of its network, which only an export of geoseg does"
+        )
     found = {}
     for tensor in onnx.load(path).graph.initializer:
         name = tensor.name.removesuffix(HALF).removeprefix(NETWORK)
         found[name] = torch.from_numpy(numpy_helper.to_array(tensor).astype("float32"))
     state = build(spec).state_dict()
     if not found.keys() <= state.keys():
-        raise ModelError(f"{path}: its weights were merged", "export the .safetensors it comes from again")
+        raise ModelError(
+            f"{path}: its weights were merged", "export the .safetensors it comes from again"
+        )
     return spec, state | found

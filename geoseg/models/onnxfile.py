@@ -1,8 +1,10 @@
-"""A trained network as one ONNX file that geoseg, QGIS Deepness, GeoDeep, OpenVINO and ONNX Runtime run.
+"""A trained network as one ONNX file that geoseg, QGIS Deepness, GeoDeep, OpenVINO and ONNX Runtime
+run.
 
-Input float32 (batch, band, size, size) in [0, 1], normalisation inside; output probabilities (batch, classes, size, size), for
-two classes that exclude each other [1 - p, p]. Weights are stored as float16 and cast in the graph, which halves the file; each
-keeps its name, so that a network can be built from the file again.
+Input float32 (batch, band, size, size) in [0, 1], normalisation inside; output probabilities
+(batch, classes, size, size), for two classes that exclude each other [1 - p, p]. Weights are stored
+as float16 and cast in the graph, which halves the file; each keeps its name, so that a network can
+be built from the file again.
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ class _Probabilities(nn.Module):
 
 @contextmanager
 def _pooling() -> Iterator[None]:
-    """Export adaptive mean pooling as products with two constant matrices: ONNX has it only where the sizes divide."""
+    """Export adaptive mean pooling as products with two constant matrices: ONNX has it only where
+    the sizes divide.
+    """
     torch.onnx.register_custom_op_symbolic(POOLING, _pool, OPSET)
     try:
         yield
@@ -61,8 +65,13 @@ def _pool(graph: Any, image: Any, size: Any) -> Any:
     parts = symbolic._parse_arg(size, "is")
     if set(parts) == {1}:
         return graph.op("GlobalAveragePool", image)
-    means = [_means(length, part) for length, part in zip(symbolic._get_tensor_sizes(image)[-2:], parts, strict=True)]
-    rows, cols = (graph.op("Constant", value_t=matrix) for matrix in (means[0], means[1].T.contiguous()))
+    means = [
+        _means(length, part)
+        for length, part in zip(symbolic._get_tensor_sizes(image)[-2:], parts, strict=True)
+    ]
+    rows, cols = (
+        graph.op("Constant", value_t=matrix) for matrix in (means[0], means[1].T.contiguous())
+    )
     return graph.op("MatMul", graph.op("MatMul", rows, image), cols)
 
 
@@ -75,8 +84,11 @@ def _means(length: int, parts: int) -> torch.Tensor:
     return matrix
 
 
-def export(source: Path, target: Path, *, tile_size: int | None = None, overwrite: bool = False) -> ModelSpec:
-    """Write the model file ``source``, of any kind, as ONNX with a window of ``tile_size`` pixels (512 by default).
+def export(
+    source: Path, target: Path, *, tile_size: int | None = None, overwrite: bool = False
+) -> ModelSpec:
+    """Write the model file ``source``, of any kind, as ONNX with a window of ``tile_size`` pixels
+    (512 by default).
 
     Raises ModelError where the exported graph is not the one that was asked for.
     """
@@ -88,16 +100,19 @@ def export(source: Path, target: Path, *, tile_size: int | None = None, overwrit
         with warnings.catch_warnings(), _pooling():
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                _Probabilities(model.eval(), spec),  # its own mode, training, keeps weights apart that happen to be equal
+                # its own mode, training, keeps weights apart that happen to be equal
+                _Probabilities(model.eval(), spec),
                 (torch.zeros(1, spec.bands, size, size),),
                 str(temporary),
                 input_names=["image"],
                 output_names=["probabilities"],
                 dynamic_axes={"image": {0: "batch"}, "probabilities": {0: "batch"}},
                 opset_version=OPSET,
-                training=torch.onnx.TrainingMode.PRESERVE,  # else batch norms are merged with the weights before them,
+                # else batch norms are merged with the weights before them,
+                training=torch.onnx.TrainingMode.PRESERVE,
                 do_constant_folding=False,  # which runtimes do when they load the file
-                dynamo=False,  # the newer exporter raises opset and IR beyond what Deepness's runtime reads
+                # the newer exporter raises opset and IR beyond what Deepness's runtime reads
+                dynamo=False,
             )
         graph = onnx.load(temporary)
         _check(graph, size, source)
@@ -121,21 +136,30 @@ def _halve(graph: Any) -> None:
     """Store large float32 weights as float16, each with a Cast back to float32 before its use."""
     casts = []
     for tensor in graph.graph.initializer:
-        if tensor.data_type != onnx.TensorProto.FLOAT or numpy_helper.to_array(tensor).size < MIN_HALF:
+        if (
+            tensor.data_type != onnx.TensorProto.FLOAT
+            or numpy_helper.to_array(tensor).size < MIN_HALF
+        ):
             continue
         name = tensor.name
         half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype("float16"), name + HALF)
         tensor.CopyFrom(half)
-        casts.append(helper.make_node("Cast", [name + HALF], [name], f"{name}.cast", to=onnx.TensorProto.FLOAT))
+        casts.append(
+            helper.make_node(
+                "Cast", [name + HALF], [name], f"{name}.cast", to=onnx.TensorProto.FLOAT
+            )
+        )
     nodes = list(graph.graph.node)
     del graph.graph.node[:]
     graph.graph.node.extend(casts + nodes)
 
 
 def _metadata(spec: ModelSpec, size: int) -> dict[str, str]:
-    """geoseg's description, and the keys that QGIS Deepness and GeoDeep read; every value of theirs is JSON.
+    """geoseg's description, and the keys that QGIS Deepness and GeoDeep read; every value of theirs
+    is JSON.
 
-    They take the likeliest class of each pixel, so that they get no keys for classes that do not exclude each other.
+    They take the likeliest class of each pixel, so that they get no keys for classes that do not
+    exclude each other.
     """
     if spec.multilabel:
         return {KEY: spec.to_json()}

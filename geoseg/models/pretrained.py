@@ -1,4 +1,5 @@
-"""Weights to start from: those an encoder's library has, or a file of torchvision, timm, segmentation_models_pytorch or geoseg.
+"""Weights to start from: those an encoder's library has, or a file of torchvision, timm,
+segmentation_models_pytorch or geoseg.
 
 A file's tensors are found by their names, whatever its network was wrapped in, and by their shapes.
 """
@@ -34,10 +35,11 @@ Tensors = Mapping[str, torch.Tensor]
 
 
 def start(spec: ModelSpec, weights: str = "none") -> tuple[Segmenter, str | None]:
-    """The network of ``spec`` with ``weights``: ``none``, a name such as ``imagenet``, or a file; and what matched of a file.
+    """The network of ``spec`` with ``weights``: ``none``, a name such as ``imagenet``, or a file;
+    and what matched of a file.
 
-    Raises UsageError (no such weights), ResourceError (they cannot be fetched), InputError (no such file) and ModelError (a
-    file that is damaged, or of another network).
+    Raises UsageError (no such weights), ResourceError (they cannot be fetched), InputError (no such
+    file) and ModelError (a file that is damaged, or of another network).
     """
     if weights == "none":
         return build(spec), None
@@ -54,12 +56,15 @@ def start(spec: ModelSpec, weights: str = "none") -> tuple[Segmenter, str | None
         return build(spec, weights), None
     except OSError as error:
         raise ResourceError(
-            f"the weights {weights!r} of {spec.encoder} could not be fetched", "go online once, or give a file: --weights FILE"
+            f"the weights {weights!r} of {spec.encoder} could not be fetched",
+            "go online once, or give a file: --weights FILE",
         ) from error
 
 
 def _spare_retries() -> None:
-    """Where the hub's name is not known, look into its cache alone: the library would try again for a minute."""
+    """Where the hub's name is not known, look into its cache alone: the library would try again for
+    a minute.
+    """
     from huggingface_hub import constants
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
@@ -79,7 +84,8 @@ def _vgg16(encoder: str) -> dict[str, torch.Tensor]:
 def load(model: Segmenter, path: Path) -> str:
     """Put what fits of the file ``path`` into ``model``; says how much did, and what was left.
 
-    Raises ModelError where the file cannot be read, or fits less than half of the network's encoder.
+    Raises ModelError where the file cannot be read, or fits less than half of the network's
+    encoder.
     """
     return fit(model, _read(path), str(path))
 
@@ -87,7 +93,8 @@ def load(model: Segmenter, path: Path) -> str:
 def fit(model: Segmenter, state: Tensors, name: str) -> str:
     """:func:`load` of tensors that errors call ``name``.
 
-    The first layer is adapted to other bands than the file's three: they repeat, scaled so that the sum stays.
+    The first layer is adapted to other bands than the file's three: they repeat, scaled so that the
+    sum stays.
     """
     held, wanted = _counted(state), _counted(model.network.state_dict())
     matches = [
@@ -97,15 +104,26 @@ def fit(model: Segmenter, state: Tensors, name: str) -> str:
     ]
     part, keys, pairs = max(matches, key=lambda match: len(match[2]))
     if not pairs:
-        raise ModelError(f"{name}: none of its {len(held)} tensors fits the network", "is it of another encoder?")
+        raise ModelError(
+            f"{name}: none of its {len(held)} tensors fits the network", "is it of another encoder?"
+        )
     if 2 * len(pairs) < len(keys):
-        raise ModelError(f"{name}: fits {len(pairs)} of the {len(keys)} tensors of the {part}", "is it of another encoder?")
-    model.network.load_state_dict({target: tensor for target, (_, tensor) in pairs.items()}, strict=False)
+        raise ModelError(
+            f"{name}: fits {len(pairs)} of the {len(keys)} tensors of the {part}",
+            "is it of another encoder?",
+        )
+    model.network.load_state_dict(
+        {target: tensor for target, (_, tensor) in pairs.items()}, strict=False
+    )
     taken = {source for source, _ in pairs.values()}
     text = f"{part}: {len(taken)} of {len(held)} tensors matched"
     left = _groups(name for name in held if name not in taken)
     lacking = _groups(target for target in keys.values() if target not in pairs)
-    return text + (f"; left: {left}" if left else "") + (f"; not in the file: {lacking}" if lacking else "")
+    return (
+        text
+        + (f"; left: {left}" if left else "")
+        + (f"; not in the file: {lacking}" if lacking else "")
+    )
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
@@ -113,29 +131,53 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
         if model_format(first_bytes(path, 9)) == "safetensors":
             return load_file(path)
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, UnpicklingError, RuntimeError, ValueError, KeyError, EOFError, OSError) as error:
-        raise ModelError(f"{path}: cannot be read as weights", "tensors alone are read: a state_dict, .safetensors") from error
+    except (
+        SafetensorError,
+        UnpicklingError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        EOFError,
+        OSError,
+    ) as error:
+        raise ModelError(
+            f"{path}: cannot be read as weights",
+            "tensors alone are read: a state_dict, .safetensors",
+        ) from error
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
-    tensors = {str(k): v for k, v in found.items() if isinstance(v, torch.Tensor)} if isinstance(found, dict) else {}
+    tensors = (
+        {str(k): v for k, v in found.items() if isinstance(v, torch.Tensor)}
+        if isinstance(found, dict)
+        else {}
+    )
     if not tensors:
         raise ModelError(f"{path}: holds no weights")
     return tensors
 
 
 def _counted(state: Tensors) -> dict[str, torch.Tensor]:
-    """Without the counters of batches that some versions of batch normalisation keep and others do not."""
-    return {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+    """Without the counters of batches that some versions of batch normalisation keep and others do
+    not.
+    """
+    return {
+        name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")
+    }
 
 
 def _views(network: nn.Module, wanted: Tensors) -> Iterator[tuple[str, dict[str, str]]]:
     """Parts of the network: its tensors by the names that their authors give them."""
     yield "network", {name: name for name in wanted}
     if source := getattr(network, "source", None):
-        yield "encoder", {source(name): name for name in wanted if name.startswith(("pool", "classifier."))}
+        yield (
+            "encoder",
+            {source(name): name for name in wanted if name.startswith(("pool", "classifier."))},
+        )
     for prefix in ("encoder.", "encoder.model."):
-        if inside := {name.removeprefix(prefix): name for name in wanted if name.startswith(prefix)}:
+        if inside := {
+            name.removeprefix(prefix): name for name in wanted if name.startswith(prefix)
+        }:
             yield "encoder", inside
 
 
@@ -148,10 +190,16 @@ def _prefixes(held: Tensors) -> Iterator[str]:
                 yield prefix
 
 
-def _pairs(held: Tensors, prefix: str, wanted: Tensors, keys: dict[str, str]) -> dict[str, tuple[str, torch.Tensor]]:
+def _pairs(
+    held: Tensors, prefix: str, wanted: Tensors, keys: dict[str, str]
+) -> dict[str, tuple[str, torch.Tensor]]:
     """The name and the tensor in the file for each of the network's that have one."""
     # timm joins names by underscores where a network hands out its features
-    sources = {name.removeprefix(prefix).replace(".", "_"): name for name in held if name.startswith(prefix)}
+    sources = {
+        name.removeprefix(prefix).replace(".", "_"): name
+        for name in held
+        if name.startswith(prefix)
+    }
     pairs = {}
     for key, target in keys.items():
         source = sources.get(key.replace(".", "_"))
@@ -162,14 +210,24 @@ def _pairs(held: Tensors, prefix: str, wanted: Tensors, keys: dict[str, str]) ->
 
 
 def _shaped(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor | None:
-    """``tensor`` in ``shape``: a first layer for other bands, a fully connected one as a convolution; None if neither fits."""
+    """``tensor`` in ``shape``: a first layer for other bands, a fully connected one as a
+    convolution; None if neither fits.
+    """
     if tensor.shape == shape:
         return tensor
     if tensor.ndim == 2 and tensor.shape[0] == shape[0] and tensor.numel() == shape.numel():
         return tensor.reshape(shape)
-    if tensor.ndim == len(shape) == 4 and tensor.shape[1] == 3 and (tensor[:, 0].shape == (shape[0], *shape[2:])):
+    if (
+        tensor.ndim == len(shape) == 4
+        and tensor.shape[1] == 3
+        and (tensor[:, 0].shape == (shape[0], *shape[2:]))
+    ):
         bands = shape[1]
-        return tensor.sum(1, keepdim=True) if bands == 1 else tensor[:, [i % 3 for i in range(bands)]] * (3 / bands)
+        return (
+            tensor.sum(1, keepdim=True)
+            if bands == 1
+            else tensor[:, [i % 3 for i in range(bands)]] * (3 / bands)
+        )
     return None
 
 

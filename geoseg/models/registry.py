@@ -1,7 +1,7 @@
 """Architectures by name, and the network of a ModelSpec.
 
-Every network takes float32 (batch, band, row, col) in [0, 1] of any size from 32 pixels up and returns logits
-(batch, channel, row, col) of the same size.
+Every network takes float32 (batch, band, row, col) in [0, 1] of any size from 32 pixels up and
+returns logits (batch, channel, row, col) of the same size.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def _cnn(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
 
 
 def _fcn8s(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
-    from geoseg.models.networks.fcn8s import FCN8s  # torchvision is half of what torch takes to import
+    # torchvision is half of what torch takes to import
+    from geoseg.models.networks.fcn8s import FCN8s
 
     _refuse(weights, spec)
     return FCN8s(spec.bands, spec.channels, spec.encoder or str(ARCHITECTURES["fcn8s"]), **options)
@@ -36,14 +37,19 @@ def _fcn8s(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
 
 def _refuse(weights: str | None, spec: ModelSpec) -> None:
     if weights:
-        raise UsageError(f"there are no weights {weights!r} for {spec.architecture}", "use --weights none, or a file")
+        raise UsageError(
+            f"there are no weights {weights!r} for {spec.architecture}",
+            "use --weights none, or a file",
+        )
 
 
 def _smp(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
     import segmentation_models_pytorch as smp
 
     name = spec.encoder or ARCHITECTURES[spec.architecture]
-    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    lists = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in options.items()
+    }
     network: nn.Module = smp.create_model(
         spec.architecture,
         encoder_name=name,
@@ -62,12 +68,16 @@ def _smp(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
 
 
 def _drop_idle(encoder: Any, image: torch.Tensor) -> None:
-    """Take the layers out of ``encoder`` that ``image`` does not go through, and freeze those that no feature comes of.
+    """Take the layers out of ``encoder`` that ``image`` does not go through, and freeze those that
+    no feature comes of.
 
     No file holds the first then, and no process waits for gradients of either.
     """
     used: set[nn.Module] = set()
-    hooks = [module.register_forward_pre_hook(lambda module, _: used.add(module)) for module in encoder.modules()]
+    hooks = [
+        module.register_forward_pre_hook(lambda module, _: used.add(module))
+        for module in encoder.modules()
+    ]
     encoder.eval()
     sum(feature.sum() for feature in encoder(image)).backward()
     for hook in hooks:
@@ -87,20 +97,34 @@ def _drop_idle(encoder: Any, image: torch.Tensor) -> None:
 
 
 class _BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation that takes a single value a channel, as pooling leaves of a batch of one: by the running ones."""
+    """Batch normalisation that takes a single value a channel, as pooling leaves of a batch of one:
+    by the running ones.
+    """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         if self.training and input.numel() == input.shape[1]:
-            return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
+            return F.batch_norm(
+                input,
+                self.running_mean,
+                self.running_var,
+                self.weight,
+                self.bias,
+                False,
+                0.0,
+                self.eps,
+            )
         return super().forward(input)
 
 
 BUILDERS: dict[str, Callable[..., nn.Module]] = {"cnn": _cnn, "fcn8s": _fcn8s}
-MULTIPLES = {"cnn": 1, "pan": 128}  # what the sides of an image have to be multiples of, where it is not 32
+# what the sides of an image have to be multiples of, where it is not 32
+MULTIPLES = {"cnn": 1, "pan": 128}
 
 
 class Segmenter(nn.Module):
-    """A network with what its ModelSpec asks for around it: normalisation, padding to a size it takes, cropping back."""
+    """A network with what its ModelSpec asks for around it: normalisation, padding to a size it
+    takes, cropping back.
+    """
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -122,19 +146,27 @@ class Segmenter(nn.Module):
 
 
 def build(spec: ModelSpec, weights: str | None = None) -> Segmenter:
-    """The network of ``spec``, randomly initialised or with the ``weights`` that the encoder's library has under that name.
+    """The network of ``spec``, randomly initialised or with the ``weights`` that the encoder's
+    library has under that name.
 
-    Raises UsageError for names the registry or the encoder library does not know, OSError where weights cannot be fetched.
-    See :func:`geoseg.models.pretrained.start` for weights of any kind.
+    Raises UsageError for names the registry or the encoder library does not know, OSError where
+    weights cannot be fetched. See :func:`geoseg.models.pretrained.start` for weights of any kind.
     """
     if spec.architecture not in ARCHITECTURES:
-        raise UsageError(f"unknown architecture {spec.architecture!r}", f"one of {', '.join(ARCHITECTURES)}")
+        raise UsageError(
+            f"unknown architecture {spec.architecture!r}", f"one of {', '.join(ARCHITECTURES)}"
+        )
     try:
         network = BUILDERS.get(spec.architecture, _smp)(spec, weights, **dict(spec.options))
     except ARGUMENT_ERRORS as error:
-        why = str(error.args[0] if error.args else error).partition(", supported")[0].partition("\n")[0]
+        why = (
+            str(error.args[0] if error.args else error)
+            .partition(", supported")[0]
+            .partition("\n")[0]
+        )
         raise UsageError(
-            f"{spec.architecture} with encoder {spec.encoder} cannot be built: {why}", "see `geoseg models`"
+            f"{spec.architecture} with encoder {spec.encoder} cannot be built: {why}",
+            "see `geoseg models`",
         ) from error
     return Segmenter(network, spec)
 
@@ -148,10 +180,11 @@ def load_weights(model: nn.Module, state: dict[str, torch.Tensor], name: str) ->
 
 
 def describe(name: str, encoder: str | None) -> dict[str, Any]:
-    """Parameters, stride and operations of an architecture with three bands and two classes; its weights take no memory.
+    """Parameters, stride and operations of an architecture with three bands and two classes; its
+    weights take no memory.
 
-    ``stride`` is the number of pixels between neighbouring features where they are coarsest, ``gflop_per_megapixel`` that of
-    a forward pass, a multiplication and an addition counted as two.
+    ``stride`` is the number of pixels between neighbouring features where they are coarsest,
+    ``gflop_per_megapixel`` that of a forward pass, a multiplication and an addition counted as two.
     """
     spec = ModelSpec(name, encoder)
     try:

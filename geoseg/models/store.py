@@ -24,9 +24,13 @@ _BUNDLED_FILE = Path(str(resources.files("geoseg"))) / "weights" / "default.onnx
 
 
 def bundled() -> Path:
-    """The model that comes with geoseg. Raises ModelError where the package was built without it."""
+    """The model that comes with geoseg. Raises ModelError where the package was built without
+    it.
+    """
     if not _BUNDLED_FILE.is_file():
-        raise ModelError("the bundled model is missing from this installation", "name one with --model")
+        raise ModelError(
+            "the bundled model is missing from this installation", "name one with --model"
+        )
     return _BUNDLED_FILE
 
 
@@ -44,7 +48,9 @@ def kind(path: Path) -> str:
     """``safetensors`` or ``onnx``, by the first bytes."""
     if found := model_format(first_bytes(path, 9)):
         return found
-    raise ModelError(f"{path}: is not a model", "geoseg reads .safetensors of `geoseg train` and .onnx")
+    raise ModelError(
+        f"{path}: is not a model", "geoseg reads .safetensors of `geoseg train` and .onnx"
+    )
 
 
 def read_spec(path: Path) -> ModelSpec:
@@ -57,7 +63,8 @@ def read_spec(path: Path) -> ModelSpec:
 def load(path: Path) -> tuple[ModelSpec, dict[str, torch.Tensor]]:
     """ModelSpec and weights of a model file of any kind, for :func:`geoseg.models.registry.build`.
 
-    Raises InputError (missing), ModelError (malformed, or not of geoseg), ResourceError (a package that is not there).
+    Raises InputError (missing), ModelError (malformed, or not of geoseg), ResourceError (a package
+    that is not there).
     """
     if kind(path) == "safetensors":
         return modelfile.load(path)
@@ -69,13 +76,22 @@ def load(path: Path) -> tuple[ModelSpec, dict[str, torch.Tensor]]:
 
 
 def _spec_of(metadata: dict[str, str], path: Path) -> ModelSpec:
-    """geoseg's own description, else what QGIS Deepness and GeoDeep write into ONNX models for themselves."""
+    """geoseg's own description, else what QGIS Deepness and GeoDeep write into ONNX models for
+    themselves.
+    """
     try:
         if "geoseg" in metadata:
             return ModelSpec.from_json(metadata["geoseg"])
-        plain = {key: json.loads(value) for key, value in metadata.items() if value[:1] in '{["0123456789'}
+        plain = {
+            key: json.loads(value)
+            for key, value in metadata.items()
+            if value[:1] in '{["0123456789'
+        }
         if plain.get("model_type") != "Segmentor":
-            raise ModelError("does not say what it expects", "it lacks the metadata of geoseg, Deepness or GeoDeep")
+            raise ModelError(
+                "does not say what it expects",
+                "it lacks the metadata of geoseg, Deepness or GeoDeep",
+            )
         names = plain["class_names"]
         return ModelSpec(
             "onnx",
@@ -83,7 +99,10 @@ def _spec_of(metadata: dict[str, str], path: Path) -> ModelSpec:
             gsd=float(plain["resolution"]) / 100,
             size=int(plain.get("tile_size") or plain["tiles_size"]),
             threshold=min(max(float(plain.get("seg_thresh", 0.5)), 0.01), 0.99),
-            options=(("mean", plain.get("standardization_mean", [0.0])), ("std", plain.get("standardization_std", [1.0]))),
+            options=(
+                ("mean", plain.get("standardization_mean", [0.0])),
+                ("std", plain.get("standardization_std", [1.0])),
+            ),
         )
     except ModelError as error:
         raise ModelError(f"{path}: {error.message}", error.hint) from error

@@ -1,4 +1,6 @@
-"""Stages that overlap in time: an iterator that runs ahead in a thread, and a clock of what each stage took."""
+"""Stages that overlap in time: an iterator that runs ahead in a thread, and a clock of what each
+stage took.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class _Raised:
 
 
 def ahead(items: Iterable[T], depth: int = 2) -> Generator[T, None, None]:
-    """``items``, made up to ``depth`` ahead in a thread of their own; its exceptions come out here."""
+    """``items``, made up to ``depth`` ahead in a thread of their own; its exceptions come out
+    here.
+    """
     box = _Box(depth)
     thread = threading.Thread(target=box.fill, args=(items,), daemon=True)
     thread.start()

@@ -13,11 +13,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def ordered(function: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Generator[Result, None, None]:
-    """Results of ``function`` over ``items``, in their order, in this process or in ``jobs`` others.
+def ordered(
+    function: Callable[[Item], Result], items: Iterable[Item], jobs: int
+) -> Generator[Result, None, None]:
+    """Results of ``function`` over ``items``, in their order, in this process or in ``jobs``
+    others.
 
-    No more items are taken than are soon worked on. Close it to stop early: what has not begun is given up. Raises what
-    ``function`` raises, and ResourceError where a process was killed.
+    No more items are taken than are soon worked on. Close it to stop early: what has not begun is
+    given up. Raises what ``function`` raises, and ResourceError where a process was killed.
     """
     jobs = min(jobs, length_hint(items, jobs))
     if jobs <= 1:

@@ -1,4 +1,6 @@
-"""What pages tell of a model on chips: the chips themselves with what was found on them, and its confusion of classes."""
+"""What pages tell of a model on chips: the chips themselves with what was found on them, and its
+confusion of classes.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,16 @@ from typing import Any
 import numpy as np
 
 from geoseg.drawing.html import figure, figures, legend, png, section, table, text
-from geoseg.drawing.pictures import OUTCOMES, RESULT, class_colours, drawn_names, opacity_of, outcomes, picture, tint
+from geoseg.drawing.pictures import (
+    OUTCOMES,
+    RESULT,
+    class_colours,
+    drawn_names,
+    opacity_of,
+    outcomes,
+    picture,
+    tint,
+)
 from geoseg.evaluation.gallery import Gallery, Seen
 from geoseg.specs import ModelSpec
 
@@ -18,7 +29,9 @@ def chip_sections(model: ModelSpec, gallery: Gallery, what: str) -> Iterator[str
     """The best and the worst chips; ``what`` they are: "validation chips"."""
     for name, chips in (("Best", gallery.best), ("Worst", gallery.worst)):
         if chips:
-            yield section(f"{name} {what}", _legend(model), figures(*(_chip(model, chip) for chip in chips)))
+            yield section(
+                f"{name} {what}", _legend(model), figures(*(_chip(model, chip) for chip in chips))
+            )
 
 
 def class_table(rows: Mapping[str, Mapping[str, float]]) -> str:
@@ -30,7 +43,10 @@ def confusion_table(classes: Sequence[str], matrix: Sequence[Sequence[int]]) -> 
     rows: list[dict[str, Any]] = []
     for name, counts in zip(classes, matrix, strict=True):
         shares = [round(100 * count / max(1, sum(counts)), 2) for count in counts]
-        rows.append({"truth": name} | {f"found {other}, %": share for other, share in zip(classes, shares, strict=True)})
+        rows.append(
+            {"truth": name}
+            | {f"found {other}, %": share for other, share in zip(classes, shares, strict=True)}
+        )
         rows[-1]["pixels"] = sum(counts)
     return table(rows, "Confusion matrix: what the pixels of each class were taken for")
 
@@ -45,7 +61,9 @@ def _legend(model: ModelSpec) -> str:
     if model.channels == 1:
         return legend(RESULT)
     names, colours = _colours(model)
-    return text("On the left the truth, on the right what was found.") + legend({names[i]: c for i, c in colours.items()})
+    return text("On the left the truth, on the right what was found.") + legend(
+        {names[i]: c for i, c in colours.items()}
+    )
 
 
 def _chip(model: ModelSpec, seen: Seen) -> str:
@@ -54,6 +72,13 @@ def _chip(model: ModelSpec, seen: Seen) -> str:
         drawn = tint(under, outcomes(seen.found, seen.truth), OUTCOMES, 0.5)
     else:
         _, colours = _colours(model)
-        drawn = np.hstack([tint(under, side, colours, opacity_of(len(colours), None)) for side in (seen.truth, seen.found)])
+        drawn = np.hstack(
+            [
+                tint(under, side, colours, opacity_of(len(colours), None))
+                for side in (seen.truth, seen.found)
+            ]
+        )
     name = Path(seen.name).stem
-    return figure(png(drawn), f"{name}, mean IoU {seen.iou:.3f}", f"chip {name} with what was found on it")
+    return figure(
+        png(drawn), f"{name}, mean IoU {seen.iou:.3f}", f"chip {name} with what was found on it"
+    )

@@ -28,35 +28,54 @@ SIZE = 256  # of crops, where training is not told another
 def sheet_of_chips(folder: str, spec: PreviewSpec, progress: Progress) -> tuple[Sheet, int]:
     """The sheet, and how many chips are on it.
 
-    These are some of the index in ``folder``, chosen by the seed, in the order of the index; with ``spec.augment`` a row each.
-    Masks are drawn where there are masks. Raises UnsuitableError where the split is empty, or without masks to train on.
+    These are some of the index in ``folder``, chosen by the seed, in the order of the index; with
+    ``spec.augment`` a row each. Masks are drawn where there are masks. Raises UnsuitableError where
+    the split is empty, or without masks to train on.
     """
     index = read_index(folder)
     table = index.split(spec.split) if spec.split else index.table
     if not len(table):
         there = ", ".join(sorted(set(index.table["split"])))
-        raise UnsuitableError(f"{folder}: has no chips in the split {spec.split}", f"there are {there}")
+        raise UnsuitableError(
+            f"{folder}: has no chips in the split {spec.split}", f"there are {there}"
+        )
     count = min(spec.count or (ROWS if spec.augment else CHIPS), len(table))
     chosen = np.sort(np.random.default_rng(spec.seed).choice(len(table), count, replace=False))
     columns = {name: table[name].to_numpy()[chosen] for name in ("id", "image", "mask")}
-    masks = [None if mask is None or mask != mask else index.folder / mask for mask in columns["mask"]]
-    pairs = list(zip(columns["id"], [index.folder / image for image in columns["image"]], masks, strict=True))
+    masks = [
+        None if mask is None or mask != mask else index.folder / mask for mask in columns["mask"]
+    ]
+    pairs = list(
+        zip(columns["id"], [index.folder / image for image in columns["image"]], masks, strict=True)
+    )
     names = drawn_names(index.info.classes, index.info.multilabel)
     colours = class_colours(names, tuple(names))
     # augmentation is there to be seen, so the masks lie over it faintly
     opacity = opacity_of(1 if spec.augment else len(colours), spec.opacity)
-    cells = _augmented(index, pairs, spec, progress) if spec.augment else _cells(pairs, spec, progress)
+    cells = (
+        _augmented(index, pairs, spec, progress) if spec.augment else _cells(pairs, spec, progress)
+    )
     panels = [Panel(title, tint(under, labels, colours, opacity)) for title, under, labels in cells]
     of = f"{spec.split} chips" if spec.split else "chips"
-    what = f"{Path(folder).name}: {count:,} of {len(table):,} {of}" + (f", {spec.augment} augmentation" if spec.augment else "")
-    keys = {names[label]: colour for label, colour in colours.items()} if any(mask is not None for mask in masks) else {}
-    return Sheet(panels, spec.title or what, columns=VARIANTS + 1 if spec.augment else None, keys=keys), count
+    what = f"{Path(folder).name}: {count:,} of {len(table):,} {of}" + (
+        f", {spec.augment} augmentation" if spec.augment else ""
+    )
+    keys = (
+        {names[label]: colour for label, colour in colours.items()}
+        if any(mask is not None for mask in masks)
+        else {}
+    )
+    return Sheet(
+        panels, spec.title or what, columns=VARIANTS + 1 if spec.augment else None, keys=keys
+    ), count
 
 
 def _cells(
     pairs: Sequence[tuple[str, Path, Path | None]], spec: PreviewSpec, progress: Progress
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Title, picture uint8 (row, col, 3) and labels uint8 (row, col) of each chip, no larger than they are drawn."""
+    """Title, picture uint8 (row, col, 3) and labels uint8 (row, col) of each chip, no larger than
+    they are drawn.
+    """
     advance = progress("chips", len(pairs))
     for name, image, mask in pairs:
         with open_scene(image) as scene:
@@ -73,13 +92,18 @@ def _cells(
 
 def _rows(scene: Scene) -> Callable[[int, int], np.ndarray]:
     def read(first: int, last: int) -> np.ndarray:
-        return _labels(scene.read(Window(0, first, scene.grid.width, last - first)).image.astype(np.uint8))
+        return _labels(
+            scene.read(Window(0, first, scene.grid.width, last - first)).image.astype(np.uint8)
+        )
 
     return read
 
 
 def _augmented(
-    index: ChipIndex, pairs: Sequence[tuple[str, Path, Path | None]], spec: PreviewSpec, progress: Progress
+    index: ChipIndex,
+    pairs: Sequence[tuple[str, Path, Path | None]],
+    spec: PreviewSpec,
+    progress: Progress,
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Each chip, then ``VARIANTS`` random crops of it as a batch of training holds them."""
     import torch
@@ -88,17 +112,24 @@ def _augmented(
     from geoseg.training.augment import PRESETS, Colour, Geometry, crop
 
     flips, rotation, strength = PRESETS[str(spec.augment)]
-    geometry = Geometry(TrainSpec.crop or SIZE, flips=flips, rotation=rotation, upright=index.info.gsd is None)
+    geometry = Geometry(
+        TrainSpec.crop or SIZE, flips=flips, rotation=rotation, upright=index.info.gsd is None
+    )
     colour = Colour(index.info.bands, strength) if strength else torch.nn.Identity()
     advance = progress("chips", len(pairs))
     with torch.random.fork_rng([]):
         torch.manual_seed(spec.seed)
         for name, image, mask in pairs:
             if mask is None:
-                raise UnsuitableError(f"{index.folder}: some chips have no mask", "cut them with `geoseg tile --labels`")
+                raise UnsuitableError(
+                    f"{index.folder}: some chips have no mask",
+                    "cut them with `geoseg tile --labels`",
+                )
             pixels, labels = ChipFiles(image, mask).read()
             yield name, *_shown(to_unit(pixels), labels)
-            images, masks = zip(*(crop(pixels, labels, geometry) for _ in range(VARIANTS)), strict=True)
+            images, masks = zip(
+                *(crop(pixels, labels, geometry) for _ in range(VARIANTS)), strict=True
+            )
             for seen, cut in zip(colour(torch.stack(images)), masks, strict=True):
                 yield "", *_shown(seen.numpy(), cut.numpy())
             advance(1)

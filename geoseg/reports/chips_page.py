@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geoseg.drawing.html import WORDS, facts, figure, figures, items, section, table, text, write_page
+from geoseg.drawing.html import (
+    WORDS,
+    facts,
+    figure,
+    figures,
+    items,
+    section,
+    table,
+    text,
+    write_page,
+)
 from geoseg.drawing.plots import curves
 from geoseg.evaluation.gallery import Gallery
 from geoseg.evaluation.summary import RATIOS
@@ -17,11 +27,15 @@ if TYPE_CHECKING:
     from geoseg.evaluation.reports import DataReport
 
 
-def write(path: Path, report: DataReport, model: ModelSpec, gallery: Gallery, *, overwrite: bool = False) -> None:
+def write(
+    path: Path, report: DataReport, model: ModelSpec, gallery: Gallery, *, overwrite: bool = False
+) -> None:
     """Write the page of a report; ``gallery`` has its best and worst chips. Raises OutputError."""
     title = f"How good is {report.model}?"
     subtitle = f"on {report.chips:,} chips of the {report.split} split of {report.inputs[0]}"
-    write_page(path, title, _sections(report, model, gallery), subtitle=subtitle, overwrite=overwrite)
+    write_page(
+        path, title, _sections(report, model, gallery), subtitle=subtitle, overwrite=overwrite
+    )
 
 
 def _sections(report: DataReport, model: ModelSpec, gallery: Gallery) -> Iterator[str]:
@@ -37,9 +51,18 @@ def _sections(report: DataReport, model: ModelSpec, gallery: Gallery) -> Iterato
 
 def _pixels(report: DataReport, model: ModelSpec) -> Iterator[str]:
     pixel = report.pixel
-    yield facts({name: pixel[name] for name in (*RATIOS, "boundary_iou", "mean_iou", "accuracy") if name in pixel})
+    yield facts(
+        {
+            name: pixel[name]
+            for name in (*RATIOS, "boundary_iou", "mean_iou", "accuracy")
+            if name in pixel
+        }
+    )
     if report.min_area:
-        yield text(f"From a probability of {report.threshold:g}, without what is smaller than {report.min_area:g} m².")
+        yield text(
+            f"From a probability of {report.threshold:g}, without what is smaller than "
+            f"{report.min_area:g} m²."
+        )
     elif report.threshold:
         yield text(f"From a probability of {report.threshold:g}.")
     if "classes" in pixel:
@@ -52,7 +75,8 @@ def _footprints(report: DataReport) -> Iterator[str]:
     found = report.object
     yield facts({name: found[name] for name in ("f1", "precision", "recall")})
     yield text(
-        f"{found['tp']:,} right, {found['fp']:,} too much, {found['fn']:,} missed, at an IoU of {found['at_iou']:g}; "
+        f"{found['tp']:,} right, {found['fp']:,} too much, {found['fn']:,} missed, at an IoU "
+        f"of {found['at_iou']:g}; "
         "footprints at the border of a chip end there, in the truth as well."
     )
 
@@ -60,10 +84,14 @@ def _footprints(report: DataReport) -> Iterator[str]:
 def _thresholds(report: DataReport) -> Iterator[str]:
     rows = report.thresholds
     if report.object:
-        parts = {"Pixels": RATIOS, "Footprints": tuple(f"object_{name}" for name in ("precision", "recall", "f1"))}
+        parts = {
+            "Pixels": RATIOS,
+            "Footprints": tuple(f"object_{name}" for name in ("precision", "recall", "f1")),
+        }
         chosen = [row for row in rows if row["cleaned"]]
         plots = [
-            figure(_curves(chosen, names), f"{what}, cleaned", f"{what.lower()} by threshold") for what, names in parts.items()
+            figure(_curves(chosen, names), f"{what}, cleaned", f"{what.lower()} by threshold")
+            for what, names in parts.items()
         ]
         yield figures(*plots)
     yield table(rows)
@@ -72,5 +100,7 @@ def _thresholds(report: DataReport) -> Iterator[str]:
 def _curves(rows: list[dict[str, Any]], names: tuple[str, ...]) -> Any:
     at = [row["threshold"] for row in rows]
     plain = {name: name.removeprefix("object_") for name in names}
-    lines = {WORDS.get(word, word): (at, [row[name] for row in rows]) for name, word in plain.items()}
+    lines = {
+        WORDS.get(word, word): (at, [row[name] for row in rows]) for name, word in plain.items()
+    }
     return curves(lines, x="threshold", y="", limits=(0, 1))

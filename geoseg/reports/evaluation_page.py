@@ -1,4 +1,6 @@
-"""The page that tells of an evaluation: scores, curves, sizes, pictures of the best and the worst places."""
+"""The page that tells of an evaluation: scores, curves, sizes, pictures of the best and the worst
+places.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geoseg.drawing.html import WORDS, facts, figure, figures, items, jpeg, legend, section, table, text, write_page
+from geoseg.drawing.html import (
+    WORDS,
+    facts,
+    figure,
+    figures,
+    items,
+    jpeg,
+    legend,
+    section,
+    table,
+    text,
+    write_page,
+)
 from geoseg.drawing.pictures import RESULT, class_colours
 from geoseg.drawing.plots import bars, curves
 from geoseg.evaluation.footprints import Matched
@@ -25,7 +39,11 @@ PICTURED = 6
 # Square metres between which footprints are counted
 AREAS = (0, 25, 50, 100, 200, 500, 1000, np.inf)
 RATIOS = ("precision", "recall", "f1", "iou")
-DISTANCES = {f"{name.lower()}_{unit}": f"{name}, {unit}" for name in ("PoLiS", "Hausdorff") for unit in ("m", "px")}
+DISTANCES = {
+    f"{name.lower()}_{unit}": f"{name}, {unit}"
+    for name in ("PoLiS", "Hausdorff")
+    for unit in ("m", "px")
+}
 
 
 def write(
@@ -42,11 +60,17 @@ def write(
     prediction, truth = report.inputs
     sections = _sections(report, matched, pixels, spec, None if image is None else str(image))
     title = f"How good is {Path(prediction).name}?"
-    write_page(path, title, sections, subtitle=f"{prediction} compared with {truth}", overwrite=overwrite)
+    write_page(
+        path, title, sections, subtitle=f"{prediction} compared with {truth}", overwrite=overwrite
+    )
 
 
 def _sections(
-    report: EvaluateReport, matched: Matched | None, pixels: ComparedPixels | None, spec: EvaluateSpec, image: str | None
+    report: EvaluateReport,
+    matched: Matched | None,
+    pixels: ComparedPixels | None,
+    spec: EvaluateSpec,
+    image: str | None,
 ) -> Iterator[str]:
     if report.object and matched:
         yield section("Footprints", *_footprints(report, matched, spec))
@@ -57,7 +81,9 @@ def _sections(
         yield from _places(report.places, draw, _legend(matched, pixels))
     compared = {"prediction": report.inputs[0], "truth": report.inputs[1], "image": image}
     rows = [{"what": name, "file": value} for name, value in compared.items() if value]
-    yield section("What was compared", table(rows), items(report.warnings) if report.warnings else "")
+    yield section(
+        "What was compared", table(rows), items(report.warnings) if report.warnings else ""
+    )
 
 
 # Footprints
@@ -67,31 +93,54 @@ def _footprints(report: EvaluateReport, matched: Matched, spec: EvaluateSpec) ->
     found = report.object
     yield facts({name: found[name] for name in ("f1", "precision", "recall", "ap", "matched_iou")})
     counts = f"{found['tp']:,} right, {found['fp']:,} too much, {found['fn']:,} missed"
-    parts = f"{found['splits']:,} true footprints are found as several, {found['merges']:,} found ones cover several."
+    parts = (
+        f"{found['splits']:,} true footprints are found as several, {found['merges']:,} "
+        "found ones cover several."
+    )
     yield text(f"{counts}, at an IoU of {spec.iou:g}. {parts}")
     if intervals := report.intervals.get("object"):
         yield table(_intervals(intervals, found), "95% intervals of the bootstrap")
     yield table(
-        [{"size": name, **row} for name, row in found["by_size"].items()], "By size: small below 50 m², large from 500 m²"
+        [{"size": name, **row} for name, row in found["by_size"].items()],
+        "By size: small below 50 m², large from 500 m²",
     )
     ious = [float(iou) for iou in found["by_iou"]]
-    by_iou = curves({"AP": (ious, list(found["by_iou"].values()))}, x="IoU of a match", y="average precision", limits=(0, 1))
+    by_iou = curves(
+        {"AP": (ious, list(found["by_iou"].values()))},
+        x="IoU of a match",
+        y="average precision",
+        limits=(0, 1),
+    )
     yield figures(
-        figure(_sizes(matched), "True footprints by area", "bars of found and missed footprints by their area"),
+        figure(
+            _sizes(matched),
+            "True footprints by area",
+            "bars of found and missed footprints by their area",
+        ),
         figure(by_iou, "Average precision by the IoU that a match needs", "a falling curve"),
     )
     if found.get("outlines"):
-        rows = [{"distance": DISTANCES.get(name, name), **row} for name, row in found["outlines"].items()]
+        rows = [
+            {"distance": DISTANCES.get(name, name), **row}
+            for name, row in found["outlines"].items()
+        ]
         yield table(rows, "Distances between matched outlines")
 
 
 def _sizes(matched: Matched) -> Any:
     areas, missed = matched.areas[1], np.zeros(len(matched.truth), bool)
     missed[matched.matches.false_negatives] = True
-    names = [f"< {AREAS[1]}", *(f"{low} to\n{high}" for low, high in pairwise(AREAS[1:-1])), f"> {AREAS[-2]}"]
+    names = [
+        f"< {AREAS[1]}",
+        *(f"{low} to\n{high}" for low, high in pairwise(AREAS[1:-1])),
+        f"> {AREAS[-2]}",
+    ]
     groups = {"found": areas[~missed], "missed": areas[missed]}
     return bars(
-        names, {k: np.histogram(v, AREAS)[0].tolist() for k, v in groups.items()}, x=f"area in {_unit(matched)}", y="footprints"
+        names,
+        {k: np.histogram(v, AREAS)[0].tolist() for k, v in groups.items()},
+        x=f"area in {_unit(matched)}",
+        y="footprints",
     )
 
 
@@ -109,7 +158,9 @@ def _intervals(intervals: Mapping[str, Any], values: Mapping[str, Any]) -> list[
 # Pixels
 
 
-def _pixels(pixel: Mapping[str, Any], intervals: Mapping[str, Any], spec: EvaluateSpec) -> Iterator[str]:
+def _pixels(
+    pixel: Mapping[str, Any], intervals: Mapping[str, Any], spec: EvaluateSpec
+) -> Iterator[str]:
     names = ("iou", "f1", "precision", "recall", "boundary_iou", "mean_iou", "accuracy")
     yield facts({name: pixel[name] for name in names if name in pixel})
     if intervals:
@@ -117,16 +168,26 @@ def _pixels(pixel: Mapping[str, Any], intervals: Mapping[str, Any], spec: Evalua
     yield table([{"class": name, **row} for name, row in pixel["classes"].items()], "By class")
     if sweep := pixel.get("sweep"):
         lines = {WORDS.get(name, name): (sweep["thresholds"], sweep[name]) for name in RATIOS}
-        mark = ("best", pixel["best_threshold"]) if spec.threshold is None else ("used", spec.threshold)
+        mark = (
+            ("best", pixel["best_threshold"])
+            if spec.threshold is None
+            else ("used", spec.threshold)
+        )
         by_threshold = curves(lines, x="threshold", y="", limits=(0, 1.02), mark=mark)
-        against = curves({"": (sweep["recall"], sweep["precision"])}, x="recall", y="precision", limits=(0, 1.02))
+        against = curves(
+            {"": (sweep["recall"], sweep["precision"])}, x="recall", y="precision", limits=(0, 1.02)
+        )
         yield figures(
             figure(
                 by_threshold,
                 f"Best IoU {pixel['best_iou']:.3f} at {pixel['best_threshold']:.3f}",
                 "precision rises, recall falls with the threshold",
             ),
-            figure(against, f"Average precision {pixel['average_precision']:.3f}", "precision against recall"),
+            figure(
+                against,
+                f"Average precision {pixel['average_precision']:.3f}",
+                "precision against recall",
+            ),
         )
 
 
@@ -134,7 +195,11 @@ def _pixels(pixel: Mapping[str, Any], intervals: Mapping[str, Any], spec: Evalua
 
 
 def _draw(
-    names: tuple[str, ...], matched: Matched | None, pixels: ComparedPixels | None, spec: EvaluateSpec, image: str | None
+    names: tuple[str, ...],
+    matched: Matched | None,
+    pixels: ComparedPixels | None,
+    spec: EvaluateSpec,
+    image: str | None,
 ) -> Draw | None:
     if matched:
         return drawn_footprints(matched, image)
@@ -154,7 +219,10 @@ def _places(places: tuple[dict[str, Any], ...], draw: Draw, told: str) -> Iterat
     best = places[max(PICTURED, len(places) - PICTURED) :][::-1]
     for title, chosen in (("Worst places", worst), ("Best places", best)):
         if chosen:
-            pictures = (figure(jpeg(draw(place)), _caption(place), f"{title.lower()}: {_caption(place)}") for place in chosen)
+            pictures = (
+                figure(jpeg(draw(place)), _caption(place), f"{title.lower()}: {_caption(place)}")
+                for place in chosen
+            )
             yield section(title, told, figures(*pictures), table([_row(place) for place in chosen]))
 
 
@@ -173,4 +241,6 @@ def _where(place: Mapping[str, Any]) -> str:
 
 
 def _row(place: Mapping[str, Any]) -> dict[str, Any]:
-    return {"middle": _where(place)} | {name: value for name, value in place.items() if name not in ("bounds", "crs", "image")}
+    return {"middle": _where(place)} | {
+        name: value for name, value in place.items() if name not in ("bounds", "crs", "image")
+    }

@@ -16,7 +16,15 @@ from rasterio.windows import Window
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.drawing.colours import FN, FP, TP
-from geoseg.drawing.pictures import OUTCOMES, PLAIN, class_colours, opacity_of, outcomes, picture, tint
+from geoseg.drawing.pictures import (
+    OUTCOMES,
+    PLAIN,
+    class_colours,
+    opacity_of,
+    outcomes,
+    picture,
+    tint,
+)
 from geoseg.drawing.sheet import Outlines, Panel, alone
 from geoseg.errors import UnsuitableError
 from geoseg.evaluation.footprints import Matched
@@ -35,7 +43,8 @@ Draw = Callable[[Place], Figure]
 
 
 def drawn_footprints(matched: Matched, image: str | None) -> Draw:
-    """A function that draws the footprints of a place by what became of them, on ``image`` where that covers it.
+    """A function that draws the footprints of a place by what became of them, on ``image`` where
+    that covers it.
 
     Those of many images are drawn on plain ground.
     """
@@ -45,13 +54,18 @@ def drawn_footprints(matched: Matched, image: str | None) -> Draw:
         view, under = _background(_wider(at["bounds"]), matched.truth.crs, image)
         number = None if matched.images is None else matched.images.index(at["image"])
         outlines = tuple(group.within(view, number) for group in groups)
-        return alone(Panel("", under, (_frame(at, matched.truth.crs, view), *outlines)), SIZE, view.metres)
+        return alone(
+            Panel("", under, (_frame(at, matched.truth.crs, view), *outlines)), SIZE, view.metres
+        )
 
     return draw
 
 
-def drawn_pixels(names: tuple[str, str], pixels: ComparedPixels, image: str | None, threshold: float | None) -> Draw:
-    """A function that draws the pixels of a place by what became of them; of several classes the truth beside what was found.
+def drawn_pixels(
+    names: tuple[str, str], pixels: ComparedPixels, image: str | None, threshold: float | None
+) -> Draw:
+    """A function that draws the pixels of a place by what became of them; of several classes the
+    truth beside what was found.
 
     ``names`` are the paths of prediction and truth.
     """
@@ -64,7 +78,9 @@ def drawn_pixels(names: tuple[str, str], pixels: ComparedPixels, image: str | No
         if len(colours) == 1:
             seen = tint(under, outcomes(found, real), OUTCOMES, opacity_of(1, None))
             return alone(Panel("", seen, (_frame(at, grid.crs, view),)), SIZE, view.metres)
-        left, right = (tint(under, each, colours, opacity_of(len(colours), None)) for each in (real, found))
+        left, right = (
+            tint(under, each, colours, opacity_of(len(colours), None)) for each in (real, found)
+        )
         gap = np.full((len(left), max(1, len(left) // 50), 3), 255, np.uint8)
         return alone(Panel("", np.hstack([left, gap, right])), 2 * SIZE, view.metres)
 
@@ -120,7 +136,9 @@ def _groups(matched: Matched) -> list[_Group]:
 def _background(
     bounds: tuple[float, ...], crs: CRS | None, image: str | None, grid: Grid | None = None
 ) -> tuple[View, np.ndarray]:
-    """A view of ``bounds`` in ``crs`` and what is seen there: the image, or plain ground where it does not reach."""
+    """A view of ``bounds`` in ``crs`` and what is seen there: the image, or plain ground where it
+    does not reach.
+    """
     if image is not None:
         try:
             view = _on_image(bounds, crs, image)
@@ -148,7 +166,9 @@ def _bounds_in(bounds: tuple[float, ...], crs: CRS | None, to: CRS | None) -> tu
 def _on_ground(bounds: tuple[float, ...], crs: CRS | None) -> View:
     left, bottom, right, top = bounds
     wide, high = right - left, top - bottom
-    across, down = pixel_size(Grid(crs, Affine(wide, 0, left, 0, -high, top), 1, 1)) if crs else (wide, high)
+    across, down = (
+        pixel_size(Grid(crs, Affine(wide, 0, left, 0, -high, top), 1, 1)) if crs else (wide, high)
+    )
     shape = max(1, round(SIZE * min(1, down / across))), max(1, round(SIZE * min(1, across / down)))
     # coordinates without a CRS are pixels, whose rows go down
     start, step = (top, -high / shape[0]) if crs else (bottom, high / shape[0])
@@ -157,11 +177,18 @@ def _on_ground(bounds: tuple[float, ...], crs: CRS | None) -> View:
 
 
 def _on_grid(bounds: tuple[float, ...], grid: Grid) -> View:
-    """A square around ``bounds``, moved into the grid where it reaches beyond. Raises UnsuitableError beside the grid."""
-    left, top, right, bottom = shapely.bounds(place(np.array([shapely.box(*bounds)]), ~grid.transform))[0]
+    """A square around ``bounds``, moved into the grid where it reaches beyond. Raises
+    UnsuitableError beside the grid.
+    """
+    left, top, right, bottom = shapely.bounds(
+        place(np.array([shapely.box(*bounds)]), ~grid.transform)
+    )[0]
     side = max(right - left, bottom - top)
     sides = [max(1, min(round(side), most)) for most in (grid.width, grid.height)]
-    col, row = (round((low + high - own) / 2) for low, high, own in zip((left, top), (right, bottom), sides, strict=True))
+    col, row = (
+        round((low + high - own) / 2)
+        for low, high, own in zip((left, top), (right, bottom), sides, strict=True)
+    )
     if not (right > 0 and left < grid.width and bottom > 0 and top < grid.height):
         raise UnsuitableError("the image does not reach that far")
     col, row = min(max(0, col), grid.width - sides[0]), min(max(0, row), grid.height - sides[1])

@@ -1,4 +1,6 @@
-"""What was found in a scene, drawn over it: alone, or beside the truth with the metrics of what the picture shows."""
+"""What was found in a scene, drawn over it: alone, or beside the truth with the metrics of what the
+picture shows.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,18 @@ import numpy as np
 
 from geoseg.core.layer import Layer
 from geoseg.drawing.colours import FN, FP, TP
-from geoseg.drawing.pictures import BUILDING, OUTCOMES, PLAIN, RESULT, class_colours, heat, opacity_of, outcomes, picture, tint
+from geoseg.drawing.pictures import (
+    BUILDING,
+    OUTCOMES,
+    PLAIN,
+    RESULT,
+    class_colours,
+    heat,
+    opacity_of,
+    outcomes,
+    picture,
+    tint,
+)
 from geoseg.drawing.sheet import Outlines, Panel, Sheet, panel_pixels
 from geoseg.evaluation.footprints import Matched, match_layers
 from geoseg.evaluation.pixels import compare_pixels
@@ -30,9 +43,11 @@ Metrics = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Found:
-    """A prediction or the truth in the pixels that are drawn: ``labels`` uint8 (row, col), ``layer`` where it is footprints.
+    """A prediction or the truth in the pixels that are drawn: ``labels`` uint8 (row, col),
+    ``layer`` where it is footprints.
 
-    ``colours`` are those of the labels that are drawn; ``scores`` are probabilities and their validity.
+    ``colours`` are those of the labels that are drawn; ``scores`` are probabilities and their
+    validity.
     """
 
     path: str
@@ -49,7 +64,10 @@ class Found:
     @property
     def keys(self) -> dict[str, str]:
         """Names of the labels that are drawn, with their colours."""
-        return {self.names.get(label, f"class {label}"): colour for label, colour in self.colours.items()}
+        return {
+            self.names.get(label, f"class {label}"): colour
+            for label, colour in self.colours.items()
+        }
 
 
 def sheet_of_scene(
@@ -61,9 +79,11 @@ def sheet_of_scene(
     warnings: list[str],
     progress: Progress,
 ) -> tuple[Sheet, list[dict[str, Any]]]:
-    """The sheet, and a row of metrics for each prediction, or for each of its classes where there are several.
+    """The sheet, and a row of metrics for each prediction, or for each of its classes where there
+    are several.
 
-    A mask, class raster or probability raster is drawn by itself where nothing is to be laid over it.
+    A mask, class raster or probability raster is drawn by itself where nothing is to be laid over
+    it.
     """
     count = 2 + len(overlays) if truth else max(1, len(overlays)) + spec.beside
     # how large panels are depends on their shape, so that has to be known first
@@ -76,7 +96,9 @@ def sheet_of_scene(
     found = [_found(path, view, spec, warnings) for path in overlays]
     if truth is None:
         return _overlaid(bare, found, view, spec), []
-    sheet, metrics = _compared(bare, found, _found(truth, view, spec, warnings), view, spec, progress)
+    sheet, metrics = _compared(
+        bare, found, _found(truth, view, spec, warnings), view, spec, progress
+    )
     return sheet, [row for path, values in metrics.items() for row in _flat(path, values)]
 
 
@@ -92,10 +114,15 @@ def _is_result(path: str) -> bool:
 
 
 def _flat(path: str, metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    plain = {"prediction": path, **{name: value for name, value in metrics.items() if name != "classes"}}
+    plain = {
+        "prediction": path,
+        **{name: value for name, value in metrics.items() if name != "classes"},
+    }
     if not _by_pixel(metrics) or "tn" in metrics:
         return [plain]
-    classes = [{"prediction": path, "class": name, **values} for name, values in metrics["classes"].items()]
+    classes = [
+        {"prediction": path, "class": name, **values} for name, values in metrics["classes"].items()
+    ]
     return [*classes, plain | {"class": "mean"}]
 
 
@@ -112,7 +139,11 @@ def _found(path: str, view: View, spec: PreviewSpec, warnings: list[str]) -> Fou
 
 
 def _overlaid(bare: Panel, found: Sequence[Found], view: View, spec: PreviewSpec) -> Sheet:
-    panels = [bare] if bare.title and (spec.beside or not found or any(one.scores for one in found)) else []
+    panels = (
+        [bare]
+        if bare.title and (spec.beside or not found or any(one.scores for one in found))
+        else []
+    )
     keys: dict[str, str] = {}
     for one in found:
         if one.scores is not None:
@@ -123,7 +154,15 @@ def _overlaid(bare: Panel, found: Sequence[Found], view: View, spec: PreviewSpec
             keys |= {name: each.colour for name, each in outlines.items()}
         else:
             panels.append(
-                Panel(one.title, tint(bare.image, one.labels, one.colours, opacity_of(len(one.colours), spec.opacity)))
+                Panel(
+                    one.title,
+                    tint(
+                        bare.image,
+                        one.labels,
+                        one.colours,
+                        opacity_of(len(one.colours), spec.opacity),
+                    ),
+                )
             )
             keys |= one.keys
     bar = "probability" if any(one.scores for one in found) else ""
@@ -131,12 +170,19 @@ def _overlaid(bare: Panel, found: Sequence[Found], view: View, spec: PreviewSpec
 
 
 def by_confidence(layer: Layer, view: View, opacity: float) -> dict[str, Outlines]:
-    """Footprints in the colours that GeoPackages open with in QGIS, by the range of their confidence; those that occur."""
+    """Footprints in the colours that GeoPackages open with in QGIS, by the range of their
+    confidence; those that occur.
+    """
     geometry, confidence = view.in_pixels(layer.geometry), layer.columns.get("confidence")
     if confidence is None or confidence.dtype.kind != "f" or not np.isfinite(confidence).any():
         return {"building": Outlines(geometry, BUILDING, opacity)}
-    numbers = np.where(np.isfinite(confidence), np.searchsorted(BREAKS[1:-1], confidence, side="right"), -1)
-    names = ["confidence not known", *(f"confidence {low:g} to {high:g}" for low, high in pairwise(BREAKS))]
+    numbers = np.where(
+        np.isfinite(confidence), np.searchsorted(BREAKS[1:-1], confidence, side="right"), -1
+    )
+    names = [
+        "confidence not known",
+        *(f"confidence {low:g} to {high:g}" for low, high in pairwise(BREAKS)),
+    ]
     colours = [_hex(text) for text in (UNKNOWN, *COLOURS)]
     return {
         name: Outlines(geometry[numbers == number], colour, opacity)
@@ -153,9 +199,16 @@ def _hex(colour: str) -> str:
 
 
 def _compared(
-    bare: Panel, found: Sequence[Found], real: Found, view: View, spec: PreviewSpec, progress: Progress
+    bare: Panel,
+    found: Sequence[Found],
+    real: Found,
+    view: View,
+    spec: PreviewSpec,
+    progress: Progress,
 ) -> tuple[Sheet, Metrics]:
-    """Scene, truth, each prediction; predictions of buildings in the colours of what became of them."""
+    """Scene, truth, each prediction; predictions of buildings in the colours of what became of
+    them.
+    """
     panels = [bare, _plain(bare, real, view, spec)]
     metrics: Metrics = {}
     many, faint = any(len(each.colours) > 1 for each in (real, *found)), opacity_of(1, spec.opacity)
@@ -171,7 +224,15 @@ def _compared(
         metrics[one.path] = _pixel_metrics(one, real, view, spec, progress)
         if many:
             panels.append(
-                Panel(one.title, tint(bare.image, one.labels, one.colours, opacity_of(len(one.colours), spec.opacity)))
+                Panel(
+                    one.title,
+                    tint(
+                        bare.image,
+                        one.labels,
+                        one.colours,
+                        opacity_of(len(one.colours), spec.opacity),
+                    ),
+                )
             )
         else:
             became = outcomes(one.labels, real.labels)
@@ -185,13 +246,27 @@ def _compared(
 def _plain(bare: Panel, real: Found, view: View, spec: PreviewSpec) -> Panel:
     title = f"truth: {real.title}"
     if real.layer is None:
-        return Panel(title, tint(bare.image, real.labels, real.colours, opacity_of(len(real.colours), spec.opacity)))
-    return Panel(title, bare.image, (Outlines(view.in_pixels(real.layer.geometry), BUILDING, opacity_of(1, spec.opacity)),))
+        return Panel(
+            title,
+            tint(
+                bare.image, real.labels, real.colours, opacity_of(len(real.colours), spec.opacity)
+            ),
+        )
+    return Panel(
+        title,
+        bare.image,
+        (Outlines(view.in_pixels(real.layer.geometry), BUILDING, opacity_of(1, spec.opacity)),),
+    )
 
 
 def matched_outlines(matched: Matched, view: View, opacity: float) -> tuple[Outlines, ...]:
-    """Footprints of both layers by what became of them: missed, too much, right, the last on top."""
-    ours, theirs = view.in_pixels(matched.prediction.geometry), view.in_pixels(matched.truth.geometry)
+    """Footprints of both layers by what became of them: missed, too much, right, the last on
+    top.
+    """
+    ours, theirs = (
+        view.in_pixels(matched.prediction.geometry),
+        view.in_pixels(matched.truth.geometry),
+    )
     found = matched.matches
     return (
         Outlines(theirs[found.false_negatives], FN, opacity),
@@ -200,11 +275,15 @@ def matched_outlines(matched: Matched, view: View, opacity: float) -> tuple[Outl
     )
 
 
-def _pixel_metrics(one: Found, real: Found, view: View, spec: PreviewSpec, progress: Progress) -> dict[str, Any]:
+def _pixel_metrics(
+    one: Found, real: Found, view: View, spec: PreviewSpec, progress: Progress
+) -> dict[str, Any]:
     """Metrics of the scene's own pixels in the view, whatever is drawn of them."""
     said: list[str] = []
     with view.classes(one.path, spec, said) as ours, view.classes(real.path, spec, said) as theirs:
-        compared = compare_pixels(ours, theirs, view.source.window(view.window), EvaluateSpec(), progress)
+        compared = compare_pixels(
+            ours, theirs, view.source.window(view.window), EvaluateSpec(), progress
+        )
     return pixel_scores(compared.matrix, compared.outlines, compared.names)
 
 
@@ -224,15 +303,22 @@ def _by_pixel(metrics: Mapping[str, Any]) -> bool:
 
 
 def _counted(metrics: Metrics) -> dict[str, str]:
-    """What the colours of a comparison mean, with how many footprints there are of each where there is one comparison."""
+    """What the colours of a comparison mean, with how many footprints there are of each where there
+    is one comparison.
+    """
     counts = next(iter(metrics.values()))
     if len(metrics) > 1 or _by_pixel(counts):
         return RESULT
     numbers = (counts["tp"], counts["fp"], counts["fn"])
-    return {f"{name}: {number:,}": colour for (name, colour), number in zip(RESULT.items(), numbers, strict=True)}
+    return {
+        f"{name}: {number:,}": colour
+        for (name, colour), number in zip(RESULT.items(), numbers, strict=True)
+    }
 
 
-def _class_rows(found: Sequence[Found], real: Found, metrics: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def _class_rows(
+    found: Sequence[Found], real: Found, metrics: Mapping[str, dict[str, Any]]
+) -> list[dict[str, Any]]:
     """IoU and dice of each class, by class, in columns for each prediction; their means last."""
     colours = {name: colour for one in (*found, real) for name, colour in one.keys.items()}
     labels = {name for one in metrics.values() for name in one["classes"]}
@@ -247,6 +333,8 @@ def _class_rows(found: Sequence[Found], real: Found, metrics: Mapping[str, dict[
         for row in rows:
             for column, metric in (("IoU", "iou"), ("dice", "f1")):
                 means = {"iou": metrics[one.path]["mean_iou"], "f1": metrics[one.path]["f1"]}
-                value = means[metric] if row[""] == "mean" else of_class.get(row[""], {}).get(metric)
+                value = (
+                    means[metric] if row[""] == "mean" else of_class.get(row[""], {}).get(metric)
+                )
                 row[column + more] = value
     return rows

@@ -1,4 +1,6 @@
-"""The part of a scene that a picture shows, with as many pixels as it shows of it, and what lies there."""
+"""The part of a scene that a picture shows, with as many pixels as it shows of it, and what lies
+there.
+"""
 
 from __future__ import annotations
 
@@ -54,30 +56,44 @@ class View:
         return pixel_size(self.grid)[0] if self.source.crs else None
 
     def read(self, path: str, spec: PreviewSpec) -> tuple[np.ndarray, np.ndarray]:
-        """The scene as it is drawn: uint8 (band, row, col) of one band or three, and valid (row, col)."""
+        """The scene as it is drawn: uint8 (band, row, col) of one band or three, and valid (row,
+        col).
+        """
         with open_scene(path) as scene:
             bands = spec.bands or ((1, 2, 3) if scene.bands >= 3 else (1,))
             chip = scene.shrunk(self.window, self.shape, bands)
         return eight_bits(chip.image, chip.valid, spec.rescale), chip.valid
 
     @contextmanager
-    def classes(self, path: str, spec: PreviewSpec, warnings: list[str], *, stacked: bool = False) -> Iterator[Classes]:
-        """Any raster or vector file as classes on the scene's own pixels in the window, where there need not be any.
+    def classes(
+        self, path: str, spec: PreviewSpec, warnings: list[str], *, stacked: bool = False
+    ) -> Iterator[Classes]:
+        """Any raster or vector file as classes on the scene's own pixels in the window, where there
+        need not be any.
 
         ``stacked`` is that of :func:`geoseg.labels.class_raster.open_classes`.
         """
         exact = self.source.window(self.window)
         if is_vector(path):
             burner = Burner(self.footprints(path, warnings).geometry, exact)
-            yield Classes(lambda first, last: burner.burn(exact.window(Window(0, first, exact.width, last - first))), None)
+            yield Classes(
+                lambda first, last: burner.burn(
+                    exact.window(Window(0, first, exact.width, last - first))
+                ),
+                None,
+            )
             return
         if self.source.crs is not None:
-            said = warnings if exact == self.source else []  # a part of the scene's grid would be called another grid
+            # a part of the scene's grid would be called another grid
+            said = warnings if exact == self.source else []
             with open_classes(path, exact, spec.threshold, said, stacked=stacked) as classes:
                 yield classes
             return
         # what has no CRS lies on the whole picture, or on none of it
-        top, cols = int(self.window.row_off), slice(int(self.window.col_off), int(self.window.col_off + self.window.width))
+        top, cols = (
+            int(self.window.row_off),
+            slice(int(self.window.col_off), int(self.window.col_off + self.window.width)),
+        )
         with open_classes(path, self.source, spec.threshold, warnings, stacked=stacked) as classes:
             read, scores = classes.read, classes.scores
             yield replace(
@@ -87,7 +103,9 @@ class View:
             )
 
     def drawn(self, read: Callable[[int, int], Any]) -> Any:
-        """Arrays of the pixels that are drawn, by nearest neighbour, of a reader of rows of the window as Classes have them."""
+        """Arrays of the pixels that are drawn, by nearest neighbour, of a reader of rows of the
+        window as Classes have them.
+        """
         rows, cols = (
             ((np.arange(count) + 0.5) * side / count).astype(int)
             for count, side in zip(self.shape, (self.window.height, self.window.width), strict=True)
@@ -104,9 +122,17 @@ class View:
 
     def footprints(self, path: str, warnings: list[str]) -> Layer:
         """Footprints of a vector file that reach into the view, whole, in the scene's CRS."""
-        layer = footprints_on(path, self.source, warnings, pixel_coords=self.source.crs is None, columns=("confidence",))
+        layer = footprints_on(
+            path,
+            self.source,
+            warnings,
+            pixel_coords=self.source.crs is None,
+            columns=("confidence",),
+        )
         frame = shapely.box(*self.grid.bounds)
-        return layer.take(shapely.intersects(layer.geometry, frame) & ~shapely.is_empty(layer.geometry))
+        return layer.take(
+            shapely.intersects(layer.geometry, frame) & ~shapely.is_empty(layer.geometry)
+        )
 
     def in_pixels(self, geometry: np.ndarray) -> np.ndarray:
         """Geometries of the scene's CRS in the pixels that are drawn."""
@@ -120,10 +146,17 @@ def _cut(arrays: Any, cols: Any, rows: Any = slice(None)) -> Any:
     return arrays[rows][:, cols]
 
 
-def view_of(path: str, size: int, spec: PreviewSpec, aoi: str | None = None, warnings: list[str] | None = None) -> View:
+def view_of(
+    path: str,
+    size: int,
+    spec: PreviewSpec,
+    aoi: str | None = None,
+    warnings: list[str] | None = None,
+) -> View:
     """What is to be seen of the scene at ``path``, at most ``size`` pixels a side.
 
-    Raises UnsuitableError where the window, the bounds or the area of interest lies beside the scene.
+    Raises UnsuitableError where the window, the bounds or the area of interest lies beside the
+    scene.
     """
     with open_scene(path) as scene:
         grid = scene.grid
@@ -131,10 +164,14 @@ def view_of(path: str, size: int, spec: PreviewSpec, aoi: str | None = None, war
         grid = placed(grid, path, None, True)
     window = _window(path, grid, spec, aoi, [] if warnings is None else warnings)
     factor = min(1.0, size / max(window.height, window.width))
-    return View(grid, window, (max(1, round(window.height * factor)), max(1, round(window.width * factor))))
+    return View(
+        grid, window, (max(1, round(window.height * factor)), max(1, round(window.width * factor)))
+    )
 
 
-def _window(path: str, grid: Grid, spec: PreviewSpec, aoi: str | None, warnings: list[str]) -> Window:
+def _window(
+    path: str, grid: Grid, spec: PreviewSpec, aoi: str | None, warnings: list[str]
+) -> Window:
     left, top, right, bottom = 0.0, 0.0, float(grid.width), float(grid.height)
     if spec.window:
         left, top = spec.window[:2]
@@ -146,7 +183,9 @@ def _window(path: str, grid: Grid, spec: PreviewSpec, aoi: str | None, warnings:
     left, top = max(0, int(np.floor(left))), max(0, int(np.floor(top)))
     right, bottom = min(grid.width, int(np.ceil(right))), min(grid.height, int(np.ceil(bottom)))
     if left >= right or top >= bottom:
-        raise UnsuitableError(f"{path}: has nothing there", "compare with its bounds in `geoseg info`")
+        raise UnsuitableError(
+            f"{path}: has nothing there", "compare with its bounds in `geoseg info`"
+        )
     return Window(left, top, right - left, bottom - top)
 
 
@@ -158,7 +197,9 @@ def _bounds(aoi: str, grid: Grid, warnings: list[str]) -> tuple[float, ...]:
 
 
 def eight_bits(image: np.ndarray, valid: np.ndarray, rescale: str) -> np.ndarray:
-    """``image`` (band, row, col) as uint8: ``auto`` leaves 8 bits as they are and stretches others from 2 to 98%."""
+    """``image`` (band, row, col) as uint8: ``auto`` leaves 8 bits as they are and stretches others
+    from 2 to 98%.
+    """
     if rescale == "auto":
         rescale = "none" if image.dtype == np.uint8 else "percentile:2,98"
     kind, low, high = parse_rescale(rescale)

@@ -27,8 +27,16 @@ def write(
     chips: Gallery,
 ) -> None:
     """Write ``folder/report.html``; ``chips`` are the best and the worst of the validation."""
-    title = f"Training of {model.architecture}" + (f" with {model.encoder}" if model.encoder else "")
-    write_page(folder / PAGE, title, _sections(model, epochs, best, settings, chips), subtitle=str(folder), overwrite=True)
+    title = f"Training of {model.architecture}" + (
+        f" with {model.encoder}" if model.encoder else ""
+    )
+    write_page(
+        folder / PAGE,
+        title,
+        _sections(model, epochs, best, settings, chips),
+        subtitle=str(folder),
+        overwrite=True,
+    )
 
 
 def _sections(
@@ -47,11 +55,21 @@ def _sections(
         matrix = [confusion_table(model.classes, best["confusion"])] if "confusion" in best else []
         yield section("Classes", class_table(best["classes"]), *matrix)
     if "thresholds" in best:
-        yield section("Thresholds", table([{"threshold": at} | dict(row) for at, row in best["thresholds"].items()]))
+        yield section(
+            "Thresholds",
+            table([{"threshold": at} | dict(row) for at, row in best["thresholds"].items()]),
+        )
     yield from chip_sections(model, chips, "validation chips")
-    rows = [{name: value for name, value in epoch.items() if not isinstance(value, dict | list)} for epoch in epochs]
+    rows = [
+        {name: value for name, value in epoch.items() if not isinstance(value, dict | list)}
+        for epoch in epochs
+    ]
     yield section("Epochs", table(rows))
-    said = [{"setting": name, "value": toml(value).strip('"')} for name, value in settings.items() if value is not None]
+    said = [
+        {"setting": name, "value": toml(value).strip('"')}
+        for name, value in settings.items()
+        if value is not None
+    ]
     yield section("Settings", table(said))
 
 
@@ -60,17 +78,32 @@ def _curves(epochs: Epochs, best: Mapping[str, Any]) -> Iterator[str]:
 
     def lines(*names: str) -> dict[str, tuple[list[float], list[float]]]:
         there = [name for name in names if name in epochs[0]]
-        return {NAMES.get(name, name): (at, [float(epoch[name]) for epoch in epochs]) for name in there}
+        return {
+            NAMES.get(name, name): (at, [float(epoch[name]) for epoch in epochs]) for name in there
+        }
 
     mark = ("best", float(best["epoch"]))
-    yield figure(curves(lines("loss"), x="epoch", y="training loss", mark=mark), "Loss", "training loss by epoch")
+    yield figure(
+        curves(lines("loss"), x="epoch", y="training loss", mark=mark),
+        "Loss",
+        "training loss by epoch",
+    )
     if scores := lines("iou", "precision", "recall"):
         plot = curves(scores, x="epoch", y="validation", limits=(0, 1), mark=mark)
         yield figure(plot, "Scores", "IoU, precision and recall of the validation split by epoch")
-    yield figure(curves(lines("lr"), x="epoch", y="learning rate"), "Learning rate at the end of the epoch", "learning rate")
+    yield figure(
+        curves(lines("lr"), x="epoch", y="learning rate"),
+        "Learning rate at the end of the epoch",
+        "learning rate",
+    )
     if "thresholds" in best:
-        xs, rows = [float(threshold) for threshold in best["thresholds"]], best["thresholds"].values()
+        xs, rows = (
+            [float(threshold) for threshold in best["thresholds"]],
+            best["thresholds"].values(),
+        )
         names = ("iou", "precision", "recall")
         ratios = {NAMES.get(name, name): (xs, [float(row[name]) for row in rows]) for name in names}
         plot = curves(ratios, x="threshold", y="validation", limits=(0, 1))
-        yield figure(plot, "Scores of the best epoch by threshold", "IoU, precision and recall by threshold")
+        yield figure(
+            plot, "Scores of the best epoch by threshold", "IoU, precision and recall by threshold"
+        )

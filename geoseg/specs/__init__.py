@@ -1,7 +1,7 @@
 """Every parameter a user can set: name, default, range, unit.
 
-Frozen dataclasses of the standard library alone. A spec travels with what it made: the model file carries its
-:class:`ModelSpec`, a probability raster and a chip index carry theirs in their tags.
+Frozen dataclasses of the standard library alone. A spec travels with what it made: the model file
+carries its :class:`ModelSpec`, a probability raster and a chip index carry theirs in their tags.
 """
 
 from geoseg.specs.chips import ChipSpec, PrepareSpec, TilingSpec, parse_rescale

@@ -18,7 +18,10 @@ class TilingSpec:
 
     def __post_init__(self) -> None:
         check(self.size >= 1, f"tile size {self.size} is not positive")
-        check(0 <= self.overlap < self.size, f"overlap {self.overlap} must be at least 0 and below the tile size {self.size}")
+        check(
+            0 <= self.overlap < self.size,
+            f"overlap {self.overlap} must be at least 0 and below the tile size {self.size}",
+        )
 
     @property
     def stride(self) -> int:
@@ -44,7 +47,9 @@ class ChipSpec:
 
     def __post_init__(self) -> None:
         TilingSpec(self.size, self.overlap)
-        check(self.edge in ("shift", "pad", "partial", "drop"), f"unknown edge policy {self.edge!r}")
+        check(
+            self.edge in ("shift", "pad", "partial", "drop"), f"unknown edge policy {self.edge!r}"
+        )
         check(0 <= self.max_nodata <= 1, "--max-nodata is a fraction between 0 and 1")
         check(self.split_by in ("block", "scene", "random"), f"unknown split {self.split_by!r}")
         _check_split(self.split)
@@ -63,7 +68,9 @@ def _check_split(split: tuple[float, ...]) -> None:
 
 
 def parse_rescale(text: str) -> tuple[str, float, float]:
-    """``none``, ``minmax`` or ``percentile:LO,HI`` -> (kind, low, high) with percentiles in percent."""
+    """``none``, ``minmax`` or ``percentile:LO,HI`` -> (kind, low, high) with percentiles in
+    percent.
+    """
     if text == "none":
         return "none", 0.0, 100.0
     if text == "minmax":
@@ -71,15 +78,17 @@ def parse_rescale(text: str) -> tuple[str, float, float]:
     match = re.fullmatch(r"percentile:([0-9.]+),([0-9.]+)", text)
     if match and 0 <= float(match[1]) < float(match[2]) <= 100:
         return "percentile", float(match[1]), float(match[2])
-    raise UsageError(f"--rescale {text!r} is none, minmax or percentile:LO,HI", "for example percentile:2,98")
+    raise UsageError(
+        f"--rescale {text!r} is none, minmax or percentile:LO,HI", "for example percentile:2,98"
+    )
 
 
 @dataclass(frozen=True)
 class PrepareSpec:
     """How `prepare` converts a published data set; ``size`` is the greatest chip, in pixels a side.
 
-    Where no split is published, ``split_by`` ``auto`` deals out blocks of ground where pictures have a place on it and no
-    ``pattern`` names scenes, else scenes.
+    Where no split is published, ``split_by`` ``auto`` deals out blocks of ground where pictures
+    have a place on it and no ``pattern`` names scenes, else scenes.
     """
 
     size: int = 2048
@@ -99,7 +108,10 @@ class PrepareSpec:
     def __post_init__(self) -> None:
         check(self.size >= 32, "--size must be at least 32")
         _check_split(self.split)
-        check(self.split_by in ("auto", "block", "scene", "random"), f"unknown split {self.split_by!r}")
+        check(
+            self.split_by in ("auto", "block", "scene", "random"),
+            f"unknown split {self.split_by!r}",
+        )
         check(self.block_size >= 1, "--block-size must be at least 1 (pictures a side)")
         if self.rescale != "auto":
             parse_rescale(self.rescale)

@@ -11,7 +11,8 @@ from geoseg.specs.quantity import Quantity, check
 class EvaluateSpec:
     """``threshold`` None is the raster's own; ``bootstrap`` 0 gives no intervals.
 
-    ``neighbourhood`` is the side of the blocks of ground that errors are told by and that the bootstrap draws.
+    ``neighbourhood`` is the side of the blocks of ground that errors are told by and that the
+    bootstrap draws.
     """
 
     iou: float = 0.5
@@ -25,10 +26,18 @@ class EvaluateSpec:
 
     def __post_init__(self) -> None:
         check(0 < self.iou <= 1, "--iou must lie above 0 and not above 1")
-        check(self.threshold is None or 0 < self.threshold < 1, "--threshold must lie between 0 and 1")
+        check(
+            self.threshold is None or 0 < self.threshold < 1, "--threshold must lie between 0 and 1"
+        )
         check(self.boundary_width >= 1, "--boundary-width must be at least 1")
         check(self.neighbourhood.value > 0, "--neighbourhood must be above 0")
         check(not self.neighbourhood.pixels, "--neighbourhood is a length on the ground, in metres")
         check(self.bootstrap >= 0, "--bootstrap must not be negative")
-        check(self.profile in ("none", "spacenet2"), f"--profile is none or spacenet2, not {self.profile!r}")
-        check(self.profile == "none" or self.iou == 0.5, "--profile spacenet2 matches at an IoU of 0.5")
+        check(
+            self.profile in ("none", "spacenet2"),
+            f"--profile is none or spacenet2, not {self.profile!r}",
+        )
+        check(
+            self.profile == "none" or self.iou == 0.5,
+            "--profile spacenet2 matches at an IoU of 0.5",
+        )

@@ -13,7 +13,8 @@ from geoseg.specs.quantity import check
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-# Every architecture and its default encoder; from unet on they are decoders of segmentation_models_pytorch
+# Every architecture and its default encoder; from unet on they are decoders of
+# segmentation_models_pytorch
 ARCHITECTURES: Mapping[str, str | None] = {
     "cnn": None,
     "fcn8s": "vgg16",
@@ -43,13 +44,16 @@ class Stretch:
 class ModelSpec:
     """What a model is and what it expects; travels inside the model file.
 
-    Input is float32 (batch, band, row, col) in [0, 1] after the stretch; the network itself normalises with ``mean`` and
-    ``std``, so that no one else has to. Without a ``stretch`` the full range of ``dtype`` is [0, 1]. ``gsd`` is in metres
-    per pixel, ``None`` for pictures without a CRS. ``source_bands`` are the bands of the scenes, from 1, that were chosen for
-    training; ``None`` where all were taken. Where no one stretch suits all scenes, ``percentiles`` (low, high) say that
-    each is stretched by its own, as it was for training. ``size`` is the window it was trained at, ``margin`` the border of a
-    window whose probabilities are not trusted, both in pixels. ``min_area`` is in square metres. The ``classes`` exclude each
-    other, the first being the background; those of a ``multilabel`` model are told each by itself, and none is the background.
+    Input is float32 (batch, band, row, col) in [0, 1] after the stretch; the network itself
+    normalises with ``mean`` and ``std``, so that no one else has to. Without a ``stretch`` the full
+    range of ``dtype`` is [0, 1]. ``gsd`` is in metres per pixel, ``None`` for pictures without a
+    CRS. ``source_bands`` are the bands of the scenes, from 1, that were chosen for training;
+    ``None`` where all were taken. Where no one stretch suits all scenes, ``percentiles`` (low,
+    high) say that each is stretched by its own, as it was for training. ``size`` is the window it
+    was trained at, ``margin`` the border of a window whose probabilities are not trusted, both in
+    pixels. ``min_area`` is in square metres. The ``classes`` exclude each other, the first being
+    the background; those of a ``multilabel`` model are told each by itself, and none is the
+    background.
     """
 
     architecture: str
@@ -75,19 +79,27 @@ class ModelSpec:
         check(len(self.classes) >= 2, "a model needs at least two classes, the background included")
         check(
             not self.multilabel or "background" not in map(str.lower, self.classes),
-            "classes each told by itself leave no background; those that exclude each other go into one band",
+            "classes each told by itself leave no background; those that exclude each other "
+            "go into one band",
         )
-        check(len(self.mean) == len(self.std) == self.bands, f"mean and std need {self.bands} values each")
+        check(
+            len(self.mean) == len(self.std) == self.bands,
+            f"mean and std need {self.bands} values each",
+        )
         check(0 < self.threshold < 1, f"threshold {self.threshold} must lie between 0 and 1")
 
     @property
     def channels(self) -> int:
-        """Output channels of the network: one logit for two classes that exclude each other, else one a class."""
+        """Output channels of the network: one logit for two classes that exclude each other, else
+        one a class.
+        """
         return 1 if len(self.classes) == 2 and not self.multilabel else len(self.classes)
 
     @property
     def sigmoid(self) -> bool:
-        """Whether each logit gives a probability by itself; else a softmax over all of them does."""
+        """Whether each logit gives a probability by itself; else a softmax over all of them
+        does.
+        """
         return self.channels == 1 or self.multilabel
 
     def to_json(self) -> str:
@@ -95,13 +107,16 @@ class ModelSpec:
 
     @classmethod
     def from_json(cls, text: str) -> ModelSpec:
-        """Raises ModelError where the text is not the JSON of a ModelSpec; unknown keys are refused."""
+        """Raises ModelError where the text is not the JSON of a ModelSpec; unknown keys are
+        refused.
+        """
         try:
             data = json.loads(text)
             unknown = set(data) - {f.name for f in fields(cls)}
             if unknown:
                 raise ModelError(
-                    f"the model file has unknown keys: {', '.join(sorted(unknown))}", "it was made by a newer geoseg"
+                    f"the model file has unknown keys: {', '.join(sorted(unknown))}",
+                    "it was made by a newer geoseg",
                 )
             if data.get("stretch"):
                 data["stretch"] = Stretch(**{k: tuple(v) for k, v in data["stretch"].items()})

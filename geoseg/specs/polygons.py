@@ -23,8 +23,14 @@ class PredictSpec:
         check(self.tile_size is None or self.tile_size >= 32, "--tile-size must be at least 32")
         check(self.batch_size >= 1, "--batch-size must be at least 1")
         check(self.tta in ("none", "flips", "d4"), f"unknown test-time augmentation {self.tta!r}")
-        check(self.precision in ("auto", "fp32", "bf16", "fp16"), f"unknown precision {self.precision!r}")
-        check(self.runtime in ("auto", "torch", "openvino", "onnx"), f"unknown runtime {self.runtime!r}")
+        check(
+            self.precision in ("auto", "fp32", "bf16", "fp16"),
+            f"unknown precision {self.precision!r}",
+        )
+        check(
+            self.runtime in ("auto", "torch", "openvino", "onnx"),
+            f"unknown runtime {self.runtime!r}",
+        )
 
 
 @dataclass(frozen=True)
@@ -43,11 +49,22 @@ class PolygonSpec:
     separate: str = "auto"
 
     def __post_init__(self) -> None:
-        check(self.threshold is None or 0 < self.threshold < 1, "--threshold must lie between 0 and 1")
+        check(
+            self.threshold is None or 0 < self.threshold < 1, "--threshold must lie between 0 and 1"
+        )
         check(self.connectivity in (4, 8), "--connectivity is 4 or 8")
-        check(self.regularize in ("none", "orthogonal"), f"--regularize is none or orthogonal, not {self.regularize!r}")
-        check(self.outline in ("pixel", "subpixel"), f"--outline is pixel or subpixel, not {self.outline!r}")
-        check(self.separate in ("auto", "none", "watershed"), f"--separate is auto, none or watershed, not {self.separate!r}")
+        check(
+            self.regularize in ("none", "orthogonal"),
+            f"--regularize is none or orthogonal, not {self.regularize!r}",
+        )
+        check(
+            self.outline in ("pixel", "subpixel"),
+            f"--outline is pixel or subpixel, not {self.outline!r}",
+        )
+        check(
+            self.separate in ("auto", "none", "watershed"),
+            f"--separate is auto, none or watershed, not {self.separate!r}",
+        )
 
 
 # What `rasterize` burns, and how wide where nothing is said
@@ -63,9 +80,11 @@ MASK_WIDTHS = {
 
 @dataclass(frozen=True)
 class MaskSpec:
-    """Masks that `rasterize` burns, a band each: ``kinds`` as in ``MASK_WIDTHS``, with a width of their own as ``contact:3``.
+    """Masks that `rasterize` burns, a band each: ``kinds`` as in ``MASK_WIDTHS``, with a width of
+    their own as ``contact:3``.
 
-    ``width`` holds for those without one, ``side`` is that of the outline on which boundaries are drawn.
+    ``width`` holds for those without one, ``side`` is that of the outline on which boundaries are
+    drawn.
     """
 
     kinds: tuple[str, ...] = ("footprint",)
@@ -80,8 +99,14 @@ class MaskSpec:
         check(self.side in ("inner", "outer", "both"), f"unknown side {self.side!r} of a boundary")
         check(1 <= self.value <= 254, f"--value {self.value} is not between 1 and 254")
         names = [name for name, _ in self.bands]
-        check(self.class_field is None or "footprint" in names, "--class-field is for the kind footprint")
-        check(self.width is None or any(MASK_WIDTHS[name] for name in names), f"--width is for none of {', '.join(names)}")
+        check(
+            self.class_field is None or "footprint" in names,
+            "--class-field is for the kind footprint",
+        )
+        check(
+            self.width is None or any(MASK_WIDTHS[name] for name in names),
+            f"--width is for none of {', '.join(names)}",
+        )
 
     @property
     def bands(self) -> list[tuple[str, Quantity | None]]:
@@ -89,7 +114,10 @@ class MaskSpec:
         found = []
         for text in self.kinds:
             name, _, own = text.partition(":")
-            check(name in MASK_WIDTHS, f"unknown kind of mask {name!r}, there are {', '.join(MASK_WIDTHS)}")
+            check(
+                name in MASK_WIDTHS,
+                f"unknown kind of mask {name!r}, there are {', '.join(MASK_WIDTHS)}",
+            )
             default = MASK_WIDTHS[name]
             check(default is not None or not own, f"the kind {name} has no width")
             width = default and (Quantity.parse(own) if own else self.width or default)

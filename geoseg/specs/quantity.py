@@ -25,12 +25,16 @@ class Quantity:
 
     @classmethod
     def parse(cls, text: str | float) -> Quantity:
-        """``"10"``, ``"10m2"``, ``"2.5m"`` or ``"40px"``; bare numbers are metres or square metres."""
+        """``"10"``, ``"10m2"``, ``"2.5m"`` or ``"40px"``; bare numbers are metres or square
+        metres.
+        """
         match = _QUANTITY.match(str(text))
         if not match:
             raise UsageError(f"{text!r} is not a length or an area", "write 10, 10m2, 2.5m or 40px")
         return cls(float(match[1]), match[2] == "px")
 
     def in_metres(self, gsd: float, power: int) -> float:
-        """Value in metres (``power`` 1) or square metres (``power`` 2) at ``gsd`` metres per pixel."""
+        """Value in metres (``power`` 1) or square metres (``power`` 2) at ``gsd`` metres per
+        pixel.
+        """
         return self.value * gsd**power if self.pixels else self.value

@@ -15,7 +15,9 @@ def typed(value: Any) -> Any:
 
 
 def toml(value: Any) -> str:
-    """``value`` as TOML writes it; a mapping, or pairs of name and value, become a list of ``"NAME=VALUE"``."""
+    """``value`` as TOML writes it; a mapping, or pairs of name and value, become a list of
+    ``"NAME=VALUE"``.
+    """
     if isinstance(value, tuple) and value and all(isinstance(item, tuple) for item in value):
         return toml(dict(value))
     if isinstance(value, bool):
@@ -25,6 +27,11 @@ def toml(value: Any) -> str:
     if isinstance(value, tuple | list):
         return f"[{', '.join(toml(item) for item in value)}]"
     if isinstance(value, dict):
-        return toml([f"{name}={typed(tuple(item)) if isinstance(item, list) else item}" for name, item in value.items()])
+        return toml(
+            [
+                f"{name}={typed(tuple(item)) if isinstance(item, list) else item}"
+                for name, item in value.items()
+            ]
+        )
     text = str(typed(value)).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'

@@ -37,10 +37,16 @@ PACKAGES = {
 }
 # runtime -> (import name, devices it sees)
 RUNTIMES: dict[str, tuple[str, Callable[[ModuleType], list[str]]]] = {
-    "openvino": ("openvino", lambda openvino: [str(device).lower() for device in openvino.Core().available_devices]),
+    "openvino": (
+        "openvino",
+        lambda openvino: [str(device).lower() for device in openvino.Core().available_devices],
+    ),
     "onnx": (
         "onnxruntime",
-        lambda onnx: [name.removesuffix("ExecutionProvider").lower() for name in onnx.get_available_providers()],
+        lambda onnx: [
+            name.removesuffix("ExecutionProvider").lower()
+            for name in onnx.get_available_providers()
+        ],
     ),
     "torch": ("torch", lambda torch: ["cpu", *_cuda(torch)]),
 }
@@ -50,7 +56,9 @@ VECTOR_DRIVERS = ("GPKG", "GeoJSON", "FlatGeobuf", "ESRI Shapefile")
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorReport(Report):
-    """``packages``: versions, None where absent; ``runtimes``: the devices that each sees; ``missing``: one line each."""
+    """``packages``: versions, None where absent; ``runtimes``: the devices that each sees;
+    ``missing``: one line each.
+    """
 
     python: str
     platform: str
@@ -83,10 +91,14 @@ def run(*, progress: Progress = no_progress) -> DoctorReport:
         seconds=time.monotonic() - start,
         python=platform.python_version(),
         platform=platform.platform(),
-        cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cpus=len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1,
         packages=packages,
         libraries=libraries,
-        runtimes={name: _devices(modules.get(package), ask) for name, (package, ask) in RUNTIMES.items()},
+        runtimes={
+            name: _devices(modules.get(package), ask) for name, (package, ask) in RUNTIMES.items()
+        },
         missing=(*missing, *absent),
     )
 
@@ -132,10 +144,16 @@ def _libraries(modules: dict[str, ModuleType]) -> tuple[dict[str, str], list[str
         found["GDAL (rasters)"] = rasterio.__gdal_version__
         with rasterio.Env() as env:
             drivers = env.drivers()
-        absent += [f"GDAL's {name} driver, for rasters" for name in RASTER_DRIVERS if name not in drivers]
+        absent += [
+            f"GDAL's {name} driver, for rasters" for name in RASTER_DRIVERS if name not in drivers
+        ]
     if pyogrio := modules.get("pyogrio"):
         found["GDAL (vectors)"] = ".".join(map(str, pyogrio.__gdal_version__))
-        absent += [f"GDAL's {name} driver, for vectors" for name in VECTOR_DRIVERS if name not in pyogrio.list_drivers()]
+        absent += [
+            f"GDAL's {name} driver, for vectors"
+            for name in VECTOR_DRIVERS
+            if name not in pyogrio.list_drivers()
+        ]
     if pyproj := modules.get("pyproj"):
         found["PROJ"] = pyproj.proj_version_str
     if shapely := modules.get("shapely"):

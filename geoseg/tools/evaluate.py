@@ -1,4 +1,6 @@
-"""Compare a prediction with the truth: pixels where there is a grid, footprints where there are footprints."""
+"""Compare a prediction with the truth: pixels where there is a grid, footprints where there are
+footprints.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,22 @@ from geoseg.errors import UnsuitableError, UsageError
 from geoseg.evaluation.footprints import Matched, match_layers
 from geoseg.evaluation.outcome_layers import write_verdicts
 from geoseg.evaluation.pixels import ComparedPixels, compare_pixels
-from geoseg.evaluation.regions import footprint_intervals, footprint_places, neighbourhoods, pixel_intervals, pixel_places
+from geoseg.evaluation.regions import (
+    footprint_intervals,
+    footprint_places,
+    neighbourhoods,
+    pixel_intervals,
+    pixel_places,
+)
 from geoseg.evaluation.reports import EvaluateReport
-from geoseg.evaluation.summary import city_scores, each_scores, footprint_scores, missed, pixel_scores, sweep_scores
+from geoseg.evaluation.summary import (
+    city_scores,
+    each_scores,
+    footprint_scores,
+    missed,
+    pixel_scores,
+    sweep_scores,
+)
 from geoseg.geometry.burn import repair
 from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
@@ -51,18 +66,21 @@ def run(
 ) -> EvaluateReport:
     """Compare two rasters, two vector files, or one of each.
 
-    Pixels are compared on the grid of ``like``, else of the prediction, else of the truth, whichever is a raster first; a
-    truth raster on another grid is read by nearest neighbour, footprints are burned. Pixels without data in either raster do
-    not count. The threshold is that of probability rasters, by default what their file says or 0.5.
+    Pixels are compared on the grid of ``like``, else of the prediction, else of the truth,
+    whichever is a raster first; a truth raster on another grid is read by nearest neighbour,
+    footprints are burned. Pixels without data in either raster do not count. The threshold is that
+    of probability rasters, by default what their file says or 0.5.
 
-    Footprints match one to one: of two vector files, predictions reprojected to the truth's CRS; of a raster and a vector file,
-    what `geoseg polygonize` makes of the raster, and what of the vector file lies on it; of two SpaceNet tables, image by image
-    and in their pixels. Two rasters are compared by pixel alone; where the bands of both are told each by itself, each with
-    that of its name. ``layers`` names a GeoPackage for what was right and wrong, ``page`` an HTML page of it all, with places
-    pictured on the scene ``image`` or on plain ground.
+    Footprints match one to one: of two vector files, predictions reprojected to the truth's CRS; of
+    a raster and a vector file, what `geoseg polygonize` makes of the raster, and what of the vector
+    file lies on it; of two SpaceNet tables, image by image and in their pixels. Two rasters are
+    compared by pixel alone; where the bands of both are told each by itself, each with that of its
+    name. ``layers`` names a GeoPackage for what was right and wrong, ``page`` an HTML page of it
+    all, with places pictured on the scene ``image`` or on plain ground.
 
-    ``fail_under`` holds the lowest values that will do: ``f1`` is that of the footprints where footprints were compared,
-    else of the pixels; ``pixel.f1`` and ``object.f1`` are plain. What is missed is told in the report, not raised.
+    ``fail_under`` holds the lowest values that will do: ``f1`` is that of the footprints where
+    footprints were compared, else of the pixels; ``pixel.f1`` and ``object.f1`` are plain. What is
+    missed is told in the report, not raised.
     """
     start, spec = time.perf_counter(), spec or EvaluateSpec()
     names, warnings = (str(prediction), str(truth)), list[str]()
@@ -72,16 +90,24 @@ def run(
         check_output(page, overwrite)
     bands = _shared(names)
     if bands and (page is not None or spec.bootstrap):
-        raise UsageError(f"{names[0]}: bands told each by itself have metrics, no page and no intervals")
+        raise UsageError(
+            f"{names[0]}: bands told each by itself have metrics, no page and no intervals"
+        )
     pixels, matched = (None, None) if bands else _compare(names, spec, like, warnings, progress)
-    pixel = _band_metrics(bands, names, spec, like, warnings, progress) if bands else _pixel_metrics(pixels)
+    pixel = (
+        _band_metrics(bands, names, spec, like, warnings, progress)
+        if bands
+        else _pixel_metrics(pixels)
+    )
     found = _footprint_metrics(matched, spec)
     intervals = _intervals(pixels, matched, spec, warnings)
     places = footprint_places(matched) if matched else pixel_places(pixels) if pixels else ()
     failed = missed(pixel, found, fail_under or {})
     if layers is not None:
         if matched is None:
-            raise UnsuitableError(f"{names[0]}: no footprints were compared, so there are no layers of them")
+            raise UnsuitableError(
+                f"{names[0]}: no footprints were compared, so there are no layers of them"
+            )
         write_verdicts(layers, matched, names[0], overwrite)
     report = EvaluateReport(
         command="evaluate",
@@ -96,32 +122,55 @@ def run(
         failed=failed,
     )
     if page is not None:
-        from geoseg.reports import evaluation_page  # matplotlib takes longer to be imported than most layers to be compared
+        # matplotlib takes longer to be imported than most layers to be compared
+        from geoseg.reports import evaluation_page
 
         evaluation_page.write(page, report, matched, pixels, spec, image=image, overwrite=overwrite)
     return report
 
 
 def _compare(
-    names: tuple[str, str], spec: EvaluateSpec, like: Path | str | None, warnings: list[str], progress: Progress
+    names: tuple[str, str],
+    spec: EvaluateSpec,
+    like: Path | str | None,
+    warnings: list[str],
+    progress: Progress,
 ) -> tuple[ComparedPixels | None, Matched | None]:
     """Pixels and footprints compared, each where that can be."""
     vectors = [is_vector(name) for name in names]
     if spec.profile != "none" and not all(vectors):
-        raise UnsuitableError(f"{names[vectors.index(False)]}: --profile {spec.profile} compares SpaceNet tables")
-    grid = _grid([str(like)] if like else [name for name, vector in zip(names, vectors, strict=True) if not vector])
+        raise UnsuitableError(
+            f"{names[vectors.index(False)]}: --profile {spec.profile} compares SpaceNet tables"
+        )
+    grid = _grid(
+        [str(like)]
+        if like
+        else [name for name, vector in zip(names, vectors, strict=True) if not vector]
+    )
     if grid is None and spec.sweep:
         raise _no_probabilities(names[0])
-    pixels, matched = (None, None) if grid is None else _compare_on(grid, names, spec, sum(vectors) == 1, warnings, progress)
+    pixels, matched = (
+        (None, None)
+        if grid is None
+        else _compare_on(grid, names, spec, sum(vectors) == 1, warnings, progress)
+    )
     return pixels, _match_files(names, spec, warnings) if all(vectors) else matched
 
 
 def _compare_on(
-    grid: Grid, names: tuple[str, str], spec: EvaluateSpec, footprints: bool, warnings: list[str], progress: Progress
+    grid: Grid,
+    names: tuple[str, str],
+    spec: EvaluateSpec,
+    footprints: bool,
+    warnings: list[str],
+    progress: Progress,
 ) -> tuple[ComparedPixels, Matched | None]:
     """Pixels on ``grid``, and if asked for the ``footprints`` on it."""
     with ExitStack() as stack:
-        ours, theirs = (stack.enter_context(open_classes(name, grid, spec.threshold, warnings)) for name in names)
+        ours, theirs = (
+            stack.enter_context(open_classes(name, grid, spec.threshold, warnings))
+            for name in names
+        )
         if spec.sweep and ours.scores is None:
             raise _no_probabilities(names[0])
         pixels = compare_pixels(ours, theirs, grid, spec, progress)
@@ -131,7 +180,9 @@ def _compare_on(
 
 
 def _shared(names: tuple[str, str]) -> dict[str, tuple[int, int]]:
-    """Of two rasters whose bands are told each by itself those of the same names, by their numbers in both; {} of others."""
+    """Of two rasters whose bands are told each by itself those of the same names, by their numbers
+    in both; {} of others.
+    """
     if any(map(is_vector, names)):
         return {}
     told = []
@@ -141,7 +192,9 @@ def _shared(names: tuple[str, str]) -> dict[str, tuple[int, int]]:
     ours, theirs = told
     shared = {band: (ours.index(band), theirs.index(band)) for band in ours if band in theirs}
     if ours and theirs and not shared:
-        raise UnsuitableError(f"{names[0]}: has the bands {', '.join(ours)}, {names[1]} {', '.join(theirs)}")
+        raise UnsuitableError(
+            f"{names[0]}: has the bands {', '.join(ours)}, {names[1]} {', '.join(theirs)}"
+        )
     return shared
 
 
@@ -171,7 +224,9 @@ def _band_metrics(
 
 
 def _no_probabilities(name: str) -> UnsuitableError:
-    return UnsuitableError(f"{name}: holds no probabilities to sweep", "give what `geoseg predict` writes")
+    return UnsuitableError(
+        f"{name}: holds no probabilities to sweep", "give what `geoseg predict` writes"
+    )
 
 
 def _grid(rasters: list[str]) -> Grid | None:
@@ -182,7 +237,9 @@ def _grid(rasters: list[str]) -> Grid | None:
 
 
 def _match_files(names: tuple[str, str], spec: EvaluateSpec, warnings: list[str]) -> Matched:
-    """Footprints of two vector files matched in the truth's CRS, those of two SpaceNet tables image by image."""
+    """Footprints of two vector files matched in the truth's CRS, those of two SpaceNet tables image
+    by image.
+    """
     tables = [_in_pixels(name, warnings) for name in names if name.lower().endswith(".csv")]
     if len(tables) == 2 and all(table.pixels for table in tables):
         ours, theirs = tables
@@ -191,7 +248,9 @@ def _match_files(names: tuple[str, str], spec: EvaluateSpec, warnings: list[str]
             theirs = theirs.take(shapely.area(theirs.geometry) >= _SPACENET_AREA)
         return match_layers(ours, theirs, spec, by_image=True)
     if spec.profile != "none":
-        raise UnsuitableError(f"{names[0]}: --profile {spec.profile} compares SpaceNet tables with PolygonWKT_Pix")
+        raise UnsuitableError(
+            f"{names[0]}: --profile {spec.profile} compares SpaceNet tables with PolygonWKT_Pix"
+        )
     truth = footprints_in(names[1], None, warnings)
     prediction = footprints_in(names[0], truth.crs, warnings, columns=("confidence",))
     return match_layers(prediction, truth, spec)
@@ -209,14 +268,22 @@ def _pixel_metrics(pixels: ComparedPixels | None) -> dict[str, Any]:
     if pixels is None:
         return {}
     swept = {} if pixels.swept is None else sweep_scores(pixels.swept)
-    return pixel_scores(pixels.matrix, pixels.outlines, pixels.names) | {"boundary_width": pixels.boundary_width} | swept
+    return (
+        pixel_scores(pixels.matrix, pixels.outlines, pixels.names)
+        | {"boundary_width": pixels.boundary_width}
+        | swept
+    )
 
 
 def _footprint_metrics(matched: Matched | None, spec: EvaluateSpec) -> dict[str, Any]:
     if matched is None:
         return {}
     cities = {} if matched.images is None else city_scores(matched)
-    return footprint_scores(matched, spec.iou) | cities | neighbourhoods(matched, spec.neighbourhood.value)
+    return (
+        footprint_scores(matched, spec.iou)
+        | cities
+        | neighbourhoods(matched, spec.neighbourhood.value)
+    )
 
 
 def _intervals(

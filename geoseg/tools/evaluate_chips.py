@@ -1,4 +1,6 @@
-"""Compare a model with the truth over a whole split of chips, at several thresholds, with and without cleaning."""
+"""Compare a model with the truth over a whole split of chips, at several thresholds, with and
+without cleaning.
+"""
 
 from __future__ import annotations
 
@@ -43,12 +45,14 @@ def run(
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> DataReport:
-    """Run ``model`` (the bundled one by default) over the chips of a split of the chip index folder ``data``.
+    """Run ``model`` (the bundled one by default) over the chips of a split of the chip index folder
+    ``data``.
 
-    Chips go the way of `geoseg extract`, footprints are traced in each and matched with those of its mask; cleaning leaves out
-    what is smaller than the model's least area, pixels and footprints alike. ``page`` is an HTML file that tells of it, with
-    the best and the worst chips. Raises UnsuitableError for a split without chips or without masks, and for classes that are
-    not the model's.
+    Chips go the way of `geoseg extract`, footprints are traced in each and matched with those of
+    its mask; cleaning leaves out what is smaller than the model's least area, pixels and footprints
+    alike. ``page`` is an HTML file that tells of it, with the best and the worst chips. Raises
+    UnsuitableError for a split without chips or without masks, and for classes that are not the
+    model's.
     """
     start = time.perf_counter()
     if page:
@@ -68,7 +72,9 @@ def run(
         if page:
             found = tally.found(answer, round(own.threshold, 4))
             truth = np.where(answer.valid, answer.truth, np.uint8(VOID))
-            gallery.add(seen(answer.name, _picture(answer), truth, found.astype(np.uint8), len(own.classes)))
+            gallery.add(
+                seen(answer.name, _picture(answer), truth, found.astype(np.uint8), len(own.classes))
+            )
     pixel, footprints, rows = tally.scores(round(own.threshold, 4))
     report = DataReport(
         command="evaluate",
@@ -121,7 +127,9 @@ class _Level:
 
     def add(self, answer: Answer, outlines: np.ndarray) -> None:
         for cleaned in (False, True):
-            self.pixels[cleaned] += count(self.found(answer, cleaned), answer.truth == 1, answer.valid)
+            self.pixels[cleaned] += count(
+                self.found(answer, cleaned), answer.truth == 1, answer.valid
+            )
         self.footprints.add(answer, outlines)
 
     def found(self, answer: Answer, cleaned: bool) -> np.ndarray:
@@ -135,7 +143,9 @@ class _Level:
     def row(self, cleaned: bool) -> dict[str, Any]:
         pixels, footprints = self.pixels[cleaned], self.counts(cleaned)
         out: dict[str, Any] = {"threshold": self.threshold, "cleaned": cleaned, **_ratios(pixels)}
-        return out | {f"object_{name}": getattr(footprints, name) for name in ("precision", "recall", "f1")}
+        return out | {
+            f"object_{name}": getattr(footprints, name) for name in ("precision", "recall", "f1")
+        }
 
 
 class _Buildings:
@@ -172,7 +182,9 @@ class _Classes:
     def add(self, answer: Answer) -> None:
         truth = answer.truth[answer.valid]
         if truth.size and truth.max() >= len(self.classes):
-            raise UnsuitableError(f"{answer.name}: its mask holds the class {truth.max()}, which has no name")
+            raise UnsuitableError(
+                f"{answer.name}: its mask holds the class {truth.max()}, which has no name"
+            )
         found = self.found(answer, 0.0)
         self.matrix += confusion(found, answer.truth, len(self.classes), valid=answer.valid)
         for label in self.outlines:
@@ -206,12 +218,21 @@ class _Each:
         return each
 
     def scores(self, threshold: float) -> Scores:
-        rows = [{"threshold": level, "class": name, **_ratios(counts)} for (level, name), counts in self.counts.items()]
-        return each_scores({name: _pixels(self.counts[threshold, name]) for name in self.classes}), {}, rows
+        rows = [
+            {"threshold": level, "class": name, **_ratios(counts)}
+            for (level, name), counts in self.counts.items()
+        ]
+        return (
+            each_scores({name: _pixels(self.counts[threshold, name]) for name in self.classes}),
+            {},
+            rows,
+        )
 
 
 def without_small(mask: np.ndarray, pixels: float) -> np.ndarray:
-    """``mask`` (row, col) without the parts of fewer than ``pixels`` pixels; parts hang together by edges, not by corners."""
+    """``mask`` (row, col) without the parts of fewer than ``pixels`` pixels; parts hang together by
+    edges, not by corners.
+    """
     parts, _ = ndimage.label(mask)
     large = np.bincount(parts.ravel()) >= pixels
     large[0] = False

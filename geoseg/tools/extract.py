@@ -1,4 +1,6 @@
-"""Building footprints from scenes: the main job, from windows of pixels to a vector file, strip by strip."""
+"""Building footprints from scenes: the main job, from windows of pixels to a vector file, strip by
+strip.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ from geoseg.specs import PolygonSpec, PredictSpec, Quantity
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractReport(Report):
-    """Footprints and their total area in square metres, pixels seen, model, threshold, seconds by stage.
+    """Footprints and their total area in square metres, pixels seen, model, threshold, seconds by
+    stage.
 
     ``failed`` maps scenes that failed, where such are skipped, to what was wrong.
     """
@@ -72,11 +75,13 @@ def run(
     dry_run: bool = False,
     progress: Progress = no_progress,
 ) -> ExtractReport:
-    """Write the footprints of ``scenes`` into one layer at ``output``, or one file a scene where that is a folder.
+    """Write the footprints of ``scenes`` into one layer at ``output``, or one file a scene where
+    that is a folder.
 
-    A building that several scenes show is written once, the whole footprint rather than one cut at a scene's border, then the
-    more confident. With ``append`` a GeoPackage that exists is added to; footprints it holds already are left out.
-    With ``on_error="skip"`` scenes that fail are left out, and the report names them.
+    A building that several scenes show is written once, the whole footprint rather than one cut at
+    a scene's border, then the more confident. With ``append`` a GeoPackage that exists is added to;
+    footprints it holds already are left out. With ``on_error="skip"`` scenes that fail are left
+    out, and the report names them.
     """
     start = time.perf_counter()
     output = Path(output)
@@ -96,7 +101,12 @@ def run(
     for path in outputs:
         check_output(path, overwrite or (append and path in targets))
     skip = on_error == "skip"
-    keywords: dict[str, Any] = {"columns": columns(polygon_spec), "layer": layer, "format": format, "dst_crs": dst_crs}
+    keywords: dict[str, Any] = {
+        "columns": columns(polygon_spec),
+        "layer": layer,
+        "format": format,
+        "dst_crs": dst_crs,
+    }
     keywords |= {"overwrite": overwrite, "append": append}
     for target, group in targets.items():
         _write(models, target, group, options, tally, skip, keywords)
@@ -182,7 +192,9 @@ def _targets(scenes: Sequence[str], output: Path, format: str | None) -> dict[Pa
     """Each output with its scenes: all of them in one file, or in a folder one file a scene."""
     if not output.is_dir():
         return {output: list(scenes)}
-    targets = {output / f"{scene_name(path)}.{(format or 'gpkg').lstrip('.')}": [path] for path in scenes}
+    targets = {
+        output / f"{scene_name(path)}.{(format or 'gpkg').lstrip('.')}": [path] for path in scenes
+    }
     if len(targets) < len(scenes):
         raise UsageError("two of the scenes have the same name", "write them into one file")
     return targets
@@ -197,7 +209,9 @@ def _write(
     skip: bool,
     keywords: dict[str, Any],
 ) -> None:
-    """Write the footprints of ``scenes`` into one layer, each building once, by default in the CRS of the first."""
+    """Write the footprints of ``scenes`` into one layer, each building once, by default in the CRS
+    of the first.
+    """
     writer: FootprintWriter | None = None
     with ExitStack() as stack:
         for path in scenes:
@@ -210,7 +224,9 @@ def _write(
                     if writer is None:
                         overlaps = Overlaps(_grids(scenes, options), grid.crs)
                         metadata = models.provenance(path)
-                        writer = stack.enter_context(create_vector(target, grid.crs, metadata=metadata, **keywords))
+                        writer = stack.enter_context(
+                            create_vector(target, grid.crs, metadata=metadata, **keywords)
+                        )
                     for batch in batches:
                         with tally.clock("write"):
                             tally.add(writer, overlaps.alone(path, batch))
@@ -232,7 +248,9 @@ def _grids(scenes: list[str], options: _Options) -> dict[str, Grid]:
     return grids
 
 
-def _footprints(models: Models, job: Job, grid: Grid, options: _Options, tally: _Tally) -> Iterator[Layer]:
+def _footprints(
+    models: Models, job: Job, grid: Grid, options: _Options, tally: _Tally
+) -> Iterator[Layer]:
     """Batches of footprints of one scene."""
     path = job.scene.path
     tally.warnings |= dict.fromkeys(job.plan.warnings)
@@ -245,7 +263,9 @@ def _footprints(models: Models, job: Job, grid: Grid, options: _Options, tally: 
         if options.save_prob:
             native = stack.enter_context(open_scene(path))
             form, tags = Form("uint8", False, models.model), models.provenance(path)
-            put = probability_file(options.save_prob, job.scene, native, form, tags, tally.clock, overwrite=True)
+            put = probability_file(
+                options.save_prob, job.scene, native, form, tags, tally.clock, overwrite=True
+            )
             items = _tee(items, stack.enter_context(put))
         forward = stack.enter_context(closing(ahead(items, depth=1)))
         surface, level = building(models), np.float32(options.threshold(models))

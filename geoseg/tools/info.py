@@ -1,4 +1,6 @@
-"""What a scene, a probability raster, footprints, a chip index or a model is; and whether a model fits a scene."""
+"""What a scene, a probability raster, footprints, a chip index or a model is; and whether a model
+fits a scene.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ SAMPLE_SIZE = 64
 
 @dataclass(frozen=True)
 class Fit:
-    """Whether a model fits a scene; ``why`` not, or what ``predict`` would say, and the ``tiles`` it would compute."""
+    """Whether a model fits a scene; ``why`` not, or what ``predict`` would say, and the ``tiles``
+    it would compute.
+    """
 
     model: str
     fits: bool
@@ -40,7 +44,9 @@ class Fit:
 
 @dataclass(frozen=True, kw_only=True)
 class InfoReport(Report):
-    """``kind`` is raster, vector, model or chips; ``about`` holds what there is to say of that kind."""
+    """``kind`` is raster, vector, model or chips; ``about`` holds what there is to say of that
+    kind.
+    """
 
     kind: str
     about: dict[str, Any]
@@ -48,7 +54,8 @@ class InfoReport(Report):
 
 
 def run(path: str, *, model: Path | None = None) -> InfoReport:
-    """Describe ``path``, or the bundled model by that word; with ``model`` also whether that model fits it.
+    """Describe ``path``, or the bundled model by that word; with ``model`` also whether that model
+    fits it.
 
     Raises InputError (missing, unreadable) and ModelError (a model that is malformed).
     """
@@ -71,7 +78,9 @@ def run(path: str, *, model: Path | None = None) -> InfoReport:
         kind=kind,
         about=describe[kind](path),
         fit=_fit(path, model) if model and scene else None,
-        warnings=() if scene or not model else (f"{path}: is no scene, so {model} was not tried on it",),
+        warnings=()
+        if scene or not model
+        else (f"{path}: is no scene, so {model} was not tried on it",),
         seconds=time.perf_counter() - start,
     )
 
@@ -81,7 +90,9 @@ def _is_index(path: str) -> bool:
 
 
 def _raster(path: str) -> dict[str, Any]:
-    """``valid_fraction`` is that of a sample of windows spread evenly; ``bounds`` (left, bottom, right, top)."""
+    """``valid_fraction`` is that of a sample of windows spread evenly; ``bounds`` (left, bottom,
+    right, top).
+    """
     with open_scene(path) as scene:
         grid = scene.grid
         return {
@@ -94,7 +105,9 @@ def _raster(path: str) -> dict[str, Any]:
             "crs": crs_name(grid.crs),
             "gsd": grid.gsd,
             "bounds": grid.bounds,
-            "tags": {name: text for name, text in scene.tags.items() if name.lower().startswith("geoseg")},
+            "tags": {
+                name: text for name, text in scene.tags.items() if name.lower().startswith("geoseg")
+            },
         }
 
 
@@ -123,7 +136,9 @@ def _chips(path: str) -> dict[str, Any]:
     return {
         "chips": len(index.table),
         "scenes": int(index.table["scene"].nunique()),
-        "splits": {str(name): int(count) for name, count in index.table["split"].value_counts().items()},
+        "splits": {
+            str(name): int(count) for name, count in index.table["split"].value_counts().items()
+        },
         "with_mask": int(index.table["mask"].notna().sum()),
         "crs": crs_name(index.table.crs),
         **asdict(index.info),
@@ -139,7 +154,9 @@ def _fit(path: str, model: Path) -> Fit:
         with Models(model, PredictSpec()).open(path, None) as job:
             grid = job.scene.grid
             resampled = grid.shape != job.scene.source.shape
-            warnings = (f"{path}: is read at {grid.gsd:.3g} m a pixel, the model's",) if resampled else ()
+            warnings = (
+                (f"{path}: is read at {grid.gsd:.3g} m a pixel, the model's",) if resampled else ()
+            )
             return Fit(str(model), True, warnings + job.plan.warnings, job.plan.tiles)
     except UnsuitableError as error:
         return Fit(str(model), False, (str(error),))

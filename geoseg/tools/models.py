@@ -14,7 +14,8 @@ from geoseg.specs import ARCHITECTURES
 
 @dataclass(frozen=True, kw_only=True)
 class ModelsReport(Report):
-    """``models``: each architecture's name and encoder, and with torch what ``registry.describe`` says of it.
+    """``models``: each architecture's name and encoder, and with torch what ``registry.describe``
+    says of it.
 
     ``encoders``: names of all encoders, where they were asked for.
     """
@@ -24,13 +25,19 @@ class ModelsReport(Report):
 
 
 def run(*, encoder: str | None = None, encoders: bool = False) -> ModelsReport:
-    """Describe every architecture with its default encoder, or with ``encoder`` those that take one.
+    """Describe every architecture with its default encoder, or with ``encoder`` those that take
+    one.
 
-    Raises UsageError for an encoder that no architecture takes, ResourceError where one needs torch and there is none.
+    Raises UsageError for an encoder that no architecture takes, ResourceError where one needs torch
+    and there is none.
     """
     start = time.monotonic()
     # fcn8s has VGG16 and no other
-    chosen = {name: encoder for name in ARCHITECTURES if name not in ("cnn", "fcn8s")} if encoder else dict(ARCHITECTURES)
+    chosen = (
+        {name: encoder for name in ARCHITECTURES if name not in ("cnn", "fcn8s")}
+        if encoder
+        else dict(ARCHITECTURES)
+    )
     rows: list[dict[str, Any]] = [{"name": name, "encoder": own} for name, own in chosen.items()]
     warnings: tuple[str, ...] = ()
     listed: tuple[str, ...] = ()
@@ -41,10 +48,19 @@ def run(*, encoder: str | None = None, encoders: bool = False) -> ModelsReport:
         rows, warnings = _described(rows, registry.describe)
     except ImportError as error:
         if encoder or encoders:
-            raise ResourceError(f"encoders need {error.name}", "pip install 'geoseg[train]'") from error
-        warnings = (f"parameters and operations are known with {error.name} alone: pip install 'geoseg[train]'",)
+            raise ResourceError(
+                f"encoders need {error.name}", "pip install 'geoseg[train]'"
+            ) from error
+        warnings = (
+            f"parameters and operations are known with {error.name} alone: pip install "
+            "'geoseg[train]'",
+        )
     return ModelsReport(
-        command="models", models=tuple(rows), encoders=listed, warnings=warnings, seconds=time.monotonic() - start
+        command="models",
+        models=tuple(rows),
+        encoders=listed,
+        warnings=warnings,
+        seconds=time.monotonic() - start,
     )
 
 

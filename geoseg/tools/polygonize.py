@@ -48,12 +48,14 @@ def run(
 ) -> PolygonizeReport:
     """Write the footprints of a mask or probability raster to ``output``.
 
-    Probabilities are floats in 0..1, or uint8 with a scale of 1/254 as ``predict`` writes them; they are cut at the threshold.
-    Other integers are masks, several as bands with names, or classes. Of several classes all that have footprints are traced
-    one by one, or the one whose number is ``class_value``; where they lie side by side in a class raster they share their
-    walls, also simplified ones, and none fills a hole. Threshold and minimum area are the spec's, else those the raster's tags
-    name, else a model's default; all of a mask is kept. Raises UnsuitableError (no CRS nor ``crs`` nor ``pixel_coords``, bands
-    or values that are no probabilities), UsageError, OutputError.
+    Probabilities are floats in 0..1, or uint8 with a scale of 1/254 as ``predict`` writes them;
+    they are cut at the threshold. Other integers are masks, several as bands with names, or
+    classes. Of several classes all that have footprints are traced one by one, or the one whose
+    number is ``class_value``; where they lie side by side in a class raster they share their walls,
+    also simplified ones, and none fills a hole. Threshold and minimum area are the spec's, else
+    those the raster's tags name, else a model's default; all of a mask is kept. Raises
+    UnsuitableError (no CRS nor ``crs`` nor ``pixel_coords``, bands or values that are no
+    probabilities), UsageError, OutputError.
     """
     start, area = time.perf_counter(), 0.0
     with open_scene(raster) as scene:
@@ -62,8 +64,14 @@ def run(
             grid = replace(grid, transform=Affine.identity())
         found = kinds(scene, spec, class_value)
         advance = progress("polygonize", grid.height * len(found))
-        keywords: dict[str, Any] = {"columns": columns(spec), "metadata": provenance(raster), "overwrite": overwrite}
-        with create_vector(output, grid.crs, layer=layer, format=format, dst_crs=dst_crs, **keywords) as out:
+        keywords: dict[str, Any] = {
+            "columns": columns(spec),
+            "metadata": provenance(raster),
+            "overwrite": overwrite,
+        }
+        with create_vector(
+            output, grid.crs, layer=layer, format=format, dst_crs=dst_crs, **keywords
+        ) as out:
             for batch in _traced(scene, grid, found, spec, advance):
                 area += float(out.write(batch).columns["area_m2"].sum())
     return PolygonizeReport(
@@ -78,7 +86,9 @@ def run(
     )
 
 
-def _traced(scene: Scene, grid: Grid, found: list[Kind], spec: PolygonSpec, advance: Callable[[int], None]) -> Iterator[Layer]:
+def _traced(
+    scene: Scene, grid: Grid, found: list[Kind], spec: PolygonSpec, advance: Callable[[int], None]
+) -> Iterator[Layer]:
     """Batches of footprints, class by class, numbered onwards."""
     beside = len(found) > 1 and bool(found[0].labels)
     together = beside and spec.simplify.value > 0 and spec.regularize == "none"

@@ -44,10 +44,12 @@ def run(
     creation_options: dict[str, str] | None = None,
     progress: Progress = no_progress,
 ) -> PredictReport:
-    """Write the probabilities of ``scenes``: one scene to the file ``output``, several into that folder by their names.
+    """Write the probabilities of ``scenes``: one scene to the file ``output``, several into that
+    folder by their names.
 
-    uint8 holds 0..254 (scale 1/254) with 255 for nodata, float32 probabilities with NaN; one band for two classes, else one a
-    class. With ``classes`` the most probable class as uint8, 255 for nodata: UsageError where they do not exclude each other.
+    uint8 holds 0..254 (scale 1/254) with 255 for nodata, float32 probabilities with NaN; one band
+    for two classes, else one a class. With ``classes`` the most probable class as uint8, 255 for
+    nodata: UsageError where they do not exclude each other.
     """
     start = time.perf_counter()
     clock = Clock()
@@ -62,7 +64,9 @@ def run(
         with models.open(path, bands) as job, open_scene(path) as native:
             warnings += job.plan.warnings
             tags = models.provenance(path)
-            with probability_file(target, job.scene, native, form, tags, clock, overwrite, creation_options) as write:
+            with probability_file(
+                target, job.scene, native, form, tags, clock, overwrite, creation_options
+            ) as write:
                 for strip in ahead(job.strips(clock, progress), depth=1):
                     write(strip)
             pixels += native.grid.height * native.grid.width
@@ -86,7 +90,9 @@ def _targets(scenes: Sequence[str], output: Path) -> list[tuple[str, Path]]:
     if len(scenes) == 1 and not output.is_dir():
         return [(scenes[0], output)]
     if not output.is_dir():
-        raise UsageError(f"{output}: several scenes go into a folder", "create it, and name it with --output")
+        raise UsageError(
+            f"{output}: several scenes go into a folder", "create it, and name it with --output"
+        )
     targets = [(path, output / f"{scene_name(path)}.tif") for path in scenes]
     if len({target for _, target in targets}) < len(targets):
         raise UsageError("two of the scenes have the same name")

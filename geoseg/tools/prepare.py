@@ -1,4 +1,6 @@
-"""Convert a published data set into chips, masks and a chip index, all in one folder that stands on its own."""
+"""Convert a published data set into chips, masks and a chip index, all in one folder that stands on
+its own.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,11 @@ from geoseg.specs import PrepareSpec, Stretch, parse_rescale
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareReport(Report):
-    """``chips`` in the index, those ``skipped`` for want of data and ``dropped`` to keep splits apart, chips by split.
+    """``chips`` in the index, those ``skipped`` for want of data and ``dropped`` to keep splits
+    apart, chips by split.
 
-    ``classes`` are names, ``pixels`` those of each class and of void, in the chips that were dropped too.
+    ``classes`` are names, ``pixels`` those of each class and of void, in the chips that were
+    dropped too.
     """
 
     chips: int
@@ -54,13 +58,15 @@ def run(
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> PrepareReport:
-    """Write the data set in ``root`` to the folder ``output``: ``images/``, ``masks/`` and ``index.parquet``.
+    """Write the data set in ``root`` to the folder ``output``: ``images/``, ``masks/`` and
+    ``index.parquet``.
 
-    Photos are copied, other pictures written as GeoTIFF; what is not 8 bits is stretched, by group. Pictures larger than
-    ``spec.size`` are cut into even chips. The published split is kept; where there is none blocks of ground or scenes are dealt
-    out by the seed, and chips that share ground with those of a later split are dropped, as `tile` does. ``jobs`` processes
-    give what one gives. Raises InputError that lists what the layout lacks, UnsuitableError where pictures differ in bands,
-    dtype or georeference.
+    Photos are copied, other pictures written as GeoTIFF; what is not 8 bits is stretched, by group.
+    Pictures larger than ``spec.size`` are cut into even chips. The published split is kept; where
+    there is none blocks of ground or scenes are dealt out by the seed, and chips that share ground
+    with those of a later split are dropped, as `tile` does. ``jobs`` processes give what one gives.
+    Raises InputError that lists what the layout lacks, UnsuitableError where pictures differ in
+    bands, dtype or georeference.
     """
     start = time.perf_counter()
     root, output = Path(root), Path(output)
@@ -93,7 +99,11 @@ def run(
         inputs=(str(root),),
         outputs=(str(output),),
         seconds=time.perf_counter() - start,
-        warnings=tuple(dict.fromkeys([*dataset.warnings, *warnings, *doubts, *tally.warnings(), *dealt.warnings])),
+        warnings=tuple(
+            dict.fromkeys(
+                [*dataset.warnings, *warnings, *doubts, *tally.warnings(), *dealt.warnings]
+            )
+        ),
         chips=len(rows),
         skipped=len(made) - len(chips),
         dropped=len(dealt.dropped),
@@ -118,7 +128,9 @@ def _look(dataset: Dataset, spec: PrepareSpec) -> tuple[list[Picture], list[str]
                 "choose bands with --bands, or prepare them apart",
             )
         if (picture.grid.crs is None) != (first.grid.crs is None):
-            raise UnsuitableError(f"{picture.pair.image}: pictures with and without a CRS do not go into one index")
+            raise UnsuitableError(
+                f"{picture.pair.image}: pictures with and without a CRS do not go into one index"
+            )
     height, width = dataset.size or (0, 0)
     odd = [picture for picture in pictures if dataset.size and picture.grid.shape != dataset.size]
     sizes = [f"{each.pair.image.name} ({each.grid.height} x {each.grid.width})" for each in odd]
@@ -126,11 +138,17 @@ def _look(dataset: Dataset, spec: PrepareSpec) -> tuple[list[Picture], list[str]
 
 
 def _names(dataset: Dataset) -> Iterator[str]:
-    """Names of the pairs, with the split or a number where they are not unique, also to file systems without capitals."""
+    """Names of the pairs, with the split or a number where they are not unique, also to file
+    systems without capitals.
+    """
     often = Counter(pair.name.casefold() for pair in dataset.pairs)
     seen: Counter[str] = Counter()
     for pair in dataset.pairs:
-        name = pair.name if often[pair.name.casefold()] == 1 else f"{pair.split or pair.group}_{pair.name}"
+        name = (
+            pair.name
+            if often[pair.name.casefold()] == 1
+            else f"{pair.split or pair.group}_{pair.name}"
+        )
         seen[name.casefold()] += 1
         yield name if seen[name.casefold()] == 1 else f"{name}_{seen[name.casefold()]}"
 
@@ -144,22 +162,29 @@ def _info(
     jobs: int,
     progress: Progress,
 ) -> tuple[ChipInfo, dict[str, Stretch], list[str]]:
-    """What all chips share, and the stretch of each group, over all of its pictures; none for 8 bits unless one is asked for.
+    """What all chips share, and the stretch of each group, over all of its pictures; none for 8
+    bits unless one is asked for.
 
-    The stretch of one group travels with the model; of several the rule does, by which a scene gets its own.
+    The stretch of one group travels with the model; of several the rule does, by which a scene gets
+    its own.
     """
     dtype, warnings = pictures[0].dtype, []
     gsds = sorted(gsd for picture in pictures if (gsd := picture.grid.gsd))
     gsd = gsds[len(gsds) // 2] if gsds else dataset.gsd
     if gsds and gsds[-1] / gsds[0] > 1.2:
-        warnings.append(f"pictures of {gsds[0]:.2f} to {gsds[-1]:.2f} m a pixel go into one index, as {gsd:.2f} m")
+        warnings.append(
+            f"pictures of {gsds[0]:.2f} to {gsds[-1]:.2f} m a pixel go into one index, as "
+            f"{gsd:.2f} m"
+        )
     kind, low, high = ("none" if dtype == "uint8" else "percentile", 2.0, 98.0)
     if spec.rescale != "auto":
         kind, low, high = parse_rescale(spec.rescale)
     stretches = {} if kind == "none" else _stretches(pictures, way, (low, high), jobs, progress)
     several = len(stretches) > 1
     if several:
-        told = f"{', '.join(stretches)}: stretched from percentile {low:g} to {high:g} each on its own"
+        told = (
+            f"{', '.join(stretches)}: stretched from percentile {low:g} to {high:g} each on its own"
+        )
         warnings.append(f"{told}, as the model will stretch each scene")
     info = ChipInfo(
         len(way.bands or ()) or pictures[0].bands,
@@ -183,7 +208,11 @@ def _parts(pictures: Sequence[Picture], jobs: int) -> list[Sequence[Picture]]:
 
 
 def _stretches(
-    pictures: list[Picture], way: Way, percentiles: tuple[float, float], jobs: int, progress: Progress
+    pictures: list[Picture],
+    way: Way,
+    percentiles: tuple[float, float],
+    jobs: int,
+    progress: Progress,
 ) -> dict[str, Stretch]:
     parts = _parts(pictures, jobs)
     advance = progress("statistics", len(pictures))
@@ -195,7 +224,11 @@ def _stretches(
             else:
                 found[part[0].pair.group] = histogram
             advance(len(part))
-    return {group: stretch for group, histogram in found.items() if (stretch := histogram.percentiles(*percentiles))}
+    return {
+        group: stretch
+        for group, histogram in found.items()
+        if (stretch := histogram.percentiles(*percentiles))
+    }
 
 
 def _convert_all(
@@ -206,7 +239,9 @@ def _convert_all(
     made: list[tuple[Picture, Made]] = []
     with closing(ordered(work, parts, jobs)) as results:
         for part, (chips, met) in zip(parts, results, strict=True):
-            made += [(picture, chip) for picture, own in zip(part, chips, strict=True) for chip in own]
+            made += [
+                (picture, chip) for picture, own in zip(part, chips, strict=True) for chip in own
+            ]
             tally.add(met)
             advance(len(part))
     return made, tally

@@ -1,4 +1,6 @@
-"""Draw scenes with what was found in them, beside the truth where there is one; and chips of a chip index."""
+"""Draw scenes with what was found in them, beside the truth where there is one; and chips of a chip
+index.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,12 @@ from geoseg.specs import PreviewSpec
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewReport(Report):
-    """``height`` and ``width`` of the picture in pixels, how many ``chips`` it shows, None for a scene, and ``metrics``.
+    """``height`` and ``width`` of the picture in pixels, how many ``chips`` it shows, None for a
+    scene, and ``metrics``.
 
-    These are counts and ratios as of `evaluate`, of what the picture shows: a row for each prediction, by footprint where two
-    layers are compared, else by pixel; with several classes a row for each of them and one of the means.
+    These are counts and ratios as of `evaluate`, of what the picture shows: a row for each
+    prediction, by footprint where two layers are compared, else by pixel; with several classes a
+    row for each of them and one of the means.
     """
 
     height: int
@@ -47,12 +51,14 @@ def run(
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> PreviewReport:
-    """Draw ``scene`` with its ``overlays`` (footprints, masks, class rasters, probabilities), or the chips of an index.
+    """Draw ``scene`` with its ``overlays`` (footprints, masks, class rasters, probabilities), or
+    the chips of an index.
 
-    One overlay is drawn on the scene; several get a panel each. Beside a ``truth`` predictions are drawn in the colours of what
-    is right, too much and missed, several classes in their own, over a table of their metrics; probabilities are cut at
-    ``spec.threshold``, else at what their file says. Only the pixels that are drawn are held. Raises UsageError (extension of
-    ``output``, combinations that mean nothing), OutputError, and what opening the files may raise.
+    One overlay is drawn on the scene; several get a panel each. Beside a ``truth`` predictions are
+    drawn in the colours of what is right, too much and missed, several classes in their own, over a
+    table of their metrics; probabilities are cut at ``spec.threshold``, else at what their file
+    says. Only the pixels that are drawn are held. Raises UsageError (extension of ``output``,
+    combinations that mean nothing), OutputError, and what opening the files may raise.
     """
     start, spec = time.perf_counter(), spec or PreviewSpec()
     check_picture(output)
@@ -64,7 +70,9 @@ def run(
         from geoseg.reports.chip_sheet import sheet_of_chips
 
         if overlays or truth or aoi or spec.window or spec.bounds:
-            raise UsageError(f"{scene}: is a chip index, whose chips are drawn with their own masks")
+            raise UsageError(
+                f"{scene}: is a chip index, whose chips are drawn with their own masks"
+            )
         sheet, chips = sheet_of_chips(scene, spec, progress)
     else:
         _check_scene(spec)

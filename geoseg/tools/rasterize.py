@@ -27,7 +27,8 @@ from geoseg.labels.footprints import footprints_on
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import MaskSpec, TilingSpec
 
-# Rows and columns burned at a time: whole blocks of the output, and large beside the widths that windows have to share.
+# Rows and columns burned at a time: whole blocks of the output, and large beside the widths that
+# windows have to share.
 BLOCKS = 1024
 # Pixels a width may have, lest a window be all surroundings.
 WIDEST = 1000
@@ -35,7 +36,8 @@ WIDEST = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class RasterizeReport(Report):
-    """``footprints`` read, ``pixels`` set in the first band, and with a class field the value of each class.
+    """``footprints`` read, ``pixels`` set in the first band, and with a class field the value of
+    each class.
 
     ``bands`` has of each the ``kind``, the ``width`` in metres and the ``pixels`` above 0.
     """
@@ -59,13 +61,16 @@ def run(
     pixel_coords: bool = False,
     progress: Progress = no_progress,
 ) -> RasterizeReport:
-    """Burn ``footprints`` into ``output`` on the grid of the scene ``like``, a band for each kind of mask; 0 is background.
+    """Burn ``footprints`` into ``output`` on the grid of the scene ``like``, a band for each kind
+    of mask; 0 is background.
 
-    Of several layers ``layer`` is taken, else that called "footprints", else the first. Footprints get the value of the spec,
-    or that of their class: integers as they are, names 1 to n in alphabetical order. Bands are uint8, all of them float32 with
-    a distance among them, uint32 with instances, float64 with both. A picture without a CRS takes ``crs``, or ``pixel_coords``
-    for footprints in its pixels (x right, y down). Burns window by window. Raises UnsuitableError where the footprints cannot
-    be placed on the scene or lie outside it, UsageError for a width of too many pixels and an output that is an input.
+    Of several layers ``layer`` is taken, else that called "footprints", else the first. Footprints
+    get the value of the spec, or that of their class: integers as they are, names 1 to n in
+    alphabetical order. Bands are uint8, all of them float32 with a distance among them, uint32 with
+    instances, float64 with both. A picture without a CRS takes ``crs``, or ``pixel_coords`` for
+    footprints in its pixels (x right, y down). Burns window by window. Raises UnsuitableError where
+    the footprints cannot be placed on the scene or lie outside it, UsageError for a width of too
+    many pixels and an output that is an input.
     """
     start, spec = time.perf_counter(), spec or MaskSpec()
     check_apart(output, footprints, like)
@@ -73,11 +78,19 @@ def run(
         grid = placed(scene.grid, str(like), crs, pixel_coords)
     warnings: list[str] = []
     field = spec.class_field
-    wanted: dict[str, Any] = {"layer": layer, "scene": str(like), "columns": (field,) if field else ()}
+    wanted: dict[str, Any] = {
+        "layer": layer,
+        "scene": str(like),
+        "columns": (field,) if field else (),
+    }
     found = footprints_on(footprints, grid, warnings, pixel_coords=pixel_coords, **wanted)
-    geometry, values, classes = _classes(footprints, found, field, warnings) if field else (found.geometry, None, {})
+    geometry, values, classes = (
+        _classes(footprints, found, field, warnings) if field else (found.geometry, None, {})
+    )
     kinds = _targets(spec, grid)
-    targets = Targets(geometry, grid, kinds, all_touched=spec.all_touched, value=spec.value, values=values)
+    targets = Targets(
+        geometry, grid, kinds, all_touched=spec.all_touched, value=spec.value, values=values
+    )
     advance, pixels = progress("burn", grid.height * grid.width), np.zeros(len(kinds), np.int64)
     tags = _tags(footprints, spec, classes)
     png = Path(output).suffix.lower() == ".png"
@@ -85,7 +98,11 @@ def run(
         raise UsageError(f"{output}: a PNG does not hold {targets.dtype}", "write a .tif")
     # bytes of few values are compressed sooner than handed to another thread
     options = {"num_threads": 1} if targets.dtype == "uint8" and not png else {}
-    keywords: dict[str, Any] = {"tags": tags, "overwrite": overwrite, "options": options | (creation_options or {})}
+    keywords: dict[str, Any] = {
+        "tags": tags,
+        "overwrite": overwrite,
+        "options": options | (creation_options or {}),
+    }
     with create_raster(output, grid, count=len(kinds), dtype=targets.dtype, **keywords) as out:
         _describe(out, kinds)
         for tile in tiles(grid.shape, TilingSpec(BLOCKS), "partial"):
@@ -101,7 +118,10 @@ def run(
         warnings=tuple(warnings),
         footprints=len(found),
         pixels=int(pixels[0]),
-        bands=tuple({"kind": k.kind, "width": k.width, "pixels": int(n)} for k, n in zip(kinds, pixels, strict=True)),
+        bands=tuple(
+            {"kind": k.kind, "width": k.width, "pixels": int(n)}
+            for k, n in zip(kinds, pixels, strict=True)
+        ),
         classes=classes,
     )
 
@@ -113,7 +133,10 @@ def _targets(spec: MaskSpec, grid: Grid) -> list[Target]:
     for kind, width in spec.bands:
         metres = width.in_metres(math.sqrt(size[0] * size[1]), 1) if width else 0.0
         if metres / min(size) > WIDEST:
-            raise UsageError(f"a {kind} {metres:g} m wide takes {metres / min(size):.0f} pixels, {WIDEST} at most")
+            raise UsageError(
+                f"a {kind} {metres:g} m wide takes {metres / min(size):.0f} pixels, {WIDEST} "
+                "at most"
+            )
         found.append(Target(kind, metres, spec.side))
     return found
 
@@ -122,12 +145,18 @@ def _describe(out: DatasetWriter, kinds: list[Target]) -> None:
     """Name the kinds in the bands' descriptions and tags."""
     for band, target in enumerate(kinds, 1):
         out.set_band_description(band, target.kind)
-        out.update_tags(band, GEOSEG_KIND=target.kind, **({"GEOSEG_WIDTH": f"{target.width:g}"} if target.width else {}))
+        out.update_tags(
+            band,
+            GEOSEG_KIND=target.kind,
+            **({"GEOSEG_WIDTH": f"{target.width:g}"} if target.width else {}),
+        )
 
 
 def _tags(footprints: Path | str, spec: MaskSpec, classes: dict[str, int]) -> dict[str, str]:
     names = [name for name, _ in spec.bands]
-    tags = provenance(footprints) | {"GEOSEG_KIND": "mask" if names == ["footprint"] else ",".join(names)}
+    tags = provenance(footprints) | {
+        "GEOSEG_KIND": "mask" if names == ["footprint"] else ",".join(names)
+    }
     if names == ["edges"]:
         return tags | {"GEOSEG_KIND": "classes", "GEOSEG_CLASSES": "background,building,boundary"}
     if spec.class_field is None:
@@ -137,14 +166,20 @@ def _tags(footprints: Path | str, spec: MaskSpec, classes: dict[str, int]) -> di
     return tags | ({"GEOSEG_CLASSES": ",".join(["background", *named])} if named else {})
 
 
-def _classes(path: Path | str, found: Layer, field: str, warnings: list[str]) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
+def _classes(
+    path: Path | str, found: Layer, field: str, warnings: list[str]
+) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Geometries, those without a class emptied, the value of each, and of each class."""
     if field not in found.columns:
         names = ", ".join(read_footprints(path).columns) or "none"
         raise UnsuitableError(f"{path}: has no column {field}", f"its columns: {names}")
     column = found.columns[field]
     missing = np.array([item is None or item != item for item in column.tolist()], bool)
-    geometry, values, known = found.geometry.copy(), np.zeros(len(found), np.int64), column[~missing]
+    geometry, values, known = (
+        found.geometry.copy(),
+        np.zeros(len(found), np.int64),
+        column[~missing],
+    )
     if missing.any():
         warnings.append(f"{path}: {missing.sum()} footprints without a {field} are left out")
         geometry[missing] = shapely.Polygon()
@@ -156,7 +191,9 @@ def _classes(path: Path | str, found: Layer, field: str, warnings: list[str]) ->
         classes = {str(number): number for number in np.unique(values[~missing]).tolist()}
     outside = [name for name, number in classes.items() if not 0 <= number <= 254]
     if outside:
-        raise UnsuitableError(f"{path}: class {outside[0]} of {field} does not fit a mask of 0 to 254")
+        raise UnsuitableError(
+            f"{path}: class {outside[0]} of {field} does not fit a mask of 0 to 254"
+        )
     return geometry, values, classes
 
 
@@ -164,7 +201,9 @@ def _integers(path: Path | str, field: str, known: np.ndarray) -> np.ndarray:
     try:
         numbers = known.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise UnsuitableError(f"{path}: the column {field} holds neither integers nor names") from error
+        raise UnsuitableError(
+            f"{path}: the column {field} holds neither integers nor names"
+        ) from error
     if not (numbers == np.round(numbers)).all():
         raise UnsuitableError(f"{path}: the column {field} holds numbers that are no integers")
     return numbers.astype(np.int64)

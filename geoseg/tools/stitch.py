@@ -24,7 +24,8 @@ from geoseg.report import Progress, Report, no_progress
 # Values (of all bands) held at a time; rows and columns are multiples of the output's blocks.
 HELD_VALUES = 2**23
 BLOCK = 256
-# A mosaic of more pixels than this must not be emptier than one part in SPARSE: its chips are not of one scene.
+# A mosaic of more pixels than this must not be emptier than one part in SPARSE: its chips are not
+# of one scene.
 LARGE, SPARSE = 2**30, 100
 # Parts of a pixel by which a chip may lie off the grid of the others.
 TOLERANCE = 0.05
@@ -32,7 +33,9 @@ TOLERANCE = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class StitchReport(Report):
-    """``chips`` stitched, the mosaic's size in pixels, ``valid_fraction`` of its pixels that hold data."""
+    """``chips`` stitched, the mosaic's size in pixels, ``valid_fraction`` of its pixels that hold
+    data.
+    """
 
     chips: int
     height: int
@@ -43,7 +46,9 @@ class StitchReport(Report):
 
 @dataclass(frozen=True)
 class _Sort:
-    """What all chips have in common, and what the mosaic takes over; ``nodata`` is None where they differ in it."""
+    """What all chips have in common, and what the mosaic takes over; ``nodata`` is None where they
+    differ in it.
+    """
 
     bands: int
     dtype: str
@@ -56,7 +61,9 @@ class _Sort:
 
 @dataclass(frozen=True)
 class _Plan:
-    """Paths of the chips, in the order given, their boxes int (chip, (top, left, bottom, right)) on the mosaic's grid."""
+    """Paths of the chips, in the order given, their boxes int (chip, (top, left, bottom, right)) on
+    the mosaic's grid.
+    """
 
     paths: tuple[str, ...]
     boxes: np.ndarray
@@ -82,9 +89,10 @@ def run(
 ) -> StitchReport:
     """Stitch ``chips`` into ``output``, on the grid that they share and with their dtype and bands.
 
-    ``blend`` says what counts where chips overlap: ``hann`` (weights that fall towards a chip's border), ``mean``, ``max``,
-    or the ``first`` or ``last`` in the order given. Gaps are the chips' nodata, or masked out where they have none. Holds
-    some rows of the mosaic at a time. Raises UnsuitableError where a chip does not fit the first one.
+    ``blend`` says what counts where chips overlap: ``hann`` (weights that fall towards a chip's
+    border), ``mean``, ``max``, or the ``first`` or ``last`` in the order given. Gaps are the chips'
+    nodata, or masked out where they have none. Holds some rows of the mosaic at a time. Raises
+    UnsuitableError where a chip does not fit the first one.
     """
     start = time.perf_counter()
     plan = _plan([str(chip) for chip in chips])
@@ -133,17 +141,23 @@ def _plan(paths: list[str]) -> _Plan:
         _check(path, grid, sort, paths[0], grids[0], sorts[0])
     if len(paths) > 1 and all(grid.crs is None and grid.transform.is_identity for grid in grids):
         raise UnsuitableError(f"{paths[0]}: chips without a georeference cannot be placed")
-    corners = np.array([_offset(path, grid, grids[0]) for path, grid in zip(paths, grids, strict=True)])
+    corners = np.array(
+        [_offset(path, grid, grids[0]) for path, grid in zip(paths, grids, strict=True)]
+    )
     boxes = np.hstack([corners, corners + [grid.shape for grid in grids]])
     top, left = (int(edge) for edge in boxes[:, :2].min(axis=0))
     boxes = boxes - [top, left, top, left]
     height, width = (int(edge) for edge in boxes[:, 2:].max(axis=0))
     if height * width > max(LARGE, SPARSE * sum(grid.height * grid.width for grid in grids)):
-        raise UnsuitableError(f"the chips lie too far apart: the mosaic would have {height:,} x {width:,} pixels")
+        raise UnsuitableError(
+            f"the chips lie too far apart: the mosaic would have {height:,} x {width:,} pixels"
+        )
     grid = Grid(grids[0].crs, grids[0].transform * Affine.translation(left, top), height, width)
     nodata = sorts[0].nodata if len({str(sort.nodata) for sort in sorts}) == 1 else None
     masked = any(sort.masked for sort in sorts)
-    return _Plan(tuple(paths), boxes, grid, _Sort(**{**vars(sorts[0]), "nodata": nodata, "masked": masked}))
+    return _Plan(
+        tuple(paths), boxes, grid, _Sort(**{**vars(sorts[0]), "nodata": nodata, "masked": masked})
+    )
 
 
 def _sort(scene: Scene) -> _Sort:
@@ -153,25 +167,31 @@ def _sort(scene: Scene) -> _Sort:
     return _Sort(scene.bands, scene.dtype, scene.nodata, scene.has_mask, tags, scales, descriptions)
 
 
-def _check(path: str, grid: Grid, sort: _Sort, first_path: str, first: Grid, first_sort: _Sort) -> None:
+def _check(
+    path: str, grid: Grid, sort: _Sort, first_path: str, first: Grid, first_sort: _Sort
+) -> None:
     if grid.crs != first.crs:
         names = [g.crs.to_string() if g.crs else "none" for g in (grid, first)]
         raise UnsuitableError(f"{path}: its CRS is {names[0]}, that of {first_path} {names[1]}")
     if (sort.bands, sort.dtype) != (first_sort.bands, first_sort.dtype):
         raise UnsuitableError(
-            f"{path}: has {sort.bands} bands of {sort.dtype}, {first_path} {first_sort.bands} of {first_sort.dtype}"
+            f"{path}: has {sort.bands} bands of {sort.dtype}, {first_path} {first_sort.bands} "
+            f"of {first_sort.dtype}"
         )
 
 
 def _offset(path: str, grid: Grid, first: Grid) -> tuple[int, int]:
-    """Row and column of a chip's upper left pixel on the first chip's grid; UnsuitableError where the pixels do not meet."""
+    """Row and column of a chip's upper left pixel on the first chip's grid; UnsuitableError where
+    the pixels do not meet.
+    """
     to_first = ~first.transform * grid.transform
     col, row = round(to_first.c), round(to_first.f)
     for x, y in ((0, 0), (grid.width, 0), (0, grid.height)):
         at_x, at_y = to_first * (x, y)
         if max(abs(at_x - col - x), abs(at_y - row - y)) > TOLERANCE:
             raise UnsuitableError(
-                f"{path}: its pixels do not fall on those of the first chip", "stitch takes chips of one grid; warp them first"
+                f"{path}: its pixels do not fall on those of the first chip",
+                "stitch takes chips of one grid; warp them first",
             )
     return row, col
 
@@ -185,7 +205,9 @@ def _describe(out: DatasetWriter, sort: _Sort) -> None:
 
 
 def _parts(plan: _Plan, blend: str) -> Iterator[tuple[Window, np.ndarray, np.ndarray]]:
-    """Windows that share out the mosaic, whole rows where they are not too wide, with image (band, row, col) and valid."""
+    """Windows that share out the mosaic, whole rows where they are not too wide, with image (band,
+    row, col) and valid.
+    """
     height, width = plan.grid.shape
     blocks = max(1, HELD_VALUES // (plan.sort.bands * BLOCK**2))
     cols = min(blocks, -(-width // BLOCK)) * BLOCK
@@ -197,19 +219,31 @@ def _parts(plan: _Plan, blend: str) -> Iterator[tuple[Window, np.ndarray, np.nda
 
 
 def _laid(plan: _Plan, part: Window, blend: str) -> tuple[np.ndarray, np.ndarray]:
-    """Image and validity of a window of the mosaic: the chips in it, laid over one another in their order."""
+    """Image and validity of a window of the mosaic: the chips in it, laid over one another in their
+    order.
+    """
     overlay = Overlay((plan.sort.bands, part.height, part.width), plan.sort.dtype, blend)
     first = np.array([part.row_off, part.col_off])
     last = first + (part.height, part.width)
-    for index in np.flatnonzero(((plan.boxes[:, :2] < last) & (plan.boxes[:, 2:] > first)).all(axis=1)):
+    for index in np.flatnonzero(
+        ((plan.boxes[:, :2] < last) & (plan.boxes[:, 2:] > first)).all(axis=1)
+    ):
         corner, end = plan.boxes[index, :2], plan.boxes[index, 2:]
         begin = np.maximum(first - corner, 0)
-        inside = [slice(*ends) for ends in zip(begin.tolist(), (np.minimum(last, end) - corner).tolist(), strict=True)]
+        inside = [
+            slice(*ends)
+            for ends in zip(begin.tolist(), (np.minimum(last, end) - corner).tolist(), strict=True)
+        ]
         with open_scene(plan.paths[index]) as scene:
             chip = scene.read(Window.from_slices(*inside))
         weight = None
         if blend == "hann":
-            weight = np.outer(*[taper(size)[own] for size, own in zip((end - corner).tolist(), inside, strict=True)])
+            weight = np.outer(
+                *[
+                    taper(size)[own]
+                    for size, own in zip((end - corner).tolist(), inside, strict=True)
+                ]
+            )
         row, col = (corner + begin - first).tolist()
         overlay.add(row, col, chip.image, chip.valid, weight)
     return overlay.result(plan.sort.nodata or 0)

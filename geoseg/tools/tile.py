@@ -38,7 +38,9 @@ SAME_GSD = 1.1
 
 @dataclass(frozen=True, kw_only=True)
 class TileReport(Report):
-    """``chips`` in the index, tiles ``skipped`` for want of data, chips ``dropped`` to keep splits apart, chips by split."""
+    """``chips`` in the index, tiles ``skipped`` for want of data, chips ``dropped`` to keep splits
+    apart, chips by split.
+    """
 
     chips: int
     skipped: int
@@ -62,19 +64,24 @@ def run(
 ) -> TileReport:
     """Cut ``scenes`` into the folder ``output``: ``images/``, ``masks/`` and ``index.parquet``.
 
-    ``creation_options`` are GDAL's, for the images alone: what suits imagery, JPEG say, would spoil masks. With ``resume`` what
-    was cut stays in ``.OUTPUT.partial`` when the run is stopped, and the next such run goes on there.
-    With ``spec.split_by`` block or scene no pixel of a scene lies in chips of two splits: train chips that overlap val or test
-    chips are dropped, and val chips that overlap test chips. Raises UnsuitableError where the scenes differ in bands, dtype or
-    georeference, where labels do not meet them, or where no tile holds data, and without ``force`` SafetyError for a scene that
-    claims far more pixels than its file can hold.
+    ``creation_options`` are GDAL's, for the images alone: what suits imagery, JPEG say, would spoil
+    masks. With ``resume`` what was cut stays in ``.OUTPUT.partial`` when the run is stopped, and
+    the next such run goes on there. With ``spec.split_by`` block or scene no pixel of a scene lies
+    in chips of two splits: train chips that overlap val or test chips are dropped, and val chips
+    that overlap test chips. Raises UnsuitableError where the scenes differ in bands, dtype or
+    georeference, where labels do not meet them, or where no tile holds data, and without ``force``
+    SafetyError for a scene that claims far more pixels than its file can hold.
     """
     start = time.perf_counter()
     output = Path(output)
     with atomic_folder(output, overwrite, marker=INDEX, keep=resume) as folder:
         plan = _plan(scenes, spec, labels, aoi, force)
         sources = [part.source for part in plan]
-        journal = Journal(folder / JOURNAL, _everything(sources, spec, aoi, creation_options)) if resume else None
+        journal = (
+            Journal(folder / JOURNAL, _everything(sources, spec, aoi, creation_options))
+            if resume
+            else None
+        )
         stretch = _stretch(sources, spec, progress)
         for name in ("images", "masks") if labels else ("images",):
             (folder / name).mkdir(exist_ok=resume)
@@ -82,7 +89,9 @@ def run(
                 stray.unlink()
         planned = sum(part.count for part in plan)
         cutter = Cutter(folder, spec, stretch, creation_options)
-        cuts, warnings = cut_all(_groups(plan, spec), cutter, jobs, progress("cut", planned), journal)
+        cuts, warnings = cut_all(
+            _groups(plan, spec), cutter, jobs, progress("cut", planned), journal
+        )
         if not cuts:
             raise UnsuitableError("no tile holds enough data", "lower --size or raise --max-nodata")
         chips, leaks = assign.deal(cuts, spec)
@@ -117,35 +126,58 @@ class _Part:
     count: int
 
 
-def _plan(scenes: Sequence[str], spec: ChipSpec, labels: Path | None, aoi: Path | None, force: bool) -> list[_Part]:
-    plan = [_part(path, name, spec, labels, aoi, force) for path, name in zip(scenes, _names(scenes), strict=True)]
+def _plan(
+    scenes: Sequence[str], spec: ChipSpec, labels: Path | None, aoi: Path | None, force: bool
+) -> list[_Part]:
+    plan = [
+        _part(path, name, spec, labels, aoi, force)
+        for path, name in zip(scenes, _names(scenes), strict=True)
+    ]
     first = plan[0].source
     for source in (part.source for part in plan):
         if (source.bands != first.bands and not spec.bands) or source.dtype != first.dtype:
             raise UnsuitableError(
-                f"{source.path}: has {source.bands} bands of {source.dtype}, {first.path} {first.bands} of {first.dtype}",
+                f"{source.path}: has {source.bands} bands of {source.dtype}, {first.path} "
+                f"{first.bands} of {first.dtype}",
                 "cut them into separate folders, or choose bands with --bands",
             )
         if (source.grid.crs is None) != (first.grid.crs is None):
-            raise UnsuitableError(f"{source.path}: scenes with and without a CRS do not go into one index")
+            raise UnsuitableError(
+                f"{source.path}: scenes with and without a CRS do not go into one index"
+            )
     if aoi and not any(part.count for part in plan):
         raise UnsuitableError(f"{aoi}: no tile of a scene lies in it")
-    bands, dtype = len(spec.bands or ()) or first.bands, first.dtype if spec.rescale == "none" else "uint8"
+    bands, dtype = (
+        len(spec.bands or ()) or first.bands,
+        first.dtype if spec.rescale == "none" else "uint8",
+    )
     if spec.format == "png" and (bands > 4 or dtype not in ("uint8", "uint16")):
-        raise UnsuitableError(f"{first.path}: {bands} bands of {dtype} do not fit into PNG", "use --format tif")
+        raise UnsuitableError(
+            f"{first.path}: {bands} bands of {dtype} do not fit into PNG", "use --format tif"
+        )
     return plan
 
 
-def _part(path: str, name: str, spec: ChipSpec, labels: Path | None, aoi: Path | None, force: bool) -> _Part:
+def _part(
+    path: str, name: str, spec: ChipSpec, labels: Path | None, aoi: Path | None, force: bool
+) -> _Part:
     if labels:
         from geoseg.labels.scene_labels import classes, find
 
         labels = find(labels, path)
         if spec.format == "png" and classes(labels)[1]:
-            raise UnsuitableError(f"{labels}: masks of several bands do not fit into PNG", "use --format tif")
+            raise UnsuitableError(
+                f"{labels}: masks of several bands do not fit into PNG", "use --format tif"
+            )
     with open_scene(path, gsd=spec.gsd) as scene:
         if not force:
-            check_claim(path, scene.source.height * scene.source.width * scene.bands * np.dtype(scene.dtype).itemsize)
+            check_claim(
+                path,
+                scene.source.height
+                * scene.source.width
+                * scene.bands
+                * np.dtype(scene.dtype).itemsize,
+            )
         source = Source(path, name, labels, scene.grid, scene.bands, scene.dtype, spec.format)
     if not aoi:
         return _Part(source, None, tile_count(source.grid.shape, spec.tiling, spec.edge))
@@ -159,7 +191,9 @@ def _part(path: str, name: str, spec: ChipSpec, labels: Path | None, aoi: Path |
 
 
 def _names(scenes: Sequence[str]) -> Iterator[str]:
-    """The stems of the scenes, numbered where two are alike, also to file systems that take no notice of case."""
+    """The stems of the scenes, numbered where two are alike, also to file systems that take no
+    notice of case.
+    """
     taken: set[str] = set()
     for path in scenes:
         stem = name = scene_name(path)
@@ -172,7 +206,9 @@ def _names(scenes: Sequence[str]) -> Iterator[str]:
 
 
 def _wanted(source: Source, area: shapely.Geometry | None, spec: ChipSpec) -> Iterator[Tile]:
-    """Tiles that share ground with ``area``, one after another: of a huge scene there are too many to hold."""
+    """Tiles that share ground with ``area``, one after another: of a huge scene there are too many
+    to hold.
+    """
     plan = tiles(source.grid.shape, spec.tiling, spec.edge)
     if area is None:
         yield from plan
@@ -191,9 +227,13 @@ def _groups(plan: list[_Part], spec: ChipSpec) -> Iterator[Group]:
             yield Group(f"{part.source.name} {group[0].id}", part.source, group)
 
 
-def _everything(sources: list[Source], spec: ChipSpec, aoi: Path | None, options: dict[str, str] | None) -> dict[str, Any]:
+def _everything(
+    sources: list[Source], spec: ChipSpec, aoi: Path | None, options: dict[str, str] | None
+) -> dict[str, Any]:
     """All that the chips depend on, for the journal."""
-    files = [str(path) for source in sources for path in (source.path, source.labels) if path] + [str(aoi or "")]
+    files = [str(path) for source in sources for path in (source.path, source.labels) if path] + [
+        str(aoi or "")
+    ]
     stamps = [(name, *stamp(name)) for name in dict.fromkeys(files)]
     return {"version": __version__, "files": stamps, "spec": asdict(spec), "options": options or {}}
 
@@ -227,7 +267,9 @@ def _doubts(sources: list[Source], spec: ChipSpec) -> Iterator[str]:
     if spec.gsd and not gsds:
         yield "--gsd does nothing: the scenes have no CRS"
     if gsds and max(gsds) > SAME_GSD * min(gsds):
-        yield f"the scenes have {min(gsds):.3g} to {max(gsds):.3g} m a pixel; --gsd makes them alike"
+        yield (
+            f"the scenes have {min(gsds):.3g} to {max(gsds):.3g} m a pixel; --gsd makes them alike"
+        )
 
 
 def _folded(warnings: Iterable[str]) -> Iterator[str]:

@@ -30,7 +30,8 @@ CHIPS_SHOWN = 3  # of the best and of the worst
 
 @dataclass(frozen=True, kw_only=True)
 class TrainReport(Report):
-    """Scores of every epoch and of the best one, the model file, the run folder and its page, images trained on a second.
+    """Scores of every epoch and of the best one, the model file, the run folder and its page,
+    images trained on a second.
 
     ``batch_size``, ``accumulate`` and ``lr`` are those that were found or given; ``pretrained``
     says what of a file of weights could be used.
@@ -65,31 +66,48 @@ def run(
 ) -> TrainReport:
     """Train on the ``train`` split of ``data``, choose the best epoch on their ``val`` split.
 
-    ``data`` are chip index folders, and with ``labels`` scenes too, whose ``bands`` are read window by window while training;
-    their blocks are split as `geoseg tile` does by the parts that ``split`` names.
-    The run folder (``OUTPUT.run`` by default) keeps a checkpoint of each epoch, so that ``resume`` goes on where a killed run
-    stopped, ``run.toml``, with which ``geoseg train --config`` repeats the run, and ``report.html``, which tells of it. Raises
-    ResourceError without torch, UnsuitableError for indexes that do not go together, have no masks, or masks of a single
+    ``data`` are chip index folders, and with ``labels`` scenes too, whose ``bands`` are read window
+    by window while training; their blocks are split as `geoseg tile` does by the parts that
+    ``split`` names. The run folder (``OUTPUT.run`` by default) keeps a checkpoint of each epoch, so
+    that ``resume`` goes on where a killed run stopped, ``run.toml``, with which ``geoseg train
+    --config`` repeats the run, and ``report.html``, which tells of it. Raises ResourceError without
+    torch, UnsuitableError for indexes that do not go together, have no masks, or masks of a single
     class.
     """
     start = time.perf_counter()
     output = check_output(output, overwrite) if leads() else Path(output)
     warnings: list[str] = []
-    sets = _sets(data, labels, ChipSpec(_window(spec), bands=bands, split=split, seed=spec.seed), spec.data_weights, warnings)
+    sets = _sets(
+        data,
+        labels,
+        ChipSpec(_window(spec), bands=bands, split=split, seed=spec.seed),
+        spec.data_weights,
+        warnings,
+    )
     model = _model_spec(sets, spec, init)
     try:
         from geoseg.training.callbacks import BEST, best_of
         from geoseg.training.finders import tuned
         from geoseg.training.fit import LAST, Job, check_devices, network, train
     except ImportError as error:
-        raise ResourceError(f"training needs {error.name}", "pip install 'geoseg[train]'") from error
+        raise ResourceError(
+            f"training needs {error.name}", "pip install 'geoseg[train]'"
+        ) from error
     check_devices(spec)
     chips = _chips(sets, spec, progress, warnings)
-    folder = _run_folder(run_dir or output.with_name(output.name + ".run"), (LAST, BEST), resume, overwrite)
+    folder = _run_folder(
+        run_dir or output.with_name(output.name + ".run"), (LAST, BEST), resume, overwrite
+    )
     job = Job(model, spec, chips["train"], chips["val"], _zoom(sets, model), folder, init)
     made, matched = network(job)
     begun = tuned(job, resume)
-    note = partial(_note, folder, data, init, {"labels": labels, "split": split, "bands": bands} if labels else {})
+    note = partial(
+        _note,
+        folder,
+        data,
+        init,
+        {"labels": labels, "split": split, "bands": bands} if labels else {},
+    )
     note(begun.spec)
     done = train(begun, resume=resume, progress=progress)
     if leads():
@@ -110,7 +128,10 @@ def run(
         batch_size=done.spec.batch_size,
         accumulate=done.spec.accumulate,
         lr=done.spec.lr,
-        epochs=[{name: value for name, value in epoch.items() if not isinstance(value, dict | list)} for epoch in epochs],
+        epochs=[
+            {name: value for name, value in epoch.items() if not isinstance(value, dict | list)}
+            for epoch in epochs
+        ],
         best=best_of(epochs),
         images_per_second=round(median(epoch["images_per_second"] for epoch in epochs), 2),
     )
@@ -127,7 +148,9 @@ def _finish(job: Job, output: Path, overwrite: bool) -> None:
     state = modelfile.load(job.run_dir / BEST)[1]
     modelfile.save(output, job.model, state, overwrite)
     chosen = best_and_worst(job.model, state, job.val, job.zoom, CHIPS_SHOWN)
-    training_page.write(job.run_dir, job.model, epochs, best_of(epochs), read_settings(job.run_dir, "train"), chosen)
+    training_page.write(
+        job.run_dir, job.model, epochs, best_of(epochs), read_settings(job.run_dir, "train"), chosen
+    )
 
 
 def leads() -> bool:
@@ -141,30 +164,60 @@ def _window(spec: TrainSpec) -> int:
 
 
 def _sets(
-    data: Sequence[str], labels: Path | None, spec: ChipSpec, weights: tuple[float, ...] | None, warnings: list[str]
+    data: Sequence[str],
+    labels: Path | None,
+    spec: ChipSpec,
+    weights: tuple[float, ...] | None,
+    warnings: list[str],
 ) -> list[ExampleSet]:
-    """Each chip index, and all scenes together where they have labels; ``weights`` are those of ``data``, in its order."""
+    """Each chip index, and all scenes together where they have labels; ``weights`` are those of
+    ``data``, in its order.
+    """
     if weights and len(weights) != len(data):
         raise UsageError(f"--data-weights needs {len(data)} numbers, one for each of the data sets")
-    scenes = [str(p) for p in data if not (Path(p).is_dir() or Path(p).name == INDEX) and (labels or Path(p).is_file())]
+    scenes = [
+        str(p)
+        for p in data
+        if not (Path(p).is_dir() or Path(p).name == INDEX) and (labels or Path(p).is_file())
+    ]
     if bool(scenes) != bool(labels):
-        what = f"{scenes[0]}: is no folder of chips, and a scene needs --labels" if scenes else "--labels is for scenes"
-        raise UsageError(what, "cut chips with `geoseg tile`" if scenes else "chips have their masks")
+        what = (
+            f"{scenes[0]}: is no folder of chips, and a scene needs --labels"
+            if scenes
+            else "--labels is for scenes"
+        )
+        raise UsageError(
+            what, "cut chips with `geoseg tile`" if scenes else "chips have their masks"
+        )
     sets = [chips_of(read_index(path)) for path in data if str(path) not in scenes]
-    shares = [weight for path, weight in zip(data, weights or (), strict=False) if str(path) not in scenes]
+    shares = [
+        weight for path, weight in zip(data, weights or (), strict=False) if str(path) not in scenes
+    ]
     if labels and scenes:
         sets.append(windows_of(scenes, labels, spec, warnings))
         shares.append(sum(weights or ()) - sum(shares))
-    return [each.weighted(share) for each, share in zip(sets, shares, strict=True)] if weights else sets
+    return (
+        [each.weighted(share) for each, share in zip(sets, shares, strict=True)]
+        if weights
+        else sets
+    )
 
 
-def _chips(sets: list[ExampleSet], spec: TrainSpec, progress: Progress, warnings: list[str]) -> dict[str, list[Example]]:
-    """The chips of the train and the val split; those that cannot be read are left out where the user wants it so."""
+def _chips(
+    sets: list[ExampleSet], spec: TrainSpec, progress: Progress, warnings: list[str]
+) -> dict[str, list[Example]]:
+    """The chips of the train and the val split; those that cannot be read are left out where the
+    user wants it so.
+    """
     from geoseg.training.balance import several_classes
     from geoseg.training.data import readable
 
-    chips = {split: [chip for each in sets for chip in each.splits[split]] for split in ("train", "val")}
-    gone = next((path for split in chips.values() for chip in split if (path := chip.missing())), None)
+    chips = {
+        split: [chip for each in sets for chip in each.splits[split]] for split in ("train", "val")
+    }
+    gone = next(
+        (path for split in chips.values() for chip in split if (path := chip.missing())), None
+    )
     if gone and spec.on_error == "stop":
         raise InputError(f"{gone}: does not exist", "--on-error skip goes on without it")
     if spec.on_error == "skip":
@@ -173,22 +226,34 @@ def _chips(sets: list[ExampleSet], spec: TrainSpec, progress: Progress, warnings
             chips[split], problems = readable(found, advance)
             warnings += [f"left out: {problem}" for problem in problems]
     if not chips["train"]:
-        raise UnsuitableError(f"{sets[0].name}: its train split is empty", "see --split of `geoseg tile`")
+        raise UnsuitableError(
+            f"{sets[0].name}: its train split is empty", "see --split of `geoseg tile`"
+        )
     if not several_classes(chips["train"], len(sets[0].info.classes)):
         why = "the masks of its train split are of a single class"
         raise UnsuitableError(f"{sets[0].name}: {why}", "is --labels the right file?")
     return chips
 
 
-def _note(folder: Path, data: Sequence[str], init: Path | None, how: dict[str, Any], spec: TrainSpec) -> None:
+def _note(
+    folder: Path, data: Sequence[str], init: Path | None, how: dict[str, Any], spec: TrainSpec
+) -> None:
     """Write the settings as ``run.toml``: with it alone the run can be repeated, from wherever."""
-    settings: dict[str, Any] = {"data": [str(name) if "://" in str(name) else str(Path(name).absolute()) for name in data]}
-    settings |= {name.replace("_", "-"): value for name, value in vars(spec).items() if name != "options"}
+    settings: dict[str, Any] = {
+        "data": [str(name) if "://" in str(name) else str(Path(name).absolute()) for name in data]
+    }
+    settings |= {
+        name.replace("_", "-"): value for name, value in vars(spec).items() if name != "options"
+    }
     if spec.weights != "none" and Path(spec.weights).is_file():
         settings["weights"] = str(Path(spec.weights).absolute())
     if spec.options:
         settings["option"] = spec.options
-    settings |= {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in how.items() if value}
+    settings |= {
+        name: str(value.absolute()) if isinstance(value, Path) else value
+        for name, value in how.items()
+        if value
+    }
     if init:
         settings["init"] = model_name(init)
     if leads():
@@ -200,7 +265,8 @@ def _warnings(begun: TrainSpec, done: TrainSpec, val: bool) -> Iterator[str]:
         yield "the val split is empty: the last epoch is kept, not the best"
     if done.batch_size < begun.batch_size:
         yield (
-            f"the device ran out of memory with {begun.batch_size} chips at a time: went on with {done.batch_size}, "
+            f"the device ran out of memory with {begun.batch_size} chips at a time: went on "
+            f"with {done.batch_size}, "
             f"and {done.accumulate} times as many to a step"
         )
 
@@ -212,19 +278,31 @@ def _model_spec(sets: list[ExampleSet], spec: TrainSpec, init: Path | None) -> M
     for other in sets[1:]:
         info = other.info
         if replace(info, gsd=first.gsd) != first:
-            raise UnsuitableError(f"{other.name}: its bands, dtype, stretch or classes differ from {sets[0].name}'s")
+            raise UnsuitableError(
+                f"{other.name}: its bands, dtype, stretch or classes differ from {sets[0].name}'s"
+            )
         if first.gsd and info.gsd and abs(info.gsd / first.gsd - 1) > 0.02:
-            raise UnsuitableError(f"{other.name}: its chips have {info.gsd:.3f} m, {sets[0].name}'s {first.gsd:.3f} m")
+            raise UnsuitableError(
+                f"{other.name}: its chips have {info.gsd:.3f} m, {sets[0].name}'s {first.gsd:.3f} m"
+            )
     told = ("classes", "multilabel", "dtype", "stretch", "percentiles", "source_bands")
     common: dict[str, Any] = {name: getattr(first, name) for name in told}
     common |= {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
     if init:
         base = read_spec(init)
-        if (base.bands, len(base.classes), base.multilabel) != (first.bands, len(first.classes), first.multilabel):
-            raise UnsuitableError(f"{init}: has {base.bands} bands and {len(base.classes)} classes, the chips have others")
+        if (base.bands, len(base.classes), base.multilabel) != (
+            first.bands,
+            len(first.classes),
+            first.multilabel,
+        ):
+            raise UnsuitableError(
+                f"{init}: has {base.bands} bands and {len(base.classes)} classes, the chips "
+                "have others"
+            )
         return replace(base, **common)
     encoder = spec.encoder or ARCHITECTURES.get(spec.arch)
-    # ImageNet's means repeat over bands beyond three: a start as good as any for a network that learns its own first layer
+    # ImageNet's means repeat over bands beyond three: a start as good as any for a network that
+    # learns its own first layer
     mean, std = ModelSpec.mean, ModelSpec.std
     return ModelSpec(
         architecture=spec.arch,
@@ -250,7 +328,9 @@ def _run_folder(folder: Path, made: tuple[str, ...], resume: bool, overwrite: bo
     if not leads() or resume:
         return folder
     if last.exists() and not overwrite:
-        raise OutputError(f"{folder}: holds another run", "use --resume to go on with it, or --overwrite")
+        raise OutputError(
+            f"{folder}: holds another run", "use --resume to go on with it, or --overwrite"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     for name in made:
         (folder / name).unlink(missing_ok=True)

@@ -1,4 +1,6 @@
-"""Find the threshold and the least area with which a model's footprints agree best with the truth."""
+"""Find the threshold and the least area with which a model's footprints agree best with the
+truth.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,11 @@ Setting = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class TuneReport(Report):
-    """``threshold`` and ``min_area`` (square metres, pixels without a CRS) found on the ``chips`` of the ``split``.
+    """``threshold`` and ``min_area`` (square metres, pixels without a CRS) found on the ``chips``
+    of the ``split``.
 
-    ``before`` and ``after`` are the metrics of the footprints with the model's old values and with those found, ``gain`` the
-    difference of their F1.
+    ``before`` and ``after`` are the metrics of the footprints with the model's old values and with
+    those found, ``gain`` the difference of their F1.
     """
 
     model: str
@@ -51,18 +54,21 @@ def run(
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> TuneReport:
-    """Write ``model`` (the bundled one by default) as ``output`` with the threshold and least area of the best footprint F1.
+    """Write ``model`` (the bundled one by default) as ``output`` with the threshold and least area
+    of the best footprint F1.
 
-    Thresholds from 0.1 to 0.9 and areas from 0 to 100 square metres are tried on the chips of a split of the chip index folder
-    ``data``. The weights stay as they are, byte for byte. Raises UnsuitableError for a model of several classes, and a split
-    without chips, masks or buildings.
+    Thresholds from 0.1 to 0.9 and areas from 0 to 100 square metres are tried on the chips of a
+    split of the chip index folder ``data``. The weights stay as they are, byte for byte. Raises
+    UnsuitableError for a model of several classes, and a split without chips, masks or buildings.
     """
     start = time.perf_counter()
     output = check_output(output, overwrite)
     index, models, warnings = read_index(data), Models(model, spec or PredictSpec()), list[str]()
     own = models.model
     if own.channels != 1:
-        raise UnsuitableError(f"{models.path}: has {len(own.classes)} classes, a threshold is for two")
+        raise UnsuitableError(
+            f"{models.path}: has {len(own.classes)} classes, a threshold is for two"
+        )
     swept = {level: Footprints(level, iou) for level in sorted({*THRESHOLDS, own.threshold})}
     chips = 0
     for answer in answers(index, split, models, warnings, progress):
@@ -96,7 +102,9 @@ def run(
 def best(swept: dict[float, Footprints], own: ModelSpec) -> Setting:
     """Threshold and least area of the highest F1; of equal ones those nearest to the model's."""
     areas = sorted({*AREAS, own.min_area})
-    tried = {(level, area): found.counts(area).f1 for level, found in swept.items() for area in areas}
+    tried = {
+        (level, area): found.counts(area).f1 for level, found in swept.items() for area in areas
+    }
 
     def rank(setting: Setting) -> tuple[float, float, float]:
         return -tried[setting], abs(setting[0] - own.threshold), abs(setting[1] - own.min_area)

@@ -1,7 +1,9 @@
-"""Augmentation: geometry chip by chip while cropping, colour on the batch, on the device that trains.
+"""Augmentation: geometry chip by chip while cropping, colour on the batch, on the device that
+trains.
 
-Both cost a small part of a training step on a CPU: pixels are moved before they become floats, and interpolated only where
-they are turned freely or scaled; what is linear in a pixel's bands is one product of matrices; the rest is done to few images.
+Both cost a small part of a training step on a CPU: pixels are moved before they become floats, and
+interpolated only where they are turned freely or scaled; what is linear in a pixel's bands is one
+product of matrices; the rest is done to few images.
 """
 
 from __future__ import annotations
@@ -29,11 +31,13 @@ JPEG_QUALITY = (35, 90)
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a crop is laid into a chip: ``size`` pixels a side, ground extent times ``scale``, flips and quarter turns.
+    """How a crop is laid into a chip: ``size`` pixels a side, ground extent times ``scale``, flips
+    and quarter turns.
 
-    ``rotation`` is the share of crops that are turned freely, ``foreground`` that of those around a pixel that is not
-    background, where the chip has any. Pictures that are ``upright``, as photos are and the ground is not, are mirrored but
-    not turned by quarters, and tilted a little where others are turned freely.
+    ``rotation`` is the share of crops that are turned freely, ``foreground`` that of those around a
+    pixel that is not background, where the chip has any. Pictures that are ``upright``, as photos
+    are and the ground is not, are mirrored but not turned by quarters, and tilted a little where
+    others are turned freely.
     """
 
     size: int
@@ -56,11 +60,14 @@ PRESETS = {
 # Geometry
 
 
-def crop(image: np.ndarray, mask: np.ndarray, geometry: Geometry) -> tuple[torch.Tensor, torch.Tensor]:
-    """A random crop of a chip: float32 (band, size, size) in [0, 1] and uint8 (size, size), 255 where it leaves the chip.
+def crop(
+    image: np.ndarray, mask: np.ndarray, geometry: Geometry
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A random crop of a chip: float32 (band, size, size) in [0, 1] and uint8 (size, size), 255
+    where it leaves the chip.
 
-    ``image`` is (band, row, col) of any dtype, ``mask`` uint8 (row, col) or (class, row, col), as its crop is. It is never
-    interpolated.
+    ``image`` is (band, row, col) of any dtype, ``mask`` uint8 (row, col) or (class, row, col), as
+    its crop is. It is never interpolated.
     """
     low, high = (math.log(s) for s in geometry.scale)
     zoom = math.exp(low + (high - low) * _uniform())
@@ -76,20 +83,30 @@ def crop(image: np.ndarray, mask: np.ndarray, geometry: Geometry) -> tuple[torch
     pixels, labels = np.rot90(pixels, turns, (1, 2)), np.rot90(labels, turns, (-2, -1))
     if flip:
         pixels, labels = pixels[..., ::-1], labels[..., ::-1]
-    return torch.from_numpy(to_unit(np.ascontiguousarray(pixels))), torch.from_numpy(np.ascontiguousarray(labels))
+    return torch.from_numpy(to_unit(np.ascontiguousarray(pixels))), torch.from_numpy(
+        np.ascontiguousarray(labels)
+    )
 
 
 def _centre(mask: np.ndarray, extent: float, foreground: float) -> tuple[float, float]:
-    """Row and column, in pixels from the corner, of the middle of a crop that leaves the chip no further than it must."""
+    """Row and column, in pixels from the corner, of the middle of a crop that leaves the chip no
+    further than it must.
+    """
     near = _uniform() < foreground
     chance = _uniform(), _uniform()
     found = np.flatnonzero(_foreground(mask)) if near else np.empty(0)
     if len(found):
         chosen = divmod(int(found[int(chance[0] * len(found))]), mask.shape[-1])
         # anywhere within the crop's inner half
-        wanted = [at + (share - 0.5) * extent / 2 for at, share in zip(chosen, (_uniform(), _uniform()), strict=True)]
+        wanted = [
+            at + (share - 0.5) * extent / 2
+            for at, share in zip(chosen, (_uniform(), _uniform()), strict=True)
+        ]
     else:
-        wanted = [extent / 2 + share * (side - extent) for share, side in zip(chance, mask.shape[-2:], strict=True)]
+        wanted = [
+            extent / 2 + share * (side - extent)
+            for share, side in zip(chance, mask.shape[-2:], strict=True)
+        ]
     row, col = (
         min(max(at, extent / 2), side - extent / 2) if side > extent else side / 2
         for at, side in zip(wanted, mask.shape[-2:], strict=True)
@@ -103,23 +120,37 @@ def _foreground(mask: np.ndarray) -> np.ndarray:
     return found if found.ndim == 2 else found.any(axis=0)
 
 
-def _cut(image: np.ndarray, mask: np.ndarray, centre: tuple[float, float], size: int) -> tuple[np.ndarray, np.ndarray]:
+def _cut(
+    image: np.ndarray, mask: np.ndarray, centre: tuple[float, float], size: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The square of ``size`` pixels around ``centre``; 0 and ignored beyond the chip."""
     first = [round(at - size / 2) for at in centre]
-    rows, cols = (slice(max(0, at), max(0, min(side, at + size))) for at, side in zip(first, mask.shape[-2:], strict=True))
+    rows, cols = (
+        slice(max(0, at), max(0, min(side, at + size)))
+        for at, side in zip(first, mask.shape[-2:], strict=True)
+    )
     pixels, labels = image[:, rows, cols], mask[..., rows, cols]
     if labels.shape[-2:] == (size, size):
         return pixels, labels
     before = [max(0, -at) for at in first]
-    margins = [(lead, size - lead - length) for lead, length in zip(before, labels.shape[-2:], strict=True)]
+    margins = [
+        (lead, size - lead - length) for lead, length in zip(before, labels.shape[-2:], strict=True)
+    ]
     around = [(0, 0)] * (labels.ndim - 2) + margins
     return np.pad(pixels, [(0, 0), *margins]), np.pad(labels, around, constant_values=VOID)
 
 
 def _turned(
-    image: np.ndarray, mask: np.ndarray, centre: tuple[float, float], size: int, zoom: float, angle: float
+    image: np.ndarray,
+    mask: np.ndarray,
+    centre: tuple[float, float],
+    size: int,
+    zoom: float,
+    angle: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The square of ``size`` pixels of ``zoom`` chip pixels each around ``centre``, turned by ``angle``: one interpolation."""
+    """The square of ``size`` pixels of ``zoom`` chip pixels each around ``centre``, turned by
+    ``angle``: one interpolation.
+    """
     cos, sin = math.cos(angle), math.sin(angle)
     # the part of the chip that is needed, so that no more of it becomes floats
     side = math.ceil(size * zoom * (abs(cos) + abs(sin))) + 4
@@ -129,11 +160,18 @@ def _turned(
     source = F.avg_pool2d(source, 2) if zoom > 1.5 else source
     extent = size * zoom / side
     offset = [2 * (at - side / 2 - round(at - side / 2)) / side for at in centre]
-    theta = torch.tensor([[cos * extent, -sin * extent, offset[1]], [sin * extent, cos * extent, offset[0]]])
+    theta = torch.tensor(
+        [[cos * extent, -sin * extent, offset[1]], [sin * extent, cos * extent, offset[0]]]
+    )
     grid = F.affine_grid(theta[None], [1, 1, size, size], align_corners=False)
-    turned = F.grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
+    turned = F.grid_sample(
+        source, grid, mode="bilinear", padding_mode="border", align_corners=False
+    )[0]
     # nearest by index: as floats, labels would be gathered four at a time
-    rows, cols = (((grid[0, ..., axis] + 1) * (side / 2)).floor().long().clamp_(0, side - 1) for axis in (1, 0))
+    rows, cols = (
+        ((grid[0, ..., axis] + 1) * (side / 2)).floor().long().clamp_(0, side - 1)
+        for axis in (1, 0)
+    )
     return turned.numpy(), torch.from_numpy(np.ascontiguousarray(labels))[..., rows, cols].numpy()
 
 
@@ -141,10 +179,11 @@ def _turned(
 
 
 class Colour(nn.Module):
-    """Changes the colours of a batch float32 (batch, band, row, col) in [0, 1]; the result is clipped to [0, 1].
+    """Changes the colours of a batch float32 (batch, band, row, col) in [0, 1]; the result is
+    clipped to [0, 1].
 
-    Gain of each band, brightness, contrast, gamma, shadows, blur and noise on any number of bands; hue, saturation and JPEG
-    where there are three.
+    Gain of each band, brightness, contrast, gamma, shadows, blur and noise on any number of bands;
+    hue, saturation and JPEG where there are three.
     """
 
     def __init__(self, bands: int, strength: float) -> None:
@@ -196,11 +235,17 @@ class Colour(nn.Module):
         return image.clamp_(min=1e-4).pow_(powers[:, :, None, None])
 
     def _shadow(self, image: torch.Tensor) -> torch.Tensor:
-        """A dark band of soft edges across each image, as a taller building or a cloud throws it."""
+        """A dark band of soft edges across each image, as a taller building or a cloud throws
+        it.
+        """
         count, _, height, width = image.shape
         x, y = torch.linspace(-1, 1, width), torch.linspace(-1, 1, height)[:, None]
         angle, start, breadth, depth = (part[:, None, None] for part in torch.rand(4, count))
-        along = x * torch.cos(2 * math.pi * angle) + y * torch.sin(2 * math.pi * angle) - (2 * start - 1)
+        along = (
+            x * torch.cos(2 * math.pi * angle)
+            + y * torch.sin(2 * math.pi * angle)
+            - (2 * start - 1)
+        )
         soft = 0.01 + 0.04 * torch.rand(count, 1, 1)
         inside = torch.sigmoid(along / soft) * torch.sigmoid((0.2 + breadth - along) / soft)
         return image * (1 - (0.2 + 0.4 * depth) * inside)[:, None].to(image.device)
@@ -221,7 +266,9 @@ class Colour(nn.Module):
     def _jpeg(self, image: torch.Tensor) -> torch.Tensor:
         low, high = JPEG_QUALITY
         arrays = (image * 255).round().to("cpu", torch.uint8).permute(0, 2, 3, 1).numpy()
-        again = np.stack([_recompressed(array, int(low + (high - low) * _uniform())) for array in arrays])
+        again = np.stack(
+            [_recompressed(array, int(low + (high - low) * _uniform())) for array in arrays]
+        )
         return torch.from_numpy(again).to(image.device).permute(0, 3, 1, 2).to(image.dtype) / 255
 
 

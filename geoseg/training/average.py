@@ -9,10 +9,11 @@ from torch import nn
 
 
 class Average(nn.Module):
-    """``network`` as the average of its past: at each step it keeps ``decay`` of itself (Polyak & Juditsky 1992).
+    """``network`` as the average of its past: at each step it keeps ``decay`` of itself (Polyak &
+    Juditsky 1992).
 
-    At first it keeps less, (1 + step) / (10 + step), lest the weights of the start weigh for long. The statistics of batch
-    normalisation are averaged too.
+    At first it keeps less, (1 + step) / (10 + step), lest the weights of the start weigh for long.
+    The statistics of batch normalisation are averaged too.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -24,7 +25,9 @@ class Average(nn.Module):
     def update(self, network: nn.Module, step: int) -> None:
         """Take in the weights of ``network`` after ``step`` steps."""
         kept = min(self.decay, (1 + step) / (10 + step))
-        for own, other in zip(self.network.state_dict().values(), network.state_dict().values(), strict=True):
+        for own, other in zip(
+            self.network.state_dict().values(), network.state_dict().values(), strict=True
+        ):
             if own.is_floating_point():
                 own.lerp_(other, 1 - kept)
             else:

@@ -16,7 +16,8 @@ READERS = 4
 def several_classes(chips: Sequence[Example], classes: int) -> bool:
     """Whether pixels of more than one class occur; stops reading where it knows.
 
-    Of classes that are told each by itself, whether pixels of one and others occur that are not of it.
+    Of classes that are told each by itself, whether pixels of one and others occur that are not of
+    it.
     """
     seen = np.zeros((), bool)
     for chip in chips:
@@ -26,11 +27,14 @@ def several_classes(chips: Sequence[Example], classes: int) -> bool:
     return False
 
 
-def class_weights(text: str, chips: Sequence[Example], classes: Sequence[str]) -> list[float] | None:
-    """Weights of the classes' pixels: None for ``none``, those given as ``w0,w1,...``, or ``auto`` by their frequency.
+def class_weights(
+    text: str, chips: Sequence[Example], classes: Sequence[str]
+) -> list[float] | None:
+    """Weights of the classes' pixels: None for ``none``, those given as ``w0,w1,...``, or ``auto``
+    by their frequency.
 
-    Classes that are told each by itself are weighed each against all else, which weighs 1. Raises UsageError where ``text``
-    is neither, or gives another number of weights than there are classes.
+    Classes that are told each by itself are weighed each against all else, which weighs 1. Raises
+    UsageError where ``text`` is neither, or gives another number of weights than there are classes.
     """
     if text == "none":
         return None
@@ -41,14 +45,20 @@ def class_weights(text: str, chips: Sequence[Example], classes: Sequence[str]) -
     try:
         weights = [float(part) for part in text.split(",")]
     except ValueError as error:
-        raise UsageError(f"--class-weights {text!r} is neither auto nor none nor a list of numbers") from error
+        raise UsageError(
+            f"--class-weights {text!r} is neither auto nor none nor a list of numbers"
+        ) from error
     if len(weights) != len(classes) or min(weights) < 0 or max(weights) <= 0:
-        raise UsageError(f"--class-weights needs {len(classes)} weights, none below 0: {', '.join(classes)}")
+        raise UsageError(
+            f"--class-weights needs {len(classes)} weights, none below 0: {', '.join(classes)}"
+        )
     return weights
 
 
 def _balanced(counts: np.ndarray) -> np.ndarray:
-    """Weight of each class from the pixels (mask, class) of each mask, or (mask, class, 2), not of it and of it."""
+    """Weight of each class from the pixels (mask, class) of each mask, or (mask, class, 2), not of
+    it and of it.
+    """
     if counts.ndim == 2:
         return median_frequency(counts)
     pairs = np.array([median_frequency(own) for own in counts.swapaxes(0, 1)])
@@ -57,10 +67,11 @@ def _balanced(counts: np.ndarray) -> np.ndarray:
 
 
 def median_frequency(counts: np.ndarray) -> np.ndarray:
-    """Weight of each class from the pixels (mask, class) of each mask: the median frequency over the class's own.
+    """Weight of each class from the pixels (mask, class) of each mask: the median frequency over
+    the class's own.
 
-    The frequency of a class is its part of the pixels of those masks in which it occurs (Eigen & Fergus 2015, section 6.3.2).
-    A class that never occurs weighs 1.
+    The frequency of a class is its part of the pixels of those masks in which it occurs (Eigen &
+    Fergus 2015, section 6.3.2). A class that never occurs weighs 1.
     """
     there = counts > 0
     own = counts.sum(axis=0)
@@ -74,12 +85,15 @@ def median_frequency(counts: np.ndarray) -> np.ndarray:
 def _pixels(chip: Example, classes: int) -> np.ndarray:
     """Pixels of each class in a chip's mask, int64 (class); ignored ones are left out.
 
-    Of classes that are told each by itself (class, 2): pixels that are not of it, and those that are.
+    Of classes that are told each by itself (class, 2): pixels that are not of it, and those that
+    are.
     """
     labels = chip.labels()
     if labels.ndim == 3:
         if len(labels) != classes:
-            raise UnsuitableError(f"{chip.name}: its mask has {len(labels)} bands, but there are {classes} classes")
+            raise UnsuitableError(
+                f"{chip.name}: its mask has {len(labels)} bands, but there are {classes} classes"
+            )
         return np.stack([_counted(chip.name, band, 2) for band in labels])
     return _counted(chip.name, labels, classes)
 
@@ -88,5 +102,8 @@ def _counted(name: str, labels: np.ndarray, classes: int) -> np.ndarray:
     counts = np.bincount(labels.reshape(-1), minlength=256)
     if counts[classes:255].any():
         found = classes + int(np.flatnonzero(counts[classes:255])[0])
-        raise UnsuitableError(f"{name}: its mask holds the class {found}, but there are the classes 0 to {classes - 1}")
+        raise UnsuitableError(
+            f"{name}: its mask holds the class {found}, but there are the classes 0 to "
+            f"{classes - 1}"
+        )
     return counts[:classes]

@@ -33,22 +33,33 @@ def seed_all(*parts: int) -> None:
 
 
 class Chance(Callback):
-    """Each epoch's chance comes from the seed, the epoch and the process alone: a run may stop and go on between any two."""
+    """Each epoch's chance comes from the seed, the epoch and the process alone: a run may stop and
+    go on between any two.
+    """
 
     def __init__(self, draws: Draws) -> None:
         self.draws = draws
 
-    def on_load_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(
+        self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]
+    ) -> None:
         # workers begin to draw before the trainer tells the sampler its epoch
-        self.draws.set_epoch(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
+        self.draws.set_epoch(
+            checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+        )
 
-    def on_train_batch_start(self, trainer: L.Trainer, module: Any, batch: Batch, batch_idx: int) -> None:
-        if batch_idx == 0:  # the data loader, which draws a number too, starts before or after the epoch does
+    def on_train_batch_start(
+        self, trainer: L.Trainer, module: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        # the data loader, which draws a number too, starts before or after the epoch does
+        if batch_idx == 0:
             seed_all(module.spec.seed, trainer.current_epoch, trainer.global_rank)
 
 
 class Patience(EarlyStopping):
-    """Stops after so many epochs in which the validation's IoU did not rise; of a run that is resumed they count on."""
+    """Stops after so many epochs in which the validation's IoU did not rise; of a run that is
+    resumed they count on.
+    """
 
     def __init__(self, epochs: int) -> None:
         super().__init__("val_iou", patience=epochs, mode="max")
@@ -61,7 +72,9 @@ class Patience(EarlyStopping):
 
 
 class Statistics(Callback):
-    """Statistics of batch normalisation are those of the first process in all of them before they are scored and saved."""
+    """Statistics of batch normalisation are those of the first process in all of them before they
+    are scored and saved.
+    """
 
     def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         if trainer.world_size > 1:
@@ -70,7 +83,9 @@ class Statistics(Callback):
 
 
 class Notes(Callback):
-    """Tells the progress; keeps each epoch's scores and the weights of the best one in the run folder."""
+    """Tells the progress; keeps each epoch's scores and the weights of the best one in the run
+    folder.
+    """
 
     def __init__(self, run_dir: Path, progress: Progress) -> None:
         self.run_dir = run_dir
@@ -94,7 +109,9 @@ class Notes(Callback):
         self._advance = self.progress(label, int(trainer.num_training_batches))
         self._images, self._start = 0, time.perf_counter()
 
-    def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: Any, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
         self._images += len(batch[0]) * trainer.world_size
         self._advance(1)
 
@@ -114,15 +131,23 @@ class Notes(Callback):
         if not trainer.is_global_zero:
             return
         self.epochs.append(epoch)
-        log.info(", ".join(f"{name} {epoch[name]:.4g}" for name in ("epoch", "loss", "iou") if name in epoch))
+        log.info(
+            ", ".join(
+                f"{name} {epoch[name]:.4g}" for name in ("epoch", "loss", "iou") if name in epoch
+            )
+        )
         for logger in trainer.loggers:
             logger.log_metrics(flat(epoch), trainer.current_epoch + 1)
             logger.save()
         if best_of(self.epochs) is epoch:
-            save(self.run_dir / BEST, module.model, module.best_network.state_dict(), overwrite=True)
+            save(
+                self.run_dir / BEST, module.model, module.best_network.state_dict(), overwrite=True
+            )
         write_epochs(self.run_dir, self.epochs)
 
 
 def best_of(epochs: list[dict[str, Any]]) -> dict[str, Any]:
-    """The latest epoch of the highest validation IoU; without validation the last one. Nothing before the first."""
+    """The latest epoch of the highest validation IoU; without validation the last one. Nothing
+    before the first.
+    """
     return max(reversed(epochs), key=lambda epoch: epoch.get("iou", 0.0), default={})

@@ -29,7 +29,9 @@ Item = tuple[torch.Tensor, torch.Tensor, int]
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def readable(chips: Sequence[Example], advance: Callable[[int], None]) -> tuple[list[Example], list[str]]:
+def readable(
+    chips: Sequence[Example], advance: Callable[[int], None]
+) -> tuple[list[Example], list[str]]:
     """The chips that can be read, and what is wrong with the others."""
 
     def problem(chip: Example) -> str | None:
@@ -43,15 +45,18 @@ def readable(chips: Sequence[Example], advance: Callable[[int], None]) -> tuple[
 
     with ThreadPoolExecutor(READERS) as threads:
         problems = list(threads.map(problem, chips))
-    return [chip for chip, why in zip(chips, problems, strict=True) if why is None], [why for why in problems if why]
+    return [chip for chip, why in zip(chips, problems, strict=True) if why is None], [
+        why for why in problems if why
+    ]
 
 
 @dataclass
 class ChipDataset(Dataset[Item]):
-    """Image float32 (band, row, col) in [0, 1] and mask uint8 (row, col) or (class, row, col), 255 ignored, of each chip.
+    """Image float32 (band, row, col) in [0, 1] and mask uint8 (row, col) or (class, row, col), 255
+    ignored, of each chip.
 
-    With ``geometry`` an item is a random crop, without it the whole chip resized by ``zoom`` (its GSD over the model's).
-    Decoded chips stay in memory until they fill ``room`` bytes.
+    With ``geometry`` an item is a random crop, without it the whole chip resized by ``zoom`` (its
+    GSD over the model's). Decoded chips stay in memory until they fill ``room`` bytes.
     """
 
     chips: Sequence[Example]
@@ -86,7 +91,9 @@ class ChipDataset(Dataset[Item]):
 
 
 def pad_collate(items: Sequence[Item]) -> Batch:
-    """Batch of chips of different sizes: padded at the bottom and on the right, where the mask is ignored."""
+    """Batch of chips of different sizes: padded at the bottom and on the right, where the mask is
+    ignored.
+    """
     height, width = (max(mask.shape[axis] for _, mask, _ in items) for axis in (-2, -1))
     images, masks = [], []
     for image, mask, _ in items:
@@ -99,16 +106,24 @@ def pad_collate(items: Sequence[Item]) -> Batch:
 def loaders(
     train: Sequence[Example], val: Sequence[Example], spec: TrainSpec, model: ModelSpec, zoom: float
 ) -> tuple[DataLoader[Item], DataLoader[Item]]:
-    """Batches of random crops of the ``model``'s size from ``train``, and of whole chips from ``val``.
+    """Batches of random crops of the ``model``'s size from ``train``, and of whole chips from
+    ``val``.
 
-    Workers are spawned: forked after torch or GDAL have started threads, they can hang. Each keeps chips of its own.
+    Workers are spawned: forked after torch or GDAL have started threads, they can hang. Each keeps
+    chips of its own.
     """
     gpu, workers = torch.cuda.is_available(), workers_of(spec)
     flips, rotation, _ = PRESETS[spec.augment]
     scale = (spec.scale[0] / zoom, spec.scale[1] / zoom)
-    geometry = Geometry(model.size, scale, flips, rotation, spec.foreground, upright=model.gsd is None)
+    geometry = Geometry(
+        model.size, scale, flips, rotation, spec.foreground, upright=model.gsd is None
+    )
     cropped = ChipDataset(train, geometry=geometry, room=CACHE_BYTES // max(1, workers))
-    more = {"num_workers": workers, "persistent_workers": True, "multiprocessing_context": "spawn"} if workers else {}
+    more = (
+        {"num_workers": workers, "persistent_workers": True, "multiprocessing_context": "spawn"}
+        if workers
+        else {}
+    )
     draws = Draws(order(train, spec), spec.seed, rank(), processes())
     mine = range(rank() % max(1, len(val)), len(val), processes())
     return (
@@ -120,7 +135,12 @@ def loaders(
             pin_memory=gpu,
             **more,  # type: ignore[arg-type]
         ),
-        DataLoader(ChipDataset(val, zoom=zoom), max(1, spec.batch_size // 4), sampler=mine, collate_fn=pad_collate),
+        DataLoader(
+            ChipDataset(val, zoom=zoom),
+            max(1, spec.batch_size // 4),
+            sampler=mine,
+            collate_fn=pad_collate,
+        ),
     )
 
 
@@ -128,11 +148,17 @@ def workers_of(spec: TrainSpec) -> int:
     """How many processes read chips for each that trains."""
     if spec.workers is not None:
         return spec.workers
-    return min(WORKERS, (os.cpu_count() or 1) // max(spec.devices, processes())) if torch.cuda.is_available() else 0
+    return (
+        min(WORKERS, (os.cpu_count() or 1) // max(spec.devices, processes()))
+        if torch.cuda.is_available()
+        else 0
+    )
 
 
 def order(chips: Sequence[Example], spec: TrainSpec) -> RandomSampler | WeightedRandomSampler:
-    """Each chip once an epoch, or as many by chance as ``spec.samples`` says; by weight where weights or difficulty differ."""
+    """Each chip once an epoch, or as many by chance as ``spec.samples`` says; by weight where
+    weights or difficulty differ.
+    """
     count = spec.samples or len(chips)
     weights = [chip.weight for chip in chips]
     if spec.hard or max(weights) > 1.001 * min(weights):

@@ -27,7 +27,8 @@ DTYPES = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 
 def tuned(job: Job, resume: bool) -> Job:
-    """``job`` with numbers where it has ``auto``: class weights, a batch size and a learning rate of 0.
+    """``job`` with numbers where it has ``auto``: class weights, a batch size and a learning rate
+    of 0.
 
     A run that is resumed keeps the batch size and the rate it has had.
     """
@@ -42,11 +43,18 @@ def tuned(job: Job, resume: bool) -> Job:
         size, accumulate, lr = (had[name] for name in ("batch-size", "accumulate", "lr"))
         return replace(job, spec=replace(spec, batch_size=size, accumulate=accumulate, lr=lr))
     if by_torchrun():
-        raise UsageError("--batch-size auto and --lr auto are for geoseg train without torchrun", "give numbers")
+        raise UsageError(
+            "--batch-size auto and --lr auto are for geoseg train without torchrun", "give numbers"
+        )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = DTYPES.get(precision(spec.precision))
     if not spec.batch_size:
-        spec = replace(spec, batch_size=batch_size(replace(job, spec=replace(spec, lr=spec.lr or 1e-3)), device, dtype))
+        spec = replace(
+            spec,
+            batch_size=batch_size(
+                replace(job, spec=replace(spec, lr=spec.lr or 1e-3)), device, dtype
+            ),
+        )
     if not spec.lr:
         trial = replace(job, spec=replace(spec, lr=1e-3))
         batches, _ = loaders(job.train, job.val, trial.spec, job.model, job.zoom)
@@ -55,7 +63,8 @@ def tuned(job: Job, resume: bool) -> Job:
 
 
 def batch_size(job: Job, device: torch.device, dtype: torch.dtype | None) -> int:
-    """On a GPU the largest power of two that fits; on a CPU, which gains nothing by more, 8 crops of 256 pixels or as much.
+    """On a GPU the largest power of two that fits; on a CPU, which gains nothing by more, 8 crops
+    of 256 pixels or as much.
 
     Never more than an eighth of the crops of an epoch.
     """
@@ -82,7 +91,9 @@ def trials(job: Job, device: torch.device, dtype: torch.dtype | None) -> Callabl
 
 
 def largest(trial: Callable[[int], None], limit: int) -> int:
-    """Largest power of two up to ``limit`` with which ``trial`` does not run out of memory. Raises ResourceError."""
+    """Largest power of two up to ``limit`` with which ``trial`` does not run out of memory. Raises
+    ResourceError.
+    """
     found, size = 0, 1
     while size <= limit:
         try:
@@ -92,16 +103,22 @@ def largest(trial: Callable[[int], None], limit: int) -> int:
         found, size = size, size * 2
     torch.cuda.empty_cache()
     if not found:
-        raise ResourceError("not even a batch of one fits into the device's memory", "lower --crop, or take a smaller network")
+        raise ResourceError(
+            "not even a batch of one fits into the device's memory",
+            "lower --crop, or take a smaller network",
+        )
     return found
 
 
-def learning_rate(module: SegmentationModule, batches: Iterable[Batch], dtype: torch.dtype | None) -> float:
+def learning_rate(
+    module: SegmentationModule, batches: Iterable[Batch], dtype: torch.dtype | None
+) -> float:
     """The range test of Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017.
 
-    The rate rises from 1e-6 to 1, step by step by the same factor, until the loss, a mean over 5 steps, is twice its lowest.
-    Found is a tenth of the rate at the lowest. The weights of ``module`` are moved: take another for the training. Raises
-    UnsuitableError where the loss never falls.
+    The rate rises from 1e-6 to 1, step by step by the same factor, until the loss, a mean over 5
+    steps, is twice its lowest. Found is a tenth of the rate at the lowest. The weights of
+    ``module`` are moved: take another for the training. Raises UnsuitableError where the loss never
+    falls.
     """
     over = optimizer(module.spec, module.network.parameters())
     losses: list[float] = []
@@ -115,7 +132,9 @@ def learning_rate(module: SegmentationModule, batches: Iterable[Batch], dtype: t
             break
     lowest = int(np.nanargmin(means))
     if lowest < SMOOTHED:
-        raise UnsuitableError("the loss falls at no learning rate from 1e-6 to 1", "give --lr, and look at the chips")
+        raise UnsuitableError(
+            "the loss falls at no learning rate from 1e-6 to 1", "give --lr, and look at the chips"
+        )
     return float(f"{_rate(lowest - SMOOTHED // 2) / 10:.2g}")
 
 
@@ -124,7 +143,9 @@ def _rate(step: int) -> float:
     return low * (high / low) ** (step / (LR_STEPS - 1))
 
 
-def _step(module: SegmentationModule, over: torch.optim.Optimizer, batch: Batch, dtype: torch.dtype | None) -> float:
+def _step(
+    module: SegmentationModule, over: torch.optim.Optimizer, batch: Batch, dtype: torch.dtype | None
+) -> float:
     device = module.device
     with torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None):
         loss = module.batch_loss([part.to(device) for part in batch])

@@ -1,4 +1,6 @@
-"""The training run: what is to be done, one Lightning Trainer that does it, and what to do when memory runs out."""
+"""The training run: what is to be done, one Lightning Trainer that does it, and what to do when
+memory runs out.
+"""
 
 from __future__ import annotations
 
@@ -53,9 +55,10 @@ class Job:
 def train(job: Job, *, resume: bool, progress: Progress) -> Job:
     """Do the ``job``; returns it as it was done in the end.
 
-    When a GPU runs out of memory, the run goes on from its last checkpoint with half the batch, and twice as many batches to
-    a step. The run folder receives ``last.ckpt``, ``best.safetensors`` (the epoch of the highest validation IoU, or the last
-    one without validation) and what :mod:`geoseg.io.run_folder` writes.
+    When a GPU runs out of memory, the run goes on from its last checkpoint with half the batch, and
+    twice as many batches to a step. The run folder receives ``last.ckpt``, ``best.safetensors``
+    (the epoch of the highest validation IoU, or the last one without validation) and what
+    :mod:`geoseg.io.run_folder` writes.
     """
     check_devices(job.spec)
     while True:
@@ -65,8 +68,12 @@ def train(job: Job, *, resume: bool, progress: Progress) -> Job:
         except torch.OutOfMemoryError as error:
             spec = job.spec
             if spec.batch_size == 1 or by_torchrun():
-                raise ResourceError("the device ran out of memory", "lower --batch-size or --crop") from error
-        job = replace(job, spec=replace(spec, batch_size=spec.batch_size // 2, accumulate=spec.accumulate * 2))
+                raise ResourceError(
+                    "the device ran out of memory", "lower --batch-size or --crop"
+                ) from error
+        job = replace(
+            job, spec=replace(spec, batch_size=spec.batch_size // 2, accumulate=spec.accumulate * 2)
+        )
         resume = resume or (job.run_dir / LAST).is_file()
         torch.cuda.empty_cache()
 
@@ -82,7 +89,11 @@ def fit(job: Job, resume: bool, progress: Progress) -> None:
     draws = train_batches.sampler
     assert isinstance(draws, Draws)
     # callbacks run in this order, checkpoints last: they know all that the others have done
-    callbacks: list[Callback] = [Chance(draws), Statistics(), Notes(run_dir, progress if rank() == 0 else _silent)]
+    callbacks: list[Callback] = [
+        Chance(draws),
+        Statistics(),
+        Notes(run_dir, progress if rank() == 0 else _silent),
+    ]
     if spec.hard:
         callbacks.append(Difficulty(train_batches, spec.hard))
     if spec.early_stop and job.val:
@@ -123,12 +134,15 @@ def fit(job: Job, resume: bool, progress: Progress) -> None:
     except SystemExit as error:  # Lightning's way to answer Ctrl-C
         raise KeyboardInterrupt if error.code == 1 else error from None
     if torch.distributed.is_available() and torch.distributed.is_initialized():
-        # while Python ends, a thread of gloo that still holds tensors would abort: https://github.com/pytorch/pytorch/pull/179291
+        # while Python ends, a thread of gloo that still holds tensors would abort:
+        # https://github.com/pytorch/pytorch/pull/179291
         torch.distributed.destroy_process_group()
 
 
 def build(job: Job) -> SegmentationModule:
-    """The network of the job with the weights that it starts from, and all that it takes to train it."""
+    """The network of the job with the weights that it starts from, and all that it takes to train
+    it.
+    """
     weights = class_weights(job.spec.class_weights, job.train, job.model.classes)
     return SegmentationModule(network(job)[0], job.model, job.spec, weights)
 
@@ -143,7 +157,9 @@ def network(job: Job) -> tuple[Segmenter, str | None]:
 
 
 def check_devices(spec: TrainSpec) -> None:
-    """Raises ResourceError for GPUs that are not there, a precision only they have, a logger that is not installed."""
+    """Raises ResourceError for GPUs that are not there, a precision only they have, a logger that
+    is not installed.
+    """
     gpus = torch.cuda.device_count()
     if gpus and spec.devices > gpus:
         raise ResourceError(f"--devices {spec.devices}: there are {gpus} GPUs")
@@ -151,7 +167,9 @@ def check_devices(spec: TrainSpec) -> None:
         raise ResourceError("--precision fp16 needs a GPU", "use bf16 or fp32")
     for package in spec.log:
         if package != "csv" and importlib.util.find_spec(package) is None:
-            raise ResourceError(f"--log {package} needs {package}, which is not installed", f"pip install {package}")
+            raise ResourceError(
+                f"--log {package} needs {package}, which is not installed", f"pip install {package}"
+            )
 
 
 def _silent(label: object, total: int) -> Callable[[int], None]:
@@ -163,16 +181,24 @@ def _loggers(names: tuple[str, ...], run_dir: Path) -> list[Logger]:
     if "tensorboard" in names:
         loggers.append(TensorBoardLogger(run_dir, "tensorboard", version=""))
     if "mlflow" in names:
-        address = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{run_dir.absolute() / 'mlflow.db'}"
+        address = (
+            os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{run_dir.absolute() / 'mlflow.db'}"
+        )
         loggers.append(MLFlowLogger("geoseg", run_name=run_dir.name, tracking_uri=address))
     return loggers
 
 
 def precision(name: str) -> str:
-    """Lightning's name; ``auto`` is bf16 where the processor or the GPU computes in it, else fp32."""
+    """Lightning's name; ``auto`` is bf16 where the processor or the GPU computes in it, else
+    fp32.
+    """
     if name == "auto":
         gpu = torch.cuda.is_available()
-        native = torch.cuda.is_bf16_supported() if gpu else getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
+        native = (
+            torch.cuda.is_bf16_supported()
+            if gpu
+            else getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
+        )
         name = "bf16" if native else "fp32"
     return PRECISIONS[name]
 
@@ -182,4 +208,6 @@ def _quiet() -> None:
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for category in (UserWarning, FutureWarning, DeprecationWarning):
-        warnings.filterwarnings("ignore", category=category, module=r"(lightning|torch|torchmetrics)\.")
+        warnings.filterwarnings(
+            "ignore", category=category, module=r"(lightning|torch|torchmetrics)\."
+        )

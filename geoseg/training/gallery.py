@@ -17,14 +17,20 @@ LOOKED_AT = 200
 
 
 def best_and_worst(
-    model: ModelSpec, state: dict[str, torch.Tensor], chips: Sequence[Example], zoom: float, size: int
+    model: ModelSpec,
+    state: dict[str, torch.Tensor],
+    chips: Sequence[Example],
+    zoom: float,
+    size: int,
 ) -> Gallery:
     """Of ``chips``, or 200 spread over them, up to ``size`` of the best and of the worst."""
     network = registry.build(model)
     registry.load_weights(network, state, "the best epoch")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(device).to(memory_format=torch.channels_last).eval()
-    chosen = np.unique(np.linspace(0, len(chips) - 1, min(LOOKED_AT, len(chips))).round().astype(int))
+    chosen = np.unique(
+        np.linspace(0, len(chips) - 1, min(LOOKED_AT, len(chips))).round().astype(int)
+    )
     data = ChipDataset([chips[i] for i in chosen], zoom)
     gallery = Gallery(size)
     for i in range(len(data)):
@@ -33,7 +39,9 @@ def best_and_worst(
 
 
 @torch.no_grad()
-def _look(network: torch.nn.Module, device: torch.device, data: ChipDataset, i: int, classes: int) -> Seen:
+def _look(
+    network: torch.nn.Module, device: torch.device, data: ChipDataset, i: int, classes: int
+) -> Seen:
     image, mask, _ = data[i]
     logits = network(image[None].to(device)).float().cpu()[0]
     truth = mask.numpy()

@@ -15,15 +15,17 @@ KEPT = 0.5  # what a chip's loss keeps of itself when it is seen again
 class Difficulty(Callback):
     """Keeps the loss of each chip, and before each epoch makes the ``share`` of the draws go by it.
 
-    The rest is drawn by weight as before; a chip that was not seen yet counts as the mean of those that were. The losses are
-    part of the checkpoint, so that a run that is resumed draws what it would have drawn. The sampler of ``batches`` draws by a
-    torch.utils.data.WeightedRandomSampler.
+    The rest is drawn by weight as before; a chip that was not seen yet counts as the mean of those
+    that were. The losses are part of the checkpoint, so that a run that is resumed draws what it
+    would have drawn. The sampler of ``batches`` draws by a torch.utils.data.WeightedRandomSampler.
     """
 
     def __init__(self, batches: DataLoader[Any], share: float) -> None:
         self.order: Any = batches.sampler.order  # type: ignore[attr-defined]
         self.share = share
-        self.base = torch.as_tensor(self.order.weights, dtype=torch.float64) / sum(self.order.weights)
+        self.base = torch.as_tensor(self.order.weights, dtype=torch.float64) / sum(
+            self.order.weights
+        )
         self.losses = torch.full((len(self.base),), float("nan"), dtype=torch.float64)
         self._sums = torch.zeros(2, len(self.base), dtype=torch.float64)
 
@@ -51,7 +53,9 @@ class Difficulty(Callback):
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self.order.weights = self.weights()
 
-    def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         self.add(batch[2], module.difficulty)
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:

@@ -25,10 +25,11 @@ def by_torchrun() -> bool:
 
 
 def launch(count: int, work: Callable[..., None], *arguments: Any) -> None:
-    """``work(*arguments)`` in ``count`` new processes, or here where one is enough or torchrun has started them.
+    """``work(*arguments)`` in ``count`` new processes, or here where one is enough or torchrun has
+    started them.
 
-    Processes are spawned, so that ``work`` and ``arguments`` must be picklable. Raises the GeosegError or the
-    OutOfMemoryError that stopped one of them.
+    Processes are spawned, so that ``work`` and ``arguments`` must be picklable. Raises the
+    GeosegError or the OutOfMemoryError that stopped one of them.
     """
     if count == 1 or by_torchrun():
         return work(*arguments)
@@ -36,14 +37,26 @@ def launch(count: int, work: Callable[..., None], *arguments: Any) -> None:
     from lightning.fabric.plugins.environments.lightning import find_free_network_port
 
     try:
-        torch.multiprocessing.spawn(_child, (count, find_free_network_port(), work, arguments), nprocs=count)
+        torch.multiprocessing.spawn(
+            _child, (count, find_free_network_port(), work, arguments), nprocs=count
+        )
     except torch.multiprocessing.ProcessRaisedException as error:
         raise told(str(error)) or error from error
 
 
-def _child(number: int, count: int, port: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    own = {"RANK": number, "LOCAL_RANK": number, "NODE_RANK": 0, "WORLD_SIZE": count, "MASTER_PORT": port}
-    os.environ.update({name: str(value) for name, value in own.items()} | {"MASTER_ADDR": "127.0.0.1"})
+def _child(
+    number: int, count: int, port: int, work: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
+    own = {
+        "RANK": number,
+        "LOCAL_RANK": number,
+        "NODE_RANK": 0,
+        "WORLD_SIZE": count,
+        "MASTER_PORT": port,
+    }
+    os.environ.update(
+        {name: str(value) for name, value in own.items()} | {"MASTER_ADDR": "127.0.0.1"}
+    )
     work(*arguments)
 
 
@@ -51,7 +64,9 @@ def told(text: str) -> Exception | None:
     """The error at the end of a process's traceback, where it is one that a caller expects."""
     import torch
 
-    if found := re.search(r"^geoseg\.errors\.(\w+): (.*)\Z", text.rstrip(), re.MULTILINE | re.DOTALL):
+    if found := re.search(
+        r"^geoseg\.errors\.(\w+): (.*)\Z", text.rstrip(), re.MULTILINE | re.DOTALL
+    ):
         kind: type[Exception] = getattr(errors, found[1])
         return kind(found[2])
     return torch.OutOfMemoryError(text) if "OutOfMemoryError: " in text else None

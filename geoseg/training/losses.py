@@ -29,29 +29,36 @@ class SumLoss(nn.Module):
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         logits = logits.float()
-        return torch.stack([w * part(logits, mask) for w, part in zip(self.weights, self.parts, strict=True)]).sum()
+        return torch.stack(
+            [w * part(logits, mask) for w, part in zip(self.weights, self.parts, strict=True)]
+        ).sum()
 
 
 class CrossEntropy(nn.Module):
     """Cross entropy, binary for one channel, over the pixels that count; 0 where none does.
 
-    ``weights`` weigh the pixels of each class. With a ``reach`` in pixels, those near outlines weigh more: 1 + 4 exp(-d² / 2s²)
-    at the distance d in rows or columns, s being half of the reach. That is the weight map of the U-Net (Ronneberger et al.
-    2015, equation 2) with the distance to the nearest outline alone, as masks do not tell touching buildings apart.
+    ``weights`` weigh the pixels of each class. With a ``reach`` in pixels, those near outlines
+    weigh more: 1 + 4 exp(-d² / 2s²) at the distance d in rows or columns, s being half of the
+    reach. That is the weight map of the U-Net (Ronneberger et al. 2015, equation 2) with the
+    distance to the nearest outline alone, as masks do not tell touching buildings apart.
     """
 
     weights: torch.Tensor | None
 
     def __init__(self, weights: Sequence[float] | None = None, reach: int = 0) -> None:
         super().__init__()
-        self.register_buffer("weights", torch.tensor(weights) if weights else None, persistent=False)
+        self.register_buffer(
+            "weights", torch.tensor(weights) if weights else None, persistent=False
+        )
         self.reach = reach
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         counts = mask != VOID
         truth = torch.where(counts, mask, 0).long()
         if logits.shape[1] == 1:
-            loss = F.binary_cross_entropy_with_logits(logits[:, 0], truth.to(logits.dtype), reduction="none")
+            loss = F.binary_cross_entropy_with_logits(
+                logits[:, 0], truth.to(logits.dtype), reduction="none"
+            )
         else:
             loss = F.cross_entropy(logits, truth, reduction="none")
         weight = counts.to(logits.dtype)
@@ -63,10 +70,11 @@ class CrossEntropy(nn.Module):
 
 
 def nearness(mask: torch.Tensor, reach: int) -> torch.Tensor:
-    """exp(-d² / 2s²) of each pixel, d its steps (also diagonal ones) from the nearest outline, s half of ``reach``.
+    """exp(-d² / 2s²) of each pixel, d its steps (also diagonal ones) from the nearest outline, s
+    half of ``reach``.
 
-    ``mask`` is uint8 (batch, row, col); result float32 of its shape, 1 on both sides of an outline and 0 beyond ``reach``
-    steps. What is ignored has no outline.
+    ``mask`` is uint8 (batch, row, col); result float32 of its shape, 1 on both sides of an outline
+    and 0 beyond ``reach`` steps. What is ignored has no outline.
     """
     known = mask != VOID
     labels = mask.float()[:, None]
@@ -88,17 +96,24 @@ class EachClass(nn.Module):
         self.losses = nn.ModuleList(losses)
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        return torch.stack([loss(logits[:, [i]], mask[:, i]) for i, loss in enumerate(self.losses)]).mean()
+        return torch.stack(
+            [loss(logits[:, [i]], mask[:, i]) for i, loss in enumerate(self.losses)]
+        ).mean()
 
 
-def build(name: str, channels: int, class_weights: Sequence[float] | None = None, multilabel: bool = False) -> nn.Module:
-    """The loss ``name``: one of bce, ce, boundary, dice, focal, lovasz, tversky, or a sum such as ``bce+0.5*dice``.
+def build(
+    name: str, channels: int, class_weights: Sequence[float] | None = None, multilabel: bool = False
+) -> nn.Module:
+    """The loss ``name``: one of bce, ce, boundary, dice, focal, lovasz, tversky, or a sum such as
+    ``bce+0.5*dice``.
 
-    ``auto`` is (binary) cross entropy plus dice, ``boundary`` cross entropy that counts more within 6 pixels of outlines.
-    Tversky weighs misses 0.7 and false alarms 0.3 (Salehi et al. 2017). ``class_weights``, one a class, hold in the three
-    cross entropies. Raises UsageError for a name it does not know or one that does not fit the number of ``channels``.
+    ``auto`` is (binary) cross entropy plus dice, ``boundary`` cross entropy that counts more within
+    6 pixels of outlines. Tversky weighs misses 0.7 and false alarms 0.3 (Salehi et al. 2017).
+    ``class_weights``, one a class, hold in the three cross entropies. Raises UsageError for a name
+    it does not know or one that does not fit the number of ``channels``.
 
-    With ``multilabel`` it is the mean of the losses of one channel, those of each class against all else, which weighs 1.
+    With ``multilabel`` it is the mean of the losses of one channel, those of each class against all
+    else, which weighs 1.
     """
     if multilabel:
         weights = [[1.0, weight] for weight in class_weights or [1.0] * channels]
@@ -108,7 +123,9 @@ def build(name: str, channels: int, class_weights: Sequence[float] | None = None
     try:
         factors = [float(weight) if star else 1.0 for weight, star, _ in terms]
     except ValueError as error:
-        raise UsageError(f"--loss {name!r} has a weight that is no number", "for example bce+0.5*dice") from error
+        raise UsageError(
+            f"--loss {name!r} has a weight that is no number", "for example bce+0.5*dice"
+        ) from error
     return SumLoss([_one(part.strip(), channels, class_weights) for _, _, part in terms], factors)
 
 
@@ -127,7 +144,8 @@ def _one(name: str, channels: int, class_weights: Sequence[float] | None) -> nn.
     if name == "lovasz":
         return _LongMask(smp.LovaszLoss(mode, ignore_index=VOID))
     raise UsageError(
-        f"--loss {name!r} is unknown or does not fit", "bce or ce, boundary, dice, focal, lovasz, tversky, or a sum: bce+dice"
+        f"--loss {name!r} is unknown or does not fit",
+        "bce or ce, boundary, dice, focal, lovasz, tversky, or a sum: bce+dice",
     )
 
 
@@ -141,13 +159,23 @@ class _LongMask(nn.Module):
 
 
 def item_losses(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean (binary) cross entropy of each image of a batch (batch), 0 where all of it is ignored."""
+    """Mean (binary) cross entropy of each image of a batch (batch), 0 where all of it is
+    ignored.
+    """
     if mask.ndim == 4:
-        return item_losses(logits.flatten(0, 1)[:, None], mask.flatten(0, 1)).view(len(mask), -1).mean(1)
+        return (
+            item_losses(logits.flatten(0, 1)[:, None], mask.flatten(0, 1))
+            .view(len(mask), -1)
+            .mean(1)
+        )
     counts = mask != VOID
     if logits.shape[1] == 1:
         target = mask.clamp(max=1).float()
-        each = nn.functional.binary_cross_entropy_with_logits(logits[:, 0].float(), target, reduction="none")
+        each = nn.functional.binary_cross_entropy_with_logits(
+            logits[:, 0].float(), target, reduction="none"
+        )
     else:
-        each = nn.functional.cross_entropy(logits.float(), mask.long(), ignore_index=VOID, reduction="none")
+        each = nn.functional.cross_entropy(
+            logits.float(), mask.long(), ignore_index=VOID, reduction="none"
+        )
     return (each * counts).sum((1, 2)) / counts.sum((1, 2)).clamp(min=1)

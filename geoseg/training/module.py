@@ -27,10 +27,16 @@ CHECKED = 32  # losses are looked at so many at a time: each look makes a GPU wa
 
 
 class SegmentationModule(L.LightningModule):
-    """Trains ``network`` as ``spec`` says; after each validation ``scores`` holds what :func:`scores` returns."""
+    """Trains ``network`` as ``spec`` says; after each validation ``scores`` holds what
+    :func:`scores` returns.
+    """
 
     def __init__(
-        self, network: Segmenter, model: ModelSpec, spec: TrainSpec, class_weights: Sequence[float] | None = None
+        self,
+        network: Segmenter,
+        model: ModelSpec,
+        spec: TrainSpec,
+        class_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
@@ -75,13 +81,16 @@ class SegmentationModule(L.LightningModule):
             self.average.update(self.network, self.trainer.global_step)
 
     def check_losses(self) -> float:
-        """Mean of the epoch's losses so far. Raises UnsuitableError, naming the batch, where one is no number."""
+        """Mean of the epoch's losses so far. Raises UnsuitableError, naming the batch, where one is
+        no number.
+        """
         losses = torch.stack(self._losses)
         mean = losses.mean().item()
         if not torch.isfinite(losses).all():
             batch = int((~losses.isfinite()).nonzero()[0])
             raise UnsuitableError(
-                f"the loss became {losses[batch].item()} in epoch {self.current_epoch + 1}, batch {batch + 1}",
+                f"the loss became {losses[batch].item()} in epoch {self.current_epoch + 1}, "
+                f"batch {batch + 1}",
                 "lower --lr, or take --precision fp32",
             )
         return mean
@@ -105,11 +114,20 @@ class SegmentationModule(L.LightningModule):
     def configure_optimizers(self) -> Any:
         over = optimizer(self.spec, self.network.parameters())
         steps = int(self.trainer.estimated_stepping_batches)
-        return {"optimizer": over, "lr_scheduler": {"scheduler": schedule(self.spec, over, steps), "interval": "step"}}
+        return {
+            "optimizer": over,
+            "lr_scheduler": {"scheduler": schedule(self.spec, over, steps), "interval": "step"},
+        }
 
 
 def confusions(model: ModelSpec) -> Metric:
-    """The confusion matrices of a validation, as :func:`scores` or :func:`scores_of_each` take them."""
+    """The confusion matrices of a validation, as :func:`scores` or :func:`scores_of_each` take
+    them.
+    """
     if model.multilabel:
         return MultilabelConfusionMatrix(len(model.classes), ignore_index=VOID, validate_args=False)
-    return ThresholdCounts() if model.channels == 1 else MulticlassConfusionMatrix(len(model.classes), ignore_index=VOID)
+    return (
+        ThresholdCounts()
+        if model.channels == 1
+        else MulticlassConfusionMatrix(len(model.classes), ignore_index=VOID)
+    )

@@ -17,7 +17,9 @@ ONE_CYCLE_START, ONE_CYCLE_END = 1 / 25, 1e-4 / 25
 def optimizer(spec: TrainSpec, weights: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
     """AdamW (Loshchilov & Hutter 2019) or SGD with momentum over the ``weights``."""
     if spec.optimizer == "sgd":
-        return torch.optim.SGD(weights, spec.lr, spec.momentum, weight_decay=spec.weight_decay, nesterov=spec.nesterov)
+        return torch.optim.SGD(
+            weights, spec.lr, spec.momentum, weight_decay=spec.weight_decay, nesterov=spec.nesterov
+        )
     return torch.optim.AdamW(weights, spec.lr, weight_decay=spec.weight_decay)
 
 
@@ -27,19 +29,30 @@ def schedule(spec: TrainSpec, over: torch.optim.Optimizer, steps: int) -> Lambda
 
 
 def course(spec: TrainSpec, steps: int) -> Callable[[int], float]:
-    """Share of the highest learning rate at each step from 0 to ``steps`` - 1: it depends on the step alone.
+    """Share of the highest learning rate at each step from 0 to ``steps`` - 1: it depends on the
+    step alone.
 
-    ``onecycle`` rises and falls along half a cosine each (Smith & Topin 2018, with the ends of torch's OneCycleLR); ``cosine``
-    falls from the top (Loshchilov & Hutter 2017), ``poly`` with the power 0.9 (Chen et al., DeepLab, 2018). All but the first
-    warm up along a line.
+    ``onecycle`` rises and falls along half a cosine each (Smith & Topin 2018, with the ends of
+    torch's OneCycleLR); ``cosine`` falls from the top (Loshchilov & Hutter 2017), ``poly`` with the
+    power 0.9 (Chen et al., DeepLab, 2018). All but the first warm up along a line.
     """
-    wanted = spec.warmup if spec.warmup is not None else ONE_CYCLE_WARMUP if spec.schedule == "onecycle" else 0
+    wanted = (
+        spec.warmup
+        if spec.warmup is not None
+        else ONE_CYCLE_WARMUP
+        if spec.schedule == "onecycle"
+        else 0
+    )
     warmup = round(wanted * steps) if wanted < 1 else min(int(wanted), steps)
     rest = max(1, steps - 1 - warmup) if spec.schedule == "onecycle" else max(1, steps - warmup)
 
     def share(step: int) -> float:
         if step < warmup:
-            return _between(ONE_CYCLE_START, 1, step / warmup) if spec.schedule == "onecycle" else (step + 1) / (warmup + 1)
+            return (
+                _between(ONE_CYCLE_START, 1, step / warmup)
+                if spec.schedule == "onecycle"
+                else (step + 1) / (warmup + 1)
+            )
         return fall(min(1.0, (step - warmup) / rest))
 
     fall = {

@@ -1,7 +1,7 @@
 """Which chip comes next, and by what chance it is cropped: from the seed and the epoch alone.
 
-Nothing has to be remembered for that, so a run that is resumed sees what it would have seen, and the numbers of workers and
-of processes change nothing but the speed.
+Nothing has to be remembered for that, so a run that is resumed sees what it would have seen, and
+the numbers of workers and of processes change nothing but the speed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def derived(*parts: int) -> int:
 class Draws(Sampler[Draw]):
     """The indices that ``order`` gives, each with a seed for its crop.
 
-    Of ``processes`` that train together, process ``rank`` gets every so manieth, all of them equally many.
+    Of ``processes`` that train together, process ``rank`` gets every so manieth, all of them
+    equally many.
     """
 
     def __init__(self, order: _Order, seed: int, rank: int = 0, processes: int = 1) -> None:
@@ -53,7 +54,9 @@ class Draws(Sampler[Draw]):
 
 @dataclass
 class Seeded(Dataset[Any]):
-    """``dataset`` whose items are asked for by a :data:`Draw`: torch's chance is that of the draw's seed."""
+    """``dataset`` whose items are asked for by a :data:`Draw`: torch's chance is that of the draw's
+    seed.
+    """
 
     dataset: Any
 

@@ -16,7 +16,9 @@ RATIOS = ("iou", "f1", "precision", "recall")
 
 
 class ThresholdCounts(BinaryPrecisionRecallCurve):
-    """Confusion matrices int64 (threshold, true class, predicted class) of two classes at THRESHOLDS."""
+    """Confusion matrices int64 (threshold, true class, predicted class) of two classes at
+    THRESHOLDS.
+    """
 
     confmat: torch.Tensor
 
@@ -28,36 +30,51 @@ class ThresholdCounts(BinaryPrecisionRecallCurve):
 
 
 def scores(matrix: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Scores of confusion matrices (true class, predicted class): of two classes one at each of THRESHOLDS, else one.
+    """Scores of confusion matrices (true class, predicted class): of two classes one at each of
+    THRESHOLDS, else one.
 
-    ``iou``, ``f1``, ``precision`` and ``recall`` are those of the class that is not background, of more than two classes the
-    means over those that occur; with ``mean_iou``, ``accuracy``, the ratios of each of the ``classes`` and, of two, of the
-    second at each of the ``thresholds``. Where there are thresholds, all else is at 0.5.
+    ``iou``, ``f1``, ``precision`` and ``recall`` are those of the class that is not background, of
+    more than two classes the means over those that occur; with ``mean_iou``, ``accuracy``, the
+    ratios of each of the ``classes`` and, of two, of the second at each of the ``thresholds``.
+    Where there are thresholds, all else is at 0.5.
     """
     two = len(classes) == 2
     middle = matrix[THRESHOLDS.index(0.5)] if two else matrix
     counts = class_counts(middle)
     present = [_ratios(c) for c in counts if c.tp + c.fp + c.fn]
     result: dict[str, Any] = (
-        _ratios(counts[1]) if two else {name: _rounded(float(np.mean([c[name] for c in present] or [1.0]))) for name in RATIOS}
+        _ratios(counts[1])
+        if two
+        else {
+            name: _rounded(float(np.mean([c[name] for c in present] or [1.0]))) for name in RATIOS
+        }
     )
     result |= {"mean_iou": _rounded(mean_iou(middle)), "accuracy": _rounded(pixel_accuracy(middle))}
     result["classes"] = {name: _ratios(c) for name, c in zip(classes, counts, strict=True)}
     if two:
         at = zip(THRESHOLDS, matrix, strict=True)
-        result["thresholds"] = {str(threshold): _ratios(class_counts(one)[1]) for threshold, one in at}
+        result["thresholds"] = {
+            str(threshold): _ratios(class_counts(one)[1]) for threshold, one in at
+        }
     return result | {"confusion": middle.tolist()}
 
 
 def scores_of_each(matrices: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Scores of classes that are told each by itself, from confusion matrices (class, truth, prediction) of not and of.
+    """Scores of classes that are told each by itself, from confusion matrices (class, truth,
+    prediction) of not and of.
 
-    Those of each of the ``classes``, and their means over those that occur, at 0.5; ``accuracy`` over all pixels of all.
+    Those of each of the ``classes``, and their means over those that occur, at 0.5; ``accuracy``
+    over all pixels of all.
     """
     counts = [class_counts(matrix)[1] for matrix in matrices]
     present = [c for c in counts if c.tp + c.fp + c.fn]
-    result: dict[str, Any] = {n: _rounded(float(np.mean([getattr(c, n) for c in present] or [1.0]))) for n in RATIOS}
-    result |= {"mean_iou": result["iou"], "accuracy": _rounded(pixel_accuracy(matrices.sum(axis=0)))}
+    result: dict[str, Any] = {
+        n: _rounded(float(np.mean([getattr(c, n) for c in present] or [1.0]))) for n in RATIOS
+    }
+    result |= {
+        "mean_iou": result["iou"],
+        "accuracy": _rounded(pixel_accuracy(matrices.sum(axis=0))),
+    }
     return result | {"classes": {name: _ratios(c) for name, c in zip(classes, counts, strict=True)}}
 
 

@@ -17,8 +17,14 @@ def put_boxes(easel: Easel, boxes: list[Box]) -> None:
     gsd = easel.gsd
     for thing in boxes:
         reach = math.hypot(thing.length, thing.width) / 2 + gsd
-        r0, r1 = max(0, int((thing.y - reach) / gsd)), min(easel.shape[0], int((thing.y + reach) / gsd) + 2)
-        c0, c1 = max(0, int((thing.x - reach) / gsd)), min(easel.shape[1], int((thing.x + reach) / gsd) + 2)
+        r0, r1 = (
+            max(0, int((thing.y - reach) / gsd)),
+            min(easel.shape[0], int((thing.y + reach) / gsd) + 2),
+        )
+        c0, c1 = (
+            max(0, int((thing.x - reach) / gsd)),
+            min(easel.shape[1], int((thing.x + reach) / gsd) + 2),
+        )
         if r0 >= r1 or c0 >= c1:
             continue
         view = slice(r0, r1), slice(c0, c1)
@@ -26,7 +32,11 @@ def put_boxes(easel: Easel, boxes: list[Box]) -> None:
         dy = (np.arange(r0, r1)[:, None] + 0.5) * gsd - thing.y
         cos, sin = math.cos(thing.angle), math.sin(thing.angle)
         u, v = dx * cos + dy * sin, -dx * sin + dy * cos
-        inside = (np.abs(u) <= thing.length / 2) & (np.abs(v) <= max(thing.width, gsd) / 2) & (easel.labels[view] == 0)
+        inside = (
+            (np.abs(u) <= thing.length / 2)
+            & (np.abs(v) <= max(thing.width, gsd) / 2)
+            & (easel.labels[view] == 0)
+        )
         easel.canvas[view][inside] = thing.colour
         easel.heights[view][inside] = thing.height
         if thing.glass:

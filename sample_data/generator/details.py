@@ -43,7 +43,9 @@ def scatter_point(shape: Polygon, rng: np.random.Generator) -> tuple[float, floa
 def car(x: float, y: float, angle: float, rng: np.random.Generator) -> Box:
     colour = CARS[int(rng.integers(len(CARS)))]
     van = rng.random() < 0.12
-    length, width, height = (6.2, 2.2, 2.5) if van else (rng.uniform(3.8, 4.9), rng.uniform(1.7, 1.9), 1.45)
+    length, width, height = (
+        (6.2, 2.2, 2.5) if van else (rng.uniform(3.8, 4.9), rng.uniform(1.7, 1.9), 1.45)
+    )
     return Box(x, y, length, width, angle + rng.normal(0, 0.03), height, colour, not van)
 
 
@@ -52,7 +54,9 @@ def wall(site: Site, ends: tuple[tuple[float, float], tuple[float, float]]) -> N
     tone = int(site.rng.integers(110, 190))
     length, angle = math.hypot(x1 - x0, y1 - y0), math.atan2(y1 - y0, x1 - x0)
     rise = site.rng.uniform(1.0, 2.1)
-    site.world.boxes.append(Box((x0 + x1) / 2, (y0 + y1) / 2, length, 0.3, angle, rise, (tone, tone - 8, tone - 18)))
+    site.world.boxes.append(
+        Box((x0 + x1) / 2, (y0 + y1) / 2, length, 0.3, angle, rise, (tone, tone - 8, tone - 18))
+    )
 
 
 def hedge(site: Site, line: LineString, radius: float = 0.75) -> None:
@@ -68,7 +72,11 @@ def shed(site: Site, at: Spot, gap: float = 0.4) -> None:
     length = rng.uniform(3.6, 8)
     depth = max(12.2 / length, rng.uniform(2.6, 5))
     roof = pick(site.style.sheds, rng)
-    form = "flat" if ROOFS[roof].texture in ("flat", "shell") else ("mono" if rng.random() < 0.6 else "gable_u")
+    form = (
+        "flat"
+        if ROOFS[roof].texture in ("flat", "shell")
+        else ("mono" if rng.random() < 0.6 else "gable_u")
+    )
     site.put(at, [centred(length, depth, form)], "shed", roof, 0.75, gap)
 
 
@@ -78,17 +86,23 @@ def blob(shape: Polygon, rng: np.random.Generator) -> Polygon:
     return Polygon(ring + rng.normal(0, 0.7, ring.shape)).buffer(0)
 
 
-def wander(start: tuple[float, float], end: tuple[float, float], rng: np.random.Generator) -> LineString:
+def wander(
+    start: tuple[float, float], end: tuple[float, float], rng: np.random.Generator
+) -> LineString:
     """A path that nobody surveyed."""
     t = np.linspace(0, 1, 12)
     span = math.dist(start, end)
-    sway = rng.normal(0, 0.08) * span * np.sin(math.pi * t) + rng.normal(0, 0.04) * span * np.sin(2 * math.pi * t)
+    sway = rng.normal(0, 0.08) * span * np.sin(math.pi * t) + rng.normal(0, 0.04) * span * np.sin(
+        2 * math.pi * t
+    )
     across = np.array([start[1] - end[1], end[0] - start[0]]) / max(span, 1e-6)
     return LineString(np.outer(1 - t, start) + np.outer(t, end) + np.outer(sway, across))
 
 
 def plant(site: Site, shape: Polygon, density: float) -> None:
-    """Trees and bushes at random, ``density`` a square metre: alone, in clumps, now and then in a thicket."""
+    """Trees and bushes at random, ``density`` a square metre: alone, in clumps, now and then in a
+    thicket.
+    """
     rng = site.rng
     for _ in range(rng.poisson(density * shape.area / 3)):
         size = rng.lognormal(0.85, 0.42)
@@ -107,7 +121,9 @@ def _clump(site: Site, shape: Polygon, many: int, size: float, spread: float) ->
         if shape.contains(Point(spot)):
             kind = first if rng.random() < 0.6 or size <= 1 else pick(site.style.species, rng)
             largest = 3.4 if kind == "palm" else 6.5
-            site.world.trees.append((*spot, float(np.clip(size * rng.uniform(0.55, 1.35), 0.35, largest)), kind))
+            site.world.trees.append(
+                (*spot, float(np.clip(size * rng.uniform(0.55, 1.35), 0.35, largest)), kind)
+            )
 
 
 def clutter(site: Site, shape: Polygon, density: float) -> None:
@@ -118,5 +134,13 @@ def clutter(site: Site, shape: Polygon, density: float) -> None:
         if shape.contains(Point(x, y)):
             long = min(rng.lognormal(0.1, 0.5), 4.0)
             colour = LITTER[int(rng.integers(len(LITTER)))]
-            thing = Box(x, y, long, long * rng.uniform(0.3, 0.9), rng.uniform(0, math.pi), rng.uniform(0.2, 1.3), colour)
+            thing = Box(
+                x,
+                y,
+                long,
+                long * rng.uniform(0.3, 0.9),
+                rng.uniform(0, math.pi),
+                rng.uniform(0.2, 1.3),
+                colour,
+            )
             site.world.boxes.append(thing)

@@ -14,8 +14,9 @@ Window = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class Easel:
-    """``canvas`` (row, col, band) uint8: colours under an open sky; ``heights`` (row, col) float32, metres above ground;
-    ``labels`` (row, col) int32: number of the footprint from 1, 0 elsewhere; painters change the first two in place.
+    """``canvas`` (row, col, band) uint8: colours under an open sky; ``heights`` (row, col) float32,
+    metres above ground; ``labels`` (row, col) int32: number of the footprint from 1, 0 elsewhere;
+    painters change the first two in place.
     """
 
     canvas: np.ndarray
@@ -26,7 +27,13 @@ class Easel:
 
     @classmethod
     def blank(cls, labels: np.ndarray, noise: Noise, sun: Sun) -> Easel:
-        return cls(np.empty((*labels.shape, 3), np.uint8), np.zeros(labels.shape, np.float32), labels, noise, sun)
+        return cls(
+            np.empty((*labels.shape, 3), np.uint8),
+            np.zeros(labels.shape, np.float32),
+            labels,
+            noise,
+            sun,
+        )
 
     @property
     def gsd(self) -> float:

@@ -1,4 +1,6 @@
-"""Footprints as they are handed out: cut to what was flown, on a grid of millimetres, neighbours sharing their vertices."""
+"""Footprints as they are handed out: cut to what was flown, on a grid of millimetres, neighbours
+sharing their vertices.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ LEAST_PIECE = 3.0
 
 
 def flight(width: float, height: float, share: float, rng: np.random.Generator) -> Polygon:
-    """What the flight covered of ``width`` x ``height`` metres: all but a ragged corner that holds ``share`` of the area."""
+    """What the flight covered of ``width`` x ``height`` metres: all but a ragged corner that holds
+    ``share`` of the area.
+    """
     corners = [(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)]
     if share <= 0:
         return Polygon(corners)
@@ -27,18 +31,29 @@ def flight(width: float, height: float, share: float, rng: np.random.Generator) 
     down = 2 * share * width * height / along
     t = np.linspace(0, 1, 9)
     sway = rng.normal(0, 0.006, 9) * (width + height) * np.sin(math.pi * t)
-    edge = [(float(width - along * (1 - s)), float(max(0.0, down * s + w))) for s, w in zip(t, sway, strict=True)]
+    edge = [
+        (float(width - along * (1 - s)), float(max(0.0, down * s + w)))
+        for s, w in zip(t, sway, strict=True)
+    ]
     covered = Polygon([(0.0, 0.0), *edge, (width, height), (0.0, height)]).buffer(0)
     flip_x, flip_y = rng.choice([-1, 1], 2)
     return affinity.scale(covered, flip_x, flip_y, origin=(width / 2, height / 2))
 
 
-def survey(buildings: list[Building], covered: Polygon, origin: tuple[float, float]) -> tuple[list[Building], list[Polygon]]:
-    """Each piece of a building inside ``covered``: its building, and its polygon in the CRS whose corner is ``origin``."""
+def survey(
+    buildings: list[Building], covered: Polygon, origin: tuple[float, float]
+) -> tuple[list[Building], list[Polygon]]:
+    """Each piece of a building inside ``covered``: its building, and its polygon in the CRS whose
+    corner is ``origin``.
+    """
     owners, shapes = [], []
     for building in buildings:
         shape = building.footprint
-        pieces = [shape] if covered.contains(shape) else polygons(shape.intersection(covered), LEAST_PIECE)
+        pieces = (
+            [shape]
+            if covered.contains(shape)
+            else polygons(shape.intersection(covered), LEAST_PIECE)
+        )
         for piece in pieces:
             placed = affinity.affine_transform(piece, [1, 0, 0, -1, origin[0], origin[1]])
             for part in polygons(shapely.set_precision(placed, GRID), 0.5 * LEAST_PIECE):
@@ -54,7 +69,9 @@ def _meet(shapes: list[Polygon]) -> list[Polygon]:
     if not shapes:
         return []
     left, right = STRtree(shapes).query(shapes, predicate="dwithin", distance=2 * GRID)
-    _, group = connected_components(coo_array((np.ones(len(left)), (left, right)), (len(shapes), len(shapes))))
+    _, group = connected_components(
+        coo_array((np.ones(len(left)), (left, right)), (len(shapes), len(shapes)))
+    )
     order = np.argsort(group, kind="stable")
     met = list(shapes)
     for members in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
@@ -65,7 +82,9 @@ def _meet(shapes: list[Polygon]) -> list[Polygon]:
 
 
 def _noded(shapes: list[Polygon]) -> list[Polygon]:
-    """All outlines are noded together on the grid, and each face goes to the first footprint that it lies in."""
+    """All outlines are noded together on the grid, and each face goes to the first footprint that
+    it lies in.
+    """
     lines = shapely.union_all(shapely.boundary(shapes), grid_size=GRID)
     faces = shapely.get_parts(shapely.polygonize([lines]))
     face, owner = STRtree(shapes).query(shapely.point_on_surface(faces), predicate="within")

@@ -18,7 +18,9 @@ STRIP = 256
 
 @dataclass(frozen=True)
 class Cover:
-    """Two colours that noise mixes, with ``grain`` (fine contrast), furrows every ``period`` m and their contrast."""
+    """Two colours that noise mixes, with ``grain`` (fine contrast), furrows every ``period`` m and
+    their contrast.
+    """
 
     one: tuple[Colour, ...]
     two: tuple[Colour, ...]
@@ -33,7 +35,10 @@ def covers(style: Style) -> dict[str, Cover]:
     """The look of every cover in a style; ``bias`` above 0 favours the second colour."""
     grass, dry, soil, road = style.grass, style.dry, style.soil, style.asphalt
     dark = tuple((int(r * 0.8), int(g * 0.8), int(b * 0.8)) for r, g, b in road)
-    light = tuple((min(235, int(r * 1.18 + 8)), min(235, int(g * 1.18 + 8)), min(235, int(b * 1.18 + 6))) for r, g, b in road)
+    light = tuple(
+        (min(235, int(r * 1.18 + 8)), min(235, int(g * 1.18 + 8)), min(235, int(b * 1.18 + 6)))
+        for r, g, b in road
+    )
     litter = tuple((int(r * 0.62), int(g * 0.66), int(b * 0.6)) for r, g, b in grass)
     concrete = ((176, 170, 160), (160, 156, 148), (190, 184, 172))
     d = (style.dryness - 0.4) * 2.2
@@ -58,7 +63,13 @@ def covers(style: Style) -> dict[str, Cover]:
         "concrete": Cover(concrete, soil, 0.04, bias=-1.2),
         "concrete_yard": Cover(concrete, ((158, 152, 144),), 0.045, 6.0, 0.02, -0.3),
         "pavers": Cover(
-            ((182, 164, 148), (170, 160, 150), (190, 178, 164), (168, 142, 124)), concrete, 0.06, 1.0, 0.03, -0.8, 0.1
+            ((182, 164, 148), (170, 160, 150), (190, 178, 164), (168, 142, 124)),
+            concrete,
+            0.06,
+            1.0,
+            0.03,
+            -0.8,
+            0.1,
         ),
         "wood": Cover(((146, 118, 92),), ((128, 104, 84),), 0.06, 0.9, 0.07),
         "footway": Cover(tuple((r, g, b - 4) for r, g, b in light), concrete, 0.04),
@@ -67,7 +78,9 @@ def covers(style: Style) -> dict[str, Cover]:
         "road_light": Cover(light, road, 0.035, bias=-0.6),
         "mark": Cover(((212, 210, 204),), road, 0.05, bias=-1.0, vary=0.02),
         "faint_mark": Cover(((186, 184, 180),), road, 0.05, bias=-0.8, vary=0.02),
-        "water": Cover(((98, 176, 190), (84, 160, 186), (120, 190, 196)), ((70, 140, 170),), 0.03, bias=-0.5),
+        "water": Cover(
+            ((98, 176, 190), (84, 160, 186), (120, 190, 196)), ((70, 140, 170),), 0.03, bias=-0.5
+        ),
         "court": Cover(((168, 96, 76), (78, 120, 96), (82, 112, 140)), soil, 0.03, bias=-1.6),
     }
 
@@ -86,7 +99,9 @@ def paint_ground(easel: Easel, zones: list[Zone], style: Style, rng: np.random.G
 
 
 def _burn(zones: list[Zone], shape: tuple[int, int], gsd: float, crisp: bool) -> np.ndarray:
-    shapes = [(z.shape, i) for i, z in enumerate(zones) if z.crisp is crisp and not z.shape.is_empty]
+    shapes = [
+        (z.shape, i) for i, z in enumerate(zones) if z.crisp is crisp and not z.shape.is_empty
+    ]
     if not shapes:
         return np.zeros(shape, np.int32)
     burned: np.ndarray = rasterize(shapes, shape, transform=Affine.scale(gsd), dtype="int32")
@@ -98,7 +113,10 @@ def _roughened(ids: np.ndarray, rows: np.ndarray, noise: Noise) -> np.ndarray:
     cols = np.arange(ids.shape[1])
     reach = 0.45 / noise.gsd
     up = noise.tile("clump", rows, cols) * reach + noise.tile("white", rows, cols) * 0.4 * reach
-    aside = noise.tile("clump", rows + 431, cols + 217) * reach + noise.tile("white", rows + 99, cols) * 0.4 * reach
+    aside = (
+        noise.tile("clump", rows + 431, cols + 217) * reach
+        + noise.tile("white", rows + 99, cols) * 0.4 * reach
+    )
     r = np.clip(np.rint(rows[:, None] + up).astype(np.int32), 0, ids.shape[0] - 1)
     c = np.clip(np.rint(cols[None] + aside).astype(np.int32), 0, ids.shape[1] - 1)
     return ids[r, c]
@@ -109,7 +127,9 @@ def _tables(zones: list[Zone], style: Style, rng: np.random.Generator) -> dict[s
     looks, rows = covers(style), []
     for zone in zones:
         look = looks[zone.cover]
-        one = np.array(look.one[int(rng.integers(len(look.one)))]) * rng.normal(1, look.vary) + rng.normal(0, 2.5, 3)
+        one = np.array(look.one[int(rng.integers(len(look.one)))]) * rng.normal(
+            1, look.vary
+        ) + rng.normal(0, 2.5, 3)
         two = np.array(look.two[int(rng.integers(len(look.two)))]) * rng.normal(1, look.vary)
         two = two + (one - two) * rng.uniform(0.1, 0.55)
         period = look.period * rng.uniform(0.8, 1.25)
@@ -127,10 +147,18 @@ def _tables(zones: list[Zone], style: Style, rng: np.random.Generator) -> dict[s
         )
     table = np.array(rows, np.float32)
     names = ("grain", "furrow", "period", "cos", "sin", "bias")
-    return {"one": table[:, :3], "two": table[:, 3:6]} | {n: table[:, 6 + i].copy() for i, n in enumerate(names)}
+    return {"one": table[:, :3], "two": table[:, 3:6]} | {
+        n: table[:, 6 + i].copy() for i, n in enumerate(names)
+    }
 
 
-def _shade(ids: np.ndarray, crisp: np.ndarray, rows: np.ndarray, tables: dict[str, np.ndarray], noise: Noise) -> np.ndarray:
+def _shade(
+    ids: np.ndarray,
+    crisp: np.ndarray,
+    rows: np.ndarray,
+    tables: dict[str, np.ndarray],
+    noise: Noise,
+) -> np.ndarray:
     height, width = ids.shape
     cols = np.arange(width)
     mid, clump = noise.tile("mid", rows, cols), noise.tile("clump", rows + 77, cols + 31)

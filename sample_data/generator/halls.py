@@ -13,7 +13,13 @@ from .site import Edge, Site, Spot, edges
 from .styles import ROOFS, Colour
 from .world import Box, Part, pick, place, rectangle
 
-CONTAINERS: tuple[Colour, ...] = ((150, 70, 56), (52, 86, 130), (90, 110, 96), (200, 198, 190), (170, 140, 90))
+CONTAINERS: tuple[Colour, ...] = (
+    (150, 70, 56),
+    (52, 86, 130),
+    (90, 110, 96),
+    (200, 198, 190),
+    (170, 140, 90),
+)
 
 
 def halls(site: Site) -> None:
@@ -32,7 +38,10 @@ def halls(site: Site) -> None:
         u = -reach / 2
         while u < reach / 2:
             length = rng.uniform(*quarter.frontage)
-            spot = (*frame.at(u + length / 2, v + depth / 2), angle + (rng.choice([0, 0, 0, math.pi / 2]) if flats else 0))
+            spot = (
+                *frame.at(u + length / 2, v + depth / 2),
+                angle + (rng.choice([0, 0, 0, math.pi / 2]) if flats else 0),
+            )
             if rng.random() > quarter.density or not _hall(site, spot, length, depth):
                 u += 6
                 continue
@@ -57,10 +66,17 @@ def _hall(site: Site, at: Spot, length: float, depth: float) -> bool:
     parts, draw = [centred(length, depth, form)], rng.random()
     if draw < 0.18 and length > 1.9 * depth:
         wing, back = depth * rng.uniform(0.6, 0.9), depth / 2 + rng.uniform(6, 16)
-        parts.append(Part(-length / 2, -depth / 2, -length / 2 + wing, back, "flat" if flat else "gable_v"))
+        parts.append(
+            Part(-length / 2, -depth / 2, -length / 2 + wing, back, "flat" if flat else "gable_v")
+        )
     elif draw < 0.26 and depth > 24:
         parts = court(length, depth, rng.uniform(8, 11), "flat" if flat else "gable_u")
-    if site.put(at, parts, "apartments" if flats else "hall", roof, rng.uniform(*quarter.floors), 3.0) is None:
+    if (
+        site.put(
+            at, parts, "apartments" if flats else "hall", roof, rng.uniform(*quarter.floors), 3.0
+        )
+        is None
+    ):
         return False
     if not flats and rng.random() < 0.4:
         _lean_to(site, at, length, depth)
@@ -73,7 +89,13 @@ def _lean_to(site: Site, at: Spot, length: float, depth: float) -> None:
     shift = (length + side) / 2
     roof = pick(site.style.halls, rng)
     parts = [centred(side, depth * rng.uniform(0.4, 0.9), form_for(roof, 9, 8, rng))]
-    site.put((at[0] + shift * math.cos(at[2]), at[1] + shift * math.sin(at[2]), at[2]), parts, "hall", roof, 1.2)
+    site.put(
+        (at[0] + shift * math.cos(at[2]), at[1] + shift * math.sin(at[2]), at[2]),
+        parts,
+        "hall",
+        roof,
+        1.2,
+    )
 
 
 def car_park(site: Site, at: Spot, length: float) -> None:
@@ -90,7 +112,9 @@ def car_park(site: Site, at: Spot, length: float) -> None:
             line = LineString([(u - 2.4, v), (u + 2.4, v)]).buffer(0.15, cap_style="flat")
             site.cover(place(line, *at), "faint_mark", 0, True)
             if rng.random() < full:
-                site.world.boxes.append(car(*frame.at(u + rng.normal(0, 0.2), v + 1.25), at[2], rng))
+                site.world.boxes.append(
+                    car(*frame.at(u + rng.normal(0, 0.2), v + 1.25), at[2], rng)
+                )
 
 
 def _worn(site: Site, angle: float) -> None:
@@ -99,8 +123,12 @@ def _worn(site: Site, angle: float) -> None:
     for _ in range(int(site.block.area / 700)):
         x, y = scatter_point(site.block, rng)
         slab = rectangle(x, y, rng.uniform(4, 26), rng.uniform(3, 15), angle + rng.normal(0, 0.02))
-        ground = pick({"concrete_yard": 1, "asphalt_yard": 1, "gravel": 0.7, "meadow": 0.6, "yard": 0.5}, rng)
-        site.cover(blob(slab, rng) if ground in ("meadow", "yard", "gravel") else slab, ground, angle)
+        ground = pick(
+            {"concrete_yard": 1, "asphalt_yard": 1, "gravel": 0.7, "meadow": 0.6, "yard": 0.5}, rng
+        )
+        site.cover(
+            blob(slab, rng) if ground in ("meadow", "yard", "gravel") else slab, ground, angle
+        )
     for _ in range(int(site.block.area / 4000)):
         path = wander(scatter_point(site.block, rng), scatter_point(site.block, rng), rng)
         site.cover(path.buffer(rng.uniform(1.2, 2.4)), pick({"gravel": 1, "asphalt_yard": 1}, rng))
@@ -115,4 +143,6 @@ def _stacks(site: Site, angle: float) -> None:
         if site.block.contains(thing) and not any(thing.intersects(p) for p in site.placed):
             turn = angle + rng.choice([0, math.pi / 2]) + rng.normal(0, 0.05)
             colour = CONTAINERS[int(rng.integers(len(CONTAINERS)))]
-            site.world.boxes.append(Box(x, y, rng.choice([6.1, 12.2, 3.0]), 2.45, turn, rng.uniform(1.2, 2.8), colour))
+            site.world.boxes.append(
+                Box(x, y, rng.choice([6.1, 12.2, 3.0]), 2.45, turn, rng.uniform(1.2, 2.8), colour)
+            )

@@ -40,7 +40,9 @@ def plan(length: float, depth: float, roof: str, rng: np.random.Generator) -> li
         u = length / 2 - wing
         return [
             main,
-            Part(u, -depth / 2, u + wing, depth / 2 + reach, other) if side > 0 else _flip(u, wing, depth, reach, other),
+            Part(u, -depth / 2, u + wing, depth / 2 + reach, other)
+            if side > 0
+            else _flip(u, wing, depth, reach, other),
         ]
     if draw < 0.92:  # T
         u = rng.uniform(-0.25, 0.25) * length
@@ -61,7 +63,10 @@ def plan(length: float, depth: float, roof: str, rng: np.random.Generator) -> li
             Part(-u - wing, -depth / 2, -u, depth / 2 + reach, other),
             Part(u, -depth / 2, u + wing, depth / 2 + reach, other),
         ]
-    return [main, Part(-wing / 2, -depth / 2 - reach * 0.5, wing / 2, depth / 2 + reach * 0.5, other)]
+    return [
+        main,
+        Part(-wing / 2, -depth / 2 - reach * 0.5, wing / 2, depth / 2 + reach * 0.5, other),
+    ]
 
 
 def _flip(u: float, wing: float, depth: float, reach: float, form: str) -> Part:

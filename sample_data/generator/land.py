@@ -21,9 +21,18 @@ def fields(site: Site) -> None:
     longest = max(edges(site.block), key=lambda e: e.length)
     angle = longest.angle + rng.choice([0, math.pi / 2])
     green = 1.3 * (1 - dryness) + 0.2
-    covers = {"field_bare": 1.2, "field_green": green, "field_ripe": 1, "meadow": 1, "field_rows": 0.8, "scrub": 0.8 * dryness}
+    covers = {
+        "field_bare": 1.2,
+        "field_green": green,
+        "field_ripe": 1,
+        "meadow": 1,
+        "field_rows": 0.8,
+        "scrub": 0.8 * dryness,
+    }
     for piece in _strips(site, angle):
-        site.cover(piece.buffer(-rng.uniform(0.2, 2.0)), pick(covers, rng), angle + rng.normal(0, 0.05))
+        site.cover(
+            piece.buffer(-rng.uniform(0.2, 2.0)), pick(covers, rng), angle + rng.normal(0, 0.05)
+        )
         if rng.random() < 0.22:
             orchard(site, piece, angle)
         if rng.random() < 0.4:
@@ -63,8 +72,16 @@ def farm(site: Site, edge: Edge) -> None:
         turn, away = k * math.pi / 2, rng.uniform(13, 17)
         spot = (*frame.at(-away * math.sin(turn), away * math.cos(turn)), angle + turn)
         roof = pick(site.style.halls | site.style.sheds, rng) if k else site.roof()
-        length, depth = (rng.uniform(15, 34), rng.uniform(8, 15)) if k else (rng.uniform(12, 19), rng.uniform(8, 11))
-        parts = [centred(length, depth, form_for(roof, length, depth, rng))] if k else plan(length, depth, roof, rng)
+        length, depth = (
+            (rng.uniform(15, 34), rng.uniform(8, 15))
+            if k
+            else (rng.uniform(12, 19), rng.uniform(8, 11))
+        )
+        parts = (
+            [centred(length, depth, form_for(roof, length, depth, rng))]
+            if k
+            else plan(length, depth, roof, rng)
+        )
         if rng.random() < 0.1:
             form = "flat" if ROOFS[roof].texture == "flat" else "gable_u"
             parts = court(length + 12, depth + 14, rng.uniform(6, 8), form)
@@ -95,9 +112,21 @@ def wood(site: Site) -> None:
     for _ in range(rng.integers(0, 4)):
         roof = pick(site.style.sheds, rng)
         spot = (*scatter_point(site.block, rng), rng.uniform(0, 3))
-        site.put(spot, [centred(rng.uniform(5, 10), rng.uniform(4, 7), form_for(roof, 7, 5, rng))], "hut", roof, 1, 1)
-    kinds = {k: v for k, v in site.style.species.items() if k != "bush"} | {"cone": rng.uniform(0, 0.7)}
-    clearings = [Point(scatter_point(site.block, rng)).buffer(rng.uniform(6, 20)) for _ in range(rng.integers(0, 4))]
+        site.put(
+            spot,
+            [centred(rng.uniform(5, 10), rng.uniform(4, 7), form_for(roof, 7, 5, rng))],
+            "hut",
+            roof,
+            1,
+            1,
+        )
+    kinds = {k: v for k, v in site.style.species.items() if k != "bush"} | {
+        "cone": rng.uniform(0, 0.7)
+    }
+    clearings = [
+        Point(scatter_point(site.block, rng)).buffer(rng.uniform(6, 20))
+        for _ in range(rng.integers(0, 4))
+    ]
     for clearing in clearings:
         site.cover(blob(clearing, rng), "meadow")
     shape = site.block.buffer(-2)
@@ -109,7 +138,9 @@ def wood(site: Site) -> None:
         if shape.contains(Point(x, y)):
             kind = pick(kinds, rng)
             largest = 3.6 if kind == "palm" else 6.5
-            site.world.trees.append((x, y, float(np.clip(rng.lognormal(typical, 0.3), 1.2, largest)), kind))
+            site.world.trees.append(
+                (x, y, float(np.clip(rng.lognormal(typical, 0.3), 1.2, largest)), kind)
+            )
 
 
 def park(site: Site) -> None:

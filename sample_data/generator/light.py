@@ -25,7 +25,9 @@ class Sun:
         return math.sin(self.azimuth), -math.cos(self.azimuth)
 
     def shade(self, nx: np.ndarray, ny: np.ndarray) -> np.ndarray:
-        """Brightness relative to flat ground of planes whose downhill gradient is ``nx, ny`` (rise over run)."""
+        """Brightness relative to flat ground of planes whose downhill gradient is ``nx, ny`` (rise
+        over run).
+        """
         x, y = self.towards
         lit = (nx * x + ny * y) * math.cos(self.elevation) + math.sin(self.elevation)
         direct = np.maximum(lit, 0) / np.sqrt(1 + nx**2 + ny**2) / math.sin(self.elevation)
@@ -35,8 +37,9 @@ class Sun:
 
 @dataclass(frozen=True)
 class Camera:
-    """How the picture is taken: gain of each band, gamma, saturation, haze (added grey), blur in pixels, noise in counts,
-    what is left of each band in the shade, and ``lean``: how far (x, y) a roof stands off its foot, metres a metre of height.
+    """How the picture is taken: gain of each band, gamma, saturation, haze (added grey), blur in
+    pixels, noise in counts, what is left of each band in the shade, and ``lean``: how far (x, y) a
+    roof stands off its foot, metres a metre of height.
     """
 
     gain: tuple[float, float, float]
@@ -68,7 +71,8 @@ class Camera:
 def shadow(heights: np.ndarray, rows: tuple[int, int], gsd: float, sun: Sun) -> np.ndarray:
     """Share of sunlight that is blocked in ``rows`` (from, to), (row, col) float32 in [0, 1].
 
-    Rays march from every pixel to the sun in steps of a pixel along their main axis; softened over 0.35 m of height.
+    Rays march from every pixel to the sun in steps of a pixel along their main axis; softened over
+    0.35 m of height.
     """
     row, stop = rows
     x, y = sun.towards
@@ -89,8 +93,12 @@ def shadow(heights: np.ndarray, rows: tuple[int, int], gsd: float, sun: Sun) -> 
     return result
 
 
-def expose(canvas: np.ndarray, heights: np.ndarray, gsd: float, sun: Sun, camera: Camera, seed: int) -> np.ndarray:
-    """The picture (band, row, col) uint8 in 1..255 of a painted canvas (row, col, band), strip by strip."""
+def expose(
+    canvas: np.ndarray, heights: np.ndarray, gsd: float, sun: Sun, camera: Camera, seed: int
+) -> np.ndarray:
+    """The picture (band, row, col) uint8 in 1..255 of a painted canvas (row, col, band), strip by
+    strip.
+    """
     height, width = heights.shape
     picture = np.empty((3, height, width), np.uint8)
     halo = 6
@@ -103,7 +111,9 @@ def expose(canvas: np.ndarray, heights: np.ndarray, gsd: float, sun: Sun, camera
     return picture
 
 
-def _develop(canvas: np.ndarray, dark: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.ndarray:
+def _develop(
+    canvas: np.ndarray, dark: np.ndarray, camera: Camera, rng: np.random.Generator
+) -> np.ndarray:
     bands = np.empty((3, *dark.shape), np.float32)
     for i in range(3):
         lit = canvas[..., i] * (1 - dark * np.float32(1 - camera.shade[i]))

@@ -1,12 +1,18 @@
-"""Fractal noise: periodic tiles for texture, coarse fields for the lie of the land. Values have mean 0 and deviation 1."""
+"""Fractal noise: periodic tiles for texture, coarse fields for the lie of the land. Values have
+mean 0 and deviation 1.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 
-def fractal(shape: tuple[int, int], power: float, rng: np.random.Generator, low: float = 0.0) -> np.ndarray:
-    """Periodic noise (row, col) float32 whose spectrum falls as frequency**-power; below ``low`` cycles a pixel it is cut."""
+def fractal(
+    shape: tuple[int, int], power: float, rng: np.random.Generator, low: float = 0.0
+) -> np.ndarray:
+    """Periodic noise (row, col) float32 whose spectrum falls as frequency**-power; below ``low``
+    cycles a pixel it is cut.
+    """
     freq = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None])
     freq[0, 0] = 1.0
     gain = freq ** (-power) * (freq >= low)
@@ -25,7 +31,8 @@ class Noise:
         padded = tuple(max(64, 2 * n) for n in coarse)
         # Twice the scene's size, since the noise is periodic and opposite edges would match.
         self.fields = [
-            fractal((padded[0], padded[1]), power, rng)[: coarse[0], : coarse[1]].copy() for power in (1.9, 1.3, 1.3)
+            fractal((padded[0], padded[1]), power, rng)[: coarse[0], : coarse[1]].copy()
+            for power in (1.9, 1.3, 1.3)
         ]
         self.tiles = {
             "white": fractal((509, 521), 0.0, rng),
@@ -36,7 +43,9 @@ class Noise:
         }
 
     def tile(self, name: str, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
-        """Texture at integer ``rows`` and ``cols`` (1-D each: an outer window; 2-D: point by point)."""
+        """Texture at integer ``rows`` and ``cols`` (1-D each: an outer window; 2-D: point by
+        point).
+        """
         tile = self.tiles[name]
         rows, cols = rows % tile.shape[0], cols % tile.shape[1]
         return tile[rows[:, None], cols[None]] if rows.ndim == 1 else tile[rows, cols]

@@ -9,7 +9,9 @@ import numpy as np
 
 @dataclass
 class Patch:
-    """The pixels of one roof: local coordinates ``u, v`` (m), the planes' rise ``z`` (m) and downhill direction."""
+    """The pixels of one roof: local coordinates ``u, v`` (m), the planes' rise ``z`` (m) and
+    downhill direction.
+    """
 
     mask: np.ndarray
     u: np.ndarray

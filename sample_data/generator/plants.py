@@ -29,7 +29,9 @@ def _crown(kind: str, radius: float, easel: Easel, rng: np.random.Generator) -> 
     r0, c0 = rng.integers(0, 900, 2)
     pixels = np.arange(len(axis))
     # Boughs are about a metre across whatever the crown's size; leaves are a pixel.
-    boughs = noise.tile("clump", r0 + np.rint(axis / 0.16).astype(int), c0 + np.rint(axis / 0.16).astype(int))
+    boughs = noise.tile(
+        "clump", r0 + np.rint(axis / 0.16).astype(int), c0 + np.rint(axis / 0.16).astype(int)
+    )
     leaves = noise.tile("grain", r0 + pixels, c0 + pixels)
     away = away / lobed + 0.13 * boughs + 0.09 * leaves
     cone = kind == "cone"
@@ -37,7 +39,9 @@ def _crown(kind: str, radius: float, easel: Easel, rng: np.random.Generator) -> 
     tall = {"cone": 2.6, "bush": 0.9, "hedge": 0.9}.get(kind, 1.1) * radius
     relief = dome * min(tall, 1.2 * radius) + (dome > 0) * (0.16 if cone else 0.34) * boughs
     gy, gx = np.gradient(ndimage.gaussian_filter(relief, 0.3 / gsd), gsd)
-    light = easel.sun.shade(-gx, -gy) * (0.88 + 0.10 * boughs + 0.10 * leaves) * (0.86 + 0.18 * dome)
+    light = (
+        easel.sun.shade(-gx, -gy) * (0.88 + 0.10 * boughs + 0.10 * leaves) * (0.86 + 0.18 * dome)
+    )
     trunk = {"bush": 0.1, "hedge": 0.8, "cone": 0.5}.get(kind, 0.7 * radius)
     height = np.where(dome > 0.12, trunk + np.maximum(tall * dome + 0.5 * boughs * dome, 0.2), 0)
     return np.clip(light, 0.3, 1.7).astype(np.float32), height.astype(np.float32)
@@ -48,7 +52,9 @@ def _palm(angle: np.ndarray, away: np.ndarray, radius: float, rng: np.random.Gen
     fronds = int(rng.integers(11, 19))
     bend = angle + 0.5 * away * rng.choice([-1, 1])
     star = np.abs(np.sin(bend * fronds / 2 + rng.uniform(0, 6)))
-    reach = (0.45 + 0.7 * star) * (1 + 0.2 * np.sin(2 * angle + rng.uniform(0, 6)) + 0.12 * np.sin(5 * angle))
+    reach = (0.45 + 0.7 * star) * (
+        1 + 0.2 * np.sin(2 * angle + rng.uniform(0, 6)) + 0.12 * np.sin(5 * angle)
+    )
     shape = np.clip(1.15 - away / reach, 0, 1)
     light = 0.7 + 0.75 * np.minimum(shape, 0.5) * (0.4 + star)
     height = (5 + radius) * (shape > 0.12) * (0.75 + 0.25 * np.sqrt(shape))

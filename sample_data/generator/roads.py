@@ -22,7 +22,11 @@ def lay_roads(world: World, roads: list[Road], rng: np.random.Generator) -> None
     surface = pick({"road_dark": 1, "road": 2, "road_light": 1}, rng)
     for road in roads:
         bed = road.line.buffer(road.width / 2 + (0.0 if road.paved else 0.4), cap_style="square")
-        own = surface if rng.random() < 0.7 else pick({"road_dark": 1, "road": 2, "road_light": 1}, rng)
+        own = (
+            surface
+            if rng.random() < 0.7
+            else pick({"road_dark": 1, "road": 2, "road_light": 1}, rng)
+        )
         world.zones.append(Zone(bed, own if road.paved else "track", 0, road.paved))
     for road in roads:
         if road.paved:
@@ -34,7 +38,9 @@ def lay_roads(world: World, roads: list[Road], rng: np.random.Generator) -> None
 def _patches(world: World, road: Road, rng: np.random.Generator) -> None:
     """Asphalt of another age."""
     for _ in range(int(road.line.length / 60)):
-        x, y, angle = _at(road.line, rng.uniform(0, road.line.length), rng.uniform(-0.3, 0.3) * road.width)
+        x, y, angle = _at(
+            road.line, rng.uniform(0, road.line.length), rng.uniform(-0.3, 0.3) * road.width
+        )
         patch = rectangle(x, y, rng.uniform(2, 12), rng.uniform(0.8, 2.5), angle)
         world.zones.append(Zone(patch, pick({"road_dark": 1, "road_light": 1}, rng), 0, True))
 
@@ -44,7 +50,9 @@ def _marks(world: World, road: Road, rng: np.random.Generator) -> None:
     if road.width < 6.4:
         return
     for s in np.arange(4, length - 6, 9.0):
-        world.zones.append(Zone(substring(road.line, s, s + 4).buffer(0.16, cap_style="flat"), "mark", 0, True))
+        world.zones.append(
+            Zone(substring(road.line, s, s + 4).buffer(0.16, cap_style="flat"), "mark", 0, True)
+        )
     for side in (-1, 1):
         if road.width > 8:
             edge = road.line.offset_curve(side * (road.width / 2 - 0.4))
@@ -62,7 +70,9 @@ def _traffic(world: World, road: Road, rng: np.random.Generator) -> None:
     while s < road.line.length:
         side = rng.choice([-1, 1])
         parked = road.footway > 0 and rng.random() < 0.7
-        x, y, angle = _at(road.line, s, side * (road.width / 2 - 1.05 if parked else road.width / 4))
+        x, y, angle = _at(
+            road.line, s, side * (road.width / 2 - 1.05 if parked else road.width / 4)
+        )
         if world.holds(x, y):
             world.boxes.append(car(x, y, angle, rng))
         s += rng.exponential(busy * 0.3 if parked else busy) + 5.5

@@ -1,4 +1,6 @@
-"""What stands on roofs: parapets and tanks, chimneys and dormers, panels; and roofs not built yet."""
+"""What stands on roofs: parapets and tanks, chimneys and dormers, panels; and roofs not built
+yet.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ CHIMNEYS: tuple[Colour, ...] = ((150, 96, 76), (176, 168, 158), (110, 104, 100))
 
 @dataclass
 class Top:
-    """A roof as it is drawn: ``image`` (row, col, band) float32 and ``z`` (row, col) in metres, changed in place."""
+    """A roof as it is drawn: ``image`` (row, col, band) float32 and ``z`` (row, col) in metres,
+    changed in place.
+    """
 
     image: np.ndarray
     z: np.ndarray
@@ -31,7 +35,9 @@ class Top:
         return (np.abs(patch.u - u) <= length / 2) & (np.abs(patch.v - v) <= width / 2) & patch.mask
 
     def slab(self, at: tuple[float, float, float, float], colour: Colour, rise: float) -> None:
-        """A box ``u, v, length, width``, ``rise`` m above the highest roof under it (0: flush with the roof)."""
+        """A box ``u, v, length, width``, ``rise`` m above the highest roof under it (0: flush with
+        the roof).
+        """
         inside = self.near(*at)
         if inside.any():
             self.image[inside] = colour
@@ -51,7 +57,11 @@ class Top:
 
     def anywhere(self, part: Part, margin: float = 1.2) -> tuple[float, float]:
         def within(low: float, high: float) -> float:
-            return float(self.rng.uniform(low + margin, high - margin)) if high - low > 2 * margin else (low + high) / 2
+            return (
+                float(self.rng.uniform(low + margin, high - margin))
+                if high - low > 2 * margin
+                else (low + high) / 2
+            )
 
         return within(part.u0, part.u1), within(part.v0, part.v1)
 
@@ -86,7 +96,9 @@ def _storey(top: Top, part: Part, base: np.ndarray) -> None:
     """A storey more on part of the house, with its own rim; pots along the terrace."""
     rng, patch = top.rng, top.patch
     share, side = rng.uniform(0.3, 0.65), rng.choice([-1, 1])
-    low, high, where = (part.v0, part.v1, patch.v) if rng.random() < 0.5 else (part.u0, part.u1, patch.u)
+    low, high, where = (
+        (part.v0, part.v1, patch.v) if rng.random() < 0.5 else (part.u0, part.u1, patch.u)
+    )
     cut = low + share * (high - low) if side < 0 else high - share * (high - low)
     upper = patch.mask & ((where < cut) if side < 0 else (where > cut))
     top.image[upper] *= rng.uniform(0.82, 1.2) * (1 + rng.normal(0, 0.02, 3))
@@ -94,7 +106,9 @@ def _storey(top: Top, part: Part, base: np.ndarray) -> None:
     top.rim(upper, base * rng.uniform(0.95, 1.25), 0.6)
     for _ in range(rng.integers(0, 9)):
         green = int(rng.integers(70, 110))
-        top.disc(top.anywhere(part, 0.6), rng.uniform(0.3, 0.6), (green - 20, green, green - 32), 0.4)
+        top.disc(
+            top.anywhere(part, 0.6), rng.uniform(0.3, 0.6), (green - 20, green, green - 32), 0.4
+        )
 
 
 def _living(top: Top, part: Part, base: np.ndarray) -> None:
@@ -105,9 +119,15 @@ def _living(top: Top, part: Part, base: np.ndarray) -> None:
         top.slab(at, _colour(base * rng.uniform(0.85, 1.15)), 2.3)
     if rng.random() < 0.3:
         tin = ROOFS[SHELTERS[int(rng.integers(len(SHELTERS)))]].colours
-        top.slab((*top.anywhere(part, 2), rng.uniform(3, 6), rng.uniform(2.5, 5)), tin[int(rng.integers(len(tin)))], 2.1)
+        top.slab(
+            (*top.anywhere(part, 2), rng.uniform(3, 6), rng.uniform(2.5, 5)),
+            tin[int(rng.integers(len(tin)))],
+            2.1,
+        )
     for _ in range(rng.poisson(0.9)):
-        top.disc(top.anywhere(part), rng.uniform(0.5, 0.85), TANKS[int(rng.integers(len(TANKS)))], 1.3)
+        top.disc(
+            top.anywhere(part), rng.uniform(0.5, 0.85), TANKS[int(rng.integers(len(TANKS)))], 1.3
+        )
 
 
 def _machines(top: Top, part: Part, expected: float) -> None:
@@ -136,7 +156,9 @@ def _panels(top: Top, part: Part, light: float) -> None:
     v = (part.v0 + part.v1) / 2 + rng.choice([-1, 1]) * span_v / 4
     inside = top.near(u, v, length, width)
     tone = np.array((38, 48, 74), np.float32) * rng.uniform(0.8, 1.4) * light
-    line = (np.mod(patch.u - u + length / 2, 1.05) < 0.12) | (np.mod(patch.v - v + width / 2, 1.75) < 0.12)
+    line = (np.mod(patch.u - u + length / 2, 1.05) < 0.12) | (
+        np.mod(patch.v - v + width / 2, 1.75) < 0.12
+    )
     top.image[inside] = tone
     top.image[inside & line] = tone * 1.7
     top.z[inside] += 0.15
@@ -166,7 +188,11 @@ def _dormers(top: Top, part: Part, colour: np.ndarray) -> None:
     for u in np.arange(part.u0 + 2.2, part.u1 - 1.8, rng.uniform(2.8, 4.5)):
         v = (part.v0 + part.v1) / 2 + rng.choice([-1, 1]) * span * rng.uniform(0.2, 0.3)
         if built:
-            top.slab((u, v, rng.uniform(1.5, 2.4), 2.2), _colour(colour * (1.12 if rng.random() < 0.5 else 0.86)), 0.35)
+            top.slab(
+                (u, v, rng.uniform(1.5, 2.4), 2.2),
+                _colour(colour * (1.12 if rng.random() < 0.5 else 0.86)),
+                0.35,
+            )
         elif rng.random() < 0.35:
             top.slab((u, v, 0.9, 1.2), (92, 104, 122), 0)
 
@@ -183,10 +209,16 @@ def _daylight(top: Top, part: Part, light: np.ndarray) -> None:
 def shell(top: Top) -> None:
     """Walls without a roof: rooms of bare earth or grass, open to the sky."""
     rng, patch = top.rng, top.patch
-    floor = np.array(((150, 128, 98), (118, 120, 76), (160, 148, 130))[int(rng.integers(3))], np.float32)
-    walls = patch.mask & ~ndimage.binary_erosion(patch.mask, iterations=max(1, round(0.3 / patch.gsd)))
+    floor = np.array(
+        ((150, 128, 98), (118, 120, 76), (160, 148, 130))[int(rng.integers(3))], np.float32
+    )
+    walls = patch.mask & ~ndimage.binary_erosion(
+        patch.mask, iterations=max(1, round(0.3 / patch.gsd))
+    )
     thick = max(0.25, patch.gsd * 0.75)
-    walls |= patch.mask & ((np.mod(patch.u, rng.uniform(3, 5)) < thick) | (np.mod(patch.v, rng.uniform(3, 5)) < thick))
+    walls |= patch.mask & (
+        (np.mod(patch.u, rng.uniform(3, 5)) < thick) | (np.mod(patch.v, rng.uniform(3, 5)) < thick)
+    )
     rooms = patch.mask & ~walls
     top.image[rooms] = top.image[rooms] * 0.25 + floor * 0.75
     top.z[rooms] = 0.1

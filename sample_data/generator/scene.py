@@ -16,7 +16,14 @@ from .streets import Road, lay_out
 from .styles import QUARTERS, Style
 from .world import World, Zone
 
-FILLS = {"rows": rows, "plots": plots, "halls": halls, "scatter": scatter, "fields": fields, "wood": wood}
+FILLS = {
+    "rows": rows,
+    "plots": plots,
+    "halls": halls,
+    "scatter": scatter,
+    "fields": fields,
+    "wood": wood,
+}
 
 
 def compose(width: float, height: float, style: Style, rng: np.random.Generator) -> World:
@@ -37,7 +44,9 @@ def compose(width: float, height: float, style: Style, rng: np.random.Generator)
 
 
 def _thin_trees(world: World, roads: list[Road], rng: np.random.Generator) -> None:
-    """No trunks inside walls, on roads, or far outside the scene; crowns may hang over a roof's edge."""
+    """No trunks inside walls, on roads, or far outside the scene; crowns may hang over a roof's
+    edge.
+    """
     trees = [t for t in world.trees if world.holds(t[0], t[1], 8)]
     if not trees:
         return

@@ -1,4 +1,6 @@
-"""Streets and blocks: a rotated rectangle cut again and again by bent lines, until blocks suit their quarter."""
+"""Streets and blocks: a rotated rectangle cut again and again by bent lines, until blocks suit
+their quarter.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ class Block:
     quarter: str
 
 
-def lay_out(width: float, height: float, style: Style, rng: np.random.Generator) -> tuple[list[Road], list[Block]]:
+def lay_out(
+    width: float, height: float, style: Style, rng: np.random.Generator
+) -> tuple[list[Road], list[Block]]:
     """Roads and blocks that cover a scene of ``width`` x ``height`` metres and a little beyond."""
     frame = box(-40, -40, width + 40, height + 40)
     diagonal = math.hypot(width, height) + 120
@@ -60,8 +64,12 @@ def lay_out(width: float, height: float, style: Style, rng: np.random.Generator)
     return roads, _blocks(pieces, roads)
 
 
-def _seeds(width: float, height: float, style: Style, rng: np.random.Generator) -> tuple[np.ndarray, list[str]]:
-    """Centres of quarters, spread by picking the farthest of a few candidates; every quarter of the style comes up."""
+def _seeds(
+    width: float, height: float, style: Style, rng: np.random.Generator
+) -> tuple[np.ndarray, list[str]]:
+    """Centres of quarters, spread by picking the farthest of a few candidates; every quarter of the
+    style comes up.
+    """
     shares = style.quarters
     count = max(4, round(width * height / 210**2))
     total = sum(shares.values())
@@ -91,7 +99,9 @@ def _cut(piece: Polygon, rng: np.random.Generator) -> tuple[LineString, list[Pol
         heading = math.atan2(across[1], across[0]) + turn
         reach = float(lengths.max()) * 0.8
         t = np.linspace(-1, 1, 33)
-        bow = rng.normal(0, 0.09) * reach * (1 - t**2) + rng.normal(0, 0.03) * reach * np.sin(t * rng.uniform(2, 5))
+        bow = rng.normal(0, 0.09) * reach * (1 - t**2) + rng.normal(0, 0.03) * reach * np.sin(
+            t * rng.uniform(2, 5)
+        )
         x = middle[0] + t * reach * math.cos(heading) - bow * math.sin(heading)
         y = middle[1] + t * reach * math.sin(heading) + bow * math.cos(heading)
         line = LineString(np.column_stack([x, y]))
@@ -109,9 +119,15 @@ def _cut(piece: Polygon, rng: np.random.Generator) -> tuple[LineString, list[Pol
 def _road(line: LineString, area: float, name: str, style: Style, rng: np.random.Generator) -> Road:
     quarter = QUARTERS[name]
     main = area > 90000
-    paved = (main and style.paving > 0.5) or (rng.random() < style.paving and (quarter.paved or main))
+    paved = (main and style.paving > 0.5) or (
+        rng.random() < style.paving and (quarter.paved or main)
+    )
     width = quarter.road + (rng.uniform(1.5, 4) if main and paved else rng.uniform(-0.6, 0.8))
-    kerbed = paved and quarter.fill not in ("fields", "scatter", "wood") and rng.random() < style.paving - 0.1 * (width < 5)
+    kerbed = (
+        paved
+        and quarter.fill not in ("fields", "scatter", "wood")
+        and rng.random() < style.paving - 0.1 * (width < 5)
+    )
     footway = rng.uniform(1.0, 2.4) if kerbed else 0.0
     return Road(line, width, footway, paved)
 

@@ -9,20 +9,35 @@ import numpy as np
 from .easel import Easel, Window
 from .world import Building
 
-PLASTER = ((206, 198, 184), (184, 172, 158), (164, 128, 108), (214, 210, 202), (176, 170, 164), (196, 180, 150))
+PLASTER = (
+    (206, 198, 184),
+    (184, 172, 158),
+    (164, 128, 108),
+    (214, 210, 202),
+    (176, 170, 164),
+    (196, 180, 150),
+)
 
 
-def paint_walls(easel: Easel, window: Window, label: int, building: Building, lean: tuple[float, float]) -> None:
-    """Draw the walls of building ``label`` on ground pixels beside its roof: the roof's mask, shifted step by step to its foot.
+def paint_walls(
+    easel: Easel, window: Window, label: int, building: Building, lean: tuple[float, float]
+) -> None:
+    """Draw the walls of building ``label`` on ground pixels beside its roof: the roof's mask,
+    shifted step by step to its foot.
 
-    ``lean`` (x, y) is the roof's offset from the foot in metres a metre of height; roofs stay where they are.
+    ``lean`` (x, y) is the roof's offset from the foot in metres a metre of height; roofs stay where
+    they are.
     """
     slant = math.hypot(*lean)
     steps = round(building.eaves * slant / easel.gsd)
     if steps < 1 or building.roof == "shell":
         return
     rows, cols = (slice(max(s.start - steps, 0), s.stop + steps) for s in window)
-    canvas, heights, labels = easel.canvas[rows, cols], easel.heights[rows, cols], easel.labels[rows, cols]
+    canvas, heights, labels = (
+        easel.canvas[rows, cols],
+        easel.heights[rows, cols],
+        easel.labels[rows, cols],
+    )
     x, y = -lean[0] / slant, -lean[1] / slant
     light = 0.62 + 0.45 * (x * easel.sun.towards[0] + y * easel.sun.towards[1])
     colour = np.array(PLASTER[building.seed % len(PLASTER)]) * max(light, 0.4)
@@ -44,4 +59,6 @@ def _shifted(mask: np.ndarray, down: int, right: int) -> np.ndarray:
 
 
 def _overlap(shift: int, length: int) -> tuple[slice, slice]:
-    return slice(max(shift, 0), length + min(shift, 0)), slice(max(-shift, 0), length - max(shift, 0))
+    return slice(max(shift, 0), length + min(shift, 0)), slice(
+        max(-shift, 0), length - max(shift, 0)
+    )

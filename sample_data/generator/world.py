@@ -1,4 +1,6 @@
-"""What a scene is made of, before it is drawn. Metres, x to the right and y down; angles in radians from x towards y."""
+"""What a scene is made of, before it is drawn. Metres, x to the right and y down; angles in radians
+from x towards y.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from .styles import Colour
 
 @dataclass(frozen=True)
 class Part:
-    """A rectangle of a building in its own frame (u along the street, v away from it) and the form of its roof.
+    """A rectangle of a building in its own frame (u along the street, v away from it) and the form
+    of its roof.
 
     ``form`` is gable_u or gable_v (by the direction of the ridge), hip, mono, saw, vault or flat.
     """
@@ -31,7 +34,9 @@ class Part:
 
 @dataclass
 class Building:
-    """A building: its parts in a frame at ``x, y`` turned by ``angle``, its ``footprint``, its covering and heights."""
+    """A building: its parts in a frame at ``x, y`` turned by ``angle``, its ``footprint``, its
+    covering and heights.
+    """
 
     x: float
     y: float
@@ -48,7 +53,9 @@ class Building:
 
 @dataclass
 class Zone:
-    """A piece of ground: ``cover`` names its look; ``crisp`` ones have sharp edges and lie on top."""
+    """A piece of ground: ``cover`` names its look; ``crisp`` ones have sharp edges and lie on
+    top.
+    """
 
     shape: BaseGeometry
     cover: str
@@ -58,7 +65,9 @@ class Zone:
 
 @dataclass
 class Box:
-    """A small oriented thing that stands on the ground: a car, a wall, a container. ``centre, size, angle, height``."""
+    """A small oriented thing that stands on the ground: a car, a wall, a container. ``centre, size,
+    angle, height``.
+    """
 
     x: float
     y: float

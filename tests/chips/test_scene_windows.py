@@ -1,4 +1,6 @@
-"""Training straight from scenes: the windows hold what chips of `geoseg tile` would, in the same splits."""
+"""Training straight from scenes: the windows hold what chips of `geoseg tile` would, in the same
+splits.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ from tests.scenes import buildings, grid, picture, write_scene
 
 MASK = buildings(230, 340, 61)
 SPEC = ChipSpec(size=64, split=(0.6, 0.2, 0.2), block_size=2, seed=4)
-QUICK = TrainSpec(arch="cnn", epochs=1, batch_size=2, samples=4, crop=32, precision="fp32", augment="light")
+QUICK = TrainSpec(
+    arch="cnn", epochs=1, batch_size=2, samples=4, crop=32, precision="fp32", augment="light"
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,26 +65,42 @@ def test_windows_are_the_chips_that_tile_cuts(labels: str, folder: Path, tmp_pat
     for split in ("train", "val", "test"):
         table = index.split(split)
         assert len(table) == len(found.splits[split]) > 0
-        for window, image, mask in zip(found.splits[split], table["image"], table["mask"], strict=True):
+        for window, image, mask in zip(
+            found.splits[split], table["image"], table["mask"], strict=True
+        ):
             pixels, classes = pickle.loads(pickle.dumps(window)).read()
             assert (pixels == read_array(tmp_path / "chips" / image)[0]).all()
             assert (classes == read_array(tmp_path / "chips" / mask)[0][0]).all()
-            assert (window.labels() == classes).all() and window.missing() is None and scene in window.name
+            assert (
+                (window.labels() == classes).all()
+                and window.missing() is None
+                and scene in window.name
+            )
 
 
 def test_sixteen_bits_are_stretched_over_all_scenes_alike(folder: Path, tmp_path: Path) -> None:
     wide = picture(MASK).astype("uint16") * 40 + 300
     for number, factor in enumerate((1, 2)):
         write_array(tmp_path / f"{number}.tif", wide * np.uint16(factor), grid(*MASK.shape))
-    found = windows_of([str(tmp_path / "0.tif"), str(tmp_path / "1.tif")], folder / "footprints.gpkg", SPEC, [])
+    found = windows_of(
+        [str(tmp_path / "0.tif"), str(tmp_path / "1.tif")], folder / "footprints.gpkg", SPEC, []
+    )
     assert found.info.dtype == "uint16" and found.info.stretch is not None
-    first, second = (next(w for w in found.splits["train"] if f"{n}.tif" in w.name).read()[0] for n in (0, 1))
+    first, second = (
+        next(w for w in found.splits["train"] if f"{n}.tif" in w.name).read()[0] for n in (0, 1)
+    )
     assert first.dtype == np.uint8 and first.mean() < second.mean()
 
 
 def test_a_model_is_trained_on_scenes(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "m.safetensors"
-    report = train.run([str(folder / "scene.tif")], out, QUICK, labels=folder / "footprints.gpkg", split=(0.5, 0.5, 0.0))
+    report = train.run(
+        [str(folder / "scene.tif")],
+        out,
+        QUICK,
+        labels=folder / "footprints.gpkg",
+        split=(0.5, 0.5, 0.0),
+    )
     assert np.isfinite(report.epochs[0]["loss"]) and "iou" in report.best
     assert read_spec(out).gsd == pytest.approx(0.3, rel=1e-2)
     note = (tmp_path / "m.safetensors.run" / "run.toml").read_text()
@@ -97,7 +117,9 @@ def test_chips_and_scenes_go_together_by_weight(folder: Path, tmp_path: Path) ->
         train.run([chips], tmp_path / "m.safetensors", TrainSpec(data_weights=(1.0, 2.0)))
 
 
-def test_chips_that_cannot_be_read_stop_the_run_or_are_left_out(folder: Path, tmp_path: Path) -> None:
+def test_chips_that_cannot_be_read_stop_the_run_or_are_left_out(
+    folder: Path, tmp_path: Path
+) -> None:
     chips, out = tmp_path / "chips", tmp_path / "m.safetensors"
     tile.run([str(folder / "scene.tif")], chips, SPEC, labels=folder / "mask.tif")
     table = read_index(chips).split("train")
@@ -114,11 +136,20 @@ def test_chips_that_cannot_be_read_stop_the_run_or_are_left_out(folder: Path, tm
 def test_scenes_without_buildings_or_labels_are_refused(folder: Path, tmp_path: Path) -> None:
     write_array(tmp_path / "empty.tif", np.zeros(MASK.shape, "uint8"), grid(*MASK.shape))
     with pytest.raises(UnsuitableError, match="single class"):
-        train.run([str(folder / "scene.tif")], tmp_path / "m.safetensors", QUICK, labels=tmp_path / "empty.tif")
-    with pytest.raises(UsageError, match=r"scene\.tif: is no folder of chips, and a scene needs --labels"):
+        train.run(
+            [str(folder / "scene.tif")],
+            tmp_path / "m.safetensors",
+            QUICK,
+            labels=tmp_path / "empty.tif",
+        )
+    with pytest.raises(
+        UsageError, match=r"scene\.tif: is no folder of chips, and a scene needs --labels"
+    ):
         train.run([str(folder / "scene.tif")], tmp_path / "m.safetensors", QUICK)
     tile.run([str(folder / "scene.tif")], tmp_path / "chips", SPEC, labels=folder / "mask.tif")
     with pytest.raises(UsageError, match="--labels is for scenes"):
-        train.run([str(tmp_path / "chips")], tmp_path / "m.safetensors", QUICK, labels=folder / "mask.tif")
+        train.run(
+            [str(tmp_path / "chips")], tmp_path / "m.safetensors", QUICK, labels=folder / "mask.tif"
+        )
     with pytest.raises(InputError, match="nowhere"):
         train.run([str(tmp_path / "nowhere")], tmp_path / "m.safetensors", QUICK)

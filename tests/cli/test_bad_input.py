@@ -39,8 +39,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "cut.tif").write_bytes(whole[: len(whole) // 2])
     write_array(folder / "plain.tif", image, MAP, options={"compress": "none", "tiled": False})
     whole = (folder / "plain.tif").read_bytes()
-    (folder / "plain.tif").write_bytes(whole[: len(whole) * 2 // 3])  # missing strips, nothing compressed
-    write_array(folder / "plain_mask.tif", (image[:1] > 200).astype("uint8"), MAP, options={"compress": "none", "tiled": False})
+    # missing strips, nothing compressed
+    (folder / "plain.tif").write_bytes(whole[: len(whole) * 2 // 3])
+    write_array(
+        folder / "plain_mask.tif",
+        (image[:1] > 200).astype("uint8"),
+        MAP,
+        options={"compress": "none", "tiled": False},
+    )
     whole = (folder / "plain_mask.tif").read_bytes()
     (folder / "plain_mask.tif").write_bytes(whole[: len(whole) // 2])
     (folder / "text.tif").write_text("This is no picture.\n")
@@ -73,7 +79,9 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.chdir(tmp_path)
     before = {path: path.read_bytes() if path.is_file() else b"" for path in tmp_path.rglob("*")}
     yield tmp_path
-    assert {path: path.read_bytes() if path.is_file() else b"" for path in tmp_path.rglob("*")} == before
+    assert {
+        path: path.read_bytes() if path.is_file() else b"" for path in tmp_path.rglob("*")
+    } == before
 
 
 PREDICT = "predict {} -o {}.tif -m model.safetensors --device cpu"
@@ -93,7 +101,11 @@ WRITING = (
 )
 CASES = [
     # a scene that cannot be read
-    *((command.format(scene, "new"), 3, scene.lstrip("@")) for scene in UNREADABLE for command in OF_SCENES),
+    *(
+        (command.format(scene, "new"), 3, scene.lstrip("@"))
+        for scene in UNREADABLE
+        for command in OF_SCENES
+    ),
     ("polygonize missing.tif -o new.gpkg", 3, "missing.tif"),
     ("polygonize text.tif -o new.gpkg", 3, "text.tif"),
     ("polygonize plain_mask.tif -o new.gpkg", 3, "plain_mask.tif"),
@@ -136,7 +148,11 @@ CASES = [
     ("predict scene.tif -o new.tif -m model.safetensors --device cuda:99", 7, "cuda:99"),
     ("predict scene.tif -o new.tif -m model.safetensors --device toaster", 7, "toaster"),
     # safety
-    *((command.format(scene, "new"), 8, scene) for scene in UNSAFE for command in (*OF_SCENES, "info {}")),
+    *(
+        (command.format(scene, "new"), 8, scene)
+        for scene in UNSAFE
+        for command in (*OF_SCENES, "info {}")
+    ),
     # usage
     (PREDICT.format("scene.tif", "new.tif") + " --tile-size 16", 2, "--tile-size"),
     (PREDICT.format("scene.tif", "new.tif") + " --overlap many", 2, "--overlap"),
@@ -151,8 +167,14 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("line", "code", "said"), [c for c in CASES if c[0].split()[0] in COMMANDS], ids=lambda v: str(v))
-def test_bad_input(line: str, code: int, said: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [c for c in CASES if c[0].split()[0] in COMMANDS],
+    ids=lambda v: str(v),
+)
+def test_bad_input(
+    line: str, code: int, said: str, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     found = run(line.split())
     out, err = capfd.readouterr()
     assert (found, out) == (code, ""), err

@@ -2,7 +2,9 @@ from geoseg.cli import bar
 
 
 def test_a_line_has_share_rate_and_remaining_time() -> None:
-    assert bar.line("cut", 25, 100, 50.0) == "cut [######------------------]  25%  0.5/s  0:02:30 left"
+    assert (
+        bar.line("cut", 25, 100, 50.0) == "cut [######------------------]  25%  0.5/s  0:02:30 left"
+    )
     assert bar.line("cut", 0, 100, 0.0) == "cut [------------------------]   0%  0/s  ? left"
     assert bar.clock(3 * 3600 + 25 * 60 + 7.4) == "3:25:07"
 
@@ -20,7 +22,9 @@ def test_a_long_stage_shows_and_wipes_its_bar(capsys, monkeypatch) -> None:
     advance = bar.Bar("cut", 10)
     now[0] += 2.5
     advance(5)
-    assert capsys.readouterr().err == "\r\x1b[Kcut [############------------]  50%  2/s  0:00:02 left"
+    assert (
+        capsys.readouterr().err == "\r\x1b[Kcut [############------------]  50%  2/s  0:00:02 left"
+    )
     now[0] += 0.05
     advance(1)
     assert capsys.readouterr().err == ""

@@ -30,7 +30,10 @@ REPORT = Example(
     footprints=1234,
     area_m2=56789.12,
     stages={"read": 0.5, "forward": 0.00012},
-    models=({"name": "cnn", "encoder": None, "parameters": 7}, {"name": "unet", "encoder": "resnet18", "parameters": 14_000}),
+    models=(
+        {"name": "cnn", "encoder": None, "parameters": 7},
+        {"name": "unet", "encoder": "resnet18", "parameters": 14_000},
+    ),
 )
 TEXT = """\
 wrote a.gpkg
@@ -63,7 +66,9 @@ def test_report(verbosity: int, as_json: bool, out: str, err: str, capsys) -> No
 
 
 def test_numbers_as_text() -> None:
-    assert list(lines({"some": 0, "share": 0.0, "exact": True, "sizes": [512, 0.25], "none": None})) == [
+    assert list(
+        lines({"some": 0, "share": 0.0, "exact": True, "sizes": [512, 0.25], "none": None})
+    ) == [
         "some   0",
         "share  0",
         "exact  yes",
@@ -72,7 +77,10 @@ def test_numbers_as_text() -> None:
 
 
 def test_rows_of_one_kind_are_a_table() -> None:
-    by_size = {"small": {"tp": 150, "f1": 0.668}, "large": {"tp": 7, "f1": 0.25, "boundary_iou": 0.5}}
+    by_size = {
+        "small": {"tp": 150, "f1": 0.668},
+        "large": {"tp": 7, "f1": 0.25, "boundary_iou": 0.5},
+    }
     assert list(lines({"by_size": by_size})) == [
         "by size",
         "          tp     f1  boundary iou",

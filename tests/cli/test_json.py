@@ -1,4 +1,6 @@
-"""The JSON that scripts rely on: one object, alone on stdout, with the contract's keys; the same run as text."""
+"""The JSON that scripts rely on: one object, alone on stdout, with the contract's keys; the same
+run as text.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +21,37 @@ from geoseg.specs import ModelSpec
 GRID = Grid(CRS(32637), Affine(0.3, 0, 500_000, 0, -0.3, 3_000_000), 96, 160)
 COMMON = {"command", "inputs", "outputs", "seconds", "warnings", "version"}
 MODEL = "-m model.safetensors --device cpu"
-# Each line works on what those before it wrote; with the keys that the contract names beyond the common ones
+# Each line works on what those before it wrote; with the keys that the contract names beyond the
+# common ones
 LINES = [
     ("polygonize mask.tif -o footprints.gpkg", {"footprints", "area_m2"}),
     ("tile scene.tif -o chips --size 64 --labels footprints.gpkg", {"chips"}),
     ("rasterize footprints.gpkg --like scene.tif -o burned.tif", set()),
-    ("prepare folder chips -o prepared --size 64", {"chips", "skipped", "splits", "classes", "pixels"}),
+    (
+        "prepare folder chips -o prepared --size 64",
+        {"chips", "skipped", "splits", "classes", "pixels"},
+    ),
     ("stitch chips/images -o mosaic.tif", set()),
     ("evaluate burned.tif mask.tif", {"pixel", "object"}),
-    ("evaluate footprints.gpkg footprints.gpkg --report report.html --image scene.tif", {"pixel", "object"}),
+    (
+        "evaluate footprints.gpkg footprints.gpkg --report report.html --image scene.tif",
+        {"pixel", "object"},
+    ),
     (f"evaluate --data chips --split train {MODEL}", {"pixel", "object", "thresholds", "chips"}),
-    (f"tune chips --split train -o tuned.safetensors {MODEL}", {"threshold", "min_area", "before", "after", "gain"}),
+    (
+        f"tune chips --split train -o tuned.safetensors {MODEL}",
+        {"threshold", "min_area", "before", "after", "gain"},
+    ),
     (f"predict scene.tif -o probability.tif {MODEL}", {"pixels", "model", "stages"}),
-    (f"extract scene.tif -o out.gpkg {MODEL}", {"footprints", "area_m2", "pixels", "model", "threshold", "stages"}),
+    (
+        f"extract scene.tif -o out.gpkg {MODEL}",
+        {"footprints", "area_m2", "pixels", "model", "threshold", "stages"},
+    ),
     (f"extract scene.tif -o none.gpkg --dry-run {MODEL}", {"plan"}),
-    ("preview scene.tif footprints.gpkg --truth mask.tif -o picture.png --size 400", {"height", "width", "metrics"}),
+    (
+        "preview scene.tif footprints.gpkg --truth mask.tif -o picture.png --size 400",
+        {"height", "width", "metrics"},
+    ),
     ("preview chips -o chips.png --size 400", {"chips"}),
     ("info scene.tif -m model.safetensors", {"kind", "about", "fit"}),
     ("info footprints.gpkg", {"kind", "about"}),
@@ -42,7 +60,10 @@ LINES = [
     ("export model.safetensors -o model.onnx", set()),
     ("models", {"models"}),
     ("doctor", {"missing"}),
-    ("train chips -o trained.safetensors --arch cnn --epochs 1 --crop 64", {"epochs", "best", "model", "images_per_second"}),
+    (
+        "train chips -o trained.safetensors --arch cnn --epochs 1 --crop 64",
+        {"epochs", "best", "model", "images_per_second"},
+    ),
 ]
 
 
@@ -67,7 +88,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("line", "keys"), LINES, ids=[line for line, _ in LINES])
-def test_json_is_alone_and_complete(line: str, keys: set[str], folder: Path, monkeypatch, capfd) -> None:
+def test_json_is_alone_and_complete(
+    line: str, keys: set[str], folder: Path, monkeypatch, capfd
+) -> None:
     monkeypatch.chdir(folder)
     code = run([*line.split(), "--json"])
     out, err = capfd.readouterr()

@@ -82,7 +82,9 @@ def test_memory_and_packages_are_resources(failing, capsys) -> None:
     assert "out of memory" in one_line(capsys)
     failing(ModuleNotFoundError("No module named 'gradio.blocks'", name="gradio.blocks"))
     assert main.run(["doctor"]) == 7
-    assert one_line(capsys) == "this needs gradio, which is not installed (pip install 'geoseg[web]')"
+    assert (
+        one_line(capsys) == "this needs gradio, which is not installed (pip install 'geoseg[web]')"
+    )
     failing(ModuleNotFoundError("No module named 'geoseg.gone'", name="geoseg.gone"))
     assert main.run(["doctor"]) == 1
 
@@ -134,7 +136,11 @@ def test_every_command_explains_itself(name, capsys) -> None:
     assert f"Example:\n        geoseg {name}" in command.help
     for option in command.params:
         assert getattr(option, "help", None) or isinstance(option, click.Argument), option.name
-        assert all(len(flag.lstrip("-")) == 1 or flag.startswith("--") for flag in option.opts if flag.startswith("-"))
+        assert all(
+            len(flag.lstrip("-")) == 1 or flag.startswith("--")
+            for flag in option.opts
+            if flag.startswith("-")
+        )
     for flag in ("-h", "--help"):
         assert main.run([name, flag]) == 0
         assert capsys.readouterr().out.startswith(f"Usage: geoseg {name} ")
@@ -149,7 +155,15 @@ def test_one_letter_means_one_thing() -> None:
             for flag in option.opts:
                 if len(flag) == 2 and flag.startswith("-"):
                     meant.setdefault(flag, set()).add(max(option.opts, key=len))
-    contract = {"-o": "output", "-f": "format", "-b": "bands", "-j": "jobs", "-m": "model", "-v": "verbose", "-q": "quiet"}
+    contract = {
+        "-o": "output",
+        "-f": "format",
+        "-b": "bands",
+        "-j": "jobs",
+        "-m": "model",
+        "-v": "verbose",
+        "-q": "quiet",
+    }
     assert meant == {flag: {f"--{name}"} for flag, name in contract.items() if flag in meant}
 
 
@@ -166,7 +180,11 @@ def test_a_reader_that_leaves_is_no_error(args: str) -> None:
 
 
 def test_completion() -> None:
-    environment = os.environ | {"_GEOSEG_COMPLETE": "bash_complete", "COMP_WORDS": "geoseg doc", "COMP_CWORD": "1"}
+    environment = os.environ | {
+        "_GEOSEG_COMPLETE": "bash_complete",
+        "COMP_WORDS": "geoseg doc",
+        "COMP_CWORD": "1",
+    }
     shown = subprocess.run(GEOSEG, env=environment, capture_output=True, text=True)
     assert shown.stdout == "plain,doctor\n"
 
@@ -178,11 +196,22 @@ def test_a_stopped_run_leaves_nothing(number: int, code: int, tmp_path: Path) ->
     grid = Grid(CRS(32637), Affine(0.5, 0, 500_000, 0, -0.5, 3_000_000), 1500, 1300)
     write_array(scene, np.full((1, *grid.shape), 7, "uint8"), grid)
     process = subprocess.Popen(
-        [*GEOSEG, "tile", str(scene), "-o", str(tmp_path / "chips"), "--size", "64", "--overlap", "62"],
+        [
+            *GEOSEG,
+            "tile",
+            str(scene),
+            "-o",
+            str(tmp_path / "chips"),
+            "--size",
+            "64",
+            "--overlap",
+            "62",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # a suite that runs in the background has its interrupts ignored, and so would what it starts
+        # a suite that runs in the background has its interrupts ignored, and so would what it
+        # starts
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while process.poll() is None and not any(tmp_path.glob(".chips.partial*/images/*")):

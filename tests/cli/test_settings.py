@@ -15,16 +15,23 @@ from geoseg.specs import ModelSpec
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "geoseg.toml"
-    path.write_text("overlap = 10\nseed = 10\nepochs = 3\n\n[tile]\nseed = 20\nblock-size = 20\nmax_nodata = 0.2\n")
+    path.write_text(
+        "overlap = 10\nseed = 10\nepochs = 3\n\n[tile]\nseed = 20\nblock-size = "
+        "20\nmax_nodata = 0.2\n"
+    )
     return path
 
 
-def shown(capsys: pytest.CaptureFixture[str], *args: str, command: str = "tile") -> dict[str, tuple[object, str]]:
+def shown(
+    capsys: pytest.CaptureFixture[str], *args: str, command: str = "tile"
+) -> dict[str, tuple[object, str]]:
     """Settings of `geoseg COMMAND ARGS --print-config`: value and source by name."""
     assert main.run([command, *args, "--print-config"]) == 0
     text = capsys.readouterr().out
     values = tomllib.loads(text)[command]
-    sources = {line.split(" = ")[0]: line.split("  # ")[1] for line in text.splitlines() if " = " in line}
+    sources = {
+        line.split(" = ")[0]: line.split("  # ")[1] for line in text.splitlines() if " = " in line
+    }
     return {name: (value, sources[name]) for name, value in values.items()}
 
 
@@ -55,28 +62,60 @@ def test_what_the_model_says_is_shown_as_its_own(tmp_path: Path, capsys) -> None
     torch = pytest.importorskip("torch")
     from geoseg.models.modelfile import save
 
-    save(tmp_path / "m.safetensors", ModelSpec("cnn", threshold=0.35, min_area=7.5), {"weight": torch.zeros(3, 2)})
+    save(
+        tmp_path / "m.safetensors",
+        ModelSpec("cnn", threshold=0.35, min_area=7.5),
+        {"weight": torch.zeros(3, 2)},
+    )
     model = ["-m", str(tmp_path / "m.safetensors")]
     settings = shown(capsys, *model, command="extract")
     assert settings["threshold"] == (0.35, "model file")
     assert settings["min-area"] == (7.5, "model file")
-    assert shown(capsys, *model, "--threshold", "0.6", command="extract")["threshold"] == (0.6, "command line")
+    assert shown(capsys, *model, "--threshold", "0.6", command="extract")["threshold"] == (
+        0.6,
+        "command line",
+    )
 
 
 def test_what_is_printed_can_be_read_back(tmp_path: Path, capsys) -> None:
-    args = ["--size", "96", "--split", "0.5,0.25,0.25", "-b", "3,1-2", "--rescale", "percentile:2,98", "--labels", 'a "b".gpkg']
+    args = [
+        "--size",
+        "96",
+        "--split",
+        "0.5,0.25,0.25",
+        "-b",
+        "3,1-2",
+        "--rescale",
+        "percentile:2,98",
+        "--labels",
+        'a "b".gpkg',
+    ]
     first = shown(capsys, *args)
     main.run(["tile", *args, "--print-config"])
     (tmp_path / "again.toml").write_text(capsys.readouterr().out)
     again = shown(capsys, "--config", str(tmp_path / "again.toml"))
-    assert {name: value for name, (value, _) in again.items()} == {name: value for name, (value, _) in first.items()}
+    assert {name: value for name, (value, _) in again.items()} == {
+        name: value for name, (value, _) in first.items()
+    }
     assert again["bands"] == ([3, 1, 2], "config")
 
 
 @pytest.mark.parametrize("text", ['["boundary:1", "contact"]', '"boundary:1, contact"'])
-def test_an_option_that_repeats_takes_a_list_or_one_value(text: str, tmp_path: Path, capsys) -> None:
+def test_an_option_that_repeats_takes_a_list_or_one_value(
+    text: str, tmp_path: Path, capsys
+) -> None:
     (tmp_path / "masks.toml").write_text(f"[rasterize]\nkind = {text}\n")
-    args = ["rasterize", "f.gpkg", "--like", "a.tif", "-o", "m.tif", "--config", str(tmp_path / "masks.toml"), "--print-config"]
+    args = [
+        "rasterize",
+        "f.gpkg",
+        "--like",
+        "a.tif",
+        "-o",
+        "m.tif",
+        "--config",
+        str(tmp_path / "masks.toml"),
+        "--print-config",
+    ]
     assert main.run(args) == 0
     assert 'kind = ["boundary:1", "contact"]  # config' in capsys.readouterr().out
 

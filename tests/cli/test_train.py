@@ -1,4 +1,6 @@
-"""`geoseg train` as typed: every setting, configurations that repeat a run, exit codes, torchrun."""
+"""`geoseg train` as typed: every setting, configurations that repeat a run, exit codes,
+torchrun.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,20 @@ from geoseg.cli.main import run
 from geoseg.io.run_folder import read_epochs
 from tests.tools.chips import cut_chips
 
-QUICK = ["--arch", "cnn", "--epochs", "1", "--batch-size", "2", "--samples", "4", "--crop", "32", "--precision", "fp32"]
+QUICK = [
+    "--arch",
+    "cnn",
+    "--epochs",
+    "1",
+    "--batch-size",
+    "2",
+    "--samples",
+    "4",
+    "--crop",
+    "32",
+    "--precision",
+    "fp32",
+]
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +51,24 @@ def here(tmp_path: Path, chips: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_settings_of_a_run_repeat_it_bit_by_bit(here: Path) -> None:
     Path("none").touch()  # no weights, whatever it is called
     assert run(["train", "chips", "-o", "first.safetensors", *QUICK]) == 0
-    settings = "--ema 0.6 --schedule poly --warmup 0.5 --class-weights auto --loss bce+0.5*boundary --scale 0.8,1.25 --seed 7"
+    settings = (
+        "--ema 0.6 --schedule poly --warmup 0.5 --class-weights auto --loss "
+        "bce+0.5*boundary --scale 0.8,1.25 --seed 7"
+    )
     args = [*QUICK, *settings.split(), "--init", "first.safetensors"]
     assert run(["train", "chips", "-o", "one.safetensors", *args]) == 0
     assert run(["train", "--config", "one.safetensors.run/run.toml", "-o", "two.safetensors"]) == 0
     assert Path("one.safetensors").read_bytes() == Path("two.safetensors").read_bytes()
     assert Path("one.safetensors").read_bytes() != Path("first.safetensors").read_bytes()
-    one, two = (tomllib.loads(Path(f"{name}.safetensors.run/run.toml").read_text()) for name in ("one", "two"))
+    one, two = (
+        tomllib.loads(Path(f"{name}.safetensors.run/run.toml").read_text())
+        for name in ("one", "two")
+    )
     assert one == two and one["train"]["data"] == [str(here / "chips")]
-    assert one["train"]["init"] == str(here / "first.safetensors") and one["train"]["weights"] == "none"
+    assert (
+        one["train"]["init"] == str(here / "first.safetensors")
+        and one["train"]["weights"] == "none"
+    )
 
 
 def test_what_is_printed_is_what_is_noted(here: Path, capsys) -> None:
@@ -65,7 +89,11 @@ def test_what_is_printed_is_what_is_noted(here: Path, capsys) -> None:
     assert run(["train", *args, "--print-config"]) == 0
     text = capsys.readouterr().out
     printed = tomllib.loads(text)["train"]
-    assert printed["option"] == ["hidden=64", "widths=8,4"] and printed["log"] == ["tensorboard"] and printed["lr"] == "auto"
+    assert (
+        printed["option"] == ["hidden=64", "widths=8,4"]
+        and printed["log"] == ["tensorboard"]
+        and printed["lr"] == "auto"
+    )
     Path("run.toml").write_text(text)
     assert run(["train", "--config", "run.toml", "--print-config"]) == 0
     assert tomllib.loads(capsys.readouterr().out)["train"] == printed
@@ -93,7 +121,9 @@ def test_auto_is_found_and_reported(here: Path, capsys, monkeypatch) -> None:
         ("--init missing.safetensors", 3, "missing.safetensors: does not exist"),
     ],
 )
-def test_what_cannot_be_is_one_line_and_a_code(args: str, code: int, said: str, here: Path, capsys) -> None:
+def test_what_cannot_be_is_one_line_and_a_code(
+    args: str, code: int, said: str, here: Path, capsys
+) -> None:
     assert run(["train", "chips", "-o", "m.safetensors", *QUICK, *args.split()]) == code
     err = capsys.readouterr().err
     assert err.startswith("Error: ") and said in err and err.count("\n") == 1
@@ -102,9 +132,20 @@ def test_what_cannot_be_is_one_line_and_a_code(args: str, code: int, said: str, 
 
 @pytest.mark.slow
 def test_torchrun_starts_the_processes_and_one_of_them_speaks(here: Path) -> None:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "geoseg"]
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "geoseg",
+    ]
     done = subprocess.run(
-        [*launcher, "train", "chips", "-o", "m.safetensors", *QUICK, "--json"], capture_output=True, text=True, check=True
+        [*launcher, "train", "chips", "-o", "m.safetensors", *QUICK, "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert json.loads(done.stdout)["outputs"] == ["m.safetensors"]
     (epoch,) = read_epochs(Path("m.safetensors.run"))

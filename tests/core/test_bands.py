@@ -9,9 +9,22 @@ from geoseg.core.bands import BandHistogram, percentile_stretch, to_uint8, to_un
 from geoseg.specs import Stretch
 
 percents = (
-    st.tuples(st.integers(0, 1000), st.integers(0, 1000)).filter(lambda p: p[0] < p[1]).map(lambda p: (p[0] / 10, p[1] / 10))
+    st.tuples(st.integers(0, 1000), st.integers(0, 1000))
+    .filter(lambda p: p[0] < p[1])
+    .map(lambda p: (p[0] / 10, p[1] / 10))
 )
-KINDS = ["uint8", "uint16", "uint32", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
+KINDS = [
+    "uint8",
+    "uint16",
+    "uint32",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "float32",
+    "float64",
+]
 
 
 def numpys(values, low_high):
@@ -41,14 +54,23 @@ def plain(dtype):
     width = {"float16": 16, "float32": 32, "float64": 64}.get(dtype)
     if not width:
         return None
-    return st.floats(-6e4, 6e4, width=width) | st.sampled_from([0.0, -0.0, 6e4, -6e4] + [1e30, -1e30] * (width > 16))
+    return st.floats(-6e4, 6e4, width=width) | st.sampled_from(
+        [0.0, -0.0, 6e4, -6e4] + [1e30, -1e30] * (width > 16)
+    )
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["float32", "float64", "int32", "uint32"]), percents)
+@given(
+    st.integers(0, 2**32 - 1), st.sampled_from(["float32", "float64", "int32", "uint32"]), percents
+)
 def test_percentiles_of_more_values_than_bins_are_off_by_a_bin_at_most(seed, dtype, low_high):
     rng = np.random.default_rng(seed)
     image = (
-        (rng.normal(size=(2, 50, 70)) * 10.0 ** rng.uniform(2, 8, (2, 1, 1)) + 10.0 ** rng.uniform(0, 8)).clip(0).astype(dtype)
+        (
+            rng.normal(size=(2, 50, 70)) * 10.0 ** rng.uniform(2, 8, (2, 1, 1))
+            + 10.0 ** rng.uniform(0, 8)
+        )
+        .clip(0)
+        .astype(dtype)
     )
     valid = rng.random((50, 70)) < 0.9
     with pytest.MonkeyPatch.context() as patch:
@@ -57,10 +79,15 @@ def test_percentiles_of_more_values_than_bins_are_off_by_a_bin_at_most(seed, dty
         for rows in (range(0, 50, 5), range(45, -1, -5)):
             histogram, other = BandHistogram(2, dtype), BandHistogram(2, dtype)
             for row in rows:
-                (histogram if row < 35 else other).add(image[:, row : row + 5], valid[row : row + 5])
+                (histogram if row < 35 else other).add(
+                    image[:, row : row + 5], valid[row : row + 5]
+                )
             histogram.merge(other)
             orders.append(histogram.percentiles(*low_high))
-            assert all(sum(len(keys) for keys, _ in counts._parts) <= 2 * (800 + 350) for counts in histogram._bands)
+            assert all(
+                sum(len(keys) for keys, _ in counts._parts) <= 2 * (800 + 350)
+                for counts in histogram._bands
+            )
     assert orders[0] == orders[1]
     data = valid & (image.any(axis=0) | (dtype != "uint32"))
     exact = np.percentile(image[:, data], low_high, axis=1, method="inverted_cdf").astype(dtype)
@@ -74,7 +101,11 @@ def test_what_is_not_finite_does_not_count():
     image[:, 5:30, 60:] = np.nan
     image[1, 70, 8:20] = np.inf
     image[2, 71, 8:20] = -np.inf
-    stretch = percentile_stretch([(image[:, :40], np.ones((40, 140), bool)), (image[:, 40:], np.ones((50, 140), bool))], 2, 98)
+    stretch = percentile_stretch(
+        [(image[:, :40], np.ones((40, 140), bool)), (image[:, 40:], np.ones((50, 140), bool))],
+        2,
+        98,
+    )
     for band in range(3):
         low, high = numpys(image[band][np.isfinite(image[band])], (2, 98))
         assert (stretch.low[band], stretch.high[band]) == (low, high)
@@ -87,15 +118,21 @@ def test_black_margins_do_not_count():
     margin = np.zeros((2, 40, 200), "uint16")
     both = np.concatenate([image, margin], axis=2)
     assert percentile_stretch([(both, np.ones((40, 270), bool))], 5, 90) == expected
-    assert percentile_stretch([(margin, np.ones((40, 200), bool))], 5, 90) == Stretch((0, 0), (1, 1))
+    assert percentile_stretch([(margin, np.ones((40, 200), bool))], 5, 90) == Stretch(
+        (0, 0), (1, 1)
+    )
 
 
 def test_a_few_outliers_do_not_coarsen_the_bins():
-    """Bins lie where the values are: a surface model of half a million heights with undeclared fill values of 1e30."""
+    """Bins lie where the values are: a surface model of half a million heights with undeclared fill
+    values of 1e30.
+    """
     heights = np.random.default_rng(1).normal(523, 4, (1, 600, 900)).astype("float32")
     heights[0, ::100, 7] = 1e30
     heights[0, 3, ::100] = -1e30
-    stretch = percentile_stretch([(heights[:, i : i + 50], np.ones((50, 900), bool)) for i in range(0, 600, 50)], 2, 98)
+    stretch = percentile_stretch(
+        [(heights[:, i : i + 50], np.ones((50, 900), bool)) for i in range(0, 600, 50)], 2, 98
+    )
     low, high = numpys(heights.reshape(1, -1), (2, 98))
     np.testing.assert_allclose([stretch.low, stretch.high], [low, high], atol=0.001)
     assert to_unit(heights, stretch)[0, 200, 7] == 1
@@ -128,9 +165,14 @@ def test_to_unit_reaches_both_ends(dtype):
 
 def test_to_unit_is_linear_between_the_ends_of_each_band():
     image = np.array([[[100, 150, 300, 50]], [[1000, 1100, 900, 1050]]], "uint16")
-    np.testing.assert_allclose(to_unit(image, Stretch((100, 1000), (200, 1100))), [[[0, 0.5, 1, 0]], [[0, 1, 0, 0.5]]])
+    np.testing.assert_allclose(
+        to_unit(image, Stretch((100, 1000), (200, 1100))), [[[0, 0.5, 1, 0]], [[0, 1, 0, 0.5]]]
+    )
     np.testing.assert_allclose(to_unit(np.array([[[51, 102]]], "uint8")), [[[0.2, 0.4]]], rtol=1e-6)
-    assert to_uint8(image, Stretch((100, 1000), (200, 1100))).tolist() == [[[0, 128, 255, 0]], [[0, 255, 0, 128]]]
+    assert to_uint8(image, Stretch((100, 1000), (200, 1100))).tolist() == [
+        [[0, 128, 255, 0]],
+        [[0, 255, 0, 128]],
+    ]
 
 
 def test_a_constant_band_of_large_values_stays_finite():

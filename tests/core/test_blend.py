@@ -58,7 +58,15 @@ def test_constant_in_constant_out(height, width, spec, margin, kind, edge):
     assume(height != width)
     scene = np.full((2, height, width), 0.7, np.float32)
     scene[1] = 1
-    out = mosaic(cut(scene, spec, edge), (height, width), spec, channels=2, margin=margin, kind=kind, edge=edge)
+    out = mosaic(
+        cut(scene, spec, edge),
+        (height, width),
+        spec,
+        channels=2,
+        margin=margin,
+        kind=kind,
+        edge=edge,
+    )
     np.testing.assert_allclose(out, scene, rtol=1e-6, atol=0)
 
 
@@ -74,20 +82,27 @@ def test_windows_that_agree_give_the_scene_back(height, width, spec, margin, kin
 @settings(max_examples=60, deadline=None)
 @tiling_cases
 def test_strips_agree_with_a_mosaic_of_whole_arrays(height, width, spec, margin, kind, edge):
-    """Every window says something else: the answer is the sum of weight times value over the sum of weights."""
+    """Every window says something else: the answer is the sum of weight times value over the sum of
+    weights.
+    """
     assume(height != width)
     rng = np.random.default_rng(width * 61 + height)
     windows = [
-        (tile, rng.random((1, *chip.shape[1:]), np.float32)) for tile, chip in cut(np.zeros((1, height, width)), spec, edge)
+        (tile, rng.random((1, *chip.shape[1:]), np.float32))
+        for tile, chip in cut(np.zeros((1, height, width)), spec, edge)
     ]
     total, norm = np.zeros((height, width)), np.zeros((height, width))
     for tile, array in windows:
         w = tile.window
         h, v = min(w.height, height - w.row_off), min(w.width, width - w.col_off)
         weight = np.ones((h, v))
-        for axis, (start, length, extent) in enumerate(((w.row_off, height, h), (w.col_off, width, v))):
+        for axis, (start, length, extent) in enumerate(
+            ((w.row_off, height, h), (w.col_off, width, v))
+        ):
             borders = {"start": start == 0, "end": start + extent == length}
-            one = window_weights(spec.size, spec.overlap, margin=margin, kind=kind, **borders)[:extent]
+            one = window_weights(spec.size, spec.overlap, margin=margin, kind=kind, **borders)[
+                :extent
+            ]
             weight *= one[:, None] if axis == 0 else one[None]
         part = slice(w.row_off, w.row_off + h), slice(w.col_off, w.col_off + v)
         total[part] += weight * array[0, :h, :v]
@@ -138,7 +153,10 @@ def test_a_margin_wider_than_half_the_overlap_still_covers_every_pixel():
 
 def test_the_seam_is_a_smooth_ramp():
     spec = TilingSpec(16, 8)
-    windows = [(tile, np.full_like(chip, tile.col)) for tile, chip in cut(np.zeros((1, 13, 24), np.float32), spec)]
+    windows = [
+        (tile, np.full_like(chip, tile.col))
+        for tile, chip in cut(np.zeros((1, 13, 24), np.float32), spec)
+    ]
     row = mosaic(windows, (13, 24), spec)[0, 5]
     assert (row[:8] == 0).all() and (row[16:] == 1).all()
     assert (np.diff(row[7:17]) > 0).all() and np.diff(row).max() < 0.25
@@ -155,7 +173,9 @@ def test_rows_come_as_soon_as_no_window_can_change_them():
 
     strips = blend(windows(), shape, spec)
     for row, strip in strips:
-        following = min((t.window.row_off for t in tiles(shape, spec) if t.window.row_off > row), default=23)
+        following = min(
+            (t.window.row_off for t in tiles(shape, spec) if t.window.row_off > row), default=23
+        )
         assert row + strip.shape[1] == following
         assert sorted(set(fed))[-1] <= sum(o <= row for o in (0, 6, 12, 13))
     assert len(fed) == len(list(tiles(shape, spec)))
@@ -163,7 +183,11 @@ def test_rows_come_as_soon_as_no_window_can_change_them():
 
 def test_windows_may_be_left_out():
     spec, shape = TilingSpec(10, 4), (40, 31)
-    windows = [(t, c) for t, c in cut(np.ones((1, *shape), np.float32), spec) if t.row != 2 and t.id != "r0000_c0001"]
+    windows = [
+        (t, c)
+        for t, c in cut(np.ones((1, *shape), np.float32), spec)
+        if t.row != 2 and t.id != "r0000_c0001"
+    ]
     out = mosaic(windows, shape, spec)
     assert out.shape == (1, *shape)
     assert out[0, 3, 3] == 1 and out[0, 3, 11] == 0 and out[0, 17, 20] == 0 and out[0, 38, 2] == 1

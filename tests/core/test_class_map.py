@@ -24,8 +24,15 @@ def test_255_may_be_a_class() -> None:
     assert unknown == 3
 
 
-@given(st.dictionaries(st.tuples(*[st.integers(0, 255)] * 3), st.integers(0, 11), min_size=1, max_size=20), st.data())
-def test_every_colour_gets_its_class(colours: dict[tuple[int, int, int], int], data: st.DataObject) -> None:
+@given(
+    st.dictionaries(
+        st.tuples(*[st.integers(0, 255)] * 3), st.integers(0, 11), min_size=1, max_size=20
+    ),
+    st.data(),
+)
+def test_every_colour_gets_its_class(
+    colours: dict[tuple[int, int, int], int], data: st.DataObject
+) -> None:
     drawn = data.draw(st.lists(st.sampled_from(sorted(colours)), min_size=6, max_size=6))
     image = np.array(drawn, np.uint8).reshape(2, 3, 3).transpose(2, 0, 1)
     classes, unknown = Legend(("a", "b"), colours=colours).classify(image)

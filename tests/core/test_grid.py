@@ -18,14 +18,22 @@ def around(epsg, lon, lat, x_size, y_size, height=90, width=140, angle=0.0):
     crs = CRS.from_epsg(epsg)
     x, y = Transformer.from_crs(4326, crs, always_xy=True).transform(lon, lat)
     spin = Affine.rotation(angle) * Affine.scale(x_size, -y_size)
-    return Grid(crs, Affine.translation(x, y) * spin * Affine.translation(-width / 2, -height / 2), height, width)
+    return Grid(
+        crs,
+        Affine.translation(x, y) * spin * Affine.translation(-width / 2, -height / 2),
+        height,
+        width,
+    )
 
 
 def measured(grid):
     """Mean of the sides of the pixel at the centre on the WGS 84 ellipsoid."""
     to_lonlat = Transformer.from_crs(grid.crs, 4326, always_xy=True)
     col, row = grid.width / 2, grid.height / 2
-    here, right, down = (to_lonlat.transform(*(grid.transform * p)) for p in ((col, row), (col + 1, row), (col, row + 1)))
+    here, right, down = (
+        to_lonlat.transform(*(grid.transform * p))
+        for p in ((col, row), (col + 1, row), (col, row + 1))
+    )
     return math.sqrt(WGS84.inv(*here, *right)[2] * WGS84.inv(*here, *down)[2])
 
 
@@ -69,7 +77,10 @@ def test_gsd_does_not_turn_with_the_grid(angle, size):
 
 
 def test_gsd_outside_the_crs():
-    for crs, transform in ((32737, Affine(1, 0, 1e12, 0, -1, 1e12)), (4326, Affine(1, 0, 0, 0, -1, 5000))):
+    for crs, transform in (
+        (32737, Affine(1, 0, 1e12, 0, -1, 1e12)),
+        (4326, Affine(1, 0, 0, 0, -1, 5000)),
+    ):
         with pytest.raises(UnsuitableError, match="outside its CRS"):
             Grid(CRS.from_epsg(crs), transform, 90, 140).gsd  # noqa: B018
 
@@ -98,19 +109,25 @@ def test_bounds_and_corners():
 
 
 affines = st.builds(
-    lambda x, y, angle, sx, sy: Affine.translation(x, y) * Affine.rotation(angle) * Affine.scale(sx, -sy),
+    lambda x, y, angle, sx, sy: (
+        Affine.translation(x, y) * Affine.rotation(angle) * Affine.scale(sx, -sy)
+    ),
     *[st.floats(-1e6, 1e6)] * 2,
     st.floats(-180, 180),
     *[st.floats(0.01, 100)] * 2,
 )
 
 
-@given(affines, st.integers(-50, 200), st.integers(-50, 200), st.integers(1, 80), st.integers(1, 80))
+@given(
+    affines, st.integers(-50, 200), st.integers(-50, 200), st.integers(1, 80), st.integers(1, 80)
+)
 def test_a_window_lies_where_its_pixels_lie(transform, col, row, width, height):
     part = Grid(None, transform, 90, 140).window(Window(col, row, width, height))
     assert part.shape == (height, width)
     for x, y in ((0, 0), (width, 0), (3.5, height)):
-        assert part.transform * (x, y) == pytest.approx(transform * (col + x, row + y), rel=1e-9, abs=1e-6)
+        assert part.transform * (x, y) == pytest.approx(
+            transform * (col + x, row + y), rel=1e-9, abs=1e-6
+        )
 
 
 @given(affines, st.floats(0.05, 12))

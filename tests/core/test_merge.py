@@ -14,15 +14,27 @@ def lay(blend, dtype="uint8", weights=None):
     valid = np.ones((3, 6), bool)
     valid[1, 4] = False
     overlay.add(0, 0, np.full((1, 3, 6), 10, dtype), valid, weights)
-    overlay.add(0, 4, np.full((1, 3, 4), 21, dtype), np.ones((3, 4), bool), None if weights is None else weights[:, :4])
+    overlay.add(
+        0,
+        4,
+        np.full((1, 3, 4), 21, dtype),
+        np.ones((3, 4), bool),
+        None if weights is None else weights[:, :4],
+    )
     return overlay.result(fill=255)
 
 
-@pytest.mark.parametrize(("blend", "shared"), [("first", 10), ("last", 21), ("max", 21), ("mean", 16), ("hann", 16)])
+@pytest.mark.parametrize(
+    ("blend", "shared"), [("first", 10), ("last", 21), ("max", 21), ("mean", 16), ("hann", 16)]
+)
 def test_what_counts_where_chips_overlap(blend, shared):
     image, valid = lay(blend)
     assert image.dtype == np.uint8
-    assert (image[0, :, :4] == 10).all() and (image[0, :, 6:8] == 21).all() and (image[0, :, 8:] == 255).all()
+    assert (
+        (image[0, :, :4] == 10).all()
+        and (image[0, :, 6:8] == 21).all()
+        and (image[0, :, 8:] == 255).all()
+    )
     assert image[0, 0, 4] == image[0, 2, 5] == shared and image[0, 1, 4] == 21
     np.testing.assert_array_equal(valid, np.broadcast_to(np.arange(10) < 8, (3, 10)))
 
@@ -56,7 +68,9 @@ def test_chips_that_agree_come_out_unchanged(blend, dtype, seed):
     if dtype.startswith("float"):
         scene = rng.normal(0, 1e4, (2, height, width)).astype(dtype)
     else:
-        scene = rng.integers(np.iinfo(dtype).min, np.iinfo(dtype).max, (2, height, width), dtype, endpoint=True)
+        scene = rng.integers(
+            np.iinfo(dtype).min, np.iinfo(dtype).max, (2, height, width), dtype, endpoint=True
+        )
     data = rng.random((height, width)) < 0.8
     overlay, covered = Overlay(scene.shape, dtype, blend), np.zeros((height, width), bool)
     for _ in range(6):

@@ -25,7 +25,9 @@ def resized(image, target, cuts, rows=256):
 def test_cutting_makes_no_difference(height, width, rows, cols, cuts, most):
     image = np.random.default_rng(height).random((2, height, width), np.float32)
     whole = resized(image, (rows, cols), [])
-    np.testing.assert_array_equal(resized(image, (rows, cols), [c for c in set(cuts) if c < height], most), whole)
+    np.testing.assert_array_equal(
+        resized(image, (rows, cols), [c for c in set(cuts) if c < height], most), whole
+    )
 
 
 @settings(max_examples=30)
@@ -33,15 +35,20 @@ def test_cutting_makes_no_difference(height, width, rows, cols, cuts, most):
 def test_it_is_torchs_bilinear(height, width, rows, cols):
     torch = pytest.importorskip("torch")
     image = np.random.default_rng(width).random((2, height, width), np.float32)
-    theirs = torch.nn.functional.interpolate(torch.from_numpy(image)[None], (rows, cols), mode="bilinear", align_corners=False)
-    np.testing.assert_allclose(resized(image, (rows, cols), [height // 2]), theirs[0].numpy(), atol=2e-5)
+    theirs = torch.nn.functional.interpolate(
+        torch.from_numpy(image)[None], (rows, cols), mode="bilinear", align_corners=False
+    )
+    np.testing.assert_allclose(
+        resized(image, (rows, cols), [height // 2]), theirs[0].numpy(), atol=2e-5
+    )
 
 
 @given(sides, sides, sides, sides, st.floats(0, 1, width=32))
 def test_constants_stay(height, width, rows, cols, value):
     image = np.full((1, height, width), value, np.float32)
     np.testing.assert_array_equal(
-        resized(image, (rows, cols), range(1, height, 3)), np.full((1, rows, cols), value, np.float32)
+        resized(image, (rows, cols), range(1, height, 3)),
+        np.full((1, rows, cols), value, np.float32),
     )
 
 
@@ -60,7 +67,9 @@ def test_a_ramp_stays_a_ramp():
 
 def test_integers_do_not_wrap():
     image = np.array([[[200, 100], [0, 50], [250, 10]]], np.uint8)
-    np.testing.assert_allclose(resized(image, (6, 4), [1]), resized(image.astype(np.float32), (6, 4), [1]))
+    np.testing.assert_allclose(
+        resized(image, (6, 4), [1]), resized(image.astype(np.float32), (6, 4), [1])
+    )
 
 
 def test_no_more_rows_are_held_than_needed():

@@ -36,7 +36,9 @@ def cover(shape, plan):
 def test_every_pixel_is_covered(height, width, spec, edge):
     plan = list(tiles((height, width), spec, edge))
     assert cover((height, width), plan).min() >= 1
-    assert len({tile.id for tile in plan}) == len(plan) == len({(tile.row, tile.col) for tile in plan})
+    assert (
+        len({tile.id for tile in plan}) == len(plan) == len({(tile.row, tile.col) for tile in plan})
+    )
     for tile in plan:
         w = tile.window
         assert 0 <= w.row_off < height and 0 <= w.col_off < width
@@ -57,7 +59,9 @@ def test_outlines_go_round_their_windows():
     transform = Affine(0.5, 0.1, 300, 0.2, -0.5, 900)
     windows = [Window(4, 6, 10, 20), Window(0, 0, 3, 1)]
     for window, outline in zip(windows, outlines(windows, transform), strict=True):
-        assert outline.equals(shapely.Polygon(Grid(None, transform, 90, 140).window(window).corners))
+        assert outline.equals(
+            shapely.Polygon(Grid(None, transform, 90, 140).window(window).corners)
+        )
         assert outline.exterior.coords[0] == transform * (window.col_off, window.row_off)
     assert len(outlines([], transform)) == 0
 
@@ -99,7 +103,11 @@ def test_a_plan_read_off():
     assert Tile(12, 34567, Window(0, 0, 1, 2)).id == "r0012_c34567"
 
 
-fractions = st.tuples(*[st.integers(0, 10)] * 3).filter(any).map(lambda parts: tuple(part / sum(parts) for part in parts))
+fractions = (
+    st.tuples(*[st.integers(0, 10)] * 3)
+    .filter(any)
+    .map(lambda parts: tuple(part / sum(parts) for part in parts))
+)
 units = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5)), min_size=1, max_size=120)
 
 
@@ -126,7 +134,11 @@ def test_splits_of_many_equal_units_are_exact():
 
 def test_units_that_differ_in_size_come_near_the_fractions():
     """Two thirds of all pictures are of one town; it is not the one to test on."""
-    units = [name for name, size in {"a": 30, "b": 4, "c": 5, "d": 3, "e": 4, "f": 3}.items() for _ in range(size)]
+    units = [
+        name
+        for name, size in {"a": 30, "b": 4, "c": 5, "d": 3, "e": 4, "f": 3}.items()
+        for _ in range(size)
+    ]
     for seed in range(20):
         splits = assign_splits(units, (0.8, 0.1, 0.1), seed)
         counts = Counter(splits)
@@ -136,9 +148,16 @@ def test_units_that_differ_in_size_come_near_the_fractions():
 
 def test_few_units_still_fill_all_splits():
     for seed in range(20):
-        assert sorted(assign_splits(["a", "b", "c"], (0.8, 0.1, 0.1), seed)) == ["test", "train", "val"]
+        assert sorted(assign_splits(["a", "b", "c"], (0.8, 0.1, 0.1), seed)) == [
+            "test",
+            "train",
+            "val",
+        ]
         assert sorted(assign_splits(["a", "b"], (0.9, 0.1, 0), seed)) == ["train", "val"]
-    assert assign_splits(["a"], (0.8, 0.1, 0.1)) == ["train"] and assign_splits([], (0.8, 0.1, 0.1)) == []
+    assert (
+        assign_splits(["a"], (0.8, 0.1, 0.1)) == ["train"]
+        and assign_splits([], (0.8, 0.1, 0.1)) == []
+    )
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(32, 90))
@@ -151,14 +170,24 @@ def test_even_tiles_share_out_every_pixel(height, width, size):
 
 
 @given(
-    st.integers(20, 70), st.integers(20, 70), tilings(), st.integers(1, 4), st.sampled_from(["shift", "pad"]), st.integers(0, 9)
+    st.integers(20, 70),
+    st.integers(20, 70),
+    tilings(),
+    st.integers(1, 4),
+    st.sampled_from(["shift", "pad"]),
+    st.integers(0, 9),
 )
 def test_after_leaking_no_pixel_lies_in_two_splits(height, width, spec, block, edge, seed):
     plan = list(tiles((height, width), spec, edge))
-    splits = assign_splits([(tile.row // block, tile.col // block) for tile in plan], (0.6, 0.2, 0.2), seed)
+    splits = assign_splits(
+        [(tile.row // block, tile.col // block) for tile in plan], (0.6, 0.2, 0.2), seed
+    )
     left_out = leaking([tile.window for tile in plan], splits)
     kept = {
-        split: cover((height, width), [t for t, s, out in zip(plan, splits, left_out, strict=True) if s == split and not out])
+        split: cover(
+            (height, width),
+            [t for t, s, out in zip(plan, splits, left_out, strict=True) if s == split and not out],
+        )
         for split in SPLITS
     }
     assert (sum((count > 0).astype(int) for count in kept.values()) <= 1).all()
@@ -168,8 +197,18 @@ def test_after_leaking_no_pixel_lies_in_two_splits(height, width, spec, block, e
 
 
 def test_leaking_takes_the_least():
-    windows = [Window(0, 0, 10, 20), Window(10, 0, 10, 20), Window(5, 3, 10, 20), Window(19, 19, 4, 4)]
-    assert leaking(windows, ["train", "val", "train", "train"]).tolist() == [False, False, True, True]
+    windows = [
+        Window(0, 0, 10, 20),
+        Window(10, 0, 10, 20),
+        Window(5, 3, 10, 20),
+        Window(19, 19, 4, 4),
+    ]
+    assert leaking(windows, ["train", "val", "train", "train"]).tolist() == [
+        False,
+        False,
+        True,
+        True,
+    ]
     # the val window goes for the test window's sake, so that the train window may stay
     assert leaking(windows[:3], ["train", "test", "val"]).tolist() == [False, False, True]
     assert leaking([], []).tolist() == []
@@ -179,20 +218,36 @@ def test_leaking_takes_the_least():
 def test_no_ground_lies_in_two_splits(seed, block, turn):
     """Pictures anyhow: side by side, overlapping and turned."""
     rng = np.random.default_rng(seed)
-    beside = [shapely.box(x * 0.3, y * 0.2, x * 0.3 + 0.3, y * 0.2 + 0.2) for y in range(4) for x in range(6)]
-    anyhow = [shapely.box(x, y, x + 0.31, y + 0.22) for x, y in rng.uniform((0, 0), (3, 2), (15, 2))]
-    outlines = np.array([shapely.affinity.rotate(box, turn, origin=(0, 0), use_radians=True) for box in beside + anyhow])
+    beside = [
+        shapely.box(x * 0.3, y * 0.2, x * 0.3 + 0.3, y * 0.2 + 0.2)
+        for y in range(4)
+        for x in range(6)
+    ]
+    anyhow = [
+        shapely.box(x, y, x + 0.31, y + 0.22) for x, y in rng.uniform((0, 0), (3, 2), (15, 2))
+    ]
+    outlines = np.array(
+        [
+            shapely.affinity.rotate(box, turn, origin=(0, 0), use_radians=True)
+            for box in beside + anyhow
+        ]
+    )
     splits = np.array(assign_splits(ground_blocks(outlines, block), (0.5, 0.25, 0.25), seed))
     left_out = sharing(outlines, splits)
     ground = [shapely.union_all(outlines[(splits == split) & ~left_out]) for split in SPLITS]
-    assert max(shapely.intersection(ground[i], ground[j]).area for i, j in ((0, 1), (0, 2), (1, 2))) < 1e-3
+    assert (
+        max(shapely.intersection(ground[i], ground[j]).area for i, j in ((0, 1), (0, 2), (1, 2)))
+        < 1e-3
+    )
     assert not left_out[splits == "test"].any()
     alone = sharing(outlines[: len(beside)], splits[: len(beside)])
     assert not alone.any()
 
 
 def test_sharing_takes_the_least():
-    outlines = np.array([shapely.box(0, 0, 10, 20), shapely.box(10, 0, 20, 20), shapely.box(5, 3, 15, 23)])
+    outlines = np.array(
+        [shapely.box(0, 0, 10, 20), shapely.box(10, 0, 20, 20), shapely.box(5, 3, 15, 23)]
+    )
     assert sharing(outlines, ["train", "val", "train"]).tolist() == [False, False, True]
     assert sharing(outlines, ["train", "test", "val"]).tolist() == [False, False, True]
     assert sharing(outlines, ["train", "val", "val"]).tolist() == [True, False, False]
@@ -200,11 +255,20 @@ def test_sharing_takes_the_least():
 
 
 def test_blocks_are_squares_of_so_many_pictures():
-    outlines = np.array([shapely.box(7 + x * 30, 5 + y * 20, 37 + x * 30, 25 + y * 20) for y in range(3) for x in range(4)])
+    outlines = np.array(
+        [
+            shapely.box(7 + x * 30, 5 + y * 20, 37 + x * 30, 25 + y * 20)
+            for y in range(3)
+            for x in range(4)
+        ]
+    )
     assert ground_blocks(outlines, 2) == [(y // 2, x // 2) for y in range(3) for x in range(4)]
     assert ground_blocks(outlines, 9) == [(0, 0)] * 12
 
 
 @pytest.mark.parametrize("edge", ["shift", "pad", "partial", "drop"])
 def test_a_raster_of_the_tiles_size_is_one_tile(edge):
-    assert [tile.window for tile in tiles((32, 32), TilingSpec(32, 5), edge)] == [Window(0, 0, 32, 32)]  # square: one tile
+    # square: one tile
+    assert [tile.window for tile in tiles((32, 32), TilingSpec(32, 5), edge)] == [
+        Window(0, 0, 32, 32)
+    ]

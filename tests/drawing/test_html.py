@@ -8,7 +8,17 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from geoseg.drawing.html import facts, figure, figures, items, legend, section, table, text, write_page
+from geoseg.drawing.html import (
+    facts,
+    figure,
+    figures,
+    items,
+    legend,
+    section,
+    table,
+    text,
+    write_page,
+)
 from geoseg.errors import OutputError
 
 NASTY = """<script>alert("x")</script> & 'quotes'"""
@@ -97,7 +107,15 @@ def test_the_same_figure_gives_the_same_page(tmp_path):
 
 
 def test_a_table_lines_numbers_up_and_leaves_gaps(tmp_path):
-    read = page(tmp_path, table([{"class": "road", "iou": 0.5, "n": 1200}, {"class": "sky", "iou": 0.8125, "more": True}]))
+    read = page(
+        tmp_path,
+        table(
+            [
+                {"class": "road", "iou": 0.5, "n": 1200},
+                {"class": "sky", "iou": 0.8125, "more": True},
+            ]
+        ),
+    )
     assert read.texts["th"] == ["class", "IoU", "n", "more"]
     assert read.texts["td"] == ["road", "0.500", "1,200", "sky", "0.812", "yes"]
     numbers = [a.get("class") for tag, a in read.attributes if tag == "td"]
@@ -123,4 +141,7 @@ def test_a_name_that_is_no_text_does_no_harm(tmp_path):
 def test_a_legend_has_each_colour_beside_its_name(tmp_path):
     read = page(tmp_path, legend({"right": "#56b4e9", NASTY: "#000000"}))
     assert read.texts["li"] == ["right", NASTY]
-    assert [a["style"] for tag, a in read.attributes if tag == "span"] == ["background:#56b4e9", "background:#000000"]
+    assert [a["style"] for tag, a in read.attributes if tag == "span"] == [
+        "background:#56b4e9",
+        "background:#000000",
+    ]

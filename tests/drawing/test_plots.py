@@ -5,7 +5,10 @@ from geoseg.drawing.plots import bars, curves
 
 def test_curves_hold_what_they_were_given():
     figure = curves(
-        {"precision": ([0.1, 0.9], [0.5, 1.0]), "recall": ([0.1, 0.9], [1.0, 0.2])}, x="threshold", y="", mark=("used", 0.4)
+        {"precision": ([0.1, 0.9], [0.5, 1.0]), "recall": ([0.1, 0.9], [1.0, 0.2])},
+        x="threshold",
+        y="",
+        mark=("used", 0.4),
     )
     (axes,) = figure.axes
     first, second, mark = axes.lines
@@ -16,8 +19,15 @@ def test_curves_hold_what_they_were_given():
 
 
 def test_bars_of_one_name_stand_on_one_another():
-    (axes,) = bars(["small", "large"], {"found": [3, 5], "missed": [2, 1]}, x="size", y="footprints").axes
-    assert [(bar.get_y(), bar.get_height()) for bar in axes.patches] == [(0, 3), (0, 5), (3, 2), (5, 1)]
+    (axes,) = bars(
+        ["small", "large"], {"found": [3, 5], "missed": [2, 1]}, x="size", y="footprints"
+    ).axes
+    assert [(bar.get_y(), bar.get_height()) for bar in axes.patches] == [
+        (0, 3),
+        (0, 5),
+        (3, 2),
+        (5, 1),
+    ]
 
 
 @pytest.mark.parametrize("points", [[], [0.5]])

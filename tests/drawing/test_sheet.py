@@ -32,7 +32,15 @@ def place(drawn, colour):
 @given(st.integers(1, 7), st.integers(200, 900), st.floats(0.3, 3), st.booleans())
 def test_the_longest_side_is_as_asked(count, size, ratio, more):
     panels = [Panel("name", flat(RED, int(60 * ratio), 60))] * count
-    extra = {"title": "Title", "keys": {f"class {i}": "#00ff00" for i in range(9)}, "bar": "probability"} if more else {}
+    extra = (
+        {
+            "title": "Title",
+            "keys": {f"class {i}": "#00ff00" for i in range(9)},
+            "bar": "probability",
+        }
+        if more
+        else {}
+    )
     figure = draw(Sheet(panels, **extra), size)
     sides = figure.get_size_inches() * figure.dpi
     assert max(sides) == pytest.approx(size) and min(sides) > size / 9
@@ -81,7 +89,11 @@ def test_a_table_and_a_legend_take_room_below():
 def test_a_scale_bar_is_as_long_as_it_says():
     drawn = pixels(Sheet([Panel("", flat((0, 0, 0), 60, 100))], metres=0.5), 824)
     panel = drawn[12:492, 12:812]
-    lengths = [np.ptp(np.nonzero((row > 250).all(axis=1))[0]) + 1 for row in panel if (row > 250).all(axis=1).sum() > 60]
+    lengths = [
+        np.ptp(np.nonzero((row > 250).all(axis=1))[0]) + 1
+        for row in panel
+        if (row > 250).all(axis=1).sum() > 60
+    ]
     assert max(lengths) == pytest.approx(10 / 0.5 / 100 * 800, abs=3)
 
 

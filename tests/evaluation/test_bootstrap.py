@@ -12,12 +12,17 @@ UTM = CRS.from_epsg(32736)
 
 
 def test_points_of_a_block():
-    points = np.array([[10, 20], [109, 119], [111, 20], [500, 20], [10, 121]]) + (540_000, 9_325_000)
+    points = np.array([[10, 20], [109, 119], [111, 20], [500, 20], [10, 121]]) + (
+        540_000,
+        9_325_000,
+    )
     block, bounds = ground_blocks(points, 100, UTM)
     assert block.tolist() == [0, 0, 2, 3, 1]
     step = block_step(points.mean(axis=0), 100, UTM)
     np.testing.assert_allclose(step, 100, rtol=5e-4)
-    np.testing.assert_allclose(bounds[3], np.array([540_010, 9_325_020] * 2) + step[0] * np.array([4, 0, 5, 1]))
+    np.testing.assert_allclose(
+        bounds[3], np.array([540_010, 9_325_020] * 2) + step[0] * np.array([4, 0, 5, 1])
+    )
     for at, (left, bottom, right, top) in zip(points, bounds[block], strict=True):
         assert left <= at[0] < right and bottom <= at[1] < top
 
@@ -59,7 +64,10 @@ def test_the_seed_decides(monkeypatch):
     assert (resample(blocks, 70, 1) == whole).all()
     assert (resample(blocks, 70, 1) != resample(blocks, 70, 2)).any()
     # sums of as many blocks as there are
-    assert resample(np.ones((8, 2, 5)), 70, 1).shape == (70, 2, 5) and (resample(np.ones((8, 2)), 70, 1) == 8).all()
+    assert (
+        resample(np.ones((8, 2, 5)), 70, 1).shape == (70, 2, 5)
+        and (resample(np.ones((8, 2)), 70, 1) == 8).all()
+    )
     assert resample(np.empty((0, 3)), 4, 1).shape == (4, 3)
 
 
@@ -70,6 +78,8 @@ def test_the_interval_covers_what_it_says():
     for _ in range(200):
         found = rng.poisson(12, 60)
         tp = rng.binomial(found, rng.beta(7, 3, 60))
-        low, high = interval(ratios(*resample(np.column_stack([tp, found - tp, tp * 0]), 200, 1).T)["precision"])
+        low, high = interval(
+            ratios(*resample(np.column_stack([tp, found - tp, tp * 0]), 200, 1).T)["precision"]
+        )
         held += low <= 0.7 <= high
     assert 0.88 < held / 200 < 0.99

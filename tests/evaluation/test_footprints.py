@@ -25,8 +25,12 @@ def layer(shapes, epsg=None, **columns):
 @settings(max_examples=60)
 @given(boxes, boxes, st.sampled_from([3, 11, 500]))
 def test_blocks_share_out_all_there_is(prediction, truth, side):
-    """Whatever their size: each match, miss and invention lies in one block, and so does each area."""
-    matched = match_layers(layer(prediction), layer(truth), EvaluateSpec(neighbourhood=Quantity(side)))
+    """Whatever their size: each match, miss and invention lies in one block, and so does each
+    area.
+    """
+    matched = match_layers(
+        layer(prediction), layer(truth), EvaluateSpec(neighbourhood=Quantity(side))
+    )
     counts = matched.matches.counts
     assert matched.counts.sum(axis=0).tolist() == [counts.tp, counts.fp, counts.fn]
     areas = [shapely.area(shapes).sum() for shapes in (prediction, truth)]
@@ -40,15 +44,22 @@ def test_blocks_share_out_all_there_is(prediction, truth, side):
 def test_a_match_across_the_border_of_two_blocks():
     """It lies where its truth does, so that neither block is wrong."""
     truth = layer([shapely.box(0, 0, 8, 6), shapely.box(40, 0, 44, 6), shapely.box(16, 0, 19.5, 6)])
-    prediction = layer([shapely.box(0, 0, 8, 6), shapely.box(40, 0, 44, 6), shapely.box(16.5, 0, 24, 5.9)])
+    prediction = layer(
+        [shapely.box(0, 0, 8, 6), shapely.box(40, 0, 44, 6), shapely.box(16.5, 0, 24, 5.9)]
+    )
     matched = match_layers(prediction, truth, EvaluateSpec(iou=0.3, neighbourhood=Quantity(14)))
-    assert matched.blocks[0].tolist() == matched.blocks[1].tolist() and (matched.counts[:, 1:] == 0).all()
+    assert (
+        matched.blocks[0].tolist() == matched.blocks[1].tolist()
+        and (matched.counts[:, 1:] == 0).all()
+    )
 
 
 def test_distances_are_metres_where_there_is_a_crs():
     """In Mercator a unit is half a metre of ground at 60 degrees north."""
     corner = np.array([2_783_000.0, 8_399_700.0])
-    shapes = [shapely.transform(shapely.box(0, y, 40, 20 + y), lambda xy: xy + corner) for y in (0, 3)]
+    shapes = [
+        shapely.transform(shapely.box(0, y, 40, 20 + y), lambda xy: xy + corner) for y in (0, 3)
+    ]
     matched = match_layers(layer(shapes[1:], 3857), layer(shapes[:1], 3857), EvaluateSpec())
     np.testing.assert_allclose(matched.distances, [[0.75], [1.5]], rtol=5e-3)
     assert matched.areas[0] == pytest.approx(200, rel=5e-3)

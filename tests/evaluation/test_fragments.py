@@ -37,7 +37,12 @@ def test_a_whole_quarter_found_as_one():
 def test_what_is_no_split():
     crumb = shapely.box(29, 2, 30, 4)
     beyond = shapely.box(12, 0, 23, 40)
-    for parts in ([THIRDS[0]], [THIRDS[0], crumb], [THIRDS[0], beyond], [shapely.box(0, 0, 8, 9), shapely.box(20, 0, 26, 10)]):
+    for parts in (
+        [THIRDS[0]],
+        [THIRDS[0], crumb],
+        [THIRDS[0], beyond],
+        [shapely.box(0, 0, 8, 9), shapely.box(20, 0, 26, 10)],
+    ):
         assert len(splits(overlaps(parts, [ROW]))) == 0
 
 
@@ -59,7 +64,10 @@ boxes = st.lists(
 def test_splits_and_merges_are_mirror_images(one, other):
     there, back = overlaps(one, other), overlaps(other, one)
     for forth, mirrored in ((splits(there), merges(back)), (merges(there), splits(back))):
-        assert forth.whole.tolist() == mirrored.whole.tolist() and forth.parts.tolist() == mirrored.parts.tolist()
+        assert (
+            forth.whole.tolist() == mirrored.whole.tolist()
+            and forth.parts.tolist() == mirrored.parts.tolist()
+        )
         np.testing.assert_allclose(forth.covered, mirrored.covered)
 
 
@@ -68,7 +76,11 @@ def test_splits_and_merges_are_mirror_images(one, other):
 def test_agrees_with_the_slow_way(prediction, truth):
     slow = {}
     for t, whole in enumerate(truth):
-        parts = [whole.intersection(p).area for p in prediction if whole.intersection(p).area > 0.5 * p.area]
+        parts = [
+            whole.intersection(p).area
+            for p in prediction
+            if whole.intersection(p).area > 0.5 * p.area
+        ]
         parts = [part for part in parts if part >= 0.1 * max(parts)]
         if len(parts) > 1 and sum(parts) > 0.5 * whole.area:
             slow[t] = len(parts)

@@ -28,7 +28,9 @@ def test_the_best_and_the_worst_whatever_the_order() -> None:
     assert (names(gallery.best), names(gallery.worst)) == (["a", "b"], ["e", "d"])
 
 
-@pytest.mark.parametrize(("count", "best", "worst"), [(0, "", ""), (1, "a", ""), (2, "a", "b"), (3, "ab", "c")])
+@pytest.mark.parametrize(
+    ("count", "best", "worst"), [(0, "", ""), (1, "a", ""), (2, "a", "b"), (3, "ab", "c")]
+)
 def test_few_chips_are_shared_out(count: int, best: str, worst: str) -> None:
     gallery = Gallery(3)
     for name, iou in (("a", 0.9), ("b", 0.5), ("c", 0.2))[:count]:
@@ -56,4 +58,13 @@ def test_classes_told_each_by_itself_lie_over_each_other() -> None:
     found[0, :5], found[1, 5:7] = 1, 1
     one = seen("each", IMAGE, truth, found, 3)
     assert one.iou == pytest.approx((1 + 1 / 3) / 2)
-    assert one.truth[:, 0].tolist() == [1, 1, 1, 1, 2, 2, 0, 0] and one.found[:, 0].tolist() == [1, 1, 1, 1, 1, 2, 2, 0]
+    assert one.truth[:, 0].tolist() == [1, 1, 1, 1, 2, 2, 0, 0] and one.found[:, 0].tolist() == [
+        1,
+        1,
+        1,
+        1,
+        1,
+        2,
+        2,
+        0,
+    ]

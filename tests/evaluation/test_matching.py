@@ -14,7 +14,12 @@ from geoseg.evaluation.matching import (
 )
 from geoseg.evaluation.metrics import Counts
 
-TRUTH = [shapely.box(0, 0, 10, 4), shapely.box(20, 0, 30, 4), shapely.box(40, 0, 60, 30), shapely.box(80, 5, 83, 6)]
+TRUTH = [
+    shapely.box(0, 0, 10, 4),
+    shapely.box(20, 0, 30, 4),
+    shapely.box(40, 0, 60, 30),
+    shapely.box(80, 5, 83, 6),
+]
 
 
 def test_one_to_one():
@@ -72,7 +77,10 @@ def slow_match(prediction, truth, confidence, iou):
     """SpaceNet's rule, word for word."""
     free, tp = list(range(len(truth))), 0
     for p in sorted(range(len(prediction)), key=lambda p: -confidence[p]):
-        ious = [prediction[p].intersection(truth[t]).area / prediction[p].union(truth[t]).area for t in free]
+        ious = [
+            prediction[p].intersection(truth[t]).area / prediction[p].union(truth[t]).area
+            for t in free
+        ]
         if ious and max(ious) >= iou:
             free.pop(int(np.argmax(ious)))
             tp += 1
@@ -89,7 +97,9 @@ def test_agrees_with_the_slow_way(prediction, truth, iou, random):
         ious = pairs.iou[pairs.prediction == p]
         if len(np.unique(np.round(ious, 9))) < len(ious):
             return
-    assert match(prediction, truth, confidence, iou).counts == slow_match(prediction, truth, confidence, iou)
+    assert match(prediction, truth, confidence, iou).counts == slow_match(
+        prediction, truth, confidence, iou
+    )
 
 
 @settings(max_examples=100, deadline=None)
@@ -112,16 +122,22 @@ def test_no_overlap_is_missed(prediction, truth, floor):
 def test_images_are_matched_each_for_itself(pairs):
     """Footprints in the pixels of several images, all of which begin at 0, 0."""
     ours, theirs = ([shape for pair in pairs for shape in pair[side]] for side in (0, 1))
-    images = tuple(np.repeat(np.arange(len(pairs)), [len(pair[side]) for pair in pairs]) for side in (0, 1))
+    images = tuple(
+        np.repeat(np.arange(len(pairs)), [len(pair[side]) for pair in pairs]) for side in (0, 1)
+    )
     found = overlaps(ours, theirs, 0.5, images)
     assert (images[0][found.prediction] == images[1][found.truth]).all()
     single = [overlaps(*pair, 0.5) for pair in pairs]
-    np.testing.assert_allclose(np.sort(found.iou), np.sort(np.concatenate([one.iou for one in single])))
+    np.testing.assert_allclose(
+        np.sort(found.iou), np.sort(np.concatenate([one.iou for one in single]))
+    )
 
 
 def test_an_image_without_footprints_of_one_layer():
     nothing = [shapely.Polygon(), None]
-    found = overlaps([*TRUTH, *nothing], TRUTH, 0.5, (np.array([0, 0, 1, 1, 0, 2]), np.array([0, 0, 0, 1])))
+    found = overlaps(
+        [*TRUTH, *nothing], TRUTH, 0.5, (np.array([0, 0, 1, 1, 0, 2]), np.array([0, 0, 0, 1]))
+    )
     assert found.prediction.tolist() == found.truth.tolist() == [0, 1, 3]
 
 
@@ -129,7 +145,8 @@ def test_an_image_without_footprints_of_one_layer():
 @given(boxes, boxes, st.randoms(use_true_random=False))
 def test_the_order_of_the_layers_does_not_matter(prediction, truth, random):
     pairs = overlaps(prediction, truth, 0.3)
-    assume(len(np.unique(np.round(pairs.iou, 9))) == len(pairs.iou))  # equal ones leave the choice open
+    # equal ones leave the choice open
+    assume(len(np.unique(np.round(pairs.iou, 9))) == len(pairs.iou))
     shuffled = random.sample(prediction, len(prediction))
     ious = lambda a, b: np.sort(match(a, b, iou=0.3).ious)  # noqa: E731
     np.testing.assert_allclose(ious(prediction, truth), ious(shuffled, truth))
@@ -145,14 +162,18 @@ def test_average_precision():
     """Right, wrong, right: precision 1 up to a recall of 1/4, then 2/3 up to 2/4, then nothing."""
     prediction = [TRUTH[0], shapely.box(90, 90, 91, 92), TRUTH[1]]
     found = overlaps(prediction, TRUTH)
-    assert average_precision(found, np.array([0.9, 0.8, 0.7])) == pytest.approx((26 * 1 + 25 * 2 / 3) / 101)
+    assert average_precision(found, np.array([0.9, 0.8, 0.7])) == pytest.approx(
+        (26 * 1 + 25 * 2 / 3) / 101
+    )
     assert average_precision(found, np.array([0.9, 0.6, 0.7])) == pytest.approx(51 / 101)
     assert average_precision(found) == pytest.approx(51 * (2 / 3) / 101)
     assert average_precision(overlaps(TRUTH, TRUTH)) == 1
 
 
 def test_coco_ap_falls_with_the_iou():
-    found = overlaps([shapely.box(0, 0, 10, 3), TRUTH[1], shapely.box(40, 0, 60, 28), TRUTH[3]], TRUTH)
+    found = overlaps(
+        [shapely.box(0, 0, 10, 3), TRUTH[1], shapely.box(40, 0, 60, 28), TRUTH[3]], TRUTH
+    )
     by_iou = coco_ap(found, np.array([0.9, 0.8, 0.7, 0.6]))
     assert list(by_iou) == [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]
     assert by_iou[0.5] == by_iou[0.75] == 1 and by_iou[0.8] < 1
@@ -160,8 +181,17 @@ def test_coco_ap_falls_with_the_iou():
 
 
 def test_by_size():
-    prediction = [TRUTH[0], shapely.box(40, 0, 60, 29), shapely.box(100, 0, 120, 10), shapely.box(70, 0, 71, 2)]
+    prediction = [
+        TRUTH[0],
+        shapely.box(40, 0, 60, 29),
+        shapely.box(100, 0, 120, 10),
+        shapely.box(70, 0, 71, 2),
+    ]
     matches = assign(overlaps(prediction, TRUTH))
     by_size = counts_by_size(matches, shapely.area(prediction), shapely.area(TRUTH))
-    assert by_size == {"small": Counts(1, 1, 2), "medium": Counts(0, 1, 0), "large": Counts(1, 0, 0)}
+    assert by_size == {
+        "small": Counts(1, 1, 2),
+        "medium": Counts(0, 1, 0),
+        "large": Counts(1, 0, 0),
+    }
     assert sum(by_size.values(), Counts()) == matches.counts

@@ -40,13 +40,17 @@ def test_ratios_of_many_counts_at_once(counts):
     found = ratios(*counts)
     for i, (tp, fp, fn) in enumerate(counts.T):
         one = Counts(tp, fp, fn)
-        assert {name: values[i] for name, values in found.items()} == {name: getattr(one, name) for name in found}
+        assert {name: values[i] for name, values in found.items()} == {
+            name: getattr(one, name) for name in found
+        }
 
 
 @given(masks, masks, masks)
 def test_blocks_add_up_and_invalid_pixels_do_not_count(prediction, truth, valid):
     whole = count(prediction, truth, valid)
-    assert whole == count(prediction[:3], truth[:3], valid[:3]) + count(prediction[3:], truth[3:], valid[3:])
+    assert whole == count(prediction[:3], truth[:3], valid[:3]) + count(
+        prediction[3:], truth[3:], valid[3:]
+    )
     assert whole == count(prediction[valid], truth[valid])
     assert whole.total == valid.sum()
 
@@ -78,7 +82,9 @@ def test_confusion():
 
 
 def test_labels_that_are_no_class_are_refused():
-    with pytest.raises(ValueError, match="labels 0 to 7 of the prediction are not the classes 0 to 2"):
+    with pytest.raises(
+        ValueError, match="labels 0 to 7 of the prediction are not the classes 0 to 2"
+    ):
         confusion(np.array([[0, 7, 1]]), np.array([[0, 1, 1]]), 3)
     with pytest.raises(ValueError, match="labels -1 to 1 of the truth"):
         confusion(np.array([[0, 1, 1]]), np.array([[-1, 1, 1]]), 3)
@@ -96,7 +102,9 @@ def test_two_classes_agree_with_the_binary_counts(prediction, truth):
 
 
 @settings(max_examples=60)
-@given(arrays(bool, (9, 14), elements=st.sampled_from([True, True, True, False])), st.integers(1, 5))
+@given(
+    arrays(bool, (9, 14), elements=st.sampled_from([True, True, True, False])), st.integers(1, 5)
+)
 def test_boundary_is_the_mask_without_its_erosion(mask, width):
     expected = mask & ~binary_erosion(mask, np.ones((3, 3)), iterations=width, border_value=0)
     np.testing.assert_array_equal(boundary(mask, width), expected)

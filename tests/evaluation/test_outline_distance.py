@@ -16,7 +16,9 @@ def polygon(seed, vertices=7):
     rng = np.random.default_rng(seed)
     angle = np.sort(rng.uniform(0, 2 * np.pi, vertices))
     radius = rng.uniform(3, 9, vertices)
-    return shapely.Polygon(np.column_stack([20 + radius * np.cos(angle), 5 + 2 * radius * np.sin(angle)]))
+    return shapely.Polygon(
+        np.column_stack([20 + radius * np.cos(angle), 5 + 2 * radius * np.sin(angle)])
+    )
 
 
 def distances(one, other):
@@ -26,7 +28,11 @@ def distances(one, other):
 
 def slow(one, other):
     def to(a, b):
-        return [shapely.Point(p).distance(b.boundary) for r in [a.exterior, *a.interiors] for p in r.coords[:-1]]
+        return [
+            shapely.Point(p).distance(b.boundary)
+            for r in [a.exterior, *a.interiors]
+            for p in r.coords[:-1]
+        ]
 
     there, back = to(one, other), to(other, one)
     return (np.mean(there) + np.mean(back)) / 2, max(there + back)
@@ -48,7 +54,9 @@ def test_a_long_wall_moved_gives_the_shift(shift, turn):
     wall = shapely.box(0, 0, 400, 10)
     for outline, polis in ((shapely.segmentize(wall, 1), 800 / 820 * shift), (wall, shift / 2)):
         moved = shapely.affinity.translate(outline, 0, shift)
-        turned = [shapely.affinity.rotate(shape, turn, origin=(77, 12)) for shape in (outline, moved)]
+        turned = [
+            shapely.affinity.rotate(shape, turn, origin=(77, 12)) for shape in (outline, moved)
+        ]
         assert distances(*turned) == pytest.approx((polis, shift), rel=0.02, abs=1e-9)
 
 
@@ -64,7 +72,9 @@ def test_outlines_of_holes_and_parts_count():
 def test_pairs_by_the_thousand(monkeypatch):
     """Groups of pairs give what each pair gives."""
     monkeypatch.setattr(outline_distance, "_AT_ONCE", 3)
-    ours, theirs = (np.array([polygon(seed) for seed in range(first, first + 8)]) for first in (0, 50))
+    ours, theirs = (
+        np.array([polygon(seed) for seed in range(first, first + 8)]) for first in (0, 50)
+    )
     single = [distances(*pair) for pair in zip(ours, theirs, strict=True)]
     np.testing.assert_allclose(np.transpose(outline_distances(ours, theirs)), single)
 
@@ -76,7 +86,9 @@ def test_nothing_to_measure():
 
 @pytest.mark.parametrize("epsg", [32736, 4326, 3857, 2263, 21781])
 def test_metres_on_any_crs(epsg):
-    """A hall of 40 by 12 m and the same 1.5 m aside, on the ground; New York's feet and Switzerland have their own places."""
+    """A hall of 40 by 12 m and the same 1.5 m aside, on the ground; New York's feet and Switzerland
+    have their own places.
+    """
     place = {2263: (-73.9, 40.7), 21781: (7.4, 46.9)}.get(epsg, (39.2, -6.1))
     local = CRS.from_dict({"proj": "aeqd", "lon_0": place[0], "lat_0": place[1], "datum": "WGS84"})
     shapes = [shapely.box(0, 0, 40, 12), shapely.box(0, 1.5, 40, 13.5)]

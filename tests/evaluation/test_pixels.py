@@ -15,7 +15,11 @@ GRID = Grid(None, Affine.identity(), 300, 170)
 
 
 def classes(labels):
-    return Classes(lambda first, last: labels[first:last], None, tuple(range(int(labels[labels != VOID].max()) + 1)))
+    return Classes(
+        lambda first, last: labels[first:last],
+        None,
+        tuple(range(int(labels[labels != VOID].max()) + 1)),
+    )
 
 
 @settings(max_examples=20)
@@ -34,7 +38,9 @@ def test_blocks_add_up_to_the_confusion_matrix(labels, side, seed, strip):
     assert (compared.matrix == confusion(found, real, labels, valid=valid)).all()
     part = slice(rows, 2 * rows), slice(0, cols)
     if rows < GRID.height:
-        assert (compared.matrices[1, 0] == confusion(found[part], real[part], labels, valid=valid[part])).all()
+        assert (
+            compared.matrices[1, 0] == confusion(found[part], real[part], labels, valid=valid[part])
+        ).all()
 
 
 def test_the_worst_block_is_where_the_prediction_is_wrong():
@@ -46,6 +52,9 @@ def test_the_worst_block_is_where_the_prediction_is_wrong():
     compared = pixels.compare_pixels(classes(found), classes(real), GRID, spec)
     worst, *others = pixel_places(compared)
     assert worst["bounds"] == (64, 128, 128, 192) and worst["iou"] == 0 and worst["crs"] is None
-    assert all(place["iou"] == 1 for place in others) and worst["area_error_m2"] == worst["fp"] - worst["fn"]
+    assert (
+        all(place["iou"] == 1 for place in others)
+        and worst["area_error_m2"] == worst["fp"] - worst["fn"]
+    )
     low, high = pixel_intervals(compared, 200, 1)["precision"]
     assert 0 < low < 0.5 < high <= 1

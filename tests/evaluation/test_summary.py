@@ -36,7 +36,9 @@ FOUND = (50, 50, 60, 52), (0, 0, 10, 4), (20, 0, 30, 4)
     ],
 )
 def test_confidence_ranks(confidence, ap):
-    assert scores(layer(*FOUND, confidence=confidence), TRUTH)["by_iou"]["0.50"] == pytest.approx(ap)
+    assert scores(layer(*FOUND, confidence=confidence), TRUTH)["by_iou"]["0.50"] == pytest.approx(
+        ap
+    )
 
 
 def test_only_one_with_a_crs():
@@ -48,16 +50,24 @@ def test_only_one_with_a_crs():
 
 def test_a_class_that_occurs_nowhere_is_left_out():
     matrix = np.array([[5, 0, 1], [0, 0, 0], [2, 0, 4]])
-    scores = pixel_scores(matrix, {1: Counts(), 2: Counts(tp=3, fp=1, fn=2)}, {0: "ground", 2: "roof"})
+    scores = pixel_scores(
+        matrix, {1: Counts(), 2: Counts(tp=3, fp=1, fn=2)}, {0: "ground", 2: "roof"}
+    )
     assert list(scores["classes"]) == ["ground", "roof"]
     assert scores["classes"]["roof"]["iou"] == 4 / 7 and scores["boundary_iou"] == 3 / 6
-    assert scores["iou"] == scores["mean_iou"] == pytest.approx((5 / 8 + 4 / 7) / 2) and scores["accuracy"] == 9 / 12
+    assert (
+        scores["iou"] == scores["mean_iou"] == pytest.approx((5 / 8 + 4 / 7) / 2)
+        and scores["accuracy"] == 9 / 12
+    )
 
 
 def test_limits():
     pixel, found = {"f1": 0.8, "iou": 0.6, "classes": {}}, {"f1": 0.5}
     assert missed(pixel, found, {"f1": 0.5, "pixel.f1": 0.8, "iou": 0.1}) == ()
-    assert missed(pixel, found, {"f1": 0.6, "pixel.f1": 0.9}) == ("f1 is 0.5000, below 0.6", "pixel.f1 is 0.8000, below 0.9")
+    assert missed(pixel, found, {"f1": 0.6, "pixel.f1": 0.9}) == (
+        "f1 is 0.5000, below 0.6",
+        "pixel.f1 is 0.8000, below 0.9",
+    )
     assert missed(pixel, {}, {"f1": 0.9}) == ("f1 is 0.8000, below 0.9",)
     for name in ("ap", "classes", "other.f1"):
         with pytest.raises(UsageError, match=f"{name} was not measured"):
@@ -67,7 +77,10 @@ def test_limits():
 def test_two_classes_keep_their_names():
     matrix = np.array([[5, 1], [2, 8]])
     outlines = {1: Counts(3, 1, 0, 9)}
-    assert [*pixel_scores(matrix, outlines, {0: "background", 1: "lane"})["classes"]] == ["background", "lane"]
+    assert [*pixel_scores(matrix, outlines, {0: "background", 1: "lane"})["classes"]] == [
+        "background",
+        "lane",
+    ]
     assert [*pixel_scores(matrix, outlines, {})["classes"]] == ["background", "building"]
 
 

@@ -4,7 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoseg.evaluation.metrics import count
-from geoseg.evaluation.sweep import CODES, THRESHOLDS, average_precision, counts_at, curves, histogram
+from geoseg.evaluation.sweep import (
+    CODES,
+    THRESHOLDS,
+    average_precision,
+    counts_at,
+    curves,
+    histogram,
+)
 
 
 def scene(seed, coded):
@@ -28,13 +35,18 @@ def test_every_threshold_as_counted_directly(seed, coded):
 
 def test_histograms_of_blocks_add_up():
     probability, truth, valid = scene(3, True)
-    parts = sum(histogram(probability[rows], truth[rows], valid[rows]) for rows in (slice(0, 5), slice(5, None)))
+    parts = sum(
+        histogram(probability[rows], truth[rows], valid[rows])
+        for rows in (slice(0, 5), slice(5, None))
+    )
     assert (parts == histogram(probability, truth, valid)).all() and parts.sum() == valid.sum()
     assert parts.shape == (2, CODES)
 
 
 def test_average_precision():
-    """All buildings above all else: 1. Half of the pixels buildings whatever the probability: about a half."""
+    """All buildings above all else: 1. Half of the pixels buildings whatever the probability: about
+    a half.
+    """
     truth = np.arange(600).reshape(20, 30) % 2 == 0
     everywhere = np.ones_like(truth)
     perfect = curves(histogram(truth.astype(np.float32), truth, everywhere))

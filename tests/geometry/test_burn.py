@@ -19,7 +19,9 @@ GRID = Grid(CRS.from_epsg(32736), Affine(0.5, 0, 512_000.25, 0, -0.5, 9_300_000.
 def at_pixels(geometry, grid=GRID):
     """Geometry in pixels (x = column, y = row) to the grid's coordinates."""
     t = grid.transform
-    return shapely.transform(geometry, lambda xy: xy @ np.array([[t.a, t.d], [t.b, t.e]]) + (t.c, t.f))
+    return shapely.transform(
+        geometry, lambda xy: xy @ np.array([[t.a, t.d], [t.b, t.e]]) + (t.c, t.f)
+    )
 
 
 def test_a_rectangle_covers_the_pixels_whose_centres_it_holds():
@@ -31,8 +33,12 @@ def test_a_rectangle_covers_the_pixels_whose_centres_it_holds():
 
 
 def test_holes_and_parts():
-    court = shapely.Polygon([(2, 2), (20, 2), (20, 12), (2, 12)], [[(5, 4), (11, 4), (11, 9), (5, 9)]])
-    labels = burn([at_pixels(shapely.MultiPolygon([court, shapely.box(50, 30, 55, 33)]))], GRID, value=7)
+    court = shapely.Polygon(
+        [(2, 2), (20, 2), (20, 12), (2, 12)], [[(5, 4), (11, 4), (11, 9), (5, 9)]]
+    )
+    labels = burn(
+        [at_pixels(shapely.MultiPolygon([court, shapely.box(50, 30, 55, 33)]))], GRID, value=7
+    )
     assert labels[6, 3] == 7 and labels[6, 8] == 0 and labels[31, 52] == 7
     assert np.count_nonzero(labels) == 18 * 10 - 6 * 5 + 5 * 3
 
@@ -59,20 +65,32 @@ def test_all_touched_takes_no_pixel_along_whose_border_an_outline_runs():
 
 
 def test_all_touched_keeps_the_order_of_the_layer():
-    boxes = [at_pixels(shapely.box(10.2, 5.2, 20.8, 9.8)), at_pixels(shapely.box(20.3, 5.2, 30.8, 9.8))]
+    boxes = [
+        at_pixels(shapely.box(10.2, 5.2, 20.8, 9.8)),
+        at_pixels(shapely.box(20.3, 5.2, 30.8, 9.8)),
+    ]
     labels = burn(boxes, GRID, all_touched=True, values=[7, 5], fill=9)
-    assert (labels[5:10, 10:20] == 7).all() and (labels[5:10, 20:31] == 5).all() and labels[4, 12] == 9
+    assert (
+        (labels[5:10, 10:20] == 7).all() and (labels[5:10, 20:31] == 5).all() and labels[4, 12] == 9
+    )
     assert burn(boxes[::-1], GRID, all_touched=True, values=[5, 7])[6, 20] == 7
 
 
-@pytest.mark.parametrize("nothing", [[], [None], [shapely.Polygon()], [at_pixels(shapely.box(70, 40, 90, 60))]])
+@pytest.mark.parametrize(
+    "nothing", [[], [None], [shapely.Polygon()], [at_pixels(shapely.box(70, 40, 90, 60))]]
+)
 def test_nothing_to_burn(nothing):
     assert not burn(nothing, GRID).any()
     assert not Burner(nothing).burn(GRID).any()
 
 
 def test_a_rotated_grid():
-    grid = Grid(GRID.crs, Affine.translation(5e5, 9e6) * Affine.rotation(30) * Affine.scale(0.5, -0.5), 37, 61)
+    grid = Grid(
+        GRID.crs,
+        Affine.translation(5e5, 9e6) * Affine.rotation(30) * Affine.scale(0.5, -0.5),
+        37,
+        61,
+    )
     labels = burn([at_pixels(shapely.box(40, 3, 52, 8), grid)], grid)
     assert labels[3:8, 40:52].all() and np.count_nonzero(labels) == 12 * 5
 
@@ -80,9 +98,16 @@ def test_a_rotated_grid():
 def test_agrees_with_gdal_on_real_coordinates():
     rng = np.random.default_rng(4)
     centres = rng.uniform((0, 0), (61, 37), (40, 2))
-    geometry = at_pixels(shapely.convex_hull(shapely.multipoints([c + rng.normal(0, 4, (8, 2)) for c in centres])))
+    geometry = at_pixels(
+        shapely.convex_hull(shapely.multipoints([c + rng.normal(0, 4, (8, 2)) for c in centres]))
+    )
     values = np.arange(1, 41)
-    expected = rasterize(zip(geometry, values.tolist(), strict=True), GRID.shape, transform=GRID.transform, dtype="uint8")
+    expected = rasterize(
+        zip(geometry, values.tolist(), strict=True),
+        GRID.shape,
+        transform=GRID.transform,
+        dtype="uint8",
+    )
     np.testing.assert_array_equal(burn(geometry, GRID, values=values), expected)
 
 
@@ -92,7 +117,12 @@ def layers(draw):
     half = st.integers(-20, 160).map(lambda n: n / 2)
     number = draw(st.sampled_from([half, st.floats(-10, 80, width=32)]))
     points = st.tuples(number, number)
-    shapes = draw(st.lists(st.one_of(st.tuples(points, points, points).map(shapely.Polygon), rectangles(points)), max_size=12))
+    shapes = draw(
+        st.lists(
+            st.one_of(st.tuples(points, points, points).map(shapely.Polygon), rectangles(points)),
+            max_size=12,
+        )
+    )
     return at_pixels(repair(shapes)[0])
 
 
@@ -104,9 +134,16 @@ def test_all_touched_is_every_pixel_with_a_part_in_it(geometry):
     rows, cols = np.indices(GRID.shape)
     pixels = shapely.box(cols, rows, cols + 1, rows + 1)
     t = ~GRID.transform
-    outlines = shapely.transform(geometry, lambda xy: (xy - (GRID.transform.c, GRID.transform.f)) * (t.a, t.e))
+    outlines = shapely.transform(
+        geometry, lambda xy: (xy - (GRID.transform.c, GRID.transform.f)) * (t.a, t.e)
+    )
     surely = [shapely.intersects(pixels, shapely.buffer(g, -0.001)) for g in outlines]
-    maybe = [shapely.intersects(shapely.buffer(pixels, -0.001, join_style="mitre"), shapely.buffer(g, 0.001)) for g in outlines]
+    maybe = [
+        shapely.intersects(
+            shapely.buffer(pixels, -0.001, join_style="mitre"), shapely.buffer(g, 0.001)
+        )
+        for g in outlines
+    ]
     nowhere = np.zeros(GRID.shape, bool)
     assert not (np.logical_or.reduce([nowhere, *surely]) & ~labels).any()
     assert not (labels & ~np.logical_or.reduce([nowhere, *maybe])).any()
@@ -119,8 +156,20 @@ def rectangles(points):
 @settings(max_examples=50, deadline=None)
 @given(layers(), st.integers(6, 40), st.integers(6, 40), st.booleans())
 def test_windows_agree_with_the_whole(geometry, height, width, all_touched):
-    burner = Burner(geometry, GRID, values=np.arange(1, len(geometry) + 1), dtype="uint16", all_touched=all_touched)
-    whole = burn(geometry, GRID, values=np.arange(1, len(geometry) + 1), dtype="uint16", all_touched=all_touched)
+    burner = Burner(
+        geometry,
+        GRID,
+        values=np.arange(1, len(geometry) + 1),
+        dtype="uint16",
+        all_touched=all_touched,
+    )
+    whole = burn(
+        geometry,
+        GRID,
+        values=np.arange(1, len(geometry) + 1),
+        dtype="uint16",
+        all_touched=all_touched,
+    )
     for row in range(0, GRID.height, height):
         for col in range(0, GRID.width, width):
             part = whole[row : row + height, col : col + width]
@@ -160,10 +209,14 @@ def test_repair():
     bow_tie = shapely.Polygon([(0, 0), (4, 4), (4, 0), (0, 4)])
     overlapping = shapely.MultiPolygon([shapely.box(0, 0, 4, 2), shapely.box(2, 0, 6, 2)])
     line = shapely.LineString([(0, 0), (1, 3)])
-    mixed = shapely.GeometryCollection([line, shapely.box(0, 0, 3, 2), shapely.MultiPolygon([shapely.box(5, 5, 7, 6)])])
+    mixed = shapely.GeometryCollection(
+        [line, shapely.box(0, 0, 3, 2), shapely.MultiPolygon([shapely.box(5, 5, 7, 6)])]
+    )
     fine = shapely.box(8, 8, 9, 10)
     spike = shapely.Polygon([(0, 0), (2, 0), (0, 0)])
-    geometry, repaired = repair([bow_tie, overlapping, line, mixed, fine, None, shapely.Polygon(), spike])
+    geometry, repaired = repair(
+        [bow_tie, overlapping, line, mixed, fine, None, shapely.Polygon(), spike]
+    )
     assert repaired == 5
     assert shapely.is_valid(geometry).all()
     np.testing.assert_allclose(shapely.area(geometry), [8, 12, 0, 8, 2, 0, 0, 0])

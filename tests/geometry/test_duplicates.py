@@ -38,10 +38,20 @@ def test_then_the_more_confident_then_the_earlier():
 
 
 def test_what_gives_way_takes_none_with_it():
-    """Two houses that another scene saw as one: the better house wins against the block, so both stay."""
-    left, right, block = shapely.box(0, 0, 10, 7), shapely.box(11, 0, 21, 7), shapely.box(0, 0, 21, 7)
+    """Two houses that another scene saw as one: the better house wins against the block, so both
+    stay.
+    """
+    left, right, block = (
+        shapely.box(0, 0, 10, 7),
+        shapely.box(11, 0, 21, 7),
+        shapely.box(0, 0, 21, 7),
+    )
     assert stay((block, False, 0.8), (left, False, 0.9), (right, False, 0.7)) == [False, True, True]
-    assert stay((block, False, 0.95), (left, False, 0.9), (right, False, 0.7)) == [True, False, False]
+    assert stay((block, False, 0.95), (left, False, 0.9), (right, False, 0.7)) == [
+        True,
+        False,
+        False,
+    ]
 
 
 @given(st.integers(0, 10**6), st.integers(1, 25))
@@ -59,4 +69,6 @@ def test_every_building_stays_once(seed, count):
     beaten = np.isin(np.arange(count), one[apart & better & stays[other]])
     np.testing.assert_array_equal(stays, ~beaten)
     turn = rng.permutation(count)
-    np.testing.assert_array_equal(distinct(geometry[turn], edge[turn], confidence[turn]), stays[turn])
+    np.testing.assert_array_equal(
+        distinct(geometry[turn], edge[turn], confidence[turn]), stays[turn]
+    )

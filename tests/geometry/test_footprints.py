@@ -1,4 +1,6 @@
-"""Strips into footprints: whatever stages are asked for and wherever the seams lie, feature by feature as if done whole."""
+"""Strips into footprints: whatever stages are asked for and wherever the seams lie, feature by
+feature as if done whole.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,17 @@ def grid_of(shape: tuple[int, int]) -> Grid:
     return Grid(CRS.from_epsg(32645), Affine(0.3, 0, 334000, 0, -0.3, 3057000), *shape)
 
 
-def found(rows: Strip, height: int, spec: PolygonSpec, min_area: float = 0.0, level: float = 0.5) -> pd.DataFrame:
+def found(
+    rows: Strip, height: int, spec: PolygonSpec, min_area: float = 0.0, level: float = 0.5
+) -> pd.DataFrame:
     """All footprints of ``rows`` cut into strips of ``height``, geometries as WKB."""
-    cut = [Strip(*(a if a is None else a[top : top + height] for a in rows)) for top in range(0, len(rows.mask), height)]
-    batches = list(frames(cut, grid_of(rows.mask.shape), Naming("town"), spec, Quantity(min_area), level))
+    cut = [
+        Strip(*(a if a is None else a[top : top + height] for a in rows))
+        for top in range(0, len(rows.mask), height)
+    ]
+    batches = list(
+        frames(cut, grid_of(rows.mask.shape), Naming("town"), spec, Quantity(min_area), level)
+    )
     if not batches:
         return pd.DataFrame()
     whole = pd.concat(map(table, batches), ignore_index=True)
@@ -43,10 +52,16 @@ def found(rows: Strip, height: int, spec: PolygonSpec, min_area: float = 0.0, le
 
 
 def town(height: int, width: int) -> Strip:
-    """Blurred buildings with courtyards on every seam, a boundary around each, and a hole in the data."""
+    """Blurred buildings with courtyards on every seam, a boundary around each, and a hole in the
+    data.
+    """
     mask = buildings(height, width, 53)
     noise = ndimage.gaussian_filter(np.random.default_rng(5).standard_normal(mask.shape), 1.5)
-    scores = (ndimage.gaussian_filter(mask.astype(np.float32), 1.2) + 0.06 * noise / noise.std()).clip(0, 1).astype(np.float32)
+    scores = (
+        (ndimage.gaussian_filter(mask.astype(np.float32), 1.2) + 0.06 * noise / noise.std())
+        .clip(0, 1)
+        .astype(np.float32)
+    )
     valid = np.ones_like(mask)
     valid[height // 3 : height // 3 + 70, width // 2 : width // 2 + 90] = False
     inside = ndimage.distance_transform_edt(scores >= 0.35)
@@ -70,7 +85,9 @@ def test_strips_of_a_town(name: str) -> None:
     rows = rows._replace(ridge=None) if name == "necks" else rows
     whole = found(rows, 1600, spec, 4.0, 0.35)
     assert len(whole) > 60
-    assert (shapely.get_num_interior_rings(shapely.get_parts(shapely.from_wkb(whole["geometry"]))) > 0).sum() > 20
+    assert (
+        shapely.get_num_interior_rings(shapely.get_parts(shapely.from_wkb(whole["geometry"]))) > 0
+    ).sum() > 20
     for height in HEIGHTS:
         pd.testing.assert_frame_equal(found(rows, height, spec, 4.0, 0.35), whole, check_exact=True)
 
@@ -79,7 +96,9 @@ def test_strips_of_a_town(name: str) -> None:
 def cases(draw: st.DrawFn) -> tuple[Strip, PolygonSpec, float, int]:
     shape = draw(st.tuples(st.integers(3, 40), st.integers(2, 23)))
     coarse = arrays(
-        np.float32, (-(-shape[0] // 3), -(-shape[1] // 3)), elements=st.sampled_from([0.0, 0.4, 0.5, 0.6, 0.9, 1.0])
+        np.float32,
+        (-(-shape[0] // 3), -(-shape[1] // 3)),
+        elements=st.sampled_from([0.0, 0.4, 0.5, 0.6, 0.9, 1.0]),
     )
     scores = np.kron(draw(coarse), np.ones((3, 3), np.float32))[: shape[0], : shape[1]]
     scores = ndimage.uniform_filter(scores, draw(st.sampled_from([1, 2, 3])))
@@ -112,13 +131,21 @@ def test_any_surface_any_stages_any_strips(case: tuple[Strip, PolygonSpec, float
 
 
 def test_finer_outlines_are_of_the_same_footprints() -> None:
-    """Which footprints and holes there are, how sure they are and whether they are cut is told by the pixels."""
+    """Which footprints and holes there are, how sure they are and whether they are cut is told by
+    the pixels.
+    """
     rows = town(600, 410)
-    pixel, fine = (found(rows, 256, PolygonSpec(outline=outline), 4.0, 0.35) for outline in ("pixel", "subpixel"))
+    pixel, fine = (
+        found(rows, 256, PolygonSpec(outline=outline), 4.0, 0.35)
+        for outline in ("pixel", "subpixel")
+    )
     for column in ("id", "scene", "class", "confidence", "edge"):
         assert fine[column].tolist() == pixel[column].tolist()
     one, other = (shapely.from_wkb(layer["geometry"].to_numpy()) for layer in (pixel, fine))
-    assert shapely.get_num_interior_rings(one).tolist() == shapely.get_num_interior_rings(other).tolist()
+    assert (
+        shapely.get_num_interior_rings(one).tolist()
+        == shapely.get_num_interior_rings(other).tolist()
+    )
     assert (shapely.hausdorff_distance(one, other) < 0.3 * 0.75).all()
     np.testing.assert_allclose(fine["area_m2"], shapely.area(other), rtol=2e-3)
 
@@ -134,5 +161,11 @@ def test_simplified_neighbours_do_not_overlap(simplify: float, outline: str) -> 
     shapes = shapely.from_wkb(layer["geometry"].to_numpy())
     one, other = shapely.STRtree(shapes).query(shapes, predicate="intersects")
     apart = one < other
-    assert shapely.area(shapely.intersection(shapes[one[apart]], shapes[other[apart]])).max(initial=0) < 0.002
-    assert layer["vertices"].sum() < found(rows._replace(mask=narrow), 128, PolygonSpec(), 0.0, 0.35)["vertices"].sum() / 2
+    assert (
+        shapely.area(shapely.intersection(shapes[one[apart]], shapes[other[apart]])).max(initial=0)
+        < 0.002
+    )
+    assert (
+        layer["vertices"].sum()
+        < found(rows._replace(mask=narrow), 128, PolygonSpec(), 0.0, 0.35)["vertices"].sum() / 2
+    )

@@ -16,12 +16,19 @@ from geoseg.geometry.trace import trace
 
 
 def outlines(mask, connectivity=4):
-    return np.concatenate([np.empty(0, object), *(b.geometry for b in trace([(mask, None)], connectivity))])
+    return np.concatenate(
+        [np.empty(0, object), *(b.geometry for b in trace([(mask, None)], connectivity))]
+    )
 
 
 @settings(max_examples=80)
 @given(
-    arrays(bool, st.tuples(st.integers(2, 20), st.integers(3, 17)), elements=st.booleans(), fill=st.just(True)),
+    arrays(
+        bool,
+        st.tuples(st.integers(2, 20), st.integers(3, 17)),
+        elements=st.booleans(),
+        fill=st.just(True),
+    ),
     st.floats(0, 180),
     st.tuples(st.floats(-4, 4), st.floats(-4, 4)),
     st.sampled_from([4, 8]),
@@ -41,11 +48,15 @@ def test_what_two_outlines_share(mask, turn, shift, connectivity, limit):
 def test_outlines_of_any_shape():
     one = np.array([shapely.Point(3, 5).buffer(4), shapely.box(0, 0, 7, 3)])
     other = np.array([shapely.box(2, 2, 9, 6), shapely.Point(5, 1).buffer(2)])
-    np.testing.assert_allclose(common_area(one, other), shapely.area(shapely.intersection(one, other)))
+    np.testing.assert_allclose(
+        common_area(one, other), shapely.area(shapely.intersection(one, other))
+    )
     assert common_area(one[:0], other[:0]).tolist() == []
 
 
 def test_far_from_the_origin_and_apart():
     raw = shapely.box(40_000 + np.array([0, 9]), 39_000, 40_007 + np.array([0, 9]), 39_013)
     other = shapely.box(40_003.25, 39_001.5, 40_008, 39_050)
-    np.testing.assert_allclose(common_area(raw, np.array([other, other])), [3.75 * 11.5, 0], atol=1e-6)
+    np.testing.assert_allclose(
+        common_area(raw, np.array([other, other])), [3.75 * 11.5, 0], atol=1e-6
+    )

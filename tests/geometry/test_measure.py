@@ -26,13 +26,20 @@ PLACES = [
     ("beside the north pole", "EPSG:3413", 10.0, 89.2),
     ("polar south", "EPSG:3031", 166.7, -77.8),
     ("equal area of its own", "+proj=laea +lat_0=10 +lon_0=40 +ellps=GRS80 +units=m", 46.0, -15.0),
-    ("rotated pole", "+proj=ob_tran +o_proj=longlat +o_lon_p=20 +o_lat_p=40 +ellps=GRS80", 7.0, 50.0),
+    (
+        "rotated pole",
+        "+proj=ob_tran +o_proj=longlat +o_lon_p=20 +o_lat_p=40 +ellps=GRS80",
+        7.0,
+        50.0,
+    ),
     ("plate carree", "EPSG:32662", 30.0, 55.0),
 ]
 
 
 def polygons(crs: CRS, lon: float, lat: float, size: float) -> np.ndarray:
-    """An L with a courtyard, a rotated rectangle, and the two as one, ``size`` metres long around a place, in the CRS."""
+    """An L with a courtyard, a rotated rectangle, and the two as one, ``size`` metres long around a
+    place, in the CRS.
+    """
     local = CRS.from_dict({"proj": "aeqd", "lon_0": lon, "lat_0": lat, "datum": "WGS84"})
     here = Transformer.from_crs(local, crs, always_xy=True)
     shell = np.array([[0, 0], [1, 0], [1, 0.3], [0.5, 0.3], [0.5, 0.7], [0, 0.7]])
@@ -58,8 +65,11 @@ def geodesic(geometry: np.ndarray, crs: CRS) -> tuple[np.ndarray, np.ndarray]:
     for polygon in geometry:
         area = around = 0.0
         for part in shapely.get_parts(shapely.segmentize(polygon, shapely.length(polygon) / 400)):
-            on_earth = shapely.transform(part, lambda p: np.column_stack(to_lonlat.transform(*p.T)) * degrees)
-            own = geod.geometry_area_perimeter(shapely.orient_polygons(on_earth))  # the exterior's perimeter alone
+            on_earth = shapely.transform(
+                part, lambda p: np.column_stack(to_lonlat.transform(*p.T)) * degrees
+            )
+            # the exterior's perimeter alone
+            own = geod.geometry_area_perimeter(shapely.orient_polygons(on_earth))
             area += own[0]
             around += own[1] + sum(geod.geometry_length(hole) for hole in on_earth.interiors)
         found.append((area, around))
@@ -97,7 +107,9 @@ def test_metric_of_web_mercator():
     lat = np.array([0, 45, -69.0])
     x, y = Transformer.from_crs(4326, 3857, always_xy=True).transform([10.0] * 3, lat)
     found = metric(np.column_stack([x, y]), CRS.from_epsg(3857))
-    np.testing.assert_allclose(found[:, [0, 2]], np.cos(np.radians(lat))[:, None] ** 2 * [1, 1], rtol=0.015)
+    np.testing.assert_allclose(
+        found[:, [0, 2]], np.cos(np.radians(lat))[:, None] ** 2 * [1, 1], rtol=0.015
+    )
     np.testing.assert_allclose(found[:, 1], 0, atol=1e-6)
     np.testing.assert_allclose(density(found), np.cos(np.radians(lat)) ** 2, rtol=0.015)
 

@@ -41,7 +41,9 @@ def test_clean_is_scikit_image_s(open_radius, close_radius):
     if close_radius:
         expected = closing(expected, disk(close_radius), mode="ignore")
     assert (expected != mask).sum() > 20
-    np.testing.assert_array_equal(clean(mask, np.ones_like(mask), open_radius, close_radius), expected)
+    np.testing.assert_array_equal(
+        clean(mask, np.ones_like(mask), open_radius, close_radius), expected
+    )
 
 
 def test_missing_data_is_on_neither_side():
@@ -65,9 +67,17 @@ def test_beside_missing():
 @st.composite
 def cut_masks(draw):
     shape = draw(st.tuples(st.integers(1, 30), st.integers(1, 9)))
-    mask, valid = (draw(arrays(bool, shape, elements=st.booleans(), fill=st.just(True))) for _ in range(2))
+    mask, valid = (
+        draw(arrays(bool, shape, elements=st.booleans(), fill=st.just(True))) for _ in range(2)
+    )
     cuts = sorted(draw(st.lists(st.integers(0, shape[0]), max_size=8)))
-    return mask & valid, valid, [0, *cuts, shape[0]], draw(st.floats(0, 3.2)), draw(st.floats(0, 3.2))
+    return (
+        mask & valid,
+        valid,
+        [0, *cuts, shape[0]],
+        draw(st.floats(0, 3.2)),
+        draw(st.floats(0, 3.2)),
+    )
 
 
 @settings(max_examples=150, deadline=None)
@@ -79,6 +89,8 @@ def test_strips_are_cleaned_as_the_whole(case):
     found = list(cleaned(strips, open_radius, close_radius))
     whole = clean(mask, valid, open_radius, close_radius)
     for name, expected in (("mask", whole), ("valid", valid), ("scores", scores)):
-        np.testing.assert_array_equal(np.concatenate([getattr(strip, name) for strip in found]), expected)
+        np.testing.assert_array_equal(
+            np.concatenate([getattr(strip, name) for strip in found]), expected
+        )
     edges = [np.zeros_like(strip.mask) if strip.beside is None else strip.beside for strip in found]
     np.testing.assert_array_equal(np.concatenate(edges), beside_missing(whole, valid))

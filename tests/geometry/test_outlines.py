@@ -1,4 +1,6 @@
-"""Filling, thinning and placing outlines: areas, validity, orientation, and no vertex that was not there."""
+"""Filling, thinning and placing outlines: areas, validity, orientation, and no vertex that was not
+there.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,12 @@ def test_holes_of_multipolygons():
 
 @settings(max_examples=150, deadline=None)
 @given(
-    arrays(bool, st.tuples(st.integers(2, 16), st.integers(2, 13)), elements=st.booleans(), fill=st.just(True)),
+    arrays(
+        bool,
+        st.tuples(st.integers(2, 16), st.integers(2, 13)),
+        elements=st.booleans(),
+        fill=st.just(True),
+    ),
     st.floats(0.1, 4),
     st.sampled_from([4, 8]),
 )
@@ -109,9 +116,14 @@ def test_placed_outlines_are_oriented_and_where_they_belong(transform):
     placed = place(geometry, transform)
     rings = shapely.get_rings(placed)
     assert shapely.is_ccw(rings).tolist() == [True, False, False, False, True]
-    assert shapely.area(placed) == pytest.approx(shapely.area(geometry) * abs(transform.determinant))
+    assert shapely.area(placed) == pytest.approx(
+        shapely.area(geometry) * abs(transform.determinant)
+    )
     assert placed[1].exterior.coords[0] == pytest.approx(
-        (3 * transform.a + 14 * transform.b + transform.c, 3 * transform.d + 14 * transform.e + transform.f)
+        (
+            3 * transform.a + 14 * transform.b + transform.c,
+            3 * transform.d + 14 * transform.e + transform.f,
+        )
     )
     assert vertices(placed).tolist() == [16, 4]
     assert vertices(placed).dtype == np.int32

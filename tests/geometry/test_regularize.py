@@ -1,4 +1,6 @@
-"""Right angles: the shapes that buildings have come back, turned, stretched and hollow; round and free forms stay."""
+"""Right angles: the shapes that buildings have come back, turned, stretched and hollow; round and
+free forms stay.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,10 @@ def at(count, pixel):
 
 def to_metres(geometry, pixel):
     across, along, lean = pixel
-    return shapely.transform(geometry, lambda xy: np.column_stack([across * xy[:, 0] + lean * xy[:, 1], along * xy[:, 1]]))
+    return shapely.transform(
+        geometry,
+        lambda xy: np.column_stack([across * xy[:, 0] + lean * xy[:, 1], along * xy[:, 1]]),
+    )
 
 
 def burnt(shape, pixel):
@@ -48,7 +53,9 @@ def burnt(shape, pixel):
     inverse = np.linalg.inv([[across, lean], [0, along]])
     wanted = shapely.transform(shape, lambda xy: xy @ inverse.T)
     wanted = affinity.translate(wanted, 7.3 - wanted.bounds[0], 5.8 - wanted.bounds[1])
-    mask = rasterio.features.rasterize([wanted], (int(wanted.bounds[3]) + 9, int(wanted.bounds[2]) + 7)).astype(bool)
+    mask = rasterio.features.rasterize(
+        [wanted], (int(wanted.bounds[3]) + 9, int(wanted.bounds[2]) + 7)
+    ).astype(bool)
     outlines = [g for batch in trace([(mask, None)]) for g in batch.geometry]
     return max(outlines, key=shapely.area), wanted
 
@@ -112,10 +119,15 @@ def test_ragged_outlines_become_straight():
     rng = np.random.default_rng(3)
     row, col = np.mgrid[:90, :120]
     angle = np.radians(24)
-    x, y = (col - 60) * np.cos(angle) + (row - 45) * np.sin(angle), (row - 45) * np.cos(angle) - (col - 60) * np.sin(angle)
+    x, y = (
+        (col - 60) * np.cos(angle) + (row - 45) * np.sin(angle),
+        (row - 45) * np.cos(angle) - (col - 60) * np.sin(angle),
+    )
     noise = ripples(rng, row.shape)
     distance = np.hypot(np.maximum(abs(x) - 28, 0), np.maximum(abs(y) - 15, 0)) - 6
-    raw = max((g for b in trace([(distance + noise < 0, None)]) for g in b.geometry), key=shapely.area)
+    raw = max(
+        (g for b in trace([(distance + noise < 0, None)]) for g in b.geometry), key=shapely.area
+    )
     found = regularize(np.array([raw]), at(1, PIXELS[0]))
     assert vertices(np.array([raw]))[0] > 60
     assert vertices(found.geometry).tolist() == [4]
@@ -158,7 +170,15 @@ def test_metric_of_pixels(crs, transform):
 
 
 @settings(max_examples=60)
-@given(arrays(bool, st.tuples(st.integers(8, 40), st.integers(9, 31)), elements=st.booleans(), fill=st.just(True)), st.data())
+@given(
+    arrays(
+        bool,
+        st.tuples(st.integers(8, 40), st.integers(9, 31)),
+        elements=st.booleans(),
+        fill=st.just(True),
+    ),
+    st.data(),
+)
 def test_any_mask_stays_valid_and_near_whatever_the_batch(mask, data):
     pixel = data.draw(st.sampled_from(PIXELS))
     batches = [b.geometry for b in trace([(mask, None)], data.draw(st.sampled_from([4, 8])))]
@@ -169,17 +189,25 @@ def test_any_mask_stays_valid_and_near_whatever_the_batch(mask, data):
     assert (found.geometry[~taken] == geometry[~taken]).all()
     assert (found.iou[taken] >= LOWEST_IOU).all()
     cut = data.draw(st.integers(0, len(geometry)))
-    halves = [regularize(part, at(len(part), pixel)).geometry for part in (geometry[:cut], geometry[cut:])]
-    assert shapely.to_wkb(np.concatenate(halves)).tolist() == shapely.to_wkb(found.geometry).tolist()
+    halves = [
+        regularize(part, at(len(part), pixel)).geometry for part in (geometry[:cut], geometry[cut:])
+    ]
+    assert (
+        shapely.to_wkb(np.concatenate(halves)).tolist() == shapely.to_wkb(found.geometry).tolist()
+    )
     same = [shapely.get_num_geometries(g) for g in (geometry, found.geometry)]
     np.testing.assert_array_equal(*same)
 
 
 def test_towns_come_back_with_few_vertices(shared_data):
-    """Surveyed footprints burnt at 0.3 m: an IoU of 0.95 with the survey, less than half of the vertices."""
+    """Surveyed footprints burnt at 0.3 m: an IoU of 0.95 with the survey, less than half of the
+    vertices.
+    """
     import geopandas as gpd
 
-    survey = gpd.read_file(shared_data / "oam_banepa_centre" / "labels" / "oam_banepa_centre_train.geojson")
+    survey = gpd.read_file(
+        shared_data / "oam_banepa_centre" / "labels" / "oam_banepa_centre_train.geojson"
+    )
     survey = survey.to_crs(survey.estimate_utm_crs()).explode()
     pairs = [burnt(shape, PIXELS[0]) for shape in survey.geometry[survey.area > 20][::20]]
     raw, true = (np.array(side) for side in zip(*pairs, strict=True))

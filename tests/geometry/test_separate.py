@@ -16,7 +16,9 @@ PIXEL = (0.3, 0.3)
 
 
 def rows(height, *arrays):
-    return [Strip(*(a[top : top + height] for a in arrays)) for top in range(0, len(arrays[0]), height)]
+    return [
+        Strip(*(a[top : top + height] for a in arrays)) for top in range(0, len(arrays[0]), height)
+    ]
 
 
 def parted(mask, height=None, pixel=PIXEL, connectivity=4):
@@ -119,7 +121,9 @@ def test_what_belongs_to_a_strip_stays_with_it():
     beside = scores % 7 == 0
     strips = [
         strip._replace(beside=b)
-        for strip, b in zip(rows(11, mask, mask, scores), np.split(beside, range(11, 70, 11)), strict=True)
+        for strip, b in zip(
+            rows(11, mask, mask, scores), np.split(beside, range(11, 70, 11)), strict=True
+        )
     ]
     strips.insert(3, Strip(*np.zeros((2, 0, 130), bool)))
     found = list(separated(strips, PIXEL))
@@ -136,7 +140,12 @@ def town(seed, shape=(230, 170)):
 
 
 @settings(max_examples=25)
-@given(st.integers(0, 10**6), st.integers(1, 120), st.sampled_from([4, 8]), st.sampled_from([20, 60, 2048]))
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 120),
+    st.sampled_from([4, 8]),
+    st.sampled_from([20, 60, 2048]),
+)
 def test_strips_of_any_height_give_the_same(seed, height, connectivity, tallest):
     mask = town(seed)
     with pytest.MonkeyPatch.context() as patch:
@@ -217,8 +226,15 @@ def test_what_is_small_inside_its_boundary_is_no_house():
 
 
 @settings(max_examples=25)
-@given(st.integers(0, 10**6), st.integers(1, 120), st.sampled_from([4, 8]), st.sampled_from([20, 60, 2048]))
-def test_strips_of_any_height_are_parted_the_same_along_boundaries(seed, height, connectivity, tallest):
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 120),
+    st.sampled_from([4, 8]),
+    st.sampled_from([20, 60, 2048]),
+)
+def test_strips_of_any_height_are_parted_the_same_along_boundaries(
+    seed, height, connectivity, tallest
+):
     mask, ridge = ridges(seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(separate, "TALLEST", tallest)

@@ -1,4 +1,6 @@
-"""Where straightened outlines lie over each other one gives way, whatever the batches they come in."""
+"""Where straightened outlines lie over each other one gives way, whatever the batches they
+come in.
+"""
 
 from __future__ import annotations
 
@@ -87,6 +89,7 @@ def test_batches_leave_no_trace(seed, sizes):
     assert (whole.iou[straight] >= min(LOWEST_IOU, iou[straight].min(initial=1))).all()
     assert (found[~straight] == raw[~straight]).all()
     one, other = shapely.STRtree(found).query(found)
-    straight &= ~shapely.equals_identical(raw, outlines)  # the raw ones overlap here, as traced ones never do
+    # the raw ones overlap here, as traced ones never do
+    straight &= ~shapely.equals_identical(raw, outlines)
     both = straight[one] & straight[other] & (one < other)
     assert (shapely.area(shapely.intersection(found[one[both]], found[other[both]])) < 0.02).all()

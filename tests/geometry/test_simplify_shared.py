@@ -17,14 +17,20 @@ SIZE = (0.5, 0.8)
 
 
 def traced(labels, connectivity=4):
-    outlines = [batch.geometry for c in np.unique(labels) for batch in trace([(labels == c, None)], connectivity)]
+    outlines = [
+        batch.geometry
+        for c in np.unique(labels)
+        for batch in trace([(labels == c, None)], connectivity)
+    ]
     return np.concatenate(outlines)
 
 
 def land(shape=(83, 120), seed=4):
     """Fields of four classes."""
     rng = np.random.default_rng(seed)
-    return np.argmax([ndimage.gaussian_filter(rng.standard_normal(shape), 4) for _ in range(4)], axis=0)
+    return np.argmax(
+        [ndimage.gaussian_filter(rng.standard_normal(shape), 4) for _ in range(4)], axis=0
+    )
 
 
 def check(geometry, found, tolerance):
@@ -59,9 +65,15 @@ def test_an_island_and_the_hole_around_it():
 
 
 @settings(max_examples=60)
-@example(np.array([[0, 2, 1], [1, 1, 1]], np.uint8), 2.0, 4)  # a wall that would cut through the class beyond
+# a wall that would cut through the class beyond
+@example(np.array([[0, 2, 1], [1, 1, 1]], np.uint8), 2.0, 4)
 @given(
-    arrays(np.uint8, st.tuples(st.integers(1, 14), st.integers(1, 11)), elements=st.integers(0, 3), fill=st.just(1)),
+    arrays(
+        np.uint8,
+        st.tuples(st.integers(1, 14), st.integers(1, 11)),
+        elements=st.integers(0, 3),
+        fill=st.just(1),
+    ),
     st.floats(0.1, 4),
     st.sampled_from([4, 8]),
 )
@@ -72,4 +84,7 @@ def test_any_classes(labels, tolerance, connectivity):
     corners = {tuple(xy) for xy in shapely.get_coordinates(geometry)}
     for before, after in zip(geometry, found, strict=True):
         points = shapely.get_coordinates(after)
-        assert corners.issuperset(map(tuple, points)) and shapely.distance(shapely.points(points), before.boundary).max() == 0
+        assert (
+            corners.issuperset(map(tuple, points))
+            and shapely.distance(shapely.points(points), before.boundary).max() == 0
+        )

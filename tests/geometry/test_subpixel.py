@@ -23,7 +23,10 @@ def outlines(scores, valid=None, level=0.5, mask=None, height=None, connectivity
     valid = np.ones(scores.shape, bool) if valid is None else valid
     mask = (scores >= level) & valid if mask is None else mask
     crossings, height = Crossings(level), height or len(scores)
-    strips = [Strip(*(a[top : top + height] for a in (mask, valid, scores))) for top in range(0, len(mask), height)]
+    strips = [
+        Strip(*(a[top : top + height] for a in (mask, valid, scores)))
+        for top in range(0, len(mask), height)
+    ]
     traced, found = [np.empty(0, object)], [np.empty(0, object)]
     for batch in trace(((s.mask, [s.scores]) for s in crossings.noted(strips)), connectivity):
         traced.append(batch.geometry)
@@ -38,7 +41,9 @@ def smooth(shape=(83, 61), seed=2):
 
 
 def test_a_wall_lies_where_the_surface_crosses():
-    """A slope along x: from 0.2 to 0.9 in two pixels, so the level lies 3/7 of the way from centre to centre."""
+    """A slope along x: from 0.2 to 0.9 in two pixels, so the level lies 3/7 of the way from centre
+    to centre.
+    """
     scores = np.zeros((9, 12), np.float32)
     scores[2:7, 3:8] = 0.9
     scores[2:7, 8] = 0.2
@@ -52,12 +57,22 @@ def test_a_wall_lies_where_the_surface_crosses():
 def test_the_corners_are_those_of_marching_squares():
     scores = np.pad(smooth(), 1, constant_values=0.05)
     _, found = outlines(scores)
-    lines = [line[:, ::-1] + 0.5 for line in find_contours(scores.astype(float), 0.5, fully_connected="low")]
-    theirs, ours = (shapely.points(points) for points in (np.concatenate(lines), shapely.get_coordinates(found)))
+    lines = [
+        line[:, ::-1] + 0.5
+        for line in find_contours(scores.astype(float), 0.5, fully_connected="low")
+    ]
+    theirs, ours = (
+        shapely.points(points) for points in (np.concatenate(lines), shapely.get_coordinates(found))
+    )
     assert len(ours) > 500
     # both ways; corners keep 1/16 off the centres of pixels
     for one, other in ((ours, theirs), (theirs, shapely.boundary(found))):
-        assert shapely.STRtree(other).query_nearest(one, return_distance=True, all_matches=False)[1].max() < 0.07
+        assert (
+            shapely.STRtree(other)
+            .query_nearest(one, return_distance=True, all_matches=False)[1]
+            .max()
+            < 0.07
+        )
 
 
 def test_a_circle_is_rounder_than_its_pixels():
@@ -83,7 +98,9 @@ def test_beside_missing_data_and_at_the_border_sides_of_pixels_stay():
     # rows 6 to 8 and columns 8 and 9 are left, with nothing known on the right
     left, top, below = 8.5 - 1 / 3, 6.5 - 1 / 3, 8.5 + 1 / 3
     corners = [(8.5, top), (10, top), (10, below), (8.5, below), (left, 8.5), (left, 6.5)]
-    assert {tuple(p) for p in np.round(shapely.get_coordinates(cut), 2)} == {tuple(np.round(p, 2)) for p in corners}
+    assert {tuple(p) for p in np.round(shapely.get_coordinates(cut), 2)} == {
+        tuple(np.round(p, 2)) for p in corners
+    }
 
 
 def test_where_the_mask_was_cleaned_sides_stay_in_the_middle():
@@ -103,20 +120,30 @@ def surfaces(draw):
     scores = draw(arrays(np.float32, shape, elements=levels))
     valid = draw(arrays(bool, shape, elements=st.booleans(), fill=st.just(True)))
     cleaned = draw(st.none() | arrays(bool, shape, elements=st.booleans()))
-    return scores, valid, None if cleaned is None else cleaned & valid, draw(st.sampled_from([4, 8]))
+    return (
+        scores,
+        valid,
+        None if cleaned is None else cleaned & valid,
+        draw(st.sampled_from([4, 8])),
+    )
 
 
 @settings(max_examples=250)
 @given(surfaces(), st.integers(1, 6))
 def test_any_surface_in_any_strips(case, height):
-    """The same whatever the strips, valid, as many rings as traced, apart from each other, within half a pixel of the sides."""
+    """The same whatever the strips, valid, as many rings as traced, apart from each other, within
+    half a pixel of the sides.
+    """
     scores, valid, mask, connectivity = case
     traced, whole = outlines(scores, valid, mask=mask, connectivity=connectivity)
     _, cut = outlines(scores, valid, mask=mask, connectivity=connectivity, height=height)
     assert shapely.to_wkb(cut).tolist() == shapely.to_wkb(whole).tolist()
     assert shapely.is_valid(whole).all()
     assert (shapely.area(whole) > 0).all()
-    for count in (shapely.get_num_geometries, lambda g: shapely.get_num_interior_rings(shapely.get_parts(g))):
+    for count in (
+        shapely.get_num_geometries,
+        lambda g: shapely.get_num_interior_rings(shapely.get_parts(g)),
+    ):
         np.testing.assert_array_equal(count(whole), count(traced))
     assert (shapely.hausdorff_distance(whole, traced) <= 0.75).all()
     parts = shapely.get_parts(whole)
@@ -133,7 +160,10 @@ def test_what_is_held_does_not_grow_with_the_scene():
         row, col = np.mgrid[:height, :90]
         scores = np.exp(-(((row % 20) - 10) ** 2 + ((col % 15) - 7) ** 2) / 20).astype(np.float32)
         crossings, held = Crossings(0.5), []
-        strips = (Strip(part >= 0.5, np.ones_like(part, bool), part) for part in np.split(scores, range(7, height, 7)))
+        strips = (
+            Strip(part >= 0.5, np.ones_like(part, bool), part)
+            for part in np.split(scores, range(7, height, 7))
+        )
         for batch in trace((s.mask, None) for s in crossings.noted(strips)):
             held.append(len(crossings.key))
             crossings.outlines(batch.geometry)

@@ -14,7 +14,10 @@ from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
         (("background", "building"), [Surface("building", 0)]),
         (("background", "roof", "boundary"), [Surface("roof", 1, 2, True)]),
         (("Background", "Contact", "Building"), [Surface("Building", 2, 1)]),
-        (("background", "road", "building", "boundary"), [Surface("road", 1), Surface("building", 2, 3, True)]),
+        (
+            ("background", "road", "building", "boundary"),
+            [Surface("road", 1), Surface("building", 2, 3, True)],
+        ),
         (("background", "road", "tree", "boundary"), [Surface("road", 1), Surface("tree", 2)]),
     ],
 )

@@ -23,12 +23,20 @@ def traced(mask, values=None, connectivity=4, cuts=()):
     """Footprints of a mask cut into strips at the rows ``cuts``."""
     bounds = [0, *sorted(cuts), len(mask)]
     strips = [
-        (mask[top:bottom], None if values is None else values[:, top:bottom]) for top, bottom in itertools.pairwise(bounds)
+        (mask[top:bottom], None if values is None else values[:, top:bottom])
+        for top, bottom in itertools.pairwise(bounds)
     ]
     batches = list(trace(strips, connectivity))
     if not batches:
-        return np.empty(0, object), np.empty(0, np.int64), np.empty((0, 0 if values is None else len(values)))
-    return tuple(np.concatenate([getattr(b, name) for b in batches]) for name in ("geometry", "pixels", "sums"))
+        return (
+            np.empty(0, object),
+            np.empty(0, np.int64),
+            np.empty((0, 0 if values is None else len(values))),
+        )
+    return tuple(
+        np.concatenate([getattr(b, name) for b in batches])
+        for name in ("geometry", "pixels", "sums")
+    )
 
 
 def assert_same(one, other):
@@ -59,7 +67,12 @@ def cases(draw):
     shape = draw(st.tuples(st.integers(1, 15), st.integers(1, 12)))
     mask = draw(arrays(bool, shape, elements=st.booleans()))
     values = draw(arrays(np.float32, (2, *shape), elements=st.floats(0, 1, width=32)))
-    return mask, values, draw(st.lists(st.integers(0, shape[0]), max_size=6)), draw(st.sampled_from([4, 8]))
+    return (
+        mask,
+        values,
+        draw(st.lists(st.integers(0, shape[0]), max_size=6)),
+        draw(st.sampled_from([4, 8])),
+    )
 
 
 @settings(max_examples=250, deadline=None)
@@ -80,22 +93,34 @@ def test_random_masks(case):
         label = np.unique(labels[rasterised([footprint], mask.shape)])
         assert len(label) == 1
         assert size == (labels == label[0]).sum()
-        expected = [ndimage.sum_labels(v.astype(float), labels, index)[label[0] - 1] for v in values]
+        expected = [
+            ndimage.sum_labels(v.astype(float), labels, index)[label[0] - 1] for v in values
+        ]
         np.testing.assert_allclose(total, expected, atol=1e-6)
 
 
 def buildings(height=1600, width=900, seed=3):
-    """Rotated rectangles with courtyards, one on each of the seams of strips of 256, 512 and 777 rows."""
+    """Rotated rectangles with courtyards, one on each of the seams of strips of 256, 512 and 777
+    rows.
+    """
     rng = np.random.default_rng(seed)
     rows, cols = np.mgrid[:height, :width]
     mask = np.zeros((height, width), bool)
     seams = [r for h in (256, 512, 777) for r in range(h, height, h)]
-    centres = [(r, c) for r in seams for c in range(60, width, 150)] + list(rng.uniform(0, (height, width), (120, 2)))
+    centres = [(r, c) for r in seams for c in range(60, width, 150)] + list(
+        rng.uniform(0, (height, width), (120, 2))
+    )
     for row, col in centres:
         angle, half, length = rng.uniform(0, np.pi), rng.uniform(5, 25), rng.uniform(8, 45)
-        box = slice(max(0, int(row) - 60), int(row) + 60), slice(max(0, int(col) - 60), int(col) + 60)
+        box = (
+            slice(max(0, int(row) - 60), int(row) + 60),
+            slice(max(0, int(col) - 60), int(col) + 60),
+        )
         dy, dx = rows[box] - row, cols[box] - col
-        across, along = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
+        across, along = (
+            dx * np.cos(angle) + dy * np.sin(angle),
+            dy * np.cos(angle) - dx * np.sin(angle),
+        )
         mask[box] |= (abs(across) < half) & (abs(along) < length)
         mask[box] &= ~((abs(across) < half / 3) & (abs(along) < length / 3))
     return mask
@@ -154,14 +179,18 @@ def test_holes_nested_in_holes_across_seams():
 
 
 def test_spiral_and_comb():
-    """One footprint whose arms meet only at its far end, so that its parts must be joined across all the seams."""
+    """One footprint whose arms meet only at its far end, so that its parts must be joined across
+    all the seams.
+    """
     mask = np.zeros((37, 53), bool)
     mask[:, ::2] = True
     mask[-1] = True
     spiral = np.zeros((37, 53), bool)
     top, left, bottom, right = 0, 0, 36, 52
     while bottom - top > 4:
-        spiral[top, left : right + 1] = spiral[top : bottom + 1, right] = spiral[bottom, left : right + 1] = True
+        spiral[top, left : right + 1] = spiral[top : bottom + 1, right] = spiral[
+            bottom, left : right + 1
+        ] = True
         spiral[top + 2 : bottom + 1, left] = True
         spiral[top + 2, left : left + 3] = True
         top, left, bottom, right = top + 2, left + 2, bottom - 2, right - 2
@@ -178,7 +207,10 @@ def test_spiral_and_comb():
 def test_full_and_empty(shape):
     height, width = shape
     geometry, pixels, sums = traced(np.ones(shape, bool), np.full((1, *shape), 0.25, np.float32))
-    assert shapely.to_wkt(geometry[0]) == f"POLYGON ((0 0, {width} 0, {width} {height}, 0 {height}, 0 0))"
+    assert (
+        shapely.to_wkt(geometry[0])
+        == f"POLYGON ((0 0, {width} 0, {width} {height}, 0 {height}, 0 0))"
+    )
     assert pixels.tolist() == [height * width]
     assert sums.tolist() == [[height * width / 4]]
     assert len(traced(np.zeros(shape, bool))[0]) == 0
@@ -187,7 +219,9 @@ def test_full_and_empty(shape):
 
 
 def test_corners_that_touch():
-    """4: a checkerboard corner separates; 8: it is a MultiPolygon; a bay closed by a corner is a hole in both."""
+    """4: a checkerboard corner separates; 8: it is a MultiPolygon; a bay closed by a corner is a
+    hole in both.
+    """
     diagonal = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 1]], bool)
     assert traced(diagonal)[1].tolist() == [1, 1, 1]
     geometry, pixels, _ = traced(diagonal, connectivity=8)

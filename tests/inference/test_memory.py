@@ -1,4 +1,6 @@
-"""Memory does not grow with the scene: peaks of whole processes, as the operating system counted them."""
+"""Memory does not grow with the scene: peaks of whole processes, as the operating system counted
+them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What runs a model: the runtimes agree, read what other programs' models say, and send nothing anywhere."""
+"""What runs a model: the runtimes agree, read what other programs' models say, and send nothing
+anywhere.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ FP32 = PredictSpec(precision="fp32", tile_size=96)
 
 @pytest.fixture
 def images() -> np.ndarray:
-    return np.stack([picture(buildings(96, 96, seed), seed) for seed in (31, 37)]).astype("float32") / 255
+    return (
+        np.stack([picture(buildings(96, 96, seed), seed) for seed in (31, 37)]).astype("float32")
+        / 255
+    )
 
 
 def _trained(tmp_path: Path) -> Path:
@@ -84,7 +89,12 @@ def test_a_deepness_model_runs_as_it_is(tmp_path: Path) -> None:
         model.metadata_props.add(key=key, value=json.dumps(value))
     onnx.save(model, path)
     spec = read_spec(path)
-    assert (spec.classes, spec.gsd, spec.size, spec.threshold) == (("background", "house"), 0.25, 256, 0.4)
+    assert (spec.classes, spec.gsd, spec.size, spec.threshold) == (
+        ("background", "house"),
+        0.25,
+        256,
+        0.4,
+    )
     image = picture(buildings(96, 96))[None].astype("float32") / 255
     expected = 1 / (1 + np.exp(-40 * (image[0, 0] - image[0, 1]) / 0.5))
     assert np.abs(open_runtime(path, FP32, 96)(image)[0, 0] - expected).max() < 1e-4
@@ -122,7 +132,9 @@ def test_a_missing_model_and_a_missing_device(tmp_path: Path) -> None:
         open_runtime(red_model(tmp_path / "red.onnx"), PredictSpec(device="cuda"), 96)
     torch = pytest.importorskip("torch")
     with pytest.raises(ResourceError):
-        open_runtime(_trained(tmp_path), PredictSpec(device=f"cuda:{torch.cuda.device_count() + 1}"), 96)
+        open_runtime(
+            _trained(tmp_path), PredictSpec(device=f"cuda:{torch.cuda.device_count() + 1}"), 96
+        )
 
 
 def test_weights_of_an_export_come_back_and_others_are_refused(tmp_path: Path) -> None:
@@ -135,7 +147,11 @@ def test_weights_of_an_export_come_back_and_others_are_refused(tmp_path: Path) -
     target = _exported(source)
     assert load(source)[0] == load(target)[0]
     model = onnx.load(target)
-    bias = next(tensor for tensor in model.graph.initializer if tensor.name.endswith("segmentation_head.0.bias"))
+    bias = next(
+        tensor
+        for tensor in model.graph.initializer
+        if tensor.name.endswith("segmentation_head.0.bias")
+    )
     for node in model.graph.node:  # the name that exports give what they merge
         node.input[:] = ["onnx::Conv_1" if name == bias.name else name for name in node.input]
     bias.name = "onnx::Conv_1"
@@ -148,7 +164,9 @@ def test_torch_runs_exported_models_too(tmp_path: Path, images: np.ndarray) -> N
     pytest.importorskip("torch")
     path = _exported(_trained(tmp_path))
     ours, theirs = (
-        open_runtime(path, PredictSpec(precision="fp32", tile_size=96, runtime=name), 96)(images[:1])
+        open_runtime(path, PredictSpec(precision="fp32", tile_size=96, runtime=name), 96)(
+            images[:1]
+        )
         for name in ("torch", "openvino")
     )
     assert ours.std() > 1e-4 and np.abs(ours - theirs).max() < 1e-4
@@ -165,7 +183,8 @@ from pathlib import Path
 from geoseg.inference.runtimes import open_runtime
 from geoseg.specs import PredictSpec
 import numpy as np
-open_runtime(Path({str(path)!r}), PredictSpec(tile_size=64), 64)(np.zeros((1, 3, 64, 64), "float32"))  # square: windows are
+# square: windows are
+open_runtime(Path({str(path)!r}), PredictSpec(tile_size=64), 64)(np.zeros((1, 3, 64, 64), "float32"))
 import openvino.tools.ovc.telemetry_utils as utils
 assert sys.modules["openvino_telemetry"] is None
 assert utils.tm.__name__.endswith("telemetry_stub"), utils.tm
@@ -186,11 +205,18 @@ def test_two_classes_told_each_by_itself_stay_two(tmp_path: Path, images: np.nda
     spec = ModelSpec("cnn", classes=("footprint", "boundary"), multilabel=True)
     network = build(spec).eval()
     modelfile.save(tmp_path / "m.safetensors", spec, network.state_dict())
-    assert export(tmp_path / "m.safetensors", tmp_path / "m.onnx", tile_size=96) == spec == read_spec(tmp_path / "m.onnx")
+    assert (
+        export(tmp_path / "m.safetensors", tmp_path / "m.onnx", tile_size=96)
+        == spec
+        == read_spec(tmp_path / "m.onnx")
+    )
     assert [entry.key for entry in onnx.load(tmp_path / "m.onnx").metadata_props] == ["geoseg"]
     with torch.inference_mode():
         expected = network(torch.from_numpy(images[:1])).sigmoid().numpy()
     for name, runtime in (("m.safetensors", "torch"), ("m.onnx", "openvino"), ("m.onnx", "onnx")):
-        run = open_runtime(tmp_path / name, PredictSpec(precision="fp32", tile_size=96, runtime=runtime), 96)
+        run = open_runtime(
+            tmp_path / name, PredictSpec(precision="fp32", tile_size=96, runtime=runtime), 96
+        )
         found = run(images[:1])
-        assert found.shape == (1, 2, 96, 96) and np.abs(found - expected).max() < 5e-3  # square: windows are
+        # square: windows are
+        assert found.shape == (1, 2, 96, 96) and np.abs(found - expected).max() < 5e-3

@@ -25,7 +25,9 @@ from tests.scenes import red_model
         ((1500, 1100), 1024),
     ],
 )
-def test_windows_of_a_narrow_scene_are_small(tmp_path: Path, shape: tuple[int, int], size: int) -> None:
+def test_windows_of_a_narrow_scene_are_small(
+    tmp_path: Path, shape: tuple[int, int], size: int
+) -> None:
     path = red_model(tmp_path / "red.onnx", ModelSpec("red", margin=0, size=256))
     write_array(tmp_path / "scene.png", np.zeros((3, *shape), np.uint8))
     with open_scene(tmp_path / "scene.png") as scene:

@@ -30,17 +30,23 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_scene(tmp_path_factory.mktemp("scene") / "scene.tif", buildings(*SHAPE))
 
 
-def whole(model: Path, path: Path, spec: PredictSpec, **keywords: object) -> tuple[np.ndarray, np.ndarray, list[int]]:
+def whole(
+    model: Path, path: Path, spec: PredictSpec, **keywords: object
+) -> tuple[np.ndarray, np.ndarray, list[int]]:
     with open_scene(path) as scene:
         runtime = open_runtime(model, spec, max(scene.grid.shape))
-        items: Iterator[Strip] = strips(scene, runtime, plan(scene, runtime, spec), tta=spec.tta, clock=Clock(), **keywords)  # type: ignore[arg-type]
+        items: Iterator[Strip] = strips(
+            scene, runtime, plan(scene, runtime, spec), tta=spec.tta, clock=Clock(), **keywords
+        )  # type: ignore[arg-type]
         rows, probability, valid = zip(*items, strict=True)
     return np.concatenate(probability, 1), np.concatenate(valid, 0), list(rows)
 
 
 @pytest.mark.parametrize(("size", "overlap"), [(64, 0), (64, 16), (96, 40), (128, 8), (352, 0)])
 def test_any_tiling_gives_the_same(model: Path, scene: Path, size: int, overlap: int) -> None:
-    probability, valid, rows = whole(model, scene, PredictSpec(tile_size=size, overlap=overlap, precision="fp32"))
+    probability, valid, rows = whole(
+        model, scene, PredictSpec(tile_size=size, overlap=overlap, precision="fp32")
+    )
     assert probability.shape == (1, *SHAPE) and valid.all()
     assert rows == sorted(rows) and rows[0] == 0
     assert ((probability[0] >= 0.5) == buildings(*SHAPE)).all()
@@ -58,11 +64,15 @@ def test_turned_windows_are_turned_back(model: Path, scene: Path, tta: str) -> N
 
 def test_batches_do_not_change_the_result(model: Path, scene: Path) -> None:
     plain, _, _ = whole(model, scene, PredictSpec(tile_size=64, precision="fp32"))
-    batched, _, _ = whole(model, scene, PredictSpec(tile_size=64, batch_size=3, precision="fp32"), batch_size=3)
+    batched, _, _ = whole(
+        model, scene, PredictSpec(tile_size=64, batch_size=3, precision="fp32"), batch_size=3
+    )
     assert np.array_equal(plain, batched)
 
 
-def test_nodata_is_not_valid_and_empty_windows_are_not_computed(model: Path, tmp_path: Path) -> None:
+def test_nodata_is_not_valid_and_empty_windows_are_not_computed(
+    model: Path, tmp_path: Path
+) -> None:
     image = picture(buildings(*SHAPE))
     image[:, :, 100:] = 0
     path = tmp_path / "holed.tif"
@@ -104,7 +114,9 @@ def test_progress_counts_every_window(model: Path, scene: Path) -> None:
 def test_sixteen_bits_are_stretched_over_the_scene(model: Path, tmp_path: Path) -> None:
     image = picture(buildings(*SHAPE)).astype("uint16") * 11 + 300
     write_array(tmp_path / "deep.tif", image, grid(*SHAPE))
-    probability, _, _ = whole(model, tmp_path / "deep.tif", PredictSpec(tile_size=64, precision="fp32"))
+    probability, _, _ = whole(
+        model, tmp_path / "deep.tif", PredictSpec(tile_size=64, precision="fp32")
+    )
     agreed = ((probability[0] >= 0.5) == buildings(*SHAPE)).mean()
     assert agreed > 0.999
     with open_scene(tmp_path / "deep.tif") as scene:
@@ -114,23 +126,33 @@ def test_sixteen_bits_are_stretched_over_the_scene(model: Path, tmp_path: Path) 
 
 def described(path: Path, **description: Any) -> Runtime:
     """The red model, of another description."""
-    return open_runtime(red_model(path, ModelSpec("red", margin=0, **description)), PredictSpec(), 64)
+    return open_runtime(
+        red_model(path, ModelSpec("red", margin=0, **description)), PredictSpec(), 64
+    )
 
 
 @pytest.mark.parametrize("percentiles", [(2.0, 98.0), (0.0, 100.0), (5.0, 80.0)])
-def test_a_scene_is_stretched_by_the_rule_that_training_had(percentiles: tuple[float, float], tmp_path: Path) -> None:
-    """Over the whole scene, of whose margin nobody knows, and without a doubt where it is of the kind trained on."""
+def test_a_scene_is_stretched_by_the_rule_that_training_had(
+    percentiles: tuple[float, float], tmp_path: Path
+) -> None:
+    """Over the whole scene, of whose margin nobody knows, and without a doubt where it is of the
+    kind trained on.
+    """
     image = picture(buildings(*SHAPE)).astype("uint16") * 11 + 300
     image[:, :, -20:] = 0
     write_array(tmp_path / "deep.tif", image, grid(*SHAPE))
     model = described(tmp_path / "red.onnx", dtype="uint16", percentiles=percentiles)
     with open_scene(tmp_path / "deep.tif") as scene:
         planned = plan(scene, model, PredictSpec())
-    low, high = np.percentile(image[:, :, :-20].reshape(3, -1), percentiles, axis=1, method="inverted_cdf")
+    low, high = np.percentile(
+        image[:, :, :-20].reshape(3, -1), percentiles, axis=1, method="inverted_cdf"
+    )
     assert planned.stretch == Stretch(tuple(low), tuple(high)) and not planned.warnings
 
 
-@pytest.mark.parametrize("rule", [{"percentiles": (2.0, 98.0)}, {"stretch": Stretch((300, 300, 300), (900, 900, 900))}])
+@pytest.mark.parametrize(
+    "rule", [{"percentiles": (2.0, 98.0)}, {"stretch": Stretch((300, 300, 300), (900, 900, 900))}]
+)
 def test_eight_bits_are_taken_as_they_are_by_a_model_of_stretched_ones(
     rule: dict[str, Any], scene: Path, tmp_path: Path
 ) -> None:
@@ -165,7 +187,9 @@ def test_a_fourth_band_is_left_out_and_said_so(model: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("count", "doubts"), [(8, 0), (5, 0), (3, 1)])
 def test_the_bands_that_training_chose_are_taken(count: int, doubts: int, tmp_path: Path) -> None:
-    write_array(tmp_path / "many.tif", picture(buildings(*SHAPE))[np.arange(count) % 3], grid(*SHAPE))
+    write_array(
+        tmp_path / "many.tif", picture(buildings(*SHAPE))[np.arange(count) % 3], grid(*SHAPE)
+    )
     chosen = (3, 2, 1) if count == 3 else (5, 3, 2)
     model = described(tmp_path / "red.onnx", source_bands=chosen)
     with open_scene(tmp_path / "many.tif") as scene:
@@ -177,7 +201,9 @@ def test_the_bands_that_training_chose_are_taken(count: int, doubts: int, tmp_pa
 def test_chips_of_the_bands_that_training_chose_are_taken_as_they_are(tmp_path: Path) -> None:
     write_array(tmp_path / "three.tif", picture(buildings(*SHAPE)), grid(*SHAPE))
     with open_scene(tmp_path / "three.tif") as scene:
-        planned = plan(scene, described(tmp_path / "red.onnx", source_bands=(5, 3, 2)), PredictSpec())
+        planned = plan(
+            scene, described(tmp_path / "red.onnx", source_bands=(5, 3, 2)), PredictSpec()
+        )
     assert planned.bands == (1, 2, 3) and not planned.warnings
 
 

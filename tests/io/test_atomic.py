@@ -55,7 +55,10 @@ def test_what_cannot_be_written(tmp_path):
     ):
         with pytest.raises(OutputError, match=said), atomic(path) as temporary:
             temporary.write_text("x")
-    with pytest.raises(OutputError, match=r"new\.tif: cannot be written: denied"), atomic(tmp_path / "new.tif") as temporary:
+    with (
+        pytest.raises(OutputError, match=r"new\.tif: cannot be written: denied"),
+        atomic(tmp_path / "new.tif") as temporary,
+    ):
         raise PermissionError(errno.EACCES, "denied", str(temporary))
     with pytest.raises(PermissionError), atomic(tmp_path / "new.tif"):
         raise PermissionError(errno.EACCES, "denied", "another file")
@@ -64,7 +67,10 @@ def test_what_cannot_be_written(tmp_path):
 
 @pytest.mark.parametrize("make", [atomic, atomic_folder])
 def test_a_full_disk_is_said(tmp_path, make):
-    with pytest.raises(OutputError, match="out: the disk is full") as caught, make(tmp_path / "out"):
+    with (
+        pytest.raises(OutputError, match="out: the disk is full") as caught,
+        make(tmp_path / "out"),
+    ):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert caught.value.exit_code == 6 and names(tmp_path) == []
 
@@ -115,12 +121,21 @@ def test_a_folder_of_something_else_is_never_replaced(tmp_path, monkeypatch):
     (tmp_path / "documents" / "letter.txt").write_text("dear")
     monkeypatch.chdir(tmp_path)
     for path in ("documents", ".", tmp_path / "documents"):
-        with pytest.raises(OutputError, match=r"holds no index\.parquet"), atomic_folder(path, True, marker="index.parquet"):
+        with (
+            pytest.raises(OutputError, match=r"holds no index\.parquet"),
+            atomic_folder(path, True, marker="index.parquet"),
+        ):
             pass
     assert (tmp_path / "documents" / "letter.txt").read_text() == "dear"
-    with pytest.raises(OutputError, match="is no folder"), atomic_folder(tmp_path / "documents" / "letter.txt", overwrite=True):
+    with (
+        pytest.raises(OutputError, match="is no folder"),
+        atomic_folder(tmp_path / "documents" / "letter.txt", overwrite=True),
+    ):
         pass
-    with pytest.raises(OutputError, match="does not exist"), atomic_folder(tmp_path / "none" / "chips"):
+    with (
+        pytest.raises(OutputError, match="does not exist"),
+        atomic_folder(tmp_path / "none" / "chips"),
+    ):
         pass
 
 

@@ -15,7 +15,14 @@ INFO = ChipInfo(2, "uint16", 0.3, stretch=Stretch((3.0, 4.0), (500.0, 600.5)))
 
 
 def row(number, mask="masks/{0}.tif", **values):
-    values = {"id": f"s_{number}", "scene": "s", "row": number, "col": 7, "split": "train", "valid_fraction": 0.25} | values
+    values = {
+        "id": f"s_{number}",
+        "scene": "s",
+        "row": number,
+        "col": 7,
+        "split": "train",
+        "valid_fraction": 0.25,
+    } | values
     paths = {"image": f"images/{number}.tif", "mask": mask and mask.format(number)}
     return paths | values | {"geometry": shapely.box(500 + number, 9000, 501 + number, 9003)}
 
@@ -25,7 +32,9 @@ def test_an_index_comes_back(tmp_path):
     for index in (read_index(tmp_path), read_index(str(tmp_path / INDEX))):
         assert index.folder == tmp_path and index.info == INFO
         assert list(index.table.columns) == list(COLUMNS) and index.table.crs == UTM
-        assert index.table["mask"].tolist() == ["masks/1.tif", "masks/2.tif"] and index.table["row"].tolist() == [1, 2]
+        assert index.table["mask"].tolist() == ["masks/1.tif", "masks/2.tif"] and index.table[
+            "row"
+        ].tolist() == [1, 2]
         assert index.split("val")["id"].tolist() == ["s_2"] and index.split("test").empty
         assert index.table.geometry.iloc[0].equals(shapely.box(501, 9000, 502, 9003))
 
@@ -45,7 +54,11 @@ def test_it_is_geoparquet(tmp_path):
 def test_pictures_without_masks(tmp_path):
     write_index(tmp_path, [row(1, mask=None)], ChipInfo(3, "uint8", None), None)
     index = read_index(tmp_path)
-    assert index.table.crs is None and index.table["mask"].isna().all() and index.info == ChipInfo(3, "uint8", None)
+    assert (
+        index.table.crs is None
+        and index.table["mask"].isna().all()
+        and index.info == ChipInfo(3, "uint8", None)
+    )
     assert pq.read_schema(tmp_path / INDEX).field("mask").type in ("string", "large_string")
     assert gpd.read_parquet(tmp_path / INDEX).crs is None
 
@@ -62,24 +75,38 @@ def test_a_damaged_index(tmp_path, keep):
     write_index(tmp_path, [row(1)], INFO, UTM)
     data = (tmp_path / INDEX).read_bytes()
     (tmp_path / INDEX).write_bytes(data[:keep])
-    with pytest.raises(InputError, match=r"index\.parquet: cannot be read as a chip index") as caught:
+    with pytest.raises(
+        InputError, match=r"index\.parquet: cannot be read as a chip index"
+    ) as caught:
         read_index(tmp_path)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "metadata", ["", "[]", "{}", '{"bands": "many"}', '{"bands": 1, "dtype": "uint8", "gsd": [], "classes": []}']
+    "metadata",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"bands": "many"}',
+        '{"bands": 1, "dtype": "uint8", "gsd": [], "classes": []}',
+    ],
 )
 def test_a_malformed_description(tmp_path, metadata):
     write_index(tmp_path, [row(1)], INFO, UTM)
     table = pq.read_table(tmp_path / INDEX)
-    pq.write_table(table.replace_schema_metadata(table.schema.metadata | {b"geoseg": metadata.encode()}), tmp_path / INDEX)
+    pq.write_table(
+        table.replace_schema_metadata(table.schema.metadata | {b"geoseg": metadata.encode()}),
+        tmp_path / INDEX,
+    )
     with pytest.raises(InputError, match="is damaged"):
         read_index(tmp_path)
 
 
 def test_other_parquet_files_are_no_index(tmp_path):
-    gpd.GeoDataFrame({"id": [1]}, geometry=[shapely.box(1, 2, 4, 9)], crs=UTM).to_parquet(tmp_path / INDEX)
+    gpd.GeoDataFrame({"id": [1]}, geometry=[shapely.box(1, 2, 4, 9)], crs=UTM).to_parquet(
+        tmp_path / INDEX
+    )
     with pytest.raises(UnsuitableError, match="is not a chip index"):
         read_index(tmp_path)
     write_index(tmp_path, [row(1)], INFO, UTM)

@@ -5,7 +5,13 @@ from PIL import Image
 from geoseg.errors import OutputError, UsageError
 from geoseg.io.figures import write_figure
 
-FIRST = {"png": b"\x89PNG", "jpg": b"\xff\xd8\xff", "jpeg": b"\xff\xd8\xff", "pdf": b"%PDF", "svg": b"<?xml"}
+FIRST = {
+    "png": b"\x89PNG",
+    "jpg": b"\xff\xd8\xff",
+    "jpeg": b"\xff\xd8\xff",
+    "pdf": b"%PDF",
+    "svg": b"<?xml",
+}
 
 
 def figure():
@@ -30,7 +36,9 @@ def test_a_png_has_the_size_and_the_tags(tmp_path):
 
 
 def test_what_is_no_picture(tmp_path):
-    with pytest.raises(UsageError, match=r"a\.tif: its extension names no picture \(png, jpg, pdf or svg\)"):
+    with pytest.raises(
+        UsageError, match=r"a\.tif: its extension names no picture \(png, jpg, pdf or svg\)"
+    ):
         write_figure(tmp_path / "a.tif", figure())
     (tmp_path / "a.png").touch()
     with pytest.raises(OutputError, match="exists already"):

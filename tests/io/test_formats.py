@@ -6,7 +6,15 @@ from geoseg.errors import InputError
 from geoseg.io.formats import kind_of
 
 HEADS = {
-    "raster": [b"II*\0", b"MM\0+", b"\x89PNG\r\n", b"<VRTDataset", b"", b"a text", b"ImageId,Mask\nPolygonWKT_Pix"],
+    "raster": [
+        b"II*\0",
+        b"MM\0+",
+        b"\x89PNG\r\n",
+        b"<VRTDataset",
+        b"",
+        b"a text",
+        b"ImageId,Mask\nPolygonWKT_Pix",
+    ],
     "vector": [
         b"SQLite format 3\0",
         b"PAR1",
@@ -20,7 +28,9 @@ HEADS = {
 }
 
 
-@pytest.mark.parametrize(("kind", "head"), [(kind, head) for kind, heads in HEADS.items() for head in heads])
+@pytest.mark.parametrize(
+    ("kind", "head"), [(kind, head) for kind, heads in HEADS.items() for head in heads]
+)
 def test_the_first_bytes_tell(kind: str, head: bytes, tmp_path: Path) -> None:
     path = tmp_path / "misleading.gpkg"
     path.write_bytes(head)

@@ -8,7 +8,12 @@ from pathlib import Path
 
 from geoseg.io.run_folder import flat, read_epochs, read_settings, write_epochs, write_settings
 
-EPOCH = {"epoch": 1, "loss": 0.5, "classes": {"road": {"iou": 0.25, "f1": 0.4}}, "confusion": [[3, 1], [0, 2]]}
+EPOCH = {
+    "epoch": 1,
+    "loss": 0.5,
+    "classes": {"road": {"iou": 0.25, "f1": 0.4}},
+    "confusion": [[3, 1], [0, 2]],
+}
 
 
 def test_epochs_as_json_and_as_a_table(tmp_path: Path) -> None:
@@ -23,11 +28,23 @@ def test_epochs_as_json_and_as_a_table(tmp_path: Path) -> None:
 
 
 def test_only_numbers_go_into_the_table() -> None:
-    assert flat(EPOCH | {"name": "x"}) == {"epoch": 1, "loss": 0.5, "iou_road": 0.25, "f1_road": 0.4}
+    assert flat(EPOCH | {"name": "x"}) == {
+        "epoch": 1,
+        "loss": 0.5,
+        "iou_road": 0.25,
+        "f1_road": 0.4,
+    }
 
 
 def test_settings_as_a_configuration(tmp_path: Path) -> None:
-    settings = {"lr": 1e-05, "log": ("csv",), "init": None, "nesterov": True, "data": ['a "b"\\c'], "warmup": 0.0}
+    settings = {
+        "lr": 1e-05,
+        "log": ("csv",),
+        "init": None,
+        "nesterov": True,
+        "data": ['a "b"\\c'],
+        "warmup": 0.0,
+    }
     settings |= {"option": (("hidden", 32), ("decoder_channels", [8, 4]))}
     write_settings(tmp_path, "train", settings)
     expected = {name: value for name, value in settings.items() if value is not None}

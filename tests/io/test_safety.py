@@ -63,14 +63,28 @@ PIXEL = '<VRTRasterBand dataType="Byte" band="1" subClass="VRTDerivedRasterBand"
         vrt(band("/vsicurl/https:&#x2F;&#x2F;example.org/a.tif")),
         vrt(band("secret.gpkg")),
         vrt(band("<![CDATA[../secret.tif]]>")),
-        vrt(band(), band(number=2).replace("SourceFilename", "sourcefilename").replace("beside", "../secret")),
+        vrt(
+            band(),
+            band(number=2)
+            .replace("SourceFilename", "sourcefilename")
+            .replace("beside", "../secret"),
+        ),
         vrt(band(), band(number=2).replace('relativeToVRT="1"', 'relativeToVRT="0"')),
         vrt(band(), band(number=2).replace(' relativeToVRT="1"', "")),
         vrt(band().replace("<SimpleSource>", '<SimpleSource SourceFilename="../secret.tif">')),
         vrt(band(), PIXEL + ELSEWHERE.format(1, "beside.tif") + "</VRTRasterBand>"),
-        vrt(band(), head='<Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">../secret.tif</MDI></Metadata>'),
-        vrt(band(), head='<Metadata domain="GEOLOCATION"><MDI key="X_DATASET">../secret.tif</MDI></Metadata>'),
-        vrt(band(), head="<GDALWarpOptions><SourceDataset>../secret.tif</SourceDataset></GDALWarpOptions>"),
+        vrt(
+            band(),
+            head='<Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">../secret.tif</MDI></Metadata>',
+        ),
+        vrt(
+            band(),
+            head='<Metadata domain="GEOLOCATION"><MDI key="X_DATASET">../secret.tif</MDI></Metadata>',
+        ),
+        vrt(
+            band(),
+            head="<GDALWarpOptions><SourceDataset>../secret.tif</SourceDataset></GDALWarpOptions>",
+        ),
         vrt(band(), size='rasterXSize="14" rasterYSize="9" subClass="VRTProcessedDataset"'),
         vrt(),
         '<!DOCTYPE x [<!ENTITY s "../secret.tif">]>' + vrt(band("&s;")),
@@ -140,7 +154,10 @@ def test_what_is_no_raster(tmp_path):
 
 
 def test_worldfiles(tmp_path):
-    assert worldfile(str(tmp_path / "a.jpg")) is None and worldfile("https://example.org/a.jpg") is None
+    assert (
+        worldfile(str(tmp_path / "a.jpg")) is None
+        and worldfile("https://example.org/a.jpg") is None
+    )
     for suffix in (".wld", ".jpgw", ".jgw"):
         (tmp_path / "a").with_suffix(suffix).write_text("0.5\n0\n0\n-0.25\n100.25\n79.875\n")
         assert worldfile(str(tmp_path / "a.jpg")) == Affine(0.5, 0, 100, 0, -0.25, 80)
@@ -161,6 +178,8 @@ def test_claims_that_a_file_cannot_hold(folder):
     check_claim(str(folder / "a.vrt"), BOMB - 1)
     for name, size in (("beside.tif", 20_000_000), ("a.vrt", 20_000_000 + held["a.vrt"])):
         check_claim(str(folder / name), 4096 * size)
-        with pytest.raises(SafetyError, match=rf"{name}: claims 76 GiB of pixels and holds 19\.1 MiB \(--force"):
+        with pytest.raises(
+            SafetyError, match=rf"{name}: claims 76 GiB of pixels and holds 19\.1 MiB \(--force"
+        ):
             check_claim(str(folder / name), 4096 * size + 1)
     check_claim("https://example.org/a.tif", 2**60)

@@ -9,7 +9,15 @@ from geoseg.io.scene_names import expand, public, scene_name
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("b.tif", "a.TIF", "c.png", ".hidden.tif", "notes.txt", "north/d.tif", "odd[1].tif"):
+    for name in (
+        "b.tif",
+        "a.TIF",
+        "c.png",
+        ".hidden.tif",
+        "notes.txt",
+        "north/d.tif",
+        "odd[1].tif",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
@@ -17,7 +25,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_folder_is_its_rasters_sorted(folder: Path) -> None:
-    assert expand([str(folder)]) == tuple(str(folder / name) for name in ("a.TIF", "b.tif", "c.png", "odd[1].tif"))
+    assert expand([str(folder)]) == tuple(
+        str(folder / name) for name in ("a.TIF", "b.tif", "c.png", "odd[1].tif")
+    )
 
 
 def test_a_glob_reaches_into_folders(folder: Path) -> None:
@@ -30,11 +40,21 @@ def test_brackets_of_a_file_are_no_glob(folder: Path) -> None:
 
 def test_a_list_holds_what_one_could_type(folder: Path) -> None:
     (folder / "list.txt").write_text("# scenes\n\nb.tif\n  north\nhttps://example.org/*.tif\n")
-    assert expand(["c.png", "@list.txt", "b.tif"]) == ("c.png", "b.tif", "north/d.tif", "https://example.org/*.tif")
+    assert expand(["c.png", "@list.txt", "b.tif"]) == (
+        "c.png",
+        "b.tif",
+        "north/d.tif",
+        "https://example.org/*.tif",
+    )
 
 
 def test_paths_and_addresses_stay_as_typed() -> None:
-    typed = ("missing.tif", "https://example.org/a.tif?sig=1", "s3://bucket/a.tif", "http://example.org/[a].tif")
+    typed = (
+        "missing.tif",
+        "https://example.org/a.tif?sig=1",
+        "s3://bucket/a.tif",
+        "http://example.org/[a].tif",
+    )
     assert expand(typed) == typed
 
 
@@ -50,7 +70,10 @@ def test_what_holds_nothing_is_an_input_error(folder: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("https://user:word@host.org/a%20b.tif?X-Amz-Signature=ab/c.d#x", "https://host.org/a%20b.tif"),
+        (
+            "https://user:word@host.org/a%20b.tif?X-Amz-Signature=ab/c.d#x",
+            "https://host.org/a%20b.tif",
+        ),
         ("s3://bucket/key.tif", "s3://bucket/key.tif"),
         ("what?/is@here.tif", "what?/is@here.tif"),
     ],

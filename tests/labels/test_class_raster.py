@@ -45,30 +45,47 @@ def test_255_is_void_among_other_labels(tmp_path):
 
 
 def test_255_is_void_in_a_mask_of_ours(tmp_path):
-    write_array(tmp_path / "m.tif", image(((2, 6), (20, 30), 255)), GRID, tags={"GEOSEG_KIND": "mask"})
+    write_array(
+        tmp_path / "m.tif", image(((2, 6), (20, 30), 255)), GRID, tags={"GEOSEG_KIND": "mask"}
+    )
     whole, opened, _ = classes_of(tmp_path / "m.tif")
     assert whole[3, 25] == VOID and opened.present == (0,)
 
 
 def test_a_mask_of_another_value(tmp_path):
-    write_array(tmp_path / "m.tif", image(((2, 6), (20, 30), 200)), GRID, tags={"GEOSEG_KIND": "mask", "GEOSEG_VALUE": "200"})
+    write_array(
+        tmp_path / "m.tif",
+        image(((2, 6), (20, 30), 200)),
+        GRID,
+        tags={"GEOSEG_KIND": "mask", "GEOSEG_VALUE": "200"},
+    )
     whole, opened, _ = classes_of(tmp_path / "m.tif")
     assert whole[3, 25] == 1 and opened.present == (0, 1)
 
 
 def test_names(tmp_path):
-    write_array(tmp_path / "m.tif", image(((2, 6), (20, 30), 2)), GRID, tags={"GEOSEG_CLASSES": "background,house,shed"})
+    write_array(
+        tmp_path / "m.tif",
+        image(((2, 6), (20, 30), 2)),
+        GRID,
+        tags={"GEOSEG_CLASSES": "background,house,shed"},
+    )
     assert classes_of(tmp_path / "m.tif")[1].names == {0: "background", 1: "house", 2: "shed"}
 
 
 def test_a_models_own_threshold(tmp_path):
     patch = image(((2, 6), (20, 30), 0.4), dtype="float32")
     write_array(tmp_path / "f.tif", patch, GRID, tags={"GEOSEG_THRESHOLD": "0.35"})
-    assert classes_of(tmp_path / "f.tif")[0][3, 25] == 1 and classes_of(tmp_path / "f.tif", threshold=0.5)[0][3, 25] == 0
+    assert (
+        classes_of(tmp_path / "f.tif")[0][3, 25] == 1
+        and classes_of(tmp_path / "f.tif", threshold=0.5)[0][3, 25] == 0
+    )
 
 
 def test_nodata_is_void(tmp_path):
-    write_array(tmp_path / "m.tif", image(((2, 6), (20, 30), 3), ((10, 12), (3, 9), 7)), GRID, nodata=7)
+    write_array(
+        tmp_path / "m.tif", image(((2, 6), (20, 30), 3), ((10, 12), (3, 9), 7)), GRID, nodata=7
+    )
     whole, opened, _ = classes_of(tmp_path / "m.tif")
     assert whole[11, 5] == VOID and whole[3, 25] == 3 and opened.present == (0, 3)
 
@@ -80,7 +97,11 @@ def test_probabilities_are_thresholded(tmp_path):
     whole, _, _ = classes_of(tmp_path / "p.tif")
     assert whole[3, 25] == 1 and whole[11, 5] == 0 and whole[15, 2] == VOID
     assert classes_of(tmp_path / "p.tif", threshold=0.49)[0][11, 5] == 1
-    write_array(tmp_path / "f.tif", image(((2, 6), (20, 30), 0.5), ((15, 16), (1, 4), np.nan), dtype="float32"), GRID)
+    write_array(
+        tmp_path / "f.tif",
+        image(((2, 6), (20, 30), 0.5), ((15, 16), (1, 4), np.nan), dtype="float32"),
+        GRID,
+    )
     whole, _, _ = classes_of(tmp_path / "f.tif")
     assert whole[3, 25] == 1 and whole[15, 2] == VOID and (whole == 1).sum() == 40
 
@@ -88,7 +109,13 @@ def test_probabilities_are_thresholded(tmp_path):
 def test_probabilities_on_another_grid(tmp_path):
     fine = Grid(GRID.crs, GRID.transform * Affine.scale(0.5), 40, 68)
     with create_raster(tmp_path / "p.tif", fine, nodata=255) as out:
-        out.write(np.repeat(np.repeat(image(((2, 6), (20, 30), 200), ((9, 11), (2, 4), 255)), 2, axis=1), 2, axis=2))
+        out.write(
+            np.repeat(
+                np.repeat(image(((2, 6), (20, 30), 200), ((9, 11), (2, 4), 255)), 2, axis=1),
+                2,
+                axis=2,
+            )
+        )
         out.scales = (1 / 254,)
     whole, _, _ = classes_of(tmp_path / "p.tif", threshold=0.7)
     np.testing.assert_array_equal(whole, image(((2, 6), (20, 30), 1), ((9, 11), (2, 4), VOID))[0])

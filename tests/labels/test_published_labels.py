@@ -43,7 +43,10 @@ def painted(path: Path, paletted: bool) -> Path:
 
 
 def test_colours_and_palettes_tell_one_legend_and_read_alike(tmp_path: Path) -> None:
-    plain, paletted = painted(tmp_path / "plain.png", False), painted(tmp_path / "paletted.png", True)
+    plain, paletted = (
+        painted(tmp_path / "plain.png", False),
+        painted(tmp_path / "paletted.png", True),
+    )
     truth = Truth(told([pair(plain), pair(paletted)], no_progress))
     assert truth.legend.colours == {(0, 0, 0): 0, (255, 0, 0): 1}
     expected = np.zeros((8, 10), "uint8")
@@ -72,7 +75,9 @@ def test_a_mask_of_half_the_size_is_enlarged_and_told(tmp_path: Path) -> None:
     with truth.open(pair(tmp_path / "m.png"), Grid(None, Affine.identity(), 10, 24)) as mask:
         found = mask(Window(0, 0, 24, 10), np.ones((10, 24), bool))
     np.testing.assert_array_equal(found, small[0].repeat(2, axis=0).repeat(2, axis=1))
-    assert truth.tally.warnings() == [f"{tmp_path / 'm.png'}: 1 masks lie on another grid, read by nearest neighbour"]
+    assert truth.tally.warnings() == [
+        f"{tmp_path / 'm.png'}: 1 masks lie on another grid, read by nearest neighbour"
+    ]
 
 
 def test_a_picture_is_no_mask(tmp_path: Path) -> None:
@@ -84,7 +89,10 @@ def test_a_picture_is_no_mask(tmp_path: Path) -> None:
 def test_the_error_names_the_mask_that_has_no_classes(tmp_path: Path) -> None:
     truth = Truth(Legend.parse("land,roof"))
     with (
-        pytest.raises(UnsuitableError, match=r"m\.png: holds colours, but no class has one \(name its labels with --classes\)"),
+        pytest.raises(
+            UnsuitableError,
+            match=r"m\.png: holds colours, but no class has one \(name its labels with --classes\)",
+        ),
         truth.open(pair(painted(tmp_path / "m.png", False)), PICTURE) as mask,
     ):
         mask(WINDOW, VALID)
@@ -93,11 +101,16 @@ def test_the_error_names_the_mask_that_has_no_classes(tmp_path: Path) -> None:
 def test_footprints_of_several_files_are_burned_together(tmp_path: Path) -> None:
     paths = tmp_path / "north.gpkg", tmp_path / "south.gpkg"
     for path, (left, top) in zip(paths, ((500_004, 5_499_996), (500_010, 5_499_992)), strict=True):
-        gpd.GeoDataFrame(geometry=[shapely.box(left, top - 2, left + 3, top)], crs=32633).to_file(path)
+        gpd.GeoDataFrame(geometry=[shapely.box(left, top - 2, left + 3, top)], crs=32633).to_file(
+            path
+        )
     truth = Truth(Legend.parse("land,roof"))
     expected = np.zeros((8, 10), "uint8")
     expected[2:4, 1:4] = expected[6:8, 7:10] = 1
     with truth.open(pair(*paths), SCENE) as mask:
         np.testing.assert_array_equal(mask(WINDOW, VALID), expected)
-    with pytest.raises(UnsuitableError, match=r"a\.png: has no CRS to place the footprints"), truth.open(pair(*paths), PICTURE):
+    with (
+        pytest.raises(UnsuitableError, match=r"a\.png: has no CRS to place the footprints"),
+        truth.open(pair(*paths), PICTURE),
+    ):
         pass

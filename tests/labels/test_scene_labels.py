@@ -76,7 +76,10 @@ def test_a_scene_among_the_labels_may_hold_no_building(tmp_path):
 
 def test_footprints_need_a_crs_on_both_sides(tmp_path):
     gpd.GeoDataFrame(geometry=[ground(100, 10, 120, 22)], crs=UTM).to_file(tmp_path / "f.gpkg")
-    with pytest.raises(UnsuitableError, match=r"need a scene with a CRS \(burn them with `geoseg rasterize --pixel-coords`"):
+    with pytest.raises(
+        UnsuitableError,
+        match=r"need a scene with a CRS \(burn them with `geoseg rasterize --pixel-coords`",
+    ):
         read(tmp_path / "f.gpkg", Grid(None, Affine.identity(), 90, 140))
 
 
@@ -92,7 +95,9 @@ def test_a_mask_beside_the_scene(tmp_path):
     np.testing.assert_array_equal(mask, (labels // 255).repeat(2, axis=0).repeat(2, axis=1))
     assert warnings == []
     part, _ = read(tmp_path / "m.tif", window=Window(95, 5, 60, 90))
-    assert part[:, 45:].min() == 255 and part[85:].min() == 255 and part[5:17, 5:25].sum() == 12 * 20
+    assert (
+        part[:, 45:].min() == 255 and part[85:].min() == 255 and part[5:17, 5:25].sum() == 12 * 20
+    )
 
 
 def test_255_is_unknown_beside_other_labels(tmp_path):
@@ -112,7 +117,11 @@ def test_255_is_unknown_beside_other_labels(tmp_path):
 def test_a_mask_of_another_grid_is_read_by_nearest_neighbour(tmp_path):
     fine = np.zeros((90, 140), np.uint8)
     fine[20:44, 60:100] = 1
-    write_array(tmp_path / "m.tif", fine, Grid(UTM, GRID.transform * Affine.translation(30, 10) * Affine.scale(0.5), 90, 140))
+    write_array(
+        tmp_path / "m.tif",
+        fine,
+        Grid(UTM, GRID.transform * Affine.translation(30, 10) * Affine.scale(0.5), 90, 140),
+    )
     mask, warnings = read(tmp_path / "m.tif")
     expected = np.full((90, 140), 255, np.uint8)
     expected[10:55, 30:100] = 0
@@ -123,7 +132,9 @@ def test_a_mask_of_another_grid_is_read_by_nearest_neighbour(tmp_path):
 
 def test_masks_that_do_not_fit(tmp_path):
     write_array(
-        tmp_path / "far.tif", np.ones((90, 140), np.uint8), Grid(UTM, GRID.transform * Affine.translation(200, 0), 90, 140)
+        tmp_path / "far.tif",
+        np.ones((90, 140), np.uint8),
+        Grid(UTM, GRID.transform * Affine.translation(200, 0), 90, 140),
     )
     with pytest.raises(UnsuitableError, match=r"far\.tif: does not overlap"):
         read(tmp_path / "far.tif")
@@ -142,7 +153,10 @@ def test_labels_are_found_by_the_scenes_name(tmp_path):
         (labels / name).touch()
     assert find(labels, "scenes/a.tif") == labels / "a.tif"
     assert find(labels, str(labels / "a.tif")) == labels / "a_mask.png"  # not the scene itself
-    assert find(labels, "b.tif") == labels / "b.geojson" and find(labels, "https://example.org/c.tif") == labels / "c_mask.tif"
+    assert (
+        find(labels, "b.tif") == labels / "b.geojson"
+        and find(labels, "https://example.org/c.tif") == labels / "c_mask.tif"
+    )
     assert find(labels / "b.tif", "a.tif") == labels / "b.tif"
     with pytest.raises(InputError, match=r"has no labels for scenes/d\.tif \(name them d\.gpkg"):
         find(labels, "scenes/d.tif")
@@ -154,29 +168,53 @@ def test_a_mask_that_names_more_classes_keeps_them(tmp_path):
     labels = np.zeros((90, 140), "uint8")
     labels[10:22, 100:120], labels[60:85, 5:17], labels[0, :9] = 1, 2, 255
     names = "background,house,shed"
-    write_array(tmp_path / "many.tif", labels, GRID, tags={"GEOSEG_KIND": "mask", "GEOSEG_CLASSES": names})
+    write_array(
+        tmp_path / "many.tif", labels, GRID, tags={"GEOSEG_KIND": "mask", "GEOSEG_CLASSES": names}
+    )
     assert classes(tmp_path / "many.tif") == (("background", "house", "shed"), False)
     np.testing.assert_array_equal(read(tmp_path / "many.tif")[0], labels)
-    write_array(tmp_path / "two.tif", labels, GRID, tags={"GEOSEG_KIND": "mask", "GEOSEG_CLASSES": "background,house"})
+    write_array(
+        tmp_path / "two.tif",
+        labels,
+        GRID,
+        tags={"GEOSEG_KIND": "mask", "GEOSEG_CLASSES": "background,house"},
+    )
     assert classes(tmp_path / "two.tif") == (("background", "building"), False)
     assert set(np.unique(read(tmp_path / "two.tif")[0])) == {0, 1, 255}
 
 
 def test_classes_go_from_a_field_to_the_chip_index(tmp_path):
     write_array(tmp_path / "scene.tif", np.full((3, 90, 140), 7, "uint8"), GRID)
-    kinds = gpd.GeoDataFrame({"kind": ["shed", "house"]}, geometry=[ground(5, 60, 17, 85), ground(100, 10, 120, 22)], crs=UTM)
+    kinds = gpd.GeoDataFrame(
+        {"kind": ["shed", "house"]},
+        geometry=[ground(5, 60, 17, 85), ground(100, 10, 120, 22)],
+        crs=UTM,
+    )
     kinds.to_file(tmp_path / "f.gpkg")
-    rasterize.run(tmp_path / "f.gpkg", tmp_path / "scene.tif", tmp_path / "mask.tif", MaskSpec(class_field="kind"))
+    rasterize.run(
+        tmp_path / "f.gpkg",
+        tmp_path / "scene.tif",
+        tmp_path / "mask.tif",
+        MaskSpec(class_field="kind"),
+    )
     spec = ChipSpec(size=70, split=(1, 0, 0))
     tile.run([str(tmp_path / "scene.tif")], tmp_path / "chips", spec, labels=tmp_path / "mask.tif")
     index = read_index(tmp_path / "chips")
     assert index.info.classes == ("background", "house", "shed")
-    values = {int(v) for name in index.table["mask"] for v in np.unique(read_array(tmp_path / "chips" / name)[0])}
+    values = {
+        int(v)
+        for name in index.table["mask"]
+        for v in np.unique(read_array(tmp_path / "chips" / name)[0])
+    }
     assert values == {0, 1, 2}
 
 
 HEADER = "ImageId,BuildingId,PolygonWKT_Pix,PolygonWKT_Geo\n"
-BOXES = {"AOI_2_Vegas_img7": (100, 10, 120, 22), "AOI_2_Vegas_img17": (5, 60, 17, 85), "AOI_2_Vegas_img5": None}
+BOXES = {
+    "AOI_2_Vegas_img7": (100, 10, 120, 22),
+    "AOI_2_Vegas_img17": (5, 60, 17, 85),
+    "AOI_2_Vegas_img5": None,
+}
 
 
 def table(path, pixels=True, on_ground=True):
@@ -186,7 +224,10 @@ def table(path, pixels=True, on_ground=True):
         wkt = ["POLYGON EMPTY"] * 2
         if box:
             geo = gpd.GeoSeries([ground(*box)], crs=UTM).to_crs(4326).iloc[0]
-            wkt = [f'"{shapely.box(*box).wkt}"' if pixels else "", f'"{shapely.force_3d(geo).wkt}"' if on_ground else ""]
+            wkt = [
+                f'"{shapely.box(*box).wkt}"' if pixels else "",
+                f'"{shapely.force_3d(geo).wkt}"' if on_ground else "",
+            ]
         rows.append(",".join([image, "-1" if box is None else "0", *wkt]))
     path.write_text(HEADER + "\n".join(rows) + "\n")
     return path
@@ -202,7 +243,11 @@ def covered(box):
 @pytest.mark.parametrize("on_ground", [True, False])
 def test_tile_takes_of_a_spacenet_csv_what_belongs_to_each_scene(tmp_path, on_ground):
     """Found in the folder of labels, by the image that each scene's name tells."""
-    names = ["RGB-PanSharpen_AOI_2_Vegas_img7", "SN2_buildings_train_AOI_2_Vegas_PS-RGB_img17", "MUL_AOI_2_Vegas_img5"]
+    names = [
+        "RGB-PanSharpen_AOI_2_Vegas_img7",
+        "SN2_buildings_train_AOI_2_Vegas_PS-RGB_img17",
+        "MUL_AOI_2_Vegas_img5",
+    ]
     scenes = [str(tmp_path / f"{name}.tif") for name in names]
     for scene in scenes:
         write_array(scene, np.full((3, 90, 140), 7, "uint8"), GRID)
@@ -219,7 +264,10 @@ def test_tile_takes_of_a_spacenet_csv_what_belongs_to_each_scene(tmp_path, on_gr
 
 def test_pixels_of_a_csv_are_those_of_the_scene_as_it_lies(tmp_path):
     """Also where it is resampled, and where it is a picture."""
-    path, own = table(tmp_path / "t.csv", on_ground=False), replace(GRID, crs=None, transform=Affine.identity())
+    path, own = (
+        table(tmp_path / "t.csv", on_ground=False),
+        replace(GRID, crs=None, transform=Affine.identity()),
+    )
     for grid, beneath in ((GRID, GRID), (own, own), (GRID.scaled(0.5), GRID)):
         with open_labels(path, grid, [], scene="x/PAN_AOI_2_Vegas_img7.tif", own=beneath) as labels:
             mask = labels(Window(0, 0, grid.width, grid.height))

@@ -48,12 +48,19 @@ def test_safetensors(tmp_path: Path) -> None:
     modelfile.save(source, replace(SPEC, threshold=0.5), tensors)
     rewrite(source, target, SPEC)
     spec, state = modelfile.load(target)
-    assert spec == SPEC and all(torch.equal(state[name], tensor) for name, tensor in tensors.items())
+    assert spec == SPEC and all(
+        torch.equal(state[name], tensor) for name, tensor in tensors.items()
+    )
     assert source.read_bytes()[-68:] == target.read_bytes()[-68:]
 
 
 def test_what_is_no_model_is_left_alone(tmp_path: Path) -> None:
-    for content in (b"", b"GIF89a....", b"\x08\x08garbage that is no protobuf", b"\x02\0\0\0\0\0\0\0{"):
+    for content in (
+        b"",
+        b"GIF89a....",
+        b"\x08\x08garbage that is no protobuf",
+        b"\x02\0\0\0\0\0\0\0{",
+    ):
         (tmp_path / "odd").write_bytes(content)
         with pytest.raises(ModelError, match="odd: is"):
             rewrite(tmp_path / "odd", tmp_path / "out", SPEC)

@@ -1,4 +1,6 @@
-"""The model file: read back by the library that owns the format, and refused where it is not one."""
+"""The model file: read back by the library that owns the format, and refused where it is not
+one.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,12 @@ from geoseg.models.registry import build  # noqa: E402
 from geoseg.specs import ModelSpec, Stretch  # noqa: E402
 
 SPEC = ModelSpec(
-    "cnn", classes=("background", "building"), gsd=0.25, dtype="uint16", stretch=Stretch((1, 2, 3), (10, 20, 30)), threshold=0.4
+    "cnn",
+    classes=("background", "building"),
+    gsd=0.25,
+    dtype="uint16",
+    stretch=Stretch((1, 2, 3), (10, 20, 30)),
+    threshold=0.4,
 )
 
 
@@ -32,7 +39,8 @@ def test_safetensors_reads_it(path: Path) -> None:
     with safe_open(path, framework="np") as file:
         assert list(file.metadata()) == ["geoseg"]
         assert json.loads(file.metadata()["geoseg"])["architecture"] == "cnn"
-        assert sum(file.get_tensor(key).size for key in file.keys() if "running" not in key and "num_" not in key) == 1_403_233  # noqa: SIM118
+        names = [name for name in file.keys() if "running" not in name and "num_" not in name]  # noqa: SIM118
+        assert sum(file.get_tensor(name).size for name in names) == 1_403_233
 
 
 def test_the_spec_comes_back_whole(path: Path) -> None:
@@ -68,7 +76,9 @@ def _header(text: bytes) -> bytes:
         _header(b'{"__metadata__": {"geoseg": "[]"}}'),
         _header(b'{"__metadata__": {"geoseg": "{}"}}'),
         _header(b'{"__metadata__": {"geoseg": "{\\"architecture\\": \\"cnn\\", \\"bands\\": 0}"}}'),
-        _header(b'{"__metadata__": {"geoseg": "{\\"architecture\\": \\"cnn\\", \\"surprise\\": 1}"}}'),
+        _header(
+            b'{"__metadata__": {"geoseg": "{\\"architecture\\": \\"cnn\\", \\"surprise\\": 1}"}}'
+        ),
     ],
 )
 def test_what_is_no_model_is_refused_in_one_line(content: bytes, tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Weights of a file: found by name and shape, told of strictly, refused where they are another network's."""
+"""Weights of a file: found by name and shape, told of strictly, refused where they are another
+network's.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +37,19 @@ def test_torchvision_into_the_encoder(resnet: tuple[Path, dict[str, torch.Tensor
     model, told = start(UNET, str(path))
     assert told == "encoder: 100 of 102 tensors matched; left: fc.*"
     inside = model.network.encoder.state_dict()
-    assert all(torch.equal(inside[name], state[name]) for name in inside if not name.endswith("tracked"))
+    assert all(
+        torch.equal(inside[name], state[name]) for name in inside if not name.endswith("tracked")
+    )
 
 
 @pytest.mark.parametrize("bands", [1, 2, 5])
-def test_the_first_layer_is_adapted_to_the_bands(bands: int, resnet: tuple[Path, dict[str, torch.Tensor]]) -> None:
+def test_the_first_layer_is_adapted_to_the_bands(
+    bands: int, resnet: tuple[Path, dict[str, torch.Tensor]]
+) -> None:
     path, state = resnet
-    spec = ModelSpec("unet", "resnet18", bands=bands, mean=(0.0,) * bands, std=(1.0,) * bands, options=SMALL)
+    spec = ModelSpec(
+        "unet", "resnet18", bands=bands, mean=(0.0,) * bands, std=(1.0,) * bands, options=SMALL
+    )
     model, told = start(spec, str(path))
     assert told is not None and told.startswith("encoder: 100 of 102")
     grey = torch.rand(1, 1, 40, 56)
@@ -56,8 +64,13 @@ def test_the_first_layer_is_adapted_to_the_bands(bands: int, resnet: tuple[Path,
             assert torch.allclose(weight[:, band] * bands / 3, state["conv1.weight"][:, band % 3])
 
 
-def test_a_wrapped_state_dict_is_unwrapped(resnet: tuple[Path, dict[str, torch.Tensor]], tmp_path: Path) -> None:
-    wrapped = {"epoch": 3, "state_dict": {f"module.backbone.{name}": tensor for name, tensor in resnet[1].items()}}
+def test_a_wrapped_state_dict_is_unwrapped(
+    resnet: tuple[Path, dict[str, torch.Tensor]], tmp_path: Path
+) -> None:
+    wrapped = {
+        "epoch": 3,
+        "state_dict": {f"module.backbone.{name}": tensor for name, tensor in resnet[1].items()},
+    }
     torch.save(wrapped, tmp_path / "checkpoint.ckpt")
     assert "100 of 102" in load(build(UNET), tmp_path / "checkpoint.ckpt")
 
@@ -72,7 +85,9 @@ def test_smp_and_geoseg_networks_whole_with_other_classes(tmp_path: Path) -> Non
         told = load(same, tmp_path / f"{name}.safetensors")
         count = int(told.split()[1])
         assert told == f"network: {count} of {count} tensors matched"
-        assert all(torch.equal(a, b) for a, b in zip(same.parameters(), source.parameters(), strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip(same.parameters(), source.parameters(), strict=True)
+        )
     other = build(ModelSpec("unet", "resnet18", classes=("a", "b", "c"), options=SMALL))
     told = load(other, tmp_path / "smp.safetensors")
     assert (
@@ -88,28 +103,42 @@ def test_timm_whose_names_change_with_its_features(tmp_path: Path) -> None:
     model, told = start(ModelSpec("fpn", "tu-convnext_atto"), str(tmp_path / "atto.pth"))
     assert told is not None and told.endswith("left: head.*")
     held = dict(model.network.encoder.model.named_parameters())
-    assert torch.equal(held["stages_1.blocks.0.mlp.fc1.weight"], classifier.state_dict()["stages.1.blocks.0.mlp.fc1.weight"])
+    assert torch.equal(
+        held["stages_1.blocks.0.mlp.fc1.weight"],
+        classifier.state_dict()["stages.1.blocks.0.mlp.fc1.weight"],
+    )
 
 
-@pytest.mark.parametrize(("encoder", "count", "pool4"), [("vgg16", 26, "17"), ("vgg16_bn", 26 + 13 * 4, "24")])
+@pytest.mark.parametrize(
+    ("encoder", "count", "pool4"), [("vgg16", 26, "17"), ("vgg16_bn", 26 + 13 * 4, "24")]
+)
 def test_vgg16_into_fcn8s(tmp_path: Path, encoder: str, count: int, pool4: str) -> None:
     features = getattr(torchvision.models, encoder)().features.state_dict()
     vgg = {name: tensor for name, tensor in features.items() if "num_batches" not in name}
-    save_file({f"features.{name}": tensor for name, tensor in vgg.items()}, tmp_path / "vgg.safetensors")
-    spec = ModelSpec("fcn8s", encoder, bands=4, mean=(0.0,) * 4, std=(1.0,) * 4, options=(("hidden", 8),))
+    save_file(
+        {f"features.{name}": tensor for name, tensor in vgg.items()}, tmp_path / "vgg.safetensors"
+    )
+    spec = ModelSpec(
+        "fcn8s", encoder, bands=4, mean=(0.0,) * 4, std=(1.0,) * 4, options=(("hidden", 8),)
+    )
     model, told = start(spec, str(tmp_path / "vgg.safetensors"))
     assert told == f"encoder: {count} of {count} tensors matched; not in the file: classifier.*"
     assert torch.equal(model.network.pool4[0].weight, vgg[f"{pool4}.weight"])
 
 
-def test_what_fits_nothing_is_refused(resnet: tuple[Path, dict[str, torch.Tensor]], tmp_path: Path) -> None:
+def test_what_fits_nothing_is_refused(
+    resnet: tuple[Path, dict[str, torch.Tensor]], tmp_path: Path
+) -> None:
     with pytest.raises(ModelError, match="none of its 102 tensors fits"):
         load(build(ModelSpec("cnn")), resnet[0])
     with pytest.raises(ModelError, match=r"fits \d+ of the \d+ tensors of the encoder"):
         load(build(ModelSpec("unet", "resnet50", options=SMALL)), resnet[0])
     (tmp_path / "bad.pth").write_bytes(b"no weights at all")
     torch.save({"what": [1, 2, 3]}, tmp_path / "empty.pth")
-    for name, message in (("bad.pth", "cannot be read as weights"), ("empty.pth", "holds no weights")):
+    for name, message in (
+        ("bad.pth", "cannot be read as weights"),
+        ("empty.pth", "holds no weights"),
+    ):
         with pytest.raises(ModelError, match=message):
             load(build(ModelSpec("cnn")), tmp_path / name)
 
@@ -120,14 +149,24 @@ def test_pickled_code_is_not_run(tmp_path: Path) -> None:
         load(build(ModelSpec("cnn")), tmp_path / "code.pth")
 
 
-def test_fcn8s_takes_what_torchvision_has_fully_connected_layers_and_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fcn8s_takes_what_torchvision_has_fully_connected_layers_and_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     shapes = {name: tensor.shape for name, tensor in _meta_vgg16().items()}
-    state = {name: torch.rand(shape) if name.startswith("features") else torch.zeros(shape) for name, shape in shapes.items()}
+    state = {
+        name: torch.rand(shape) if name.startswith("features") else torch.zeros(shape)
+        for name, shape in shapes.items()
+    }
     monkeypatch.setattr(pretrained, "_vgg16", lambda encoder: state)
     model, told = start(ModelSpec("fcn8s", "vgg16"), "imagenet")
-    assert told == "encoder: 30 of 32 tensors matched; left: classifier.*; not in the file: classifier.*"
+    assert (
+        told
+        == "encoder: 30 of 32 tensors matched; left: classifier.*; not in the file: classifier.*"
+    )
     assert torch.equal(model.network.pool3[0].weight, state["features.0.weight"])
-    assert not model.network.classifier[0].weight.any() and model.network.classifier[0].weight.shape == (4096, 512, 7, 7)
+    assert not model.network.classifier[0].weight.any() and model.network.classifier[
+        0
+    ].weight.shape == (4096, 512, 7, 7)
 
 
 def _meta_vgg16() -> dict[str, torch.Tensor]:

@@ -18,7 +18,9 @@ from geoseg.specs import ARCHITECTURES, ModelSpec, PredictSpec  # noqa: E402
 
 
 class Architecture:
-    """Tests of one architecture; subclasses name its ``spec``. Exports that take long wait for --slow."""
+    """Tests of one architecture; subclasses name its ``spec``. Exports that take long wait for
+    --slow.
+    """
 
     spec: ModelSpec
     quick_export = False
@@ -28,7 +30,9 @@ class Architecture:
         return build(ModelSpec(**{**vars(self.spec), **changes}))
 
     def settled(self) -> torch.nn.Module:
-        """The model with statistics of batches in its normalisations, without which it answers alike to everything."""
+        """The model with statistics of batches in its normalisations, without which it answers
+        alike to everything.
+        """
         model = self.model().train()
         for module in model.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
@@ -80,7 +84,9 @@ class Architecture:
         export(path, path.with_suffix(".onnx"), tile_size=160)
         window = PredictSpec(precision="fp32", tile_size=160)
         image = np.random.default_rng(0).random((1, 3, 160, 160), "float32")  # square: windows are
-        ours, theirs = (open_runtime(p, window, 160)(image) for p in (path, path.with_suffix(".onnx")))
+        ours, theirs = (
+            open_runtime(p, window, 160)(image) for p in (path, path.with_suffix(".onnx"))
+        )
         # the export keeps its weights as float16
         assert ours.std() > 1e-3 and abs(ours - theirs).mean() < 0.05 * ours.std()
         state, again = (load(p)[1] for p in (path, path.with_suffix(".onnx")))
@@ -109,7 +115,9 @@ class TestUNet(Architecture):
 
 
 class TestUNetPlusPlus(Architecture):
-    spec = ModelSpec("unetplusplus", "resnet18", options=(("decoder_channels", (32, 32, 16, 16, 8)),))
+    spec = ModelSpec(
+        "unetplusplus", "resnet18", options=(("decoder_channels", (32, 32, 16, 16, 8)),)
+    )
 
 
 class TestFPN(Architecture):
@@ -121,7 +129,9 @@ class TestLinknet(Architecture):
 
 
 class TestMAnet(Architecture):
-    spec = ModelSpec("manet", "tu-mobilenetv3_small_050", options=(("decoder_channels", (16, 16, 8, 8, 8)),))
+    spec = ModelSpec(
+        "manet", "tu-mobilenetv3_small_050", options=(("decoder_channels", (16, 16, 8, 8, 8)),)
+    )
 
 
 class TestPAN(Architecture):
@@ -155,17 +165,26 @@ def test_every_architecture_has_its_contract() -> None:
 
 @pytest.mark.parametrize(
     ("name", "encoder", "parameters", "stride"),
-    [("cnn", None, 1_403_233, 8), ("fcn8s", "vgg16", 134_265_699, 32), ("deeplabv3plus", "mit_b0", 4_136_049, 16)],
+    [
+        ("cnn", None, 1_403_233, 8),
+        ("fcn8s", "vgg16", 134_265_699, 32),
+        ("deeplabv3plus", "mit_b0", 4_136_049, 16),
+    ],
 )
-def test_a_model_is_described_without_its_weights(name: str, encoder: str | None, parameters: int, stride: int) -> None:
+def test_a_model_is_described_without_its_weights(
+    name: str, encoder: str | None, parameters: int, stride: int
+) -> None:
     row = describe(name, encoder)
     assert (row["parameters"], row["stride"]) == (parameters, stride)
 
 
 @pytest.mark.parametrize(
-    ("encoder", "parameters"), [("resnet34", 1_548_945), ("mobilenet_v2", 651_409), ("tu-resnet18", 884_113)]
+    ("encoder", "parameters"),
+    [("resnet34", 1_548_945), ("mobilenet_v2", 651_409), ("tu-resnet18", 884_113)],
 )
-def test_an_encoder_of_less_depth_holds_and_trains_no_more_than_it_uses(encoder: str, parameters: int) -> None:
+def test_an_encoder_of_less_depth_holds_and_trains_no_more_than_it_uses(
+    encoder: str, parameters: int
+) -> None:
     options = (("encoder_depth", 3), ("decoder_channels", (64, 32, 16)))
     model = build(ModelSpec("unet", encoder, options=options)).train()
     model(torch.rand(2, 3, 64, 96)).mean().backward()
@@ -174,11 +193,23 @@ def test_an_encoder_of_less_depth_holds_and_trains_no_more_than_it_uses(encoder:
 
 
 def test_operations_are_those_of_the_layers() -> None:
-    """The study's CNN at 512 pixels: two for each weight of a convolution and pixel that it gives."""
-    layers = [(3, 64, 510), (64, 96, 508), (96, 128, 252), (128, 256, 250), (256, 256, 62), (128, 128, 122), (64, 64, 242)]
+    """The study's CNN at 512 pixels: two for each weight of a convolution and pixel that it
+    gives.
+    """
+    layers = [
+        (3, 64, 510),
+        (64, 96, 508),
+        (96, 128, 252),
+        (128, 256, 250),
+        (256, 256, 62),
+        (128, 128, 122),
+        (64, 64, 242),
+    ]
     convolutions = sum(2 * 9 * inputs * outputs * side**2 for inputs, outputs, side in layers)
     up = 2 * 4 * (256 * 128 * 62**2 + 128 * 64 * 122**2) + 2 * 64 * 242**2
-    assert describe("cnn", None)["gflop_per_megapixel"] == pytest.approx((convolutions + up) / 512**2 / 1e3, abs=0.06)
+    assert describe("cnn", None)["gflop_per_megapixel"] == pytest.approx(
+        (convolutions + up) / 512**2 / 1e3, abs=0.06
+    )
 
 
 def test_fcn8s_starts_as_bilinear_interpolation() -> None:
@@ -186,13 +217,21 @@ def test_fcn8s_starts_as_bilinear_interpolation() -> None:
     column = torch.rand(1, 1, 6, 1).expand(1, 1, 6, 9)
     with torch.no_grad():
         out = up(column)
-    expected = torch.nn.functional.interpolate(column, scale_factor=8, mode="bilinear", align_corners=False)
+    expected = torch.nn.functional.interpolate(
+        column, scale_factor=8, mode="bilinear", align_corners=False
+    )
     assert torch.allclose(out[..., 8:-8, 8:-8], expected[..., 8:-8, 8:-8], atol=1e-5)
 
 
 def test_fcn8s_gradients_are_finite_in_bfloat16_on_the_smallest_crops() -> None:
-    """A crop of 64 pixels ends as a map of 2x2. Stale memory full of NaN shows whether a kernel reads what nobody wrote."""
-    network = build(ModelSpec("fcn8s", options=(("hidden", 32),))).network.to(memory_format=torch.channels_last).train()
+    """A crop of 64 pixels ends as a map of 2x2. Stale memory full of NaN shows whether a kernel
+    reads what nobody wrote.
+    """
+    network = (
+        build(ModelSpec("fcn8s", options=(("hidden", 32),)))
+        .network.to(memory_format=torch.channels_last)
+        .train()
+    )
     for seed in range(12):
         torch.manual_seed(seed)
         stale = [torch.full((500_000,), float("nan")) for _ in range(3)]
@@ -204,7 +243,10 @@ def test_fcn8s_gradients_are_finite_in_bfloat16_on_the_smallest_crops() -> None:
         assert all(p.grad.isfinite().all() for p in network.classifier.parameters())
 
 
-@pytest.mark.parametrize("spec", [ModelSpec("nonesuch"), ModelSpec("unet", "nonesuch"), ModelSpec("cnn", options=(("x", 1),))])
+@pytest.mark.parametrize(
+    "spec",
+    [ModelSpec("nonesuch"), ModelSpec("unet", "nonesuch"), ModelSpec("cnn", options=(("x", 1),))],
+)
 def test_unknown_names_are_usage_errors(spec: ModelSpec) -> None:
     with pytest.raises(UsageError):
         build(spec)
@@ -212,7 +254,9 @@ def test_unknown_names_are_usage_errors(spec: ModelSpec) -> None:
 
 def test_weights_of_another_network_are_refused() -> None:
     with pytest.raises(ModelError, match=r"other\.safetensors"):
-        load_weights(build(ModelSpec("cnn")), build(TestUNet.spec).state_dict(), "other.safetensors")
+        load_weights(
+            build(ModelSpec("cnn")), build(TestUNet.spec).state_dict(), "other.safetensors"
+        )
 
 
 def test_normalisation_is_inside() -> None:

@@ -1,7 +1,9 @@
-"""solaris 0.4.0, against which the tests of this folder compare: fetched, unpacked, and imported without what it would pull in.
+"""solaris 0.4.0, against which the tests of this folder compare: fetched, unpacked, and imported
+without what it would pull in.
 
-Current versions of pip refuse its metadata, and its pins cannot stand beside current packages, so geoseg itself never imports
-it. An older pip fetches the wheel alone; what is missing and not needed here is replaced by stand-ins while it is imported.
+Current versions of pip refuse its metadata, and its pins cannot stand beside current packages, so
+geoseg itself never imports it. An older pip fetches the wheel alone; what is missing and not needed
+here is replaced by stand-ins while it is imported.
 """
 
 from __future__ import annotations
@@ -21,12 +23,36 @@ from unittest.mock import MagicMock
 VERSION = "0.4.0"
 # Drivers, training and plots: nothing of it is compared
 ABSENT = (
-    *("gdal", "osr", "ogr", "osgeo", "osgeo.gdal", "tensorflow", "keras", "albumentations", "torch", "cv2"),
-    *("fiona", "fiona.errors", "fiona._err", "rtree", "rtree.core", "networkx", "matplotlib", "matplotlib.pyplot", "yaml"),
+    *(
+        "gdal",
+        "osr",
+        "ogr",
+        "osgeo",
+        "osgeo.gdal",
+        "tensorflow",
+        "keras",
+        "albumentations",
+        "torch",
+        "cv2",
+    ),
+    *(
+        "fiona",
+        "fiona.errors",
+        "fiona._err",
+        "rtree",
+        "rtree.core",
+        "networkx",
+        "matplotlib",
+        "matplotlib.pyplot",
+        "yaml",
+    ),
     *("solaris.nets", "solaris.bin", "solaris.preproc"),
 )
 # Where its source trips over arrays that are empty, which today have no truth value
-MENDED = {"tile/raster_tile.py": [("if self.alpha:", "if self.alpha is not None and len(self.alpha):")] * 2}
+MENDED = {
+    "tile/raster_tile.py": [("if self.alpha:", "if self.alpha is not None and len(self.alpha):")]
+    * 2
+}
 
 
 class Unavailable(Exception):
@@ -53,11 +79,28 @@ def fetch(folder: Path) -> Path:
 
 
 def _pip(*arguments: str, environment: dict[str, str] | None = None) -> None:
-    command = [sys.executable, "-m", "pip", *arguments, "--quiet", "--retries", "1", "--timeout", "30"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        *arguments,
+        "--quiet",
+        "--retries",
+        "1",
+        "--timeout",
+        "30",
+    ]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
-        raise Unavailable(f"`pip {arguments[0]}` of solaris {VERSION} failed: {said[-1] if said else 'no message'}")
+        said = [
+            line for line in done.stderr.splitlines() if line.startswith("ERROR")
+        ] or done.stderr.splitlines()
+        raise Unavailable(
+            f"`pip {arguments[0]}` of solaris {VERSION} failed: "
+            f"{said[-1] if said else 'no message'}"
+        )
 
 
 def _mend(path: Path, changes: list[tuple[str, str]]) -> None:
@@ -75,7 +118,9 @@ def load(unpacked: Path) -> ModuleType:
 
     shapely.ops.cascaded_union = shapely.ops.unary_union
     if not hasattr(skimage.morphology, "square"):
-        skimage.morphology.square = lambda width: skimage.morphology.footprint_rectangle((width, width))
+        skimage.morphology.square = lambda width: skimage.morphology.footprint_rectangle(
+            (width, width)
+        )
     with _stood_in(), _on_path(unpacked):
         return importlib.import_module("solaris")
 
@@ -91,7 +136,9 @@ def _on_path(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _stood_in() -> Iterator[None]:
-    """Stand-ins for what solaris imports and is not there, or costs more to import than it is worth."""
+    """Stand-ins for what solaris imports and is not there, or costs more to import than it is
+    worth.
+    """
     from packaging.version import Version
 
     known = {name: sys.modules.get(name) for name in (*ABSENT, "distutils", "distutils.version")}

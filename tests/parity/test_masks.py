@@ -1,7 +1,8 @@
 """Masks against ``solaris.vector.mask``, pixel by pixel.
 
-solaris widens a mask by a square of an odd number of pixels, geoseg goes by distance: its width of 1 pixel is the square of 3,
-that of 2.4 pixels the square of 5. From there on a square reaches farther over its corners than any distance does.
+solaris widens a mask by a square of an odd number of pixels, geoseg goes by distance: its width of
+1 pixel is the square of 3, that of 2.4 pixels the square of 5. From there on a square reaches
+farther over its corners than any distance does.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ pytestmark = pytest.mark.slow
 WIDTHS = {3: 1.0, 5: 2.4}
 # Pixels, by layer, that only one of the two draws: all are explained by the test that counts them
 OUTER = {"generated": {3: 8, 5: 26}, "atlanta": {3: 13, 5: 33}, "banepa": {3: 27, 5: 74}}
-INNER = {"generated": {3: 6948, 5: 11825}, "atlanta": {3: 136, 5: 232}, "banepa": {3: 2271, 5: 3741}}
+INNER = {
+    "generated": {3: 6948, 5: 11825},
+    "atlanta": {3: 136, 5: 232},
+    "banepa": {3: 2271, 5: 3741},
+}
 WALLS = {"generated": {3: 6903, 5: 11673}, "atlanta": {3: 0, 5: 0}, "banepa": {3: 1531, 5: 2348}}
 CORNERS = {"generated": 13192, "atlanta": 4189, "banepa": 34654}
 
@@ -60,7 +65,9 @@ class Layer:
 
 
 def generated() -> Layer:
-    """Turned blocks, courts and pairs with a common wall, overlapping here and there, on the border too."""
+    """Turned blocks, courts and pairs with a common wall, overlapping here and there, on the border
+    too.
+    """
     rng = np.random.default_rng(7)
     blocks: list[shapely.Polygon] = []
     for i, (x, y) in enumerate(rng.uniform((0, 0), (610, 430), (150, 2))):
@@ -78,7 +85,9 @@ def real(name: str, scene: Path, labels: Path, shape: tuple[int, int]) -> Layer:
     with rasterio.open(scene) as file:
         transform, crs = ~file.transform, file.crs
     frame = gpd.read_file(labels).to_crs(crs)
-    pixels = shapely.transform(frame.geometry.to_numpy(), lambda xy: np.column_stack(transform * tuple(xy.T)))
+    pixels = shapely.transform(
+        frame.geometry.to_numpy(), lambda xy: np.column_stack(transform * tuple(xy.T))
+    )
     return Layer(name, pixels[shapely.intersects(pixels, shapely.box(0, 0, *shape[::-1]))], shape)
 
 
@@ -88,9 +97,14 @@ def layer(request: pytest.FixtureRequest) -> Layer:
         return generated()
     if request.param == "atlanta":
         folder = request.getfixturevalue("solaris_data")
-        return real("atlanta", folder / "sample_geotiff.tif", folder / "geotiff_labels.geojson", (900, 760))
+        return real(
+            "atlanta", folder / "sample_geotiff.tif", folder / "geotiff_labels.geojson", (900, 760)
+        )
     folder = request.getfixturevalue("shared_data") / "oam_banepa_centre"
-    scene, labels = folder / "images/oam_banepa_centre_train.tif", folder / "labels/oam_banepa_centre_train.geojson"
+    scene, labels = (
+        folder / "images/oam_banepa_centre_train.tif",
+        folder / "labels/oam_banepa_centre_train.geojson",
+    )
     return real("banepa", scene, labels, (1300, 1700))
 
 
@@ -111,18 +125,26 @@ def test_footprints_are_equal(masks, layer):
 
 @pytest.mark.parametrize("square", WIDTHS)
 def test_boundaries_outside_differ_at_the_border_alone(masks, layer, square):
-    """solaris does not see buildings just beyond it; geoseg does, lest chips differ from their scene."""
+    """solaris does not see buildings just beyond it; geoseg does, lest chips differ from their
+    scene.
+    """
     footprint = masks.footprint_mask(layer.frame, shape=layer.shape)
     theirs = masks.boundary_mask(footprint, boundary_width=square, boundary_type="outer") > 0
     ours = layer.ours(Target("boundary", WIDTHS[square], "outer"))[0]
     assert count(theirs & ~ours) == 0
-    assert count(ours & ~theirs) == count(ours & ~theirs & layer.border(square // 2)) == OUTER[layer.name][square]
+    assert (
+        count(ours & ~theirs)
+        == count(ours & ~theirs & layer.border(square // 2))
+        == OUTER[layer.name][square]
+    )
 
 
 @pytest.mark.parametrize("square", WIDTHS)
 def test_boundaries_inside_differ_at_walls_and_at_the_border_alone(masks, layer, square):
-    """solaris erodes all buildings as one: two that touch have no boundary between them, where geoseg has one, that a network
-    may learn to part them. At the border solaris does not see outlines just beyond it."""
+    """solaris erodes all buildings as one: two that touch have no boundary between them, where
+    geoseg has one, that a network may learn to part them. At the border solaris does not see
+    outlines just beyond it.
+    """
     footprint = masks.footprint_mask(layer.frame, shape=layer.shape)
     theirs = masks.boundary_mask(footprint, boundary_width=square, boundary_type="inner") > 0
     target = Target("boundary", WIDTHS[square])
@@ -130,7 +152,9 @@ def test_boundaries_inside_differ_at_walls_and_at_the_border_alone(masks, layer,
     assert count(theirs & ~ours) == 0
     assert count(ours & ~theirs) == INNER[layer.name][square]
     assert count(ours & ~theirs & ~layer.border(square // 2)) == WALLS[layer.name][square]
-    as_one = Layer(layer.name, np.array([shapely.union_all(layer.geometry)]), layer.shape).ours(target)[0]
+    as_one = Layer(layer.name, np.array([shapely.union_all(layer.geometry)]), layer.shape).ours(
+        target
+    )[0]
     assert count((as_one ^ theirs) & ~layer.border(square // 2)) == 0
 
 
@@ -138,7 +162,10 @@ def test_wide_boundaries_lack_the_corners_of_the_square(masks, layer):
     """6 pixels at most from the outline, where the square of 13 reaches 8.5 over a corner."""
     footprint = masks.footprint_mask(layer.frame, shape=layer.shape)
     theirs = masks.boundary_mask(footprint, boundary_width=13, boundary_type="outer") > 0
-    ours, reach = (layer.ours(Target("boundary", width, "outer"))[0] for width in (6, np.hypot(5.5, 5.5) + 0.01))
+    ours, reach = (
+        layer.ours(Target("boundary", width, "outer"))[0]
+        for width in (6, np.hypot(5.5, 5.5) + 0.01)
+    )
     assert count(ours & ~theirs & ~layer.border(6)) == 0 == count(theirs & ~reach)
     assert count(theirs & ~ours) == CORNERS[layer.name] < 0.25 * count(theirs)
 
@@ -171,16 +198,28 @@ def test_the_command_writes_what_solaris_writes(masks, atlanta, tmp_path):
     )
     spec = MaskSpec(("footprint", "boundary"), side="outer", value=200)
     rasterize.run(labels, scene, tmp_path / "ours.tif", spec)
-    (theirs, _, grid), (ours, _, same) = read_array(tmp_path / "theirs.tif"), read_array(tmp_path / "ours.tif")
+    (theirs, _, grid), (ours, _, same) = (
+        read_array(tmp_path / "theirs.tif"),
+        read_array(tmp_path / "ours.tif"),
+    )
     assert grid == same
     assert count(ours != theirs) == 0 and np.unique(ours).tolist() == [0, 200]
 
 
 def test_instances_are_the_bands_of_solaris(masks, atlanta, tmp_path):
-    """One band with the numbers of the buildings in place of a band for each; of two that overlap the later."""
+    """One band with the numbers of the buildings in place of a band for each; of two that overlap
+    the later.
+    """
     labels, scene = atlanta
-    theirs = masks.instance_mask(gpd.read_file(labels)[["geometry"]], reference_im=str(scene), do_transform=True, burn_value=1)
-    numbers = (theirs.astype("uint32") * np.arange(1, theirs.shape[2] + 1, dtype="uint32")).max(axis=2)
+    theirs = masks.instance_mask(
+        gpd.read_file(labels)[["geometry"]],
+        reference_im=str(scene),
+        do_transform=True,
+        burn_value=1,
+    )
+    numbers = (theirs.astype("uint32") * np.arange(1, theirs.shape[2] + 1, dtype="uint32")).max(
+        axis=2
+    )
     rasterize.run(labels, scene, tmp_path / "ours.tif", MaskSpec(("instance",)))
     ours = read_array(tmp_path / "ours.tif")[0][0]
     assert theirs.shape[2] == 43 and len(np.unique(ours)) == 44

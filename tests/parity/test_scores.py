@@ -1,6 +1,8 @@
-"""Scores of footprints against ``solaris.eval``: the rules of the SpaceNet challenges, one-to-one at an IoU of 0.5.
+"""Scores of footprints against ``solaris.eval``: the rules of the SpaceNet challenges, one-to-one
+at an IoU of 0.5.
 
-solaris matches where the IoU is above 0.5, not at it, and leaves out truths below and predictions up to the least area.
+solaris matches where the IoU is above 0.5, not at it, and leaves out truths below and predictions
+up to the least area.
 """
 
 from __future__ import annotations
@@ -42,8 +44,12 @@ def test_the_challenges_own_sample(solaris, solaris_data):
     files = solaris_data / "SN2_sample_preds.csv", solaris_data / "SN2_sample_truth.csv"
     counts = ours(*files)
     assert counts == theirs(solaris, *files)
-    known = pd.read_csv(solaris_data / "SN2_test_results_full.csv").set_index("imageID")[["TruePos", "FalsePos", "FalseNeg"]]
-    published = {image: tuple(row) for image, row in zip(known.index, known.to_numpy().tolist(), strict=True)}
+    known = pd.read_csv(solaris_data / "SN2_test_results_full.csv").set_index("imageID")[
+        ["TruePos", "FalsePos", "FalseNeg"]
+    ]
+    published = {
+        image: tuple(row) for image, row in zip(known.index, known.to_numpy().tolist(), strict=True)
+    }
     assert counts == {image: row for image, row in published.items() if any(row)}
     assert counts["AOI_5_Khartoum_img130"] == (22, 13, 32)
 
@@ -57,18 +63,31 @@ def write(path: Path, geometry: Any, image: str = "img1", **columns: Any) -> Pat
 
 
 def test_moved_footprints(solaris, shared_data, tmp_path):
-    """Real footprints, and the same shifted, missed, cut in two and invented, in an order of confidence without ties."""
+    """Real footprints, and the same shifted, missed, cut in two and invented, in an order of
+    confidence without ties.
+    """
     labels = shared_data / "oam_banepa_centre/labels/oam_banepa_centre_train.geojson"
     truth = gpd.read_file(labels).to_crs(3857).geometry.to_numpy()[:400]
-    truth = shapely.transform(truth[shapely.get_type_id(truth) == 3], lambda xy: (xy - xy.min(axis=0)) * (7, -7))
+    truth = shapely.transform(
+        truth[shapely.get_type_id(truth) == 3], lambda xy: (xy - xy.min(axis=0)) * (7, -7)
+    )
     rng = np.random.default_rng(3)
     size = np.sqrt(shapely.area(truth))
-    moved = [shapely.affinity.translate(g, *rng.normal(0, s / 5, 2)) for g, s in zip(truth, size, strict=True)]
-    halves = [shapely.intersection(g, shapely.box(*g.bounds[:2], g.centroid.x, g.bounds[3])) for g in moved[::7]]
+    moved = [
+        shapely.affinity.translate(g, *rng.normal(0, s / 5, 2))
+        for g, s in zip(truth, size, strict=True)
+    ]
+    halves = [
+        shapely.intersection(g, shapely.box(*g.bounds[:2], g.centroid.x, g.bounds[3]))
+        for g in moved[::7]
+    ]
     wrong = [shapely.affinity.translate(g, s) for g, s in zip(truth[::5], size[::5], strict=True)]
     found = np.array([g for g in moved[3:] + halves + wrong if g.geom_type == "Polygon"])
     confidence = rng.permutation(len(found)) / len(found)
-    files = write(tmp_path / "found.csv", found, Confidence=confidence), write(tmp_path / "truth.csv", truth)
+    files = (
+        write(tmp_path / "found.csv", found, Confidence=confidence),
+        write(tmp_path / "truth.csv", truth),
+    )
     counts = ours(*files)
     assert counts == theirs(solaris, *files)
     tp, fp, fn = counts["img1"]
@@ -79,7 +98,10 @@ def test_moved_footprints(solaris, shared_data, tmp_path):
 def test_an_iou_of_exactly_a_half_is_no_match_to_solaris(solaris, tmp_path, width, expected):
     """It matches above 0.5, geoseg from 0.5 on, as the challenge's rules have it: "at least"."""
     truth = [shapely.box(0, 0, 100, 30)]
-    files = write(tmp_path / "found.csv", [shapely.box(0, 0, width, 30)], Confidence=1.0), write(tmp_path / "truth.csv", truth)
+    files = (
+        write(tmp_path / "found.csv", [shapely.box(0, 0, width, 30)], Confidence=1.0),
+        write(tmp_path / "truth.csv", truth),
+    )
     assert theirs(solaris, *files) == {"img1": expected}
     assert ours(*files) == {"img1": (1, 0, 0)}
 

@@ -38,18 +38,30 @@ def cut(paths: list[Path], scene: Path) -> dict[tuple[int, int], np.ndarray]:
             with rasterio.open(path) as chip:
                 col, row = ~origin * (chip.transform.c, chip.transform.f)
                 assert (row, col) == pytest.approx((round(row), round(col)), abs=1e-6)
-                assert chip.transform.a == pytest.approx(origin.a, rel=1e-9) and chip.dtypes[0] == whole.dtype
+                assert (
+                    chip.transform.a == pytest.approx(origin.a, rel=1e-9)
+                    and chip.dtypes[0] == whole.dtype
+                )
                 found[round(row), round(col)] = chip.read()
                 window = Window(round(col), round(row), chip.width, chip.height)
-                np.testing.assert_array_equal(found[round(row), round(col)], whole.read(window).image)
+                np.testing.assert_array_equal(
+                    found[round(row), round(col)], whole.read(window).image
+                )
     return found
 
 
-def both(solaris: ModuleType, scene: Path, tmp_path: Path, size: int) -> list[dict[tuple[int, int], np.ndarray]]:
-    tiler = solaris.tile.raster_tile.RasterTiler(dest_dir=str(tmp_path / "theirs"), src_tile_size=(size, size))
+def both(
+    solaris: ModuleType, scene: Path, tmp_path: Path, size: int
+) -> list[dict[tuple[int, int], np.ndarray]]:
+    tiler = solaris.tile.raster_tile.RasterTiler(
+        dest_dir=str(tmp_path / "theirs"), src_tile_size=(size, size)
+    )
     tiler.tile(str(scene))
     tile.run([str(scene)], tmp_path / "ours", ChipSpec(size=size, edge="pad", split=(1, 0, 0)))
-    return [cut(list(map(Path, tiler.tile_paths)), scene), cut(sorted((tmp_path / "ours/images").iterdir()), scene)]
+    return [
+        cut(list(map(Path, tiler.tile_paths)), scene),
+        cut(sorted((tmp_path / "ours/images").iterdir()), scene),
+    ]
 
 
 def test_tiles_that_divide_the_scene_are_equal(solaris, scene, tmp_path):
@@ -60,8 +72,9 @@ def test_tiles_that_divide_the_scene_are_equal(solaris, scene, tmp_path):
 
 
 def test_other_tiles_begin_at_opposite_edges(solaris, scene, tmp_path):
-    """Both cover the scene with as many tiles and stick out to the right; solaris counts rows from the bottom and sticks out
-    above, geoseg as pixels are counted, from the top."""
+    """Both cover the scene with as many tiles and stick out to the right; solaris counts rows from
+    the bottom and sticks out above, geoseg as pixels are counted, from the top.
+    """
     theirs, ours = both(solaris, scene, tmp_path, 256)
     assert len(theirs) == len(ours) == 3 * 4
     assert {col for _, col in theirs} == {col for _, col in ours} == {0, 256, 512, 768}
@@ -77,7 +90,9 @@ def test_other_tiles_begin_at_opposite_edges(solaris, scene, tmp_path):
     ],
 )
 def test_tiles_of_real_scenes_are_equal(solaris, shared_data, tmp_path, name, size, rows, cols):
-    """16 bits with nodata 0 in UTM, and RGB in Mercator, without its JPEG, which solaris would apply anew to each tile."""
+    """16 bits with nodata 0 in UTM, and RGB in Mercator, without its JPEG, which solaris would
+    apply anew to each tile.
+    """
     image, _, own = read_array(shared_data / name)
     write_array(tmp_path / "scene.tif", image, own, nodata=0)
     theirs, ours = both(solaris, tmp_path / "scene.tif", tmp_path, size)

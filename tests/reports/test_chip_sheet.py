@@ -20,7 +20,12 @@ def chips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("chips")
     scene = write_scene(folder / "scene.tif", MASK, grid(160, 240))
     write_array(folder / "mask.tif", MASK.astype("uint8"), grid(160, 240))
-    tile.run([str(scene)], folder / "out", ChipSpec(size=40, split=(0.5, 0.25, 0.25)), labels=folder / "mask.tif")
+    tile.run(
+        [str(scene)],
+        folder / "out",
+        ChipSpec(size=40, split=(0.5, 0.25, 0.25)),
+        labels=folder / "mask.tif",
+    )
     return str(folder / "out")
 
 
@@ -34,7 +39,10 @@ def test_some_chips_of_a_split(chips, tmp_path):
 def test_the_choice_is_the_seeds(chips):
     def names(seed):
         return [
-            panel.title for panel in sheet_of_chips(chips, PreviewSpec(size=300, count=6, seed=seed), no_progress)[0].panels
+            panel.title
+            for panel in sheet_of_chips(
+                chips, PreviewSpec(size=300, count=6, seed=seed), no_progress
+            )[0].panels
         ]
 
     assert names(1) == names(1) and names(1) != names(2) and names(1) == sorted(names(1))
@@ -44,7 +52,9 @@ def test_masks_are_drawn(chips):
     plain, _ = sheet_of_chips(chips, PreviewSpec(size=300, count=3, opacity=0.0), no_progress)
     laid, _ = sheet_of_chips(chips, PreviewSpec(size=300, count=3, opacity=0.9), no_progress)
     assert laid.keys == {"building": "#ffb000"}
-    assert all((one.image != two.image).any() for one, two in zip(plain.panels, laid.panels, strict=True))
+    assert all(
+        (one.image != two.image).any() for one, two in zip(plain.panels, laid.panels, strict=True)
+    )
 
 
 def test_chips_as_training_sees_them(chips, tmp_path):
@@ -53,9 +63,13 @@ def test_chips_as_training_sees_them(chips, tmp_path):
     sheet, count = sheet_of_chips(chips, spec, no_progress)
     assert count == 2 and len(sheet.panels) == 12 and sheet.columns == 6
     again, _ = sheet_of_chips(chips, spec, no_progress)
-    assert all((one.image == two.image).all() for one, two in zip(sheet.panels, again.panels, strict=True))
+    assert all(
+        (one.image == two.image).all() for one, two in zip(sheet.panels, again.panels, strict=True)
+    )
     crops = [panel.image for panel in sheet.panels[1:6]]
-    assert len({image.tobytes() for image in crops}) == 5 and {image.shape for image in crops} == {(256, 256, 3)}
+    assert len({image.tobytes() for image in crops}) == 5 and {image.shape for image in crops} == {
+        (256, 256, 3)
+    }
 
 
 def test_an_empty_split_and_what_is_for_scenes(chips, tmp_path):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import shapely
 from PIL import Image
-from tests.drawing.test_html import Read
 
 from geoseg.drawing.colours import FN, FP, TP, rgb
 from geoseg.errors import OutputError
@@ -14,6 +13,7 @@ from geoseg.io.raster.write import write_array
 from geoseg.reports.region_pictures import SIZE
 from geoseg.specs import EvaluateSpec
 from geoseg.tools import evaluate
+from tests.drawing.test_html import Read
 from tests.scenes import buildings, grid, picture, write_scene
 
 GRID = grid(700, 1100)
@@ -24,7 +24,10 @@ FOUND = [(22, 30, 92, 100), (900, 500, 980, 560)]
 
 
 def layer(path, boxes, crs=None):
-    outlines = [shapely.box(*(GRID.transform * (x0, y1)), *(GRID.transform * (x1, y0))) for x0, y0, x1, y1 in boxes]
+    outlines = [
+        shapely.box(*(GRID.transform * (x0, y1)), *(GRID.transform * (x1, y0)))
+        for x0, y0, x1, y1 in boxes
+    ]
     table = gpd.GeoDataFrame(geometry=outlines, crs=GRID.crs)
     (table.to_crs(crs) if crs else table).to_file(path)
     return path
@@ -41,7 +44,10 @@ def photos(read):
         caption = next(captions)
         kind, _, data = attributes["src"].partition(",")
         if "jpeg" in kind:
-            yield caption, np.array(Image.open(io.BytesIO(b64decode(data))).convert("RGB")).astype(int)
+            yield (
+                caption,
+                np.array(Image.open(io.BytesIO(b64decode(data))).convert("RGB")).astype(int),
+            )
 
 
 def has(picture, colour, within=70):
@@ -73,10 +79,14 @@ def test_footprints(tmp_path, scene, crs, imagery):
 
 def test_probabilities_have_curves(tmp_path, scene):
     probability = np.where(MASK, 210, 40)[None].astype(np.uint8)
-    write_array(tmp_path / "p.tif", np.roll(probability, 6, axis=2), GRID, scale=1 / 254, nodata=255)
+    write_array(
+        tmp_path / "p.tif", np.roll(probability, 6, axis=2), GRID, scale=1 / 254, nodata=255
+    )
     write_array(tmp_path / "t.tif", MASK[None].astype(np.uint8), GRID)
     out = tmp_path / "report.html"
-    report = evaluate.run(tmp_path / "p.tif", tmp_path / "t.tif", EvaluateSpec(sweep=True), page=out)
+    report = evaluate.run(
+        tmp_path / "p.tif", tmp_path / "t.tif", EvaluateSpec(sweep=True), page=out
+    )
     read = page(out)
     assert (
         "Pixels" in read.texts["h2"]

@@ -18,7 +18,10 @@ EPOCHS = [
     {"epoch": 2, "loss": 0.5, "lr": 1e-4, "images_per_second": 3.5}
     | RATIOS
     | {"mean_iou": 0.6, "accuracy": 0.8, "confusion": [[70, 10], [5, 15]]}
-    | {"classes": {"background": RATIOS, "<hut>": RATIOS}, "thresholds": {"0.5": RATIOS, "0.7": RATIOS}},
+    | {
+        "classes": {"background": RATIOS, "<hut>": RATIOS},
+        "thresholds": {"0.5": RATIOS, "0.7": RATIOS},
+    },
 ]
 
 
@@ -32,7 +35,9 @@ def gallery(model: ModelSpec) -> Gallery:
 
 def test_outcomes_are_drawn_in_their_colours(tmp_path: Path) -> None:
     model = ModelSpec("unet", "resnet18", classes=("background", "<hut>"))
-    training_page.write(tmp_path, model, EPOCHS[1:], EPOCHS[1], {"lr": 0.25, "log": ["csv"]}, gallery(model))
+    training_page.write(
+        tmp_path, model, EPOCHS[1:], EPOCHS[1], {"lr": 0.25, "log": ["csv"]}, gallery(model)
+    )
     html = (tmp_path / "report.html").read_text()
     (chip,) = pictures(html)
     assert chip.shape == (20, 30, 3)
@@ -55,6 +60,8 @@ def test_of_several_classes_truth_and_prediction_stand_side_by_side(tmp_path: Pa
 
 
 def test_without_validation_there_are_curves_and_settings(tmp_path: Path) -> None:
-    training_page.write(tmp_path, ModelSpec("cnn"), EPOCHS[:1], EPOCHS[0], {"arch": "cnn"}, Gallery(3))
+    training_page.write(
+        tmp_path, ModelSpec("cnn"), EPOCHS[:1], EPOCHS[0], {"arch": "cnn"}, Gallery(3)
+    )
     html = (tmp_path / "report.html").read_text()
     assert html.count("image/svg") == 2 and "Classes" not in html and ">cnn<" in html

@@ -10,7 +10,9 @@ from geoseg.tools import tile
 from tests.scenes import buildings, grid, write_scene
 
 # A few steps of the smallest network, in a second or two
-QUICK = TrainSpec(arch="cnn", epochs=3, batch_size=2, samples=6, crop=32, lr=3e-3, precision="fp32", seed=1)
+QUICK = TrainSpec(
+    arch="cnn", epochs=3, batch_size=2, samples=6, crop=32, lr=3e-3, precision="fp32", seed=1
+)
 # Enough for a small U-Net to tell classes of plain colours apart
 SMALL = TrainSpec(
     arch="unet",

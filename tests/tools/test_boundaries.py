@@ -1,4 +1,6 @@
-"""Terraced houses, which only a class of boundaries tells apart: burnt, predicted, extracted, polygonized."""
+"""Terraced houses, which only a class of boundaries tells apart: burnt, predicted, extracted,
+polygonized.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("town")
     gpd.GeoDataFrame(geometry=terraces(), crs=GRID.crs).to_file(folder / "truth.gpkg")
     write_array(folder / "like.tif", np.zeros((1, *GRID.shape), np.uint8), GRID)
-    rasterize.run(folder / "truth.gpkg", folder / "like.tif", folder / "classes.tif", MaskSpec(("edges:0.4",)))
+    rasterize.run(
+        folder / "truth.gpkg", folder / "like.tif", folder / "classes.tif", MaskSpec(("edges:0.4",))
+    )
     with rasterio.open(folder / "classes.tif") as file:
         colours = np.array([GROUND, ROOF, WALL], np.uint8)[file.read(1)]
     write_array(folder / "scene.tif", np.ascontiguousarray(colours.transpose(2, 0, 1)), GRID)
@@ -57,7 +61,9 @@ def matched(layer: gpd.GeoDataFrame) -> np.ndarray:
     one, other = shapely.STRtree(found).query(true, predicate="intersects")
     common = shapely.area(shapely.intersection(true[one], found[other]))
     best = np.zeros(len(true))
-    np.maximum.at(best, one, common / (shapely.area(true[one]) + shapely.area(found[other]) - common))
+    np.maximum.at(
+        best, one, common / (shapely.area(true[one]) + shapely.area(found[other]) - common)
+    )
     return best
 
 
@@ -67,15 +73,29 @@ def test_edges_are_classes_that_name_themselves(town: Path) -> None:
     assert tags["GEOSEG_CLASSES"] == "background,building,boundary"
     assert tags["GEOSEG_KIND"] == "classes"
     assert set(np.unique(labels)) == {0, 1, 2}
-    rasterize.run(town / "truth.gpkg", town / "like.tif", town / "both.tif", MaskSpec(("footprint", "boundary:0.4")))
+    rasterize.run(
+        town / "truth.gpkg",
+        town / "like.tif",
+        town / "both.tif",
+        MaskSpec(("footprint", "boundary:0.4")),
+    )
     with rasterio.open(town / "both.tif") as file:
         np.testing.assert_array_equal(labels, file.read(1) + file.read(2))
 
 
 def test_extract_parts_what_the_boundary_parts(town: Path, tmp_path: Path) -> None:
     layers = {}
-    for name, spec in {"auto": ALL, "none": PolygonSpec(min_area=Quantity(0.0), separate="none")}.items():
-        extract.run([str(town / "scene.tif")], tmp_path / f"{name}.gpkg", SPEC, spec, model=town / "model.onnx")
+    for name, spec in {
+        "auto": ALL,
+        "none": PolygonSpec(min_area=Quantity(0.0), separate="none"),
+    }.items():
+        extract.run(
+            [str(town / "scene.tif")],
+            tmp_path / f"{name}.gpkg",
+            SPEC,
+            spec,
+            model=town / "model.onnx",
+        )
         layers[name] = gpd.read_file(tmp_path / f"{name}.gpkg", layer="footprints")
     assert len(layers["none"]) == 3  # the boundary is part of its building
     assert len(layers["auto"]) == 36
@@ -83,14 +103,20 @@ def test_extract_parts_what_the_boundary_parts(town: Path, tmp_path: Path) -> No
     assert matched(layers["auto"]).min() > 0.85
     assert (layers["auto"]["confidence"] > 0.95).all()
     whole = PredictSpec(tile_size=352, overlap=0, precision="fp32")
-    extract.run([str(town / "scene.tif")], tmp_path / "whole.gpkg", whole, ALL, model=town / "model.onnx")
+    extract.run(
+        [str(town / "scene.tif")], tmp_path / "whole.gpkg", whole, ALL, model=town / "model.onnx"
+    )
     same = gpd.read_file(tmp_path / "whole.gpkg", layer="footprints")
     assert same.geometry.geom_equals_exact(layers["auto"].geometry, 0).all()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_predict_and_polygonize_are_the_halves_of_extract(dtype: str, town: Path, tmp_path: Path) -> None:
-    predict.run([str(town / "scene.tif")], tmp_path / "p.tif", SPEC, model=town / "model.onnx", dtype=dtype)
+def test_predict_and_polygonize_are_the_halves_of_extract(
+    dtype: str, town: Path, tmp_path: Path
+) -> None:
+    predict.run(
+        [str(town / "scene.tif")], tmp_path / "p.tif", SPEC, model=town / "model.onnx", dtype=dtype
+    )
     with rasterio.open(tmp_path / "p.tif") as file:
         assert file.count == 3
     spec = PolygonSpec(min_area=Quantity(0.0), regularize="orthogonal", outline="subpixel")
@@ -105,21 +131,38 @@ def test_predict_and_polygonize_are_the_halves_of_extract(dtype: str, town: Path
 
 
 @pytest.mark.parametrize("kind", ["probabilities", "predicted", "burnt"])
-def test_evaluate_takes_boundaries_for_building_and_parts_by_them(kind: str, town: Path, tmp_path: Path) -> None:
+def test_evaluate_takes_boundaries_for_building_and_parts_by_them(
+    kind: str, town: Path, tmp_path: Path
+) -> None:
     raster = town / "classes.tif"
     if kind != "burnt":
         raster = tmp_path / "p.tif"
-        predict.run([str(town / "scene.tif")], raster, SPEC, model=town / "model.onnx", classes=kind == "predicted")
+        predict.run(
+            [str(town / "scene.tif")],
+            raster,
+            SPEC,
+            model=town / "model.onnx",
+            classes=kind == "predicted",
+        )
     report = evaluate.run(raster, town / "truth.gpkg")
-    assert report.pixel["classes"].keys() == {"background", "building"} and report.pixel["iou"] > 0.95
+    assert (
+        report.pixel["classes"].keys() == {"background", "building"} and report.pixel["iou"] > 0.95
+    )
     assert (report.object["tp"], report.object["fp"], report.object["fn"]) == (36, 0, 0)
     rasterize.run(town / "truth.gpkg", town / "like.tif", tmp_path / "mask.tif", MaskSpec())
     assert evaluate.run(raster, tmp_path / "mask.tif").pixel["iou"] == report.pixel["iou"]
 
 
 def test_bands_that_are_told_apart(town: Path, tmp_path: Path) -> None:
-    """Footprints and their boundaries as two bands, each with a probability of its own, as other programs write them."""
-    rasterize.run(town / "truth.gpkg", town / "like.tif", tmp_path / "both.tif", MaskSpec(("footprint", "boundary:0.4")))
+    """Footprints and their boundaries as two bands, each with a probability of its own, as other
+    programs write them.
+    """
+    rasterize.run(
+        town / "truth.gpkg",
+        town / "like.tif",
+        tmp_path / "both.tif",
+        MaskSpec(("footprint", "boundary:0.4")),
+    )
     with rasterio.open(tmp_path / "both.tif") as file:
         profile, masks = file.profile | {"dtype": "float32"}, file.read()
     with rasterio.open(tmp_path / "p.tif", "w", **profile) as out:
@@ -134,7 +177,13 @@ def test_bands_that_are_told_apart(town: Path, tmp_path: Path) -> None:
 
 def test_class_rasters_are_parted_too(town: Path, tmp_path: Path) -> None:
     """As burnt they give the houses back, as predicted nearly so."""
-    predict.run([str(town / "scene.tif")], tmp_path / "classes.tif", SPEC, model=town / "model.onnx", classes=True)
+    predict.run(
+        [str(town / "scene.tif")],
+        tmp_path / "classes.tif",
+        SPEC,
+        model=town / "model.onnx",
+        classes=True,
+    )
     for raster in (town / "classes.tif", tmp_path / "classes.tif"):
         polygonize.run(raster, tmp_path / "b.gpkg", PolygonSpec(), overwrite=True)
         layer = gpd.read_file(tmp_path / "b.gpkg", layer="footprints")
@@ -142,7 +191,8 @@ def test_class_rasters_are_parted_too(town: Path, tmp_path: Path) -> None:
         assert matched(layer).min() > 0.85
     alone = polygonize.run(town / "classes.tif", tmp_path / "c.gpkg", PolygonSpec(), class_value=2)
     with rasterio.open(town / "classes.tif") as file:
-        assert alone.area_m2 > (file.read(1) == 2).sum() * 0.09  # holes of less than 5 square metres filled
+        # holes of less than 5 square metres filled
+        assert alone.area_m2 > (file.read(1) == 2).sum() * 0.09
 
 
 def test_bands_that_nothing_names_are_refused(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ def test_what_is_there() -> None:
 
 
 def test_what_is_absent_or_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "brokenpackage.py").write_text("raise ImportError('libmissing.so: not found\\nsecond line')")
+    (tmp_path / "brokenpackage.py").write_text(
+        "raise ImportError('libmissing.so: not found\\nsecond line')"
+    )
     (tmp_path / "needypackage.py").write_text("import absentpackage")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(
@@ -28,7 +30,11 @@ def test_what_is_absent_or_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         },
     )
     report = doctor.run()
-    assert report.packages == {"absent-package": None, "broken-package": None, "needy-package": None}
+    assert report.packages == {
+        "absent-package": None,
+        "broken-package": None,
+        "needy-package": None,
+    }
     assert report.missing == (
         "absent-package, for training: not installed (pip install 'geoseg[train]')",
         "broken-package, for geoseg: broken: libmissing.so: not found (pip install 'geoseg')",

@@ -22,7 +22,10 @@ GRID = Grid(UTM, Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 60, 95)
 
 
 def ground(*boxes):
-    return [shapely.box(*(GRID.transform * (x0, y1)), *(GRID.transform * (x1, y0))) for x0, y0, x1, y1 in boxes]
+    return [
+        shapely.box(*(GRID.transform * (x0, y1)), *(GRID.transform * (x1, y0)))
+        for x0, y0, x1, y1 in boxes
+    ]
 
 
 def vector(path, boxes, crs=UTM, to=None, **columns):
@@ -64,10 +67,15 @@ def test_strips_give_the_same_as_the_whole(tmp_path, monkeypatch):
     rng = np.random.default_rng(3)
     grid = Grid(UTM, GRID.transform, 600, 31)
     found, real = (rng.random((1, 600, 31)) < 0.9 for _ in range(2))
-    paths = [raster(tmp_path / f"{n}.tif", a.astype(np.uint8), grid) for n, a in (("p", found), ("t", real))]
+    paths = [
+        raster(tmp_path / f"{n}.tif", a.astype(np.uint8), grid)
+        for n, a in (("p", found), ("t", real))
+    ]
     monkeypatch.setattr(pixels, "STRIP_PIXELS", 1)
     seen = []
-    report = evaluate.run(*paths, EvaluateSpec(boundary_width=5), progress=lambda stage, total: seen.append)
+    report = evaluate.run(
+        *paths, EvaluateSpec(boundary_width=5), progress=lambda stage, total: seen.append
+    )
     assert seen == [256, 256, 88]
     assert report.pixel["tp"] == count(found[0], real[0]).tp
     assert report.pixel["boundary_iou"] == boundary_count(found[0], real[0], 5).iou
@@ -80,7 +88,9 @@ def test_invalid_pixels_of_either_do_not_count(tmp_path):
     paths = [raster(tmp_path / f"{n}.tif", a, nodata=9) for n, a in (("p", found), ("t", real))]
     pixel = evaluate.run(*paths).pixel
     valid = (found[0] != 9) & (real[0] != 9)
-    assert {name: pixel[name] for name in ("tp", "fp", "fn", "tn")} == vars(count(found[0] == 1, real[0] == 1, valid))
+    assert {name: pixel[name] for name in ("tp", "fp", "fn", "tn")} == vars(
+        count(found[0] == 1, real[0] == 1, valid)
+    )
 
 
 def test_several_classes(tmp_path):
@@ -90,7 +100,9 @@ def test_several_classes(tmp_path):
     classes = report.pixel["classes"]
     assert set(classes) == {"0", "1", "3"}
     assert classes["3"]["iou"] == 15 / 20 and classes["1"]["iou"] == 216 / (216 + 125)
-    assert report.pixel["mean_iou"] == pytest.approx(np.mean([row["iou"] for row in classes.values()]))
+    assert report.pixel["mean_iou"] == pytest.approx(
+        np.mean([row["iou"] for row in classes.values()])
+    )
     assert report.pixel["f1"] == pytest.approx(np.mean([row["f1"] for row in classes.values()]))
     assert report.pixel["accuracy"] == 1 - 125 / (60 * 95) and "tp" not in report.pixel
 
@@ -98,7 +110,9 @@ def test_several_classes(tmp_path):
 def test_rasters_of_different_grids(tmp_path):
     fine = Grid(CRS.from_epsg(32736), GRID.transform * Affine.scale(0.5), 120, 190)
     found = np.repeat(np.repeat(mask(*TRUTH), 2, axis=1), 2, axis=2)
-    report = evaluate.run(raster(tmp_path / "p.tif", mask(*TRUTH)), raster(tmp_path / "t.tif", found, fine))
+    report = evaluate.run(
+        raster(tmp_path / "p.tif", mask(*TRUTH)), raster(tmp_path / "t.tif", found, fine)
+    )
     assert report.pixel["iou"] == 1 and "another grid" in report.warnings[0]
     assert sum(report.pixel[name] for name in ("tp", "fp", "fn", "tn")) == 60 * 95
 
@@ -120,10 +134,15 @@ def test_two_vectors(tmp_path):
 def test_vectors_of_different_crs(tmp_path, epsg):
     truth = vector(tmp_path / "t.gpkg", TRUTH, to=epsg)
     report = evaluate.run(vector(tmp_path / "p.gpkg", FOUND), truth)
-    assert report.object["tp"] == 2 and report.object["matched_iou"] == pytest.approx((18 / 22 + 0.8) / 2, abs=1e-3)
+    assert report.object["tp"] == 2 and report.object["matched_iou"] == pytest.approx(
+        (18 / 22 + 0.8) / 2, abs=1e-3
+    )
     assert f"reprojected from EPSG:32736 to EPSG:{epsg}" in report.warnings[0]
     # areas are metres on the ground whatever the CRS
-    assert report.object["by_size"]["medium"]["tp"] == 2 and report.object["by_size"]["small"]["fn"] == 1
+    assert (
+        report.object["by_size"]["medium"]["tp"] == 2
+        and report.object["by_size"]["small"]["fn"] == 1
+    )
 
 
 @pytest.mark.parametrize("swapped", [False, True])
@@ -138,9 +157,14 @@ def test_raster_and_vector(tmp_path, swapped):
 
 @pytest.mark.parametrize("swapped", [False, True])
 def test_footprints_of_a_raster(tmp_path, swapped):
-    """The truth reaches beyond the raster: what lies there is not missed, what is cut there is compared as it is cut."""
+    """The truth reaches beyond the raster: what lies there is not missed, what is cut there is
+    compared as it is cut.
+    """
     beyond = [(92, 50, 99, 56), (200, 10, 210, 15)]
-    paths = [vector(tmp_path / "t.gpkg", [*TRUTH, *beyond]), raster(tmp_path / "p.tif", mask(*FOUND, beyond[0]))]
+    paths = [
+        vector(tmp_path / "t.gpkg", [*TRUTH, *beyond]),
+        raster(tmp_path / "p.tif", mask(*FOUND, beyond[0])),
+    ]
     found = evaluate.run(*(paths if swapped else paths[::-1])).object
     assert (found["tp"], found["fp"], found["fn"]) == (3, 1, 1)
     assert found["matched_iou"] == pytest.approx((18 / 22 + 0.8 + 1) / 3)
@@ -150,10 +174,15 @@ def test_footprints_of_probabilities_rank_by_confidence(tmp_path):
     probability = np.zeros((1, *GRID.shape), np.float32)
     for (x0, y0, x1, y1), value in zip(FOUND, (0.6, 0.7, 0.9), strict=True):
         probability[0, y0:y1, x0:x1] = value
-    paths = raster(tmp_path / "p.tif", probability, tags={"GEOSEG_MIN_AREA": "1"}), vector(tmp_path / "t.gpkg", TRUTH)
+    paths = (
+        raster(tmp_path / "p.tif", probability, tags={"GEOSEG_MIN_AREA": "1"}),
+        vector(tmp_path / "t.gpkg", TRUTH),
+    )
     found = evaluate.run(*paths).object
     # wrong, right, right
-    assert (found["tp"], found["fp"], found["fn"]) == (2, 1, 1) and found["by_iou"]["0.50"] == pytest.approx(2 / 3 * 67 / 101)
+    assert (found["tp"], found["fp"], found["fn"]) == (2, 1, 1) and found["by_iou"][
+        "0.50"
+    ] == pytest.approx(2 / 3 * 67 / 101)
     assert evaluate.run(*paths, EvaluateSpec(threshold=0.65)).object["tp"] == 1
 
 
@@ -182,7 +211,9 @@ def test_empty_layers(tmp_path):
 
 def test_pictures_without_a_crs(tmp_path):
     found = raster(tmp_path / "p.png", mask(*FOUND), Grid(None, Affine.identity(), *GRID.shape))
-    real = raster(tmp_path / "t.png", mask(*TRUTH) * 255, Grid(None, Affine.identity(), *GRID.shape))
+    real = raster(
+        tmp_path / "t.png", mask(*TRUTH) * 255, Grid(None, Affine.identity(), *GRID.shape)
+    )
     counts = count(mask(*FOUND)[0] > 0, mask(*TRUTH)[0] > 0)
     assert evaluate.run(found, real).pixel["iou"] == counts.iou
 
@@ -216,7 +247,11 @@ def test_inputs_that_do_not_go_together(tmp_path):
 
 def test_a_real_mask_against_the_footprints_it_was_made_of(shared_data):
     labels = shared_data / "oam_zanzibar/labels"
-    report = evaluate.run(labels / "oam_zanzibar_b_mask.tif", labels / "oam_zanzibar_b.geojson", fail_under={"iou": 0.97})
+    report = evaluate.run(
+        labels / "oam_zanzibar_b_mask.tif",
+        labels / "oam_zanzibar_b.geojson",
+        fail_under={"iou": 0.97},
+    )
     assert report.failed == () and report.pixel["boundary_iou"] > 0.9
     itself = evaluate.run(labels / "oam_zanzibar_b.geojson", labels / "oam_zanzibar_b.geojson")
     assert itself.object["f1"] == itself.object["ap"] == 1
@@ -225,12 +260,17 @@ def test_a_real_mask_against_the_footprints_it_was_made_of(shared_data):
 def test_splits_merges_and_distances(tmp_path):
     halves = [(62, 5, 71, 15), (71, 5, 82, 15)]
     prediction = vector(tmp_path / "p.gpkg", [*halves, (5, 30, 80, 55)], confidence=[0.9, 0.8, 0.7])
-    found = evaluate.run(prediction, vector(tmp_path / "t.gpkg", [(60, 5, 82, 15), (5, 30, 40, 55), (45, 30, 80, 55)])).object
+    found = evaluate.run(
+        prediction,
+        vector(tmp_path / "t.gpkg", [(60, 5, 82, 15), (5, 30, 40, 55), (45, 30, 80, 55)]),
+    ).object
     assert (found["splits"], found["merges"]) == (1, 1)
     swapped = evaluate.run(tmp_path / "t.gpkg", prediction).object
     assert (swapped["splits"], swapped["merges"]) == (1, 1) and swapped["tp"] == found["tp"] == 1
     moved = vector(tmp_path / "m.gpkg", [(60, 7, 82, 17)])
-    outlines = evaluate.run(moved, vector(tmp_path / "o.gpkg", [(60, 5, 82, 15)], to=3857)).object["outlines"]
+    outlines = evaluate.run(moved, vector(tmp_path / "o.gpkg", [(60, 5, 82, 15)], to=3857)).object[
+        "outlines"
+    ]
     # a metre across: half of the corners lie on the other's walls
     assert outlines["polis_m"]["median"] == pytest.approx(0.5, rel=1e-3)
     assert outlines["hausdorff_m"]["p90"] == pytest.approx(1, rel=1e-3)
@@ -238,23 +278,52 @@ def test_splits_merges_and_distances(tmp_path):
 
 def test_layers(tmp_path):
     split = [(62, 5, 70, 15), (70, 5, 82, 15)]
-    prediction = vector(tmp_path / "p.gpkg", [*split, (5, 30, 25, 50), (40, 2, 44, 8)], confidence=[0.9, 0.8, 0.7, 0.6])
-    truth = vector(tmp_path / "t.gpkg", [(60, 5, 82, 15), (5, 30, 25, 55), (70, 40, 74, 44)], to=4326)
+    prediction = vector(
+        tmp_path / "p.gpkg",
+        [*split, (5, 30, 25, 50), (40, 2, 44, 8)],
+        confidence=[0.9, 0.8, 0.7, 0.6],
+    )
+    truth = vector(
+        tmp_path / "t.gpkg", [(60, 5, 82, 15), (5, 30, 25, 55), (70, 40, 74, 44)], to=4326
+    )
     out = tmp_path / "verdicts.gpkg"
     report = evaluate.run(prediction, truth, layers=out)
     assert report.outputs == (str(out),)
     layers = {name: gpd.read_file(out, layer=name) for name in ("tp", "fp", "fn", "split", "merge")}
-    assert {name: len(layer) for name, layer in layers.items()} == {"tp": 2, "fp": 2, "fn": 1, "split": 1, "merge": 0}
+    assert {name: len(layer) for name, layer in layers.items()} == {
+        "tp": 2,
+        "fp": 2,
+        "fn": 1,
+        "split": 1,
+        "merge": 0,
+    }
     assert all(layer.crs.to_epsg() == 4326 for layer in layers.values())
     tp = layers["tp"].sort_values("confidence").iloc[0]
     assert (tp["confidence"], tp["iou"], tp["area_m2"]) == pytest.approx((0.7, 0.8, 100), rel=1e-3)
-    assert tp["truth_area_m2"] == pytest.approx(125, rel=1e-3) and 0 < tp["polis_m"] < tp["hausdorff_m"] < 3
-    assert sorted(layers["fp"]["iou"]) == pytest.approx([0, 80 / 220], abs=1e-3) and layers["fn"]["iou"].tolist() == [0]
-    assert layers["split"]["parts"].tolist() == [2] and layers["split"]["covered"][0] == pytest.approx(200 / 220, abs=1e-3)
-    assert list(layers["merge"].columns) == ["area_m2", "confidence", "parts", "covered", "geometry"]
+    assert (
+        tp["truth_area_m2"] == pytest.approx(125, rel=1e-3)
+        and 0 < tp["polis_m"] < tp["hausdorff_m"] < 3
+    )
+    assert sorted(layers["fp"]["iou"]) == pytest.approx([0, 80 / 220], abs=1e-3) and layers["fn"][
+        "iou"
+    ].tolist() == [0]
+    assert layers["split"]["parts"].tolist() == [2] and layers["split"]["covered"][
+        0
+    ] == pytest.approx(200 / 220, abs=1e-3)
+    assert list(layers["merge"].columns) == [
+        "area_m2",
+        "confidence",
+        "parts",
+        "covered",
+        "geometry",
+    ]
     with closing(sqlite3.connect(out)) as package:
-        styles = package.execute("SELECT f_table_name, useAsDefault, styleQML FROM layer_styles").fetchall()
-    assert {name for name, default, qml in styles if default and "singleSymbol" in qml} == layers.keys()
+        styles = package.execute(
+            "SELECT f_table_name, useAsDefault, styleQML FROM layer_styles"
+        ).fetchall()
+    assert {
+        name for name, default, qml in styles if default and "singleSymbol" in qml
+    } == layers.keys()
 
 
 def test_layers_that_cannot_be(tmp_path):
@@ -271,13 +340,23 @@ def test_layers_that_cannot_be(tmp_path):
 
 
 def test_places_of_footprints(tmp_path):
-    prediction, truth = vector(tmp_path / "p.gpkg", FOUND), vector(tmp_path / "t.gpkg", TRUTH, to=3857)
+    prediction, truth = (
+        vector(tmp_path / "p.gpkg", FOUND),
+        vector(tmp_path / "t.gpkg", TRUTH, to=3857),
+    )
     report = evaluate.run(prediction, truth, EvaluateSpec(neighbourhood=Quantity(12)))
     places = report.places
     assert [place["f1"] for place in places] == sorted(place["f1"] for place in places)
-    assert sum(place["tp"] for place in places) == 2 and sum(place["truth"] for place in places) == 3
-    assert places[0]["crs"] == "EPSG:3857" and (places[0]["count_error"], places[1]["count_error"]) in ((1, -1), (-1, 1))
-    assert sum(place["area_error_m2"] for place in places) == pytest.approx((624 - 716) / 4, rel=1e-3)
+    assert (
+        sum(place["tp"] for place in places) == 2 and sum(place["truth"] for place in places) == 3
+    )
+    assert places[0]["crs"] == "EPSG:3857" and (
+        places[0]["count_error"],
+        places[1]["count_error"],
+    ) in ((1, -1), (-1, 1))
+    assert sum(place["area_error_m2"] for place in places) == pytest.approx(
+        (624 - 716) / 4, rel=1e-3
+    )
     found = report.object
     assert found["neighbourhood_m"] == 12 and found["blocks"] == len(places)
     assert found["by_block"]["count_error"]["mean"] == 0
@@ -290,34 +369,56 @@ def test_places_of_pixels(tmp_path):
     """A raster of 60 x 95 pixels of half a metre in blocks of 64 pixels, the least."""
     found, real = mask(*FOUND), mask(*TRUTH)
     report = evaluate.run(
-        raster(tmp_path / "p.tif", found), raster(tmp_path / "t.tif", real), EvaluateSpec(neighbourhood=Quantity(1))
+        raster(tmp_path / "p.tif", found),
+        raster(tmp_path / "t.tif", real),
+        EvaluateSpec(neighbourhood=Quantity(1)),
     )
     left, right = sorted(report.places, key=lambda place: place["bounds"][0])
-    assert left["bounds"] == (512_000, 9_300_000 - 30, 512_032, 9_300_000) and right["bounds"][2] == 512_047.5
+    assert (
+        left["bounds"] == (512_000, 9_300_000 - 30, 512_032, 9_300_000)
+        and right["bounds"][2] == 512_047.5
+    )
     counts = count(found[0, :, :64] > 0, real[0, :, :64] > 0)
-    assert (left["tp"], left["fp"], left["fn"], left["iou"]) == (counts.tp, counts.fp, counts.fn, counts.iou)
-    assert left["area_error_m2"] == pytest.approx((counts.fp - counts.fn) / 4, rel=1e-3) and "count_error" not in left
+    assert (left["tp"], left["fp"], left["fn"], left["iou"]) == (
+        counts.tp,
+        counts.fp,
+        counts.fn,
+        counts.iou,
+    )
+    assert (
+        left["area_error_m2"] == pytest.approx((counts.fp - counts.fn) / 4, rel=1e-3)
+        and "count_error" not in left
+    )
 
 
 def test_many_places_are_cut_to_the_worst_and_the_best(tmp_path):
     truth = vector(tmp_path / "t.gpkg", [(x, 5, x + 4, 9) for x in range(0, 1200, 20)])
     prediction = vector(tmp_path / "p.gpkg", [(x, 5, x + 4, 9) for x in range(400, 1200, 20)])
     report = evaluate.run(prediction, truth, EvaluateSpec(neighbourhood=Quantity(10)))
-    assert [place["f1"] for place in report.places] == [0] * 12 + [1] * 12 and report.object["blocks"] == 60
+    assert [place["f1"] for place in report.places] == [0] * 12 + [1] * 12 and report.object[
+        "blocks"
+    ] == 60
 
 
 def test_intervals(tmp_path):
     scene = raster(tmp_path / "s.tif", np.zeros((3, *GRID.shape), np.uint8))
     paths = vector(tmp_path / "p.gpkg", FOUND), vector(tmp_path / "t.gpkg", TRUTH)
     assert evaluate.run(*paths).intervals == {}
-    report = evaluate.run(*paths, EvaluateSpec(bootstrap=200, neighbourhood=Quantity(12)), like=scene)
+    report = evaluate.run(
+        *paths, EvaluateSpec(bootstrap=200, neighbourhood=Quantity(12)), like=scene
+    )
     assert report.intervals.keys() == {"pixel", "object"}
     for kind, metrics in report.intervals.items():
         for name, (low, high) in metrics.items():
             assert low <= getattr(report, kind)[name] <= high, (kind, name)
     assert report.intervals["pixel"].keys() == {"f1", "precision", "recall", "iou"}
-    again = evaluate.run(*paths, EvaluateSpec(bootstrap=200, neighbourhood=Quantity(12)), like=scene)
-    assert again.intervals == report.intervals and "from 4 blocks of ground say little" in report.warnings[-1]
+    again = evaluate.run(
+        *paths, EvaluateSpec(bootstrap=200, neighbourhood=Quantity(12)), like=scene
+    )
+    assert (
+        again.intervals == report.intervals
+        and "from 4 blocks of ground say little" in report.warnings[-1]
+    )
     several = mask(*TRUTH)
     several[0, 50:, 60:70] = 2
     path = raster(tmp_path / "c.tif", several)
@@ -335,7 +436,10 @@ def test_a_sweep_agrees_with_every_single_threshold(tmp_path, dtype, monkeypatch
         image, keywords = np.rint(code).astype(np.uint8), {"nodata": 255, "scale": 1 / 254}
     else:
         image, keywords = np.where(code == 255, -1, code / 254).astype(np.float32), {"nodata": -1}
-    paths = raster(tmp_path / "p.tif", image, grid, **keywords), raster(tmp_path / "t.tif", truth, grid)
+    paths = (
+        raster(tmp_path / "p.tif", image, grid, **keywords),
+        raster(tmp_path / "t.tif", truth, grid),
+    )
     monkeypatch.setattr(pixels, "STRIP_PIXELS", 1)
     pixel = evaluate.run(*paths, EvaluateSpec(sweep=True)).pixel
     assert pixel["sweep"]["thresholds"] == THRESHOLDS.round(6).tolist()
@@ -353,12 +457,17 @@ def test_a_sweep_needs_probabilities(tmp_path):
     with pytest.raises(UnsuitableError, match="holds no probabilities to sweep"):
         evaluate.run(*paths, EvaluateSpec(sweep=True))
     with pytest.raises(UnsuitableError, match="holds no probabilities to sweep"):
-        evaluate.run(vector(tmp_path / "p.gpkg", FOUND), vector(tmp_path / "t.gpkg", TRUTH), EvaluateSpec(sweep=True))
+        evaluate.run(
+            vector(tmp_path / "p.gpkg", FOUND),
+            vector(tmp_path / "t.gpkg", TRUTH),
+            EvaluateSpec(sweep=True),
+        )
 
 
 def spacenet(path, rows, header="ImageId,BuildingId,PolygonWKT_Pix,Confidence"):
     lines = [
-        f'{image},{n},"{shapely.box(*box).wkt if box else "POLYGON EMPTY"}",{sure}' for n, (image, box, sure) in enumerate(rows)
+        f'{image},{n},"{shapely.box(*box).wkt if box else "POLYGON EMPTY"}",{sure}'
+        for n, (image, box, sure) in enumerate(rows)
     ]
     path.write_text("\n".join([header, *lines]) + "\n")
     return path
@@ -368,15 +477,30 @@ VEGAS, PARIS = "AOI_2_Vegas_img7", "AOI_3_Paris_img9"
 
 
 def test_spacenet_tables_are_compared_image_by_image(tmp_path):
-    truth = [(VEGAS, (10, 10, 40, 20), 1), (VEGAS, (50, 10, 55, 14), 1), (PARIS, (10, 10, 40, 20), 1), (PARIS, None, 1)]
+    truth = [
+        (VEGAS, (10, 10, 40, 20), 1),
+        (VEGAS, (50, 10, 55, 14), 1),
+        (PARIS, (10, 10, 40, 20), 1),
+        (PARIS, None, 1),
+    ]
     # the second lies on a building of the other city alone, the third and fourth have 20 pixels
-    found = [(VEGAS, (10, 10, 40, 20), 0.9), (PARIS, (100, 30, 130, 60), 0.8), (VEGAS, (50, 10, 55, 14), 0.7)]
+    found = [
+        (VEGAS, (10, 10, 40, 20), 0.9),
+        (PARIS, (100, 30, 130, 60), 0.8),
+        (VEGAS, (50, 10, 55, 14), 0.7),
+    ]
     paths = spacenet(tmp_path / "p.csv", found), spacenet(tmp_path / "t.csv", truth)
     report = evaluate.run(*paths, EvaluateSpec(profile="spacenet2"))
-    cities = {city: (row["tp"], row["fp"], row["fn"]) for city, row in report.object["cities"].items()}
+    cities = {
+        city: (row["tp"], row["fp"], row["fn"]) for city, row in report.object["cities"].items()
+    }
     assert cities == {"AOI_2_Vegas": (1, 0, 1), "AOI_3_Paris": (0, 1, 1)}
-    assert report.object["mean_f1"] == pytest.approx((2 / 3 + 0) / 2) and report.object["f1"] == pytest.approx(2 / 5)
-    assert [place["image"] for place in report.places] == [PARIS, VEGAS] and report.places[0]["crs"] is None
+    assert report.object["mean_f1"] == pytest.approx((2 / 3 + 0) / 2) and report.object[
+        "f1"
+    ] == pytest.approx(2 / 5)
+    assert [place["image"] for place in report.places] == [PARIS, VEGAS] and report.places[0][
+        "crs"
+    ] is None
     # without the challenge's rules small ones count
     assert evaluate.run(*paths).object["cities"]["AOI_2_Vegas"]["tp"] == 2
 
@@ -385,7 +509,9 @@ def test_spacenet_proposals_rank_by_their_confidence(tmp_path):
     truth = spacenet(tmp_path / "t.csv", [(VEGAS, (10, 10, 40, 20), 1)])
     for sure, iou in ((0.9, 0.7), (0.5, 1.0)):
         found = [(VEGAS, (10, 10, 40, 17), sure), (VEGAS, (10, 10, 40, 20), 0.7)]
-        report = evaluate.run(spacenet(tmp_path / "p.csv", found), truth, EvaluateSpec(profile="spacenet2"))
+        report = evaluate.run(
+            spacenet(tmp_path / "p.csv", found), truth, EvaluateSpec(profile="spacenet2")
+        )
         assert (report.object["tp"], report.object["matched_iou"]) == (1, pytest.approx(iou))
 
 
@@ -393,7 +519,9 @@ def test_the_profile_is_for_spacenet_tables(tmp_path):
     spec, truth = EvaluateSpec(profile="spacenet2"), vector(tmp_path / "t.gpkg", TRUTH)
     with pytest.raises(UnsuitableError, match="compares SpaceNet tables with PolygonWKT_Pix"):
         evaluate.run(truth, truth, spec)
-    with pytest.raises(UnsuitableError, match=r"p\.tif: --profile spacenet2 compares SpaceNet tables"):
+    with pytest.raises(
+        UnsuitableError, match=r"p\.tif: --profile spacenet2 compares SpaceNet tables"
+    ):
         evaluate.run(raster(tmp_path / "p.tif", mask(*FOUND)), truth, spec)
     with pytest.raises(UsageError, match=r"an IoU of 0\.5"):
         EvaluateSpec(profile="spacenet2", iou=0.6)

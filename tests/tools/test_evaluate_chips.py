@@ -1,4 +1,6 @@
-"""A model over a split: the sums are those of the single chips, at every threshold, cleaned and not."""
+"""A model over a split: the sums are those of the single chips, at every threshold, cleaned and
+not.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +54,17 @@ def test_counts_are_summed_over_the_chips(chips: Path, model: Path, tmp_path: Pa
     ]
     total = Counts()
     for image, mask in zip(table["image"], table["mask"], strict=True):
-        predict.run([str(index.folder / image)], tmp_path / "p.tif", SPEC, model=model, dtype="float32", overwrite=True)
-        total += count(read_array(tmp_path / "p.tif")[0][0] >= 0.2, read_array(index.folder / mask)[0][0] == 1)
+        predict.run(
+            [str(index.folder / image)],
+            tmp_path / "p.tif",
+            SPEC,
+            model=model,
+            dtype="float32",
+            overwrite=True,
+        )
+        total += count(
+            read_array(tmp_path / "p.tif")[0][0] >= 0.2, read_array(index.folder / mask)[0][0] == 1
+        )
     row = report.thresholds[0]
     assert row["f1"] == pytest.approx(total.f1) and row["accuracy"] == pytest.approx(total.accuracy)
 
@@ -66,7 +77,11 @@ def test_cleaning_leaves_out_what_is_small(chips: Path, model: Path) -> None:
     assert report.pixel["f1"] == cleaned["f1"] and report.object["f1"] == cleaned["object_f1"]
     mask = np.zeros((7, 12), bool)
     mask[1:3, 1:5] = mask[3, 5] = mask[5, 8:11] = True
-    assert without_small(mask, 4).sum() == 8 and without_small(mask, 3).sum() == 11 and (without_small(mask, 0) == mask).all()
+    assert (
+        without_small(mask, 4).sum() == 8
+        and without_small(mask, 3).sum() == 11
+        and (without_small(mask, 0) == mask).all()
+    )
 
 
 def test_pictures_without_a_crs_have_footprints_too(model: Path, tmp_path: Path) -> None:
@@ -74,7 +89,9 @@ def test_pictures_without_a_crs_have_footprints_too(model: Path, tmp_path: Path)
     write_array(tmp_path / "s" / "a.png", picture(MASK))
     write_array(tmp_path / "mask.png", MASK.astype("uint8"))
     spec = ChipSpec(size=120, split=(0, 0, 1), format="png")
-    tile.run([str(tmp_path / "s" / "a.png")], tmp_path / "chips", spec, labels=tmp_path / "mask.png")
+    tile.run(
+        [str(tmp_path / "s" / "a.png")], tmp_path / "chips", spec, labels=tmp_path / "mask.png"
+    )
     report = evaluate_chips.run(tmp_path / "chips", model, spec=SPEC)
     assert report.pixel["f1"] > 0.99 and report.object["f1"] > 0.95 and report.object["tp"] > 20
 
@@ -83,7 +100,11 @@ def test_the_command_line(chips: Path, model: Path, capsys: pytest.CaptureFixtur
     data = ["--data", str(chips / "chips"), "-m", str(model), "--precision", "fp32"]
     assert geoseg(["evaluate", *data, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["command"] == "evaluate" and 0.5 < report["pixel"]["f1"] < 1 and 0 < report["object"]["f1"] <= 1
+    assert (
+        report["command"] == "evaluate"
+        and 0.5 < report["pixel"]["f1"] < 1
+        and 0 < report["object"]["f1"] <= 1
+    )
     assert geoseg(["evaluate", *data, "--fail-under", "object.f1=0.9999"]) == 4
     assert "object.f1 is" in capsys.readouterr().err
     assert geoseg(["evaluate", *data, "--split", "val"]) == 4
@@ -120,14 +141,24 @@ def test_several_classes_are_told_apart_by_the_most_probable() -> None:
         truth[3, 4:9] = 255
         probability = random.random((3, 14, 23)).astype("float32")
         tally.add(Answer(str(number), probability, truth != 255, truth, grid(14, 23)))
-        for real, found in zip(truth[truth != 255], probability.argmax(axis=0)[truth != 255], strict=True):
+        for real, found in zip(
+            truth[truth != 255], probability.argmax(axis=0)[truth != 255], strict=True
+        ):
             whole[real, found] += 1
     pixel, found, rows = tally.scores(0.5)
-    assert pixel["accuracy"] == pytest.approx(np.trace(whole) / whole.sum()) and (found, rows) == ({}, [])
+    assert pixel["accuracy"] == pytest.approx(np.trace(whole) / whole.sum()) and (found, rows) == (
+        {},
+        [],
+    )
     assert list(pixel["classes"]) == ["ground", "building", "road"]
     road = pixel["classes"]["road"]
-    assert road["recall"] == pytest.approx(whole[2, 2] / whole[2].sum()) and 0 < road["boundary_iou"] < 1
-    odd = Answer("odd", probability, np.ones((14, 23), bool), np.full((14, 23), 7, np.uint8), grid(14, 23))
+    assert (
+        road["recall"] == pytest.approx(whole[2, 2] / whole[2].sum())
+        and 0 < road["boundary_iou"] < 1
+    )
+    odd = Answer(
+        "odd", probability, np.ones((14, 23), bool), np.full((14, 23), 7, np.uint8), grid(14, 23)
+    )
     with pytest.raises(UnsuitableError, match="class 7"):
         tally.add(odd)
 
@@ -136,11 +167,15 @@ def test_a_class_that_does_not_occur_has_its_place_on_the_page(tmp_path: Path) -
     tally = evaluate_chips._Classes(("ground", "building", "road"))
     truth = buildings(40, 56, 23).astype("uint8")
     probability = np.stack([truth == 0, truth == 1, np.zeros_like(truth)]).astype("float32")
-    tally.add(Answer("no roads", probability, np.ones(truth.shape, bool), truth, grid(*truth.shape)))
+    tally.add(
+        Answer("no roads", probability, np.ones(truth.shape, bool), truth, grid(*truth.shape))
+    )
     report = evaluate_chips.DataReport(
         command="evaluate", inputs=("chips",), model="m", split="test", chips=1, threshold=None, min_area=None,
         pixel=tally.scores(0.5)[0], object={}, thresholds=[],
     )  # fmt: skip
-    chips_page.write(tmp_path / "page.html", report, ModelSpec("unet", classes=tally.classes), Gallery(1))
+    chips_page.write(
+        tmp_path / "page.html", report, ModelSpec("unet", classes=tally.classes), Gallery(1)
+    )
     assert list(report.pixel["classes"]) == ["ground", "building"]
     assert "found road" in (tmp_path / "page.html").read_text()

@@ -37,7 +37,9 @@ def test_the_graph_and_its_metadata(source: Path, tmp_path: Path) -> None:
     assert metadata["class_names"] == {"0": "background", "1": "building"}
     assert (metadata["resolution"], metadata["tile_size"], metadata["tiles_size"]) == (30.0, 96, 96)
     assert metadata["seg_small_segment"] == 0 and metadata["standardization_std"] == [1.0] * 3
-    assert ModelSpec.from_json(next(p.value for p in model.metadata_props if p.key == "geoseg")) == modelfile.read_spec(source)
+    assert ModelSpec.from_json(
+        next(p.value for p in model.metadata_props if p.key == "geoseg")
+    ) == modelfile.read_spec(source)
     # float16 weights: about half of the float32 file
     assert report.bytes == (tmp_path / "cnn.onnx").stat().st_size < 0.56 * source.stat().st_size
 

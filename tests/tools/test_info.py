@@ -28,7 +28,9 @@ def scene(tmp_path: Path) -> Path:
     image = np.full((3, *GRID.shape), 9, "uint8")
     image[:, :, :75] = 0
     path = tmp_path / "scene.tif"
-    write_array(path, image, GRID, nodata=0, tags={"GEOSEG_KIND": "probability", "AUTHOR": "someone"})
+    write_array(
+        path, image, GRID, nodata=0, tags={"GEOSEG_KIND": "probability", "AUTHOR": "someone"}
+    )
     return path
 
 
@@ -47,7 +49,13 @@ def test_a_raster(scene: Path) -> None:
     report = info.run(str(scene))
     about = report.about
     assert (report.kind, report.fit) == ("raster", None)
-    assert (about["height"], about["width"], about["bands"], about["dtype"], about["nodata"]) == (200, 300, 3, "uint8", 0)
+    assert (about["height"], about["width"], about["bands"], about["dtype"], about["nodata"]) == (
+        200,
+        300,
+        3,
+        "uint8",
+        0,
+    )
     assert about["crs"] == "EPSG:32637"
     assert about["gsd"] == pytest.approx(0.5, rel=1e-3)
     assert about["bounds"] == (500_000, 3_000_000 - 100, 500_000 + 150, 3_000_000)
@@ -58,7 +66,13 @@ def test_a_raster(scene: Path) -> None:
 def test_a_raster_smaller_than_a_sample(tmp_path: Path) -> None:
     write_array(tmp_path / "small.tif", np.ones((1, 3, 5), "float32"))
     about = info.run(str(tmp_path / "small.tif")).about
-    assert (about["height"], about["width"], about["crs"], about["gsd"], about["valid_fraction"]) == (3, 5, None, None, 1)
+    assert (
+        about["height"],
+        about["width"],
+        about["crs"],
+        about["gsd"],
+        about["valid_fraction"],
+    ) == (3, 5, None, None, 1)
 
 
 def test_footprints(tmp_path: Path) -> None:
@@ -91,20 +105,31 @@ def test_chips_by_folder_and_by_index(tmp_path: Path) -> None:
         "valid_fraction": 1.0,
         "geometry": shapely.box(0, 0, 2, 1),
     }
-    rows = [row | {"id": f"a{i}", "col": i, "split": split} for i, split in enumerate(("train", "train", "val"))]
+    rows = [
+        row | {"id": f"a{i}", "col": i, "split": split}
+        for i, split in enumerate(("train", "train", "val"))
+    ]
     write_index(tmp_path, rows, ChipInfo(3, "uint8", 0.3), CRS(32637))
     report = info.run(str(tmp_path))
     assert report.kind == "chips"
     assert report.about == info.run(str(tmp_path / "index.parquet")).about
     assert report.about["splits"] == {"train": 2, "val": 1}
     assert (report.about["chips"], report.about["scenes"], report.about["with_mask"]) == (3, 1, 0)
-    assert (report.about["bands"], report.about["gsd"], report.about["crs"]) == (3, 0.3, "EPSG:32637")
+    assert (report.about["bands"], report.about["gsd"], report.about["crs"]) == (
+        3,
+        0.3,
+        "EPSG:32637",
+    )
 
 
 def test_a_model(model: Path) -> None:
     report = info.run(str(model))
     assert report.kind == "model"
-    assert (report.about["architecture"], report.about["gsd"], report.about["threshold"]) == ("cnn", 0.5, 0.4)
+    assert (report.about["architecture"], report.about["gsd"], report.about["threshold"]) == (
+        "cnn",
+        0.5,
+        0.4,
+    )
     assert len(report.about["sha256"]) == 16
 
 

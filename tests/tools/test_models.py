@@ -17,7 +17,8 @@ def test_every_architecture_is_there_with_its_size() -> None:
     report = models.run()
     found = {row["name"]: row for row in report.models}
     assert list(found) == list(ARCHITECTURES) and report.warnings == () and report.encoders == ()
-    # VGG16 with its fully connected layers as convolutions: http://arxiv.org/abs/1411.4038 gives 134 M
+    # VGG16 with its fully connected layers as convolutions: http://arxiv.org/abs/1411.4038 gives
+    # 134 M
     assert round(found["fcn8s"]["parameters"] / 1e6) == 134
     assert found["cnn"]["encoder"] is None and found["unet"]["encoder"] == "resnet18"
     assert all(row["gflop_per_megapixel"] > 1 and 8 <= row["stride"] <= 32 for row in report.models)

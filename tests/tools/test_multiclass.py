@@ -27,8 +27,12 @@ NAMES = ("ground", "building", "water")
 WATER = (40, 60, 160)
 
 
-def follow(chips: Path, folder: Path, spec: TrainSpec) -> tuple[evaluate_chips.DataReport, Path, Path]:
-    """Train on ``chips``, then take the first chip to validate all the way; its classes and its mask."""
+def follow(
+    chips: Path, folder: Path, spec: TrainSpec
+) -> tuple[evaluate_chips.DataReport, Path, Path]:
+    """Train on ``chips``, then take the first chip to validate all the way; its classes and its
+    mask.
+    """
     index = read_index(chips)
     model = folder / "m.safetensors"
     train.run([str(chips)], model, spec)
@@ -48,7 +52,11 @@ def follow(chips: Path, folder: Path, spec: TrainSpec) -> tuple[evaluate_chips.D
     assert (read_array(folder / "classes.tif")[0][0] == ours.argmax(axis=0)).all()
     scores = evaluate.run(folder / "classes.tif", mask).pixel
     assert set(scores["classes"]) <= set(index.info.classes)
-    return evaluate_chips.run(chips, model, split="val", spec=window), folder / "classes.tif", Path(mask)
+    return (
+        evaluate_chips.run(chips, model, split="val", spec=window),
+        folder / "classes.tif",
+        Path(mask),
+    )
 
 
 def test_a_scene_of_three_classes(tmp_path: Path) -> None:
@@ -66,7 +74,10 @@ def test_a_scene_of_three_classes(tmp_path: Path) -> None:
     assert list(report.pixel["classes"]) == list(NAMES) and report.pixel["accuracy"] > 0.8
     assert report.object == {} and report.threshold is None
     polygonize.run(found, tmp_path / "out.gpkg", PolygonSpec())
-    assert set(gpd.read_file(tmp_path / "out.gpkg", layer="footprints")["class"]) <= {"building", "water"}
+    assert set(gpd.read_file(tmp_path / "out.gpkg", layer="footprints")["class"]) <= {
+        "building",
+        "water",
+    }
 
 
 @pytest.mark.slow
@@ -85,4 +96,6 @@ def test_camvid(shared_data: Path, tmp_path: Path) -> None:
     assert report.chips == 2 and len(report.pixel["classes"]) > 8
     assert read_array(found)[0].shape == read_array(mask)[0].shape == (1, 360, 480)
     polygonize.run(found, tmp_path / "out.gpkg", PolygonSpec(), pixel_coords=True)
-    assert set(gpd.read_file(tmp_path / "out.gpkg", layer="footprints")["class"]) <= set(read_spec(tmp_path / "m.onnx").classes)
+    assert set(gpd.read_file(tmp_path / "out.gpkg", layer="footprints")["class"]) <= set(
+        read_spec(tmp_path / "m.onnx").classes
+    )

@@ -1,4 +1,6 @@
-"""Classes told each by itself, all the way: burnt as bands, cut, learnt, predicted, exported, traced, compared."""
+"""Classes told each by itself, all the way: burnt as bands, cut, learnt, predicted, exported,
+traced, compared.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,29 @@ from geoseg.models.store import read_spec
 from geoseg.report import no_progress
 from geoseg.reports.chip_sheet import sheet_of_chips
 from geoseg.reports.scene_view import view_of
-from geoseg.specs import ChipSpec, EvaluateSpec, MaskSpec, ModelSpec, PolygonSpec, PreviewSpec, Quantity, TrainSpec
-from geoseg.tools import evaluate, evaluate_chips, export, extract, polygonize, predict, preview, rasterize, tile, train, tune
+from geoseg.specs import (
+    ChipSpec,
+    EvaluateSpec,
+    MaskSpec,
+    ModelSpec,
+    PolygonSpec,
+    PreviewSpec,
+    Quantity,
+    TrainSpec,
+)
+from geoseg.tools import (
+    evaluate,
+    evaluate_chips,
+    export,
+    extract,
+    polygonize,
+    predict,
+    preview,
+    rasterize,
+    tile,
+    train,
+    tune,
+)
 from tests.scenes import GROUND, ROOF, red_model
 from tests.tools.chips import SMALL
 from tests.tools.test_boundaries import ALL, GRID, SPEC, WALL, matched, terraces
@@ -40,7 +63,9 @@ LEARNT = replace(SMALL, epochs=4, samples=96, foreground=0.5, hard=0.2)
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with terraced houses: footprints, masks in bands, the scene, chips and a model of three classes."""
+    """A folder with terraced houses: footprints, masks in bands, the scene, chips and a model of
+    three classes.
+    """
     folder = tmp_path_factory.mktemp("town")
     gpd.GeoDataFrame(geometry=terraces(), crs=GRID.crs).to_file(folder / "truth.gpkg")
     write_array(folder / "like.tif", np.zeros((1, *GRID.shape), np.uint8), GRID)
@@ -49,7 +74,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     masks = read_array(folder / "kinds.tif")[0] > 0
     colours = np.array([GROUND, ROOF, WALL], np.uint8)[masks[0].astype(int) + masks[1]]
     write_array(folder / "scene.tif", np.ascontiguousarray(colours.transpose(2, 0, 1)), GRID)
-    red_model(folder / "model.onnx", ModelSpec("red", classes=KINDS, multilabel=True, margin=0), WEIGHTS)
+    red_model(
+        folder / "model.onnx", ModelSpec("red", classes=KINDS, multilabel=True, margin=0), WEIGHTS
+    )
     tile.run([str(folder / "scene.tif")], folder / "chips", CUT, labels=folder / "kinds.tif")
     return folder
 
@@ -74,7 +101,11 @@ def test_a_mask_that_overlaps_the_grid_in_part_is_ignored_beyond(town: Path) -> 
     wider = replace(GRID, width=GRID.width + 20)
     with open_labels(town / "kinds.tif", wider, []) as read:
         labels = read(rasterio.windows.Window(300, 4, 50, 61))
-    assert labels.shape == (3, 61, 50) and (labels[..., 30:] == 255).all() and (labels[..., :30] < 2).all()
+    assert (
+        labels.shape == (3, 61, 50)
+        and (labels[..., 30:] == 255).all()
+        and (labels[..., :30] < 2).all()
+    )
 
 
 def test_what_is_no_mask_of_several_classes(town: Path, tmp_path: Path) -> None:
@@ -94,8 +125,14 @@ def test_what_is_no_mask_of_several_classes(town: Path, tmp_path: Path) -> None:
     for path, why in (
         (written("unnamed.tif", bands, "roof", "", "tree"), "has 3 bands; a mask has one"),
         (written("twice.tif", bands, "roof", "Roof", "tree"), "has 3 bands; a mask has one"),
-        (written("softmax.tif", bands, "background", "roof", "tree"), "has 3 bands; a mask has one"),
-        (written("floats.tif", bands.astype("float32"), "roof", "pool", "tree"), "has 3 bands; a mask has one"),
+        (
+            written("softmax.tif", bands, "background", "roof", "tree"),
+            "has 3 bands; a mask has one",
+        ),
+        (
+            written("floats.tif", bands.astype("float32"), "roof", "pool", "tree"),
+            "has 3 bands; a mask has one",
+        ),
         (written("picture.tif", bands + 90, "red", "green", "blue"), "is no mask"),
     ):
         with pytest.raises(UnsuitableError, match=why), open_labels(path, GRID, []) as read:
@@ -105,7 +142,12 @@ def test_what_is_no_mask_of_several_classes(town: Path, tmp_path: Path) -> None:
     with pytest.raises(UnsuitableError, match="is no mask"):
         evaluate.run(tmp_path / "picture.tif", tmp_path / "picture.tif")
     with pytest.raises(UnsuitableError, match="PNG"):
-        tile.run([str(town / "scene.tif")], tmp_path / "chips", replace(CUT, format="png"), labels=town / "kinds.tif")
+        tile.run(
+            [str(town / "scene.tif")],
+            tmp_path / "chips",
+            replace(CUT, format="png"),
+            labels=town / "kinds.tif",
+        )
 
 
 def test_a_background_is_no_class_told_by_itself() -> None:
@@ -116,7 +158,9 @@ def test_a_background_is_no_class_told_by_itself() -> None:
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_each_class_has_its_band(dtype: str, town: Path, tmp_path: Path) -> None:
-    predict.run([str(town / "scene.tif")], tmp_path / "p.tif", SPEC, model=town / "model.onnx", dtype=dtype)
+    predict.run(
+        [str(town / "scene.tif")], tmp_path / "p.tif", SPEC, model=town / "model.onnx", dtype=dtype
+    )
     with rasterio.open(tmp_path / "p.tif") as file:
         assert file.descriptions == KINDS and "GEOSEG_CLASSES" not in file.tags()
         found = file.read() * file.scales[0]
@@ -127,7 +171,13 @@ def test_each_class_has_its_band(dtype: str, town: Path, tmp_path: Path) -> None
     layer = footprints(tmp_path / "b.gpkg")
     assert len(layer) == 36 and matched(layer).min() > 0.85 and set(layer["class"]) == {"footprint"}
     with pytest.raises(UsageError, match="each by itself"):
-        predict.run([str(town / "scene.tif")], tmp_path / "c.tif", SPEC, model=town / "model.onnx", classes=True)
+        predict.run(
+            [str(town / "scene.tif")],
+            tmp_path / "c.tif",
+            SPEC,
+            model=town / "model.onnx",
+            classes=True,
+        )
     with pytest.raises(UsageError, match="does not name its bands"):
         predict.run([str(town / "scene.tif")], tmp_path / "p.png", SPEC, model=town / "model.onnx")
 
@@ -135,7 +185,13 @@ def test_each_class_has_its_band(dtype: str, town: Path, tmp_path: Path) -> None
 def test_extract_parts_by_the_boundary(town: Path, tmp_path: Path) -> None:
     for separate, count in (("auto", 36), ("none", 3)):
         spec = replace(ALL, separate=separate)
-        extract.run([str(town / "scene.tif")], tmp_path / f"{separate}.gpkg", SPEC, spec, model=town / "model.onnx")
+        extract.run(
+            [str(town / "scene.tif")],
+            tmp_path / f"{separate}.gpkg",
+            SPEC,
+            spec,
+            model=town / "model.onnx",
+        )
         assert len(footprints(tmp_path / f"{separate}.gpkg")) == count
     assert matched(footprints(tmp_path / "auto.gpkg")).min() > 0.85
 
@@ -146,13 +202,19 @@ def test_masks_in_bands_are_traced_too(town: Path, tmp_path: Path) -> None:
     assert len(layer) == 36 and matched(layer).min() > 0.85 and set(layer["class"]) == {"footprint"}
     with rasterio.open(town / "kinds.tif") as file:
         bands, profile = (file.read() > 0).astype("uint8"), file.profile
-    with rasterio.open(tmp_path / "two.tif", "w", **profile | {"count": 2}) as out:  # one over the other
+    # one over the other
+    with rasterio.open(tmp_path / "two.tif", "w", **profile | {"count": 2}) as out:
         out.write(np.stack([bands[0], np.roll(bands[0], 5, axis=1)]))
         out.descriptions = ("house", "shadow")
     polygonize.run(tmp_path / "two.tif", tmp_path / "c.gpkg", PolygonSpec(simplify=Quantity(0.5)))
     both = footprints(tmp_path / "c.gpkg")
     assert both["class"].value_counts().to_dict() == {"house": 3, "shadow": 3}
-    assert polygonize.run(tmp_path / "two.tif", tmp_path / "d.gpkg", PolygonSpec(), class_value=1).footprints == 3
+    assert (
+        polygonize.run(
+            tmp_path / "two.tif", tmp_path / "d.gpkg", PolygonSpec(), class_value=1
+        ).footprints
+        == 3
+    )
     with pytest.raises(UsageError, match="no footprints in class 2"):
         polygonize.run(town / "kinds.tif", tmp_path / "e.gpkg", PolygonSpec(), class_value=2)
 
@@ -161,7 +223,9 @@ def test_masks_in_bands_are_traced_too(town: Path, tmp_path: Path) -> None:
 def test_any_number_of_classes(names: tuple[str, ...], town: Path, tmp_path: Path) -> None:
     """Two are no background and building, the fourth is no transparency."""
     weights = (*WEIGHTS, (25, -25, 10))[-len(names) :]
-    red_model(tmp_path / "m.onnx", ModelSpec("red", classes=names, multilabel=True, margin=0), weights)
+    red_model(
+        tmp_path / "m.onnx", ModelSpec("red", classes=names, multilabel=True, margin=0), weights
+    )
     predict.run([str(town / "scene.tif")], tmp_path / "p.tif", SPEC, model=tmp_path / "m.onnx")
     with rasterio.open(tmp_path / "p.tif") as file:
         assert file.descriptions == names and file.read().shape == (len(names), *GRID.shape)
@@ -169,14 +233,22 @@ def test_any_number_of_classes(names: tuple[str, ...], town: Path, tmp_path: Pat
     polygonize.run(tmp_path / "p.tif", tmp_path / "b.gpkg", ALL)
     layer = footprints(tmp_path / "b.gpkg")
     assert names[-1] in set(layer["class"]) <= set(names)
-    assert layer.area[layer["class"] == names[-1]].sum() == pytest.approx(expected.sum() * 0.09, rel=0.02)
+    assert layer.area[layer["class"] == names[-1]].sum() == pytest.approx(
+        expected.sum() * 0.09, rel=0.02
+    )
     with open_classes(str(tmp_path / "p.tif"), GRID, 0.6, []) as seen:
         labels, probability = seen.read(0, GRID.height), read_array(tmp_path / "p.tif")[0] / 254
-    assert dict(seen.names) == dict(enumerate(("background", *names))) and seen.present == tuple(range(len(names) + 1))
-    np.testing.assert_array_equal(labels, np.where(probability.max(axis=0) >= 0.6, probability.argmax(axis=0) + 1, 0))
+    assert dict(seen.names) == dict(enumerate(("background", *names))) and seen.present == tuple(
+        range(len(names) + 1)
+    )
+    np.testing.assert_array_equal(
+        labels, np.where(probability.max(axis=0) >= 0.6, probability.argmax(axis=0) + 1, 0)
+    )
     assert (labels == 0).any() and (labels > 0).any()
     with pytest.raises(UnsuitableError, match="classes of footprints"):
-        extract.run([str(town / "scene.tif")], tmp_path / "e.gpkg", SPEC, ALL, model=tmp_path / "m.onnx")
+        extract.run(
+            [str(town / "scene.tif")], tmp_path / "e.gpkg", SPEC, ALL, model=tmp_path / "m.onnx"
+        )
 
 
 def test_bands_are_compared_with_those_of_their_names(town: Path, tmp_path: Path) -> None:
@@ -192,10 +264,15 @@ def test_bands_are_compared_with_those_of_their_names(town: Path, tmp_path: Path
             assert (row["tp"], row["fp"], row["fn"]) == (np.count_nonzero(masks[band]), 0, 0)
     assert scores["classes"]["contact"]["recall"] == 0  # the model knows of none
     assert scores["recall"] == pytest.approx(2 / 3)
-    swept = evaluate.run(tmp_path / "p.tif", town / "kinds.tif", EvaluateSpec(sweep=True)).pixel["classes"]
+    swept = evaluate.run(tmp_path / "p.tif", town / "kinds.tif", EvaluateSpec(sweep=True)).pixel[
+        "classes"
+    ]
     assert swept["footprint"]["best_iou"] == 1
-    higher = evaluate.run(tmp_path / "p.tif", tmp_path / "truth.tif", EvaluateSpec(threshold=0.99)).pixel
-    assert higher["classes"]["footprint"]["fn"] == np.count_nonzero(masks[1])  # walls are less certain than roofs
+    higher = evaluate.run(
+        tmp_path / "p.tif", tmp_path / "truth.tif", EvaluateSpec(threshold=0.99)
+    ).pixel
+    # walls are less certain than roofs
+    assert higher["classes"]["footprint"]["fn"] == np.count_nonzero(masks[1])
     objects = evaluate.run(tmp_path / "p.tif", town / "truth.gpkg").object
     assert (objects["tp"], objects["fp"], objects["fn"]) == (36, 0, 0)
     with rasterio.open(tmp_path / "truth.tif", "r+") as file:
@@ -209,8 +286,12 @@ def test_bands_are_compared_with_those_of_their_names(town: Path, tmp_path: Path
 def test_chips_show_each_class(town: Path) -> None:
     sheet, _ = sheet_of_chips(str(town / "chips"), PreviewSpec(size=300, count=3), no_progress)
     assert list(sheet.keys) == list(KINDS) and len(set(sheet.keys.values())) == 3
-    plain, _ = sheet_of_chips(str(town / "chips"), PreviewSpec(size=300, count=3, opacity=0.0), no_progress)
-    assert any((one.image != two.image).any() for one, two in zip(sheet.panels, plain.panels, strict=True))
+    plain, _ = sheet_of_chips(
+        str(town / "chips"), PreviewSpec(size=300, count=3, opacity=0.0), no_progress
+    )
+    assert any(
+        (one.image != two.image).any() for one, two in zip(sheet.panels, plain.panels, strict=True)
+    )
 
 
 def test_masks_in_bands_are_drawn_over_each_other(town: Path, tmp_path: Path) -> None:
@@ -220,9 +301,19 @@ def test_masks_in_bands_are_drawn_over_each_other(town: Path, tmp_path: Path) ->
     with view.classes(str(town / "kinds.tif"), PreviewSpec(), [], stacked=True) as seen:
         assert np.array_equal(seen.read(0, GRID.height), expected) and seen.present == (0, 1, 2, 3)
     for scene, *overlays in ((town / "scene.tif", town / "kinds.tif"), (town / "kinds.tif",)):
-        preview.run(str(scene), [*map(str, overlays)], tmp_path / "p.png", PreviewSpec(size=500), overwrite=True)
-        drawn = {tuple(map(int, pixel)) for pixel in np.rint(imread(tmp_path / "p.png")[..., :3] * 255).reshape(-1, 3)}
-        assert drawn >= {rgb(colour) for colour in class_colours(seen.names, seen.present).values()}  # the keys
+        preview.run(
+            str(scene),
+            [*map(str, overlays)],
+            tmp_path / "p.png",
+            PreviewSpec(size=500),
+            overwrite=True,
+        )
+        drawn = {
+            tuple(map(int, pixel))
+            for pixel in np.rint(imread(tmp_path / "p.png")[..., :3] * 255).reshape(-1, 3)
+        }
+        # the keys
+        assert drawn >= {rgb(colour) for colour in class_colours(seen.names, seen.present).values()}
     with pytest.raises(UnsuitableError, match="3 bands"):
         evaluate.run(town / "kinds.tif", town / "like.tif")
 
@@ -232,18 +323,33 @@ def test_learnt_exported_and_parted(town: Path, tmp_path: Path) -> None:
     pytest.importorskip("lightning")
     report = train.run([str(town / "chips")], tmp_path / "m.safetensors", LEARNT)
     assert read_spec(tmp_path / "m.safetensors").multilabel
-    assert list(report.best["classes"]) == list(KINDS) and report.best["classes"]["boundary"]["iou"] > 0.6
+    assert (
+        list(report.best["classes"]) == list(KINDS)
+        and report.best["classes"]["boundary"]["iou"] > 0.6
+    )
     assert "boundary" in Path(report.page).read_text()
     assert export.run(tmp_path / "m.safetensors", tmp_path / "m.onnx", tile_size=96).bytes > 0
     for name in ("m.safetensors", "m.onnx"):
-        predict.run([str(town / "scene.tif")], tmp_path / f"{name}.tif", SPEC, model=tmp_path / name, dtype="float32")
+        predict.run(
+            [str(town / "scene.tif")],
+            tmp_path / f"{name}.tif",
+            SPEC,
+            model=tmp_path / name,
+            dtype="float32",
+        )
     ours, theirs = (read_array(tmp_path / f"{name}.tif")[0] for name in ("m.safetensors", "m.onnx"))
     assert ours.shape == (3, *GRID.shape) and np.abs(ours - theirs).mean() < 0.01
     polygonize.run(tmp_path / "m.onnx.tif", tmp_path / "b.gpkg", PolygonSpec())
     layer = footprints(tmp_path / "b.gpkg")
     assert len(layer) > 30 and np.mean(matched(layer) > 0.5) > 0.8
-    scores = evaluate_chips.run(town / "chips", tmp_path / "m.onnx", split="val", thresholds=(0.3, 0.7), spec=SPEC)
-    assert scores.pixel["classes"]["footprint"]["iou"] > 0.8 and scores.threshold == 0.5 and scores.object == {}
+    scores = evaluate_chips.run(
+        town / "chips", tmp_path / "m.onnx", split="val", thresholds=(0.3, 0.7), spec=SPEC
+    )
+    assert (
+        scores.pixel["classes"]["footprint"]["iou"] > 0.8
+        and scores.threshold == 0.5
+        and scores.object == {}
+    )
     assert [(row["threshold"], row["class"]) for row in scores.thresholds][:4] == [
         (0.3, "footprint"),
         (0.3, "boundary"),
@@ -257,7 +363,15 @@ def test_learnt_exported_and_parted(town: Path, tmp_path: Path) -> None:
 def test_straight_from_a_scene_and_from_a_model(town: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("lightning")
-    quick = TrainSpec(arch="cnn", epochs=1, samples=8, batch_size=4, crop=32, precision="fp32", class_weights="auto")
+    quick = TrainSpec(
+        arch="cnn",
+        epochs=1,
+        samples=8,
+        batch_size=4,
+        crop=32,
+        precision="fp32",
+        class_weights="auto",
+    )
     scene, kinds = str(town / "scene.tif"), town / "kinds.tif"
     split = (0.5, 0.5, 0.0)
     train.run([scene], tmp_path / "m.safetensors", quick, labels=kinds, split=split)
@@ -270,6 +384,8 @@ def test_straight_from_a_scene_and_from_a_model(town: Path, tmp_path: Path) -> N
     with pytest.raises(UnsuitableError, match="the chips have others"):
         train.run([str(tmp_path / "edges")], tmp_path / "two.safetensors", quick, init=again)
     with pytest.raises(UnsuitableError, match="classes differ"):
-        train.run([str(town / "chips"), str(tmp_path / "edges")], tmp_path / "both.safetensors", quick)
+        train.run(
+            [str(town / "chips"), str(tmp_path / "edges")], tmp_path / "both.safetensors", quick
+        )
     with pytest.raises(UnsuitableError, match="apart"):
         evaluate_chips.run(tmp_path / "edges", again, split="val")

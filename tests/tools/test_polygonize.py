@@ -1,4 +1,6 @@
-"""Rasters into footprints: the same for any strips, true on the ground, and written as they were found."""
+"""Rasters into footprints: the same for any strips, true on the ground, and written as they were
+found.
+"""
 
 from __future__ import annotations
 
@@ -39,18 +41,32 @@ def probability(grid=UTM, seed=7):
 
 
 def cut(height, *arrays):
-    return [tuple(a[top : top + height] for a in arrays) for top in range(0, len(arrays[0]), height)]
+    return [
+        tuple(a[top : top + height] for a in arrays) for top in range(0, len(arrays[0]), height)
+    ]
 
 
 def found(strips, grid=UTM, spec=None, threshold=0.5, min_area=NONE):
-    batches = footprints(strips, grid, scene="town", spec=spec or PolygonSpec(), threshold=threshold, min_area=min_area)
+    batches = footprints(
+        strips,
+        grid,
+        scene="town",
+        spec=spec or PolygonSpec(),
+        threshold=threshold,
+        min_area=min_area,
+    )
     return pd.concat(map(table, batches), ignore_index=True)
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])
 def test_strips_of_any_height_give_the_same(connectivity):
     p, valid = probability()
-    spec = PolygonSpec(open=Quantity(0.6), close=Quantity(2, pixels=True), simplify=Quantity(0.4), connectivity=connectivity)
+    spec = PolygonSpec(
+        open=Quantity(0.6),
+        close=Quantity(2, pixels=True),
+        simplify=Quantity(0.4),
+        connectivity=connectivity,
+    )
 
     def by(height):
         return found(cut(height, p, valid), spec=spec, threshold=0.6, min_area=Quantity(1.0))
@@ -66,25 +82,40 @@ def test_strips_of_any_height_give_the_same(connectivity):
 
 
 def houses(grid=UTM, seed=11):
-    """Probabilities of blocks and L-shapes at all angles, some of them touching, with walls that waver."""
+    """Probabilities of blocks and L-shapes at all angles, some of them touching, with walls that
+    waver.
+    """
     rng = np.random.default_rng(seed)
     shapes = []
     for y in range(45, grid.height, 72):
         for x in range(45, grid.width, 78):
             w, h = rng.uniform(36, 66, 2)
             block = shapely.box(x - w / 2, y - h / 2, x + w / 2, y + h / 2)
-            wing = shapely.box(x, y, x + w / 2 + 1, y + h / 2 + 1) if rng.random() < 0.4 else shapely.Polygon()
+            wing = (
+                shapely.box(x, y, x + w / 2 + 1, y + h / 2 + 1)
+                if rng.random() < 0.4
+                else shapely.Polygon()
+            )
             shapes.append(shapely.affinity.rotate(block.difference(wing), rng.uniform(0, 90)))
     mask = rasterio.features.rasterize(shapes, grid.shape).astype(np.float32)
     noise = ndimage.gaussian_filter(rng.standard_normal(grid.shape), 2)
-    return (ndimage.gaussian_filter(mask, 1.5) + 0.1 * noise / noise.std()).clip(0, 1).astype(np.float32)
+    return (
+        (ndimage.gaussian_filter(mask, 1.5) + 0.1 * noise / noise.std())
+        .clip(0, 1)
+        .astype(np.float32)
+    )
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])
 def test_strips_leave_no_trace_in_straight_outlines(connectivity):
     p = houses()
     valid = np.ones_like(p, bool)
-    spec = PolygonSpec(regularize="orthogonal", separate="watershed", simplify=Quantity(0.3), connectivity=connectivity)
+    spec = PolygonSpec(
+        regularize="orthogonal",
+        separate="watershed",
+        simplify=Quantity(0.3),
+        connectivity=connectivity,
+    )
 
     def by(height):
         return found(cut(height, p, valid), spec=spec, min_area=Quantity(5.0))
@@ -102,7 +133,11 @@ def test_strips_leave_no_trace_in_straight_outlines(connectivity):
 
 def test_straight_outlines_are_measured_as_they_are_written():
     p = houses()
-    frame = found(cut(300, p, np.ones_like(p, bool)), spec=PolygonSpec(regularize="orthogonal"), min_area=Quantity(5.0))
+    frame = found(
+        cut(300, p, np.ones_like(p, bool)),
+        spec=PolygonSpec(regularize="orthogonal"),
+        min_area=Quantity(5.0),
+    )
     raw = found(cut(300, p, np.ones_like(p, bool)), min_area=Quantity(5.0))
     assert frame["confidence"].tolist() == raw["confidence"].tolist()
     assert frame["vertices"].sum() < raw["vertices"].sum() / 5
@@ -132,8 +167,12 @@ def test_touching_houses_are_parted():
 def test_radii_in_metres_and_in_pixels():
     p, valid = probability()
     for metres, pixels in ((0.6, 2), (0.9, 3)):
-        one, other = (PolygonSpec(open=Quantity(*v), close=Quantity(*v)) for v in ((metres,), (pixels, True)))
-        pd.testing.assert_frame_equal(found(cut(300, p, valid), spec=one), found(cut(300, p, valid), spec=other))
+        one, other = (
+            PolygonSpec(open=Quantity(*v), close=Quantity(*v)) for v in ((metres,), (pixels, True))
+        )
+        pd.testing.assert_frame_equal(
+            found(cut(300, p, valid), spec=one), found(cut(300, p, valid), spec=other)
+        )
 
 
 def test_confidence_edge_and_measures():
@@ -142,12 +181,16 @@ def test_confidence_edge_and_measures():
     mask = (p >= 0.5) & valid
     labels, count = ndimage.label(mask)
     assert len(frame) == count
-    missing = ndimage.binary_dilation(~valid) | np.pad(np.zeros((898, 698), bool), 1, constant_values=True)
+    missing = ndimage.binary_dilation(~valid) | np.pad(
+        np.zeros((898, 698), bool), 1, constant_values=True
+    )
     inside = frame.geometry.representative_point()
     cols, rows = ((inside.x - 334000) / 0.3).astype(int), ((3057000 - inside.y) / 0.3).astype(int)
     label = labels[rows, cols]
     assert sorted(label) == list(range(1, count + 1))
-    np.testing.assert_allclose(frame["confidence"], np.round(ndimage.mean(p.astype(float), labels, label), 4), atol=1.01e-4)
+    np.testing.assert_allclose(
+        frame["confidence"], np.round(ndimage.mean(p.astype(float), labels, label), 4), atol=1.01e-4
+    )
     np.testing.assert_array_equal(frame["edge"], ndimage.maximum(missing, labels, label))
     assert 3 < frame["edge"].sum() < count / 2
     np.testing.assert_allclose(frame["area_m2"], frame.geometry.area, rtol=2e-3, atol=0.01)
@@ -167,12 +210,16 @@ def strip_of(mask):
 @pytest.mark.parametrize(
     ("crs", "transform"),
     [
-        ("EPSG:3857", Affine(0.5, 0, 2103920, 0, -0.5, 10945000)),  # Tromsø: a metre of the map is 0.35 on the ground
+        # Tromsø: a metre of the map is 0.35 on the ground
+        ("EPSG:3857", Affine(0.5, 0, 2103920, 0, -0.5, 10945000)),
         ("EPSG:4326", Affine(4e-6, 0, 18.9, 0, -2e-6, 69.6)),
         ("EPSG:2236", Affine(1.0, 0, 900000, 0, -1.0, 500000)),  # US survey feet
         ("EPSG:32633", Affine(0.2, 0.1, 4e5, 0.1, -0.2, 6e6)),  # rotated
         ("EPSG:3413", Affine(0.5, 0, -210000, 0, -0.4, -2260000)),  # polar
-        ("+proj=laea +lat_0=10 +lon_0=40 +ellps=GRS80 +units=m", Affine(0.5, 0, 650000, 0, -0.4, -2750000)),
+        (
+            "+proj=laea +lat_0=10 +lon_0=40 +ellps=GRS80 +units=m",
+            Affine(0.5, 0, 650000, 0, -0.4, -2750000),
+        ),
     ],
 )
 def test_areas_are_square_metres_everywhere(crs, transform):
@@ -182,22 +229,49 @@ def test_areas_are_square_metres_everywhere(crs, transform):
     mask[20:33, 10:31] = True
     mask[24:27, 15:19] = False
     local = CRS.from_dict({"proj": "aeqd", "lat_0": 0, "lon_0": 0})
-    corners = shapely.transform(shapely.box(10, 20, 31, 33), lambda xy: np.array([transform * tuple(p) for p in xy]))
-    lonlat = shapely.transform(corners, Transformer.from_crs(grid.crs, 4326, always_xy=True).transform, interleaved=False)
+    corners = shapely.transform(
+        shapely.box(10, 20, 31, 33), lambda xy: np.array([transform * tuple(p) for p in xy])
+    )
+    lonlat = shapely.transform(
+        corners, Transformer.from_crs(grid.crs, 4326, always_xy=True).transform, interleaved=False
+    )
     true = abs(local.get_geod().geometry_area_perimeter(lonlat)[0])
     pixel = true / (13 * 21)
-    keep, fill = (found(strip_of(mask), grid, PolygonSpec(min_hole=Quantity(12 * pixel * f))) for f in (0.99, 1.01))
+    keep, fill = (
+        found(strip_of(mask), grid, PolygonSpec(min_hole=Quantity(12 * pixel * f)))
+        for f in (0.99, 1.01)
+    )
     assert keep["area_m2"].item() == pytest.approx(true - 12 * pixel, rel=1e-3, abs=0.01)
     assert fill["area_m2"].item() == pytest.approx(true, rel=1e-3, abs=0.01)
     assert fill["vertices"].item() == 4
     assert (
-        len(list(footprints(strip_of(mask), grid, scene="", spec=PolygonSpec(), threshold=0.5, min_area=Quantity(true * 0.9))))
+        len(
+            list(
+                footprints(
+                    strip_of(mask),
+                    grid,
+                    scene="",
+                    spec=PolygonSpec(),
+                    threshold=0.5,
+                    min_area=Quantity(true * 0.9),
+                )
+            )
+        )
         == 1
     )
     assert not list(
-        footprints(strip_of(mask), grid, scene="", spec=PolygonSpec(), threshold=0.5, min_area=Quantity(true * 1.1))
+        footprints(
+            strip_of(mask),
+            grid,
+            scene="",
+            spec=PolygonSpec(),
+            threshold=0.5,
+            min_area=Quantity(true * 1.1),
+        )
     )
-    by_pixels = found(strip_of(mask), grid, PolygonSpec(min_hole=Quantity(13, True)), min_area=Quantity(270, True))
+    by_pixels = found(
+        strip_of(mask), grid, PolygonSpec(min_hole=Quantity(13, True)), min_area=Quantity(270, True)
+    )
     assert by_pixels["vertices"].item() == 4
 
 
@@ -207,7 +281,10 @@ def test_a_hole_is_not_filled_over_a_footprint_in_it(height):
     mask[3:12, 5:14] = False
     mask[6:9, 8:11] = True
     mask[20:29, 5:14] = False
-    frame = found(cut(height, mask.astype(np.float32), np.ones_like(mask)), spec=PolygonSpec(min_hole=Quantity(90, True)))
+    frame = found(
+        cut(height, mask.astype(np.float32), np.ones_like(mask)),
+        spec=PolygonSpec(min_hole=Quantity(90, True)),
+    )
     assert len(frame) == 2
     assert frame.geometry.iloc[0].disjoint(frame.geometry.iloc[1])
     assert [len(g.interiors) for g in frame.geometry] == [0, 1]
@@ -252,10 +329,19 @@ def test_run_on_a_mask(tmp_path):
 def test_run_equals_the_strips_of_any_height(tmp_path, monkeypatch):
     p, valid = probability()
     coded = np.where(valid, np.rint(p * 254), 255).astype(np.uint8)
-    raster = write(tmp_path / "p.tif", coded, nodata=255, tags={"GEOSEG_THRESHOLD": "0.6", "GEOSEG_MIN_AREA": "4"})
+    raster = write(
+        tmp_path / "p.tif",
+        coded,
+        nodata=255,
+        tags={"GEOSEG_THRESHOLD": "0.6", "GEOSEG_MIN_AREA": "4"},
+    )
     with rasterio.open(raster, "r+") as out:
         out.scales = (1 / 254,)
-    expected = found(cut(900, (coded / 254).astype(np.float32), valid), threshold=0.6 - 1e-6, min_area=Quantity(4.0))
+    expected = found(
+        cut(900, (coded / 254).astype(np.float32), valid),
+        threshold=0.6 - 1e-6,
+        min_area=Quantity(4.0),
+    )
     for pixels in (700, 2**18, 2**23):
         monkeypatch.setattr(traceable, "STRIP_PIXELS", pixels)
         report = run(raster, tmp_path / "out.parquet", PolygonSpec(), overwrite=True)
@@ -269,10 +355,14 @@ def test_run_equals_the_strips_of_any_height(tmp_path, monkeypatch):
 
 def test_float_probabilities_with_gaps(tmp_path):
     p, valid = probability()
-    raster = write(tmp_path / "p.tif", np.where(valid, p, np.nan).astype(np.float32), nodata=float("nan"))
+    raster = write(
+        tmp_path / "p.tif", np.where(valid, p, np.nan).astype(np.float32), nodata=float("nan")
+    )
     run(raster, tmp_path / "out.fgb", PolygonSpec(threshold=0.7, min_hole=NONE, min_area=NONE))
     layer = read(tmp_path / "out.fgb")
-    burnt = rasterio.features.rasterize(layer.geometry, p.shape, transform=UTM.transform).astype(bool)
+    burnt = rasterio.features.rasterize(layer.geometry, p.shape, transform=UTM.transform).astype(
+        bool
+    )
     np.testing.assert_array_equal(burnt, (p >= 0.7) & valid)
     assert layer["confidence"].between(0.7, 1).all()
     raster = write(tmp_path / "q.tif", (p * 255).astype(np.float32))
@@ -285,7 +375,9 @@ def test_one_class_of_several(tmp_path):
     image = np.zeros((40, 61), np.uint8)
     image[5:15, 8:20] = 1
     image[5:15, 20:33] = 2
-    raster = write(tmp_path / "classes.tif", image, tags={"GEOSEG_CLASSES": "background,road,building"})
+    raster = write(
+        tmp_path / "classes.tif", image, tags={"GEOSEG_CLASSES": "background,road,building"}
+    )
     run(raster, tmp_path / "out.gpkg", PolygonSpec(), class_value=2)
     layer = read(tmp_path / "out.gpkg")
     assert layer.geometry.item().bounds == pytest.approx((334006, 3056995.5, 334009.9, 3056998.5))
@@ -295,12 +387,16 @@ def test_one_class_of_several(tmp_path):
 def fields(shape=(180, 250)):
     """Classes 0 to 3 side by side."""
     rng = np.random.default_rng(8)
-    return np.argmax([ndimage.gaussian_filter(rng.standard_normal(shape), 6) for _ in range(4)], axis=0).astype(np.uint8)
+    return np.argmax(
+        [ndimage.gaussian_filter(rng.standard_normal(shape), 6) for _ in range(4)], axis=0
+    ).astype(np.uint8)
 
 
 @pytest.mark.parametrize("simplify", [0.0, 0.7])
 def test_all_classes_that_have_names(tmp_path, simplify):
-    """Roads and trees beside buildings: each class by its name, and where they meet one wall for both."""
+    """Roads and trees beside buildings: each class by its name, and where they meet one wall for
+    both.
+    """
     tags = {"GEOSEG_CLASSES": "background,road,building,tree"}
     raster = write(tmp_path / "classes.tif", fields(), tags=tags)
     report = run(raster, tmp_path / "out.gpkg", PolygonSpec(simplify=Quantity(simplify)))
@@ -350,7 +446,12 @@ def test_refusals_leave_nothing_behind(tmp_path):
     with pytest.raises(UsageError, match="extension"):
         run(raster, tmp_path / "out.xyz", PolygonSpec())
     with pytest.raises(UsageError, match="probabilities"):
-        run(write(tmp_path / "p.tif", np.zeros((40, 61), np.float32)), tmp_path / "out.gpkg", PolygonSpec(), class_value=1)
+        run(
+            write(tmp_path / "p.tif", np.zeros((40, 61), np.float32)),
+            tmp_path / "out.gpkg",
+            PolygonSpec(),
+            class_value=1,
+        )
     with pytest.raises(UsageError, match="finer"):
         run(raster, tmp_path / "out.gpkg", PolygonSpec(outline="subpixel"))
     (tmp_path / "out.gpkg").write_text("mine")
@@ -358,11 +459,19 @@ def test_refusals_leave_nothing_behind(tmp_path):
         run(raster, tmp_path / "out.gpkg", PolygonSpec())
     assert (tmp_path / "out.gpkg").read_text() == "mine"
     damaged = tmp_path / "damaged.tif"
-    noise = write(tmp_path / "noise.tif", np.random.default_rng(0).integers(0, 2, (400, 610), np.uint8)).read_bytes()
+    noise = write(
+        tmp_path / "noise.tif", np.random.default_rng(0).integers(0, 2, (400, 610), np.uint8)
+    ).read_bytes()
     damaged.write_bytes(noise[:20000] + bytes(2000) + noise[22000:])
     with pytest.raises(InputError):
         run(damaged, tmp_path / "new.gpkg", PolygonSpec())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["damaged.tif", "mask.tif", "noise.tif", "out.gpkg", "p.tif"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "damaged.tif",
+        "mask.tif",
+        "noise.tif",
+        "out.gpkg",
+        "p.tif",
+    ]
 
 
 def test_a_real_town(tmp_path, shared_data):

@@ -24,12 +24,18 @@ def scene(tmp_path: Path) -> Path:
     return write_scene(tmp_path / "scene.tif", MASK)
 
 
-def test_probabilities_are_a_cog_on_the_scenes_grid(model: Path, scene: Path, tmp_path: Path) -> None:
+def test_probabilities_are_a_cog_on_the_scenes_grid(
+    model: Path, scene: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "prob.tif"
     report = predict.run([str(scene)], out, SPEC, model=model)
     with rasterio.open(out) as file, rasterio.open(scene) as source:
         assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
-        assert (file.shape, file.transform, file.crs) == (source.shape, source.transform, source.crs)
+        assert (file.shape, file.transform, file.crs) == (
+            source.shape,
+            source.transform,
+            source.crs,
+        )
         assert (file.dtypes, file.nodata, file.count) == (("uint8",), 255, 1)
         assert file.scales == pytest.approx((1 / 254,)) and file.descriptions == ("building",)
         assert file.tags()["GEOSEG_CLASSES"] == "background,building"
@@ -59,7 +65,9 @@ def test_nodata_stays_nodata(model: Path, tmp_path: Path) -> None:
     assert (data[:40, 90:] == 255).all() and (data[40:] < 255).all() and (data[:, :90] < 255).all()
 
 
-def test_a_finer_scene_is_read_at_the_models_gsd_and_written_at_its_own(model: Path, tmp_path: Path) -> None:
+def test_a_finer_scene_is_read_at_the_models_gsd_and_written_at_its_own(
+    model: Path, tmp_path: Path
+) -> None:
     fine = np.kron(MASK, np.ones((3, 3), bool))
     scene = write_scene(tmp_path / "fine.tif", fine, grid(*fine.shape, gsd=0.1))
     report = predict.run([str(scene)], tmp_path / "prob.tif", SPEC, model=model)

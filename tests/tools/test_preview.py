@@ -28,7 +28,10 @@ def scene(tmp_path):
 
 
 def boxes(*pixels):
-    return [shapely.box(*(GRID.transform * (x0, y1)), *(GRID.transform * (x1, y0))) for x0, y0, x1, y1 in pixels]
+    return [
+        shapely.box(*(GRID.transform * (x0, y1)), *(GRID.transform * (x1, y0)))
+        for x0, y0, x1, y1 in pixels
+    ]
 
 
 def write_layer(path, geometry, crs, **columns):
@@ -55,7 +58,11 @@ def test_a_scene_alone(scene, tmp_path):
     with Image.open(tmp_path / "a.png") as image:
         assert image.size == (report.width, report.height) and max(image.size) == 500
         assert image.info["GEOSEG_SOURCE"] == scene
-    assert report.outputs == (str(tmp_path / "a.png"),) and report.metrics == () and report.chips is None
+    assert (
+        report.outputs == (str(tmp_path / "a.png"),)
+        and report.metrics == ()
+        and report.chips is None
+    )
 
 
 @pytest.mark.parametrize("name", ["f.gpkg", "f.geojson"])
@@ -66,7 +73,12 @@ def test_footprints_in_any_crs(scene, tmp_path, name):
 
 
 def test_footprints_are_coloured_by_confidence(scene, tmp_path):
-    path = write_layer(tmp_path / "f.gpkg", boxes((20, 10, 90, 70), (110, 20, 180, 90)), GRID.crs, confidence=[0.55, 0.95])
+    path = write_layer(
+        tmp_path / "f.gpkg",
+        boxes((20, 10, 90, 70), (110, 20, 180, 90)),
+        GRID.crs,
+        confidence=[0.55, 0.95],
+    )
     run(scene, [str(path)], tmp_path / "a.png", SMALL)
     assert has(tmp_path / "a.png", "#0d0887") and has(tmp_path / "a.png", "#f0f921")
 
@@ -85,7 +97,9 @@ def test_footprints_beside_the_truth(scene, tmp_path):
     found = write_layer(tmp_path / "p.gpkg", boxes((22, 10, 62, 50), (150, 5, 190, 40)), GRID.crs)
     report = run(scene, [str(found)], tmp_path / "a.png", SMALL, truth=str(truth))
     (row,) = report.metrics
-    assert (row["prediction"], row["tp"], row["fp"], row["fn"]) == (str(found), 1, 1, 1) and row["f1"] == 0.5
+    assert (row["prediction"], row["tp"], row["fp"], row["fn"]) == (str(found), 1, 1, 1) and row[
+        "f1"
+    ] == 0.5
     assert all(has(tmp_path / "a.png", colour) for colour in (TP, FP, FN))
 
 
@@ -94,7 +108,9 @@ def test_pixels_beside_the_truth_are_scored_as_evaluate_does(scene, tmp_path):
     truth = mask(tmp_path / "t.tif", MASK)
     (row,) = run(scene, [found], tmp_path / "a.png", SMALL, truth=truth).metrics
     expected = evaluate.run(found, truth).pixel
-    assert all(row[name] == expected[name] for name in ("tp", "fp", "fn", "iou", "f1", "boundary_iou"))
+    assert all(
+        row[name] == expected[name] for name in ("tp", "fp", "fn", "iou", "f1", "boundary_iou")
+    )
 
 
 def test_a_window_is_scored_alone(scene, tmp_path):
@@ -120,9 +136,13 @@ def test_classes_of_photos(tmp_path):
     assert list(rows) == ["road", "water", "land", "mean"]
     assert rows["water"]["iou"] == pytest.approx(57 / 77) and rows["mean"]["iou"] < 1
     part = PreviewSpec(size=500, window=(90, 10, 50, 60))
-    (water, land, _) = run(str(tmp_path / "photo.png"), [found], tmp_path / "b.png", part, truth=truth).metrics
+    (water, land, _) = run(
+        str(tmp_path / "photo.png"), [found], tmp_path / "b.png", part, truth=truth
+    ).metrics
     assert (water["class"], land["class"]) == ("water", "land")
-    assert water["recall"] == 1 and water["precision"] == pytest.approx(44 / 50) and land["iou"] == 0
+    assert (
+        water["recall"] == 1 and water["precision"] == pytest.approx(44 / 50) and land["iou"] == 0
+    )
 
 
 @pytest.mark.filterwarnings("ignore:'crs' was not provided")
@@ -131,21 +151,38 @@ def test_footprints_in_the_pixels_of_a_photo(tmp_path):
     path = write_layer(tmp_path / "f.gpkg", [shapely.box(100, 20, 180, 70)], None)
     run(str(tmp_path / "photo.png"), [str(path)], tmp_path / "a.png", SMALL)
     image = np.array(Image.open(tmp_path / "a.png").convert("RGB"))
-    cols = np.nonzero(np.abs(image[:250].astype(int) - rgb(BUILDING)).sum(axis=2) < 25)[1] / image.shape[1]
+    cols = (
+        np.nonzero(np.abs(image[:250].astype(int) - rgb(BUILDING)).sum(axis=2) < 25)[1]
+        / image.shape[1]
+    )
     assert (cols.min(), cols.max()) == pytest.approx((0.5, 0.89), abs=0.03)
 
 
 def test_views(scene, tmp_path):
     whole = view_of(scene, 100, PreviewSpec())
-    assert whole.shape == (60, 100) and whole.grid.shape == (60, 100) and whole.metres == pytest.approx(0.6, rel=1e-3)
+    assert (
+        whole.shape == (60, 100)
+        and whole.grid.shape == (60, 100)
+        and whole.metres == pytest.approx(0.6, rel=1e-3)
+    )
     assert whole.grid.bounds == pytest.approx(GRID.bounds)
     left, top = GRID.transform * (50, 30)
     part = view_of(scene, 1000, PreviewSpec(bounds=(left, top - 12, left + 21, top)))
-    assert (part.window.col_off, part.window.row_off, part.window.width, part.window.height) == (50, 30, 70, 40)
+    assert (part.window.col_off, part.window.row_off, part.window.width, part.window.height) == (
+        50,
+        30,
+        70,
+        40,
+    )
     area = write_layer(tmp_path / "aoi.geojson", boxes((50, 30, 120, 70)), GRID.crs)
     assert view_of(scene, 1000, PreviewSpec(), str(area)).window.width == pytest.approx(70, abs=1)
     over = view_of(scene, 1000, PreviewSpec(window=(150, -10, 100, 60)))
-    assert (over.window.col_off, over.window.row_off, over.window.width, over.window.height) == (150, 0, 50, 50)
+    assert (over.window.col_off, over.window.row_off, over.window.width, over.window.height) == (
+        150,
+        0,
+        50,
+        50,
+    )
     with pytest.raises(UnsuitableError, match="has nothing there"):
         view_of(scene, 1000, PreviewSpec(window=(900, 900, 10, 10)))
 
@@ -176,7 +213,12 @@ def test_what_does_not_go_together(scene, tmp_path):
     (tmp_path / "a.png").touch()
     with pytest.raises(OutputError, match="exists already"):
         run(scene, [], tmp_path / "a.png")
-    for wrong in ({"window": (1, 2, 3)}, {"bounds": (4.0, 0.0, 2.0, 1.0)}, {"size": 10}, {"bands": (1, 2)}):
+    for wrong in (
+        {"window": (1, 2, 3)},
+        {"bounds": (4.0, 0.0, 2.0, 1.0)},
+        {"size": 10},
+        {"bands": (1, 2)},
+    ):
         with pytest.raises(UsageError):
             PreviewSpec(**wrong)
 
@@ -185,7 +227,13 @@ def test_a_result_is_drawn_by_itself(tmp_path):
     tags = {"GEOSEG_KIND": "mask"}
     run(mask(tmp_path / "m.tif", MASK, tags=tags), [], tmp_path / "a.png", SMALL)
     assert has(tmp_path / "a.png", BUILDING)
-    coded = mask(tmp_path / "p.tif", MASK * 254, tags={"GEOSEG_KIND": "probability"}, scale=1 / 254, nodata=255)
+    coded = mask(
+        tmp_path / "p.tif",
+        MASK * 254,
+        tags={"GEOSEG_KIND": "probability"},
+        scale=1 / 254,
+        nodata=255,
+    )
     run(coded, [], tmp_path / "b.png", SMALL)
     assert has(tmp_path / "b.png", "#f0f921") and has(tmp_path / "b.png", "#0d0887")
 
@@ -199,5 +247,7 @@ def test_the_peak_does_not_grow_with_the_scene(tmp_path):
         path = tmp_path / f"{height}.tif"
         write_large(path, height, 3100)
         # the picture is as large both times
-        peaks.append(peak("preview", str(path), "-o", str(tmp_path / f"{height}.png"), "--size", "800"))
+        peaks.append(
+            peak("preview", str(path), "-o", str(tmp_path / f"{height}.png"), "--size", "800")
+        )
     assert peaks[1] < 400 and peaks[1] / peaks[0] < 1.15, peaks

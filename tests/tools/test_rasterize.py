@@ -23,7 +23,10 @@ GRID = Grid(UTM, Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 90, 140)
 
 def ground(*boxes):
     """Boxes (left, top, right, bottom in pixels) on the ground of GRID."""
-    return [shapely.box(*(GRID.transform * (x0, y1)), *(GRID.transform * (x1, y0))) for x0, y0, x1, y1 in boxes]
+    return [
+        shapely.box(*(GRID.transform * (x0, y1)), *(GRID.transform * (x1, y0)))
+        for x0, y0, x1, y1 in boxes
+    ]
 
 
 def layer(boxes, crs=UTM, **columns):
@@ -54,7 +57,9 @@ def test_a_mask_on_the_scenes_grid(tmp_path, scene):
     np.testing.assert_array_equal(mask[0], covered(*BOXES) * 200)
     assert grid == GRID and mask.dtype == np.uint8
     assert (report.command, report.footprints, report.pixels) == ("rasterize", 2, 20 * 12 + 12 * 25)
-    assert report.inputs == (str(tmp_path / "f.gpkg"), str(scene)) and report.outputs == (str(tmp_path / "mask.tif"),)
+    assert report.inputs == (str(tmp_path / "f.gpkg"), str(scene)) and report.outputs == (
+        str(tmp_path / "mask.tif"),
+    )
     assert report.warnings == () and report.classes == {}
     with rasterio.open(tmp_path / "mask.tif") as out:
         assert out.nodata is None and out.count == 1 and out.tags()["GEOSEG_VALUE"] == "200"
@@ -74,11 +79,18 @@ def test_strips_give_the_same_as_the_whole(tmp_path, monkeypatch):
     grid = Grid(UTM, GRID.transform, 700, 40)
     write_array(tmp_path / "s.tif", np.zeros((1, *grid.shape), np.uint8), grid)
     rng = np.random.default_rng(8)
-    geometry = shapely.buffer(shapely.points(rng.uniform((512_000, 9_299_650), (512_020, 9_300_000), (60, 2))), 3)
+    geometry = shapely.buffer(
+        shapely.points(rng.uniform((512_000, 9_299_650), (512_020, 9_300_000), (60, 2))), 3
+    )
     gpd.GeoDataFrame(geometry=geometry, crs=UTM).to_file(tmp_path / "f.gpkg")
     monkeypatch.setattr(rasterize, "BLOCKS", 256)
     seen = []
-    rasterize.run(tmp_path / "f.gpkg", tmp_path / "s.tif", tmp_path / "m.tif", progress=lambda stage, total: seen.append)
+    rasterize.run(
+        tmp_path / "f.gpkg",
+        tmp_path / "s.tif",
+        tmp_path / "m.tif",
+        progress=lambda stage, total: seen.append,
+    )
     np.testing.assert_array_equal(read_array(tmp_path / "m.tif")[0][0], burn(geometry, grid))
     assert seen == [256 * 40, 256 * 40, 188 * 40]
 
@@ -94,39 +106,56 @@ def test_strips_give_the_same_as_the_whole(tmp_path, monkeypatch):
 )
 def test_class_field(tmp_path, scene, column, classes, values):
     layer(BOXES, kind=column).to_file(tmp_path / "f.gpkg")
-    report = rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(class_field="kind"))
+    report = rasterize.run(
+        tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(class_field="kind")
+    )
     mask = read_array(tmp_path / "mask.tif")[0][0]
     assert report.classes == classes
     assert (mask[15, 110], mask[70, 10], mask[50, 70]) == (*values, 0)
     assert any("without a kind" in w for w in report.warnings) == (None in column)
     with open_scene(tmp_path / "mask.tif") as out:
         assert out.tags["GEOSEG_KIND"] == "classes"
-        assert out.tags.get("GEOSEG_CLASSES") == (None if "7" in classes else ",".join(["background", *classes]))
+        assert out.tags.get("GEOSEG_CLASSES") == (
+            None if "7" in classes else ",".join(["background", *classes])
+        )
 
 
 @pytest.mark.parametrize(
-    ("column", "said"), [([1.5, 2], "no integers"), ([300, 2], "class 300 of kind does not fit"), ([-1, 2], "class -1 of kind")]
+    ("column", "said"),
+    [
+        ([1.5, 2], "no integers"),
+        ([300, 2], "class 300 of kind does not fit"),
+        ([-1, 2], "class -1 of kind"),
+    ],
 )
 def test_classes_that_do_not_fit(tmp_path, scene, column, said):
     layer(BOXES, kind=column).to_file(tmp_path / "f.gpkg")
     with pytest.raises(UnsuitableError, match=said):
-        rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(class_field="kind"))
+        rasterize.run(
+            tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(class_field="kind")
+        )
     with pytest.raises(UnsuitableError, match=r"has no column use \(its columns: kind\)"):
-        rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(class_field="use"))
+        rasterize.run(
+            tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(class_field="use")
+        )
     assert not (tmp_path / "mask.tif").exists()
 
 
 def test_all_touched(tmp_path, scene):
     layer([(100.6, 10.6, 104.4, 12.4)]).to_file(tmp_path / "f.gpkg")
     plain = rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "a.tif")
-    touched = rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "b.tif", MaskSpec(all_touched=True))
+    touched = rasterize.run(
+        tmp_path / "f.gpkg", scene, tmp_path / "b.tif", MaskSpec(all_touched=True)
+    )
     assert (plain.pixels, touched.pixels) == (3, 15)
 
 
 def test_an_empty_layer_is_an_empty_mask(tmp_path, scene):
     layer([]).to_file(tmp_path / "f.gpkg", geometry_type="Polygon")
     report = rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif")
-    assert report.footprints == report.pixels == 0 and not read_array(tmp_path / "mask.tif")[0].any()
+    assert (
+        report.footprints == report.pixels == 0 and not read_array(tmp_path / "mask.tif")[0].any()
+    )
 
 
 def test_labels_elsewhere_are_refused(tmp_path, scene):
@@ -142,8 +171,12 @@ def test_labels_without_a_crs_are_refused(tmp_path, scene):
 
 
 def test_invalid_footprints_are_repaired(tmp_path, scene):
-    bow_tie = shapely.transform(shapely.Polygon([(20, 20), (40, 30), (40, 20), (20, 30)]), lambda xy: xy * [0.5, -0.5])
-    gpd.GeoDataFrame(geometry=[shapely.affinity.translate(bow_tie, 512_000, 9_300_000)], crs=UTM).to_file(tmp_path / "f.gpkg")
+    bow_tie = shapely.transform(
+        shapely.Polygon([(20, 20), (40, 30), (40, 20), (20, 30)]), lambda xy: xy * [0.5, -0.5]
+    )
+    gpd.GeoDataFrame(
+        geometry=[shapely.affinity.translate(bow_tie, 512_000, 9_300_000)], crs=UTM
+    ).to_file(tmp_path / "f.gpkg")
     report = rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif")
     assert any("1 invalid footprints repaired" in w for w in report.warnings)
     mask = read_array(tmp_path / "mask.tif")[0][0]
@@ -189,7 +222,9 @@ def test_the_layer_that_is_asked_for(tmp_path, scene):
     for name, box in ((None, BOXES[0]), ("sheds", BOXES[1])):
         rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", layer=name, overwrite=True)
         np.testing.assert_array_equal(read_array(tmp_path / "mask.tif")[0][0], covered(box))
-    with pytest.raises(UnsuitableError, match=r"has no layer barns \(its layers: footprints, sheds\)"):
+    with pytest.raises(
+        UnsuitableError, match=r"has no layer barns \(its layers: footprints, sheds\)"
+    ):
         rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "other.tif", layer="barns")
 
 
@@ -197,9 +232,13 @@ def test_the_layer_that_is_asked_for(tmp_path, scene):
 def test_the_same_masks_from_every_format(tmp_path, scene, suffix):
     """Holes, several parts, a bow tie, none, degrees: the same pixels and the same warnings."""
     whole = ground((60, 5, 90, 30), (66, 10, 80, 24), (5, 60, 17, 85), (20, 60, 30, 85))
-    bow_tie = shapely.Polygon([(512_005, 9_299_995), (512_015, 9_299_985), (512_015, 9_299_995), (512_005, 9_299_985)])
+    bow_tie = shapely.Polygon(
+        [(512_005, 9_299_995), (512_015, 9_299_985), (512_015, 9_299_995), (512_005, 9_299_985)]
+    )
     shapes = [whole[0] - whole[1], shapely.MultiPolygon(whole[2:]), bow_tie, None]
-    table = gpd.GeoDataFrame({"kind": ["shed", "house", "shed", "barn"]}, geometry=shapes, crs=UTM).to_crs(4326)
+    table = gpd.GeoDataFrame(
+        {"kind": ["shed", "house", "shed", "barn"]}, geometry=shapes, crs=UTM
+    ).to_crs(4326)
     options = {"SPATIAL_INDEX": "NO"} if suffix == ".fgb" else {}
     path = tmp_path / f"f{suffix}"
     table.to_parquet(path) if suffix == ".parquet" else table.to_file(path, **options)
@@ -207,13 +246,20 @@ def test_the_same_masks_from_every_format(tmp_path, scene, suffix):
     report = rasterize.run(path, scene, tmp_path / "mask.tif", spec)
     masks = read_array(tmp_path / "mask.tif")[0]
     expected = np.zeros((2, *GRID.shape), np.uint32)
-    for value, number, (x0, y0, x1, y1) in ((3, 1, (60, 5, 90, 30)), (2, 2, (5, 60, 17, 85)), (2, 2, (20, 60, 30, 85))):
+    for value, number, (x0, y0, x1, y1) in (
+        (3, 1, (60, 5, 90, 30)),
+        (2, 2, (5, 60, 17, 85)),
+        (2, 2, (20, 60, 30, 85)),
+    ):
         expected[:, y0:y1, x0:x1] = np.array([value, number])[:, None, None]
     expected[:, 10:24, 66:80] = 0
     far = np.ones(GRID.shape, bool)
     far[8:32, 8:32] = False  # where the bow tie is
-    assert np.count_nonzero((masks != expected)[:, far]) <= 8  # edges on pixel edges, there and back through degrees
-    assert masks[:, 20, 12].tolist() == masks[:, 20, 28].tolist() == [3, 3] and masks[0, 12, 20] == 0
+    # edges on pixel edges, there and back through degrees
+    assert np.count_nonzero((masks != expected)[:, far]) <= 8
+    assert (
+        masks[:, 20, 12].tolist() == masks[:, 20, 28].tolist() == [3, 3] and masks[0, 12, 20] == 0
+    )
     assert report.classes == {"barn": 1, "house": 2, "shed": 3} and report.footprints == 4
     assert [warning.partition(": ")[2] for warning in report.warnings] == [
         "reprojected from EPSG:4326 to EPSG:32736", "1 invalid footprints repaired"
@@ -227,7 +273,12 @@ def test_several_kinds_at_once(tmp_path, scene):
     """Each band is what the kind gives alone; names and widths stand in the file."""
     layer(CLOSE).to_file(tmp_path / "f.gpkg")
     kinds = ("footprint", "boundary:1", "contact:3m", "distance", "instance")
-    report = rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "all.tif", MaskSpec(kinds, Quantity(8, True), value=5))
+    report = rasterize.run(
+        tmp_path / "f.gpkg",
+        scene,
+        tmp_path / "all.tif",
+        MaskSpec(kinds, Quantity(8, True), value=5),
+    )
     masks, _, grid = read_array(tmp_path / "all.tif")
     assert grid == GRID and masks.dtype == np.float64
     size = pixel_size(GRID)[0]
@@ -243,8 +294,15 @@ def test_several_kinds_at_once(tmp_path, scene):
     assert masks[4, 30, 110] == 2 and masks[2, 23, 110] == 5 and masks[1, 30, 110] == 0
     with rasterio.open(tmp_path / "all.tif") as out:
         assert out.descriptions == ("footprint", "boundary", "contact", "distance", "instance")
-        assert [out.tags(band).get("GEOSEG_WIDTH") for band in (1, 2, 3, 5)] == [None, "1", "3", None]
-        assert out.tags(4)["GEOSEG_KIND"] == "distance" and float(out.tags(4)["GEOSEG_WIDTH"]) == pytest.approx(8 * size, 1e-5)
+        assert [out.tags(band).get("GEOSEG_WIDTH") for band in (1, 2, 3, 5)] == [
+            None,
+            "1",
+            "3",
+            None,
+        ]
+        assert out.tags(4)["GEOSEG_KIND"] == "distance" and float(
+            out.tags(4)["GEOSEG_WIDTH"]
+        ) == pytest.approx(8 * size, 1e-5)
         assert out.tags()["GEOSEG_KIND"] == "footprint,boundary,contact,distance,instance"
     assert report.pixels == 20 * 12 + 20 * 15 + 12 * 25
     assert [band["kind"] for band in report.bands] == [target.kind for target in targets]
@@ -266,9 +324,15 @@ def test_windows_and_dtypes(tmp_path, monkeypatch, kinds, dtype):
     grid = Grid(UTM, GRID.transform, 300, 530)
     write_array(tmp_path / "s.tif", np.zeros((1, *grid.shape), np.uint8), grid)
     rng = np.random.default_rng(8)
-    geometry = shapely.buffer(shapely.points(rng.uniform((512_000, 9_299_850), (512_265, 9_300_000), (150, 2))), 4)
+    geometry = shapely.buffer(
+        shapely.points(rng.uniform((512_000, 9_299_850), (512_265, 9_300_000), (150, 2))), 4
+    )
     gpd.GeoDataFrame(geometry=geometry, crs=UTM).to_file(tmp_path / "f.gpkg")
-    spec = MaskSpec(kinds, Quantity(6), side="both") if kinds != ("instance", "footprint") else MaskSpec(kinds)
+    spec = (
+        MaskSpec(kinds, Quantity(6), side="both")
+        if kinds != ("instance", "footprint")
+        else MaskSpec(kinds)
+    )
     rasterize.run(tmp_path / "f.gpkg", tmp_path / "s.tif", tmp_path / "whole.tif", spec)
     monkeypatch.setattr(rasterize, "BLOCKS", 256)
     rasterize.run(tmp_path / "f.gpkg", tmp_path / "s.tif", tmp_path / "parts.tif", spec)
@@ -299,7 +363,9 @@ def test_masks_that_make_no_sense(settings, said):
 def test_a_width_of_too_many_pixels_is_refused(tmp_path, scene):
     layer(CLOSE).to_file(tmp_path / "f.gpkg")
     with pytest.raises(UsageError, match="a distance 600 m wide takes 1200 pixels, 1000 at most"):
-        rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(("distance:600",)))
+        rasterize.run(
+            tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(("distance:600",))
+        )
 
 
 def test_a_png_holds_bytes_alone(tmp_path, scene):
@@ -313,7 +379,10 @@ def test_a_png_holds_bytes_alone(tmp_path, scene):
 def test_classes_beside_other_kinds(tmp_path, scene):
     layer(BOXES, kind=["shed", "house"]).to_file(tmp_path / "f.gpkg")
     spec = MaskSpec(("footprint", "instance"), class_field="kind")
-    assert rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", spec).classes == {"house": 1, "shed": 2}
+    assert rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", spec).classes == {
+        "house": 1,
+        "shed": 2,
+    }
     masks = read_array(tmp_path / "mask.tif")[0]
     assert masks[:, 15, 110].tolist() == [2, 1] and masks[:, 70, 10].tolist() == [1, 2]
 
@@ -338,7 +407,11 @@ def test_spacenet_csv(tmp_path, on_ground):
     """The footprints of the scene's own image, by the ground or by its pixels."""
     scene = tmp_path / "RGB-PanSharpen_AOI_2_Vegas_img7.tif"
     write_array(scene, np.zeros((3, *GRID.shape), np.uint8), GRID)
-    rows = [("AOI_2_Vegas_img7", BOXES[0]), ("AOI_2_Vegas_img17", BOXES[1]), ("AOI_2_Vegas_img5", None)]
+    rows = [
+        ("AOI_2_Vegas_img7", BOXES[0]),
+        ("AOI_2_Vegas_img17", BOXES[1]),
+        ("AOI_2_Vegas_img5", None),
+    ]
     spacenet(tmp_path / "f.csv", *rows, on_ground=on_ground)
     report = rasterize.run(tmp_path / "f.csv", scene, tmp_path / "mask.tif")
     np.testing.assert_array_equal(read_array(tmp_path / "mask.tif")[0][0], covered(BOXES[0]))
@@ -365,17 +438,23 @@ def test_spacenet_csv_on_a_picture(tmp_path):
     """Without a CRS the column in pixels counts, though there is one on the ground."""
     write_array(tmp_path / "img7.png", np.zeros((3, *GRID.shape), np.uint8))
     spacenet(tmp_path / "f.csv", ("img7", BOXES[0]), ("img17", BOXES[1]))
-    rasterize.run(tmp_path / "f.csv", tmp_path / "img7.png", tmp_path / "mask.tif", pixel_coords=True)
+    rasterize.run(
+        tmp_path / "f.csv", tmp_path / "img7.png", tmp_path / "mask.tif", pixel_coords=True
+    )
     np.testing.assert_array_equal(read_array(tmp_path / "mask.tif")[0][0], covered(BOXES[0]))
 
 
 @pytest.mark.parametrize("name", ["a", "b"])
 def test_real_labels_agree_with_the_masks_beside_them(tmp_path, shared_data, name):
     folder = shared_data / "oam_zanzibar"
-    footprints, scene = folder / f"labels/oam_zanzibar_{name}.geojson", folder / f"images/oam_zanzibar_{name}.tif"
+    footprints, scene = (
+        folder / f"labels/oam_zanzibar_{name}.geojson",
+        folder / f"images/oam_zanzibar_{name}.tif",
+    )
     report = rasterize.run(footprints, scene, tmp_path / "mask.tif")
     assert "reprojected from" in report.warnings[0]
     ours, theirs = (
-        read_array(path)[0][0] > 0 for path in (tmp_path / "mask.tif", folder / f"labels/oam_zanzibar_{name}_mask.tif")
+        read_array(path)[0][0] > 0
+        for path in (tmp_path / "mask.tif", folder / f"labels/oam_zanzibar_{name}_mask.tif")
     )
     assert (ours & theirs).sum() / (ours | theirs).sum() > 0.97

@@ -49,17 +49,25 @@ def test_stitched_tiles_are_the_scene(tmp_path, blend, edge):
     height, width = image.shape[1:]
     seen = min(53, height), min(87, width)
     assert got.crs == grid.crs and got.transform.almost_equals(grid.transform)
-    assert image.dtype == scene.dtype and (report.height, report.width, report.bands) == (height, width, 2)
+    assert image.dtype == scene.dtype and (report.height, report.width, report.bands) == (
+        height,
+        width,
+        2,
+    )
     np.testing.assert_array_equal(image[:, : seen[0], : seen[1]], scene[:, : seen[0], : seen[1]])
     assert valid[: seen[0], : seen[1]].all() and not valid[53:].any() and not valid[:, 87:].any()
     assert seen == ((41, 75) if edge == "drop" else (53, 87))
     assert report.chips == len(paths) and report.valid_fraction == pytest.approx(valid.mean())
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(BLENDS))
 def test_any_order_and_any_sizes(tmp_path, seed, blend):
-    """Chips anywhere, of any size, some of whose pixels are nodata; the mosaic begins where the first of them begins."""
+    """Chips anywhere, of any size, some of whose pixels are nodata; the mosaic begins where the
+    first of them begins.
+    """
     rng = np.random.default_rng(seed)
     grid, scene = grid_of(60, 91), random_scene(60, 91, seed=seed)
     scene[:, rng.random((60, 91)) < 0.1] = 0
@@ -70,7 +78,13 @@ def test_any_order_and_any_sizes(tmp_path, seed, blend):
         expected[:, top:bottom, left:right] = scene[:, top:bottom, left:right]
         paths.append(tmp_path / f"{index}.tif")
         window = rasterio.windows.Window(left, top, right - left, bottom - top)
-        write_array(paths[-1], scene[:, top:bottom, left:right], grid.window(window), nodata=0, overwrite=True)
+        write_array(
+            paths[-1],
+            scene[:, top:bottom, left:right],
+            grid.window(window),
+            nodata=0,
+            overwrite=True,
+        )
         corners.append((top, left, bottom, right))
     stitch.run(paths, tmp_path / "out.tif", blend=blend, overwrite=True)
     top, left = np.min(corners, axis=0)[:2]
@@ -83,29 +97,50 @@ def test_any_order_and_any_sizes(tmp_path, seed, blend):
 
 @pytest.mark.parametrize("blend", ["hann", "max", "last"])
 def test_parts_of_any_size_give_the_same(tmp_path, monkeypatch, blend):
-    """Whole rows, or parts of them where they are wide, across whose borders chips that disagree lie in any order."""
+    """Whole rows, or parts of them where they are wide, across whose borders chips that disagree
+    lie in any order.
+    """
     grid, rng = grid_of(290, 300), np.random.default_rng(4)
     paths = cut(tmp_path / "chips", random_scene(290, 300), grid, TilingSpec(130, 45))
     for path in paths:
         image, _, own = read_array(path)
-        write_array(path, (image * rng.uniform(0.5, 1)).astype("uint8"), own, overwrite=True, nodata=0)
+        write_array(
+            path, (image * rng.uniform(0.5, 1)).astype("uint8"), own, overwrite=True, nodata=0
+        )
     rng.shuffle(paths)
     mosaics = []
-    for held, expected in ((1, [256 * 256, 256 * 44, 34 * 256, 34 * 44]), (2**18, [256 * 300, 34 * 300]), (2**23, [290 * 300])):
+    for held, expected in (
+        (1, [256 * 256, 256 * 44, 34 * 256, 34 * 44]),
+        (2**18, [256 * 300, 34 * 300]),
+        (2**23, [290 * 300]),
+    ):
         monkeypatch.setattr(stitch, "HELD_VALUES", held)
         seen: list[int] = []
-        stitch.run(paths, tmp_path / f"{held}.tif", blend=blend, progress=lambda stage, total, seen=seen: seen.append)
+        stitch.run(
+            paths,
+            tmp_path / f"{held}.tif",
+            blend=blend,
+            progress=lambda stage, total, seen=seen: seen.append,
+        )
         mosaics.append(read_array(tmp_path / f"{held}.tif")[0])
         assert seen == expected
-    assert (mosaics[0] == mosaics[1]).all() and (mosaics[1] == mosaics[2]).all() and mosaics[0].std() > 20
+    assert (
+        (mosaics[0] == mosaics[1]).all()
+        and (mosaics[1] == mosaics[2]).all()
+        and mosaics[0].std() > 20
+    )
 
 
-@pytest.mark.parametrize(("blend", "expected"), [("hann", 15), ("mean", 15), ("max", 20), ("first", 10), ("last", 20)])
+@pytest.mark.parametrize(
+    ("blend", "expected"), [("hann", 15), ("mean", 15), ("max", 20), ("first", 10), ("last", 20)]
+)
 def test_where_chips_disagree(tmp_path, blend, expected):
     grid = grid_of(8, 30)
     for name, left, value in (("a", 0, 10), ("b", 10, 20)):
         window = rasterio.windows.Window(left, 0, 20, 8)
-        write_array(tmp_path / f"{name}.tif", np.full((1, 8, 20), value, np.uint8), grid.window(window))
+        write_array(
+            tmp_path / f"{name}.tif", np.full((1, 8, 20), value, np.uint8), grid.window(window)
+        )
     stitch.run([tmp_path / "a.tif", tmp_path / "b.tif"], tmp_path / "out.tif", blend=blend)
     row = read_array(tmp_path / "out.tif")[0][0, 3].astype(int)
     assert (row[:10] == 10).all() and (row[20:] == 20).all()
@@ -121,7 +156,12 @@ def test_gaps_are_masked_where_there_is_no_nodata(tmp_path):
         write_array(tmp_path / f"{name}.tif", np.zeros((3, 12, 15), np.uint8), grid.window(window))
     report = stitch.run([tmp_path / "b.tif", tmp_path / "a.tif"], tmp_path / "out.tif")
     _, valid, got = read_array(tmp_path / "out.tif")
-    assert got.shape == (12, 40) and valid[:, :15].all() and valid[:, 25:].all() and not valid[:, 15:25].any()
+    assert (
+        got.shape == (12, 40)
+        and valid[:, :15].all()
+        and valid[:, 25:].all()
+        and not valid[:, 15:25].any()
+    )
     assert report.valid_fraction == 30 / 40
     with rasterio.open(tmp_path / "out.tif") as out:
         assert out.nodata is None
@@ -139,7 +179,12 @@ def test_different_nodata_become_a_mask(tmp_path):
     for name, left, nodata in (("a", 0, 0), ("b", 10, 9)):
         chip = np.full((1, 6, 10), 9 - nodata, np.uint8)
         chip[0, 2, 3] = nodata
-        write_array(tmp_path / f"{name}.tif", chip, grid.window(rasterio.windows.Window(left, 0, 10, 6)), nodata=nodata)
+        write_array(
+            tmp_path / f"{name}.tif",
+            chip,
+            grid.window(rasterio.windows.Window(left, 0, 10, 6)),
+            nodata=nodata,
+        )
     stitch.run([tmp_path / "a.tif", tmp_path / "b.tif"], tmp_path / "out.tif", blend="first")
     image, valid, _ = read_array(tmp_path / "out.tif")
     assert (~valid).sum() == 2 and not valid[2, 3] and not valid[2, 13]
@@ -154,7 +199,11 @@ def test_scale_and_tags_of_probabilities_are_kept(tmp_path):
         out.set_band_description(1, "building")
     stitch.run([path], tmp_path / "out.tif", creation_options={"COMPRESS": "DEFLATE"})
     with rasterio.open(tmp_path / "out.tif") as out:
-        assert out.scales == (pytest.approx(1 / 254),) and out.descriptions == ("building",) and out.nodata == 255
+        assert (
+            out.scales == (pytest.approx(1 / 254),)
+            and out.descriptions == ("building",)
+            and out.nodata == 255
+        )
         assert out.tags()["geoseg_model"] == "m" and out.compression.name == "deflate"
 
 
@@ -168,7 +217,12 @@ def test_float_chips_with_nan(tmp_path):
 
 
 def shifted(grid, col=0.0, scale=1.0, crs=CRS_UTM):
-    return Grid(crs, grid.transform * Affine.translation(col, 0) * Affine.scale(scale), grid.height, grid.width)
+    return Grid(
+        crs,
+        grid.transform * Affine.translation(col, 0) * Affine.scale(scale),
+        grid.height,
+        grid.width,
+    )
 
 
 @pytest.mark.parametrize(
@@ -200,7 +254,9 @@ def test_chips_without_a_georeference_cannot_be_placed(tmp_path):
 
 def test_chips_of_different_places(tmp_path):
     write_array(tmp_path / "a.tif", np.ones((1, 6, 10), np.uint8), grid_of(6, 10))
-    write_array(tmp_path / "b.tif", np.ones((1, 6, 10), np.uint8), shifted(grid_of(6, 10), col=300_000_000))
+    write_array(
+        tmp_path / "b.tif", np.ones((1, 6, 10), np.uint8), shifted(grid_of(6, 10), col=300_000_000)
+    )
     with pytest.raises(UnsuitableError, match="6 x 300,000,010 pixels"):
         stitch.run([tmp_path / "a.tif", tmp_path / "b.tif"], tmp_path / "out.tif")
 

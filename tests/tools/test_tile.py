@@ -63,7 +63,11 @@ def windows(folder):
 
 
 def contents(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 # Pixels and places
@@ -72,8 +76,17 @@ def contents(folder):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
 def test_chips_are_the_scene_cut_up(tmp_path, dtype):
     image = noise(4, dtype)
-    report = tile.run([scene(tmp_path / "a.tif", image)], tmp_path / "chips", ChipSpec(size=40, overlap=8, split=(1, 0, 0)))
-    assert (report.chips, report.skipped, report.dropped, report.splits) == (15, 0, 0, {"train": 15})
+    report = tile.run(
+        [scene(tmp_path / "a.tif", image)],
+        tmp_path / "chips",
+        ChipSpec(size=40, overlap=8, split=(1, 0, 0)),
+    )
+    assert (report.chips, report.skipped, report.dropped, report.splits) == (
+        15,
+        0,
+        0,
+        {"train": 15},
+    )
     for name, (col, row, width, height) in windows(tmp_path / "chips").items():
         pixels, chip = plain(tmp_path / f"chips/images/{name}.tif")
         np.testing.assert_array_equal(pixels, image[:, row : row + height, col : col + width])
@@ -93,7 +106,11 @@ def test_chips_are_the_scene_cut_up(tmp_path, dtype):
 )
 def test_what_happens_at_the_edge(tmp_path, edge, last, shape):
     image = noise()
-    tile.run([scene(tmp_path / "a.tif", image)], tmp_path / "chips", ChipSpec(size=40, overlap=8, edge=edge, split=(1, 0, 0)))
+    tile.run(
+        [scene(tmp_path / "a.tif", image)],
+        tmp_path / "chips",
+        ChipSpec(size=40, overlap=8, edge=edge, split=(1, 0, 0)),
+    )
     found = windows(tmp_path / "chips")
     name = max(found)
     assert found[name] == (*last, *shape[::-1])
@@ -103,12 +120,19 @@ def test_what_happens_at_the_edge(tmp_path, edge, last, shape):
     if edge == "pad":
         assert not pixels[:, 26:].any() and not pixels[:, :, 12:].any()
         assert chip.valid[:26, :12].all() and chip.valid.sum() == 26 * 12
-        assert read_index(tmp_path / "chips").table.set_index("id").loc[name, "valid_fraction"] == 26 * 12 / 1600
+        assert (
+            read_index(tmp_path / "chips").table.set_index("id").loc[name, "valid_fraction"]
+            == 26 * 12 / 1600
+        )
 
 
 @pytest.mark.parametrize("options", [None, {"COMPRESS": "NONE"}, {"COMPRESS": "DEFLATE"}])
 @pytest.mark.parametrize("layout", [{}, {"COMPRESS": "NONE"}, {"BLOCKXSIZE": 32, "BLOCKYSIZE": 16}])
-@settings(max_examples=4, phases=set(Phase) - {Phase.shrink}, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=4,
+    phases=set(Phase) - {Phase.shrink},
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     st.tuples(st.integers(20, 60), st.integers(61, 100)),
     st.integers(9, 70),
@@ -117,7 +141,9 @@ def test_what_happens_at_the_edge(tmp_path, edge, last, shape):
     st.sampled_from(["uint8", "uint16", "int16", "float32"]),
     st.sampled_from([None, 0, 7]),
 )
-def test_stitched_chips_are_the_scene(tmp_path_factory, layout, options, shape, size, share, edge, dtype, nodata):
+def test_stitched_chips_are_the_scene(
+    tmp_path_factory, layout, options, shape, size, share, edge, dtype, nodata
+):
     folder = tmp_path_factory.mktemp("round")
     image = noise(2, dtype, shape) + 10
     image[:, 5:18, 11:50] = nodata or image[:, 5:18, 11:50]
@@ -148,10 +174,14 @@ def test_stitched_chips_are_the_scene(tmp_path_factory, layout, options, shape, 
     st.sampled_from([16, 24, 40]),
     st.sampled_from([0.0, 0.3, 0.9]),
     st.sampled_from(["shift", "pad", "partial"]),
-    st.sampled_from([("tif", None), ("tif", {"COMPRESS": "NONE"}), ("tif", {"COMPRESS": "LZW"}), ("png", None)]),
+    st.sampled_from(
+        [("tif", None), ("tif", {"COMPRESS": "NONE"}), ("tif", {"COMPRESS": "LZW"}), ("png", None)]
+    ),
     st.sampled_from([{}, {"COMPRESS": "NONE"}, {"BLOCKXSIZE": 32, "BLOCKYSIZE": 16}]),
 )
-def test_every_chip_holds_its_own_window(tmp_path_factory, seed, size, share, edge, written, layout):
+def test_every_chip_holds_its_own_window(
+    tmp_path_factory, seed, size, share, edge, written, layout
+):
     """Whatever tiles are left out, and however many threads write while others are read."""
     folder = tmp_path_factory.mktemp("own")
     random = np.random.default_rng(seed)
@@ -173,7 +203,9 @@ def test_every_chip_holds_its_own_window(tmp_path_factory, seed, size, share, ed
 
 def test_bands_in_the_order_asked_for(tmp_path):
     image = noise(4)
-    tile.run([scene(tmp_path / "a.tif", image)], tmp_path / "chips", ChipSpec(size=70, bands=(4, 1)))
+    tile.run(
+        [scene(tmp_path / "a.tif", image)], tmp_path / "chips", ChipSpec(size=70, bands=(4, 1))
+    )
     pixels, _ = plain(tmp_path / "chips/images/a_r0000_c0001.tif")
     np.testing.assert_array_equal(pixels, image[[3, 0], :70, 70:])
     assert read_index(tmp_path / "chips").info.bands == 2
@@ -184,7 +216,11 @@ def test_bands_in_the_order_asked_for(tmp_path):
 
 def test_strips_are_decoded_for_many_tiles_at_once(tmp_path, monkeypatch):
     read: list[int] = []
-    monkeypatch.setattr(Scene, "read", lambda self, window, *more: read.append(window.width) or READ(self, window, *more))
+    monkeypatch.setattr(
+        Scene,
+        "read",
+        lambda self, window, *more: read.append(window.width) or READ(self, window, *more),
+    )
     image = noise(1, shape=(90, 700))
     for layout, widths in (({}, {320, 60}), ({"BLOCKXSIZE": 32, "BLOCKYSIZE": 16}, {32})):
         read.clear()
@@ -199,11 +235,15 @@ def test_strips_are_decoded_for_many_tiles_at_once(tmp_path, monkeypatch):
 # Data that is not there
 
 
-@pytest.mark.parametrize(("dtype", "nodata"), [("uint8", 0), ("uint16", 0), ("int16", -9999), ("float32", np.nan)])
+@pytest.mark.parametrize(
+    ("dtype", "nodata"), [("uint8", 0), ("uint16", 0), ("int16", -9999), ("float32", np.nan)]
+)
 def test_nodata_is_kept(tmp_path, dtype, nodata):
     image = noise(2, dtype)
     image[:, *HOLE] = nodata
-    tile.run([scene(tmp_path / "a.tif", image, nodata=nodata)], tmp_path / "chips", ChipSpec(size=70))
+    tile.run(
+        [scene(tmp_path / "a.tif", image, nodata=nodata)], tmp_path / "chips", ChipSpec(size=70)
+    )
     pixels, chip = plain(tmp_path / "chips/images/a_r0000_c0000.tif")
     assert str(chip.nodata) == str(float(nodata))
     np.testing.assert_array_equal(pixels, image[:, :70, :70])
@@ -217,10 +257,14 @@ def test_a_mask_band_is_kept(tmp_path):
         out.write(noise())
         out.write_mask(valid)
     tile.run([str(tmp_path / "a.tif")], tmp_path / "chips", ChipSpec(size=70))
-    np.testing.assert_array_equal(plain(tmp_path / "chips/images/a_r0000_c0001.tif")[1].valid, valid[:70, 70:])
+    np.testing.assert_array_equal(
+        plain(tmp_path / "chips/images/a_r0000_c0001.tif")[1].valid, valid[:70, 70:]
+    )
     table = read_index(tmp_path / "chips").table.set_index("id")
     assert table.loc["a_r0000_c0001", "valid_fraction"] == valid[:70, 70:].mean()
-    assert sorted(path.suffix for path in (tmp_path / "chips/images").iterdir()) == [".tif"] * len(table)
+    assert sorted(path.suffix for path in (tmp_path / "chips/images").iterdir()) == [".tif"] * len(
+        table
+    )
 
 
 @pytest.mark.parametrize(("most", "kept"), [(1.0, 5), (0.3, 4), (0.29, 3), (0.0, 2)])
@@ -231,7 +275,9 @@ def test_max_nodata(tmp_path, most, kept):
         row, col = divmod(index, 3)
         image[0, row * 10 : row * 10 + rows, col * 10 : col * 10 + 10] = 0
     report = tile.run(
-        [scene(tmp_path / "a.tif", image, nodata=0)], tmp_path / "chips", ChipSpec(size=10, max_nodata=most, split=(1, 0, 0))
+        [scene(tmp_path / "a.tif", image, nodata=0)],
+        tmp_path / "chips",
+        ChipSpec(size=10, max_nodata=most, split=(1, 0, 0)),
     )
     assert (report.chips, report.skipped) == (kept, 6 - kept)
 
@@ -252,7 +298,9 @@ def split_count(folder, shape):
     """How many splits each pixel of the scene lies in."""
     places = windows(folder)
     seen = {split: np.zeros(shape, bool) for split in ("train", "val", "test")}
-    for name, split in zip(*(read_index(folder).table[key] for key in ("id", "split")), strict=True):
+    for name, split in zip(
+        *(read_index(folder).table[key] for key in ("id", "split")), strict=True
+    ):
         col, row, width, height = places[name]
         seen[split][row : row + height, col : col + width] = True
     return sum(each.astype(int) for each in seen.values())
@@ -269,13 +317,27 @@ def split_count(folder, shape):
 def test_no_pixel_lies_in_two_splits(tmp_path_factory, size, share, block, edge, seed):
     folder = tmp_path_factory.mktemp("leak")
     path = scene(folder / "a.tif", noise(1, shape=(70, 110)))
-    spec = ChipSpec(size=size, overlap=int(size * share), edge=edge, block_size=block, seed=seed, split=(0.6, 0.2, 0.2))
+    spec = ChipSpec(
+        size=size,
+        overlap=int(size * share),
+        edge=edge,
+        block_size=block,
+        seed=seed,
+        split=(0.6, 0.2, 0.2),
+    )
     report = tile.run([path], folder / "chips", spec)
-    assert split_count(folder / "chips", (150, 150)).max() == 1  # square: larger than the scene, for pad
+    # square: larger than the scene, for pad
+    assert split_count(folder / "chips", (150, 150)).max() == 1
     table = read_index(folder / "chips").table
-    assert table.groupby([table["row"] // block, table["col"] // block])["split"].nunique().max() == 1
-    assert sorted(table["image"]) == sorted(f"images/{path.name}" for path in (folder / "chips/images").iterdir())
-    assert report.chips == len(table) == sum(report.splits.values()) and report.splits == Counter(table["split"])
+    assert (
+        table.groupby([table["row"] // block, table["col"] // block])["split"].nunique().max() == 1
+    )
+    assert sorted(table["image"]) == sorted(
+        f"images/{path.name}" for path in (folder / "chips/images").iterdir()
+    )
+    assert report.chips == len(table) == sum(report.splits.values()) and report.splits == Counter(
+        table["split"]
+    )
 
 
 def test_dropped_chips_leave_no_masks(tmp_path):
@@ -291,14 +353,20 @@ def test_random_splits_keep_all_and_say_so(tmp_path):
     path = scene(tmp_path / "a.tif")
     report = tile.run([path], tmp_path / "chips", ChipSpec(size=20, overlap=10, split_by="random"))
     assert (report.chips, report.dropped) == (8 * 13, 0)
-    assert report.warnings == ("chips of different splits overlap; --split-by block keeps them apart",)
+    assert report.warnings == (
+        "chips of different splits overlap; --split-by block keeps them apart",
+    )
     report = tile.run([path], tmp_path / "apart", ChipSpec(size=20, edge="drop", split_by="random"))
     assert report.warnings == () and report.splits == {"train": 22, "val": 3, "test": 3}
 
 
 def test_splits_by_scene(tmp_path):
     paths = [scene(tmp_path / f"{name}.tif") for name in "abcde"]
-    report = tile.run(paths, tmp_path / "chips", ChipSpec(size=30, overlap=10, split_by="scene", split=(0.6, 0.2, 0.2)))
+    report = tile.run(
+        paths,
+        tmp_path / "chips",
+        ChipSpec(size=30, overlap=10, split_by="scene", split=(0.6, 0.2, 0.2)),
+    )
     table = read_index(tmp_path / "chips").table
     assert report.dropped == 0 and (table.groupby("scene")["split"].nunique() == 1).all()
     assert Counter(table.groupby("scene")["split"].first()) == {"train": 3, "val": 1, "test": 1}
@@ -306,9 +374,10 @@ def test_splits_by_scene(tmp_path):
 
 def test_a_split_that_stays_empty_is_said(tmp_path):
     report = tile.run([scene(tmp_path / "a.tif")], tmp_path / "chips", ChipSpec(size=70))
-    assert [f"the {split} split is empty; a smaller --block-size makes more blocks" for split in ("val", "test")] == [
-        *report.warnings
-    ]
+    assert [
+        f"the {split} split is empty; a smaller --block-size makes more blocks"
+        for split in ("val", "test")
+    ] == [*report.warnings]
 
 
 # Processes
@@ -320,8 +389,13 @@ def test_processes_give_the_same(tmp_path):
     image = noise()
     image[:, *HOLE] = 0
     paths = [scene(tmp_path / "a.tif", image, nodata=0), scene(tmp_path / "b.tif", nodata=0)]
-    spec = ChipSpec(size=20, overlap=4, split=(0.6, 0.2, 0.2), block_size=2, rescale="percentile:2,98")
-    reports = [tile.run(paths, tmp_path / f"j{jobs}", spec, labels=tmp_path / "f.gpkg", jobs=jobs) for jobs in (1, 2)]
+    spec = ChipSpec(
+        size=20, overlap=4, split=(0.6, 0.2, 0.2), block_size=2, rescale="percentile:2,98"
+    )
+    reports = [
+        tile.run(paths, tmp_path / f"j{jobs}", spec, labels=tmp_path / "f.gpkg", jobs=jobs)
+        for jobs in (1, 2)
+    ]
     one, two = contents(tmp_path / "j1"), contents(tmp_path / "j2")
     assert list(one) == list(two) and len(one) > 80
     assert [name for name in one if one[name] != two[name]] == []
@@ -359,7 +433,11 @@ def test_an_existing_folder(tmp_path):
     tile.run([path], out, ChipSpec(size=40))
     with pytest.raises(OutputError, match="exists already"):
         tile.run([path], out, ChipSpec(size=50))
-    assert tile.run([path], out, ChipSpec(size=50), overwrite=True).chips == len(list((out / "images").iterdir())) == 6
+    assert (
+        tile.run([path], out, ChipSpec(size=50), overwrite=True).chips
+        == len(list((out / "images").iterdir()))
+        == 6
+    )
     (tmp_path / "other").mkdir()
     (tmp_path / "other/letter.txt").write_text("dear")
     with pytest.raises(OutputError, match=r"holds no index\.parquet"):
@@ -374,10 +452,16 @@ def test_scenes_of_the_same_name(tmp_path):
     for folder in folders:
         folder.mkdir()
     names = [(folders[0], "a"), (folders[1], "a"), (folders[2], "A"), (folders[2], "a_2")]
-    paths = [scene(folder / f"{name}.tif", np.full((1, 20, 30), 10 + i, np.uint8)) for i, (folder, name) in enumerate(names)]
+    paths = [
+        scene(folder / f"{name}.tif", np.full((1, 20, 30), 10 + i, np.uint8))
+        for i, (folder, name) in enumerate(names)
+    ]
     tile.run(paths, tmp_path / "chips", ChipSpec(size=10, split_by="scene"))
     table = read_index(tmp_path / "chips").table
-    assert list(dict.fromkeys(table["scene"])) == ["a", "a_2", "A_3", "a_2_2"] and len(set(table["id"])) == 24
+    assert (
+        list(dict.fromkeys(table["scene"])) == ["a", "a_2", "A_3", "a_2_2"]
+        and len(set(table["id"])) == 24
+    )
     for scene_name, value in zip(("a", "a_2", "A_3", "a_2_2"), range(10, 14), strict=True):
         for name in table[table["scene"] == scene_name]["image"]:
             assert (plain(tmp_path / "chips" / name)[0] == value).all()
@@ -392,7 +476,12 @@ def test_scenes_that_do_not_go_together(tmp_path):
     ):
         with pytest.raises(UnsuitableError, match=said):
             tile.run([first, path], tmp_path / "chips", ChipSpec(size=40))
-    assert tile.run([first, str(tmp_path / "b.tif")], tmp_path / "chips", ChipSpec(size=70, bands=(3, 2, 1))).chips == 8
+    assert (
+        tile.run(
+            [first, str(tmp_path / "b.tif")], tmp_path / "chips", ChipSpec(size=70, bands=(3, 2, 1))
+        ).chips
+        == 8
+    )
 
 
 def test_scenes_of_several_crs_are_outlined_in_wgs_84(tmp_path):
@@ -402,7 +491,9 @@ def test_scenes_of_several_crs_are_outlined_in_wgs_84(tmp_path):
     table = gpd.read_parquet(tmp_path / "chips/index.parquet").set_index("id")
     assert table.crs.to_epsg() == 4326
     for name, crs, grid in (("a_r0000_c0001", UTM, GRID), ("b_r0000_c0001", other.crs, other)):
-        corner = gpd.GeoSeries([table.loc[name, "geometry"]], crs=4326).to_crs(crs).total_bounds[[0, 3]]
+        corner = (
+            gpd.GeoSeries([table.loc[name, "geometry"]], crs=4326).to_crs(crs).total_bounds[[0, 3]]
+        )
         assert corner == pytest.approx(grid.transform * (70, 0), abs=0.05)
 
 
@@ -410,16 +501,26 @@ def test_a_turned_scene_has_turned_outlines(tmp_path):
     grid = Grid(UTM, GRID.transform * Affine.rotation(20), 90, 140)
     tile.run([scene(tmp_path / "a.tif", grid=grid)], tmp_path / "chips", ChipSpec(size=70))
     outline = read_index(tmp_path / "chips").table.set_index("id").loc["a_r0000_c0001", "geometry"]
-    assert outline.area == pytest.approx(35 * 35) and outline.exterior.coords[1] == pytest.approx(grid.transform * (140, 0))
+    assert outline.area == pytest.approx(35 * 35) and outline.exterior.coords[1] == pytest.approx(
+        grid.transform * (140, 0)
+    )
 
 
 def test_another_gsd(tmp_path):
-    paths = [scene(tmp_path / "a.tif"), scene(tmp_path / "b.tif", grid=Grid(UTM, GRID.transform * Affine.scale(2), 90, 140))]
+    paths = [
+        scene(tmp_path / "a.tif"),
+        scene(tmp_path / "b.tif", grid=Grid(UTM, GRID.transform * Affine.scale(2), 90, 140)),
+    ]
     report = tile.run(paths, tmp_path / "chips", ChipSpec(size=45, gsd=1.0))
     table = read_index(tmp_path / "chips").table
-    assert Counter(table["scene"]) == {"a": 2, "b": 8} and read_index(tmp_path / "chips").info.gsd == 1.0
+    assert (
+        Counter(table["scene"]) == {"a": 2, "b": 8}
+        and read_index(tmp_path / "chips").info.gsd == 1.0
+    )
     with rasterio.open(tmp_path / "chips/images/a_r0000_c0001.tif") as chip:
-        assert chip.res == pytest.approx((1, 1), rel=0.01) and chip.bounds.right == pytest.approx(512_070)
+        assert chip.res == pytest.approx((1, 1), rel=0.01) and chip.bounds.right == pytest.approx(
+            512_070
+        )
     assert not any("a pixel" in warning for warning in report.warnings)
     report = tile.run(paths, tmp_path / "native", ChipSpec(size=45))
     assert "the scenes have 0.5 to 1 m a pixel; --gsd makes them alike" in report.warnings
@@ -430,7 +531,9 @@ def test_another_gsd(tmp_path):
 
 @pytest.mark.parametrize("epsg", [32737, 4326])
 def test_tiles_outside_the_area_are_left_away(tmp_path, epsg):
-    area = gpd.GeoSeries([ground(45, 35, 79.5, 39.5), ground(125, 65, 128, 66)], crs=UTM).to_crs(epsg)
+    area = gpd.GeoSeries([ground(45, 35, 79.5, 39.5), ground(125, 65, 128, 66)], crs=UTM).to_crs(
+        epsg
+    )
     gpd.GeoDataFrame(geometry=area).to_file(tmp_path / "aoi.gpkg")
     report = tile.run(
         [scene(tmp_path / "a.tif")],
@@ -438,22 +541,54 @@ def test_tiles_outside_the_area_are_left_away(tmp_path, epsg):
         ChipSpec(size=40, edge="pad", split=(1, 0, 0)),
         aoi=tmp_path / "aoi.gpkg",
     )
-    assert set(windows(tmp_path / "chips")) == {"a_r0000_c0001", "a_r0001_c0003"} and report.skipped == 0
+    assert (
+        set(windows(tmp_path / "chips")) == {"a_r0000_c0001", "a_r0001_c0003"}
+        and report.skipped == 0
+    )
 
 
 def test_areas_that_do_not_fit(tmp_path):
     gpd.GeoDataFrame(geometry=[ground(400, 5, 420, 9)], crs=UTM).to_file(tmp_path / "aoi.gpkg")
     with pytest.raises(UnsuitableError, match=r"aoi\.gpkg: no tile of a scene lies in it"):
-        tile.run([scene(tmp_path / "a.tif")], tmp_path / "chips", ChipSpec(size=40), aoi=tmp_path / "aoi.gpkg")
-    with pytest.raises(UnsuitableError, match=r"aoi\.gpkg: an area of interest needs scenes with a CRS"):
-        tile.run([scene(tmp_path / "b.png", grid=None)], tmp_path / "chips", ChipSpec(size=40), aoi=tmp_path / "aoi.gpkg")
+        tile.run(
+            [scene(tmp_path / "a.tif")],
+            tmp_path / "chips",
+            ChipSpec(size=40),
+            aoi=tmp_path / "aoi.gpkg",
+        )
+    with pytest.raises(
+        UnsuitableError, match=r"aoi\.gpkg: an area of interest needs scenes with a CRS"
+    ):
+        tile.run(
+            [scene(tmp_path / "b.png", grid=None)],
+            tmp_path / "chips",
+            ChipSpec(size=40),
+            aoi=tmp_path / "aoi.gpkg",
+        )
 
 
 def test_a_scene_that_claims_more_than_it_holds(tmp_path):
     path, area = tmp_path / "bomb.tif", tmp_path / "aoi.gpkg"
     crs = {"crs": UTM.to_wkt(), "transform": GRID.transform}
-    profile = {"height": 250_000, "width": 300_000, "count": 1, "dtype": "uint8", "blockxsize": 4096, "blockysize": 4096}
-    with rasterio.open(path, "w", driver="GTiff", tiled=True, sparse_ok=True, bigtiff="yes", compress="zstd", **profile, **crs):
+    profile = {
+        "height": 250_000,
+        "width": 300_000,
+        "count": 1,
+        "dtype": "uint8",
+        "blockxsize": 4096,
+        "blockysize": 4096,
+    }
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        tiled=True,
+        sparse_ok=True,
+        bigtiff="yes",
+        compress="zstd",
+        **profile,
+        **crs,
+    ):
         pass
     gpd.GeoDataFrame(geometry=[ground(150_000, 200_000, 150_100, 200_500)], crs=UTM).to_file(area)
     spec = ChipSpec(size=2048, split=(1, 0, 0))
@@ -472,15 +607,24 @@ def test_a_scene_that_claims_more_than_it_holds(tmp_path):
 def test_rescaling_is_one_stretch_over_all_scenes(tmp_path):
     images = [noise(2, "uint16", high=high) for high in (3000, 900)]
     images[0][:, *HOLE] = 0
-    paths = [scene(tmp_path / f"{name}.tif", image, nodata=0) for name, image in zip("ab", images, strict=True)]
+    paths = [
+        scene(tmp_path / f"{name}.tif", image, nodata=0)
+        for name, image in zip("ab", images, strict=True)
+    ]
     tile.run(paths, tmp_path / "chips", ChipSpec(size=70, rescale="percentile:2,98"))
     index = read_index(tmp_path / "chips")
     values = np.concatenate([image[:, image[0] > 0] for image in images], axis=1)
     low, high = np.percentile(values, [2, 98], axis=1, method="inverted_cdf").astype(float)
-    assert index.info.stretch.low == tuple(low) and index.info.stretch.high == tuple(high) and index.info.dtype == "uint16"
+    assert (
+        index.info.stretch.low == tuple(low)
+        and index.info.stretch.high == tuple(high)
+        and index.info.dtype == "uint16"
+    )
     for name, image in (("a_r0000_c0001", images[0]), ("b_r0000_c0001", images[1])):
         pixels, chip = plain(tmp_path / f"chips/images/{name}.tif")
-        expected = ((image[:, :70, 70:] - low[:, None, None]) / (high - low)[:, None, None]).clip(0, 1) * 255
+        expected = ((image[:, :70, 70:] - low[:, None, None]) / (high - low)[:, None, None]).clip(
+            0, 1
+        ) * 255
         assert chip.nodata is None and pixels.dtype == np.uint8
         np.testing.assert_array_equal(chip.valid, image[0, :70, 70:] > 0)
         np.testing.assert_allclose(pixels[:, chip.valid], expected[:, chip.valid], atol=0.51)
@@ -489,7 +633,9 @@ def test_rescaling_is_one_stretch_over_all_scenes(tmp_path):
 def test_minmax(tmp_path):
     image = noise(1, "float32", high=90)
     image[0, 3, 100], image[0, 50, 7], image[0, 8, 8] = -40, 260, np.nan
-    tile.run([scene(tmp_path / "a.tif", image)], tmp_path / "chips", ChipSpec(size=70, rescale="minmax"))
+    tile.run(
+        [scene(tmp_path / "a.tif", image)], tmp_path / "chips", ChipSpec(size=70, rescale="minmax")
+    )
     stretch = read_index(tmp_path / "chips").info.stretch
     assert (stretch.low, stretch.high) == ((-40,), (260,))
 
@@ -499,11 +645,18 @@ def test_minmax(tmp_path):
 
 def test_png_chips_have_worldfiles(tmp_path):
     image = noise()
-    tile.run([scene(tmp_path / "a.tif", image)], tmp_path / "chips", ChipSpec(size=70, format="png"))
-    assert sorted(path.suffix for path in (tmp_path / "chips/images").iterdir()) == [".pgw"] * 4 + [".png"] * 4
+    tile.run(
+        [scene(tmp_path / "a.tif", image)], tmp_path / "chips", ChipSpec(size=70, format="png")
+    )
+    assert (
+        sorted(path.suffix for path in (tmp_path / "chips/images").iterdir())
+        == [".pgw"] * 4 + [".png"] * 4
+    )
     with rasterio.open(tmp_path / "chips/images/a_r0001_c0001.png") as chip:
         np.testing.assert_array_equal(chip.read(), image[:, 20:, 70:])
-        assert chip.driver == "PNG" and chip.transform.almost_equals(GRID.transform * Affine.translation(70, 20))
+        assert chip.driver == "PNG" and chip.transform.almost_equals(
+            GRID.transform * Affine.translation(70, 20)
+        )
 
 
 def test_what_no_png_holds_is_refused_at_once(tmp_path):
@@ -511,16 +664,27 @@ def test_what_no_png_holds_is_refused_at_once(tmp_path):
         path = scene(tmp_path / "a.tif", image, overwrite=True)
         with pytest.raises(UnsuitableError, match=r"do not fit into PNG \(use --format tif\)"):
             tile.run([path], tmp_path / "chips", ChipSpec(size=70, format="png"))
-    assert tile.run([path], tmp_path / "chips", ChipSpec(size=70, format="png", bands=(5, 1, 2))).chips == 4
+    assert (
+        tile.run([path], tmp_path / "chips", ChipSpec(size=70, format="png", bands=(5, 1, 2))).chips
+        == 4
+    )
 
 
 def test_pictures_are_outlined_in_pixels(tmp_path):
     image = noise()
-    report = tile.run([scene(tmp_path / "a.png", image, grid=None)], tmp_path / "chips", ChipSpec(size=70, gsd=0.3))
+    report = tile.run(
+        [scene(tmp_path / "a.png", image, grid=None)],
+        tmp_path / "chips",
+        ChipSpec(size=70, gsd=0.3),
+    )
     index = read_index(tmp_path / "chips")
     outline = index.table.set_index("id").loc["a_r0001_c0001", "geometry"]
-    assert outline.bounds == (70, 20, 140, 90) and index.table.crs is None and index.info.gsd is None
-    np.testing.assert_array_equal(plain(tmp_path / "chips/images/a_r0001_c0001.tif")[0], image[:, 20:, 70:])
+    assert (
+        outline.bounds == (70, 20, 140, 90) and index.table.crs is None and index.info.gsd is None
+    )
+    np.testing.assert_array_equal(
+        plain(tmp_path / "chips/images/a_r0001_c0001.tif")[0], image[:, 20:, 70:]
+    )
     assert "--gsd does nothing: the scenes have no CRS" in report.warnings
 
 
@@ -533,14 +697,22 @@ def test_masks_beside_the_chips(tmp_path):
     image = noise()
     image[:, *HOLE] = 0
     spec = ChipSpec(size=40, overlap=8, edge="pad", split=(1, 0, 0))
-    report = tile.run([scene(tmp_path / "a.tif", image, nodata=0)], tmp_path / "chips", spec, labels=tmp_path / "f.gpkg")
+    report = tile.run(
+        [scene(tmp_path / "a.tif", image, nodata=0)],
+        tmp_path / "chips",
+        spec,
+        labels=tmp_path / "f.gpkg",
+    )
     expected = burn(boxes, GRID)
     expected[HOLE] = 255
     expected = np.pad(expected, ((0, 40), (0, 40)), constant_values=255)
     for name, (col, row, width, height) in windows(tmp_path / "chips").items():
         mask, profile = plain(tmp_path / f"chips/masks/{name}.tif")
         assert np.count_nonzero(mask[0] != expected[row : row + height, col : col + width]) <= 4
-        assert profile.transform == plain(tmp_path / f"chips/images/{name}.tif")[1].transform and profile.nodata is None
+        assert (
+            profile.transform == plain(tmp_path / f"chips/images/{name}.tif")[1].transform
+            and profile.nodata is None
+        )
     assert "reprojected from EPSG:3857 to EPSG:32737" in report.warnings[0]
     assert read_index(tmp_path / "chips").table["mask"].tolist() == [
         f"masks/{name}.tif" for name in windows(tmp_path / "chips")
@@ -551,7 +723,14 @@ def test_creation_options_are_for_images_alone(tmp_path):
     write_array(tmp_path / "mask.tif", np.ones((1, *GRID.shape), np.uint8), GRID)
     options = {"COMPRESS": "DEFLATE", "INTERLEAVE": "BAND"}
     paths = [scene(tmp_path / "a.tif")]
-    tile.run(paths, tmp_path / "out", ChipSpec(size=32), labels=tmp_path / "mask.tif", creation_options=options, jobs=2)
+    tile.run(
+        paths,
+        tmp_path / "out",
+        ChipSpec(size=32),
+        labels=tmp_path / "mask.tif",
+        creation_options=options,
+        jobs=2,
+    )
     image, mask = (next((tmp_path / "out" / name).iterdir()) for name in ("images", "masks"))
     assert (plain(image)[1].compress, plain(image)[1].interleave) == ("deflate", "band")
     assert plain(mask)[1].compress == "zstd"
@@ -560,17 +739,37 @@ def test_creation_options_are_for_images_alone(tmp_path):
 def test_a_mask_raster_of_another_crs(tmp_path):
     truth = burn([ground(60, 10, 120, 50)], GRID)
     west, south, east, north = transform_bounds(UTM.to_wkt(), "EPSG:4326", *GRID.bounds)
-    lonlat = Grid(CRS.from_epsg(4326), Affine((east - west) / 500, 0, west, 0, (south - north) / 400, north), 400, 500)
+    lonlat = Grid(
+        CRS.from_epsg(4326),
+        Affine((east - west) / 500, 0, west, 0, (south - north) / 400, north),
+        400,
+        500,
+    )
     labels = np.full((400, 500), 9, np.uint8)
     reproject(
-        truth, labels, GRID.transform, src_crs=UTM.to_wkt(), dst_transform=lonlat.transform, dst_crs="EPSG:4326", dst_nodata=9
+        truth,
+        labels,
+        GRID.transform,
+        src_crs=UTM.to_wkt(),
+        dst_transform=lonlat.transform,
+        dst_crs="EPSG:4326",
+        dst_nodata=9,
     )
     write_array(tmp_path / "m.tif", labels, lonlat, nodata=9)
-    report = tile.run([scene(tmp_path / "a.tif")], tmp_path / "chips", ChipSpec(size=70), labels=tmp_path / "m.tif")
+    report = tile.run(
+        [scene(tmp_path / "a.tif")],
+        tmp_path / "chips",
+        ChipSpec(size=70),
+        labels=tmp_path / "m.tif",
+    )
     assert "another grid" in report.warnings[0]
     mask, _ = plain(tmp_path / "chips/masks/a_r0000_c0001.tif")
     known = mask[0] != 255
-    assert known.mean() > 0.97 and (mask[0][known] != truth[:70, 70:][known]).mean() < 0.03 and mask[0][30, 30] == 1
+    assert (
+        known.mean() > 0.97
+        and (mask[0][known] != truth[:70, 70:][known]).mean() < 0.03
+        and mask[0][30, 30] == 1
+    )
 
 
 def test_a_folder_of_labels(tmp_path):
@@ -581,22 +780,35 @@ def test_a_folder_of_labels(tmp_path):
         labels[:rows, 100:] = 255
         write_array(tmp_path / f"labels/{name}.png", labels)
     paths = [str(tmp_path / "a.tif"), str(tmp_path / "b.tif")]
-    report = tile.run(paths, tmp_path / "chips", ChipSpec(size=70, format="png"), labels=tmp_path / "labels")
+    report = tile.run(
+        paths, tmp_path / "chips", ChipSpec(size=70, format="png"), labels=tmp_path / "labels"
+    )
     for name, rows in (("a", 10), ("b", 30)):
         mask = plain(tmp_path / f"chips/masks/{name}_r0000_c0001.png")[0][0]
         assert mask[:rows, 30:].all() and mask.sum() == rows * 40
     assert not any("grid" in warning for warning in report.warnings)
     with pytest.raises(InputError, match=r"has no labels for .*c\.tif"):
-        tile.run([scene(tmp_path / "c.tif")], tmp_path / "none", ChipSpec(size=70), labels=tmp_path / "labels")
+        tile.run(
+            [scene(tmp_path / "c.tif")],
+            tmp_path / "none",
+            ChipSpec(size=70),
+            labels=tmp_path / "labels",
+        )
 
 
 def test_the_same_warning_of_many_files_is_one_line(tmp_path):
     (tmp_path / "labels").mkdir()
     paths = [scene(tmp_path / f"{name}.tif") for name in "abc"]
     for name in "abc":
-        gpd.GeoDataFrame(geometry=[ground(100, 10, 120, 22)], crs=UTM).to_crs(3857).to_file(tmp_path / f"labels/{name}.gpkg")
-    report = tile.run(paths, tmp_path / "chips", ChipSpec(size=70, split=(1, 0, 0)), labels=tmp_path / "labels")
-    assert report.warnings == (f"{tmp_path}/labels/a.gpkg: reprojected from EPSG:3857 to EPSG:32737 (and 2 more files)",)
+        gpd.GeoDataFrame(geometry=[ground(100, 10, 120, 22)], crs=UTM).to_crs(3857).to_file(
+            tmp_path / f"labels/{name}.gpkg"
+        )
+    report = tile.run(
+        paths, tmp_path / "chips", ChipSpec(size=70, split=(1, 0, 0)), labels=tmp_path / "labels"
+    )
+    assert report.warnings == (
+        f"{tmp_path}/labels/a.gpkg: reprojected from EPSG:3857 to EPSG:32737 (and 2 more files)",
+    )
 
 
 # The index
@@ -605,18 +817,38 @@ def test_the_same_warning_of_many_files_is_one_line(tmp_path):
 def test_the_index_is_geoparquet(tmp_path):
     tile.run([scene(tmp_path / "a.tif")], tmp_path / "chips", ChipSpec(size=40, overlap=8))
     table = gpd.read_parquet(tmp_path / "chips/index.parquet")
-    assert list(table.columns) == ["id", "scene", "row", "col", "image", "mask", "split", "valid_fraction", "geometry"]
+    assert list(table.columns) == [
+        "id",
+        "scene",
+        "row",
+        "col",
+        "image",
+        "mask",
+        "split",
+        "valid_fraction",
+        "geometry",
+    ]
     assert table.crs == UTM and table["mask"].isna().all() and (table["valid_fraction"] == 1).all()
     metadata = pq.read_schema(tmp_path / "chips/index.parquet").metadata
     geo = json.loads(metadata[b"geo"])
-    assert geo["version"] == "1.1.0" and CRS.from_json_dict(geo["columns"]["geometry"]["crs"]) == UTM
+    assert (
+        geo["version"] == "1.1.0" and CRS.from_json_dict(geo["columns"]["geometry"]["crs"]) == UTM
+    )
     for name, outline in zip(table["image"], table.geometry, strict=True):
         with rasterio.open(tmp_path / "chips" / name) as chip:
-            assert outline.bounds == pytest.approx(tuple(chip.bounds)) and outline.area == pytest.approx(400)
+            assert outline.bounds == pytest.approx(
+                tuple(chip.bounds)
+            ) and outline.area == pytest.approx(400)
 
 
 def test_specs_that_make_no_sense():
-    for values in ({"size": 0}, {"overlap": 512}, {"edge": "wrap"}, {"split": (0.5, 0.1, 0.1)}, {"rescale": "percentile:9,2"}):
+    for values in (
+        {"size": 0},
+        {"overlap": 512},
+        {"edge": "wrap"},
+        {"split": (0.5, 0.1, 0.1)},
+        {"rescale": "percentile:9,2"},
+    ):
         with pytest.raises(UsageError):
             ChipSpec(**values)
 
@@ -628,7 +860,12 @@ def test_progress_counts_tiles_and_rows(tmp_path):
         seen[f"{stage} of"] = total
         return lambda count: seen.update({stage: count})
 
-    tile.run([scene(tmp_path / "a.tif")], tmp_path / "chips", ChipSpec(size=10, rescale="minmax"), progress=progress)
+    tile.run(
+        [scene(tmp_path / "a.tif")],
+        tmp_path / "chips",
+        ChipSpec(size=10, rescale="minmax"),
+        progress=progress,
+    )
     assert seen == {"statistics of": 90, "statistics": 90, "cut of": 126, "cut": 126}
 
 
@@ -640,8 +877,13 @@ def test_real_labels_agree_with_the_masks_beside_them(tmp_path, shared_data):
     (path,), (labels,) = folder.glob("images/*.tif"), folder.glob("labels/*.geojson")
     spec = ChipSpec(size=1024, edge="drop", split=(1, 0, 0))
     tile.run([str(path)], tmp_path / "chips", spec, labels=labels)
-    share = np.mean([(read_array(mask)[0] == 1).mean() for mask in (tmp_path / "chips/masks").iterdir()])
+    share = np.mean(
+        [(read_array(mask)[0] == 1).mean() for mask in (tmp_path / "chips/masks").iterdir()]
+    )
     truth = gpd.read_file(labels).to_crs(3857)
     with rasterio.open(path) as whole:
-        covered = truth.clip(shapely.box(*whole.bounds)).union_all().area / shapely.box(*whole.bounds).area
+        covered = (
+            truth.clip(shapely.box(*whole.bounds)).union_all().area
+            / shapely.box(*whole.bounds).area
+        )
     assert share == pytest.approx(covered, rel=0.01)

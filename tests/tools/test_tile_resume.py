@@ -1,4 +1,6 @@
-"""`tile --resume`: what a killed run has cut is not cut again, and the result is that of one run."""
+"""`tile --resume`: what a killed run has cut is not cut again, and the result is that of one
+run.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,21 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     scene = write_scene(tmp_path / "scene.tif", buildings(400, 560))
-    command = ["tile", str(scene), "-o", str(tmp_path / "chips"), "--size", "32", "--overlap", "16", "--max-nodata", "0.5"]
-    run = subprocess.Popen([sys.executable, "-m", "geoseg", *command, "--resume"], stderr=subprocess.PIPE)
+    command = [
+        "tile",
+        str(scene),
+        "-o",
+        str(tmp_path / "chips"),
+        "--size",
+        "32",
+        "--overlap",
+        "16",
+        "--max-nodata",
+        "0.5",
+    ]
+    run = subprocess.Popen(
+        [sys.executable, "-m", "geoseg", *command, "--resume"], stderr=subprocess.PIPE
+    )
     partial = tmp_path / ".chips.partial"
     journal = partial / "journal.jsonl"
     deadline = time.monotonic() + 60
@@ -42,17 +57,32 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     recorded = len(journal.read_text().splitlines()) - 1
     untouched = {path.name: path.stat().st_mtime_ns for path in (partial / "images").iterdir()}
     advanced: list[int] = []
-    report = tile.run([str(scene)], tmp_path / "chips", SPEC, resume=True, progress=lambda stage, total: advanced.append)
+    report = tile.run(
+        [str(scene)],
+        tmp_path / "chips",
+        SPEC,
+        resume=True,
+        progress=lambda stage, total: advanced.append,
+    )
     assert not partial.exists() and sum(advanced) == 24 * 34
-    again = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "chips" / "images").iterdir()}
+    again = {
+        path.name: path.stat().st_mtime_ns for path in (tmp_path / "chips" / "images").iterdir()
+    }
     kept = [name for name, changed in again.items() if untouched.get(name) == changed]
-    assert recorded >= 2 and len(kept) >= tile.GROUP * recorded * 0.6  # but for chips dropped to keep splits apart
+    # but for chips dropped to keep splits apart
+    assert recorded >= 2 and len(kept) >= tile.GROUP * recorded * 0.6
     whole = tile.run([str(scene)], tmp_path / "whole", SPEC)
     assert content(tmp_path / "chips") == content(tmp_path / "whole")
-    assert (report.chips, report.splits, report.dropped) == (whole.chips, whole.splits, whole.dropped)
+    assert (report.chips, report.splits, report.dropped) == (
+        whole.chips,
+        whole.splits,
+        whole.dropped,
+    )
 
 
-def test_a_run_with_other_settings_does_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_with_other_settings_does_not_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scene = write_scene(tmp_path / "scene.tif", buildings(100, 140))
 
     def interrupted(*arguments: object) -> None:

@@ -1,4 +1,6 @@
-"""Training on chips of a generated scene: it learns, resumes, refuses what cannot work, and its model extracts."""
+"""Training on chips of a generated scene: it learns, resumes, refuses what cannot work, and its
+model extracts.
+"""
 
 from __future__ import annotations
 
@@ -63,11 +65,18 @@ def test_it_learns_and_tells_so(trained: train.TrainReport, folder: Path) -> Non
     assert trained.best["epoch"] == max(trained.epochs, key=lambda epoch: epoch["iou"])["epoch"]
     assert trained.images_per_second > 0 and trained.warnings == ()
     run = folder / "model.safetensors.run"
-    assert {"last.ckpt", "best.safetensors", "metrics.csv", "epochs.json", "run.toml", "report.html"} == {
-        path.name for path in run.iterdir()
-    }
+    assert {
+        "last.ckpt",
+        "best.safetensors",
+        "metrics.csv",
+        "epochs.json",
+        "run.toml",
+        "report.html",
+    } == {path.name for path in run.iterdir()}
     rows = list(csv.DictReader((run / "metrics.csv").open()))
-    assert [float(row["iou_building"]) for row in rows] == [epoch["iou"] for epoch in trained.epochs]
+    assert [float(row["iou_building"]) for row in rows] == [
+        epoch["iou"] for epoch in trained.epochs
+    ]
 
 
 def test_the_best_epoch_is_told_by_class_and_threshold(trained: train.TrainReport) -> None:
@@ -75,35 +84,62 @@ def test_the_best_epoch_is_told_by_class_and_threshold(trained: train.TrainRepor
     (background, missed), (wrong, found) = best["confusion"]
     assert best["precision"] == pytest.approx(found / (found + missed), abs=1e-5)
     assert best["recall"] == pytest.approx(found / (found + wrong), abs=1e-5)
-    assert best["accuracy"] == pytest.approx((background + found) / np.sum(best["confusion"]), abs=1e-5)
+    assert best["accuracy"] == pytest.approx(
+        (background + found) / np.sum(best["confusion"]), abs=1e-5
+    )
     assert best["iou"] == best["classes"]["building"]["iou"] == best["thresholds"]["0.5"]["iou"]
     recalls = [ratios["recall"] for ratios in best["thresholds"].values()]
-    assert len(recalls) == 9 and recalls == sorted(recalls, reverse=True) and recalls[0] > recalls[-1]
+    assert (
+        len(recalls) == 9 and recalls == sorted(recalls, reverse=True) and recalls[0] > recalls[-1]
+    )
 
 
 def test_the_model_file_knows_what_it_was_trained_on(trained: train.TrainReport) -> None:
     spec = read_spec(trained.model)
-    assert (spec.architecture, spec.encoder, spec.bands, spec.dtype) == ("unet", "resnet18", 3, "uint8")
+    assert (spec.architecture, spec.encoder, spec.bands, spec.dtype) == (
+        "unet",
+        "resnet18",
+        3,
+        "uint8",
+    )
     assert spec.gsd == pytest.approx(0.3, rel=1e-2) and spec.classes == ("background", "building")
 
 
-def test_the_model_extracts_and_so_does_its_export(trained: train.TrainReport, folder: Path, tmp_path: Path) -> None:
+def test_the_model_extracts_and_so_does_its_export(
+    trained: train.TrainReport, folder: Path, tmp_path: Path
+) -> None:
     export.run(Path(trained.model), tmp_path / "model.onnx", tile_size=128)
     masks = []
     for name in (trained.model, tmp_path / "model.onnx"):
         spec = PredictSpec(tile_size=128, precision="fp32")
-        predict.run([str(folder / "scene.tif")], tmp_path / "p.tif", spec, model=Path(name), overwrite=True)
+        predict.run(
+            [str(folder / "scene.tif")], tmp_path / "p.tif", spec, model=Path(name), overwrite=True
+        )
         masks.append(read_array(tmp_path / "p.tif")[0][0])
         assert count(masks[-1] >= 127, MASK).iou > 0.6
-        extract.run([str(folder / "scene.tif")], tmp_path / "b.gpkg", spec, PolygonSpec(), model=Path(name), overwrite=True)
+        extract.run(
+            [str(folder / "scene.tif")],
+            tmp_path / "b.gpkg",
+            spec,
+            PolygonSpec(),
+            model=Path(name),
+            overwrite=True,
+        )
         assert len(gpd.read_file(tmp_path / "b.gpkg")) > 5
     assert np.abs(masks[0].astype(int) - masks[1]).max() <= 3
 
 
 def test_the_same_seed_gives_the_same_weights(folder: Path, tmp_path: Path) -> None:
-    reports = [train.run([str(folder / "chips")], tmp_path / f"{name}.safetensors", QUICK) for name in ("one", "two")]
-    assert [epoch["loss"] for epoch in reports[0].epochs] == [epoch["loss"] for epoch in reports[1].epochs]
-    assert (tmp_path / "one.safetensors").read_bytes() == (tmp_path / "two.safetensors").read_bytes()
+    reports = [
+        train.run([str(folder / "chips")], tmp_path / f"{name}.safetensors", QUICK)
+        for name in ("one", "two")
+    ]
+    assert [epoch["loss"] for epoch in reports[0].epochs] == [
+        epoch["loss"] for epoch in reports[1].epochs
+    ]
+    assert (tmp_path / "one.safetensors").read_bytes() == (
+        tmp_path / "two.safetensors"
+    ).read_bytes()
 
 
 def test_a_run_goes_on_from_its_last_epoch(folder: Path, tmp_path: Path) -> None:
@@ -111,22 +147,30 @@ def test_a_run_goes_on_from_its_last_epoch(folder: Path, tmp_path: Path) -> None
     short = TrainSpec(**{**vars(QUICK), "epochs": 1, "schedule": "constant"})
     train.run(data, out, short)
     with pytest.raises(OutputError, match="holds another run"):
-        train.run(data, tmp_path / "other.safetensors", short, run_dir=tmp_path / "model.safetensors.run")
+        train.run(
+            data, tmp_path / "other.safetensors", short, run_dir=tmp_path / "model.safetensors.run"
+        )
     longer = TrainSpec(**{**vars(short), "epochs": 2})
     report = train.run(data, out, longer, resume=True, overwrite=True)
     assert [epoch["epoch"] for epoch in report.epochs] == [1, 2]
 
 
-def test_fine_tuning_starts_from_the_other_models_weights(trained: train.TrainReport, folder: Path, tmp_path: Path) -> None:
+def test_fine_tuning_starts_from_the_other_models_weights(
+    trained: train.TrainReport, folder: Path, tmp_path: Path
+) -> None:
     gentle = TrainSpec(**{**vars(SPEC), "epochs": 1, "lr": 1e-6, "samples": 8})
-    report = train.run([str(folder / "chips")], tmp_path / "fine.safetensors", gentle, init=Path(trained.model))
+    report = train.run(
+        [str(folder / "chips")], tmp_path / "fine.safetensors", gentle, init=Path(trained.model)
+    )
     assert report.best["iou"] > 0.6
 
 
 @pytest.mark.parametrize("arch", ["cnn", "fcn8s"])
 def test_the_seed_architectures_train(arch: str, folder: Path, tmp_path: Path) -> None:
     options = (("hidden", 32),) if arch == "fcn8s" else ()
-    spec = TrainSpec(arch=arch, options=options, epochs=1, batch_size=2, samples=4, crop=64, precision="bf16")
+    spec = TrainSpec(
+        arch=arch, options=options, epochs=1, batch_size=2, samples=4, crop=64, precision="bf16"
+    )
     report = train.run([str(folder / "chips")], tmp_path / f"{arch}.safetensors", spec)
     assert np.isfinite(report.epochs[0]["loss"]) and read_spec(report.model).architecture == arch
 
@@ -139,7 +183,9 @@ def test_what_cannot_be_trained_on_is_refused(folder: Path, tmp_path: Path) -> N
     tile.run([scene], chips, ChipSpec(size=128))
     with pytest.raises(UnsuitableError, match="no mask"):
         train.run([str(chips)], out, SPEC)
-    tile.run([scene], tmp_path / "test", ChipSpec(size=128, split=(0, 0, 1)), labels=folder / "mask.tif")
+    tile.run(
+        [scene], tmp_path / "test", ChipSpec(size=128, split=(0, 0, 1)), labels=folder / "mask.tif"
+    )
     with pytest.raises(UnsuitableError, match="train split is empty"):
         train.run([str(tmp_path / "test")], out, SPEC)
     with pytest.raises(UsageError, match="unknown architecture"):
@@ -149,7 +195,12 @@ def test_what_cannot_be_trained_on_is_refused(folder: Path, tmp_path: Path) -> N
     with pytest.raises(UnsuitableError, match="of a single class"):
         train.run([str(tmp_path / "plain")], out, SPEC)
     index = read_index(tmp_path / "plain")
-    write_index(index.folder, index.table.to_dict("records"), replace(index.info, classes=("building",)), index.table.crs)
+    write_index(
+        index.folder,
+        index.table.to_dict("records"),
+        replace(index.info, classes=("building",)),
+        index.table.crs,
+    )
     with pytest.raises(UnsuitableError, match="names a single class"):
         train.run([str(tmp_path / "plain")], out, SPEC)
     assert not out.exists()
@@ -176,9 +227,16 @@ def test_a_loss_that_is_no_number_stops_the_run(folder: Path, tmp_path: Path) ->
     assert not (tmp_path / "m.safetensors").exists()
 
 
-def test_without_a_val_split_the_last_epoch_is_kept_and_said_so(folder: Path, tmp_path: Path) -> None:
+def test_without_a_val_split_the_last_epoch_is_kept_and_said_so(
+    folder: Path, tmp_path: Path
+) -> None:
     chips = tmp_path / "chips"
-    tile.run([str(folder / "scene.tif")], chips, ChipSpec(size=128, split=(1, 0, 0)), labels=folder / "mask.tif")
+    tile.run(
+        [str(folder / "scene.tif")],
+        chips,
+        ChipSpec(size=128, split=(1, 0, 0)),
+        labels=folder / "mask.tif",
+    )
     spec = TrainSpec(**{**vars(SPEC), "epochs": 1, "samples": 8})
     report = train.run([str(chips)], tmp_path / "m.safetensors", spec)
     assert "val split is empty" in report.warnings[0] and "iou" not in report.best

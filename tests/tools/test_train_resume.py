@@ -46,13 +46,27 @@ def stopping_at(epoch: int, step: int):
     "settings",
     [
         {"schedule": "onecycle", "ema": 0.8},
-        {"schedule": "cosine", "warmup": 0.3, "optimizer": "sgd", "nesterov": True, "early_stop": 3},
+        {
+            "schedule": "cosine",
+            "warmup": 0.3,
+            "optimizer": "sgd",
+            "nesterov": True,
+            "early_stop": 3,
+        },
         {"schedule": "poly", "warmup": 2.0, "accumulate": 2, "ema": 0.5, "class_weights": "auto"},
-        {"schedule": "constant", "clip": 0.0, "augment": "strong", "loss": "boundary+lovasz", "hard": 0.7},
+        {
+            "schedule": "constant",
+            "clip": 0.0,
+            "augment": "strong",
+            "loss": "boundary+lovasz",
+            "hard": 0.7,
+        },
     ],
     ids=lambda settings: settings["schedule"],
 )
-def test_a_stopped_run_goes_on_as_if_nothing_had_been(settings: dict[str, object], chips: Path, tmp_path: Path) -> None:
+def test_a_stopped_run_goes_on_as_if_nothing_had_been(
+    settings: dict[str, object], chips: Path, tmp_path: Path
+) -> None:
     spec = replace(QUICK, epochs=2, **settings)
     whole = train.run([str(chips)], tmp_path / "whole.safetensors", spec)
     with pytest.raises(KeyboardInterrupt):
@@ -63,21 +77,37 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(settings: dict[str, object
     parts = train.run([str(chips)], tmp_path / "parts.safetensors", spec, resume=True)
     assert [epoch["loss"] for epoch in parts.epochs] == [epoch["loss"] for epoch in whole.epochs]
     assert parts.best["confusion"] == whole.best["confusion"]
-    assert (tmp_path / "parts.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
+    assert (tmp_path / "parts.safetensors").read_bytes() == (
+        tmp_path / "whole.safetensors"
+    ).read_bytes()
 
 
-def test_a_resumed_run_keeps_what_it_found(chips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_keeps_what_it_found(
+    chips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("geoseg.training.finders.LR_STEPS", 25)
     spec = replace(QUICK, batch_size=0, lr=0.0, epochs=1, samples=24)
     first = train.run([str(chips)], tmp_path / "m.safetensors", spec)
-    again = train.run([str(chips)], tmp_path / "m.safetensors", replace(spec, epochs=2), resume=True, overwrite=True)
+    again = train.run(
+        [str(chips)],
+        tmp_path / "m.safetensors",
+        replace(spec, epochs=2),
+        resume=True,
+        overwrite=True,
+    )
     assert (again.batch_size, again.lr) == (first.batch_size, first.lr) and first.lr > 0
 
 
 def test_a_run_that_is_done_has_nothing_left_to_do(chips: Path, tmp_path: Path) -> None:
     first = train.run([str(chips)], tmp_path / "m.safetensors", replace(QUICK, epochs=1))
     before = (tmp_path / "m.safetensors").read_bytes()
-    again = train.run([str(chips)], tmp_path / "m.safetensors", replace(QUICK, epochs=1), resume=True, overwrite=True)
+    again = train.run(
+        [str(chips)],
+        tmp_path / "m.safetensors",
+        replace(QUICK, epochs=1),
+        resume=True,
+        overwrite=True,
+    )
     assert again.epochs == first.epochs and (tmp_path / "m.safetensors").read_bytes() == before
 
 
@@ -88,13 +118,20 @@ def test_there_must_be_something_to_go_on_with(chips: Path, tmp_path: Path) -> N
 
 def test_overwriting_forgets_the_other_run(chips: Path, tmp_path: Path) -> None:
     for seed in (1, 2):
-        report = train.run([str(chips)], tmp_path / "m.safetensors", replace(QUICK, epochs=1, seed=seed), overwrite=True)
+        report = train.run(
+            [str(chips)],
+            tmp_path / "m.safetensors",
+            replace(QUICK, epochs=1, seed=seed),
+            overwrite=True,
+        )
         assert len(report.epochs) == 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_killed_run_goes_on_as_if_nothing_had_been(workers: int, chips: Path, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_as_if_nothing_had_been(
+    workers: int, chips: Path, tmp_path: Path
+) -> None:
     spec = replace(QUICK, epochs=4, samples=12, ema=0.7, workers=workers)
     command = [sys.executable, "-m", "geoseg", "train", str(chips), *options(spec)]
     subprocess.run([*command, "-o", str(tmp_path / "whole.safetensors")], check=True)
@@ -105,12 +142,22 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(workers: int, chips: Path, 
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     subprocess.run([*parts, "--resume"], check=True)
-    whole, gone_on = (read_epochs(tmp_path / f"{name}.safetensors.run") for name in ("whole", "parts"))
+    whole, gone_on = (
+        read_epochs(tmp_path / f"{name}.safetensors.run") for name in ("whole", "parts")
+    )
     assert [epoch["loss"] for epoch in gone_on] == [epoch["loss"] for epoch in whole]
-    assert (tmp_path / "parts.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
+    assert (tmp_path / "parts.safetensors").read_bytes() == (
+        tmp_path / "whole.safetensors"
+    ).read_bytes()
 
 
 def options(spec: TrainSpec) -> list[str]:
     """What is typed for what differs from the defaults."""
-    changed = {name: value for name, value in vars(spec).items() if value != getattr(TrainSpec(), name)}
-    return [part for name, value in changed.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    changed = {
+        name: value for name, value in vars(spec).items() if value != getattr(TrainSpec(), name)
+    }
+    return [
+        part
+        for name, value in changed.items()
+        for part in (f"--{name.replace('_', '-')}", str(value))
+    ]

@@ -1,4 +1,6 @@
-"""The threshold and least area found are those that an exhaustive look finds, and the file keeps its weights."""
+"""The threshold and least area found are those that an exhaustive look finds, and the file keeps
+its weights.
+"""
 
 from __future__ import annotations
 
@@ -38,13 +40,17 @@ def chips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_what_is_found_is_the_best_and_extract_uses_it(chips: Path, model: Path, tmp_path: Path) -> None:
+def test_what_is_found_is_the_best_and_extract_uses_it(
+    chips: Path, model: Path, tmp_path: Path
+) -> None:
     start = tmp_path / "start.onnx"
     rewrite(model, start, replace(read_spec(model), threshold=0.9, min_area=0.0))
     out = tmp_path / "tuned.onnx"
     report = tune.run(chips / "chips", out, model=start, spec=SPEC)
     assert report.chips == 1 and report.gain > 0.3
-    assert report.after["f1"] > 0.9 and report.after["f1"] - report.before["f1"] == pytest.approx(report.gain, abs=1e-5)
+    assert report.after["f1"] > 0.9 and report.after["f1"] - report.before["f1"] == pytest.approx(
+        report.gain, abs=1e-5
+    )
     spec = read_spec(out)
     assert (spec.threshold, spec.min_area) == (report.threshold, report.min_area)
     assert replace(spec, threshold=0.9, min_area=0.0) == read_spec(start)
@@ -53,12 +59,16 @@ def test_what_is_found_is_the_best_and_extract_uses_it(chips: Path, model: Path,
 
     polygonize.run(chips / "mask.tif", truth, PolygonSpec(min_hole=Quantity(0.0)))
     for threshold, min_area in ((None, None), (0.3, 0.0), (0.5, 5.0)):
-        polygons = PolygonSpec(threshold=threshold, min_area=None if min_area is None else Quantity(min_area))
+        polygons = PolygonSpec(
+            threshold=threshold, min_area=None if min_area is None else Quantity(min_area)
+        )
         found = tmp_path / f"{threshold}.gpkg"
         extract.run([str(chips / "scene.tif")], found, SPEC, polygons, model=out)
         scores = evaluate.run(found, truth).object
         if threshold is None:
-            assert scores["f1"] == pytest.approx(report.after["f1"]) and len(gpd.read_file(found)) > 5
+            assert (
+                scores["f1"] == pytest.approx(report.after["f1"]) and len(gpd.read_file(found)) > 5
+            )
         else:
             assert scores["f1"] <= report.after["f1"]
 

@@ -11,7 +11,9 @@ from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.fit import Job
 from tests.scenes import buildings, picture
 
-QUICK = TrainSpec(arch="cnn", epochs=3, batch_size=2, samples=6, crop=32, lr=3e-3, precision="fp32", seed=1)
+QUICK = TrainSpec(
+    arch="cnn", epochs=3, batch_size=2, samples=6, crop=32, lr=3e-3, precision="fp32", seed=1
+)
 
 
 @dataclass(frozen=True)
@@ -37,4 +39,6 @@ def job(run_dir: Path, **settings: object) -> Job:
     run_dir.mkdir(parents=True, exist_ok=True)
     spec = replace(QUICK, **settings)
     pictures = [Painted(number) for number in range(17)]
-    return Job(ModelSpec("cnn", size=spec.crop or 32), spec, pictures[:12], pictures[12:], 1.0, run_dir)
+    return Job(
+        ModelSpec("cnn", size=spec.crop or 32), spec, pictures[:12], pictures[12:], 1.0, run_dir
+    )

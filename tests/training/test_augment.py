@@ -29,7 +29,9 @@ def chip() -> tuple[np.ndarray, np.ndarray]:
     high=st.floats(1.0, 2.5),
     foreground=st.sampled_from([0.0, 1.0]),
 )
-def test_mask_and_image_are_moved_alike(seed: int, rotation: float, low: float, high: float, foreground: float) -> None:
+def test_mask_and_image_are_moved_alike(
+    seed: int, rotation: float, low: float, high: float, foreground: float
+) -> None:
     torch.manual_seed(seed)
     image, mask = crop(*chip(), Geometry(48, (low, high), True, rotation, foreground))
     assert image.shape == (3, 48, 48) and mask.shape == (48, 48)
@@ -45,26 +47,49 @@ def test_mask_and_image_are_moved_alike(seed: int, rotation: float, low: float, 
 def test_photos_stay_upright(seed: int, rotation: float) -> None:
     torch.manual_seed(seed)
     row, col = np.mgrid[:HEIGHT, :WIDTH].astype("float32") / 200
-    image, _ = crop(np.stack([row, col]), np.zeros((HEIGHT, WIDTH), "uint8"), Geometry(48, rotation=rotation, upright=True))
+    image, _ = crop(
+        np.stack([row, col]),
+        np.zeros((HEIGHT, WIDTH), "uint8"),
+        Geometry(48, rotation=rotation, upright=True),
+    )
     down, across = np.diff(image[0], axis=0) * 200, np.diff(image[1], axis=1) * 200
-    # a tilt of 10 degrees still moves 0.985 pixels down; corners that leave the chip repeat its border
+    # a tilt of 10 degrees still moves 0.985 pixels down; corners that leave the chip repeat its
+    # border
     assert np.median(down) > 0.98 and np.median(abs(across)) > 0.98
 
 
 @settings(max_examples=30)
-@given(seed=st.integers(0, 10_000), angle_and_zoom=st.sampled_from([(0.0, 1.0), (1.0, 1.0), (1.0, 0.7), (0.0, 1.4)]))
+@given(
+    seed=st.integers(0, 10_000),
+    angle_and_zoom=st.sampled_from([(0.0, 1.0), (1.0, 1.0), (1.0, 0.7), (0.0, 1.4)]),
+)
 def test_what_is_seen_lies_where_it_should(seed: int, angle_and_zoom: tuple[float, float]) -> None:
-    """Row and column of each pixel, written into the image, rise evenly across the crop, and the mask is that of the place."""
+    """Row and column of each pixel, written into the image, rise evenly across the crop, and the
+    mask is that of the place.
+    """
     torch.manual_seed(seed)
     rotation, zoom = angle_and_zoom
     row, col = np.mgrid[:HEIGHT, :WIDTH].astype("float32") + 0.5
     mask = (np.floor(row / 8) + np.floor(col / 8)).astype("uint8") % 2
-    image, labels = crop(np.stack([row, col]) / 200, mask, Geometry(32, (zoom, zoom), True, rotation))
+    image, labels = crop(
+        np.stack([row, col]) / 200, mask, Geometry(32, (zoom, zoom), True, rotation)
+    )
     y, x = image.numpy().astype(float) * 200
-    steps = np.array([[np.diff(y, axis=0), np.diff(x, axis=0)], [np.diff(y, axis=1).T, np.diff(x, axis=1).T]])
+    steps = np.array(
+        [[np.diff(y, axis=0), np.diff(x, axis=0)], [np.diff(y, axis=1).T, np.diff(x, axis=1).T]]
+    )
     inside = (labels != VOID).numpy()
-    if inside.all() and y.min() > 1 and x.min() > 1 and y.max() < HEIGHT - 1 and x.max() < WIDTH - 1:
-        assert np.abs(np.hypot(*steps[0]) - zoom).max() < 0.05 and np.abs(np.hypot(*steps[1]) - zoom).max() < 0.05
+    if (
+        inside.all()
+        and y.min() > 1
+        and x.min() > 1
+        and y.max() < HEIGHT - 1
+        and x.max() < WIDTH - 1
+    ):
+        assert (
+            np.abs(np.hypot(*steps[0]) - zoom).max() < 0.05
+            and np.abs(np.hypot(*steps[1]) - zoom).max() < 0.05
+        )
         safe = (np.abs(y % 8 - 4) < 3.2) & (np.abs(x % 8 - 4) < 3.2)
         assert (labels.numpy() == (np.floor(y / 8) + np.floor(x / 8)) % 2)[safe].all()
 
@@ -72,7 +97,8 @@ def test_what_is_seen_lies_where_it_should(seed: int, angle_and_zoom: tuple[floa
 def test_without_augmentation_a_crop_is_a_window_of_the_chip() -> None:
     image, mask = chip()
     image = image // 2 + np.random.default_rng(0).integers(0, 99, image.shape, "uint8")
-    windows = np.lib.stride_tricks.sliding_window_view(image[0], (60, 60)).reshape(-1, 60, 60)  # square: crops are
+    # square: crops are
+    windows = np.lib.stride_tricks.sliding_window_view(image[0], (60, 60)).reshape(-1, 60, 60)
     for seed in range(5):
         torch.manual_seed(seed)
         cut, labels = crop(image, mask, Geometry(60, flips=False))
@@ -91,7 +117,9 @@ def test_beyond_the_chip_is_ignored() -> None:
 
 def test_views_differ() -> None:
     torch.manual_seed(0)
-    views = {crop(*chip(), Geometry(48, (0.8, 1.2), True, 1.0))[1].numpy().tobytes() for _ in range(10)}
+    views = {
+        crop(*chip(), Geometry(48, (0.8, 1.2), True, 1.0))[1].numpy().tobytes() for _ in range(10)
+    }
     assert len(views) == 10
 
 
@@ -102,7 +130,10 @@ def test_crops_seek_the_foreground() -> None:
     mask[:, :3] = VOID
     for foreground, least, most in ((0.0, 0, 12), (1.0, 40, 40)):
         torch.manual_seed(1)
-        seen = [(crop(image, mask, Geometry(32, flips=False, foreground=foreground))[1] == 1).any() for _ in range(40)]
+        seen = [
+            (crop(image, mask, Geometry(32, flips=False, foreground=foreground))[1] == 1).any()
+            for _ in range(40)
+        ]
         assert least <= sum(seen) <= most
     assert (crop(image, np.zeros_like(mask), Geometry(32, foreground=1.0))[1] == 0).all()
 
@@ -118,8 +149,15 @@ def test_colour_keeps_the_range_and_changes_something(bands: int, strength: floa
     assert out.shape == image.shape and out.isfinite().all()
     assert out.min() >= 0 and out.max() <= 1
     assert all(not torch.equal(a, b) for a, b in zip(out, image, strict=True))
-    assert {change.__name__ for _, change in Colour(bands, strength).rare} >= {"_gamma", "_shadow", "_blur", "_noise"}
-    assert ("_jpeg" in {change.__name__ for _, change in Colour(bands, strength).rare}) == (bands == 3)
+    assert {change.__name__ for _, change in Colour(bands, strength).rare} >= {
+        "_gamma",
+        "_shadow",
+        "_blur",
+        "_noise",
+    }
+    assert ("_jpeg" in {change.__name__ for _, change in Colour(bands, strength).rare}) == (
+        bands == 3
+    )
 
 
 def test_each_change_of_colour_does_what_it_says() -> None:
@@ -128,7 +166,9 @@ def test_each_change_of_colour_does_what_it_says() -> None:
     smooth = torch.linspace(0.2, 0.8, 56).expand(3, 3, 40, 56)
     sharp = (torch.arange(56) % 8 < 4).float().expand(2, 3, 40, 56) * 0.6 + 0.2
     assert colour._blur(sharp.clone()).std() < sharp.std()
-    assert (colour._shadow(smooth.clone()) <= smooth + 1e-6).all() and colour._shadow(smooth.clone()).mean() < smooth.mean()
+    assert (colour._shadow(smooth.clone()) <= smooth + 1e-6).all() and colour._shadow(
+        smooth.clone()
+    ).mean() < smooth.mean()
     assert 0 < (colour._noise(smooth.clone()) - smooth).std() < 0.06
     rising = colour._gamma(smooth.clone()).diff(dim=-1)
     assert (rising >= 0).all()

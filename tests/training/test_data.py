@@ -21,7 +21,9 @@ from tests.scenes import buildings, grid, picture  # noqa: E402
 MODEL = ModelSpec("cnn", size=32)
 
 
-def chip(folder: Path, name: str, height: int = 40, width: int = 56, weight: float = 1.0) -> ChipFiles:
+def chip(
+    folder: Path, name: str, height: int = 40, width: int = 56, weight: float = 1.0
+) -> ChipFiles:
     mask = buildings(height, width, 29)
     write_array(folder / f"{name}.tif", picture(mask), grid(height, width))
     write_array(folder / f"{name}_mask.tif", mask.astype("uint8"), grid(height, width))
@@ -46,7 +48,11 @@ def test_a_chip_is_decoded_once(chips: list[Example]) -> None:
 def test_chips_of_other_sizes_are_padded_where_nothing_counts(chips: list[Example]) -> None:
     image, mask, numbers = pad_collate([ChipDataset(chips)[i] for i in (0, 1)])
     assert image.shape == (2, 3, 40, 61) and numbers.tolist() == [0, 1]
-    assert (mask[0, :, 56:] == VOID).all() and (mask[1, 34:] == VOID).all() and not image[1, :, 34:].any()
+    assert (
+        (mask[0, :, 56:] == VOID).all()
+        and (mask[1, 34:] == VOID).all()
+        and not image[1, :, 34:].any()
+    )
     assert (mask[0, :, :56].numpy() == buildings(40, 56, 29)).all()
 
 
@@ -59,7 +65,13 @@ def test_chips_are_resized_to_the_models_gsd(chips: list[Example]) -> None:
 
 def test_weights_decide_how_often_a_chip_is_drawn(chips: list[Example]) -> None:
     heavy = ChipFiles(chips[1].image, chips[1].mask, 3.0)  # type: ignore[attr-defined]
-    train, _ = loaders([chips[0], heavy], [], TrainSpec(samples=400, batch_size=40, augment="none", seed=3), MODEL, 1.0)
+    train, _ = loaders(
+        [chips[0], heavy],
+        [],
+        TrainSpec(samples=400, batch_size=40, augment="none", seed=3),
+        MODEL,
+        1.0,
+    )
     train.dataset.dataset.geometry = Geometry(8)
     drawn = torch.cat([numbers for _, _, numbers in train])
     assert len(drawn) == 400 and 0.7 < drawn.float().mean() < 0.8
@@ -69,7 +81,11 @@ def test_weights_decide_how_often_a_chip_is_drawn(chips: list[Example]) -> None:
 def test_the_same_seed_gives_the_same_batches(chips: list[Example]) -> None:
     spec = TrainSpec(samples=6, batch_size=2, augment="strong", seed=3, foreground=0.5)
     first, again = (list(loaders(chips, chips, spec, MODEL, 1.0)[0]) for _ in range(2))
-    assert all(torch.equal(a, b) for one, other in zip(first, again, strict=True) for a, b in zip(one, other, strict=True))
+    assert all(
+        torch.equal(a, b)
+        for one, other in zip(first, again, strict=True)
+        for a, b in zip(one, other, strict=True)
+    )
 
 
 def test_what_cannot_be_read_is_named_and_left_out(chips: list[Example], tmp_path: Path) -> None:
@@ -80,7 +96,11 @@ def test_what_cannot_be_read_is_named_and_left_out(chips: list[Example], tmp_pat
     looked: list[int] = []
     good, problems = readable([bad, *chips, gone, odd], looked.append)
     assert good == chips and sum(looked) == 5
-    assert [problem.partition(":")[0] for problem in problems] == [str(bad.image), str(gone.image), str(odd.mask)]
+    assert [problem.partition(":")[0] for problem in problems] == [
+        str(bad.image),
+        str(gone.image),
+        str(odd.mask),
+    ]
     assert gone.missing() == gone.image and odd.missing() is None
     with pytest.raises(InputError, match=r"bad\.tif"):
         ChipDataset([bad])[0]
@@ -100,11 +120,16 @@ def test_masks_of_more_than_eight_bits_are_no_surprise(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_workers_read_the_same(chips: list[Example]) -> None:
     spec = TrainSpec(samples=6, batch_size=2, augment="standard", seed=3)
-    alone, spread = (list(loaders(chips, chips, TrainSpec(**vars(spec) | {"workers": n}), MODEL, 1.0)[0]) for n in (0, 2))
+    alone, spread = (
+        list(loaders(chips, chips, TrainSpec(**vars(spec) | {"workers": n}), MODEL, 1.0)[0])
+        for n in (0, 2)
+    )
     assert all(torch.equal(a[0], b[0]) for a, b in zip(alone, spread, strict=True))
 
 
-def test_a_gpu_is_kept_busy_by_the_processors_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_is_kept_busy_by_the_processors_that_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 12)
     for gpu, expected in ((False, (0, 0, 3)), (True, (8, 4, 3))):
         monkeypatch.setattr("torch.cuda.is_available", lambda gpu=gpu: gpu)
@@ -117,7 +142,11 @@ def test_what_does_not_fit_is_read_again(chips: list[Example]) -> None:
     data = ChipDataset(chips, room=size * 5 // 2)
     first = [data[i] for i in range(len(chips))]
     assert len(data._cache) == 2
-    assert all(torch.equal(a, b) for i in range(len(chips)) for a, b in zip(first[i][:2], data[i][:2], strict=True))
+    assert all(
+        torch.equal(a, b)
+        for i in range(len(chips))
+        for a, b in zip(first[i][:2], data[i][:2], strict=True)
+    )
 
 
 def test_masks_of_several_bands_keep_them(tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ from tests.training.jobs import job  # noqa: E402
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize(("fits", "limit", "found"), [(1, 64, 1), (7, 64, 4), (8, 64, 8), (1000, 48, 32)])
+@pytest.mark.parametrize(
+    ("fits", "limit", "found"), [(1, 64, 1), (7, 64, 4), (8, 64, 8), (1000, 48, 32)]
+)
 def test_the_largest_power_of_two_that_fits(fits: int, limit: int, found: int) -> None:
     def trial(size: int) -> None:
         if size > fits:
@@ -29,7 +31,9 @@ def test_the_largest_power_of_two_that_fits(fits: int, limit: int, found: int) -
     assert largest(trial, limit) == found
 
 
-def test_a_network_that_needs_too_much_is_tried_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_needs_too_much_is_tried_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     forward, most = Segmenter.forward, 2
 
     def limited(self: Segmenter, image: torch.Tensor) -> torch.Tensor:
@@ -45,13 +49,18 @@ def test_a_network_that_needs_too_much_is_tried_and_told(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("crop", "samples", "found"), [(256, 1000, 8), (512, 1000, 2), (1024, 1000, 1), (32, 100, 8), (64, 3, 1)]
+    ("crop", "samples", "found"),
+    [(256, 1000, 8), (512, 1000, 2), (1024, 1000, 1), (32, 100, 8), (64, 3, 1)],
 )
-def test_a_cpu_takes_as_many_pixels_as_it_gains_by(crop: int, samples: int, found: int, tmp_path: Path) -> None:
+def test_a_cpu_takes_as_many_pixels_as_it_gains_by(
+    crop: int, samples: int, found: int, tmp_path: Path
+) -> None:
     assert batch_size(job(tmp_path, crop=crop, samples=samples), CPU, None) == found
 
 
-def test_the_rate_found_is_one_at_which_the_loss_falls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rate_found_is_one_at_which_the_loss_falls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("geoseg.training.finders.LR_STEPS", 40)
     trial = job(tmp_path, samples=12, batch_size=4, augment="none")
     batches, _ = loaders(trial.train, trial.val, trial.spec, trial.model, 1.0)
@@ -62,7 +71,8 @@ def test_the_rate_found_is_one_at_which_the_loss_falls(tmp_path: Path, monkeypat
 def test_a_loss_that_never_falls_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("geoseg.training.finders.LR_STEPS", 10)
     trial = job(tmp_path)
-    flat = [[torch.rand(2, 3, 32, 32), torch.full((2, 32, 32), 255, dtype=torch.uint8)]]  # square: crops are
+    # square: crops are
+    flat = [[torch.rand(2, 3, 32, 32), torch.full((2, 32, 32), 255, dtype=torch.uint8)]]
     with pytest.raises(UnsuitableError, match="falls at no learning rate"):
         learning_rate(build(trial), flat, None)
 
@@ -70,7 +80,9 @@ def test_a_loss_that_never_falls_is_told(tmp_path: Path, monkeypatch: pytest.Mon
 def test_what_is_given_is_not_looked_for(tmp_path: Path) -> None:
     given = job(tmp_path)
     assert tuned(given, resume=False) is given
-    weighted = tuned(job(tmp_path, class_weights="auto"), resume=False).spec.class_weights.split(",")
+    weighted = tuned(job(tmp_path, class_weights="auto"), resume=False).spec.class_weights.split(
+        ","
+    )
     assert len(weighted) == 2 and float(weighted[0]) < 1 < float(weighted[1])
     found = tuned(replace(given, spec=replace(given.spec, batch_size=0)), resume=False).spec
     assert (found.batch_size, found.lr) == (1, given.spec.lr)

@@ -36,7 +36,9 @@ def limit_memory(monkeypatch: pytest.MonkeyPatch, most: int, epoch: int) -> None
     monkeypatch.setattr(SegmentationModule, "batch_loss", limited)
 
 
-def test_when_memory_runs_out_it_goes_on_with_half_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_memory_runs_out_it_goes_on_with_half_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     train(job(tmp_path / "whole", batch_size=4, samples=8), resume=False, progress=silent)
     limit_memory(monkeypatch, most=1, epoch=1)
     done = train(job(tmp_path / "little", batch_size=4, samples=8), resume=False, progress=silent)
@@ -48,7 +50,9 @@ def test_when_memory_runs_out_it_goes_on_with_half_the_batch(tmp_path: Path, mon
     assert steps == 6  # of 4 images each, as without
 
 
-def test_when_not_even_one_image_fits_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_not_even_one_image_fits_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     limit_memory(monkeypatch, most=0, epoch=0)
     with pytest.raises(ResourceError, match="ran out of memory") as caught:
         train(job(tmp_path), resume=False, progress=silent)
@@ -62,7 +66,10 @@ def test_a_step_is_taken_every_so_many_batches(tmp_path: Path) -> None:
 
 def test_the_average_is_what_is_scored_and_kept(tmp_path: Path) -> None:
     train(job(tmp_path, ema=0.9, epochs=1), resume=False, progress=silent)
-    best, last = load(tmp_path / BEST)[1], torch.load(tmp_path / LAST, weights_only=True)["state_dict"]
+    best, last = (
+        load(tmp_path / BEST)[1],
+        torch.load(tmp_path / LAST, weights_only=True)["state_dict"],
+    )
     name = next(name for name in best if best[name].is_floating_point())
     assert torch.equal(best[name], last[f"average.network.{name}"])
     assert not torch.equal(best[name], last[f"network.{name}"])
@@ -87,8 +94,12 @@ def test_tensorboard_has_the_scores(tmp_path: Path) -> None:
     read.Reload()
     epochs = read_epochs(tmp_path)
     for name in ("loss", "iou"):
-        assert [(e.step, e.value) for e in read.Scalars(name)] == [(e["epoch"], pytest.approx(e[name])) for e in epochs]
-    assert [e.value for e in read.Scalars("iou_building")] == pytest.approx([e["iou"] for e in epochs])
+        assert [(e.step, e.value) for e in read.Scalars(name)] == [
+            (e["epoch"], pytest.approx(e[name])) for e in epochs
+        ]
+    assert [e.value for e in read.Scalars("iou_building")] == pytest.approx(
+        [e["iou"] for e in epochs]
+    )
 
 
 def test_mlflow_has_the_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +109,9 @@ def test_mlflow_has_the_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     train(job(tmp_path, log=("mlflow",), epochs=2), resume=False, progress=silent)
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     (run,) = client.search_runs([client.get_experiment_by_name("geoseg").experiment_id])
-    assert [m.value for m in client.get_metric_history(run.info.run_id, "iou")] == [e["iou"] for e in read_epochs(tmp_path)]
+    assert [m.value for m in client.get_metric_history(run.info.run_id, "iou")] == [
+        e["iou"] for e in read_epochs(tmp_path)
+    ]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
@@ -127,7 +140,8 @@ def test_two_processes_share_the_work(tmp_path: Path) -> None:
     train(job(tmp_path, devices=2, samples=8, ema=0.5, epochs=2), resume=False, progress=silent)
     epochs = read_epochs(tmp_path)
     assert [epoch["epoch"] for epoch in epochs] == [1, 2]
-    assert sum(map(sum, epochs[-1]["confusion"])) == 5 * 40 * 56  # every validation pixel once, whoever looked at it
+    # every validation pixel once, whoever looked at it
+    assert sum(map(sum, epochs[-1]["confusion"])) == 5 * 40 * 56
     assert torch.load(tmp_path / LAST, weights_only=True)["global_step"] == 2 * 2
     assert {path.name for path in tmp_path.iterdir()} == {LAST, BEST, "epochs.json", "metrics.csv"}
 
@@ -143,5 +157,11 @@ def test_two_processes_agree_on_what_is_hard(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_error_of_one_process_is_the_runs(tmp_path: Path) -> None:
-    with pytest.raises(UnsuitableError, match=r"^the loss became nan in epoch \d, batch \d+ \(lower --lr"):
-        train(job(tmp_path, devices=2, lr=1e30, schedule="constant", samples=12), resume=False, progress=silent)
+    with pytest.raises(
+        UnsuitableError, match=r"^the loss became nan in epoch \d, batch \d+ \(lower --lr"
+    ):
+        train(
+            job(tmp_path, devices=2, lr=1e30, schedule="constant", samples=12),
+            resume=False,
+            progress=silent,
+        )

@@ -34,7 +34,9 @@ def test_the_best_and_the_worst_of_those_with_buildings(tmp_path: Path) -> None:
         made.network.layers[-1].bias.sub_(made(image).median())
     gallery = best_and_worst(run.model, made.state_dict(), run.val, 1.0, 2)
     best, worst = gallery.best, gallery.worst
-    assert [len(best), len(worst)] == [2, 2] and not {one.name for one in best} & {one.name for one in worst}
+    assert [len(best), len(worst)] == [2, 2] and not {one.name for one in best} & {
+        one.name for one in worst
+    }
     assert best[0].iou >= best[1].iou >= worst[1].iou >= worst[0].iou
     one = best[0]
     pixels, labels = Painted(int(one.name.split()[1])).read()

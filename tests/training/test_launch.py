@@ -9,10 +9,16 @@ torch = pytest.importorskip("torch")
 from geoseg.errors import GeosegError, InputError, UnsuitableError  # noqa: E402
 from geoseg.training.launch import launch, processes, rank, told  # noqa: E402
 
-TRACE = "\n\n-- Process 1 terminated with the following error:\nTraceback (most recent call last):\n  File ...\n"
+TRACE = (
+    "\n\n-- Process 1 terminated with the following error:\nTraceback (most recent call "
+    "last):\n  File ...\n"
+)
 
 
-@pytest.mark.parametrize("error", [InputError("a.tif: does not exist", "look again"), UnsuitableError("the loss became nan")])
+@pytest.mark.parametrize(
+    "error",
+    [InputError("a.tif: does not exist", "look again"), UnsuitableError("the loss became nan")],
+)
 def test_the_error_at_the_end_of_a_traceback(error: GeosegError) -> None:
     kind = type(error)
     found = told(f"{TRACE}{kind.__module__}.{kind.__name__}: {error}\n")

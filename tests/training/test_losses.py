@@ -46,7 +46,8 @@ def test_the_truth_costs_less_than_its_opposite(name: str, channels: int) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "channels"), [("auto", 1), ("lovasz", 1), ("focal", 1), ("boundary", 1), ("auto", 3), ("boundary", 3)]
+    ("name", "channels"),
+    [("auto", 1), ("lovasz", 1), ("focal", 1), ("boundary", 1), ("auto", 3), ("boundary", 3)],
 )
 def test_ignored_pixels_cost_nothing(name: str, channels: int) -> None:
     loss = build(name, channels)
@@ -79,8 +80,12 @@ def test_class_weights_weigh_the_pixels_of_a_class(channels: int) -> None:
     mask[:, :3] = 255
     classes = max(2, channels)
     weights = [0.5, 3.0, 2.0][:classes]
-    one_class = torch.stack([build(name, channels)(logits, torch.where(mask == c, mask, 255)) for c in range(classes)])
-    pixels = torch.tensor([float((mask == c).sum()) for c in range(classes)]) * torch.tensor(weights)
+    one_class = torch.stack(
+        [build(name, channels)(logits, torch.where(mask == c, mask, 255)) for c in range(classes)]
+    )
+    pixels = torch.tensor([float((mask == c).sum()) for c in range(classes)]) * torch.tensor(
+        weights
+    )
     expected = (one_class * pixels).sum() / pixels.sum()
     assert torch.allclose(build(name, channels, weights)(logits, mask), expected, atol=1e-5)
 
@@ -114,7 +119,9 @@ def test_errors_at_outlines_cost_more() -> None:
     assert costs[0] > 3 * costs[1]
 
 
-@pytest.mark.parametrize(("name", "channels"), [("nonesuch", 1), ("ce", 1), ("bce", 3), ("bce+", 1), ("x*bce", 1)])
+@pytest.mark.parametrize(
+    ("name", "channels"), [("nonesuch", 1), ("ce", 1), ("bce", 3), ("bce+", 1), ("x*bce", 1)]
+)
 def test_unknown_losses_are_usage_errors(name: str, channels: int) -> None:
     with pytest.raises(UsageError):
         build(name, channels)
@@ -128,7 +135,9 @@ def several() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(mask.shape, generator=generator), mask
 
 
-@pytest.mark.parametrize("name", ["auto", "bce", "dice", "focal", "tversky", "lovasz", "boundary", "bce+0.5*dice"])
+@pytest.mark.parametrize(
+    "name", ["auto", "bce", "dice", "focal", "tversky", "lovasz", "boundary", "bce+0.5*dice"]
+)
 def test_classes_told_each_by_itself_cost_what_each_costs(name: str) -> None:
     logits, mask = several()
     mask[0, 1, :5] = 255
@@ -145,7 +154,9 @@ def test_classes_told_each_by_itself_cost_what_each_costs(name: str) -> None:
 def test_the_weight_of_a_class_told_by_itself_is_that_of_its_pixels() -> None:
     logits, mask = several()
     weights = [2.0, 0.5, 7.0]
-    expected = torch.stack([build("bce", 1, [1, w])(logits[:, [i]], mask[:, i]) for i, w in enumerate(weights)]).mean()
+    expected = torch.stack(
+        [build("bce", 1, [1, w])(logits[:, [i]], mask[:, i]) for i, w in enumerate(weights)]
+    ).mean()
     assert torch.allclose(build("bce", 3, weights, True)(logits, mask), expected)
     with pytest.raises(UsageError):
         build("ce", 3, multilabel=True)

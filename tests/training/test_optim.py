@@ -19,17 +19,27 @@ def rates(steps: int, **settings: object) -> list[float]:
     return [share(step) for step in range(steps)]
 
 
-@given(st.sampled_from(SCHEDULES), st.integers(1, 300), st.none() | st.floats(0, 0.9) | st.integers(1, 400))
-def test_it_rises_to_the_top_through_the_warmup_and_never_after(name: str, steps: int, warmup: float | None) -> None:
+@given(
+    st.sampled_from(SCHEDULES),
+    st.integers(1, 300),
+    st.none() | st.floats(0, 0.9) | st.integers(1, 400),
+)
+def test_it_rises_to_the_top_through_the_warmup_and_never_after(
+    name: str, steps: int, warmup: float | None
+) -> None:
     shares = rates(steps, schedule=name, warmup=warmup)
     top = shares.index(max(shares))
     assert all(0 < share <= 1 for share in shares)
-    assert shares[: top + 1] == sorted(shares[: top + 1]) and shares[top:] == sorted(shares[top:], reverse=True)
+    assert shares[: top + 1] == sorted(shares[: top + 1]) and shares[top:] == sorted(
+        shares[top:], reverse=True
+    )
 
 
 def test_one_cycle_is_torchs() -> None:
     over = torch.optim.SGD([torch.nn.Parameter(torch.zeros(2))], 1.0)
-    torchs = torch.optim.lr_scheduler.OneCycleLR(over, 1.0, total_steps=20, pct_start=0.35, cycle_momentum=False)
+    torchs = torch.optim.lr_scheduler.OneCycleLR(
+        over, 1.0, total_steps=20, pct_start=0.35, cycle_momentum=False
+    )
     expected = []
     for _ in range(20):
         expected.append(over.param_groups[0]["lr"])
@@ -40,9 +50,13 @@ def test_one_cycle_is_torchs() -> None:
 
 
 def test_cosine_poly_and_constant_after_a_warmup() -> None:
-    assert rates(8, schedule="constant", warmup=3) == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
+    assert rates(8, schedule="constant", warmup=3) == pytest.approx(
+        [0.25, 0.5, 0.75, 1, 1, 1, 1, 1]
+    )
     assert rates(4, schedule="poly") == pytest.approx([1, 0.75**0.9, 0.5**0.9, 0.25**0.9])
-    assert rates(5, schedule="cosine", warmup=0.2) == pytest.approx([0.5, 1, 0.85355, 0.5, 0.14645], abs=1e-4)
+    assert rates(5, schedule="cosine", warmup=0.2) == pytest.approx(
+        [0.5, 1, 0.85355, 0.5, 0.14645], abs=1e-4
+    )
 
 
 def test_steps_beyond_the_plan_are_no_error() -> None:
@@ -52,7 +66,9 @@ def test_steps_beyond_the_plan_are_no_error() -> None:
 
 
 def test_the_schedule_scales_the_rate() -> None:
-    spec = TrainSpec(optimizer="sgd", momentum=0.8, nesterov=True, lr=0.5, schedule="poly", weight_decay=0.01)
+    spec = TrainSpec(
+        optimizer="sgd", momentum=0.8, nesterov=True, lr=0.5, schedule="poly", weight_decay=0.01
+    )
     over = optimizer(spec, [torch.nn.Parameter(torch.ones(3))])
     course = schedule(spec, over, 4)
     over.step()
@@ -60,7 +76,9 @@ def test_the_schedule_scales_the_rate() -> None:
     group = over.param_groups[0]
     assert (group["momentum"], group["nesterov"], group["weight_decay"]) == (0.8, True, 0.01)
     assert group["lr"] == pytest.approx(0.5 * 0.75**0.9)
-    assert isinstance(optimizer(TrainSpec(), [torch.nn.Parameter(torch.ones(3))]), torch.optim.AdamW)
+    assert isinstance(
+        optimizer(TrainSpec(), [torch.nn.Parameter(torch.ones(3))]), torch.optim.AdamW
+    )
 
 
 @pytest.mark.parametrize(

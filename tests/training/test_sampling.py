@@ -59,11 +59,27 @@ def test_processes_share_the_draws_without_overlap() -> None:
 def test_workers_change_nothing() -> None:
     def batches(workers: int) -> list[torch.Tensor]:
         context = "spawn" if workers else None
-        loader = DataLoader(Seeded(Noise()), 4, sampler=Draws(order(), 2), num_workers=workers, multiprocessing_context=context)
+        loader = DataLoader(
+            Seeded(Noise()),
+            4,
+            sampler=Draws(order(), 2),
+            num_workers=workers,
+            multiprocessing_context=context,
+        )
         return list(loader)
 
     assert all(torch.equal(a, b) for a, b in zip(batches(0), batches(2), strict=True))
 
 
 def test_derived_seeds_differ() -> None:
-    assert len({derived(seed, epoch, rank) for seed in range(5) for epoch in range(5) for rank in range(5)}) == 125
+    assert (
+        len(
+            {
+                derived(seed, epoch, rank)
+                for seed in range(5)
+                for epoch in range(5)
+                for rank in range(5)
+            }
+        )
+        == 125
+    )

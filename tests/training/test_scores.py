@@ -17,7 +17,9 @@ from geoseg.training.scores import THRESHOLDS, ThresholdCounts, scores, scores_o
 def test_two_classes_at_each_threshold() -> None:
     generator = np.random.default_rng(2)
     counts = ThresholdCounts()
-    whole = [(generator.random((2, 12, 17)), generator.integers(0, 2, (2, 12, 17))) for _ in range(3)]
+    whole = [
+        (generator.random((2, 12, 17)), generator.integers(0, 2, (2, 12, 17))) for _ in range(3)
+    ]
     for probability, mask in whole:
         mask[:, :3] = 255
         counts.update(torch.from_numpy(probability), torch.from_numpy(mask))
@@ -47,19 +49,30 @@ def test_nothing_to_score_is_no_error() -> None:
 
 def test_classes_told_each_by_itself() -> None:
     generator = np.random.default_rng(5)
-    counts = confusions(ModelSpec("cnn", classes=("footprint", "boundary", "tree"), multilabel=True))
-    batches = [(generator.random((2, 3, 12, 17)), generator.integers(0, 2, (2, 3, 12, 17))) for _ in range(3)]
+    counts = confusions(
+        ModelSpec("cnn", classes=("footprint", "boundary", "tree"), multilabel=True)
+    )
+    batches = [
+        (generator.random((2, 3, 12, 17)), generator.integers(0, 2, (2, 3, 12, 17)))
+        for _ in range(3)
+    ]
     for probability, mask in batches:
         mask[0, 0, :3], mask[:, 1, 5:] = 255, 255
         probability[:, 2], mask[:, 2] = probability[:, 2] / 2, 0
         counts.update(torch.from_numpy(probability), torch.from_numpy(mask))
     found = scores_of_each(counts.compute().numpy(), ("footprint", "boundary", "tree"))
     probability, mask = (np.concatenate(part) for part in zip(*batches, strict=True))
-    expected = [count(probability[:, i] >= 0.5, mask[:, i] == 1, mask[:, i] != 255) for i in range(3)]
+    expected = [
+        count(probability[:, i] >= 0.5, mask[:, i] == 1, mask[:, i] != 255) for i in range(3)
+    ]
     for name, own in zip(found["classes"], expected, strict=True):
         assert found["classes"][name]["iou"] == pytest.approx(own.iou, abs=1e-5)
         assert found["classes"][name]["recall"] == pytest.approx(own.recall, abs=1e-5)
     # there is no tree, and none was found
-    assert found["iou"] == found["mean_iou"] == pytest.approx((expected[0].iou + expected[1].iou) / 2, abs=1e-5)
+    assert (
+        found["iou"]
+        == found["mean_iou"]
+        == pytest.approx((expected[0].iou + expected[1].iou) / 2, abs=1e-5)
+    )
     right = sum(own.tp + own.tn for own in expected)
     assert found["accuracy"] == pytest.approx(right / sum(own.total for own in expected), abs=1e-5)

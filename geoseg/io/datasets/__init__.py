@@ -1,4 +1,6 @@
-"""Published data sets, one file a layout: each finds the pairs of pictures and labels, or tells all that is missing."""
+"""Published data sets, one file a layout: each finds the pairs of pictures and labels, or tells all
+that is missing.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ LAYOUTS: dict[str, tuple[Callable[..., Dataset], tuple[str, ...]]] = {
 
 
 def read(layout: str, root: Path, **settings: str | None) -> Dataset:
-    """The data set in ``root``; ``settings`` are those of its layout's ``read``, None where they are not set.
+    """The data set in ``root``; ``settings`` are those of its layout's ``read``, None where they
+    are not set.
 
     Raises InputError (what is missing) and UsageError (a setting of another layout).
     """

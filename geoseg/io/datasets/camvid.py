@@ -1,7 +1,8 @@
 """CamVid: driving scenes in 11 classes and void, in SegNet's folders or as images and annotations.
 
-Brostow, Fauqueur and Cipolla, "Semantic object classes in video: a high-definition ground truth database", Pattern Recognition
-Letters 30 (2009). The 32 published classes become 11 as in Badrinarayanan, Kendall and Cipolla, "SegNet", PAMI 39 (2017).
+Brostow, Fauqueur and Cipolla, "Semantic object classes in video: a high-definition ground truth
+database", Pattern Recognition Letters 30 (2009). The 32 published classes become 11 as in
+Badrinarayanan, Kendall and Cipolla, "SegNet", PAMI 39 (2017).
 """
 
 from __future__ import annotations
@@ -11,7 +12,17 @@ from pathlib import Path
 
 from geoseg.core.class_map import Colour, Legend
 from geoseg.core.encoding import VOID
-from geoseg.io.datasets.layout import SPLITS, Dataset, Pair, Side, check, child, pairs, sides, without_splits
+from geoseg.io.datasets.layout import (
+    SPLITS,
+    Dataset,
+    Pair,
+    Side,
+    check,
+    child,
+    pairs,
+    sides,
+    without_splits,
+)
 
 CLASSES = (
     "sky",
@@ -26,7 +37,8 @@ CLASSES = (
     "pedestrian",
     "cyclist",
 )
-# Colour and class of each of the 32 published classes, in the order of their names, by which some copies number them
+# Colour and class of each of the 32 published classes, in the order of their names, by which some
+# copies number them
 PUBLISHED: dict[str, tuple[Colour, int]] = {
     "Animal": ((64, 128, 64), 9),
     "Archway": ((192, 0, 128), 1),
@@ -65,14 +77,18 @@ PUBLISHED: dict[str, tuple[Colour, int]] = {
 SEGNET: dict[Colour, int] = {(60, 40, 222): 4, (255, 69, 0): 3}
 IMAGES = ("images", "image", "701_StillsRaw_full")
 LABELS = ("annotations", "labels", "masks", "annot", "LabeledApproved_full")
-EXPECTED = "train/NAME.png + trainannot/NAME.png (val, test), or images/ + annotations/ with or without train/ val/ test/"
+EXPECTED = (
+    "train/NAME.png + trainannot/NAME.png (val, test), or images/ + annotations/ with "
+    "or without train/ val/ test/"
+)
 
 
 def read(root: Path) -> Dataset:
-    """Masks hold SegNet's 0 to 10 with 11 for void, the published colours, or places in ``codes.txt`` where there is one.
+    """Masks hold SegNet's 0 to 10 with 11 for void, the published colours, or places in
+    ``codes.txt`` where there is one.
 
-    Without a published split a video sequence stays in one split: its frames are all but the same. Raises InputError that
-    lists what is missing.
+    Without a published split a video sequence stays in one split: its frames are all but the same.
+    Raises InputError that lists what is missing.
     """
     found, missing = _segnet(root)
     if not found and not missing:
@@ -110,4 +126,8 @@ def _legend(root: Path) -> Legend:
     if not names.is_file():
         return Legend(CLASSES, {i: i for i in range(len(CLASSES))} | {len(CLASSES): VOID}, colours)
     listed = names.read_text("utf-8", "replace").split()
-    return Legend(CLASSES, {i: PUBLISHED[name][1] for i, name in enumerate(listed) if name in PUBLISHED}, colours)
+    return Legend(
+        CLASSES,
+        {i: PUBLISHED[name][1] for i, name in enumerate(listed) if name in PUBLISHED},
+        colours,
+    )

@@ -1,7 +1,9 @@
-"""KITTI road: ``training/{image_2,gt_image_2}``, perspective photos with the road or the lane in magenta.
+"""KITTI road: ``training/{image_2,gt_image_2}``, perspective photos with the road or the lane in
+magenta.
 
-Fritsch, Kuehnl and Geiger, "A new performance measure and evaluation benchmark for road detection algorithms", ITSC 2013. The
-test set is published without labels, so that there is no published split; each of the three categories goes into all of ours.
+Fritsch, Kuehnl and Geiger, "A new performance measure and evaluation benchmark for road detection
+algorithms", ITSC 2013. The test set is published without labels, so that there is no published
+split; each of the three categories goes into all of ours.
 """
 
 from __future__ import annotations
@@ -13,19 +15,25 @@ from geoseg.core.class_map import Legend
 from geoseg.core.encoding import VOID
 from geoseg.io.datasets.layout import Dataset, Pair, check, child, files, listed
 
-EXPECTED = "training/image_2/um_000000.png + training/gt_image_2/um_road_000000.png (um, umm, uu; road or lane)"
+EXPECTED = (
+    "training/image_2/um_000000.png + training/gt_image_2/um_road_000000.png (um, umm, "
+    "uu; road or lane)"
+)
 _PHOTO = re.compile(r"(um|umm|uu)_(\d{6})")
 
 
 def read(root: Path, target: str | None = None) -> Dataset:
-    """``target`` is ``road`` or ``lane``; by default the road, or the lanes where no road is labelled.
+    """``target`` is ``road`` or ``lane``; by default the road, or the lanes where no road is
+    labelled.
 
     Raises InputError that lists what is missing.
     """
     missing: list[str] = []
     top = child(root, ["training"]) or root
     images, truth = child(top, ["image_2"]), child(top, ["gt_image_2"])
-    missing += [f"{name}/" for name, path in (("image_2", images), ("gt_image_2", truth)) if not path]
+    missing += [
+        f"{name}/" for name, path in (("image_2", images), ("gt_image_2", truth)) if not path
+    ]
     photos = [path for path in files(images) if _PHOTO.fullmatch(path.stem)] if images else []
     if images and not photos:
         missing.append("photos in image_2/")
@@ -42,6 +50,8 @@ def read(root: Path, target: str | None = None) -> Dataset:
     if truth and without:
         missing.append(f"labels in gt_image_2/: {listed(without)}")
     check(root, "KITTI road", missing, EXPECTED)
-    legend = Legend(("background", kind), colours={(255, 0, 0): 0, (255, 0, 255): 1, (0, 0, 0): VOID})
+    legend = Legend(
+        ("background", kind), colours={(255, 0, 0): 0, (255, 0, 255): 1, (0, 0, 0): VOID}
+    )
     warnings = () if target or kind == "road" else (f"{root}: labels no road, its lanes are taken",)
     return Dataset(tuple(made), legend, warnings=warnings)

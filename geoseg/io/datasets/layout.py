@@ -1,4 +1,6 @@
-"""What the published layouts have in common: pairs of picture and labels, splits, and a list of all that is missing."""
+"""What the published layouts have in common: pairs of picture and labels, splits, and a list of all
+that is missing.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ SPLITS = {
 }
 # What a picture or a mask has before or behind the name that they share
 _AFFIX = re.compile(
-    r"^(?:images?|img|masks?|labels?|gt)[_-]|[_-](?:images?|img|sat|rgb|masks?|labels?|gt|annot|seg|l|p)$", re.I
+    r"^(?:images?|img|masks?|labels?|gt)[_-]|[_-](?:images?|img|sat|rgb|masks?|labels?|gt|annot|seg|l|p)$",
+    re.I,
 )
 _SHOWN = 12
 
@@ -29,8 +32,8 @@ _SHOWN = 12
 class Pair:
     """A picture and its ``labels``: one mask raster, or vector files that are all burned on it.
 
-    ``split`` is the published one, None where there is none. A split keeps a ``scene`` together; pairs of a ``group`` share
-    their stretch, and each group goes into all splits.
+    ``split`` is the published one, None where there is none. A split keeps a ``scene`` together;
+    pairs of a ``group`` share their stretch, and each group goes into all splits.
     """
 
     name: str
@@ -45,8 +48,8 @@ class Pair:
 class Dataset:
     """Pairs as published; ``legend`` is None where the masks have to tell.
 
-    ``gsd`` (metres a pixel) and ``size`` (height, width) are those of the publication where it names them; with ``black``
-    pixels that are 0 in all bands hold no data.
+    ``gsd`` (metres a pixel) and ``size`` (height, width) are those of the publication where it
+    names them; with ``black`` pixels that are 0 in all bands hold no data.
     """
 
     pairs: tuple[Pair, ...]
@@ -58,23 +61,34 @@ class Dataset:
 
 
 def check(root: Path, layout: str, missing: Sequence[str], expected: str) -> None:
-    """Raise InputError that names all that is ``missing``, with the layout ``expected`` as the hint."""
+    """Raise InputError that names all that is ``missing``, with the layout ``expected`` as the
+    hint.
+    """
     if missing:
-        raise InputError(f"{root}: is no whole {layout} data set, it lacks {'; '.join(missing)}", f"expected: {expected}")
+        raise InputError(
+            f"{root}: is no whole {layout} data set, it lacks {'; '.join(missing)}",
+            f"expected: {expected}",
+        )
 
 
 def child(folder: Path, names: Iterable[str]) -> Path | None:
     """The subfolder of the first of ``names`` that there is, in capitals or not."""
     if not folder.is_dir():
         return None
-    there = {path.name.lower(): path for path in sorted(folder.iterdir(), reverse=True) if path.is_dir()}
+    there = {
+        path.name.lower(): path for path in sorted(folder.iterdir(), reverse=True) if path.is_dir()
+    }
     return next((there[name.lower()] for name in names if name.lower() in there), None)
 
 
 def files(folder: Path, suffixes: Iterable[str] = tuple(EXTENSIONS)) -> list[Path]:
     """Files of ``folder`` with one of the ``suffixes``, sorted; hidden ones are left out."""
     wanted = tuple(suffixes)
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in wanted and not p.name.startswith(".") and p.is_file())
+    return sorted(
+        p
+        for p in folder.iterdir()
+        if p.suffix.lower() in wanted and not p.name.startswith(".") and p.is_file()
+    )
 
 
 Side = tuple[str | None, Path, Path]
@@ -83,14 +97,17 @@ Side = tuple[str | None, Path, Path]
 def sides(root: Path, images: Sequence[str], labels: Sequence[str]) -> tuple[list[Side], list[str]]:
     """Folders of pictures and of labels as (split, pictures, labels), and what is missing.
 
-    Found as ``images`` + ``labels``, ``split/images`` + ``split/labels`` or ``images/split`` + ``labels/split``.
+    Found as ``images`` + ``labels``, ``split/images`` + ``split/labels`` or ``images/split`` +
+    ``labels/split``.
     """
     found: list[Side] = []
     missing: list[str] = []
     pictures = child(root, images)
     if pictures:
         masks = child(root, labels)
-        splits = {split: path for split, names in SPLITS.items() if (path := child(pictures, names))}
+        splits = {
+            split: path for split, names in SPLITS.items() if (path := child(pictures, names))
+        }
         if not masks:
             return [], [f"{labels[0]}/"]
         for split, path in splits.items():
@@ -104,14 +121,19 @@ def sides(root: Path, images: Sequence[str], labels: Sequence[str]) -> tuple[lis
     for split, names in SPLITS.items():
         if folder := child(root, names):
             pictures, masks = child(folder, images), child(folder, labels)
-            missing += [f"{folder.name}/{n[0]}/" for n, path in ((images, pictures), (labels, masks)) if not path]
+            missing += [
+                f"{folder.name}/{n[0]}/"
+                for n, path in ((images, pictures), (labels, masks))
+                if not path
+            ]
             if pictures and masks:
                 found.append((split, pictures, masks))
     return found, missing or ([] if found else [f"{images[0]}/", f"{labels[0]}/"])
 
 
 def pairs(root: Path, side: Side, missing: list[str], suffixes: Iterable[str] = ()) -> list[Pair]:
-    """Pictures of a side in ``root`` with the labels of the same name (``a.jpg`` + ``a.png``, ``a_mask.tif``, ``a.geojson``).
+    """Pictures of a side in ``root`` with the labels of the same name (``a.jpg`` + ``a.png``,
+    ``a_mask.tif``, ``a.geojson``).
 
     ``missing`` takes what has no partner. ``suffixes`` are those of labels, first choice first.
     """
@@ -135,7 +157,9 @@ def pairs(root: Path, side: Side, missing: list[str], suffixes: Iterable[str] = 
 def _by_name(folder: Path, suffixes: Sequence[str]) -> tuple[dict[str, Path], dict[str, Path]]:
     """Label files by their name, and by their name without affixes."""
     order = {suffix: i for i, suffix in enumerate(suffixes)}
-    labels = sorted(files(folder, suffixes), key=lambda path: order[path.suffix.lower()], reverse=True)
+    labels = sorted(
+        files(folder, suffixes), key=lambda path: order[path.suffix.lower()], reverse=True
+    )
     return {path.stem.lower(): path for path in labels}, {_bare(path.stem): path for path in labels}
 
 
@@ -157,4 +181,8 @@ def copy(picture: Path, to: Path) -> None:
 def without_splits(found: Sequence[Pair], where: Path) -> tuple[str, ...]:
     """A warning of each split that is not there, where others are."""
     there = {pair.split for pair in found}
-    return tuple(f"{where}: has no {split} split" for split in SPLITS if there != {None} and split not in there)
+    return tuple(
+        f"{where}: has no {split} split"
+        for split in SPLITS
+        if there != {None} and split not in there
+    )

@@ -1,4 +1,6 @@
-"""Data sets as solaris lists them: CSV files with the columns ``image`` and ``label``, one file a split."""
+"""Data sets as solaris lists them: CSV files with the columns ``image`` and ``label``, one file a
+split.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,20 @@ EXPECTED = "a CSV with the columns image,label, or train.csv, val.csv and test.c
 
 
 def lists(root: Path) -> dict[str | None, Path]:
-    """CSV files by split: ``root`` itself (no split), or ``train.csv`` and so on in it; empty where there are none."""
+    """CSV files by split: ``root`` itself (no split), or ``train.csv`` and so on in it; empty where
+    there are none.
+    """
     if root.is_file():
         return {None: root}
-    named = {split: path for split, names in SPLITS.items() for name in names if (path := root / f"{name}.csv").is_file()}
-    return {split: path for split, path in named.items() if {"image", "label"} <= set(_columns(path))}
+    named = {
+        split: path
+        for split, names in SPLITS.items()
+        for name in names
+        if (path := root / f"{name}.csv").is_file()
+    }
+    return {
+        split: path for split, path in named.items() if {"image", "label"} <= set(_columns(path))
+    }
 
 
 def _columns(path: Path) -> list[str]:
@@ -27,7 +38,8 @@ def _columns(path: Path) -> list[str]:
 
 
 def read(root: Path) -> Dataset:
-    """Pairs of the lists in ``root``; paths are relative to the list, or to the working folder as solaris takes them.
+    """Pairs of the lists in ``root``; paths are relative to the list, or to the working folder as
+    solaris takes them.
 
     Raises InputError that lists what is missing.
     """
@@ -37,7 +49,11 @@ def read(root: Path) -> Dataset:
         for row in _rows(path):
             image, label = (_found(path.parent, row[column]) for column in ("image", "label"))
             sought = (("image", image), ("label", label))
-            missing += [row[column] or f"the {column} of {row['image']}" for column, there in sought if not there]
+            missing += [
+                row[column] or f"the {column} of {row['image']}"
+                for column, there in sought
+                if not there
+            ]
             if image and label:
                 made.append(Pair(image.stem, image, (label,), split, image.stem))
     check(root, "solaris", [listed(missing)] if missing else [] if made else ["pairs"], EXPECTED)
@@ -47,7 +63,10 @@ def read(root: Path) -> Dataset:
 def _rows(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [{(name or "").strip(): (text or "").strip() for name, text in row.items()} for row in csv.DictReader(file)]
+            rows = [
+                {(name or "").strip(): (text or "").strip() for name, text in row.items()}
+                for row in csv.DictReader(file)
+            ]
     except (ValueError, csv.Error, AttributeError) as error:
         raise InputError(f"{path}: cannot be read as CSV") from error
     if rows and not {"image", "label"} <= rows[0].keys():
@@ -60,7 +79,9 @@ def _found(folder: Path, name: str) -> Path | None:
 
 
 def write(folder: Path, rows: Iterable[Mapping[str, Any]], home: Path) -> None:
-    """Write ``folder/SPLIT.csv`` of index ``rows``, with the absolute paths that their chips have in ``home``."""
+    """Write ``folder/SPLIT.csv`` of index ``rows``, with the absolute paths that their chips have
+    in ``home``.
+    """
     rows = list(rows)
     for split in SPLITS:
         chosen = [row for row in rows if row["split"] == split]

@@ -1,8 +1,10 @@
-"""SpaceNet 2: ``AOI_2_Vegas_Train/{RGB-PanSharpen,MUL-PanSharpen,PAN,MUL}``, ``geojson/buildings``, ``summaryData/*.csv``.
+"""SpaceNet 2: ``AOI_2_Vegas_Train/{RGB-PanSharpen,MUL-PanSharpen,PAN,MUL}``, ``geojson/buildings``,
+``summaryData/*.csv``.
 
-Van Etten, Lindenbaum and Bacastow, "SpaceNet: a remote sensing dataset and challenge series", arXiv:1807.01232 (2018): 16-bit
-WorldView-3 images of 200 m x 200 m, 650 x 650 pixels of 0.3 m. The test set is published without labels, so that there is no
-published split; each area goes into all of ours.
+Van Etten, Lindenbaum and Bacastow, "SpaceNet: a remote sensing dataset and challenge series",
+arXiv:1807.01232 (2018): 16-bit WorldView-3 images of 200 m x 200 m, 650 x 650 pixels of 0.3 m. The
+test set is published without labels, so that there is no published split; each area goes into all
+of ours.
 """
 
 from __future__ import annotations
@@ -24,15 +26,27 @@ _AREA = re.compile(r"(AOI_(?:2_Vegas|3_Paris|4_Shanghai|5_Khartoum))(?:_.*)?_Tra
 
 
 def read(root: Path, imagery: str | None = None) -> Dataset:
-    """One area or a folder of areas; ``imagery`` is one of IMAGERY, by default the first that all areas have.
+    """One area or a folder of areas; ``imagery`` is one of IMAGERY, by default the first that all
+    areas have.
 
-    The footprints of the whole area belong to each of its images. Raises InputError that lists what is missing.
+    The footprints of the whole area belong to each of its images. Raises InputError that lists what
+    is missing.
     """
     if imagery and imagery not in IMAGERY:
-        raise UsageError(f"--imagery {imagery} is not of SpaceNet 2", f"one of {', '.join(IMAGERY)}")
+        raise UsageError(
+            f"--imagery {imagery} is not of SpaceNet 2", f"one of {', '.join(IMAGERY)}"
+        )
     areas = _areas(root)
-    missing = [] if areas else ["AOI_2_Vegas_Train/, AOI_3_Paris_Train/, AOI_4_Shanghai_Train/ or AOI_5_Khartoum_Train/"]
-    kind = imagery or next((kind for kind in IMAGERY if all(child(area, [kind]) for area in areas)), IMAGERY[0])
+    missing = (
+        []
+        if areas
+        else [
+            "AOI_2_Vegas_Train/, AOI_3_Paris_Train/, AOI_4_Shanghai_Train/ or AOI_5_Khartoum_Train/"
+        ]
+    )
+    kind = imagery or next(
+        (kind for kind in IMAGERY if all(child(area, [kind]) for area in areas)), IMAGERY[0]
+    )
     made: list[Pair] = []
     for area in areas:
         made += _area(area, kind, missing)
@@ -42,7 +56,9 @@ def read(root: Path, imagery: str | None = None) -> Dataset:
 
 
 def _areas(root: Path) -> list[Path]:
-    """Folders of areas: ``root`` itself or those in it, or in a folder of the same name, as some archives unpack."""
+    """Folders of areas: ``root`` itself or those in it, or in a folder of the same name, as some
+    archives unpack.
+    """
     if not root.is_dir():
         return []
     inside = sorted(path for path in root.iterdir() if path.is_dir() and _AREA.fullmatch(path.name))
@@ -67,7 +83,9 @@ def _area(area: Path, kind: str, missing: list[str]) -> list[Pair]:
     if not found and not summaries:
         missing.append(f"{area.name}/geojson/buildings/ or {area.name}/summaryData/*.csv")
     elif without:
-        missing.append(f"footprints in {area.name}/geojson/buildings/ or summaryData/ of {listed(without)}")
+        missing.append(
+            f"footprints in {area.name}/geojson/buildings/ or summaryData/ of {listed(without)}"
+        )
     match = _AREA.fullmatch(area.absolute().name)
     group = match[1] if match else area.name
     return [Pair(name, path, labels, None, name, group) for name, path in images.items()]

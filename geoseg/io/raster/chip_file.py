@@ -1,4 +1,6 @@
-"""Write chips. GDAL encodes in memory and we write the bytes, because GDAL does not report a full disk."""
+"""Write chips. GDAL encodes in memory and we write the bytes, because GDAL does not report a full
+disk.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,9 @@ def write_chip(
 ) -> None:
     """Write ``image`` (band, row, col) to ``path``, a TIFF or PNG, over what may be there.
 
-    ``valid`` (row, col) becomes the mask of a TIFF where not all is valid and no ``nodata`` tells. The file is not whole until
-    the function returns. Raises OutputError where GDAL cannot make it, OSError where the disk is full.
+    ``valid`` (row, col) becomes the mask of a TIFF where not all is valid and no ``nodata`` tells.
+    The file is not whole until the function returns. Raises OutputError where GDAL cannot make it,
+    OSError where the disk is full.
     """
     if path.suffix == ".png":
         write_array(path, image, grid, nodata=nodata, options=options, tags=tags, overwrite=True)

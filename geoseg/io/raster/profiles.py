@@ -8,10 +8,13 @@ from geoseg.core.grid import Grid
 
 Options = dict[str, Any]
 PREDICTED = ("zstd", "deflate", "lzw")
-WHOLE = 1024  # pixels a side of a raster that is rather read as a whole: strips are written quicker than tiles
+# pixels a side of a raster that is rather read as a whole: strips are written quicker than tiles
+WHOLE = 1024
 
 
-def tiff(grid: Grid, count: int, dtype: str, nodata: float | None, options: Options | None) -> Options:
+def tiff(
+    grid: Grid, count: int, dtype: str, nodata: float | None, options: Options | None
+) -> Options:
     """Profile of a GeoTIFF: zstd, in tiles where it is large, BIGTIFF where it may be needed."""
     profile: Options = {
         "driver": "GTiff",
@@ -26,7 +29,8 @@ def tiff(grid: Grid, count: int, dtype: str, nodata: float | None, options: Opti
         "compress": "zstd",
         "zstd_level": 1,
         "predictor": 3 if dtype.startswith("float") else 2,
-        # threads cost small files time, and print errors that are none where bands beyond grey or RGB meet a mask
+        # threads cost small files time, and print errors that are none where bands beyond grey or
+        # RGB meet a mask
         "num_threads": 2 if count in (1, 3) and grid.height * grid.width > 2**22 else 1,
         "alpha": "no",  # else GDAL takes a fourth band, near infrared perhaps, for transparency
     }
@@ -35,12 +39,14 @@ def tiff(grid: Grid, count: int, dtype: str, nodata: float | None, options: Opti
     if (max(grid.shape) > WHOLE and min(grid.shape) >= 256) or "blockxsize" in chosen:
         profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256}
     else:
-        # band by band takes two thirds of the time, for 6 bytes more in a hundred; one strip is quickest but for deflate
+        # band by band takes two thirds of the time, for 6 bytes more in a hundred; one strip is
+        # quickest but for deflate
         profile |= {"interleave": "band"} if compress in PREDICTED else {}
         profile |= {"blockysize": grid.height} if compress in ("none", "zstd") else {}
     profile |= chosen
     if compress == "deflate":
-        profile.setdefault("zlevel", 1)  # GDAL's 6 takes 2 to 5 times as long for 2 to 13 bytes in a hundred
+        # GDAL's 6 takes 2 to 5 times as long for 2 to 13 bytes in a hundred
+        profile.setdefault("zlevel", 1)
     if compress not in PREDICTED or "nbits" in profile:
         del profile["predictor"]
     return profile

@@ -27,8 +27,8 @@ from geoseg.errors import InputError, UnsuitableError
 from geoseg.io.raster.warp import grid_of, placed, warped
 from geoseg.io.safety import location, sniff
 
-# GDAL's own default, 5% of the machine's memory, would be most of our peak. In bytes: rasterio hands it on as such.
-# Files beside a scene are not looked at: they may name any other file.
+# GDAL's own default, 5% of the machine's memory, would be most of our peak. In bytes: rasterio
+# hands it on as such. Files beside a scene are not looked at: they may name any other file.
 GDAL_OPTIONS = {
     "GDAL_CACHEMAX": 64 * 2**20,
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
@@ -41,8 +41,9 @@ GDAL_OPTIONS = {
 class Scene:
     """An open raster, read window by window, at its own GSD or resampled to another.
 
-    ``grid`` is the grid that windows refer to, ``source`` the file's own; they differ where the scene is resampled.
-    ``bands`` is the number of bands without alpha, ``nodata`` a value of ``dtype``.
+    ``grid`` is the grid that windows refer to, ``source`` the file's own; they differ where the
+    scene is resampled. ``bands`` is the number of bands without alpha, ``nodata`` a value of
+    ``dtype``.
     """
 
     path: str
@@ -56,9 +57,11 @@ class Scene:
     has_mask: bool
 
     def read(self, window: Window | None = None, bands: tuple[int, ...] | None = None) -> Chip:
-        """Read ``bands`` (1-based; all but alpha by default) in ``window``; parts beyond the raster are 0 and not valid.
+        """Read ``bands`` (1-based; all but alpha by default) in ``window``; parts beyond the raster
+        are 0 and not valid.
 
-        Pixels that are nodata in all of ``bands``, masked, transparent or not finite are not valid, and are 0 in the image.
+        Pixels that are nodata in all of ``bands``, masked, transparent or not finite are not valid,
+        and are 0 in the image.
         """
         window = window or Window(0, 0, self.grid.width, self.grid.height)
         bands = bands or tuple(range(1, self.bands + 1))
@@ -75,7 +78,9 @@ class Scene:
         valid = np.full(shape, inside)
         if height > 0 and width > 0:
             rows, cols = slice(top, top + height), slice(left, left + width)
-            valid[rows, cols] = self._read_into(image[:, rows, cols], Window(col + left, row + top, width, height), bands)
+            valid[rows, cols] = self._read_into(
+                image[:, rows, cols], Window(col + left, row + top, width, height), bands
+            )
         return Chip(image, valid, self.grid.window(window))
 
     @property
@@ -84,39 +89,60 @@ class Scene:
         return bool(self.dataset.block_shapes[0][1] == self.dataset.width)
 
     def read_valid(self, window: Window) -> np.ndarray:
-        """Validity alone, bool (row, col), of a window inside the scene: reads no more than it must."""
+        """Validity alone, bool (row, col), of a window inside the scene: reads no more than it
+        must.
+        """
         if self.dtype.startswith("float"):
             return self.read(window).valid
         if not self.has_mask:
             return np.ones((int(window.height), int(window.width)), bool)
         return self._guard(lambda: self.dataset.dataset_mask(window=window) > 0, window)
 
-    def shrunk(self, window: Window, shape: tuple[int, int], bands: tuple[int, ...] | None = None) -> Chip:
-        """``window``, inside the scene, as a picture of ``shape`` (height, width): averages of what is valid.
+    def shrunk(
+        self, window: Window, shape: tuple[int, int], bands: tuple[int, ...] | None = None
+    ) -> Chip:
+        """``window``, inside the scene, as a picture of ``shape`` (height, width): averages of what
+        is valid.
 
-        Takes the memory of the picture, whatever the window has; reads overviews where there are any.
+        Takes the memory of the picture, whatever the window has; reads overviews where there are
+        any.
         """
         bands = bands or tuple(range(1, self.bands + 1))
         self._check(bands)
-        smooth: dict[str, Any] = {"window": window, "out_shape": (len(bands), *shape), "resampling": Resampling.average}
-        image = self._guard(lambda: self.dataset.read(bands, **smooth), window).astype(self.dtype, copy=False)
+        smooth: dict[str, Any] = {
+            "window": window,
+            "out_shape": (len(bands), *shape),
+            "resampling": Resampling.average,
+        }
+        image = self._guard(lambda: self.dataset.read(bands, **smooth), window).astype(
+            self.dtype, copy=False
+        )
         valid = np.isfinite(image).all(axis=0)
         if self.has_mask:
-            valid &= self._guard(lambda: self.dataset.read_masks(bands, **smooth).any(axis=0), window)
+            valid &= self._guard(
+                lambda: self.dataset.read_masks(bands, **smooth).any(axis=0), window
+            )
         scale = Affine.scale(window.width / shape[1], window.height / shape[0])
         corner = self.grid.transform * Affine.translation(window.col_off, window.row_off)
         return Chip(np.where(valid, image, 0), valid, Grid(self.grid.crs, corner * scale, *shape))
 
     def _check(self, bands: tuple[int, ...]) -> None:
         if max(bands) > getattr(self.dataset, "src_dataset", self.dataset).count:
-            raise UnsuitableError(f"{self.path}: has {self.bands} bands, not {max(bands)}", "choose others with --bands")
+            raise UnsuitableError(
+                f"{self.path}: has {self.bands} bands, not {max(bands)}",
+                "choose others with --bands",
+            )
 
-    def _read_into(self, image: np.ndarray, window: Window, bands: tuple[int, ...]) -> np.ndarray | bool:
+    def _read_into(
+        self, image: np.ndarray, window: Window, bands: tuple[int, ...]
+    ) -> np.ndarray | bool:
         """Fill ``image``; returns what of it is valid."""
         self._guard(lambda: self.dataset.read(bands, window=window, out=image), window)
         ok: np.ndarray | bool = True
         if self.has_mask:
-            ok = self._guard(lambda: self.dataset.read_masks(bands, window=window).any(axis=0), window)
+            ok = self._guard(
+                lambda: self.dataset.read_masks(bands, window=window).any(axis=0), window
+            )
         if image.dtype.kind == "f":
             ok = ok & np.isfinite(image).all(axis=0)
         if not np.all(ok):
@@ -132,15 +158,18 @@ class Scene:
 
 
 @contextmanager
-def open_scene(path: Path | str, gsd: float | None = None, like: Grid | None = None) -> Iterator[Scene]:
-    """Open a raster; with ``gsd`` (metres per pixel) it is read resampled to that, where it has a CRS.
+def open_scene(
+    path: Path | str, gsd: float | None = None, like: Grid | None = None
+) -> Iterator[Scene]:
+    """Open a raster; with ``gsd`` (metres per pixel) it is read resampled to that, where it has a
+    CRS.
 
-    With ``like`` it is read on that grid by nearest neighbour, as labels must be: beyond its own extent nothing is valid, and
-    a nodata value of 0 is the label 0. Where one of the two has no CRS they are taken to show the same ground, and ``source``
-    is where that puts the file.
+    With ``like`` it is read on that grid by nearest neighbour, as labels must be: beyond its own
+    extent nothing is valid, and a nodata value of 0 is the label 0. Where one of the two has no CRS
+    they are taken to show the same ground, and ``source`` is where that puts the file.
 
-    Raises InputError (missing, unreadable), SafetyError (a VRT that reaches elsewhere, plain http), UnsuitableError (complex
-    numbers, no known CRS, not the shape of ``like``).
+    Raises InputError (missing, unreadable), SafetyError (a VRT that reaches elsewhere, plain http),
+    UnsuitableError (complex numbers, no known CRS, not the shape of ``like``).
     """
     name = str(path)
     with ExitStack() as stack:
@@ -154,7 +183,9 @@ def open_scene(path: Path | str, gsd: float | None = None, like: Grid | None = N
         yield _scene(name, dataset, gsd, like, stack)
 
 
-def _scene(name: str, dataset: DatasetReader, gsd: float | None, like: Grid | None, stack: ExitStack) -> Scene:
+def _scene(
+    name: str, dataset: DatasetReader, gsd: float | None, like: Grid | None, stack: ExitStack
+) -> Scene:
     source = grid = grid_of(name, dataset)
     opaque = [i for i, colour in enumerate(dataset.colorinterp) if colour != ColorInterp.alpha]
     flags = {flag for i in opaque for flag in dataset.mask_flag_enums[i]}
@@ -169,12 +200,16 @@ def _scene(name: str, dataset: DatasetReader, gsd: float | None, like: Grid | No
         masked = masked and not (MaskFlags.nodata in flags and nodata == 0)
         if source != like:
             masked = True
-            view = stack.enter_context(warped(dataset, source, like, Resampling.nearest, alpha=True, zero=nodata == 0))
+            view = stack.enter_context(
+                warped(dataset, source, like, Resampling.nearest, alpha=True, zero=nodata == 0)
+            )
     elif gsd and source.gsd and abs(gsd / source.gsd - 1) > 0.01:
         grid = source.scaled(source.gsd / gsd)
         resampling = Resampling.average if grid.width < source.width else Resampling.bilinear
         # a mask band would be lost: the warper hands it on as alpha
-        view = stack.enter_context(warped(dataset, source, grid, resampling, alpha=MaskFlags.per_dataset in flags))
+        view = stack.enter_context(
+            warped(dataset, source, grid, resampling, alpha=MaskFlags.per_dataset in flags)
+        )
     return Scene(name, grid, source, len(opaque), str(dtype), nodata, dataset.tags(), view, masked)
 
 
@@ -191,7 +226,9 @@ _ALONE = RLock()
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without rasterio's warning of pictures that have no georeference; one thread at a time, for filters belong to all."""
+    """Without rasterio's warning of pictures that have no georeference; one thread at a time, for
+    filters belong to all.
+    """
     with _ALONE, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield

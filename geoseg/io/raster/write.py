@@ -29,7 +29,9 @@ def told(path: Path) -> Iterator[None]:
         yield
     except (RasterioError, CPLE_BaseError) as error:
         reason = error.__cause__ or error  # rasterio's own says no more than that it failed
-        raise OutputError(f"{path}: could not be written: {' '.join(str(reason).split())}") from error
+        raise OutputError(
+            f"{path}: could not be written: {' '.join(str(reason).split())}"
+        ) from error
 
 
 @contextmanager
@@ -46,16 +48,20 @@ def create_raster(
     cog: bool = False,
     options: dict[str, Any] | None = None,
 ) -> Iterator[DatasetWriter]:
-    """A GeoTIFF (or COG, or PNG by the extension) to write windows into; it appears under ``path`` when the block ends.
+    """A GeoTIFF (or COG, or PNG by the extension) to write windows into; it appears under ``path``
+    when the block ends.
 
-    ``scale`` turns stored values into physical ones, ``options`` are GDAL creation options that go before those of
-    :mod:`geoseg.io.raster.profiles`. Overviews of a COG are means, those of integers without a ``scale``, which are classes, nearest
-    neighbours. A PNG gets a worldfile beside it. Raises OutputError, UsageError for other extensions.
+    ``scale`` turns stored values into physical ones, ``options`` are GDAL creation options that go
+    before those of :mod:`geoseg.io.raster.profiles`. Overviews of a COG are means, those of
+    integers without a ``scale``, which are classes, nearest neighbours. A PNG gets a worldfile
+    beside it. Raises OutputError, UsageError for other extensions.
     """
     path = Path(path)
     png = path.suffix.lower() == ".png"
     if not png and path.suffix.lower() not in (".tif", ".tiff"):
-        raise UsageError(f"{path}: is no .tif, .tiff or .png", "name the output by what it is to be")
+        raise UsageError(
+            f"{path}: is no .tif, .tiff or .png", "name the output by what it is to be"
+        )
     with rasterio.Env(**GDAL_OPTIONS), ExitStack() as stack:
         with atomic(path, overwrite) as temporary:
             draft = temporary.with_name(temporary.name + ".draft") if cog or png else temporary
@@ -65,7 +71,11 @@ def create_raster(
                 stack.callback(world.unlink, missing_ok=True)
             with told(path):
                 with quiet():
-                    out = rasterio.open(draft, "w", **profiles.tiff(grid, count, dtype, nodata, {} if cog or png else options))
+                    out = rasterio.open(
+                        draft,
+                        "w",
+                        **profiles.tiff(grid, count, dtype, nodata, {} if cog or png else options),
+                    )
                 with out:
                     out.update_tags(**(tags or {}))
                     if scale is not None:
@@ -74,16 +84,22 @@ def create_raster(
                 _check_whole(draft, path, options)
                 if cog:
                     mean = scale is not None or dtype.startswith("float")
-                    rasterio.shutil.copy(draft, temporary, driver="COG", **profiles.cog(mean, options))
+                    rasterio.shutil.copy(
+                        draft, temporary, driver="COG", **profiles.cog(mean, options)
+                    )
                     _check_whole(temporary, path, options)
                 elif png:
-                    rasterio.shutil.copy(draft, temporary, driver="PNG", **profiles.png(grid, options))
+                    rasterio.shutil.copy(
+                        draft, temporary, driver="PNG", **profiles.png(grid, options)
+                    )
         if world.exists():
             world.replace(path.with_suffix(".pgw"))
 
 
 def _check_whole(written: Path, path: Path, options: dict[str, Any] | None) -> None:
-    """Raise OutputError where blocks of the TIFF ``written`` lie beyond its end: GDAL does not tell when the disk was full."""
+    """Raise OutputError where blocks of the TIFF ``written`` lie beyond its end: GDAL does not tell
+    when the disk was full.
+    """
     short = OutputError(f"{path}: was cut short", "is the disk full?")
     size = written.stat().st_size
     sparse = "sparse_ok" in {name.lower() for name in options or {}}
@@ -94,7 +110,10 @@ def _check_whole(written: Path, path: Path, options: dict[str, Any] | None) -> N
             shared = file.interleaving is not None and file.interleaving.name == "pixel"
             for band in file.indexes[:1] if shared else file.indexes:
                 for (row, col), _ in file.block_windows(band):
-                    place = [file.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", band) for what in ("OFFSET", "SIZE")]
+                    place = [
+                        file.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", band)
+                        for what in ("OFFSET", "SIZE")
+                    ]
                     if None in place and sparse:
                         continue
                     if None in place or sum(map(int, place)) > size:
@@ -103,8 +122,12 @@ def _check_whole(written: Path, path: Path, options: dict[str, Any] | None) -> N
         raise short from error
 
 
-def write_array(path: Path | str, image: np.ndarray, grid: Grid | None = None, **keywords: Any) -> None:
-    """Write an array (band, row, col) or (row, col) whole; keywords as for :func:`create_raster`."""
+def write_array(
+    path: Path | str, image: np.ndarray, grid: Grid | None = None, **keywords: Any
+) -> None:
+    """Write an array (band, row, col) or (row, col) whole; keywords as for
+    :func:`create_raster`.
+    """
     image = image if image.ndim == 3 else image[None]
     grid = grid or Grid(None, Affine.identity(), *image.shape[1:])
     with create_raster(path, grid, count=len(image), dtype=str(image.dtype), **keywords) as out:

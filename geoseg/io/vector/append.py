@@ -19,7 +19,9 @@ from geoseg.geometry.duplicates import same
 
 @dataclass
 class Existing:
-    """A layer that is added to: its CRS, the number its next footprint gets, and the rows that whole footprints replace."""
+    """A layer that is added to: its CRS, the number its next footprint gets, and the rows that
+    whole footprints replace.
+    """
 
     path: Path
     layer: str
@@ -29,7 +31,9 @@ class Existing:
 
     @classmethod
     def open(cls, path: Path, layer: str, columns: Mapping[str, str]) -> Existing:
-        """Raises UnsuitableError where ``path`` is no GeoPackage with a ``layer`` of these columns."""
+        """Raises UnsuitableError where ``path`` is no GeoPackage with a ``layer`` of these
+        columns.
+        """
         from geoseg.io.vector.ogr import pyogrio
 
         with path.open("rb") as file:
@@ -38,20 +42,27 @@ class Existing:
         try:
             info = pyogrio.read_info(path, layer=layer)
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-            raise UnsuitableError(f"{path}: has no layer {layer} to append to", "name it with --layer") from error
+            raise UnsuitableError(
+                f"{path}: has no layer {layer} to append to", "name it with --layer"
+            ) from error
         if list(info["fields"]) != list(columns):
             there = ", ".join(sorted(set(columns) ^ set(info["fields"]))) or "their order"
-            raise UnsuitableError(f"{path}: its columns differ: {there}", "append with the options it was made with")
+            raise UnsuitableError(
+                f"{path}: its columns differ: {there}", "append with the options it was made with"
+            )
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as package:
             quoted = layer.replace('"', '""')
             (last,) = package.execute(f'SELECT max(id) FROM "{quoted}"').fetchone()
-        return cls(path, layer, CRS.from_user_input(info["crs"]) if info["crs"] else None, (last or 0) + 1)
+        return cls(
+            path, layer, CRS.from_user_input(info["crs"]) if info["crs"] else None, (last or 0) + 1
+        )
 
     def new(self, batch: Layer) -> Layer:
-        """The footprints of ``batch``, in the layer's CRS, that it does not hold yet, numbered onwards.
+        """The footprints of ``batch``, in the layer's CRS, that it does not hold yet, numbered
+        onwards.
 
-        One replaces those the layer holds of the same building if these are cut at an edge, and it is whole or shows more.
-        Without a CRS nobody knows which are the same.
+        One replaces those the layer holds of the same building if these are cut at an edge, and it
+        is whole or shows more. Without a CRS nobody knows which are the same.
         """
         from geoseg.io.vector.ogr import pyogrio
 
@@ -72,7 +83,11 @@ class Existing:
         return replace(batch, columns={**batch.columns, "id": numbers})
 
     def settle(self, path: Path) -> None:
-        """Take what was replaced out of ``path``, a copy of the GeoPackage. Raises sqlite3.Error."""
+        """Take what was replaced out of ``path``, a copy of the GeoPackage. Raises
+        sqlite3.Error.
+        """
         with closing(sqlite3.connect(path)) as package, package:
             quoted = self.layer.replace('"', '""')
-            package.executemany(f'DELETE FROM "{quoted}" WHERE rowid = ?', ((row,) for row in sorted(self.replaced)))
+            package.executemany(
+                f'DELETE FROM "{quoted}" WHERE rowid = ?', ((row,) for row in sorted(self.replaced))
+            )

@@ -1,6 +1,8 @@
-"""GeoPackages written with SQLite alone: GDAL takes longer to be imported than most layers to be written.
+"""GeoPackages written with SQLite alone: GDAL takes longer to be imported than most layers to be
+written.
 
-OGC 12-128r15 (GeoPackage 1.2): one table of features, geometries with their envelopes, an R-tree, metadata as GDAL has them.
+OGC 12-128r15 (GeoPackage 1.2): one table of features, geometries with their envelopes, an R-tree,
+metadata as GDAL has them.
 """
 
 from __future__ import annotations
@@ -20,8 +22,16 @@ from pyproj.exceptions import CRSError
 from geoseg.io.vector.geopackage import quoted
 
 # SQLite's types of the columns that Arrow calls so
-_TYPES = {"int64": "INTEGER", "int32": "MEDIUMINT", "double": "REAL", "string": "TEXT", "bool": "BOOLEAN"}
-_HEADER = np.dtype([("magic", "S2"), ("version", "u1"), ("flags", "u1"), ("srs", "<i4"), ("envelope", "<f8", 4)])
+_TYPES = {
+    "int64": "INTEGER",
+    "int32": "MEDIUMINT",
+    "double": "REAL",
+    "string": "TEXT",
+    "bool": "BOOLEAN",
+}
+_HEADER = np.dtype(
+    [("magic", "S2"), ("version", "u1"), ("flags", "u1"), ("srs", "<i4"), ("envelope", "<f8", 4)]
+)
 _XY = 0b11  # little endian, with an envelope of x and y
 _WGS84 = CRS.from_epsg(4326)
 _EXTENSIONS = "http://www.geopackage.org/spec120/#extension_"
@@ -60,17 +70,27 @@ CREATE TRIGGER "{name}_update4" AFTER UPDATE ON {t} WHEN OLD.fid != NEW.fid AND 
 CREATE TRIGGER "{name}_delete" AFTER DELETE ON {t} WHEN OLD.geom NOTNULL BEGIN DELETE FROM {r} WHERE id = OLD.fid; END;
 """
 _ADD = (
-    "INSERT OR REPLACE INTO {r} VALUES (NEW.fid, ST_MinX(NEW.geom), ST_MaxX(NEW.geom), ST_MinY(NEW.geom), ST_MaxY(NEW.geom));"
+    "INSERT OR REPLACE INTO {r} VALUES (NEW.fid, ST_MinX(NEW.geom), ST_MaxX(NEW.geom), "
+    "ST_MinY(NEW.geom), ST_MaxY(NEW.geom));"
 )
 
 
 class GpkgSink:
-    """One layer of MultiPolygons in a new GeoPackage at ``path``, with ``columns`` (name to Arrow type), in one transaction.
+    """One layer of MultiPolygons in a new GeoPackage at ``path``, with ``columns`` (name to Arrow
+    type), in one transaction.
 
-    Raises ValueError for what it cannot write (:func:`_reference`), sqlite3.Error where SQLite has no R-tree or cannot write.
+    Raises ValueError for what it cannot write (:func:`_reference`), sqlite3.Error where SQLite has
+    no R-tree or cannot write.
     """
 
-    def __init__(self, path: Path, columns: Mapping[str, str], crs: CRS, layer: str, metadata: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        columns: Mapping[str, str],
+        crs: CRS,
+        layer: str,
+        metadata: Mapping[str, str],
+    ) -> None:
         reference = _reference(crs)
         self._layer, self._srs, self._metadata, self._count = layer, reference[1], metadata, 0
         self._table, self._index = quoted(layer), quoted(f"rtree_{layer}_geom")
@@ -81,13 +101,21 @@ class GpkgSink:
             # what is not whole is removed, so there is nothing to roll back
             self._db.executescript(f"PRAGMA journal_mode = OFF; {_SCHEMA} BEGIN")
             references = [_reference(_WGS84), *([reference] if self._srs != 4326 else [])]
-            references += [(name, srs, "NONE", srs, "undefined", None) for name, srs in (("Cartesian", -1), ("geographic", 0))]
-            self._db.executemany("INSERT INTO gpkg_spatial_ref_sys VALUES (?, ?, ?, ?, ?, ?)", references)
+            references += [
+                (name, srs, "NONE", srs, "undefined", None)
+                for name, srs in (("Cartesian", -1), ("geographic", 0))
+            ]
+            self._db.executemany(
+                "INSERT INTO gpkg_spatial_ref_sys VALUES (?, ?, ?, ?, ?, ?)", references
+            )
             fields = ", ".join(f"{quoted(name)} {_TYPES[kind]}" for name, kind in columns.items())
             self._db.execute(
-                f"CREATE TABLE {self._table} (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom MULTIPOLYGON, {fields})"
+                f"CREATE TABLE {self._table} (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, "
+                f"geom MULTIPOLYGON, {fields})"
             )
-            self._db.execute(f"CREATE VIRTUAL TABLE {self._index} USING rtree(id, minx, maxx, miny, maxy)")
+            self._db.execute(
+                f"CREATE VIRTUAL TABLE {self._index} USING rtree(id, minx, maxx, miny, maxy)"
+            )
         except BaseException:
             self.abort()
             path.unlink(missing_ok=True)
@@ -101,7 +129,9 @@ class GpkgSink:
         wkb = shapely.to_wkb(multi(geometry), byte_order=1, flavor="iso")
         blobs = [heads[i * size : (i + 1) * size] + body for i, body in enumerate(wkb)]
         fids = range(self._count + 1, self._count + 1 + len(geometry))
-        self._db.executemany(self._insert, zip(fids, blobs, *map(_values, columns.values()), strict=True))
+        self._db.executemany(
+            self._insert, zip(fids, blobs, *map(_values, columns.values()), strict=True)
+        )
         boxes = zip(fids, *header["envelope"].T.tolist(), strict=True)
         self._db.executemany(f"INSERT INTO {self._index} VALUES (?, ?, ?, ?, ?)", boxes)
         self._count += len(geometry)
@@ -111,17 +141,23 @@ class GpkgSink:
     def close(self) -> None:
         extent = self._bounds.tolist() if self._count else [None] * 4
         self._db.execute(
-            "INSERT INTO gpkg_contents (table_name, data_type, identifier, min_x, min_y, max_x, max_y, srs_id) "
+            "INSERT INTO gpkg_contents (table_name, data_type, identifier, min_x, min_y, "
+            "max_x, max_y, srs_id) "
             "VALUES (?, 'features', ?, ?, ?, ?, ?, ?)",
             [self._layer, self._layer, *extent, self._srs],
         )
         self._db.execute(
-            "INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', 'MULTIPOLYGON', ?, 0, 0)", [self._layer, self._srs]
+            "INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', 'MULTIPOLYGON', ?, 0, 0)",
+            [self._layer, self._srs],
         )
         self._extend("gpkg_rtree_index", "rtree", "write-only", (self._layer, "geom"))
         if self._metadata:
             self._describe()
-        names = {"t": self._table, "r": self._index, "name": f"rtree_{self._layer}_geom".replace('"', '""')}
+        names = {
+            "t": self._table,
+            "r": self._index,
+            "name": f"rtree_{self._layer}_geom".replace('"', '""'),
+        }
         self._db.execute("COMMIT")
         self._db.executescript(_TRIGGERS.format(add=_ADD.format(**names), **names))
         self._db.close()
@@ -131,15 +167,27 @@ class GpkgSink:
 
     def _describe(self) -> None:
         """Metadata in the words of GDAL, which shows them as those of the dataset."""
-        items = "".join(f"<MDI key={quoteattr(key)}>{escape(text)}</MDI>" for key, text in self._metadata.items())
+        items = "".join(
+            f"<MDI key={quoteattr(key)}>{escape(text)}</MDI>"
+            for key, text in self._metadata.items()
+        )
         text = f"<GDALMultiDomainMetadata><Metadata>{items}</Metadata></GDALMultiDomainMetadata>"
-        self._db.execute("INSERT INTO gpkg_metadata (md_standard_uri, metadata) VALUES ('http://gdal.org', ?)", [text])
-        self._db.execute("INSERT INTO gpkg_metadata_reference (reference_scope, md_file_id) VALUES ('geopackage', 1)")
+        self._db.execute(
+            "INSERT INTO gpkg_metadata (md_standard_uri, metadata) VALUES ('http://gdal.org', ?)",
+            [text],
+        )
+        self._db.execute(
+            "INSERT INTO gpkg_metadata_reference (reference_scope, md_file_id) VALUES "
+            "('geopackage', 1)"
+        )
         for table in ("gpkg_metadata", "gpkg_metadata_reference"):
             self._extend("gpkg_metadata", "metadata", "read-write", (table, None))
 
     def _extend(self, name: str, anchor: str, scope: str, where: tuple[str, str | None]) -> None:
-        self._db.execute("INSERT INTO gpkg_extensions VALUES (?, ?, ?, ?, ?)", [*where, name, _EXTENSIONS + anchor, scope])
+        self._db.execute(
+            "INSERT INTO gpkg_extensions VALUES (?, ?, ?, ?, ?)",
+            [*where, name, _EXTENSIONS + anchor, scope],
+        )
 
 
 def multi(geometry: np.ndarray) -> np.ndarray:
@@ -151,7 +199,9 @@ def multi(geometry: np.ndarray) -> np.ndarray:
 
 
 def _reference(crs: CRS) -> tuple[str, int, str, int, str, None]:
-    """A row of gpkg_spatial_ref_sys; ValueError where ``crs`` has no code of EPSG or no form that version 1.2 knows."""
+    """A row of gpkg_spatial_ref_sys; ValueError where ``crs`` has no code of EPSG or no form that
+    version 1.2 knows.
+    """
     code = crs.to_epsg(min_confidence=100)
     if code is None:
         raise ValueError("no CRS of EPSG")

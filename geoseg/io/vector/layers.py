@@ -18,7 +18,9 @@ from geoseg.io.vector.write import format_of, writing
 
 
 def check_layers(path: Path | str, overwrite: bool = False) -> None:
-    """Raise UsageError where ``path`` is to be no GeoPackage, OutputError where it exists or cannot be written."""
+    """Raise UsageError where ``path`` is to be no GeoPackage, OutputError where it exists or cannot
+    be written.
+    """
     if format_of(path) != "gpkg":
         raise UsageError(f"{path}: several layers go into a GeoPackage", "name it .gpkg")
     check_output(path, overwrite)
@@ -32,21 +34,28 @@ def write_layers(
     overwrite: bool = False,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write ``layers`` by name into a GeoPackage that appears whole or not at all; ``styles`` has the QML of each.
+    """Write ``layers`` by name into a GeoPackage that appears whole or not at all; ``styles`` has
+    the QML of each.
 
     Raises OutputError; :func:`check_layers` tells beforehand.
     """
     with atomic(path, overwrite) as temporary, writing(path):
         for number, (name, layer) in enumerate(layers.items()):
             # the file is made with the first layer
-            made = {"dataset_options": {"VERSION": "1.2"}, "dataset_metadata": dict(metadata or {}) or None}
+            made = {
+                "dataset_options": {"VERSION": "1.2"},
+                "dataset_metadata": dict(metadata or {}) or None,
+            }
             _write(temporary, name, layer, {} if number else made)
         for name, style in styles.items():
             embed(temporary, name, style)
 
 
 def _write(path: Path, name: str, layer: Layer, options: dict[str, Any]) -> None:
-    columns = {field: pa.array(values, _text(values), from_pandas=True) for field, values in layer.columns.items()}
+    columns = {
+        field: pa.array(values, _text(values), from_pandas=True)
+        for field, values in layer.columns.items()
+    }
     schema = pa.schema([(field, values.type) for field, values in columns.items()])
     crs = layer.crs.to_wkt() if layer.crs else None
     sink = OgrSink(path, schema, crs, driver="GPKG", layer=name, **options)

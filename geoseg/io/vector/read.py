@@ -1,6 +1,7 @@
 """Footprints read from every format we take; GDAL's and Arrow's errors become geoseg's.
 
-pandas and geopandas, which take longer to be imported than most layers to be read, stay out wherever they can.
+pandas and geopandas, which take longer to be imported than most layers to be read, stay out
+wherever they can.
 """
 
 from __future__ import annotations
@@ -34,20 +35,29 @@ def read_footprints(
     scene: str | None = None,
     pixels: bool = False,
 ) -> Layer:
-    """Polygons and their attributes, two-dimensional, with the CRS of the file (None where it has none).
+    """Polygons and their attributes, two-dimensional, with the CRS of the file (None where it has
+    none).
 
-    GeoPackage, GeoJSON, FlatGeobuf, GeoParquet, Shapefile, or a SpaceNet CSV, by the first bytes. Of several layers that
-    called "footprints" or else the first is taken unless ``layer`` names one; of the columns those of ``columns`` that there
-    are, or all. Of a CSV of several images the footprints of ``scene`` are taken, by its file name; they come from
-    ``PolygonWKT_Geo``, or with ``pixels`` or where there is no other column from ``PolygonWKT_Pix``, and then the layer is in
-    ``pixels``. Raises InputError (missing, unreadable) and UnsuitableError (no such layer, no such image, no polygons).
+    GeoPackage, GeoJSON, FlatGeobuf, GeoParquet, Shapefile, or a SpaceNet CSV, by the first bytes.
+    Of several layers that called "footprints" or else the first is taken unless ``layer`` names
+    one; of the columns those of ``columns`` that there are, or all. Of a CSV of several images the
+    footprints of ``scene`` are taken, by its file name; they come from ``PolygonWKT_Geo``, or with
+    ``pixels`` or where there is no other column from ``PolygonWKT_Pix``, and then the layer is in
+    ``pixels``. Raises InputError (missing, unreadable) and UnsuitableError (no such layer, no such
+    image, no polygons).
     """
     path = Path(path)
     kind = _sniff(path)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*(non conformant file extension|Non closed ring)", RuntimeWarning)
-            found = read_spacenet(path, scene, pixels) if kind == "csv" else _read(path, kind, layer, columns)
+            warnings.filterwarnings(
+                "ignore", ".*(non conformant file extension|Non closed ring)", RuntimeWarning
+            )
+            found = (
+                read_spacenet(path, scene, pixels)
+                if kind == "csv"
+                else _read(path, kind, layer, columns)
+            )
     except ValueError as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
     except (RuntimeError, OSError, IndexError, GEOSException, CRSError) as error:
@@ -56,14 +66,19 @@ def read_footprints(
     there = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
     other = there & ~np.isin(shapely.get_type_id(geometry), _POLYGONS)
     if other.any():
-        raise UnsuitableError(f"{path}: holds a {geometry[other][0].geom_type}, footprints are polygons")
+        raise UnsuitableError(
+            f"{path}: holds a {geometry[other][0].geom_type}, footprints are polygons"
+        )
     return Layer(shapely.force_2d(geometry), found.crs, found.columns, found.pixels)
 
 
 def _sniff(path: Path) -> str:
     if found := vector_format(first_bytes(path, HEAD)):
         return found
-    raise InputError(f"{path}: is not a vector file we read", "GeoPackage, GeoJSON, FlatGeobuf, GeoParquet or Shapefile")
+    raise InputError(
+        f"{path}: is not a vector file we read",
+        "GeoPackage, GeoJSON, FlatGeobuf, GeoParquet or Shapefile",
+    )
 
 
 def _read(path: Path, kind: str, layer: str | None, columns: Collection[str] | None) -> Layer:
@@ -73,7 +88,11 @@ def _read(path: Path, kind: str, layer: str | None, columns: Collection[str] | N
         plain = read_geoparquet(path, columns)
         return _parquet(path, columns) if plain is None else plain
     plain = read_geopackage(path, layer, LAYER, columns) if kind == "gpkg" else None
-    return _ogr(path, _layer(path, layer) if kind == "gpkg" else None, columns) if plain is None else plain
+    return (
+        _ogr(path, _layer(path, layer) if kind == "gpkg" else None, columns)
+        if plain is None
+        else plain
+    )
 
 
 def _ogr(path: Path, layer: str | None, columns: Collection[str] | None) -> Layer:
@@ -99,7 +118,9 @@ def _layer(path: Path, wanted: str | None) -> str:
 
     layers = {str(name): kind for name, kind in pyogrio.list_layers(path)}
     if wanted is not None and wanted not in layers:
-        raise UnsuitableError(f"{path}: has no layer {wanted}", f"its layers: {', '.join(layers) or 'none'}")
+        raise UnsuitableError(
+            f"{path}: has no layer {wanted}", f"its layers: {', '.join(layers) or 'none'}"
+        )
     spatial = [name for name, kind in layers.items() if kind is not None]
     if not spatial:
         raise UnsuitableError(f"{path}: holds no geometries")
@@ -115,5 +136,11 @@ def _parquet(path: Path, columns: Collection[str] | None) -> Layer:
         if "geo" not in str(error):
             raise
         raise UnsuitableError(f"{path}: holds no geometries", "write it as GeoParquet") from error
-    names = [name for name in frame.columns if name != frame.geometry.name and (columns is None or name in columns)]
-    return Layer(frame.geometry.to_numpy(), frame.crs, {str(name): frame[name].to_numpy() for name in names})
+    names = [
+        name
+        for name in frame.columns
+        if name != frame.geometry.name and (columns is None or name in columns)
+    ]
+    return Layer(
+        frame.geometry.to_numpy(), frame.crs, {str(name): frame[name].to_numpy() for name in names}
+    )

@@ -23,7 +23,9 @@ _ROW_GROUP = 2**16
 
 
 class Sink(Protocol):
-    """Takes batches of one schema until ``close`` or ``abort``; RuntimeError or OSError where it cannot write."""
+    """Takes batches of one schema until ``close`` or ``abort``; RuntimeError or OSError where it
+    cannot write.
+    """
 
     def send(self, columns: Mapping[str, np.ndarray], geometry: np.ndarray) -> None: ...
 
@@ -33,15 +35,22 @@ class Sink(Protocol):
 
 
 class OgrSink:
-    """Streams record batches into one call of GDAL, so that nothing is opened twice and any format can take them.
+    """Streams record batches into one call of GDAL, so that nothing is opened twice and any format
+    can take them.
 
-    Geometries become MultiPolygons, so that the layer has one type also when it is empty. ``crs`` is WKT or None.
+    Geometries become MultiPolygons, so that the layer has one type also when it is empty. ``crs``
+    is WKT or None.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, crs: str | None, **options: Any) -> None:
         wkb = pa.field(GEOMETRY, pa.binary(), metadata={"ARROW:extension:name": "geoarrow.wkb"})
         self.schema = schema.append(wkb)
-        self.options = {"crs": crs, "geometry_name": GEOMETRY, "geometry_type": "MultiPolygon", **options}
+        self.options = {
+            "crs": crs,
+            "geometry_name": GEOMETRY,
+            "geometry_type": "MultiPolygon",
+            **options,
+        }
         self._batches: queue.Queue[pa.RecordBatch | None] = queue.Queue(2)
         self._stop = threading.Event()
         self._error: Exception | None = None
@@ -71,11 +80,15 @@ class OgrSink:
             raise self._error
 
     def _write(self, path: Path) -> None:
-        from geoseg.io.vector.ogr import pyogrio  # here, for it takes its time: the first batch may be in the making meanwhile
+        # here, for it takes its time: the first batch may be in the making meanwhile
+        from geoseg.io.vector.ogr import pyogrio
 
         try:
-            pyogrio.write_arrow(pa.RecordBatchReader.from_batches(self.schema, self._taken()), path, **self.options)
-        except (RuntimeError, OSError, ValueError) as error:  # raised again where the batches come from
+            pyogrio.write_arrow(
+                pa.RecordBatchReader.from_batches(self.schema, self._taken()), path, **self.options
+            )
+        # raised again where the batches come from
+        except (RuntimeError, OSError, ValueError) as error:
             self._error = error
 
     def _taken(self) -> Iterator[pa.RecordBatch]:
@@ -91,10 +104,18 @@ class OgrSink:
 
 
 class ParquetSink:
-    """GeoParquet 1.1, WKB, row groups of some ten thousand features (GDAL's wheels have no Parquet driver)."""
+    """GeoParquet 1.1, WKB, row groups of some ten thousand features (GDAL's wheels have no Parquet
+    driver).
+    """
 
-    def __init__(self, path: Path, schema: pa.Schema, crs: CRS | None, metadata: dict[str, str]) -> None:
-        self.schema, self.crs, self.metadata = schema.append(pa.field(GEOMETRY, pa.binary())), crs, metadata
+    def __init__(
+        self, path: Path, schema: pa.Schema, crs: CRS | None, metadata: dict[str, str]
+    ) -> None:
+        self.schema, self.crs, self.metadata = (
+            schema.append(pa.field(GEOMETRY, pa.binary())),
+            crs,
+            metadata,
+        )
         self._writer = pq.ParquetWriter(path, self.schema, compression="zstd", store_schema=False)
         self._waiting: list[pa.RecordBatch] = []
         self._types: set[str] = set()
@@ -102,7 +123,10 @@ class ParquetSink:
 
     def send(self, columns: Mapping[str, np.ndarray], geometry: np.ndarray) -> None:
         self._waiting.append(_batch(columns, shapely.to_wkb(geometry), self.schema))
-        names = {shapely.GeometryType.POLYGON: "Polygon", shapely.GeometryType.MULTIPOLYGON: "MultiPolygon"}
+        names = {
+            shapely.GeometryType.POLYGON: "Polygon",
+            shapely.GeometryType.MULTIPOLYGON: "MultiPolygon",
+        }
         self._types |= {names[number] for number in np.unique(shapely.get_type_id(geometry))}
         left, bottom, right, top = shapely.total_bounds(geometry)
         self._bounds[:2] = np.fmin(self._bounds[:2], (left, bottom))
@@ -117,7 +141,9 @@ class ParquetSink:
         if self._types:
             column["bbox"] = self._bounds.tolist()
         geo = {"version": "1.1.0", "primary_column": GEOMETRY, "columns": {GEOMETRY: column}}
-        self._writer.add_key_value_metadata({"geo": json.dumps(geo), "geoseg": json.dumps(self.metadata)})
+        self._writer.add_key_value_metadata(
+            {"geo": json.dumps(geo), "geoseg": json.dumps(self.metadata)}
+        )
         self._writer.close()
 
     def abort(self) -> None:
@@ -131,5 +157,8 @@ class ParquetSink:
 
 
 def _batch(columns: Mapping[str, np.ndarray], wkb: np.ndarray, schema: pa.Schema) -> pa.RecordBatch:
-    arrays = [pa.array(values, field.type, from_pandas=True) for values, field in zip(columns.values(), schema, strict=False)]
+    arrays = [
+        pa.array(values, field.type, from_pandas=True)
+        for values, field in zip(columns.values(), schema, strict=False)
+    ]
     return pa.record_batch([*arrays, pa.array(wkb, pa.binary())], schema=schema)

@@ -1,7 +1,8 @@
-"""Footprints of the SpaceNet challenges: ``ImageId, BuildingId, PolygonWKT_Pix, PolygonWKT_Geo`` and perhaps ``Confidence``.
+"""Footprints of the SpaceNet challenges: ``ImageId, BuildingId, PolygonWKT_Pix, PolygonWKT_Geo``
+and perhaps ``Confidence``.
 
-An image without buildings has one row, ``POLYGON EMPTY``. Coordinates in pixels run from the image's upper left, x right and
-y down; the others are WGS 84.
+An image without buildings has one row, ``POLYGON EMPTY``. Coordinates in pixels run from the
+image's upper left, x right and y down; the others are WGS 84.
 """
 
 from __future__ import annotations
@@ -20,22 +21,27 @@ from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
 
 _GEO, _PIX = "PolygonWKT_Geo", "PolygonWKT_Pix"
-# Parts of file names that ImageIds lack: RGB-PanSharpen, PAN, MUL, PS-RGB, SAR-Intensity, Pan-Sharpen, 3band, 8bit
+# Parts of file names that ImageIds lack: RGB-PanSharpen, PAN, MUL, PS-RGB, SAR-Intensity,
+# Pan-Sharpen, 3band, 8bit
 _PRODUCT = re.compile(r"(rgb|rgbnir|mul|ms|pan|ps|sar)(-.*)?|(3|8)band|(8|16)bit")
 Row = dict[str, str]
 
 
 def read_spacenet(path: Path, scene: str | None, pixels: bool) -> Layer:
-    """Footprints on the ground, or in ``pixels`` or where they have no other coordinates, in pixels.
+    """Footprints on the ground, or in ``pixels`` or where they have no other coordinates, in
+    pixels.
 
-    Of several images that of ``scene``, a file name, is taken; without one all of them. Raises ValueError (malformed numbers,
-    not UTF-8), GEOSException (malformed WKT) and UnsuitableError (no such image, no such coordinates).
+    Of several images that of ``scene``, a file name, is taken; without one all of them. Raises
+    ValueError (malformed numbers, not UTF-8), GEOSException (malformed WKT) and UnsuitableError (no
+    such image, no such coordinates).
     """
     images = _images(path, path.stat().st_mtime_ns)
     rows = [row for image in images.values() for row in image]
     on_ground, in_pixels = (any(_solid(row, column) for row in rows) for column in (_GEO, _PIX))
     if pixels and on_ground and not in_pixels:
-        raise UnsuitableError(f"{path}: has no {_PIX} for a picture without a CRS", "assign it one with --crs")
+        raise UnsuitableError(
+            f"{path}: has no {_PIX} for a picture without a CRS", "assign it one with --crs"
+        )
     pixels = in_pixels and (pixels or not on_ground)
     column = _PIX if pixels else _GEO
     if scene is not None and (shown := _shown(path, images, scene, pixels)) is not None:
@@ -43,7 +49,9 @@ def read_spacenet(path: Path, scene: str | None, pixels: bool) -> Layer:
     rows = [row for row in rows if _solid(row, column)]
     known = {name for row in rows for name in row}
     names = [name for name in ("ImageId", "BuildingId") if name in known]
-    columns: dict[str, np.ndarray] = {name: np.array([row[name] for row in rows], object) for name in names}
+    columns: dict[str, np.ndarray] = {
+        name: np.array([row[name] for row in rows], object) for name in names
+    }
     if "Confidence" in known:
         columns["confidence"] = np.array([row["Confidence"] for row in rows], float)
     geometry = shapely.from_wkt(np.array([row[column] for row in rows], object))
@@ -66,10 +74,12 @@ def _solid(row: Row, column: str) -> bool:
 
 
 def _shown(path: Path, images: Collection[str], scene: str, pixels: bool) -> str | None:
-    """The image that a scene shows, by the end of its name without what names the product; None where no name tells.
+    """The image that a scene shows, by the end of its name without what names the product; None
+    where no name tells.
 
-    ``RGB-PanSharpen_AOI_2_Vegas_img7.tif`` and ``SN2_buildings_train_AOI_2_Vegas_PS-RGB_img7.tif`` show ``AOI_2_Vegas_img7``.
-    Footprints on the ground need no image to be placed, those in pixels do: UnsuitableError.
+    ``RGB-PanSharpen_AOI_2_Vegas_img7.tif`` and ``SN2_buildings_train_AOI_2_Vegas_PS-RGB_img7.tif``
+    show ``AOI_2_Vegas_img7``. Footprints on the ground need no image to be placed, those in pixels
+    do: UnsuitableError.
     """
     name = _bare(Path(scene).stem)
     shown = [image for image in images if _bare(image) and f"_{name}".endswith(f"_{_bare(image)}")]

@@ -1,4 +1,6 @@
-"""Footprints written in every format we take; GDAL's and Arrow's errors become geoseg's. :mod:`geoseg.io.vector.read` reads."""
+"""Footprints written in every format we take; GDAL's and Arrow's errors become geoseg's.
+:mod:`geoseg.io.vector.read` reads.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,10 @@ _FORMATS = {
 }
 _OGR: dict[str, dict[str, Any]] = {
     "gpkg": {"driver": "GPKG", "dataset_options": {"VERSION": "1.2"}},
-    "geojson": {"driver": "GeoJSON", "layer_options": {"RFC7946": "YES", "COORDINATE_PRECISION": "8"}},
+    "geojson": {
+        "driver": "GeoJSON",
+        "layer_options": {"RFC7946": "YES", "COORDINATE_PRECISION": "8"},
+    },
     "flatgeobuf": {"driver": "FlatGeobuf"},
     "shapefile": {"driver": "ESRI Shapefile", "layer_options": {"ENCODING": "UTF-8"}},
 }
@@ -61,14 +66,19 @@ _LONLAT = CRS.from_epsg(4326)
 
 
 def format_of(path: Path | str, format: str | None = None) -> str:
-    """``gpkg``, ``geojson``, ``flatgeobuf``, ``parquet`` or ``shapefile``, by ``format`` or else by the extension.
+    """``gpkg``, ``geojson``, ``flatgeobuf``, ``parquet`` or ``shapefile``, by ``format`` or else by
+    the extension.
 
     Raises UsageError where it is none of them.
     """
     name = (format or "").lower().lstrip(".")
     found = _FORMATS.get(name) if format else _EXTENSIONS.get(Path(path).suffix.lower())
     if found is None:
-        what = f"{format!r} is not a vector format" if format else f"{path}: its extension names no vector format"
+        what = (
+            f"{format!r} is not a vector format"
+            if format
+            else f"{path}: its extension names no vector format"
+        )
         raise UsageError(what, "gpkg, geojson, fgb, parquet or shp")
     return found
 
@@ -90,7 +100,8 @@ class FootprintWriter:
         self.count = 0
 
     def write(self, batch: Layer) -> Layer:
-        """Append ``batch``: polygons or multipolygons, in the CRS the writer was made for, all columns present.
+        """Append ``batch``: polygons or multipolygons, in the CRS the writer was made for, all
+        columns present.
 
         Returns what was written: all of it, but for what a layer that is appended to holds already.
         """
@@ -120,13 +131,16 @@ def create_vector(
     style: str | None = None,
     append: bool = False,
 ) -> Iterator[FootprintWriter]:
-    """A layer to write batches of polygons into; it appears under ``path`` when the block ends, or not at all.
+    """A layer to write batches of polygons into; it appears under ``path`` when the block ends, or
+    not at all.
 
-    Batches come in ``crs`` and are written in ``dst_crs`` (longitude and latitude for GeoJSON). ``columns`` maps names to
-    Arrow types; a layer without features has them too, where the format can say so. ``metadata`` goes into GeoPackage
-    and GeoParquet, and into a GeoPackage a ``style``, the QML that QGIS draws the layer with; layers with a confidence are
-    coloured by it if there is no other. With ``append`` a GeoPackage that exists gets what it does not hold yet, in its own
-    CRS. Raises UsageError (format, CRS), OutputError, and UnsuitableError (a layer that cannot be appended to).
+    Batches come in ``crs`` and are written in ``dst_crs`` (longitude and latitude for GeoJSON).
+    ``columns`` maps names to Arrow types; a layer without features has them too, where the format
+    can say so. ``metadata`` goes into GeoPackage and GeoParquet, and into a GeoPackage a ``style``,
+    the QML that QGIS draws the layer with; layers with a confidence are coloured by it if there is
+    no other. With ``append`` a GeoPackage that exists gets what it does not hold yet, in its own
+    CRS. Raises UsageError (format, CRS), OutputError, and UnsuitableError (a layer that cannot be
+    appended to).
     """
     kind = format_of(path, format)
     existing = None
@@ -138,12 +152,24 @@ def create_vector(
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
-        output = _atomic_shapefile(path, overwrite) if kind == "shapefile" else atomic(path, overwrite or append)
+        output = (
+            _atomic_shapefile(path, overwrite)
+            if kind == "shapefile"
+            else atomic(path, overwrite or append)
+        )
         temporary = stack.enter_context(output)
         with writing(path):
             if existing:
                 shutil.copyfile(path, temporary)
-            sink = _sink(kind, temporary, columns, written, layer or LAYER, dict(metadata or {}), append=existing is not None)
+            sink = _sink(
+                kind,
+                temporary,
+                columns,
+                written,
+                layer or LAYER,
+                dict(metadata or {}),
+                append=existing is not None,
+            )
         try:
             yield FootprintWriter(path, sink, columns, crs, to, existing)
             with writing(path):
@@ -163,7 +189,9 @@ def writing(path: Path | str) -> Iterator[None]:
         yield
     except (RuntimeError, OSError, sqlite3.Error) as error:
         full = "full" in str(error).lower() or "no space" in str(error).lower()
-        raise OutputError(f"{path}: {'the disk is full' if full else f'could not be written: {error}'}") from error
+        raise OutputError(
+            f"{path}: {'the disk is full' if full else f'could not be written: {error}'}"
+        ) from error
 
 
 def _target(kind: str, crs: CRS | None, dst_crs: str | CRS | None) -> CRS | None:
@@ -177,7 +205,9 @@ def _target(kind: str, crs: CRS | None, dst_crs: str | CRS | None) -> CRS | None
     except CRSError as error:
         raise UsageError(f"{dst_crs} is no CRS", "for example EPSG:32736") from error
     if kind == "geojson" and not to.equals(_LONLAT, ignore_axis_order=True):
-        raise UsageError("GeoJSON is in longitude and latitude", "leave --dst-crs out, or write a GeoPackage")
+        raise UsageError(
+            "GeoJSON is in longitude and latitude", "leave --dst-crs out, or write a GeoPackage"
+        )
     return None if to.equals(crs, ignore_axis_order=True) else to
 
 
@@ -198,9 +228,13 @@ def _sink(
     from geoseg.io.vector.sinks import OgrSink, ParquetSink
 
     if kind == "parquet":
-        return ParquetSink(path, pa.schema([(n, pa.type_for_alias(t)) for n, t in columns.items()]), crs, metadata)
+        return ParquetSink(
+            path, pa.schema([(n, pa.type_for_alias(t)) for n, t in columns.items()]), crs, metadata
+        )
     names = SHORT if kind == "shapefile" else {}
-    schema = pa.schema([(names.get(name, name), pa.type_for_alias(alias)) for name, alias in columns.items()])
+    schema = pa.schema(
+        [(names.get(name, name), pa.type_for_alias(alias)) for name, alias in columns.items()]
+    )
     options = dict(_OGR[kind])
     if kind == "gpkg":
         options |= {"append": True} if append else {"dataset_metadata": metadata or None}

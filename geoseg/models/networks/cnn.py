@@ -1,7 +1,8 @@
 """The small CNN of the WHU building study: 1,403,233 parameters for three bands and one class.
 
-Valid 3x3 convolutions, each with ReLU and then batch normalisation; two max-poolings and one strided convolution down,
-two transposed convolutions up, a 1x1 transposed convolution to the logits.
+Valid 3x3 convolutions, each with ReLU and then batch normalisation; two max-poolings and one
+strided convolution down, two transposed convolutions up, a 1x1 transposed convolution to the
+logits.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ def _conv(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 class CNN(nn.Module):
-    """Logits (batch, channels, row, col) at the size of the input (batch, bands, row, col), at least 32 pixels a side.
+    """Logits (batch, channels, row, col) at the size of the input (batch, bands, row, col), at
+    least 32 pixels a side.
 
-    The features lie every second pixel: feature k is centred between the pixels 2k + 14 and 2k + 15 of the input. The
-    study resizes them to the input's size, which would shift outlines by up to 14 pixels at a window's border; here
-    they are doubled where they lie and the outermost ones repeated to the border. At 512 pixels both give
-    sizes 510, 508, 254, 252, 250, 125, 62, 124, 122, 244, 242, 242, 512.
+    The features lie every second pixel: feature k is centred between the pixels 2k + 14 and 2k + 15
+    of the input. The study resizes them to the input's size, which would shift outlines by up to 14
+    pixels at a window's border; here they are doubled where they lie and the outermost ones
+    repeated to the border. At 512 pixels both give sizes 510, 508, 254, 252, 250, 125, 62, 124,
+    122, 244, 242, 242, 512.
     """
 
     OFFSET = 14

@@ -1,4 +1,6 @@
-"""FCN-8s on VGG16 (Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic Segmentation", CVPR 2015)."""
+"""FCN-8s on VGG16 (Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic
+Segmentation", CVPR 2015).
+"""
 
 from __future__ import annotations
 
@@ -14,16 +16,22 @@ ENCODERS = ("vgg16", "vgg16_bn")
 class FCN8s(nn.Module):
     """Logits (batch, channels, row, col) of an image whose sides are multiples of 32.
 
-    ``encoder`` is vgg16 or vgg16_bn, the one with batch normalisation, which learns from scratch what the other hardly does.
-    VGG16's classifier stands as convolutions of ``hidden`` channels, of which training drops the share ``dropout``; skips from
-    pool3 and pool4; transposed convolutions that start as bilinear interpolation. The authors scale the skips down because
-    their encoder takes values up to 255: here images are normalised, and the skips stand as they are.
+    ``encoder`` is vgg16 or vgg16_bn, the one with batch normalisation, which learns from scratch
+    what the other hardly does. VGG16's classifier stands as convolutions of ``hidden`` channels, of
+    which training drops the share ``dropout``; skips from pool3 and pool4; transposed convolutions
+    that start as bilinear interpolation. The authors scale the skips down because their encoder
+    takes values up to 255: here images are normalised, and the skips stand as they are.
     """
 
     STRIDE = 32
 
     def __init__(
-        self, bands: int = 3, channels: int = 1, encoder: str = "vgg16", hidden: int = 4096, dropout: float = 0.5
+        self,
+        bands: int = 3,
+        channels: int = 1,
+        encoder: str = "vgg16",
+        hidden: int = 4096,
+        dropout: float = 0.5,
     ) -> None:
         super().__init__()
         if encoder not in ENCODERS:
@@ -35,7 +43,11 @@ class FCN8s(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         ends = [i + 1 for i, layer in enumerate(features) if isinstance(layer, nn.MaxPool2d)]
-        self.pool3, self.pool4, self.pool5 = features[: ends[2]], features[ends[2] : ends[3]], features[ends[3] :]
+        self.pool3, self.pool4, self.pool5 = (
+            features[: ends[2]],
+            features[ends[2] : ends[3]],
+            features[ends[3] :],
+        )
         self.classifier = nn.Sequential(
             nn.Conv2d(512, hidden, 7, padding=3),
             nn.ReLU(inplace=True),
@@ -70,15 +82,20 @@ class FCN8s(nn.Module):
     def _classify(self, pool5: torch.Tensor) -> torch.Tensor:
         if min(pool5.shape[-2:]) > 2:
             return self.classifier(pool5)
-        # oneDNN's bfloat16 gradient of a 7x7 kernel on a map of 2x2 reads memory that nobody wrote (torch 2.15): NaN at times
+        # oneDNN's bfloat16 gradient of a 7x7 kernel on a map of 2x2 reads memory that nobody wrote
+        # (torch 2.15): NaN at times
         with torch.autocast(pool5.device.type, enabled=False):
             return self.classifier(pool5.float())
 
 
 def _bilinear(channels: int, factor: int) -> nn.ConvTranspose2d:
-    """Transposed convolution that enlarges by ``factor`` and starts as bilinear interpolation of each channel."""
+    """Transposed convolution that enlarges by ``factor`` and starts as bilinear interpolation of
+    each channel.
+    """
     size = 2 * factor
-    layer = nn.ConvTranspose2d(channels, channels, size, stride=factor, padding=factor // 2, bias=False)
+    layer = nn.ConvTranspose2d(
+        channels, channels, size, stride=factor, padding=factor // 2, bias=False
+    )
     ramp = 1 - (torch.arange(size) - (size - 1) / 2).abs() / factor
     with torch.no_grad():
         layer.weight.zero_()

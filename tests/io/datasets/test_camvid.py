@@ -18,7 +18,9 @@ def tree(root: Path, *folders: str, name: str = "0001TP_006690") -> Path:
 
 
 def test_the_folders_of_segnet(tmp_path: Path) -> None:
-    dataset = datasets.read("camvid", tree(tmp_path, "train", "trainannot", "val", "valannot", "test", "testannot"))
+    dataset = datasets.read(
+        "camvid", tree(tmp_path, "train", "trainannot", "val", "valannot", "test", "testannot")
+    )
     assert [pair.split for pair in dataset.pairs] == ["train", "val", "test"]
     assert dataset.pairs[1].labels == (tmp_path / "valannot" / "0001TP_006691.png",)
     assert dataset.legend is not None and dataset.legend.classes == CLASSES
@@ -35,7 +37,9 @@ def test_the_folders_of_segnet(tmp_path: Path) -> None:
         (("701_StillsRaw_full", "LabeledApproved_full"), [None]),
     ],
 )
-def test_images_and_annotations(tmp_path: Path, folders: tuple[str, ...], splits: list[str | None]) -> None:
+def test_images_and_annotations(
+    tmp_path: Path, folders: tuple[str, ...], splits: list[str | None]
+) -> None:
     dataset = datasets.read("camvid", tree(tmp_path, *folders))
     assert [pair.split for pair in dataset.pairs] == splits
     assert {pair.scene for pair in dataset.pairs} == {"0001TP"}  # one video sequence
@@ -55,7 +59,10 @@ def test_labels_with_a_suffix_and_numbers_of_their_own(tmp_path: Path) -> None:
 def test_colours_of_the_32_classes(tmp_path: Path) -> None:
     legend = datasets.read("camvid", tree(tmp_path, "images", "annotations")).legend
     assert legend is not None
-    assert len(PUBLISHED) == 32 and {number for _, number in PUBLISHED.values()} == {*range(11), VOID}
+    assert len(PUBLISHED) == 32 and {number for _, number in PUBLISHED.values()} == {
+        *range(11),
+        VOID,
+    }
     assert legend.colours[128, 0, 192] == CLASSES.index("road")  # lane markings
     assert legend.colours[0, 0, 0] == VOID
 
@@ -64,7 +71,11 @@ def test_what_is_missing(tmp_path: Path) -> None:
     tree(tmp_path, "train", "trainannot", "val")
     (tmp_path / "train" / "x.png").touch()
     (tmp_path / "testannot").mkdir()
-    with pytest.raises(InputError, match=r"lacks valannot/; test/; labels in trainannot/ for x.png \(expected"):
+    with pytest.raises(
+        InputError, match=r"lacks valannot/; test/; labels in trainannot/ for x.png \(expected"
+    ):
         datasets.read("camvid", tmp_path)
-    with pytest.raises(InputError, match="lacks train/ and trainannot/; or images/ and annotations/"):
+    with pytest.raises(
+        InputError, match="lacks train/ and trainannot/; or images/ and annotations/"
+    ):
         datasets.read("camvid", tmp_path / "testannot")

@@ -22,7 +22,14 @@ def paired(root: Path, **settings: str) -> dict[str, tuple[str | None, str]]:
 
 
 def test_pictures_meet_the_labels_of_their_name(tmp_path: Path) -> None:
-    touch(tmp_path, "images/a.jpg", "images/b_sat.tif", "images/c.tif", "images/notes.txt", "images/.hidden.tif")
+    touch(
+        tmp_path,
+        "images/a.jpg",
+        "images/b_sat.tif",
+        "images/c.tif",
+        "images/notes.txt",
+        "images/.hidden.tif",
+    )
     touch(tmp_path, "masks/a.png", "masks/b_mask.png", "masks/c.geojson", "masks/c_mask.tif")
     assert paired(tmp_path) == {
         "a": (None, "masks/a.png"),
@@ -35,8 +42,16 @@ def test_pictures_meet_the_labels_of_their_name(tmp_path: Path) -> None:
 def test_published_splits_are_kept(tmp_path: Path, place: str) -> None:
     for split, name in (("training", "a.tif"), ("valid", "b.tif"), ("test", "c.tif")):
         image = place.format(split=split, name=name)
-        touch(tmp_path, image, image.replace("mages", "abels").replace("I", "L").replace("iabels", "labels"))
-    assert {name: split for name, (split, _) in paired(tmp_path).items()} == {"a": "train", "b": "val", "c": "test"}
+        touch(
+            tmp_path,
+            image,
+            image.replace("mages", "abels").replace("I", "L").replace("iabels", "labels"),
+        )
+    assert {name: split for name, (split, _) in paired(tmp_path).items()} == {
+        "a": "train",
+        "b": "val",
+        "c": "test",
+    }
 
 
 def test_one_vector_file_is_for_all_pictures(tmp_path: Path) -> None:
@@ -53,19 +68,39 @@ def test_one_of_several_folders_of_labels(tmp_path: Path) -> None:
 
 
 def test_a_pattern_makes_scenes(tmp_path: Path) -> None:
-    touch(tmp_path, *(f"{side}/{name}.png" for side in ("images", "masks") for name in ("t1_a", "t1_b", "t2_a", "x")))
+    touch(
+        tmp_path,
+        *(
+            f"{side}/{name}.png"
+            for side in ("images", "masks")
+            for name in ("t1_a", "t1_b", "t2_a", "x")
+        ),
+    )
     found = datasets.read("folder", tmp_path, pattern=r"^t\d").pairs
-    assert {pair.name: pair.scene for pair in found} == {"t1_a": "t1", "t1_b": "t1", "t2_a": "t2", "x": "x"}
+    assert {pair.name: pair.scene for pair in found} == {
+        "t1_a": "t1",
+        "t1_b": "t1",
+        "t2_a": "t2",
+        "x": "x",
+    }
     with pytest.raises(UsageError, match="regular expression"):
         datasets.read("folder", tmp_path, pattern="(")
 
 
 def test_one_error_lists_all_that_is_missing(tmp_path: Path) -> None:
-    touch(tmp_path, "train/images/a.tif", "train/images/b.tif", "train/masks/a.tif", "val/images/c.tif", "test/masks/d.tif")
+    touch(
+        tmp_path,
+        "train/images/a.tif",
+        "train/images/b.tif",
+        "train/masks/a.tif",
+        "val/images/c.tif",
+        "test/masks/d.tif",
+    )
     with pytest.raises(InputError) as error:
         datasets.read("folder", tmp_path)
     assert error.value.message.endswith(
-        "is no whole folder data set, it lacks val/masks/; test/images/; labels in train/masks/ for b.tif"
+        "is no whole folder data set, it lacks val/masks/; test/images/; labels in "
+        "train/masks/ for b.tif"
     )
     assert error.value.hint and error.value.hint.startswith("expected: images/NAME.tif")
 

@@ -47,7 +47,10 @@ def test_lanes_stand_in_where_no_road_is_labelled(tmp_path: Path) -> None:
 
 
 def test_labels_that_are_missing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"lacks labels in gt_image_2/: umm_road_000000.png, uu_road_000001.png \(expected"):
+    with pytest.raises(
+        InputError,
+        match=r"lacks labels in gt_image_2/: umm_road_000000.png, uu_road_000001.png \(expected",
+    ):
         datasets.read("kitti-road", tree(tmp_path, ROADS[0]))
 
 

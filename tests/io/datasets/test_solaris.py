@@ -21,7 +21,12 @@ def test_a_list_by_itself_has_no_split(tmp_path: Path) -> None:
     listed = tmp_path / "anything.csv"
     listed.write_text(f"other,image,label\n1,a.tif,{tmp_path}/deep/a_mask.tif\n")
     pair = datasets.read("folder", listed).pairs[0]
-    assert (pair.name, pair.split, pair.image, pair.labels) == ("a", None, tmp_path / "a.tif", (tmp_path / "deep/a_mask.tif",))
+    assert (pair.name, pair.split, pair.image, pair.labels) == (
+        "a",
+        None,
+        tmp_path / "a.tif",
+        (tmp_path / "deep/a_mask.tif",),
+    )
 
 
 def test_lists_of_a_folder_are_its_splits(tmp_path: Path) -> None:
@@ -43,15 +48,22 @@ def test_other_lists_are_no_data_set(tmp_path: Path) -> None:
 
 def test_all_absent_files_are_told(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("image,label\na.tif,a.png\nb.tif,\n")
-    with pytest.raises(InputError, match=r"lacks a.tif, a.png, b.tif, the label of b.tif \(expected"):
+    with pytest.raises(
+        InputError, match=r"lacks a.tif, a.png, b.tif, the label of b.tif \(expected"
+    ):
         datasets.read("folder", tmp_path / "x.csv")
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     touch(tmp_path, "images/a.tif", "masks/a.tif", "images/b,c.tif", "masks/b,c.tif")
-    rows = [{"image": f"images/{n}.tif", "mask": f"masks/{n}.tif", "split": s} for n, s in (("a", "train"), ("b,c", "test"))]
+    rows = [
+        {"image": f"images/{n}.tif", "mask": f"masks/{n}.tif", "split": s}
+        for n, s in (("a", "train"), ("b,c", "test"))
+    ]
     solaris.write(tmp_path, rows, tmp_path)
-    assert (tmp_path / "train.csv").read_text() == f"image,label\n{tmp_path}/images/a.tif,{tmp_path}/masks/a.tif\n"
+    assert (
+        tmp_path / "train.csv"
+    ).read_text() == f"image,label\n{tmp_path}/images/a.tif,{tmp_path}/masks/a.tif\n"
     assert not (tmp_path / "val.csv").exists()
     assert [(pair.image, pair.split) for pair in solaris.read(tmp_path).pairs] == [
         (tmp_path / "images/a.tif", "train"),

@@ -10,7 +10,12 @@ from geoseg.io import datasets
 HEADER = "ImageId,BuildingId,PolygonWKT_Pix,PolygonWKT_Geo\n"
 
 
-def area(root: Path, name: str = "AOI_2_Vegas", images: int = 3, kinds: tuple[str, ...] = ("RGB-PanSharpen",)) -> Path:
+def area(
+    root: Path,
+    name: str = "AOI_2_Vegas",
+    images: int = 3,
+    kinds: tuple[str, ...] = ("RGB-PanSharpen",),
+) -> Path:
     top = root / f"{name}_Train"
     for folder in (*kinds, "geojson/buildings", "summaryData"):
         (top / folder).mkdir(parents=True)
@@ -59,7 +64,9 @@ def test_a_summary_stands_in_for_missing_footprints(tmp_path: Path) -> None:
     top = area(tmp_path)
     (top / "geojson" / "buildings" / "buildings_AOI_2_Vegas_img2.geojson").unlink()
     summary = top / "summaryData" / "AOI_2_Vegas_Train_Building_Solutions.csv"
-    summary.write_text(HEADER + "".join(f"AOI_2_Vegas_img{i},-1,POLYGON EMPTY,POLYGON EMPTY\n" for i in (1, 2, 3)))
+    summary.write_text(
+        HEADER + "".join(f"AOI_2_Vegas_img{i},-1,POLYGON EMPTY,POLYGON EMPTY\n" for i in (1, 2, 3))
+    )
     assert {pair.labels for pair in datasets.read("spacenet2", tmp_path).pairs} == {(summary,)}
 
 

@@ -33,10 +33,20 @@ def noise(bands: int, dtype: str, shape: tuple[int, int] = (90, 140)) -> np.ndar
     st.sampled_from([None, UTM, CRS.from_epsg(4326), CRS.from_epsg(2263)]),
     st.sampled_from(TRANSFORMS),
     st.sampled_from([None, 0.0, 7.0]),
-    st.sampled_from([None, PLAIN, {"COMPRESS": "DEFLATE"}, PLAIN | {"INTERLEAVE": "BAND"}, PLAIN | {"TILED": "YES"}]),
+    st.sampled_from(
+        [
+            None,
+            PLAIN,
+            {"COMPRESS": "DEFLATE"},
+            PLAIN | {"INTERLEAVE": "BAND"},
+            PLAIN | {"TILED": "YES"},
+        ]
+    ),
     st.sampled_from(["interleaved", "by band", "zeros", "with a hole"]),
 )
-def test_a_chip_reads_back_as_it_was(tmp_path_factory, dtype, bands, shape, crs, transform, nodata, options, kind):
+def test_a_chip_reads_back_as_it_was(
+    tmp_path_factory, dtype, bands, shape, crs, transform, nodata, options, kind
+):
     path = tmp_path_factory.mktemp("chips") / "chip.tif"
     image = noise(bands, dtype, shape) * (kind != "zeros")
     if kind == "interleaved":
@@ -54,13 +64,23 @@ def test_a_chip_reads_back_as_it_was(tmp_path_factory, dtype, bands, shape, crs,
 
 def test_a_larger_chip_before_it_leaves_nothing(tmp_path):
     for shape in ((90, 140), (20, 30)):
-        write_chip(tmp_path / "a.tif", noise(2, "uint16", shape), Grid(UTM, NORTH_UP, *shape), options=PLAIN)
+        write_chip(
+            tmp_path / "a.tif",
+            noise(2, "uint16", shape),
+            Grid(UTM, NORTH_UP, *shape),
+            options=PLAIN,
+        )
     assert (tmp_path / "a.tif").stat().st_size < 20 * 30 * 4 + 1000
 
 
 def test_what_gdal_cannot_make(tmp_path):
     with pytest.raises(OutputError, match=r"a\.tif: could not be written: .*JPEG"):
-        write_chip(tmp_path / "a.tif", noise(3, "float32"), Grid(UTM, NORTH_UP, 90, 140), options={"COMPRESS": "JPEG"})
+        write_chip(
+            tmp_path / "a.tif",
+            noise(3, "float32"),
+            Grid(UTM, NORTH_UP, 90, 140),
+            options={"COMPRESS": "JPEG"},
+        )
 
 
 @pytest.mark.parametrize("options", [PLAIN, None])
@@ -70,6 +90,8 @@ def test_a_full_disk_is_noticed(tmp_path, options):
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:
         with pytest.raises(OSError, match="too large"):
-            write_chip(tmp_path / "a.tif", noise(3, "uint8"), Grid(UTM, NORTH_UP, 90, 140), options=options)
+            write_chip(
+                tmp_path / "a.tif", noise(3, "uint8"), Grid(UTM, NORTH_UP, 90, 140), options=options
+            )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

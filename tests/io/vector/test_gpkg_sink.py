@@ -29,7 +29,9 @@ METADATA = {"GEOSEG_COMMAND": 'geoseg extract <a> & "b"', "GEOSEG_VERSION": "1"}
 def batch(first, count, crs=UTM):
     left = 334000 + 50.0 * np.arange(first, first + count)
     boxes = shapely.box(left, 3057000, left + 20, 3057010)
-    boxes[-1] = shapely.MultiPolygon([boxes[-1], shapely.box(left[-1], 3057020, left[-1] + 3, 3057021)])
+    boxes[-1] = shapely.MultiPolygon(
+        [boxes[-1], shapely.box(left[-1], 3057020, left[-1] + 3, 3057021)]
+    )
     columns = {
         "id": np.arange(first, first + count),
         'na"me': np.array(["Tromsø", None] * count, object)[:count],
@@ -61,17 +63,23 @@ def test_it_holds_what_gdal_writes(tmp_path, monkeypatch):
     assert one.crs == other.crs == UTM and len(one) == 206
     about, known = (pyogrio.read_info(path, layer='ro"ofs') for path in (ours, theirs))
     assert about.pop("layer_metadata") == known.pop("layer_metadata")
-    assert {key: str(value) for key, value in about.items()} == {key: str(value) for key, value in known.items()}
+    assert {key: str(value) for key, value in about.items()} == {
+        key: str(value) for key, value in known.items()
+    }
     assert about["dataset_metadata"] == METADATA and about["capabilities"]["fast_spatial_filter"]
     for query in (
         "PRAGMA application_id", "PRAGMA user_version", "PRAGMA integrity_check", "PRAGMA foreign_key_check",
-        "SELECT table_name, data_type, identifier, min_x, min_y, max_x, max_y, srs_id FROM gpkg_contents",
+        "SELECT table_name, data_type, identifier, min_x, min_y, max_x, max_y, srs_id FROM "
+        "gpkg_contents",
         "SELECT * FROM gpkg_geometry_columns", "SELECT * FROM gpkg_extensions ORDER BY 1, 2, 3",
-        "SELECT srs_id, organization, organization_coordsys_id FROM gpkg_spatial_ref_sys ORDER BY 1",
+        "SELECT srs_id, organization, organization_coordsys_id FROM gpkg_spatial_ref_sys "
+        "ORDER BY 1",
         'SELECT fid, hex(geom) FROM "ro""ofs"', 'SELECT * FROM "rtree_ro""ofs_geom" ORDER BY id',
     ):  # fmt: skip
         assert rows(ours, query) == rows(theirs, query), query
-    triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'rtree%' ORDER BY 1"
+    triggers = (
+        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'rtree%' ORDER BY 1"
+    )
     assert rows(ours, triggers) == rows(theirs, triggers) != []
 
 
@@ -84,7 +92,9 @@ def test_edits_keep_the_index(tmp_path):
     path = write(tmp_path / "f.gpkg", layer="f")
     with closing(sqlite3.connect(path)) as package, package:
         for place, name in enumerate(("ST_MinX", "ST_MaxX", "ST_MinY", "ST_MaxY")):
-            package.create_function(name, 1, lambda blob, place=place: struct.unpack_from("<4d", blob, 8)[place])
+            package.create_function(
+                name, 1, lambda blob, place=place: struct.unpack_from("<4d", blob, 8)[place]
+            )
         package.create_function("ST_IsEmpty", 1, lambda blob: blob is None)
         package.execute("DELETE FROM f WHERE fid < 10")
         package.execute("UPDATE f SET geom = (SELECT geom FROM f WHERE fid = 50) WHERE fid = 51")
@@ -99,7 +109,10 @@ def test_edits_keep_the_index(tmp_path):
     assert inside["id"].tolist() == [60, 61, 62, 63]
 
 
-@pytest.mark.parametrize("crs", [None, CRS.from_proj4("+proj=tmerc +lat_0=3 +lon_0=17 +ellps=GRS80"), CRS.from_epsg(4979)])
+@pytest.mark.parametrize(
+    "crs",
+    [None, CRS.from_proj4("+proj=tmerc +lat_0=3 +lon_0=17 +ellps=GRS80"), CRS.from_epsg(4979)],
+)
 def test_what_it_cannot_write_gdal_writes(tmp_path, crs):
     if crs is not None:
         with pytest.raises(ValueError, match="CRS"):
@@ -114,7 +127,9 @@ def test_longitude_and_latitude(tmp_path):
         out.write(batch(1, 3))
     found = gpd.read_file(path)
     expected = gpd.GeoSeries(batch(1, 3).geometry, crs=UTM).to_crs(4326)
-    assert found.crs.to_epsg() == 4326 and found.total_bounds == pytest.approx(expected.total_bounds, abs=1e-9)
+    assert found.crs.to_epsg() == 4326 and found.total_bounds == pytest.approx(
+        expected.total_bounds, abs=1e-9
+    )
     assert rows(path, "SELECT count(*) FROM gpkg_spatial_ref_sys") == [(3,)]
 
 
@@ -124,7 +139,8 @@ def test_footprints_are_written_without_pandas(tmp_path):
         "import sys, shapely, numpy as np; from pyproj import CRS\n"
         "from geoseg.core.layer import Layer; from geoseg.io.vector.write import create_vector\n"
         "with create_vector(sys.argv[1], CRS.from_epsg(32645), columns={'id': 'int64'}) as out:\n"
-        "    out.write(Layer(np.array([shapely.box(0, 0, 3, 2)]), CRS.from_epsg(32645), {'id': np.array([7])}))\n"
+        "    out.write(Layer(np.array([shapely.box(0, 0, 3, 2)]), CRS.from_epsg(32645), "
+        "{'id': np.array([7])}))\n"
         "assert not {'pandas', 'geopandas', 'pyogrio', 'pyarrow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "f.gpkg")], check=True)

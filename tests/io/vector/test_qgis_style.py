@@ -23,10 +23,16 @@ UTM = CRS.from_epsg(32645)
 def write(path, confidence=(0.55, 0.95, np.nan), columns=FOOTPRINTS, **keywords):
     left = 334000 + 40.0 * np.arange(len(confidence))
     values = {name: np.ones(len(left)) for name in columns} | {"confidence": np.array(confidence)}
-    values |= {"scene": ["a"] * len(left), "class": ["building"] * len(left), "edge": np.zeros(len(left), bool)}
+    values |= {
+        "scene": ["a"] * len(left),
+        "class": ["building"] * len(left),
+        "edge": np.zeros(len(left), bool),
+    }
     for name in ("id", "vertices"):
         values[name] = np.arange(1, len(left) + 1)
-    frame = gpd.GeoDataFrame(values, geometry=shapely.box(left, 3057000, left + 20, 3057010), crs=UTM)
+    frame = gpd.GeoDataFrame(
+        values, geometry=shapely.box(left, 3057000, left + 20, 3057010), crs=UTM
+    )
     with create_vector(path, UTM, columns=columns, **keywords) as out:
         out.write(layer(frame))
     return path
@@ -40,19 +46,27 @@ def rows(path, query, *values):
 def test_the_style_is_where_qgis_looks(tmp_path):
     path = write(tmp_path / "out.gpkg", layer="houses")
     ((table, column, default, qml),) = rows(
-        path, "SELECT f_table_name, f_geometry_column, useAsDefault, styleQML FROM layer_styles WHERE f_table_schema = ''"
+        path,
+        "SELECT f_table_name, f_geometry_column, useAsDefault, styleQML FROM layer_styles "
+        "WHERE f_table_schema = ''",
     )
     assert (table, default) == ("houses", 1)
     assert rows(path, "SELECT column_name FROM gpkg_geometry_columns") == [(column,)]
     contents = "SELECT table_name, data_type FROM gpkg_contents ORDER BY rowid"
     assert rows(path, contents) == [("houses", "features"), ("layer_styles", "attributes")]
     assert rows(path, "PRAGMA integrity_check") == [("ok",)]
-    assert Xml.fromstring(qml.split("\n", 1)[1]).find("renderer-v2").get("attr") == 'coalesce("confidence", -1)'
+    assert (
+        Xml.fromstring(qml.split("\n", 1)[1]).find("renderer-v2").get("attr")
+        == 'coalesce("confidence", -1)'
+    )
 
 
 def test_footprints_stay_the_first_layer(tmp_path):
     path = write(tmp_path / "out.gpkg")
-    assert pyogrio.list_layers(path).tolist() == [["footprints", "MultiPolygon"], ["layer_styles", None]]
+    assert pyogrio.list_layers(path).tolist() == [
+        ["footprints", "MultiPolygon"],
+        ["layer_styles", None],
+    ]
     assert len(pyogrio.read_dataframe(path, layer=0)) == 3
     assert read(path)["confidence"].tolist()[:2] == [0.55, 0.95]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.gpkg"]
@@ -73,13 +87,17 @@ def test_styles_of_one_s_own_and_none(tmp_path):
 
 def test_each_class_has_a_colour():
     root = Xml.fromstring(graduated().split("\n", 1)[1])
-    ranges = [(float(r.get("lower")), float(r.get("upper")), r.get("symbol")) for r in root.iter("range")]
+    ranges = [
+        (float(r.get("lower")), float(r.get("upper")), r.get("symbol")) for r in root.iter("range")
+    ]
     assert ranges[0][:2] == (-1, -1)
     assert [low for low, _, _ in ranges[1:]] == [0, 0.6, 0.7, 0.8, 0.9]
     assert [high for _, high, _ in ranges[1:]] == [0.6, 0.7, 0.8, 0.9, 1]
     symbols = {s.get("name"): s for s in root.iter("symbol")}
     assert set(symbols) == {name for _, _, name in ranges}
-    colours = [next(p.get("v") for p in s.iter("prop") if p.get("k") == "color") for s in symbols.values()]
+    colours = [
+        next(p.get("v") for p in s.iter("prop") if p.get("k") == "color") for s in symbols.values()
+    ]
     assert len(set(colours)) == len(ranges)
 
 

@@ -29,8 +29,12 @@ from tests.layers import read
 DRIVERS = {".geojson": "GeoJSON", ".fgb": "FlatGeobuf", ".shp": "ESRI Shapefile"}
 UTM = CRS.from_epsg(32645)
 BOX = shapely.box(334000, 3057000, 334040, 3057030)
-COURT = shapely.box(334100, 3057000, 334140, 3057030) - shapely.box(334110, 3057010, 334115, 3057012)
-PAIR = shapely.MultiPolygon([shapely.box(334200, 3057000, 334205, 3057030), shapely.box(334210, 3057000, 334225, 3057030)])
+COURT = shapely.box(334100, 3057000, 334140, 3057030) - shapely.box(
+    334110, 3057010, 334115, 3057012
+)
+PAIR = shapely.MultiPolygon(
+    [shapely.box(334200, 3057000, 334205, 3057030), shapely.box(334210, 3057000, 334225, 3057030)]
+)
 TALL = shapely.force_3d(shapely.box(334300, 3057000, 334340, 3057030), 7)
 
 
@@ -43,7 +47,8 @@ def save(path, geometry, crs=UTM, **columns):
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # the extension
-            options = {"SPATIAL_INDEX": "NO"} if path.suffix == ".fgb" else {}  # which wants geometries everywhere
+            # which wants geometries everywhere
+            options = {"SPATIAL_INDEX": "NO"} if path.suffix == ".fgb" else {}
             table.to_file(path, driver=DRIVERS.get(path.suffix, "GPKG"), layer=layer, **options)
     return path
 
@@ -60,8 +65,13 @@ def multi(geometry):
 
 
 def same(one, other):
-    assert one.crs == other.crs and list(one.columns) == list(other.columns) and len(one) == len(other)
-    assert shapely.to_wkb(shapely.force_2d(one.geometry)).tolist() == shapely.to_wkb(shapely.force_2d(other.geometry)).tolist()
+    assert (
+        one.crs == other.crs and list(one.columns) == list(other.columns) and len(one) == len(other)
+    )
+    assert (
+        shapely.to_wkb(shapely.force_2d(one.geometry)).tolist()
+        == shapely.to_wkb(shapely.force_2d(other.geometry)).tolist()
+    )
     for name, values in one.columns.items():
         assert values.dtype.kind == other.columns[name].dtype.kind
         pd.testing.assert_series_equal(pd.Series(values), pd.Series(other.columns[name]))
@@ -69,10 +79,16 @@ def same(one, other):
 
 @pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".fgb", ".parquet", ".shp"])
 def test_every_format_holds_the_same(tmp_path, suffix):
-    """3D, holes, several parts, no geometry, an empty one, invalid rings, numbers with gaps, names that need quotes."""
-    bow_tie = shapely.Polygon([(334400, 3057000), (334420, 3057010), (334420, 3057000), (334400, 3057010)])
+    """3D, holes, several parts, no geometry, an empty one, invalid rings, numbers with gaps, names
+    that need quotes.
+    """
+    bow_tie = shapely.Polygon(
+        [(334400, 3057000), (334420, 3057010), (334420, 3057000), (334400, 3057010)]
+    )
     tall = BOX if suffix == ".fgb" else TALL  # which does not mix
-    geometry = [tall, COURT, PAIR, bow_tie, None] + ([shapely.Polygon()] if suffix in (".gpkg", ".parquet") else [])
+    geometry = [tall, COURT, PAIR, bow_tie, None] + (
+        [shapely.Polygon()] if suffix in (".gpkg", ".parquet") else []
+    )
     columns = {
         "sto\"rey's": np.arange(len(geometry)),
         "height": [2.5, np.nan] * (len(geometry) // 2) + [1.5] * (len(geometry) % 2),
@@ -103,7 +119,12 @@ polygons = st.builds(
 
 @settings(max_examples=40)
 @given(
-    rows=st.lists(st.tuples(st.none() | polygons, st.none() | st.text(max_size=4).filter(lambda t: "\0" not in t)), max_size=6),
+    rows=st.lists(
+        st.tuples(
+            st.none() | polygons, st.none() | st.text(max_size=4).filter(lambda t: "\0" not in t)
+        ),
+        max_size=6,
+    ),
     numbers=st.lists(st.none() | st.integers(-(2**53), 2**53), min_size=6, max_size=6),
     suffix=st.sampled_from([".gpkg", ".parquet"]),
 )
@@ -111,12 +132,21 @@ def test_the_light_readers_agree_with_the_heavy_ones(tmp_path_factory, rows, num
     path = tmp_path_factory.mktemp("f") / f"f{suffix}"
     geometry, names = [row[0] for row in rows], [row[1] for row in rows]
     numbers = pd.array(numbers[: len(rows)], "Int64")
-    table = gpd.GeoDataFrame({"name": pd.array(names, "string"), "n": numbers}, geometry=geometry, crs=UTM)
+    table = gpd.GeoDataFrame(
+        {"name": pd.array(names, "string"), "n": numbers}, geometry=geometry, crs=UTM
+    )
     table.to_parquet(path) if suffix == ".parquet" else table.to_file(path, geometry_type="Unknown")
-    light = read_geoparquet(path, None) if suffix == ".parquet" else read_geopackage(path, None, "footprints", None)
+    light = (
+        read_geoparquet(path, None)
+        if suffix == ".parquet"
+        else read_geopackage(path, None, "footprints", None)
+    )
     assert light is not None
     heavy = by_gdal(path)
-    assert shapely.to_wkb(light.geometry).tolist() == shapely.to_wkb(heavy.geometry).tolist() and light.crs == heavy.crs
+    assert (
+        shapely.to_wkb(light.geometry).tolist() == shapely.to_wkb(heavy.geometry).tolist()
+        and light.crs == heavy.crs
+    )
     assert light.columns["name"].tolist() == [None if name is None else name for name in names]
     expected = [np.nan if number is pd.NA else number for number in numbers]
     np.testing.assert_array_equal(light.columns["n"].astype(float), np.array(expected, float))
@@ -132,13 +162,18 @@ def test_the_layer_that_is_taken(tmp_path):
     save(path, [BOX, COURT], layer="footprints")
     assert len(read_footprints(path)) == 2
     assert len(read_footprints(path, 'ro"ofs')) == 1
-    with pytest.raises(UnsuitableError, match=r"has no layer walls \(its layers: points, ro\"ofs, footprints\)"):
+    with pytest.raises(
+        UnsuitableError, match=r"has no layer walls \(its layers: points, ro\"ofs, footprints\)"
+    ):
         read_footprints(path, "walls")
 
 
 def test_plain_files_are_read_without_pandas(tmp_path):
     """It takes longer to be imported than a whole run of rasterize without it."""
-    paths = [str(save(tmp_path / f"f{suffix}", [BOX, COURT], kind=["a", None])) for suffix in (".gpkg", ".parquet")]
+    paths = [
+        str(save(tmp_path / f"f{suffix}", [BOX, COURT], kind=["a", None]))
+        for suffix in (".gpkg", ".parquet")
+    ]
     program = (
         "import sys; from geoseg.io.vector.read import read_footprints\n"
         "assert [len(read_footprints(path)) for path in sys.argv[1:]] == [2, 2]\n"
@@ -155,17 +190,26 @@ def change(path, *statements):
 
 
 def put(path, blob):
-    """Write ``blob`` for the geometries of the layer f, without the triggers that only GDAL can run."""
+    """Write ``blob`` for the geometries of the layer f, without the triggers that only GDAL can
+    run.
+    """
     with closing(sqlite3.connect(path)) as package, package:
-        for (name,) in package.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        for (name,) in package.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
             package.execute(f'DROP TRIGGER "{name}"')
         package.execute("UPDATE f SET geom = ?", (blob,))
 
 
 def test_what_sqlite_alone_does_not_read_is_read_by_gdal(tmp_path):
-    """A write-ahead log, a view, a CRS of one's own, dates: the same comes out, and nothing is left beside the file."""
+    """A write-ahead log, a view, a CRS of one's own, dates: the same comes out, and nothing is left
+    beside the file.
+    """
     plain = save(tmp_path / "f.gpkg", [BOX, COURT], layer="f", n=[3, 4])
-    others = {name: shutil.copy(plain, tmp_path / name) for name in ("log.gpkg", "view.gpkg", "no_crs.gpkg")}
+    others = {
+        name: shutil.copy(plain, tmp_path / name)
+        for name in ("log.gpkg", "view.gpkg", "no_crs.gpkg")
+    }
     change(others["log.gpkg"], "PRAGMA journal_mode = wal")
     change(others["no_crs.gpkg"], "UPDATE gpkg_geometry_columns SET srs_id = -1")
     change(
@@ -184,10 +228,14 @@ def test_what_sqlite_alone_does_not_read_is_read_by_gdal(tmp_path):
     assert read_geopackage(dated, None, "footprints", None) is None
     assert read_geopackage(dated, None, "footprints", ("n",)).columns["n"].tolist() == [3]
     assert str(read_footprints(dated).columns["built"][0]).startswith("2020-02-03")
-    own = save(tmp_path / "own.gpkg", [BOX], CRS.from_proj4("+proj=tmerc +lat_0=3 +lon_0=17 +ellps=GRS80"))
+    own = save(
+        tmp_path / "own.gpkg", [BOX], CRS.from_proj4("+proj=tmerc +lat_0=3 +lon_0=17 +ellps=GRS80")
+    )
     assert read_geopackage(own, None, "footprints", None) is None
     assert read_footprints(own).crs.to_dict()["lon_0"] == 17
-    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(["f.gpkg", *others, "dated.gpkg", "own.gpkg"])
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(
+        ["f.gpkg", *others, "dated.gpkg", "own.gpkg"]
+    )
 
 
 def test_curves_become_lines(tmp_path):
@@ -198,13 +246,17 @@ def test_curves_become_lines(tmp_path):
     blob = b"GP\0\1" + (32645).to_bytes(4, "little") + b"\1\12\0\0\0\1\0\0\0" + arc
     put(path, blob)
     (circle,) = read_footprints(path).geometry
-    assert circle.geom_type in ("Polygon", "MultiPolygon") and circle.area == pytest.approx(np.pi * 100, rel=2e-3)
+    assert circle.geom_type in ("Polygon", "MultiPolygon") and circle.area == pytest.approx(
+        np.pi * 100, rel=2e-3
+    )
 
 
 def test_rings_that_are_not_closed_are(tmp_path):
     path = tmp_path / "f.geojson"
     ring = "[[10, 50], [10.001, 50], [10.001, 50.001], [10, 50.002]]"
-    path.write_text(f'{{"type": "Feature", "properties": {{}}, "geometry": {{"type": "Polygon", "coordinates": [{ring}]}}}}')
+    path.write_text(
+        f'{{"type": "Feature", "properties": {{}}, "geometry": {{"type": "Polygon", "coordinates": [{ring}]}}}}'
+    )
     (polygon,) = read_footprints(path).geometry
     assert polygon.exterior.is_closed and polygon.bounds == (10, 50, 10.001, 50.002)
 
@@ -230,7 +282,9 @@ def test_what_is_no_polygon_is_refused(tmp_path):
     for suffix in (".gpkg", ".geojson", ".fgb", ".parquet", ".shp"):
         crs = CRS.from_epsg(4326)
         with pytest.raises(UnsuitableError, match="holds a LineString, footprints are polygons"):
-            read_footprints(save(tmp_path / f"f{suffix}", [shapely.LineString([(1, 2), (3, 5)])], crs))
+            read_footprints(
+                save(tmp_path / f"f{suffix}", [shapely.LineString([(1, 2), (3, 5)])], crs)
+            )
 
 
 def test_what_cannot_be_read(tmp_path):
@@ -263,7 +317,12 @@ def test_what_cannot_be_read(tmp_path):
 
 
 def test_damaged_geometries_are_an_input_error(tmp_path):
-    for blob in (b"GP\0\1", b"nonsense", b"GP\0\17" + bytes(40), b"GP\0\1" + bytes(4) + b"\1\3\0\0\0\1\0\0\0\4"):
+    for blob in (
+        b"GP\0\1",
+        b"nonsense",
+        b"GP\0\17" + bytes(40),
+        b"GP\0\1" + bytes(4) + b"\1\3\0\0\0\1\0\0\0\4",
+    ):
         path = save(tmp_path / "f.gpkg", [BOX])
         put(path, blob)
         assert read_geopackage(path, None, "footprints", None) is None

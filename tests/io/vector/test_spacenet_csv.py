@@ -25,8 +25,15 @@ def table(tmp_path):
 def test_on_the_ground_or_in_pixels(table):
     path = table(HEADER + f"img1,7,{PIX},{GEO}\n" + EMPTY)
     frame = read(path)
-    assert (len(frame), frame.crs.to_epsg(), frame["ImageId"][0], frame["BuildingId"][0]) == (1, 4326, "img1", "7")
-    assert frame.geometry[0].bounds == (2.1, 48.7, 2.2, 48.8) and not shapely.has_z(frame.geometry[0])
+    assert (len(frame), frame.crs.to_epsg(), frame["ImageId"][0], frame["BuildingId"][0]) == (
+        1,
+        4326,
+        "img1",
+        "7",
+    )
+    assert frame.geometry[0].bounds == (2.1, 48.7, 2.2, 48.8) and not shapely.has_z(
+        frame.geometry[0]
+    )
     frame = read(path, pixels=True)
     assert frame.crs is None and frame.geometry[0].bounds == (10, 20, 40, 30)
     assert read_footprints(path, pixels=True).pixels and not read_footprints(path).pixels
@@ -39,7 +46,11 @@ def test_predictions_have_pixels_and_a_confidence(table):
 
 def test_the_image_that_a_scene_shows(table):
     """The longest name that the scene's ends with, at a whole part of it."""
-    path = table(HEADER + f"img1,0,{PIX},{GEO}\nAOI_img1,1,{PIX},{GEO}\nimg11,2,{PIX},{GEO}\nimg11,3,{PIX},{GEO}\n" + EMPTY)
+    path = table(
+        HEADER
+        + f"img1,0,{PIX},{GEO}\nAOI_img1,1,{PIX},{GEO}\nimg11,2,{PIX},{GEO}\nimg11,3,{PIX},{GEO}\n"
+        + EMPTY
+    )
     for scene, buildings in {
         "img1.tif": ["0"],
         "/data/MUL_AOI_img1.tif": ["1"],

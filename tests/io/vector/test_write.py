@@ -66,7 +66,10 @@ def test_what_is_written_is_read_back(tmp_path, name):
     apart = shapely.hausdorff_distance(found.geometry.to_numpy(), expected.geometry.to_numpy())
     assert apart.max() < (2e-3 if name.endswith("json") else 1e-9)
     for column, kind in FOOTPRINTS.items():
-        one, other = (f[column].tolist() if kind == "string" else f[column].astype(float) for f in (found, expected))
+        one, other = (
+            f[column].tolist() if kind == "string" else f[column].astype(float)
+            for f in (found, expected)
+        )
         np.testing.assert_array_equal(one, other)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
@@ -75,7 +78,11 @@ def test_what_is_written_is_read_back(tmp_path, name):
 def test_a_layer_without_features(tmp_path, name):
     with create_vector(tmp_path / name, UTM):
         pass
-    found = gpd.read_parquet(tmp_path / name) if name.endswith("parquet") else gpd.read_file(tmp_path / name)
+    found = (
+        gpd.read_parquet(tmp_path / name)
+        if name.endswith("parquet")
+        else gpd.read_file(tmp_path / name)
+    )
     assert len(found) == 0
     if not name.endswith("json"):  # GeoJSON has columns in its features alone
         assert found.crs.to_epsg() == 32645
@@ -98,7 +105,11 @@ def test_geopackage_by_sqlite(tmp_path):
         assert query("SELECT count(*) FROM rtree_footprints_geom") == [(3,)]
         types = {name: kind for _, name, kind, *_ in query("PRAGMA table_info(footprints)")}
         assert (types["edge"], types["scene"], types["confidence"]) == ("BOOLEAN", "TEXT", "REAL")
-        assert query("SELECT id, confidence, edge FROM footprints") == [(1, 0.8125, 0), (2, None, 1), (3, 0.8125, 0)]
+        assert query("SELECT id, confidence, edge FROM footprints") == [
+            (1, 0.8125, 0),
+            (2, None, 1),
+            (3, 0.8125, 0),
+        ]
 
 
 def test_geojson_is_rfc_7946(tmp_path):
@@ -140,20 +151,35 @@ def test_a_shapefile_is_all_of_its_files(tmp_path):
         (tmp_path / leftover).write_text("old")
     with create_vector(tmp_path / "out.shp", UTM) as out:
         out.write(layer(batch()))
-        assert sorted(p.name for p in tmp_path.iterdir() if not p.name.startswith(".")) == ["out.cpg", "out.qix"]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.cpg", "out.dbf", "out.prj", "out.shp", "out.shx"]
+        assert sorted(p.name for p in tmp_path.iterdir() if not p.name.startswith(".")) == [
+            "out.cpg",
+            "out.qix",
+        ]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "out.cpg",
+        "out.dbf",
+        "out.prj",
+        "out.shp",
+        "out.shx",
+    ]
     info = pyogrio.read_info(tmp_path / "out.shp")
-    assert info["fields"].tolist() == [{"perimeter_m": "perim_m"}.get(name, name) for name in FOOTPRINTS]
+    assert info["fields"].tolist() == [
+        {"perimeter_m": "perim_m"}.get(name, name) for name in FOOTPRINTS
+    ]
     assert max(map(len, info["fields"])) <= 10
 
 
 def test_another_crs_layer_and_format(tmp_path):
-    with create_vector(tmp_path / "out.dat", UTM, format="GPKG", layer="houses", dst_crs="EPSG:3857") as out:
+    with create_vector(
+        tmp_path / "out.dat", UTM, format="GPKG", layer="houses", dst_crs="EPSG:3857"
+    ) as out:
         out.write(layer(batch()))
     assert pyogrio.list_layers(tmp_path / "out.dat").tolist()[0] == ["houses", "MultiPolygon"]
     found = read(tmp_path / "out.dat", layer="houses")
     assert found.crs.to_epsg() == 3857
-    assert found.geometry.to_numpy()[1].equals_exact(shapely.multipolygons([batch().to_crs(3857).geometry[1]]), 1e-6)
+    assert found.geometry.to_numpy()[1].equals_exact(
+        shapely.multipolygons([batch().to_crs(3857).geometry[1]]), 1e-6
+    )
 
 
 def test_pixel_coordinates(tmp_path):
@@ -161,12 +187,20 @@ def test_pixel_coordinates(tmp_path):
     for name in NAMES:
         with create_vector(tmp_path / name, None) as out:
             out.write(layer(plain))
-        assert in_order(read(tmp_path / name)).geometry.to_numpy()[1].bounds == plain.geometry[1].bounds
+        assert (
+            in_order(read(tmp_path / name)).geometry.to_numpy()[1].bounds
+            == plain.geometry[1].bounds
+        )
 
 
 @pytest.mark.parametrize(
     ("name", "format", "kind"),
-    [("a.GPKG", None, "gpkg"), ("a.json", None, "geojson"), ("a.gpkg", "fgb", "flatgeobuf"), ("a", "GeoParquet", "parquet")],
+    [
+        ("a.GPKG", None, "gpkg"),
+        ("a.json", None, "geojson"),
+        ("a.gpkg", "fgb", "flatgeobuf"),
+        ("a", "GeoParquet", "parquet"),
+    ],
 )
 def test_format_of(name, format, kind):
     assert format_of(name, format) == kind
@@ -202,7 +236,10 @@ def test_an_existing_output_is_kept_unless_overwritten(tmp_path):
     with create_vector(path, UTM, overwrite=True) as out:
         out.write(layer(batch()))
     assert len(read(path)) == 3
-    with pytest.raises(OutputError, match="folder"), create_vector(tmp_path / "none" / "out.gpkg", UTM):
+    with (
+        pytest.raises(OutputError, match="folder"),
+        create_vector(tmp_path / "none" / "out.gpkg", UTM),
+    ):
         pass
 
 

@@ -42,7 +42,9 @@ def test_relu_then_batch_norm_after_every_convolution_but_the_strided_one() -> N
 
 
 def test_features_lie_where_they_were_seen() -> None:
-    """What the network knows of a pixel stands at that pixel: a gradient sent back from a place arrives around it."""
+    """What the network knows of a pixel stands at that pixel: a gradient sent back from a place
+    arrives around it.
+    """
     torch.manual_seed(0)
     model = CNN().eval()
     image = torch.rand(1, 3, 200, 264, requires_grad=True)
@@ -50,5 +52,8 @@ def test_features_lie_where_they_were_seen() -> None:
         (gradient,) = torch.autograd.grad(model(image)[0, 0, row, col], image)
         weight = gradient[0].abs().sum(0)
         rows, cols = torch.meshgrid(torch.arange(200.0), torch.arange(264.0), indexing="ij")
-        centre = float((weight * rows).sum() / weight.sum()), float((weight * cols).sum() / weight.sum())
+        centre = (
+            float((weight * rows).sum() / weight.sum()),
+            float((weight * cols).sum() / weight.sum()),
+        )
         assert abs(centre[0] - row) < 4 and abs(centre[1] - col) < 4
