@@ -14,7 +14,7 @@ import shapely
 from geoseg.core.grid import Grid
 from geoseg.core.layer import FOOTPRINTS, REGULARIZED, Layer
 from geoseg.geometry.measure import centres, coordinates, density, measure, metric, pixel_size
-from geoseg.geometry.morphology import Strip, cleaned
+from geoseg.geometry.morphology import MaskStrip, cleaned
 from geoseg.geometry.outlines import filled, place, simplify, small_holes, vertices
 from geoseg.geometry.regularize import Regular, pixel_metric, regularize
 from geoseg.geometry.settle_overlaps import settled
@@ -56,13 +56,13 @@ def footprints(
     """
     level = np.float32(threshold)
     masked = (
-        Strip((probability >= level) & valid, valid, probability) for probability, valid in strips
+        MaskStrip((probability >= level) & valid, valid, probability) for probability, valid in strips
     )
     return frames(masked, grid, Naming(scene, class_name), spec, min_area, float(level))
 
 
 def frames(
-    strips: Iterable[Strip],
+    strips: Iterable[MaskStrip],
     grid: Grid,
     naming: Naming,
     spec: PolygonSpec,
@@ -109,14 +109,14 @@ def simplified(found: Layer, grid: Grid, spec: PolygonSpec) -> Layer:
     return Layer(geometry, grid.crs, {**found.columns, **sizes})
 
 
-def _parted(strips: Iterator[Strip], grid: Grid, spec: PolygonSpec) -> Iterator[Strip]:
+def _parted(strips: Iterator[MaskStrip], grid: Grid, spec: PolygonSpec) -> Iterator[MaskStrip]:
     """With touching buildings parted: where that is asked for, or left open and there is a boundary
     to do it by.
     """
     first = next(strips, None)
     if first is None:
         return
-    whole: Iterator[Strip] = chain([first], strips)
+    whole: Iterator[MaskStrip] = chain([first], strips)
     wanted = spec.separate == "watershed" or (spec.separate == "auto" and first.ridge is not None)
     if wanted:
         from geoseg.geometry.separate import separated  # its image processing is slow to import
@@ -141,7 +141,7 @@ class _Found:
 
 
 def _found(
-    strips: Iterable[Strip], grid: Grid, spec: PolygonSpec, min_area: Quantity, level: float | None
+    strips: Iterable[MaskStrip], grid: Grid, spec: PolygonSpec, min_area: Quantity, level: float | None
 ) -> Iterator[_Found]:
     crossings = Crossings(level) if spec.outline == "subpixel" and level is not None else None
     noted = strips if crossings is None else crossings.noted(strips)

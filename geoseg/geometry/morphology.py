@@ -17,7 +17,7 @@ import numpy as np
 Rows = tuple[np.ndarray, np.ndarray]
 
 
-class Strip(NamedTuple):
+class MaskStrip(NamedTuple):
     """Rows of a mask with what belongs to them, arrays (row, col) of one shape: what each stage
     hands to the next.
 
@@ -80,7 +80,7 @@ def beside_missing(mask: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return mask & dilate(~valid, 1)
 
 
-def cleaned(strips: Iterable[Strip], open_radius: float, close_radius: float) -> Iterator[Strip]:
+def cleaned(strips: Iterable[MaskStrip], open_radius: float, close_radius: float) -> Iterator[MaskStrip]:
     """Strips with the clean mask and what lies ``beside`` missing data, as if cleaned whole.
 
     They are of any height, and come out as they are cut, once the rows below that count are known.
@@ -101,13 +101,13 @@ def cleaned(strips: Iterable[Strip], open_radius: float, close_radius: float) ->
 
 
 def _with_neighbours(
-    strips: Iterable[Strip], count: int
-) -> Iterator[tuple[list[Rows], Strip, list[Rows]]]:
+    strips: Iterable[MaskStrip], count: int
+) -> Iterator[tuple[list[Rows], MaskStrip, list[Rows]]]:
     """Each strip with mask and validity of the ``count`` rows above and below it, fewer at the
     scene's border.
     """
     above: list[Rows] = []
-    queue: deque[Strip] = deque()
+    queue: deque[MaskStrip] = deque()
     for strip in chain((s for s in strips if len(s.mask)), [None]):
         if strip is not None:
             queue.append(strip)

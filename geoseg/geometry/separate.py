@@ -23,7 +23,7 @@ from itertools import chain
 import numpy as np
 from scipy import ndimage
 
-from geoseg.geometry.morphology import Strip
+from geoseg.geometry.morphology import MaskStrip
 
 # A neck is cut where it is narrower than this share of the narrower of the two buildings
 NECK = 0.75
@@ -38,8 +38,8 @@ TALLEST = 2048
 
 
 def separated(
-    strips: Iterable[Strip], pixel_size: tuple[float, float], connectivity: int = 4
-) -> Iterator[Strip]:
+    strips: Iterable[MaskStrip], pixel_size: tuple[float, float], connectivity: int = 4
+) -> Iterator[MaskStrip]:
     """Strips of the mask with touching buildings parted, the same for any cutting.
 
     Buildings are parted along the ``ridge`` of the strips where these have one, else at their
@@ -47,7 +47,7 @@ def separated(
     complete. ``pixel_size`` is metres along x and y. Components of more than :data:`TALLEST` rows
     stay as they are.
     """
-    held: deque[Strip] = deque()
+    held: deque[MaskStrip] = deque()
     rows: _Rows | None = None
     for strip in chain((s for s in strips if len(s.mask)), [None]):
         if strip is not None:
@@ -72,7 +72,7 @@ class _Rows:
     last looked at, its components ``labels`` (row, col) from 1 on, ``too_tall`` one a label.
     """
 
-    def __init__(self, first: Strip, pixel_size: tuple[float, float], connectivity: int) -> None:
+    def __init__(self, first: MaskStrip, pixel_size: tuple[float, float], connectivity: int) -> None:
         self.pixel_size, self.steps = pixel_size, 1 if connectivity == 4 else 2
         width = first.mask.shape[1]
         self.raw = self.out = np.zeros((0, width), bool)
@@ -82,7 +82,7 @@ class _Rows:
         self.seen = 0
         self.labels, self.too_tall = np.zeros((0, width), np.int32), np.zeros(0, bool)
 
-    def add(self, strip: Strip) -> None:
+    def add(self, strip: MaskStrip) -> None:
         self.raw, self.out = (np.concatenate([held, strip.mask]) for held in (self.raw, self.out))
         if self.ridge is not None and strip.ridge is not None:
             self.ridge = np.concatenate([self.ridge, strip.ridge])

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import shapely
 
-from geoseg.geometry.morphology import Strip
+from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.outlines import STEPS, gather
 from geoseg.geometry.rings import sides
 
@@ -33,7 +33,7 @@ _Pixels = tuple[np.ndarray, np.ndarray]
 
 
 class _Rows(NamedTuple):
-    """Some of a :class:`geoseg.geometry.morphology.Strip`."""
+    """Some of a :class:`geoseg.geometry.morphology.MaskStrip`."""
 
     mask: np.ndarray
     valid: np.ndarray
@@ -54,7 +54,7 @@ class Crossings:
         self.key = np.empty(0, np.int64)
         self.shift = np.empty(0, np.int16)
 
-    def noted(self, strips: Iterable[Strip]) -> Iterator[Strip]:
+    def noted(self, strips: Iterable[MaskStrip]) -> Iterator[MaskStrip]:
         """``strips``, the crossings of each noted before it goes on."""
         for strip in strips:
             if len(strip.mask) and strip.scores is not None:

@@ -34,7 +34,7 @@ class Surface:
         return (self.channel,) if self.between is None else (self.channel, self.between)
 
     def of(self, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Scores and ridge (row, col), as :class:`geoseg.geometry.morphology.Strip` has them, of
+        """Scores and ridge (row, col), as :class:`geoseg.geometry.morphology.MaskStrip` has them, of
         the :attr:`channels` (band, row, col).
 
         Scores are of the dtype of ``probability``, float32 or uint8. The ridge is int16 in steps of

@@ -18,7 +18,7 @@ from geoseg.core.layer import Layer
 from geoseg.core.tiling import strips
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.geometry.burn import Burner, repair
-from geoseg.geometry.morphology import Strip
+from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.outlines import place
 from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.io.formats import kind_of
@@ -134,7 +134,7 @@ def _parted(found: list[Surface]) -> Surface | None:
 
 
 def _traced(
-    scene: Scene, strip: Callable[[int, int], Strip], level: float, min_area: float
+    scene: Scene, strip: Callable[[int, int], MaskStrip], level: float, min_area: float
 ) -> Layer:
     """Footprints of the masks that ``strip`` gives of the rows from one to before another, cut from
     scores at ``level``.
@@ -153,10 +153,10 @@ def _probabilities(scene: Scene, surface: Surface, threshold: float) -> Classes:
     scale, level = np.float32(_scale(scene)), np.float32(threshold)
     bands = tuple(channel + 1 for channel in surface.channels)
 
-    def strip(first: int, last: int) -> Strip:
+    def strip(first: int, last: int) -> MaskStrip:
         chip = scene.read(_rows(scene.grid, first, last), bands)
         scores, ridge = surface.of(chip.image * scale)
-        return Strip((scores >= level) & chip.valid, chip.valid, scores, ridge)
+        return MaskStrip((scores >= level) & chip.valid, chip.valid, scores, ridge)
 
     def read(first: int, last: int) -> np.ndarray:
         cut = strip(first, last)
@@ -237,7 +237,7 @@ def _labels(scene: Scene, band: int | None) -> Classes:
         check_masks(scene, np.flatnonzero(labels))
         meaning[1:VOID] = 1
 
-    def strip(first: int, last: int) -> Strip:
+    def strip(first: int, last: int) -> MaskStrip:
         chip = scene.read(_rows(scene.grid, first, last), bands)
         label = chip.image[0].astype(np.uint8)
         valid = chip.valid & (meaning[label] != VOID)
@@ -246,7 +246,7 @@ def _labels(scene: Scene, band: int | None) -> Classes:
             scores, ridge = surface.of(
                 np.stack([label == channel for channel in surface.channels]).astype(np.float32)
             )
-        return Strip((scores > 0) & valid, valid, scores, ridge)
+        return MaskStrip((scores > 0) & valid, valid, scores, ridge)
 
     def read(first: int, last: int) -> np.ndarray:
         chip = scene.read(_rows(scene.grid, first, last), bands)

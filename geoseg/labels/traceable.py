@@ -11,7 +11,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from geoseg.errors import UnsuitableError, UsageError
-from geoseg.geometry.morphology import Strip
+from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.io.raster.scene import Scene
 from geoseg.labels.class_raster import check_masks, told_apart
@@ -150,7 +150,7 @@ def _probable(scene: Scene, spec: PolygonSpec, surface: Surface) -> Kind:
     )
 
 
-def strips(scene: Scene, kind: Kind, advance: Callable[[int], None]) -> Iterator[Strip]:
+def strips(scene: Scene, kind: Kind, advance: Callable[[int], None]) -> Iterator[MaskStrip]:
     """Whole rows of the scene, cut for one class; ``advance`` is told how many."""
     height, width = scene.grid.shape
     block = scene.dataset.block_shapes[0][0]
@@ -178,7 +178,7 @@ def strips(scene: Scene, kind: Kind, advance: Callable[[int], None]) -> Iterator
             check_masks(scene, values)
             values = (values != 0) * np.uint8(254)  # as certain as can be
         scores, ridge = kind.surface.of(values)
-        yield Strip(
+        yield MaskStrip(
             kind.building(scores) & valid, valid, None if kind.unit is None else scores, ridge
         )
         advance(len(valid))

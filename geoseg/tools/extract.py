@@ -18,12 +18,12 @@ from geoseg.core.layer import Layer
 from geoseg.errors import GeosegError, UnsuitableError, UsageError
 from geoseg.geometry.burn import Burner
 from geoseg.geometry.footprints import Naming, columns, frames
-from geoseg.geometry.morphology import Strip as Rows
+from geoseg.geometry.morphology import MaskStrip as Rows
 from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.inference.overlapping_scenes import Overlaps
 from geoseg.inference.probability_raster import Form, probability_file
 from geoseg.inference.session import Job, Models
-from geoseg.inference.stream import Strip
+from geoseg.inference.stream import MaskStrip
 from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import scene_name
@@ -280,14 +280,14 @@ def _footprints(
         )
 
 
-def _cut(strips: Iterable[Strip], surface: Surface, level: np.float32) -> Iterator[Rows]:
+def _cut(strips: Iterable[MaskStrip], surface: Surface, level: np.float32) -> Iterator[Rows]:
     """Strips of probability, cut at ``level``."""
     for _, probability, valid in strips:
         scores, ridge = surface.of(probability[list(surface.channels)])
         yield Rows((scores >= level) & valid, valid, scores, ridge)
 
 
-def _tee(items: Iterator[Strip], put: Callable[[Strip], None]) -> Iterator[Strip]:
+def _tee(items: Iterator[MaskStrip], put: Callable[[MaskStrip], None]) -> Iterator[MaskStrip]:
     for strip in items:
         put(strip)
         yield strip

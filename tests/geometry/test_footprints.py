@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from geoseg.core.grid import Grid
 from geoseg.geometry.footprints import Naming, frames
-from geoseg.geometry.morphology import Strip
+from geoseg.geometry.morphology import MaskStrip
 from geoseg.specs import PolygonSpec, Quantity
 from tests.layers import table
 from tests.scenes import buildings
@@ -32,11 +32,11 @@ def grid_of(shape: tuple[int, int]) -> Grid:
 
 
 def found(
-    rows: Strip, height: int, spec: PolygonSpec, min_area: float = 0.0, level: float = 0.5
+    rows: MaskStrip, height: int, spec: PolygonSpec, min_area: float = 0.0, level: float = 0.5
 ) -> pd.DataFrame:
     """All footprints of ``rows`` cut into strips of ``height``, geometries as WKB."""
     cut = [
-        Strip(*(a if a is None else a[top : top + height] for a in rows))
+        MaskStrip(*(a if a is None else a[top : top + height] for a in rows))
         for top in range(0, len(rows.mask), height)
     ]
     batches = list(
@@ -51,7 +51,7 @@ def found(
     return pd.DataFrame(whole).assign(geometry=shapely.to_wkb(geometry))
 
 
-def town(height: int, width: int) -> Strip:
+def town(height: int, width: int) -> MaskStrip:
     """Blurred buildings with courtyards on every seam, a boundary around each, and a hole in the
     data.
     """
@@ -66,7 +66,7 @@ def town(height: int, width: int) -> Strip:
     valid[height // 3 : height // 3 + 70, width // 2 : width // 2 + 90] = False
     inside = ndimage.distance_transform_edt(scores >= 0.35)
     ridge = (20 * (3 - inside)).astype(np.int16)
-    return Strip((scores >= 0.35) & valid, valid, scores, ridge)
+    return MaskStrip((scores >= 0.35) & valid, valid, scores, ridge)
 
 
 SPECS = {
@@ -93,7 +93,7 @@ def test_strips_of_a_town(name: str) -> None:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[Strip, PolygonSpec, float, int]:
+def cases(draw: st.DrawFn) -> tuple[MaskStrip, PolygonSpec, float, int]:
     shape = draw(st.tuples(st.integers(3, 40), st.integers(2, 23)))
     coarse = arrays(
         np.float32,
@@ -115,7 +115,7 @@ def cases(draw: st.DrawFn) -> tuple[Strip, PolygonSpec, float, int]:
         separate=draw(st.sampled_from(["auto", "none", "watershed"])),
     )
     return (
-        Strip((scores >= 0.5) & valid, valid, scores, ridge),
+        MaskStrip((scores >= 0.5) & valid, valid, scores, ridge),
         spec,
         draw(st.sampled_from([0.0, 0.3])),
         draw(st.integers(1, 12)),
@@ -124,7 +124,7 @@ def cases(draw: st.DrawFn) -> tuple[Strip, PolygonSpec, float, int]:
 
 @settings(max_examples=50)
 @given(cases())
-def test_any_surface_any_stages_any_strips(case: tuple[Strip, PolygonSpec, float, int]) -> None:
+def test_any_surface_any_stages_any_strips(case: tuple[MaskStrip, PolygonSpec, float, int]) -> None:
     rows, spec, min_area, height = case
     whole = found(rows, len(rows.mask), spec, min_area)
     pd.testing.assert_frame_equal(found(rows, height, spec, min_area), whole, check_exact=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.morphology import closing, dilation, disk, opening
 
-from geoseg.geometry.morphology import Strip, beside_missing, clean, cleaned, dilate
+from geoseg.geometry.morphology import MaskStrip, beside_missing, clean, cleaned, dilate
 
 
 def blobs(height=90, width=61, seed=4, share=0.5):
@@ -85,7 +85,7 @@ def cut_masks(draw):
 def test_strips_are_cleaned_as_the_whole(case):
     mask, valid, rows, open_radius, close_radius = case
     scores = np.arange(mask.size).reshape(mask.shape)
-    strips = [Strip(mask[a:b], valid[a:b], scores[a:b]) for a, b in itertools.pairwise(rows)]
+    strips = [MaskStrip(mask[a:b], valid[a:b], scores[a:b]) for a, b in itertools.pairwise(rows)]
     found = list(cleaned(strips, open_radius, close_radius))
     whole = clean(mask, valid, open_radius, close_radius)
     for name, expected in (("mask", whole), ("valid", valid), ("scores", scores)):

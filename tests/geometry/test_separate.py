@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from geoseg.geometry import separate
-from geoseg.geometry.morphology import Strip
+from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.separate import dividing, separated
 
 PIXEL = (0.3, 0.3)
@@ -17,7 +17,7 @@ PIXEL = (0.3, 0.3)
 
 def rows(height, *arrays):
     return [
-        Strip(*(a[top : top + height] for a in arrays)) for top in range(0, len(arrays[0]), height)
+        MaskStrip(*(a[top : top + height] for a in arrays)) for top in range(0, len(arrays[0]), height)
     ]
 
 
@@ -125,7 +125,7 @@ def test_what_belongs_to_a_strip_stays_with_it():
             rows(11, mask, mask, scores), np.split(beside, range(11, 70, 11)), strict=True
         )
     ]
-    strips.insert(3, Strip(*np.zeros((2, 0, 130), bool)))
+    strips.insert(3, MaskStrip(*np.zeros((2, 0, 130), bool)))
     found = list(separated(strips, PIXEL))
     assert [len(strip.mask) for strip in found] == [11] * 6 + [4]
     np.testing.assert_array_equal(np.concatenate([strip.scores for strip in found]), scores)
@@ -195,7 +195,7 @@ def ridges(seed, shape=(230, 170)):
 
 def parted_along(mask, ridge, height, connectivity=4):
     strips = [
-        Strip(mask[top : top + height], mask[top : top + height], ridge=ridge[top : top + height])
+        MaskStrip(mask[top : top + height], mask[top : top + height], ridge=ridge[top : top + height])
         for top in range(0, len(mask), height)
     ]
     found = list(separated(strips, PIXEL, connectivity))

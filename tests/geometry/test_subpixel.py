@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 from skimage.measure import find_contours
 
-from geoseg.geometry.morphology import Strip
+from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.subpixel import Crossings
 from geoseg.geometry.trace import trace
 
@@ -24,7 +24,7 @@ def outlines(scores, valid=None, level=0.5, mask=None, height=None, connectivity
     mask = (scores >= level) & valid if mask is None else mask
     crossings, height = Crossings(level), height or len(scores)
     strips = [
-        Strip(*(a[top : top + height] for a in (mask, valid, scores)))
+        MaskStrip(*(a[top : top + height] for a in (mask, valid, scores)))
         for top in range(0, len(mask), height)
     ]
     traced, found = [np.empty(0, object)], [np.empty(0, object)]
@@ -161,7 +161,7 @@ def test_what_is_held_does_not_grow_with_the_scene():
         scores = np.exp(-(((row % 20) - 10) ** 2 + ((col % 15) - 7) ** 2) / 20).astype(np.float32)
         crossings, held = Crossings(0.5), []
         strips = (
-            Strip(part >= 0.5, np.ones_like(part, bool), part)
+            MaskStrip(part >= 0.5, np.ones_like(part, bool), part)
             for part in np.split(scores, range(7, height, 7))
         )
         for batch in trace((s.mask, None) for s in crossings.noted(strips)):
