@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-Rows = tuple[np.ndarray, np.ndarray]
+MaskRows = tuple[np.ndarray, np.ndarray]
 
 
 class MaskStrip(NamedTuple):
@@ -102,11 +102,11 @@ def cleaned(strips: Iterable[MaskStrip], open_radius: float, close_radius: float
 
 def _with_neighbours(
     strips: Iterable[MaskStrip], count: int
-) -> Iterator[tuple[list[Rows], MaskStrip, list[Rows]]]:
+) -> Iterator[tuple[list[MaskRows], MaskStrip, list[MaskRows]]]:
     """Each strip with mask and validity of the ``count`` rows above and below it, fewer at the
     scene's border.
     """
-    above: list[Rows] = []
+    above: list[MaskRows] = []
     queue: deque[MaskStrip] = deque()
     for strip in chain((s for s in strips if len(s.mask)), [None]):
         if strip is not None:
@@ -121,9 +121,9 @@ def _with_neighbours(
             above = [(mask[::-1].copy(), valid[::-1].copy()) for mask, valid in reversed(turned)]
 
 
-def _limit(parts: Iterable[Rows], count: int) -> list[Rows]:
+def _limit(parts: Iterable[MaskRows], count: int) -> list[MaskRows]:
     """The first ``count`` rows of ``parts``."""
-    kept: list[Rows] = []
+    kept: list[MaskRows] = []
     for mask, valid in parts:
         if count > 0:
             kept.append((mask[:count], valid[:count]))
