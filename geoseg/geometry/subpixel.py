@@ -32,7 +32,7 @@ _NONE = -(2**15)
 _Pixels = tuple[np.ndarray, np.ndarray]
 
 
-class _Rows(NamedTuple):
+class _RowBuffer(NamedTuple):
     """Some of a :class:`geoseg.geometry.morphology.MaskStrip`."""
 
     mask: np.ndarray
@@ -50,7 +50,7 @@ class Crossings:
     def __init__(self, level: float) -> None:
         self.level = level
         self.row = 0
-        self.last: _Rows | None = None
+        self.last: _RowBuffer | None = None
         self.key = np.empty(0, np.int64)
         self.shift = np.empty(0, np.int16)
 
@@ -58,12 +58,12 @@ class Crossings:
         """``strips``, the crossings of each noted before it goes on."""
         for strip in strips:
             if len(strip.mask) and strip.scores is not None:
-                self._note(_Rows(strip.mask, strip.valid, strip.scores))
+                self._note(_RowBuffer(strip.mask, strip.valid, strip.scores))
             yield strip
 
-    def _note(self, own: _Rows) -> None:
-        last = self.last or _Rows(*(np.zeros_like(part[:1]) for part in own))
-        rows = _Rows(*(np.concatenate(pair) for pair in zip(last, own, strict=True)))
+    def _note(self, own: _RowBuffer) -> None:
+        last = self.last or _RowBuffer(*(np.zeros_like(part[:1]) for part in own))
+        rows = _RowBuffer(*(np.concatenate(pair) for pair in zip(last, own, strict=True)))
         mask, top = rows.mask, self.row - 1
         upright, level = mask[:, 1:] != mask[:, :-1], mask[1:] != mask[:-1]
         y, x = np.nonzero(upright[1:])
@@ -85,10 +85,10 @@ class Crossings:
         # of equal ones the first, which knows its shift
         self.key, first_of = np.unique(keys, return_index=True)
         self.shift = shifts[first_of]
-        self.last = _Rows(*(part[-1:].copy() for part in rows))
+        self.last = _RowBuffer(*(part[-1:].copy() for part in rows))
         self.row += len(own.mask)
 
-    def _shift(self, rows: _Rows, one: _Pixels, other: _Pixels) -> np.ndarray:
+    def _shift(self, rows: _RowBuffer, one: _Pixels, other: _Pixels) -> np.ndarray:
         """How far from the side between ``one`` and ``other`` the crossing lies, to ``other``:
         int16, pixels times STEPS.
         """
