@@ -48,10 +48,10 @@ def separated(
     stay as they are.
     """
     held: deque[MaskStrip] = deque()
-    rows: _Rows | None = None
+    rows: _RowBuffer | None = None
     for strip in chain((s for s in strips if len(s.mask)), [None]):
         if strip is not None:
-            rows = rows or _Rows(strip, pixel_size, connectivity)
+            rows = rows or _RowBuffer(strip, pixel_size, connectivity)
             rows.add(strip)
             held.append(strip)
         if rows is None:
@@ -63,7 +63,7 @@ def separated(
             yield done._replace(mask=rows.release(len(done.mask)), ridge=None)
 
 
-class _Rows:
+class _RowBuffer:
     """Rows of the mask that are held, as they came (``raw``) and parted (``out``), below one that
     has gone already.
 
