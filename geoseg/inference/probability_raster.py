@@ -13,7 +13,7 @@ from rasterio.windows import Window
 
 from geoseg.core.resize import StripResizer
 from geoseg.errors import UsageError
-from geoseg.inference.stream import Strip
+from geoseg.inference.stream import ProbabilityStrip
 from geoseg.io.raster.scene import Scene
 from geoseg.io.raster.write import create_raster
 from geoseg.parallel.clock import Clock
@@ -89,7 +89,7 @@ def probability_file(
     clock: Clock,
     overwrite: bool = False,
     options: dict[str, str] | None = None,
-) -> Iterator[Callable[[Strip], None]]:
+) -> Iterator[Callable[[ProbabilityStrip], None]]:
     """A COG (or PNG) on the grid of ``native``, and the function that takes the strips of
     ``scene``, from the top.
     """
@@ -116,7 +116,7 @@ def probability_file(
                 window=Window(0, row, valid.shape[1], valid.shape[0]),
             )
 
-        def write(strip: Strip) -> None:
+        def write(strip: ProbabilityStrip) -> None:
             with clock("write"):
                 if resizer is None:
                     return put(*strip)

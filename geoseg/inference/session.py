@@ -11,7 +11,7 @@ from pathlib import Path
 
 from geoseg.geometry.burn import Burner
 from geoseg.inference.runtimes import Runtime, open_runtime
-from geoseg.inference.stream import Plan, Strip, plan, strips, working_gsd
+from geoseg.inference.stream import Plan, ProbabilityStrip, plan, strips, working_gsd
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.models.modelfile import fingerprint
@@ -32,7 +32,7 @@ class Job:
 
     def strips(
         self, clock: Clock, progress: Progress, area: Burner | None = None
-    ) -> Iterator[Strip]:
+    ) -> Iterator[ProbabilityStrip]:
         """Strips of probability on the grid of ``scene``."""
         advance = progress(Path(self.scene.path).name, self.plan.tiles)
         return strips(

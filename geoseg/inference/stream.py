@@ -25,7 +25,7 @@ from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead
 from geoseg.specs import ModelSpec, PredictSpec, Stretch, TilingSpec
 
-Strip = tuple[int, np.ndarray, np.ndarray]
+ProbabilityStrip = tuple[int, np.ndarray, np.ndarray]
 
 # A scene within this factor of the model's GSD is read as it is: networks are trained to bear more
 GSD_TOLERANCE = 1.2
@@ -148,7 +148,7 @@ def strips(
     area: Burner | None = None,
     clock: Clock,
     advance: Callable[[int], None] = lambda count: None,
-) -> Iterator[Strip]:
+) -> Iterator[ProbabilityStrip]:
     """``(first row, probability float32 (channel, row, col), valid bool (row, col))`` from top to
     bottom.
 
@@ -159,7 +159,7 @@ def strips(
     blender = StripBlender(shape, plan.tiling, channels=runtime.spec.channels, margin=plan.margin)
     band = np.zeros((plan.tiling.size, shape[1]), bool)
 
-    def finish() -> Iterator[Strip]:
+    def finish() -> Iterator[ProbabilityStrip]:
         with clock("blend"):
             first, probability = blender.finish_row()
             valid = band[: probability.shape[1]].copy()

@@ -14,7 +14,7 @@ from rasterio.windows import Window
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.inference.runtimes import Runtime, open_runtime
-from geoseg.inference.stream import GSD_TOLERANCE, Strip, plan, strips, working_gsd
+from geoseg.inference.stream import GSD_TOLERANCE, ProbabilityStrip, plan, strips, working_gsd
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.raster.write import write_array
 from geoseg.parallel.clock import Clock
@@ -35,7 +35,7 @@ def whole(
 ) -> tuple[np.ndarray, np.ndarray, list[int]]:
     with open_scene(path) as scene:
         runtime = open_runtime(model, spec, max(scene.grid.shape))
-        items: Iterator[Strip] = strips(
+        items: Iterator[ProbabilityStrip] = strips(
             scene, runtime, plan(scene, runtime, spec), tta=spec.tta, clock=Clock(), **keywords
         )  # type: ignore[arg-type]
         rows, probability, valid = zip(*items, strict=True)
