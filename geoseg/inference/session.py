@@ -11,7 +11,7 @@ from pathlib import Path
 
 from geoseg.geometry.burn import Burner
 from geoseg.inference.runtimes import Runtime, open_runtime
-from geoseg.inference.stream import Plan, ProbabilityStrip, plan, strips, working_gsd
+from geoseg.inference.stream import Plan, ProbabilityStrip, plan, predict_strips, working_gsd
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.models.modelfile import fingerprint
@@ -30,12 +30,12 @@ class Job:
     plan: Plan
     spec: PredictSpec
 
-    def strips(
+    def predict_strips(
         self, clock: Clock, progress: Progress, area: Burner | None = None
     ) -> Iterator[ProbabilityStrip]:
         """Strips of probability on the grid of ``scene``."""
         advance = progress(Path(self.scene.path).name, self.plan.tiles)
-        return strips(
+        return predict_strips(
             self.scene,
             self.runtime,
             self.plan,

@@ -138,7 +138,7 @@ def _own_stretch(scene: Scene, bands: tuple[int, ...], low: float, high: float) 
     return percentile_stretch(((chip.image, chip.valid) for chip in chips), low, high)
 
 
-def strips(
+def predict_strips(
     scene: Scene,
     runtime: Runtime,
     plan: Plan,

@@ -14,7 +14,7 @@ from rasterio.windows import Window
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.inference.runtimes import Runtime, open_runtime
-from geoseg.inference.stream import GSD_TOLERANCE, ProbabilityStrip, plan, strips, working_gsd
+from geoseg.inference.stream import GSD_TOLERANCE, ProbabilityStrip, plan, predict_strips, working_gsd
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.raster.write import write_array
 from geoseg.parallel.clock import Clock
@@ -35,7 +35,7 @@ def whole(
 ) -> tuple[np.ndarray, np.ndarray, list[int]]:
     with open_scene(path) as scene:
         runtime = open_runtime(model, spec, max(scene.grid.shape))
-        items: Iterator[ProbabilityStrip] = strips(
+        items: Iterator[ProbabilityStrip] = predict_strips(
             scene, runtime, plan(scene, runtime, spec), tta=spec.tta, clock=Clock(), **keywords
         )  # type: ignore[arg-type]
         rows, probability, valid = zip(*items, strict=True)
@@ -90,7 +90,7 @@ def test_nodata_is_not_valid_and_empty_windows_are_not_computed(
                 return runtime(batch)
 
         planned = plan(scene, Counting(), spec)
-        items = list(strips(scene, Counting(), planned, clock=Clock()))
+        items = list(predict_strips(scene, Counting(), planned, clock=Clock()))
     valid = np.concatenate([v for _, _, v in items])
     assert valid[:, :100].all() and not valid[:, 100:].any()
     assert planned.tiles == 24 and len(calls) == 4 * 2
