@@ -114,7 +114,7 @@ class Chip:
 BLOCK = 256
 
 
-def strips(grid: Grid, pixels: int) -> Iterator[Window]:
+def row_windows(grid: Grid, pixels: int) -> Iterator[Window]:
     """Windows of whole rows that cover the grid, each of about ``pixels`` pixels or one row of
     blocks.
     """

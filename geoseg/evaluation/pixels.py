@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from geoseg.core.grid import Grid
-from geoseg.core.tiling import strips
+from geoseg.core.tiling import row_windows
 from geoseg.errors import UnsuitableError
 from geoseg.evaluation.metrics import Counts, boundary, confusion, count
 from geoseg.evaluation.sweep import CODES, histogram
@@ -66,7 +66,7 @@ def compare_pixels(
     outlines = {label: Counts() for label in present[1:]}
     swept = np.zeros((2, CODES), np.int64) if spec.sweep else None
     advance = progress("compare", grid.height)
-    for window in strips(grid, STRIP_PIXELS):
+    for window in row_windows(grid, STRIP_PIXELS):
         top, bottom = window.row_off, window.row_off + window.height
         # an outline needs the pixels within its width, and ends where the scene ends
         first, last = max(0, top - width), min(grid.height, bottom + width)

@@ -15,7 +15,7 @@ from rasterio.windows import Window
 from geoseg.core.encoding import layered
 from geoseg.core.grid import Grid, placed
 from geoseg.core.layer import Layer
-from geoseg.core.tiling import strips
+from geoseg.core.tiling import row_windows
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.geometry.burn import Burner, repair
 from geoseg.geometry.morphology import MaskStrip
@@ -142,7 +142,7 @@ def _traced(
     from geoseg.geometry.footprints import Naming, frames
 
     grid = scene.grid
-    rows = (strip(w.row_off, w.row_off + w.height) for w in strips(grid, STRIP_PIXELS))
+    rows = (strip(w.row_off, w.row_off + w.height) for w in row_windows(grid, STRIP_PIXELS))
     found = list(frames(rows, grid, Naming(scene.path), PolygonSpec(), Quantity(min_area), level))
     confidence = np.concatenate([np.empty(0), *(batch.columns["confidence"] for batch in found)])
     geometry = np.concatenate([np.empty(0, object), *(batch.geometry for batch in found)])
@@ -291,7 +291,7 @@ def _meaning(scene: Scene, labels: np.ndarray, surface: Surface | None) -> np.nd
 def _labels_present(scene: Scene, bands: tuple[int, ...]) -> np.ndarray:
     """Which of the labels 0 to 255 occur: bool (256)."""
     present = np.zeros(256, bool)
-    for window in strips(scene.grid, STRIP_PIXELS):
+    for window in row_windows(scene.grid, STRIP_PIXELS):
         chip = scene.read(window, bands)
         labels = chip.image[0][chip.valid]
         if labels.size and not 0 <= labels.min() <= labels.max() <= 255:

@@ -17,7 +17,7 @@ from rasterio.windows import Window
 from geoseg.core.class_map import Colour, Legend, codes
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
-from geoseg.core.tiling import strips
+from geoseg.core.tiling import row_windows
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.io.datasets.layout import VECTORS, Pair
@@ -166,7 +166,7 @@ def told(pairs: Sequence[Pair], progress: Progress) -> Legend:
     advance = progress("labels", len(paths))
     for path in paths:
         with open_scene(path) as labels:
-            for window in strips(labels.grid, STRIP_PIXELS):
+            for window in row_windows(labels.grid, STRIP_PIXELS):
                 image = labels.read(window).image
                 if len(image) == 3 and not (image == image[0]).all():
                     red, green, blue = (np.unique(codes(image)) >> np.array([[16], [8], [0]])) & 255

@@ -16,7 +16,7 @@ from rasterio.windows import Window
 
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
-from geoseg.core.tiling import strips
+from geoseg.core.tiling import row_windows
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.io.formats import HEAD, vector_format
@@ -181,7 +181,7 @@ def _void(path: Path, stamp: int) -> int | None:
             return None
         if "GEOSEG_KIND" in mask.tags:
             return VOID
-        for window in strips(mask.grid, STRIP_PIXELS):
+        for window in row_windows(mask.grid, STRIP_PIXELS):
             image = mask.read(window).image
             if ((image > 0) & (image < VOID)).any():
                 return VOID
