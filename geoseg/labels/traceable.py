@@ -150,7 +150,7 @@ def _probable(scene: Scene, spec: PolygonSpec, surface: Surface) -> Kind:
     )
 
 
-def strips(scene: Scene, kind: Kind, advance: Callable[[int], None]) -> Iterator[MaskStrip]:
+def mask_strips(scene: Scene, kind: Kind, advance: Callable[[int], None]) -> Iterator[MaskStrip]:
     """Whole rows of the scene, cut for one class; ``advance`` is told how many."""
     height, width = scene.grid.shape
     block = scene.dataset.block_shapes[0][0]

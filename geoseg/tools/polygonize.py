@@ -17,7 +17,7 @@ from geoseg.geometry.footprints import Naming, columns, frames, simplified
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.vector.write import create_vector
-from geoseg.labels.traceable import NO_AREA, Kind, kinds, strips
+from geoseg.labels.traceable import NO_AREA, Kind, kinds, mask_strips
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PolygonSpec
@@ -98,7 +98,7 @@ def _traced(
     batches, count = [], 0
     for kind in found:
         naming = Naming(Path(scene.path).stem, kind.surface.name, kind.unit)
-        with closing(ahead(strips(scene, kind, advance))) as rows:
+        with closing(ahead(mask_strips(scene, kind, advance))) as rows:
             for batch in frames(rows, grid, naming, own, kind.min_area, kind.level, count + 1):
                 count += len(batch)
                 if together:
