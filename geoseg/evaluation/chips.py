@@ -16,7 +16,7 @@ from geoseg.errors import UnsuitableError
 from geoseg.evaluation.matching import match
 from geoseg.evaluation.metrics import Counts
 from geoseg.geometry.footprints import footprints
-from geoseg.inference.session import Models
+from geoseg.inference.session import LoadedModel
 from geoseg.io.chip_index import ChipIndex
 from geoseg.io.raster.scene import open_scene
 from geoseg.parallel.clock import Clock
@@ -45,7 +45,7 @@ class Answer:
 def answers(
     index: ChipIndex,
     split: str,
-    models: Models,
+    models: LoadedModel,
     warnings: list[str],
     progress: Progress = no_progress,
 ) -> Iterator[Answer]:
@@ -71,7 +71,7 @@ def answers(
         advance(1)
 
 
-def _answer(image: Path, mask: Path, models: Models, warnings: list[str]) -> Answer:
+def _answer(image: Path, mask: Path, models: LoadedModel, warnings: list[str]) -> Answer:
     # whatever bands of a scene the model was trained on, a chip has them alone, in that order
     with models.open(str(image), tuple(range(1, models.model.bands + 1))) as job:
         # a chip of 8 bits is stretched already, as it is for training

@@ -47,7 +47,7 @@ class Job:
         )
 
 
-class Models:
+class LoadedModel:
     """Opens a model once for many scenes: a runtime for each size of window."""
 
     def __init__(self, path: Path | None, spec: PredictSpec) -> None:

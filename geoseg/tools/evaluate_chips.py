@@ -20,7 +20,7 @@ from geoseg.evaluation.metrics import Counts, boundary_count, confusion, count
 from geoseg.evaluation.reports import DataReport
 from geoseg.evaluation.summary import RATIOS, each_scores, missed, pixel_scores
 from geoseg.geometry.measure import pixel_size
-from geoseg.inference.session import Models
+from geoseg.inference.session import LoadedModel
 from geoseg.io.atomic import check_output
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import open_scene
@@ -57,7 +57,7 @@ def run(
     start = time.perf_counter()
     if page:
         check_output(page, overwrite)
-    index, models, warnings = read_index(data), Models(model, spec or PredictSpec()), list[str]()
+    index, models, warnings = read_index(data), LoadedModel(model, spec or PredictSpec()), list[str]()
     own = models.model
     tally: _Buildings | _Classes | _Each
     levels = sorted({round(each, 4) for each in (*thresholds, own.threshold)})

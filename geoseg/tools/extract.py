@@ -22,7 +22,7 @@ from geoseg.geometry.morphology import MaskStrip as Rows
 from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.inference.overlapping_scenes import Overlaps
 from geoseg.inference.probability_raster import Form, probability_file
-from geoseg.inference.session import Job, Models
+from geoseg.inference.session import Job, LoadedModel
 from geoseg.inference.stream import MaskStrip
 from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
@@ -91,7 +91,7 @@ def run(
         raise UsageError("--append and --overwrite exclude each other")
     options = _Options(polygon_spec, bands, aoi, crs, pixel_coords, save_prob, progress)
     targets = _targets(scenes, output, format)
-    models = Models(model, predict_spec)
+    models = LoadedModel(model, predict_spec)
     building(models)
     tally = _Tally()
     if dry_run:
@@ -114,7 +114,7 @@ def run(
     return tally.report(models, options, scenes, written, start)
 
 
-def building(models: Models) -> Surface:
+def building(models: LoadedModel) -> Surface:
     """The one class that has footprints. Raises UnsuitableError where the model has several."""
     found = (surfaces_of_bands if models.model.multilabel else surfaces)(models.model.classes)
     if len(found) != 1:
@@ -135,10 +135,10 @@ class _Options:
     save_prob: Path | None
     progress: Progress
 
-    def threshold(self, models: Models) -> float:
+    def threshold(self, models: LoadedModel) -> float:
         return self.polygon.threshold or models.model.threshold
 
-    def min_area(self, models: Models) -> Quantity:
+    def min_area(self, models: LoadedModel) -> Quantity:
         return self.polygon.min_area or Quantity(models.model.min_area)
 
 
@@ -163,7 +163,7 @@ class _Tally:
 
     def report(
         self,
-        models: Models,
+        models: LoadedModel,
         options: _Options,
         scenes: Sequence[str],
         outputs: tuple[str, ...],
@@ -201,7 +201,7 @@ def _targets(scenes: Sequence[str], output: Path, format: str | None) -> dict[Pa
 
 
 def _write(
-    models: Models,
+    models: LoadedModel,
     target: Path,
     scenes: list[str],
     options: _Options,
@@ -249,7 +249,7 @@ def _grids(scenes: list[str], options: _Options) -> dict[str, Grid]:
 
 
 def _footprints(
-    models: Models, job: Job, grid: Grid, options: _Options, tally: _Tally
+    models: LoadedModel, job: Job, grid: Grid, options: _Options, tally: _Tally
 ) -> Iterator[Layer]:
     """Batches of footprints of one scene."""
     path = job.scene.path
@@ -293,7 +293,7 @@ def _tee(items: Iterator[MaskStrip], put: Callable[[MaskStrip], None]) -> Iterat
         yield strip
 
 
-def _plan(models: Models, path: str, options: _Options) -> dict[str, Any]:
+def _plan(models: LoadedModel, path: str, options: _Options) -> dict[str, Any]:
     """What would be done with a scene: windows, GSD, CRS and the memory of the strips."""
     with models.open(path, options.bands) as job:
         grid = placed(job.scene.grid, path, options.crs, options.pixel_coords)

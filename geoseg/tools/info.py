@@ -16,7 +16,7 @@ from pyproj import CRS
 from rasterio.windows import Window
 
 from geoseg.errors import UnsuitableError
-from geoseg.inference.session import Models
+from geoseg.inference.session import LoadedModel
 from geoseg.io.chip_index import INDEX, read_index
 from geoseg.io.formats import kind_of
 from geoseg.io.raster.scene import Scene, open_scene
@@ -151,7 +151,7 @@ def _model(path: str) -> dict[str, Any]:
 
 def _fit(path: str, model: Path) -> Fit:
     try:
-        with Models(model, PredictSpec()).open(path, None) as job:
+        with LoadedModel(model, PredictSpec()).open(path, None) as job:
             grid = job.scene.grid
             resampled = grid.shape != job.scene.source.shape
             warnings = (

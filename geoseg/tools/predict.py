@@ -9,7 +9,7 @@ from pathlib import Path
 
 from geoseg.errors import UsageError
 from geoseg.inference.probability_raster import Form, probability_file
-from geoseg.inference.session import Models
+from geoseg.inference.session import LoadedModel
 from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import scene_name
@@ -53,7 +53,7 @@ def run(
     """
     start = time.perf_counter()
     clock = Clock()
-    models = Models(model, spec)
+    models = LoadedModel(model, spec)
     warnings: list[str] = []
     pixels = windows = 0
     targets = _targets(scenes, Path(output))

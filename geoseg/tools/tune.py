@@ -12,7 +12,7 @@ from typing import Any
 from geoseg.errors import UnsuitableError
 from geoseg.evaluation.chips import Footprints, answers, true_outlines
 from geoseg.evaluation.metrics import Counts
-from geoseg.inference.session import Models
+from geoseg.inference.session import LoadedModel
 from geoseg.io.atomic import check_output
 from geoseg.io.chip_index import read_index
 from geoseg.models.metadata import rewrite
@@ -63,7 +63,7 @@ def run(
     """
     start = time.perf_counter()
     output = check_output(output, overwrite)
-    index, models, warnings = read_index(data), Models(model, spec or PredictSpec()), list[str]()
+    index, models, warnings = read_index(data), LoadedModel(model, spec or PredictSpec()), list[str]()
     own = models.model
     if own.channels != 1:
         raise UnsuitableError(

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("onnx")
 
-from geoseg.inference.session import Models
+from geoseg.inference.session import LoadedModel
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.raster.write import write_array
 from geoseg.specs import ModelSpec, PredictSpec
@@ -31,4 +31,4 @@ def test_windows_of_a_narrow_scene_are_small(
     path = red_model(tmp_path / "red.onnx", ModelSpec("red", margin=0, size=256))
     write_array(tmp_path / "scene.png", np.zeros((3, *shape), np.uint8))
     with open_scene(tmp_path / "scene.png") as scene:
-        assert Models(path, PredictSpec()).runtime(scene).size == size
+        assert LoadedModel(path, PredictSpec()).runtime(scene).size == size
