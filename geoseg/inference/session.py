@@ -22,7 +22,7 @@ from geoseg.specs import ModelSpec, PredictSpec
 
 
 @dataclass(frozen=True)
-class Job:
+class SceneRun:
     """A scene opened at the model's GSD, the runtime, and the plan of its windows."""
 
     scene: Scene
@@ -67,14 +67,14 @@ class LoadedModel:
         return self._runtimes[extent]
 
     @contextmanager
-    def open(self, path: str, bands: tuple[int, ...] | None) -> Iterator[Job]:
+    def open(self, path: str, bands: tuple[int, ...] | None) -> Iterator[SceneRun]:
         """Open ``path`` resampled to the model's GSD where the two differ."""
         with ExitStack() as stack:
             with open_scene(path) as raw:
                 gsd = working_gsd(self.model, raw.grid, path)
             scene = stack.enter_context(open_scene(path, gsd=gsd))
             runtime = self.runtime(scene)
-            yield Job(scene, runtime, plan(scene, runtime, self.spec, bands), self.spec)
+            yield SceneRun(scene, runtime, plan(scene, runtime, self.spec, bands), self.spec)
 
     def provenance(self, source: str) -> dict[str, str]:
         """What is stored with an output: version, model, command, source."""

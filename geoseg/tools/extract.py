@@ -22,7 +22,7 @@ from geoseg.geometry.morphology import MaskStrip as Rows
 from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.inference.overlapping_scenes import Overlaps
 from geoseg.inference.probability_raster import Form, probability_file
-from geoseg.inference.session import Job, LoadedModel
+from geoseg.inference.session import SceneRun, LoadedModel
 from geoseg.inference.stream import MaskStrip
 from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
@@ -249,7 +249,7 @@ def _grids(scenes: list[str], options: _Options) -> dict[str, Grid]:
 
 
 def _footprints(
-    models: LoadedModel, job: Job, grid: Grid, options: _Options, tally: _Tally
+    models: LoadedModel, job: SceneRun, grid: Grid, options: _Options, tally: _Tally
 ) -> Iterator[Layer]:
     """Batches of footprints of one scene."""
     path = job.scene.path
