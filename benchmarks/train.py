@@ -25,7 +25,7 @@ import torch
 from geoseg.chips.examples import ChipFiles, Example
 from geoseg.io.raster.write import write_array
 from geoseg.specs import ModelSpec, TrainSpec
-from geoseg.training.fit import Job, build, fit, precision
+from geoseg.training.fit import TrainingRun, build, fit, precision
 from geoseg.training.optim import optimizer
 
 CHIP = 640  # pixels a side of the chips
@@ -75,13 +75,13 @@ def chips(folder: Path, count: int) -> list[Example]:
     return made
 
 
-def ours(job: Job) -> tuple[float, float]:
+def ours(job: TrainingRun) -> tuple[float, float]:
     watch = Watch()
     fit(job, False, watch)
     return watch.rates(job.spec.batch_size)
 
 
-def bare(job: Job, steps: int) -> tuple[float, float]:
+def bare(job: TrainingRun, steps: int) -> tuple[float, float]:
     """Module and loss are ours, without colour: a forward pass, a backward pass and a step, over
     and over.
     """
@@ -139,7 +139,7 @@ def main() -> None:
         for turn in range(arguments.rounds):
             run = Path(folder) / str(turn)
             run.mkdir()
-            job = Job(model, spec, train, [], 1.0, run)
+            job = TrainingRun(model, spec, train, [], 1.0, run)
             rates["geoseg train"].append(ours(job))
             rates["bare loop"].append(bare(job, arguments.steps))
     print(

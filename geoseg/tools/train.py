@@ -22,7 +22,7 @@ from geoseg.training.launch import rank
 
 if TYPE_CHECKING:
     from geoseg.chips.examples import Example
-    from geoseg.training.fit import Job
+    from geoseg.training.fit import TrainingRun
 
 
 CHIPS_SHOWN = 3  # of the best and of the worst
@@ -88,7 +88,7 @@ def run(
     try:
         from geoseg.training.callbacks import BEST, best_of
         from geoseg.training.finders import tuned
-        from geoseg.training.fit import LAST, Job, check_devices, network, train
+        from geoseg.training.fit import LAST, TrainingRun, check_devices, network, train
     except ImportError as error:
         raise ResourceError(
             f"training needs {error.name}", "pip install 'geoseg[train]'"
@@ -98,7 +98,7 @@ def run(
     folder = _run_folder(
         run_dir or output.with_name(output.name + ".run"), (LAST, BEST), resume, overwrite
     )
-    job = Job(model, spec, chips["train"], chips["val"], _zoom(sets, model), folder, init)
+    job = TrainingRun(model, spec, chips["train"], chips["val"], _zoom(sets, model), folder, init)
     made, matched = network(job)
     begun = tuned(job, resume)
     note = partial(
@@ -137,7 +137,7 @@ def run(
     )
 
 
-def _finish(job: Job, output: Path, overwrite: bool) -> None:
+def _finish(job: TrainingRun, output: Path, overwrite: bool) -> None:
     """Write the model file of the best epoch, and the page of the run."""
     from geoseg.models import modelfile
     from geoseg.reports import training_page

@@ -14,7 +14,7 @@ from geoseg.errors import ResourceError, UnsuitableError, UsageError
 from geoseg.io.run_folder import read_settings
 from geoseg.training.balance import class_weights
 from geoseg.training.data import loaders
-from geoseg.training.fit import Job, build, precision
+from geoseg.training.fit import TrainingRun, build, precision
 from geoseg.training.launch import by_torchrun
 from geoseg.training.module import Batch, SegmentationModule
 from geoseg.training.optim import optimizer
@@ -26,7 +26,7 @@ SMOOTHED, DIVERGED = 5, 2.0
 DTYPES = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 
-def tuned(job: Job, resume: bool) -> Job:
+def tuned(job: TrainingRun, resume: bool) -> TrainingRun:
     """``job`` with numbers where it has ``auto``: class weights, a batch size and a learning rate
     of 0.
 
@@ -62,7 +62,7 @@ def tuned(job: Job, resume: bool) -> Job:
     return replace(job, spec=spec)
 
 
-def batch_size(job: Job, device: torch.device, dtype: torch.dtype | None) -> int:
+def batch_size(job: TrainingRun, device: torch.device, dtype: torch.dtype | None) -> int:
     """On a GPU the largest power of two that fits; on a CPU, which gains nothing by more, 8 crops
     of 256 pixels or as much.
 
@@ -76,7 +76,7 @@ def batch_size(job: Job, device: torch.device, dtype: torch.dtype | None) -> int
     return largest(trials(job, device, dtype), limit)
 
 
-def trials(job: Job, device: torch.device, dtype: torch.dtype | None) -> Callable[[int], None]:
+def trials(job: TrainingRun, device: torch.device, dtype: torch.dtype | None) -> Callable[[int], None]:
     """A step of the training with a batch of any size."""
     module = build(job).to(device)
     over = optimizer(job.spec, module.network.parameters())

@@ -36,7 +36,7 @@ PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingRun:
     """A training run: the model, how it is trained and on what, and the folder of its checkpoints.
 
     ``zoom`` is the chips' GSD over the model's; ``init`` is a model file
@@ -52,7 +52,7 @@ class Job:
     init: Path | None = None
 
 
-def train(job: Job, *, resume: bool, progress: Progress) -> Job:
+def train(job: TrainingRun, *, resume: bool, progress: Progress) -> TrainingRun:
     """Do the ``job``; returns it as it was done in the end.
 
     When a GPU runs out of memory, the run goes on from its last checkpoint with half the batch, and
@@ -78,7 +78,7 @@ def train(job: Job, *, resume: bool, progress: Progress) -> Job:
         torch.cuda.empty_cache()
 
 
-def fit(job: Job, resume: bool, progress: Progress) -> None:
+def fit(job: TrainingRun, resume: bool, progress: Progress) -> None:
     """Train in this process, one of as many as there are."""
     _quiet()
     spec, run_dir = job.spec, job.run_dir
@@ -139,7 +139,7 @@ def fit(job: Job, resume: bool, progress: Progress) -> None:
         torch.distributed.destroy_process_group()
 
 
-def build(job: Job) -> SegmentationModule:
+def build(job: TrainingRun) -> SegmentationModule:
     """The network of the job with the weights that it starts from, and all that it takes to train
     it.
     """
@@ -147,7 +147,7 @@ def build(job: Job) -> SegmentationModule:
     return SegmentationModule(network(job)[0], job.model, job.spec, weights)
 
 
-def network(job: Job) -> tuple[Segmenter, str | None]:
+def network(job: TrainingRun) -> tuple[Segmenter, str | None]:
     """The network with the weights that it starts from, and what matched of those of a file."""
     seed_all(job.spec.seed)
     made, matched = pretrained.start(job.model, job.spec.weights)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from geoseg.specs import ModelSpec, TrainSpec
-from geoseg.training.fit import Job
+from geoseg.training.fit import TrainingRun
 from tests.scenes import buildings, picture
 
 QUICK = TrainSpec(
@@ -34,11 +34,11 @@ class Painted:
         return buildings(40, 56, 23 + self.number).astype("uint8")
 
 
-def job(run_dir: Path, **settings: object) -> Job:
+def job(run_dir: Path, **settings: object) -> TrainingRun:
     """12 pictures to train on, 5 to validate."""
     run_dir.mkdir(parents=True, exist_ok=True)
     spec = replace(QUICK, **settings)
     pictures = [Painted(number) for number in range(17)]
-    return Job(
+    return TrainingRun(
         ModelSpec("cnn", size=spec.crop or 32), spec, pictures[:12], pictures[12:], 1.0, run_dir
     )

@@ -14,7 +14,7 @@ from geoseg.errors import ResourceError, UnsuitableError  # noqa: E402
 from geoseg.io.run_folder import read_epochs  # noqa: E402
 from geoseg.models.modelfile import load  # noqa: E402
 from geoseg.training.callbacks import BEST  # noqa: E402
-from geoseg.training.fit import LAST, Job, check_devices, fit, train  # noqa: E402
+from geoseg.training.fit import LAST, TrainingRun, check_devices, fit, train  # noqa: E402
 from geoseg.training.launch import launch  # noqa: E402
 from geoseg.training.module import SegmentationModule  # noqa: E402
 from tests.training.jobs import QUICK, job  # noqa: E402
@@ -124,7 +124,7 @@ def test_what_is_not_there_is_said_before_anything_is_done(monkeypatch: pytest.M
     assert caught.value.exit_code == 7
 
 
-def leaves(job: Job) -> None:
+def leaves(job: TrainingRun) -> None:
     """What a process of several does, and what it must not keep when it ends."""
     fit(job, False, silent)
     assert not torch.distributed.is_initialized()
