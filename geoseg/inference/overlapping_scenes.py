@@ -19,7 +19,7 @@ from geoseg.geometry.outlines import place
 _POINTS = 32
 
 
-class Overlaps:
+class OverlapBuffer:
     """Footprints on ground that other scenes of the run show too; memory is theirs alone.
 
     ``grids`` has that of each scene. Without a CRS no two scenes are known to show the same ground.

@@ -20,7 +20,7 @@ from geoseg.geometry.burn import Burner
 from geoseg.geometry.footprints import Naming, columns, frames
 from geoseg.geometry.morphology import MaskStrip as Rows
 from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
-from geoseg.inference.overlapping_scenes import Overlaps
+from geoseg.inference.overlapping_scenes import OverlapBuffer
 from geoseg.inference.probability_raster import Form, probability_file
 from geoseg.inference.session import SceneRun, LoadedModel
 from geoseg.inference.stream import MaskStrip
@@ -222,7 +222,7 @@ def _write(
                     if skip:  # nothing of a scene that fails half way may stay in the layer
                         batches = list(batches)
                     if writer is None:
-                        overlaps = Overlaps(_grids(scenes, options), grid.crs)
+                        overlaps = OverlapBuffer(_grids(scenes, options), grid.crs)
                         metadata = models.provenance(path)
                         writer = stack.enter_context(
                             create_vector(target, grid.crs, metadata=metadata, **keywords)
