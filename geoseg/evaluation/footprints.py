@@ -12,7 +12,7 @@ from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
 from geoseg.evaluation.bootstrap import ground_blocks
 from geoseg.evaluation.fragments import Fragments, merges, splits
-from geoseg.evaluation.matching import Matches, Overlaps, assign, overlaps
+from geoseg.evaluation.matching import Matches, CandidatePairs, assign, overlaps
 from geoseg.evaluation.outline_distance import outline_distances
 from geoseg.geometry.measure import areas, centres, flattened, metric
 from geoseg.specs import EvaluateSpec
@@ -32,7 +32,7 @@ class Matched:
     truth: Layer
     confidence: np.ndarray | None
     areas: tuple[np.ndarray, np.ndarray]
-    overlaps: Overlaps
+    overlaps: CandidatePairs
     matches: Matches
     blocks: tuple[np.ndarray, np.ndarray]
     bounds: np.ndarray

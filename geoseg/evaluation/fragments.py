@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geoseg.evaluation.matching import Overlaps
+from geoseg.evaluation.matching import CandidatePairs
 
 _MAINLY = 0.5
 _CRUMB = 0.1
@@ -37,7 +37,7 @@ class Fragments:
         return len(self.whole)
 
 
-def splits(found: Overlaps) -> Fragments:
+def splits(found: CandidatePairs) -> Fragments:
     """Truths that were found as several; ``found`` must reach down to a half of the smaller
     footprint.
     """
@@ -52,6 +52,6 @@ def splits(found: Overlaps) -> Fragments:
     return Fragments(split, parts[split], np.minimum(covered[split], 1))
 
 
-def merges(found: Overlaps) -> Fragments:
+def merges(found: CandidatePairs) -> Fragments:
     """Predictions that are several truths; see :func:`splits`."""
     return splits(found.swapped())

@@ -23,7 +23,7 @@ SIZES = {"small": (0.0, 50.0), "medium": (50.0, 500.0), "large": (500.0, float("
 
 
 @dataclass(frozen=True)
-class Overlaps:
+class CandidatePairs:
     """Pairs of a prediction and a truth that overlap: their indices and the area they have in
     common, all of one length.
 
@@ -52,9 +52,9 @@ class Overlaps:
             self.prediction_areas[self.prediction] + self.truth_areas[self.truth] - self.common
         )
 
-    def swapped(self) -> Overlaps:
+    def swapped(self) -> CandidatePairs:
         """Prediction as truth, and truth as prediction."""
-        return Overlaps(
+        return CandidatePairs(
             self.truth, self.prediction, self.common, self.truth_areas, self.prediction_areas
         )
 
@@ -95,7 +95,7 @@ def overlaps(
     truth: Footprints,
     floor: float = 0.5,
     images: tuple[np.ndarray, np.ndarray] | None = None,
-) -> Overlaps:
+) -> CandidatePairs:
     """All pairs that have ``floor`` of the smaller one's area in common (and more than 0), by way
     of a spatial index.
 
@@ -116,7 +116,7 @@ def overlaps(
     i, j, smaller = i[hopeful], j[hopeful], smaller[hopeful]
     common = shapely.area(shapely.intersection(ours[i], theirs[j]))
     keep = (common >= floor * smaller * (1 - 1e-9)) & (common > 0)
-    return Overlaps(i[keep], j[keep], common[keep], *areas)
+    return CandidatePairs(i[keep], j[keep], common[keep], *areas)
 
 
 def _apart(
@@ -135,7 +135,7 @@ def _apart(
     return laid
 
 
-def assign(found: Overlaps, confidence: np.ndarray | None = None, iou: float = 0.5) -> Matches:
+def assign(found: CandidatePairs, confidence: np.ndarray | None = None, iou: float = 0.5) -> Matches:
     """Greedy one-to-one matches among the overlaps of at least ``iou``.
 
     Predictions choose in the order of falling ``confidence``, each the free truth it overlaps best
@@ -168,7 +168,7 @@ def match(
 
 
 def average_precision(
-    found: Overlaps, confidence: np.ndarray | None = None, iou: float = 0.5
+    found: CandidatePairs, confidence: np.ndarray | None = None, iou: float = 0.5
 ) -> float:
     """Area under the precision-recall curve at ``iou``, COCO's way: the best precision at each of
     101 recalls, averaged.
@@ -191,7 +191,7 @@ def average_precision(
     return float(np.append(best_from_here, 0)[at].mean())
 
 
-def coco_ap(found: Overlaps, confidence: np.ndarray | None = None) -> dict[float, float]:
+def coco_ap(found: CandidatePairs, confidence: np.ndarray | None = None) -> dict[float, float]:
     """Average precision at each IoU of 0.5, 0.55 .. 0.95; their mean is COCO's AP. ``found`` must
     reach down to 0.5.
     """
