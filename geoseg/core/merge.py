@@ -20,7 +20,7 @@ def taper(size: int) -> np.ndarray:
     return window_weights(size, size // 2)
 
 
-class Overlay:
+class Merger:
     """An image (band, row, col) that chips are added to, in their order; pixels that no chip has
     are not valid.
 

@@ -15,7 +15,7 @@ from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
-from geoseg.core.merge import Overlay, taper
+from geoseg.core.merge import Merger, taper
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.raster.write import create_raster
@@ -222,7 +222,7 @@ def _laid(plan: _Plan, part: Window, blend: str) -> tuple[np.ndarray, np.ndarray
     """Image and validity of a window of the mosaic: the chips in it, laid over one another in their
     order.
     """
-    overlay = Overlay((plan.sort.bands, part.height, part.width), plan.sort.dtype, blend)
+    overlay = Merger((plan.sort.bands, part.height, part.width), plan.sort.dtype, blend)
     first = np.array([part.row_off, part.col_off])
     last = first + (part.height, part.width)
     for index in np.flatnonzero(

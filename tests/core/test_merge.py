@@ -3,14 +3,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from geoseg.core.merge import BLENDS, Overlay, taper
+from geoseg.core.merge import BLENDS, Merger, taper
 
 DTYPES = ["uint8", "int16", "uint16", "int32", "float32", "float64"]
 
 
 def lay(blend, dtype="uint8", weights=None):
     """Two chips of one value each that share columns 4 and 5, the first not valid at (1, 4)."""
-    overlay = Overlay((1, 3, 10), dtype, blend)
+    overlay = Merger((1, 3, 10), dtype, blend)
     valid = np.ones((3, 6), bool)
     valid[1, 4] = False
     overlay.add(0, 0, np.full((1, 3, 6), 10, dtype), valid, weights)
@@ -48,7 +48,7 @@ def test_weights():
 
 
 def test_max_is_of_each_band_and_of_negative_values():
-    overlay = Overlay((2, 1, 3), "int16", "max")
+    overlay = Merger((2, 1, 3), "int16", "max")
     overlay.add(0, 0, np.array([[[-5, -5, -5]], [[-9, -9, -9]]], np.int16), np.ones((1, 3), bool))
     overlay.add(0, 1, np.array([[[-7]], [[-8]]], np.int16), np.ones((1, 1), bool))
     assert overlay.result()[0].tolist() == [[[-5, -5, -5]], [[-9, -8, -9]]]
@@ -56,7 +56,7 @@ def test_max_is_of_each_band_and_of_negative_values():
 
 def test_an_unknown_blend():
     with pytest.raises(ValueError, match="unknown blend 'median'"):
-        Overlay((1, 2, 3), "uint8", "median")
+        Merger((1, 2, 3), "uint8", "median")
 
 
 @settings(max_examples=150, deadline=None)
@@ -72,7 +72,7 @@ def test_chips_that_agree_come_out_unchanged(blend, dtype, seed):
             np.iinfo(dtype).min, np.iinfo(dtype).max, (2, height, width), dtype, endpoint=True
         )
     data = rng.random((height, width)) < 0.8
-    overlay, covered = Overlay(scene.shape, dtype, blend), np.zeros((height, width), bool)
+    overlay, covered = Merger(scene.shape, dtype, blend), np.zeros((height, width), bool)
     for _ in range(6):
         row, col = rng.integers(0, height), rng.integers(0, width)
         part = slice(row, rng.integers(row, height) + 1), slice(col, rng.integers(col, width) + 1)
