@@ -51,17 +51,17 @@ def footprints(
     threshold: float,
     min_area: Quantity,
 ) -> Iterator[Layer]:
-    """:func:`frames` of where the probability is at least ``threshold``: strips of ``(probability
+    """:func:`trace_footprints` of where the probability is at least ``threshold``: strips of ``(probability
     float32, valid bool)``.
     """
     level = np.float32(threshold)
     masked = (
         MaskStrip((probability >= level) & valid, valid, probability) for probability, valid in strips
     )
-    return frames(masked, grid, Naming(scene, class_name), spec, min_area, float(level))
+    return trace_footprints(masked, grid, Naming(scene, class_name), spec, min_area, float(level))
 
 
-def frames(
+def trace_footprints(
     strips: Iterable[MaskStrip],
     grid: Grid,
     naming: Naming,
