@@ -90,7 +90,7 @@ def trace_footprints(
     parted = _parted(clean, grid, spec)
     ready = clock.waiting("trace", clock.timed("clean", parted))
     found = _shaped(_found(ready, grid, spec, min_area, level), grid, spec)
-    return clock.timed("trace", _framed(found, grid, naming, first_id))
+    return clock.timed("trace", _to_layers(found, grid, naming, first_id))
 
 
 def simplified(found: Layer, grid: Grid, spec: PolygonSpec) -> Layer:
@@ -220,7 +220,7 @@ def _islands(geometry: np.ndarray, smallest: np.ndarray, holes: np.ndarray) -> n
     return shapely.get_coordinates(shapely.get_point(outer[chosen], 0)) + 0.5
 
 
-def _framed(
+def _to_layers(
     batches: Iterable[_Found], grid: Grid, naming: Naming, first_id: int
 ) -> Iterator[Layer]:
     for found in batches:
