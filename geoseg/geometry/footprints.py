@@ -224,11 +224,11 @@ def _to_layers(
     batches: Iterable[_Found], grid: Grid, naming: Naming, first_id: int
 ) -> Iterator[Layer]:
     for found in batches:
-        yield _frame(found, grid, naming, first_id)
+        yield _to_layer(found, grid, naming, first_id)
         first_id += len(found.outline)
 
 
-def _frame(found: _Found, grid: Grid, naming: Naming, first_id: int) -> Layer:
+def _to_layer(found: _Found, grid: Grid, naming: Naming, first_id: int) -> Layer:
     traced, count = found.traced, len(found.outline)
     geometry = place(found.outline, grid.transform)
     area, around = measure(geometry, grid.crs, found.ground)
