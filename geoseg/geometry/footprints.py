@@ -26,7 +26,7 @@ from geoseg.specs import PolygonSpec, Quantity
 
 
 @dataclass(frozen=True)
-class Naming:
+class FootprintLabels:
     """What all footprints of a scene share; ``unit`` is the score of probability 1, None for
     masks.
     """
@@ -58,13 +58,13 @@ def footprints(
     masked = (
         MaskStrip((probability >= level) & valid, valid, probability) for probability, valid in strips
     )
-    return trace_footprints(masked, grid, Naming(scene, class_name), spec, min_area, float(level))
+    return trace_footprints(masked, grid, FootprintLabels(scene, class_name), spec, min_area, float(level))
 
 
 def trace_footprints(
     strips: Iterable[MaskStrip],
     grid: Grid,
-    naming: Naming,
+    naming: FootprintLabels,
     spec: PolygonSpec,
     min_area: Quantity,
     level: float | None = None,
@@ -221,14 +221,14 @@ def _islands(geometry: np.ndarray, smallest: np.ndarray, holes: np.ndarray) -> n
 
 
 def _to_layers(
-    batches: Iterable[_Found], grid: Grid, naming: Naming, first_id: int
+    batches: Iterable[_Found], grid: Grid, naming: FootprintLabels, first_id: int
 ) -> Iterator[Layer]:
     for found in batches:
         yield _to_layer(found, grid, naming, first_id)
         first_id += len(found.outline)
 
 
-def _to_layer(found: _Found, grid: Grid, naming: Naming, first_id: int) -> Layer:
+def _to_layer(found: _Found, grid: Grid, naming: FootprintLabels, first_id: int) -> Layer:
     traced, count = found.traced, len(found.outline)
     geometry = place(found.outline, grid.transform)
     area, around = measure(geometry, grid.crs, found.ground)

@@ -17,7 +17,7 @@ from geoseg.core.grid import Grid, placed
 from geoseg.core.layer import Layer
 from geoseg.errors import GeosegError, UnsuitableError, UsageError
 from geoseg.geometry.burn import Burner
-from geoseg.geometry.footprints import Naming, columns, trace_footprints
+from geoseg.geometry.footprints import FootprintLabels, columns, trace_footprints
 from geoseg.geometry.morphology import MaskStrip as Rows
 from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.inference.overlapping_scenes import OverlapBuffer
@@ -272,7 +272,7 @@ def _footprints(
         yield from trace_footprints(
             _cut(forward, surface, level),
             grid,
-            Naming(scene_name(path), surface.name),
+            FootprintLabels(scene_name(path), surface.name),
             options.polygon,
             options.min_area(models),
             float(level),

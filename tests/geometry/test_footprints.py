@@ -18,7 +18,7 @@ from pyproj import CRS
 from scipy import ndimage
 
 from geoseg.core.grid import Grid
-from geoseg.geometry.footprints import Naming, trace_footprints
+from geoseg.geometry.footprints import FootprintLabels, trace_footprints
 from geoseg.geometry.morphology import MaskStrip
 from geoseg.specs import PolygonSpec, Quantity
 from tests.layers import table
@@ -40,7 +40,7 @@ def found(
         for top in range(0, len(rows.mask), height)
     ]
     batches = list(
-        trace_footprints(cut, grid_of(rows.mask.shape), Naming("town"), spec, Quantity(min_area), level)
+        trace_footprints(cut, grid_of(rows.mask.shape), FootprintLabels("town"), spec, Quantity(min_area), level)
     )
     if not batches:
         return pd.DataFrame()
