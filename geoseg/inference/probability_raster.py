@@ -26,7 +26,7 @@ NODATA = 255
 
 
 @dataclass(frozen=True)
-class Form:
+class ProbabilityEncoding:
     """How probabilities are written: dtype, nodata, bands, tags. Raises UsageError for what cannot
     be written.
     """
@@ -84,7 +84,7 @@ def probability_file(
     path: Path,
     scene: Scene,
     native: Scene,
-    form: Form,
+    form: ProbabilityEncoding,
     tags: dict[str, str],
     clock: Clock,
     overwrite: bool = False,

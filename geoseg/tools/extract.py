@@ -21,7 +21,7 @@ from geoseg.geometry.footprints import FootprintLabels, columns, trace_footprint
 from geoseg.geometry.morphology import MaskStrip as Rows
 from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.inference.overlapping_scenes import OverlapBuffer
-from geoseg.inference.probability_raster import Form, probability_file
+from geoseg.inference.probability_raster import ProbabilityEncoding, probability_file
 from geoseg.inference.session import SceneRun, LoadedModel
 from geoseg.inference.stream import MaskStrip
 from geoseg.io.atomic import check_output
@@ -262,7 +262,7 @@ def _footprints(
         items = job.strips(tally.clock, options.progress, area)
         if options.save_prob:
             native = stack.enter_context(open_scene(path))
-            form, tags = Form("uint8", False, models.model), models.provenance(path)
+            form, tags = ProbabilityEncoding("uint8", False, models.model), models.provenance(path)
             put = probability_file(
                 options.save_prob, job.scene, native, form, tags, tally.clock, overwrite=True
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geoseg.errors import UsageError
-from geoseg.inference.probability_raster import Form, probability_file
+from geoseg.inference.probability_raster import ProbabilityEncoding, probability_file
 from geoseg.inference.session import LoadedModel
 from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
@@ -59,7 +59,7 @@ def run(
     targets = _targets(scenes, Path(output))
     for _, target in targets:
         check_output(target, overwrite)
-    form = Form(dtype, classes, models.model)
+    form = ProbabilityEncoding(dtype, classes, models.model)
     for path, target in targets:
         with models.open(path, bands) as job, open_scene(path) as native:
             warnings += job.plan.warnings
