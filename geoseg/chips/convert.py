@@ -55,7 +55,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Way:
+class ConversionSettings:
     """How pictures are converted: ``bands`` (None: all), chips of ``size`` at most, where ``black``
     pixels hold no data.
     """
@@ -77,7 +77,7 @@ def look(pair: Pair, name: str) -> Picture:
         return Picture(pair, name, scene.grid, scene.bands, scene.dtype, photo)
 
 
-def count(pictures: Sequence[Picture], way: Way) -> BandHistogram:
+def count(pictures: Sequence[Picture], way: ConversionSettings) -> BandHistogram:
     """Values of all pictures together."""
     histogram = BandHistogram(len(way.bands or ()) or pictures[0].bands, pictures[0].dtype)
     for picture in pictures:
@@ -89,7 +89,7 @@ def count(pictures: Sequence[Picture], way: Way) -> BandHistogram:
 def convert(
     pictures: Sequence[Picture],
     *,
-    way: Way,
+    way: ConversionSettings,
     legend: Legend,
     stretches: dict[str, Stretch],
     folder: Path,
@@ -108,7 +108,7 @@ def convert(
 
 
 def _convert(
-    picture: Picture, way: Way, truth: Truth, stretch: Stretch | None, folder: Path
+    picture: Picture, way: ConversionSettings, truth: Truth, stretch: Stretch | None, folder: Path
 ) -> Iterator[Made]:
     whole = max(picture.grid.shape) <= way.size
     photo = picture.photo if whole and not stretch and not way.bands else None
@@ -132,7 +132,7 @@ def _convert(
             yield Made(name, image, mask, tile, chip.grid, valid)
 
 
-def _chips(picture: Picture, way: Way) -> Iterator[tuple[Tile, Chip]]:
+def _chips(picture: Picture, way: ConversionSettings) -> Iterator[tuple[Tile, Chip]]:
     with open_scene(picture.pair.image) as scene:
         for tile in even_tiles(picture.grid.shape, way.size):
             chip = scene.read(tile.window, way.bands)

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from geoseg.chips.convert import Made, Picture, Way, convert, count, look
+from geoseg.chips.convert import Made, Picture, ConversionSettings, convert, count, look
 from geoseg.chips.dataset_splits import Outlined, deal, outlined
 from geoseg.core.bands import BandHistogram
 from geoseg.core.class_map import Legend
@@ -76,7 +76,7 @@ def run(
     pictures, warnings = _look(dataset, spec)
     legend = Legend.parse(spec.classes) if spec.classes else dataset.legend
     legend = legend or published_labels.told([picture.pair for picture in pictures], progress)
-    way = Way(spec.bands, spec.size, dataset.black)
+    way = ConversionSettings(spec.bands, spec.size, dataset.black)
     info, stretches, doubts = _info(pictures, dataset, way, spec, legend, jobs, progress)
     with atomic_folder(output, overwrite, marker=INDEX) as folder:
         for name in ("images", "masks"):
@@ -156,7 +156,7 @@ def _names(dataset: Dataset) -> Iterator[str]:
 def _info(
     pictures: list[Picture],
     dataset: Dataset,
-    way: Way,
+    way: ConversionSettings,
     spec: PrepareSpec,
     legend: Legend,
     jobs: int,
@@ -209,7 +209,7 @@ def _parts(pictures: Sequence[Picture], jobs: int) -> list[Sequence[Picture]]:
 
 def _stretches(
     pictures: list[Picture],
-    way: Way,
+    way: ConversionSettings,
     percentiles: tuple[float, float],
     jobs: int,
     progress: Progress,
