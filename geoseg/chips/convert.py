@@ -41,7 +41,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Made:
+class WrittenChip:
     """A chip: its name and files relative to the index, its tile of the picture, its grid, the
     share of its data.
     """
@@ -93,7 +93,7 @@ def convert(
     legend: Legend,
     stretches: dict[str, Stretch],
     folder: Path,
-) -> tuple[list[list[Made]], Tally]:
+) -> tuple[list[list[WrittenChip]], Tally]:
     """Write the chips and masks of ``pictures`` to ``folder``; returns those of each picture, and
     what the masks held.
 
@@ -109,7 +109,7 @@ def convert(
 
 def _convert(
     picture: Picture, way: ConversionSettings, truth: Truth, stretch: Stretch | None, folder: Path
-) -> Iterator[Made]:
+) -> Iterator[WrittenChip]:
     whole = max(picture.grid.shape) <= way.size
     photo = picture.photo if whole and not stretch and not way.bands else None
     with truth.open(picture.pair, picture.grid) as labels:
@@ -129,7 +129,7 @@ def _convert(
                 write_chip(
                     folder / mask, labels(tile.window, chip.valid)[None], chip.grid, tags=truth.tags
                 )
-            yield Made(name, image, mask, tile, chip.grid, valid)
+            yield WrittenChip(name, image, mask, tile, chip.grid, valid)
 
 
 def _chips(picture: Picture, way: ConversionSettings) -> Iterator[tuple[Tile, Chip]]:

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from geoseg.chips.convert import Made, Picture, ConversionSettings, convert, count, look
+from geoseg.chips.convert import WrittenChip, Picture, ConversionSettings, convert, count, look
 from geoseg.chips.dataset_splits import Outlined, deal, outlined
 from geoseg.core.bands import BandHistogram
 from geoseg.core.class_map import Legend
@@ -233,10 +233,10 @@ def _stretches(
 
 def _convert_all(
     pictures: list[Picture], work: partial[Any], jobs: int, progress: Progress
-) -> tuple[list[tuple[Picture, Made]], Tally]:
+) -> tuple[list[tuple[Picture, WrittenChip]], Tally]:
     parts = _parts(pictures, jobs)
     advance, tally = progress("convert", len(pictures)), Tally()
-    made: list[tuple[Picture, Made]] = []
+    made: list[tuple[Picture, WrittenChip]] = []
     with closing(ordered(work, parts, jobs)) as results:
         for part, (chips, met) in zip(parts, results, strict=True):
             made += [
