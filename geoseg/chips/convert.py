@@ -65,7 +65,7 @@ class ConversionSettings:
     black: bool
 
 
-def look(pair: Pair, name: str) -> Picture:
+def inspect(pair: Pair, name: str) -> Picture:
     """Raises InputError and UnsuitableError where the picture of ``pair`` cannot be opened."""
     with open_scene(pair.image) as scene:
         plain = scene.grid.transform.is_identity and scene.grid.crs is None and not scene.has_mask
