@@ -22,7 +22,7 @@ PHOTOS = {"PNG": ".png", "JPEG": ".jpg"}
 
 
 @dataclass(frozen=True)
-class Picture:
+class SourceImage:
     """A pair that was looked at: its name in the index, its grid, whether its file is a photo that
     can be taken as it is.
     """
@@ -65,7 +65,7 @@ class ConversionSettings:
     black: bool
 
 
-def inspect(pair: Pair, name: str) -> Picture:
+def inspect(pair: Pair, name: str) -> SourceImage:
     """Raises InputError and UnsuitableError where the picture of ``pair`` cannot be opened."""
     with open_scene(pair.image) as scene:
         plain = scene.grid.transform.is_identity and scene.grid.crs is None and not scene.has_mask
@@ -74,10 +74,10 @@ def inspect(pair: Pair, name: str) -> Picture:
             if plain and scene.bands == scene.dataset.count
             else None
         )
-        return Picture(pair, name, scene.grid, scene.bands, scene.dtype, photo)
+        return SourceImage(pair, name, scene.grid, scene.bands, scene.dtype, photo)
 
 
-def count(pictures: Sequence[Picture], way: ConversionSettings) -> BandHistogram:
+def count(pictures: Sequence[SourceImage], way: ConversionSettings) -> BandHistogram:
     """Values of all pictures together."""
     histogram = BandHistogram(len(way.bands or ()) or pictures[0].bands, pictures[0].dtype)
     for picture in pictures:
@@ -87,7 +87,7 @@ def count(pictures: Sequence[Picture], way: ConversionSettings) -> BandHistogram
 
 
 def convert(
-    pictures: Sequence[Picture],
+    pictures: Sequence[SourceImage],
     *,
     way: ConversionSettings,
     legend: Legend,
@@ -108,7 +108,7 @@ def convert(
 
 
 def _convert(
-    picture: Picture, way: ConversionSettings, truth: Truth, stretch: Stretch | None, folder: Path
+    picture: SourceImage, way: ConversionSettings, truth: Truth, stretch: Stretch | None, folder: Path
 ) -> Iterator[WrittenChip]:
     whole = max(picture.grid.shape) <= way.size
     photo = picture.photo if whole and not stretch and not way.bands else None
@@ -132,7 +132,7 @@ def _convert(
             yield WrittenChip(name, image, mask, tile, chip.grid, valid)
 
 
-def _chips(picture: Picture, way: ConversionSettings) -> Iterator[tuple[Tile, Chip]]:
+def _chips(picture: SourceImage, way: ConversionSettings) -> Iterator[tuple[Tile, Chip]]:
     with open_scene(picture.pair.image) as scene:
         for tile in even_tiles(picture.grid.shape, way.size):
             chip = scene.read(tile.window, way.bands)

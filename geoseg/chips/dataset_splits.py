@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from pyproj import CRS, Transformer
 
-from geoseg.chips.convert import WrittenChip, Picture
+from geoseg.chips.convert import WrittenChip, SourceImage
 from geoseg.core.splits import SPLITS, assign_splits, ground_blocks, sharing
 from geoseg.specs import PrepareSpec
 
@@ -22,7 +22,7 @@ LONLAT = CRS.from_epsg(4326)
 class Outlined:
     """A chip that holds data, its picture, and its outline in the CRS of the index."""
 
-    picture: Picture
+    picture: SourceImage
     made: WrittenChip
     outline: shapely.Polygon
 
@@ -42,7 +42,7 @@ class Dealt:
         return {split: counts[split] for split in SPLITS if counts[split]}
 
 
-def outlined(made: Sequence[tuple[Picture, WrittenChip]]) -> tuple[list[Outlined], CRS | None]:
+def outlined(made: Sequence[tuple[SourceImage, WrittenChip]]) -> tuple[list[Outlined], CRS | None]:
     """The chips with data, outlined in the CRS that all share, else in WGS 84; pictures in pixels,
     y downwards.
     """

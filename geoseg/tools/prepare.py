@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from geoseg.chips.convert import WrittenChip, Picture, ConversionSettings, convert, count, inspect
+from geoseg.chips.convert import WrittenChip, SourceImage, ConversionSettings, convert, count, inspect
 from geoseg.chips.dataset_splits import Outlined, deal, outlined
 from geoseg.core.bands import BandHistogram
 from geoseg.core.class_map import Legend
@@ -116,7 +116,7 @@ def run(
 # What there is
 
 
-def _look(dataset: Dataset, spec: PrepareSpec) -> tuple[list[Picture], list[str]]:
+def _look(dataset: Dataset, spec: PrepareSpec) -> tuple[list[SourceImage], list[str]]:
     """Open every picture: they must agree. Also tells which are not as large as published."""
     pictures = [inspect(pair, name) for pair, name in zip(dataset.pairs, _names(dataset), strict=True)]
     first = pictures[0]
@@ -154,7 +154,7 @@ def _names(dataset: Dataset) -> Iterator[str]:
 
 
 def _info(
-    pictures: list[Picture],
+    pictures: list[SourceImage],
     dataset: Dataset,
     way: ConversionSettings,
     spec: PrepareSpec,
@@ -201,14 +201,14 @@ def _info(
 # Through the pictures, in parts that processes share
 
 
-def _parts(pictures: Sequence[Picture], jobs: int) -> list[Sequence[Picture]]:
+def _parts(pictures: Sequence[SourceImage], jobs: int) -> list[Sequence[SourceImage]]:
     most = 1 if jobs == 1 else min(32, max(1, len(pictures) // (4 * jobs)))
     groups = [list(group) for _, group in groupby(pictures, lambda picture: picture.pair.group)]
     return [group[i : i + most] for group in groups for i in range(0, len(group), most)]
 
 
 def _stretches(
-    pictures: list[Picture],
+    pictures: list[SourceImage],
     way: ConversionSettings,
     percentiles: tuple[float, float],
     jobs: int,
@@ -232,11 +232,11 @@ def _stretches(
 
 
 def _convert_all(
-    pictures: list[Picture], work: partial[Any], jobs: int, progress: Progress
-) -> tuple[list[tuple[Picture, WrittenChip]], Tally]:
+    pictures: list[SourceImage], work: partial[Any], jobs: int, progress: Progress
+) -> tuple[list[tuple[SourceImage, WrittenChip]], Tally]:
     parts = _parts(pictures, jobs)
     advance, tally = progress("convert", len(pictures)), Tally()
-    made: list[tuple[Picture, WrittenChip]] = []
+    made: list[tuple[SourceImage, WrittenChip]] = []
     with closing(ordered(work, parts, jobs)) as results:
         for part, (chips, met) in zip(parts, results, strict=True):
             made += [
