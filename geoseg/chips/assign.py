@@ -10,22 +10,22 @@ from pathlib import Path
 import shapely
 from pyproj import CRS, Transformer
 
-from geoseg.chips.cut import Cut, Source
+from geoseg.chips.cut import CutChip, Source
 from geoseg.core.splits import SPLITS, assign_splits, leaking
 from geoseg.core.tiling import outlines
 from geoseg.errors import UnsuitableError
 from geoseg.io.chip_index import ChipInfo, write_index
 from geoseg.specs import ChipSpec, Stretch
 
-Chips = list[tuple[Cut, str]]
+Chips = list[tuple[CutChip, str]]
 LONLAT = CRS.from_epsg(4326)
 
 
-def deal(cuts: Sequence[Cut], spec: ChipSpec) -> tuple[Chips, list[Cut]]:
+def deal(cuts: Sequence[CutChip], spec: ChipSpec) -> tuple[Chips, list[CutChip]]:
     """Chips with their splits, and those that share pixels with another split; random splits keep
     the latter too.
     """
-    units: dict[str, Callable[[Cut], Hashable]] = {
+    units: dict[str, Callable[[CutChip], Hashable]] = {
         "random": lambda cut: (cut.source.name, cut.tile.id),
         "scene": lambda cut: cut.source.name,
         "block": lambda cut: (
@@ -36,7 +36,7 @@ def deal(cuts: Sequence[Cut], spec: ChipSpec) -> tuple[Chips, list[Cut]]:
     }
     splits = assign_splits([units[spec.split_by](cut) for cut in cuts], spec.split, spec.seed)
     chips: Chips = []
-    leaks: list[Cut] = []
+    leaks: list[CutChip] = []
     for _, group in groupby(zip(cuts, splits, strict=True), lambda chip: chip[0].source.name):
         own = list(group)
         out = leaking([cut.tile.window for cut, _ in own], [split for _, split in own])
@@ -49,7 +49,7 @@ def deal(cuts: Sequence[Cut], spec: ChipSpec) -> tuple[Chips, list[Cut]]:
     return chips, leaks
 
 
-def doubts(counts: Counter[str], leaks: list[Cut], spec: ChipSpec) -> Iterator[str]:
+def doubts(counts: Counter[str], leaks: list[CutChip], spec: ChipSpec) -> Iterator[str]:
     """What a user should know of the splits."""
     if leaks and spec.split_by == "random":
         yield "chips of different splits overlap; --split-by block keeps them apart"

@@ -52,7 +52,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Cut:
+class CutChip:
     """A chip that was written: where from, and the share of its pixels that hold data."""
 
     source: Source
@@ -114,7 +114,7 @@ class Cutter:
                 pixels, held = chip.valid.size, np.count_nonzero(chip.valid)
                 if held == 0 or (pixels - held) / pixels > spec.max_nodata:
                     continue
-                cut = Cut(source, tile, held / pixels)
+                cut = CutChip(source, tile, held / pixels)
                 write(self._write, self.folder / cut.image, chip, scene.nodata)
                 if labels and cut.mask:
                     label = np.where(chip.valid, labels(tile.window), VOID).astype("uint8")
@@ -177,12 +177,12 @@ def _writers(threads: int) -> Iterator[Callable[..., None]]:
 
 def cut_all(
     groups: Iterable[Group], cutter: Cutter, jobs: int, advance: Advance, journal: Journal | None
-) -> tuple[list[Cut], tuple[str, ...]]:
+) -> tuple[list[CutChip], tuple[str, ...]]:
     """What was cut of all ``groups``, in their order, and warnings. What the ``journal`` knows of
     is not cut again.
     """
     done = dict(journal.done) if journal else {}
-    cuts: list[Cut] = []
+    cuts: list[CutChip] = []
     warnings: dict[str, None] = {}
     groups, ahead = tee(groups)
     with closing(
@@ -192,7 +192,7 @@ def cut_all(
             found, said = done[group.key] if group.key in done else next(results)
             if journal and group.key not in done:
                 journal.add(group.key, (found, said))
-            cuts += [Cut(group.source, group.tiles[place], valid) for place, valid in found]
+            cuts += [CutChip(group.source, group.tiles[place], valid) for place, valid in found]
             warnings |= dict.fromkeys(said)
             advance(len(group.tiles))
     return cuts, tuple(warnings)

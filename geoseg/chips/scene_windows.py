@@ -12,7 +12,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from geoseg.chips import assign
-from geoseg.chips.cut import Cut, Source
+from geoseg.chips.cut import CutChip, Source
 from geoseg.chips.examples import ChipFiles, Example
 from geoseg.core.bands import percentile_stretch, to_uint8
 from geoseg.core.encoding import VOID
@@ -118,7 +118,7 @@ def windows_of(
     not meet them.
     """
     sources: list[Source] = []
-    cuts: list[Cut] = []
+    cuts: list[CutChip] = []
     for number, path in enumerate(scenes):
         with open_scene(path, gsd=spec.gsd) as scene:
             name = f"{number} {scene_name(path)}"
@@ -133,7 +133,7 @@ def windows_of(
             )
             found = tiles(scene.grid.shape, spec.tiling, spec.edge)
             cuts += [
-                Cut(source, tile, 1.0) for tile in found if scene.read_valid(tile.window).any()
+                CutChip(source, tile, 1.0) for tile in found if scene.read_valid(tile.window).any()
             ]
         sources.append(source)
     first = sources[0]
