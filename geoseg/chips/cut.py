@@ -74,7 +74,7 @@ class CutChip:
 
 
 # places in the group of the chips, with their share of data; warnings
-Found = tuple[list[tuple[int, float]], list[str]]
+CutResult = tuple[list[tuple[int, float]], list[str]]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Cutter:
     stretch: Stretch | None
     options: dict[str, str] | None
 
-    def __call__(self, group: Group) -> Found:
+    def __call__(self, group: Group) -> CutResult:
         """Write the chips of all tiles of ``group`` that hold enough data, over what a run that
         died left there.
         """
