@@ -43,7 +43,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Group:
+class TileBatch:
     """Tiles of a source that are cut in one go, under the name by which the journal knows them."""
 
     key: str
@@ -86,7 +86,7 @@ class Cutter:
     stretch: Stretch | None
     options: dict[str, str] | None
 
-    def __call__(self, group: Group) -> CutResult:
+    def __call__(self, group: TileBatch) -> CutResult:
         """Write the chips of all tiles of ``group`` that hold enough data, over what a run that
         died left there.
         """
@@ -176,7 +176,7 @@ def _writers(threads: int) -> Iterator[Callable[..., None]]:
 
 
 def cut_all(
-    groups: Iterable[Group], cutter: Cutter, jobs: int, advance: Advance, journal: Journal | None
+    groups: Iterable[TileBatch], cutter: Cutter, jobs: int, advance: Advance, journal: Journal | None
 ) -> tuple[list[CutChip], tuple[str, ...]]:
     """What was cut of all ``groups``, in their order, and warnings. What the ``journal`` knows of
     is not cut again.

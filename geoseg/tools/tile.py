@@ -16,7 +16,7 @@ from rasterio.windows import Window
 
 from geoseg import __version__
 from geoseg.chips import assign
-from geoseg.chips.cut import Cutter, Group, Source, cut_all
+from geoseg.chips.cut import Cutter, TileBatch, Source, cut_all
 from geoseg.core.bands import BandHistogram
 from geoseg.core.splits import SPLITS
 from geoseg.core.tiling import Tile, outlines, tile_count, tiles
@@ -220,11 +220,11 @@ def _wanted(source: Source, area: shapely.Geometry | None, spec: ChipSpec) -> It
         yield from (tile for tile, wanted in zip(row, inside, strict=True) if wanted)
 
 
-def _groups(plan: list[_Part], spec: ChipSpec) -> Iterator[Group]:
+def _groups(plan: list[_Part], spec: ChipSpec) -> Iterator[TileBatch]:
     for part in plan:
         wanted = _wanted(part.source, part.area, spec)
         while group := tuple(islice(wanted, GROUP)):
-            yield Group(f"{part.source.name} {group[0].id}", part.source, group)
+            yield TileBatch(f"{part.source.name} {group[0].id}", part.source, group)
 
 
 def _everything(
