@@ -175,7 +175,7 @@ def _writers(threads: int) -> Iterator[Callable[..., None]]:
             each.result()
 
 
-def cut_all(
+def cut_tiles(
     groups: Iterable[TileBatch], cutter: Cutter, jobs: int, advance: Advance, journal: Journal | None
 ) -> tuple[list[CutChip], tuple[str, ...]]:
     """What was cut of all ``groups``, in their order, and warnings. What the ``journal`` knows of

@@ -16,7 +16,7 @@ from rasterio.windows import Window
 
 from geoseg import __version__
 from geoseg.chips import assign
-from geoseg.chips.cut import Cutter, TileBatch, Source, cut_all
+from geoseg.chips.cut import Cutter, TileBatch, Source, cut_tiles
 from geoseg.core.bands import BandHistogram
 from geoseg.core.splits import SPLITS
 from geoseg.core.tiling import Tile, outlines, tile_count, tiles
@@ -89,7 +89,7 @@ def run(
                 stray.unlink()
         planned = sum(part.count for part in plan)
         cutter = Cutter(folder, spec, stretch, creation_options)
-        cuts, warnings = cut_all(
+        cuts, warnings = cut_tiles(
             _groups(plan, spec), cutter, jobs, progress("cut", planned), journal
         )
         if not cuts:
