@@ -21,7 +21,7 @@ Chips = list[tuple[CutChip, str]]
 LONLAT = CRS.from_epsg(4326)
 
 
-def deal(cuts: Sequence[CutChip], spec: ChipSpec) -> tuple[Chips, list[CutChip]]:
+def assign_chips(cuts: Sequence[CutChip], spec: ChipSpec) -> tuple[Chips, list[CutChip]]:
     """Chips with their splits, and those that share pixels with another split; random splits keep
     the latter too.
     """

@@ -108,7 +108,11 @@ def convert(
 
 
 def _convert(
-    picture: SourceImage, way: ConversionSettings, truth: Truth, stretch: Stretch | None, folder: Path
+    picture: SourceImage,
+    way: ConversionSettings,
+    truth: Truth,
+    stretch: Stretch | None,
+    folder: Path,
 ) -> Iterator[WrittenChip]:
     whole = max(picture.grid.shape) <= way.size
     photo = picture.photo if whole and not stretch and not way.bands else None

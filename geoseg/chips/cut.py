@@ -176,7 +176,11 @@ def _writers(threads: int) -> Iterator[Callable[..., None]]:
 
 
 def cut_tiles(
-    groups: Iterable[TileBatch], cutter: Cutter, jobs: int, advance: Advance, journal: Journal | None
+    groups: Iterable[TileBatch],
+    cutter: Cutter,
+    jobs: int,
+    advance: Advance,
+    journal: Journal | None,
 ) -> tuple[list[CutChip], tuple[str, ...]]:
     """What was cut of all ``groups``, in their order, and warnings. What the ``journal`` knows of
     is not cut again.

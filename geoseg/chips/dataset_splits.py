@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from pyproj import CRS, Transformer
 
-from geoseg.chips.convert import WrittenChip, SourceImage
+from geoseg.chips.convert import SourceImage, WrittenChip
 from geoseg.core.splits import SPLITS, assign_splits, ground_blocks, sharing
 from geoseg.specs import PrepareSpec
 

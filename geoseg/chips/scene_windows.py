@@ -151,7 +151,7 @@ def windows_of(
         raise UnsuitableError(f"{truth}: the masks of the scenes name different classes")
     stretch = None if first.dtype == "uint8" else _stretch(sources, spec)
     ready = {source.name: _labelled(source, spec, stretch, warnings) for source in sources}
-    chips, _ = assign.deal(cuts, spec)
+    chips, _ = assign.assign_chips(cuts, spec)
     splits: dict[str, list[Example]] = {"train": [], "val": [], "test": []}
     for cut, split in chips:
         splits[split].append(SceneWindow(ready[cut.source.name], cut.tile))

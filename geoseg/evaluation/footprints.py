@@ -12,7 +12,7 @@ from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
 from geoseg.evaluation.bootstrap import ground_blocks
 from geoseg.evaluation.fragments import Fragments, merges, splits
-from geoseg.evaluation.matching import Matches, CandidatePairs, assign, overlaps
+from geoseg.evaluation.matching import CandidatePairs, Matches, assign, overlaps
 from geoseg.evaluation.outline_distance import outline_distances
 from geoseg.geometry.measure import areas, centres, flattened, metric
 from geoseg.specs import EvaluateSpec

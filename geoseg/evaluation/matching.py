@@ -135,7 +135,9 @@ def _apart(
     return laid
 
 
-def assign(found: CandidatePairs, confidence: np.ndarray | None = None, iou: float = 0.5) -> Matches:
+def assign(
+    found: CandidatePairs, confidence: np.ndarray | None = None, iou: float = 0.5
+) -> Matches:
     """Greedy one-to-one matches among the overlaps of at least ``iou``.
 
     Predictions choose in the order of falling ``confidence``, each the free truth it overlaps best

@@ -56,9 +56,12 @@ def footprints(
     """
     level = np.float32(threshold)
     masked = (
-        MaskStrip((probability >= level) & valid, valid, probability) for probability, valid in strips
+        MaskStrip((probability >= level) & valid, valid, probability)
+        for probability, valid in strips
     )
-    return trace_footprints(masked, grid, FootprintLabels(scene, class_name), spec, min_area, float(level))
+    return trace_footprints(
+        masked, grid, FootprintLabels(scene, class_name), spec, min_area, float(level)
+    )
 
 
 def trace_footprints(
@@ -141,7 +144,11 @@ class _Found:
 
 
 def _found(
-    strips: Iterable[MaskStrip], grid: Grid, spec: PolygonSpec, min_area: Quantity, level: float | None
+    strips: Iterable[MaskStrip],
+    grid: Grid,
+    spec: PolygonSpec,
+    min_area: Quantity,
+    level: float | None,
 ) -> Iterator[_Found]:
     crossings = Crossings(level) if spec.outline == "subpixel" and level is not None else None
     noted = strips if crossings is None else crossings.noted(strips)

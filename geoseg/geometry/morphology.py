@@ -80,7 +80,9 @@ def beside_missing(mask: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return mask & dilate(~valid, 1)
 
 
-def cleaned(strips: Iterable[MaskStrip], open_radius: float, close_radius: float) -> Iterator[MaskStrip]:
+def cleaned(
+    strips: Iterable[MaskStrip], open_radius: float, close_radius: float
+) -> Iterator[MaskStrip]:
     """Strips with the clean mask and what lies ``beside`` missing data, as if cleaned whole.
 
     They are of any height, and come out as they are cut, once the rows below that count are known.

@@ -72,7 +72,9 @@ class _RowBuffer:
     last looked at, its components ``labels`` (row, col) from 1 on, ``too_tall`` one a label.
     """
 
-    def __init__(self, first: MaskStrip, pixel_size: tuple[float, float], connectivity: int) -> None:
+    def __init__(
+        self, first: MaskStrip, pixel_size: tuple[float, float], connectivity: int
+    ) -> None:
         self.pixel_size, self.steps = pixel_size, 1 if connectivity == 4 else 2
         width = first.mask.shape[1]
         self.raw = self.out = np.zeros((0, width), bool)

@@ -143,7 +143,11 @@ def _traced(
 
     grid = scene.grid
     rows = (strip(w.row_off, w.row_off + w.height) for w in row_windows(grid, STRIP_PIXELS))
-    found = list(trace_footprints(rows, grid, FootprintLabels(scene.path), PolygonSpec(), Quantity(min_area), level))
+    found = list(
+        trace_footprints(
+            rows, grid, FootprintLabels(scene.path), PolygonSpec(), Quantity(min_area), level
+        )
+    )
     confidence = np.concatenate([np.empty(0), *(batch.columns["confidence"] for batch in found)])
     geometry = np.concatenate([np.empty(0, object), *(batch.geometry for batch in found)])
     return Layer(geometry, grid.crs, {"confidence": confidence})

@@ -57,7 +57,11 @@ def run(
     start = time.perf_counter()
     if page:
         check_output(page, overwrite)
-    index, models, warnings = read_index(data), LoadedModel(model, spec or PredictSpec()), list[str]()
+    index, models, warnings = (
+        read_index(data),
+        LoadedModel(model, spec or PredictSpec()),
+        list[str](),
+    )
     own = models.model
     tally: _Buildings | _Classes | _Each
     levels = sorted({round(each, 4) for each in (*thresholds, own.threshold)})

@@ -18,12 +18,12 @@ from geoseg.core.layer import Layer
 from geoseg.errors import GeosegError, UnsuitableError, UsageError
 from geoseg.geometry.burn import Burner
 from geoseg.geometry.footprints import FootprintLabels, columns, trace_footprints
-from geoseg.geometry.morphology import MaskStrip as Rows
+from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.inference.overlapping_scenes import OverlapBuffer
 from geoseg.inference.probability_raster import ProbabilityEncoding, probability_file
-from geoseg.inference.session import SceneRun, LoadedModel
-from geoseg.inference.stream import MaskStrip
+from geoseg.inference.session import LoadedModel, SceneRun
+from geoseg.inference.stream import ProbabilityStrip
 from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import scene_name
@@ -280,14 +280,14 @@ def _footprints(
         )
 
 
-def _cut(strips: Iterable[MaskStrip], surface: Surface, level: np.float32) -> Iterator[Rows]:
+def _cut(strips: Iterable[ProbabilityStrip], surface: Surface, level: np.float32) -> Iterator[MaskStrip]:
     """Strips of probability, cut at ``level``."""
     for _, probability, valid in strips:
         scores, ridge = surface.of(probability[list(surface.channels)])
-        yield Rows((scores >= level) & valid, valid, scores, ridge)
+        yield MaskStrip((scores >= level) & valid, valid, scores, ridge)
 
 
-def _tee(items: Iterator[MaskStrip], put: Callable[[MaskStrip], None]) -> Iterator[MaskStrip]:
+def _tee(items: Iterator[ProbabilityStrip], put: Callable[[ProbabilityStrip], None]) -> Iterator[ProbabilityStrip]:
     for strip in items:
         put(strip)
         yield strip

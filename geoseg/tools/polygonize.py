@@ -13,7 +13,7 @@ from affine import Affine
 
 from geoseg.core.grid import Grid, placed
 from geoseg.core.layer import Layer
-from geoseg.geometry.footprints import FootprintLabels, columns, trace_footprints, simplified
+from geoseg.geometry.footprints import FootprintLabels, columns, simplified, trace_footprints
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.vector.write import create_vector
@@ -99,7 +99,9 @@ def _traced(
     for kind in found:
         naming = FootprintLabels(Path(scene.path).stem, kind.surface.name, kind.unit)
         with closing(ahead(mask_strips(scene, kind, advance))) as rows:
-            for batch in trace_footprints(rows, grid, naming, own, kind.min_area, kind.level, count + 1):
+            for batch in trace_footprints(
+                rows, grid, naming, own, kind.min_area, kind.level, count + 1
+            ):
                 count += len(batch)
                 if together:
                     batches.append(batch)

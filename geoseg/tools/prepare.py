@@ -14,7 +14,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from geoseg.chips.convert import WrittenChip, SourceImage, ConversionSettings, convert, count, inspect
+from geoseg.chips.convert import (
+    ConversionSettings,
+    SourceImage,
+    WrittenChip,
+    convert,
+    count,
+    inspect,
+)
 from geoseg.chips.dataset_splits import Outlined, deal, outlined
 from geoseg.core.bands import BandHistogram
 from geoseg.core.class_map import Legend
@@ -118,7 +125,9 @@ def run(
 
 def _look(dataset: Dataset, spec: PrepareSpec) -> tuple[list[SourceImage], list[str]]:
     """Open every picture: they must agree. Also tells which are not as large as published."""
-    pictures = [inspect(pair, name) for pair, name in zip(dataset.pairs, _names(dataset), strict=True)]
+    pictures = [
+        inspect(pair, name) for pair, name in zip(dataset.pairs, _names(dataset), strict=True)
+    ]
     first = pictures[0]
     for picture in pictures:
         if (picture.bands != first.bands and not spec.bands) or picture.dtype != first.dtype:

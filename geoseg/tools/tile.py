@@ -16,7 +16,7 @@ from rasterio.windows import Window
 
 from geoseg import __version__
 from geoseg.chips import assign
-from geoseg.chips.cut import Cutter, TileBatch, Source, cut_tiles
+from geoseg.chips.cut import Cutter, Source, TileBatch, cut_tiles
 from geoseg.core.bands import BandHistogram
 from geoseg.core.splits import SPLITS
 from geoseg.core.tiling import Tile, outlines, tile_count, tiles
@@ -94,7 +94,7 @@ def run(
         )
         if not cuts:
             raise UnsuitableError("no tile holds enough data", "lower --size or raise --max-nodata")
-        chips, leaks = assign.deal(cuts, spec)
+        chips, leaks = assign.assign_chips(cuts, spec)
         for cut in leaks if spec.split_by != "random" else ():
             for path in filter(None, (cut.image, cut.mask)):
                 (folder / path).unlink(missing_ok=True)

@@ -63,7 +63,11 @@ def run(
     """
     start = time.perf_counter()
     output = check_output(output, overwrite)
-    index, models, warnings = read_index(data), LoadedModel(model, spec or PredictSpec()), list[str]()
+    index, models, warnings = (
+        read_index(data),
+        LoadedModel(model, spec or PredictSpec()),
+        list[str](),
+    )
     own = models.model
     if own.channels != 1:
         raise UnsuitableError(

@@ -76,7 +76,9 @@ def batch_size(job: TrainingRun, device: torch.device, dtype: torch.dtype | None
     return largest(trials(job, device, dtype), limit)
 
 
-def trials(job: TrainingRun, device: torch.device, dtype: torch.dtype | None) -> Callable[[int], None]:
+def trials(
+    job: TrainingRun, device: torch.device, dtype: torch.dtype | None
+) -> Callable[[int], None]:
     """A step of the training with a batch of any size."""
     module = build(job).to(device)
     over = optimizer(job.spec, module.network.parameters())

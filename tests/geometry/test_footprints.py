@@ -40,7 +40,9 @@ def found(
         for top in range(0, len(rows.mask), height)
     ]
     batches = list(
-        trace_footprints(cut, grid_of(rows.mask.shape), FootprintLabels("town"), spec, Quantity(min_area), level)
+        trace_footprints(
+            cut, grid_of(rows.mask.shape), FootprintLabels("town"), spec, Quantity(min_area), level
+        )
     )
     if not batches:
         return pd.DataFrame()

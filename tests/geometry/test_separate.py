@@ -17,7 +17,8 @@ PIXEL = (0.3, 0.3)
 
 def rows(height, *arrays):
     return [
-        MaskStrip(*(a[top : top + height] for a in arrays)) for top in range(0, len(arrays[0]), height)
+        MaskStrip(*(a[top : top + height] for a in arrays))
+        for top in range(0, len(arrays[0]), height)
     ]
 
 
@@ -195,7 +196,9 @@ def ridges(seed, shape=(230, 170)):
 
 def parted_along(mask, ridge, height, connectivity=4):
     strips = [
-        MaskStrip(mask[top : top + height], mask[top : top + height], ridge=ridge[top : top + height])
+        MaskStrip(
+            mask[top : top + height], mask[top : top + height], ridge=ridge[top : top + height]
+        )
         for top in range(0, len(mask), height)
     ]
     found = list(separated(strips, PIXEL, connectivity))
