@@ -49,7 +49,7 @@ def assign_chips(cuts: Sequence[CutChip], spec: ChipSpec) -> tuple[Chips, list[C
     return chips, leaks
 
 
-def doubts(counts: Counter[str], leaks: list[CutChip], spec: ChipSpec) -> Iterator[str]:
+def split_warnings(counts: Counter[str], leaks: list[CutChip], spec: ChipSpec) -> Iterator[str]:
     """What a user should know of the splits."""
     if leaks and spec.split_by == "random":
         yield "chips of different splits overlap; --split-by block keeps them apart"
