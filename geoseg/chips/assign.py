@@ -59,7 +59,7 @@ def split_warnings(counts: Counter[str], leaks: list[CutChip], spec: ChipSpec) -
             yield f"the {split} split is empty{hint}"
 
 
-def write(folder: Path, chips: Chips, spec: ChipSpec, stretch: Stretch | None) -> None:
+def write_chip_index(folder: Path, chips: Chips, spec: ChipSpec, stretch: Stretch | None) -> None:
     """The index, with outlines in the scenes' CRS where they share one, else in WGS 84; of pictures
     in pixels, y downwards.
     """

@@ -98,7 +98,7 @@ def run(
         for cut in leaks if spec.split_by != "random" else ():
             for path in filter(None, (cut.image, cut.mask)):
                 (folder / path).unlink(missing_ok=True)
-        assign.write(folder, chips, spec, stretch)
+        assign.write_chip_index(folder, chips, spec, stretch)
         (folder / JOURNAL).unlink(missing_ok=True)
     counts = Counter(split for _, split in chips)
     return TileReport(
