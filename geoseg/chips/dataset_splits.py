@@ -28,7 +28,7 @@ class Outlined:
 
 
 @dataclass(frozen=True)
-class Dealt:
+class SplitResult:
     """Chips with their splits, those ``dropped`` to keep splits apart, and what to warn of."""
 
     kept: list[tuple[Outlined, str]]
@@ -67,7 +67,7 @@ def outlined(made: Sequence[tuple[SourceImage, WrittenChip]]) -> tuple[list[Outl
     return chips, crs
 
 
-def deal(chips: Sequence[Outlined], spec: PrepareSpec) -> Dealt:
+def deal(chips: Sequence[Outlined], spec: PrepareSpec) -> SplitResult:
     """The published splits; where there is none, what belongs together is dealt out by the seed,
     for each group alone.
 
@@ -90,7 +90,7 @@ def deal(chips: Sequence[Outlined], spec: PrepareSpec) -> Dealt:
         np.array([chips[i].outline for i in placed], object), splits[placed].tolist()
     )
     out = leaks & loose & (by != "random")
-    dealt = Dealt(
+    dealt = SplitResult(
         [
             (chip, str(split))
             for chip, split, gone in zip(chips, splits, out, strict=True)
