@@ -67,7 +67,7 @@ def outlined(made: Sequence[tuple[SourceImage, WrittenChip]]) -> tuple[list[Outl
     return chips, crs
 
 
-def deal(chips: Sequence[Outlined], spec: PrepareSpec) -> SplitResult:
+def assign_pictures(chips: Sequence[Outlined], spec: PrepareSpec) -> SplitResult:
     """The published splits; where there is none, what belongs together is dealt out by the seed,
     for each group alone.
 

@@ -22,7 +22,7 @@ from geoseg.chips.convert import (
     count,
     inspect,
 )
-from geoseg.chips.dataset_splits import Outlined, deal, outlined
+from geoseg.chips.dataset_splits import Outlined, assign_pictures, outlined
 from geoseg.core.bands import BandHistogram
 from geoseg.core.class_map import Legend
 from geoseg.errors import UnsuitableError
@@ -93,7 +93,7 @@ def run(
         chips, crs = outlined(made)
         if not chips:
             raise UnsuitableError(f"{root}: no picture holds any data")
-        dealt = deal(chips, spec)
+        dealt = assign_pictures(chips, spec)
         for chip in dealt.dropped:
             (folder / chip.made.image).unlink()
             (folder / chip.made.mask).unlink()
