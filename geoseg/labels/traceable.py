@@ -23,7 +23,7 @@ NO_AREA = Quantity(0.0)
 
 
 @dataclass(frozen=True)
-class Kind:
+class TraceableClass:
     """How the footprints of one class are read: ``building`` tells them by the scores of the
     ``surface``.
 
@@ -48,7 +48,7 @@ class Kind:
         )
 
 
-def kinds(scene: Scene, spec: PolygonSpec, class_value: int | None) -> list[Kind]:
+def kinds(scene: Scene, spec: PolygonSpec, class_value: int | None) -> list[TraceableClass]:
     """The classes to be traced, one after the other: all that have footprints, or the one whose
     number is ``class_value``.
 
@@ -78,7 +78,7 @@ def kinds(scene: Scene, spec: PolygonSpec, class_value: int | None) -> list[Kind
     if apart:
         wanted = _wanted(scene, surfaces_of_bands(apart), list(apart), class_value)
         return [
-            Kind(each, lambda scores: scores > 0, spec.min_area or NO_AREA, warnings=warnings)
+            TraceableClass(each, lambda scores: scores > 0, spec.min_area or NO_AREA, warnings=warnings)
             for each in wanted
         ]
     wanted = surfaces(names) if len(names) > 2 else []
@@ -87,7 +87,7 @@ def kinds(scene: Scene, spec: PolygonSpec, class_value: int | None) -> list[Kind
         wanted = [s for s in wanted if s.channel == class_value] or [Surface(name, class_value)]
     if not wanted:
         return [
-            Kind(
+            TraceableClass(
                 Surface("building", 0),
                 lambda values: values != 0,
                 spec.min_area or NO_AREA,
@@ -96,7 +96,7 @@ def kinds(scene: Scene, spec: PolygonSpec, class_value: int | None) -> list[Kind
         ]
     least = spec.min_area or NO_AREA
     return [
-        Kind(each, lambda scores: scores > 0, least, labels=each.channels, warnings=warnings)
+        TraceableClass(each, lambda scores: scores > 0, least, labels=each.channels, warnings=warnings)
         for each in wanted
     ]
 
@@ -138,19 +138,19 @@ def _wanted(
     return found
 
 
-def _probable(scene: Scene, spec: PolygonSpec, surface: Surface) -> Kind:
+def _probable(scene: Scene, spec: PolygonSpec, surface: Surface) -> TraceableClass:
     threshold = spec.threshold or float(scene.tags.get("GEOSEG_THRESHOLD", ModelSpec.threshold))
     min_area = spec.min_area or Quantity(
         float(scene.tags.get("GEOSEG_MIN_AREA", ModelSpec.min_area))
     )
     coded = scene.dtype == "uint8"
     level = np.uint8(np.ceil(threshold * 254 - 1e-6)) if coded else np.float32(threshold)
-    return Kind(
+    return TraceableClass(
         surface, lambda values: values >= level, min_area, 254.0 if coded else 1.0, threshold
     )
 
 
-def mask_strips(scene: Scene, kind: Kind, advance: Callable[[int], None]) -> Iterator[MaskStrip]:
+def mask_strips(scene: Scene, kind: TraceableClass, advance: Callable[[int], None]) -> Iterator[MaskStrip]:
     """Whole rows of the scene, cut for one class; ``advance`` is told how many."""
     height, width = scene.grid.shape
     block = scene.dataset.block_shapes[0][0]
