@@ -48,7 +48,7 @@ class TraceableClass:
         )
 
 
-def kinds(scene: Scene, spec: PolygonSpec, class_value: int | None) -> list[TraceableClass]:
+def traceable_classes(scene: Scene, spec: PolygonSpec, class_value: int | None) -> list[TraceableClass]:
     """The classes to be traced, one after the other: all that have footprints, or the one whose
     number is ``class_value``.
 

@@ -17,7 +17,7 @@ from geoseg.geometry.footprints import FootprintLabels, columns, simplified, tra
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.vector.write import create_vector
-from geoseg.labels.traceable import NO_AREA, TraceableClass, kinds, mask_strips
+from geoseg.labels.traceable import NO_AREA, TraceableClass, traceable_classes, mask_strips
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PolygonSpec
@@ -62,7 +62,7 @@ def run(
         grid = placed(scene.grid, str(raster), crs, pixel_coords)
         if pixel_coords:
             grid = replace(grid, transform=Affine.identity())
-        found = kinds(scene, spec, class_value)
+        found = traceable_classes(scene, spec, class_value)
         advance = progress("polygonize", grid.height * len(found))
         keywords: dict[str, Any] = {
             "columns": columns(spec),
