@@ -13,7 +13,7 @@ from geoseg.errors import UnsuitableError
 from geoseg.evaluation.metrics import Counts, boundary, confusion, count
 from geoseg.evaluation.sweep import CODES, histogram
 from geoseg.geometry.measure import pixel_size
-from geoseg.labels.class_raster import VOID, Classes
+from geoseg.labels.class_raster import VOID, ClassRaster
 from geoseg.report import Progress, no_progress
 from geoseg.specs import EvaluateSpec
 
@@ -48,8 +48,8 @@ class ComparedPixels:
 
 
 def compare_pixels(
-    prediction: Classes,
-    truth: Classes,
+    prediction: ClassRaster,
+    truth: ClassRaster,
     grid: Grid,
     spec: EvaluateSpec,
     progress: Progress = no_progress,

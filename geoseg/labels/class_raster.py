@@ -32,7 +32,7 @@ STRIP_PIXELS = 2**22
 
 
 @dataclass(frozen=True)
-class Classes:
+class ClassRaster:
     """Classes on a grid: which may be ``present``, with the ``names`` of those that have one.
 
     ``read(first, last)`` gives the rows from ``first`` to before ``last``: uint8 (row, col),
@@ -62,7 +62,7 @@ def open_classes(
     band: int | None = None,
     *,
     stacked: bool = False,
-) -> Iterator[Classes]:
+) -> Iterator[ClassRaster]:
     """Open a raster or a vector file on ``grid``.
 
     Footprints are class 1; on a picture without a CRS they are taken in pixels. Probabilities
@@ -82,7 +82,7 @@ def open_classes(
             path, grid, warnings, pixel_coords=grid.crs is None, columns=("confidence",)
         )
         burner = Burner(layer.geometry, grid)
-        yield Classes(
+        yield ClassRaster(
             lambda first, last: burner.burn(grid.window(_rows(grid, first, last))),
             lambda: _cut(layer, grid),
         )
@@ -153,7 +153,7 @@ def _traced(
     return Layer(geometry, grid.crs, {"confidence": confidence})
 
 
-def _probabilities(scene: Scene, surface: Surface, threshold: float) -> Classes:
+def _probabilities(scene: Scene, surface: Surface, threshold: float) -> ClassRaster:
     scale, level = np.float32(_scale(scene)), np.float32(threshold)
     bands = tuple(channel + 1 for channel in surface.channels)
 
@@ -172,7 +172,7 @@ def _probabilities(scene: Scene, surface: Surface, threshold: float) -> Classes:
         return cut.scores, cut.valid
 
     min_area = _number(scene, "GEOSEG_MIN_AREA", ModelSpec.min_area)
-    return Classes(read, lambda: _traced(scene, strip, float(level), min_area), scores=scores)
+    return ClassRaster(read, lambda: _traced(scene, strip, float(level), min_area), scores=scores)
 
 
 def _scale(scene: Scene) -> float:
@@ -182,7 +182,7 @@ def _scale(scene: Scene) -> float:
     return 1 / 254 if coded else scale
 
 
-def _most_probable(scene: Scene, threshold: float) -> Classes:
+def _most_probable(scene: Scene, threshold: float) -> ClassRaster:
     apart = told_apart(scene) if scene.tags.get("GEOSEG_KIND") == "probability" else ()
     level = np.float32(threshold) / np.float32(_scale(scene))
 
@@ -194,7 +194,7 @@ def _most_probable(scene: Scene, threshold: float) -> Classes:
         return np.where(chip.valid, best, VOID).astype(np.uint8)
 
     names = dict(enumerate(("background", *apart))) if apart else _names(scene)
-    return Classes(read, None, tuple(range(scene.bands + bool(apart))), names)
+    return ClassRaster(read, None, tuple(range(scene.bands + bool(apart))), names)
 
 
 def told_apart(scene: Scene) -> tuple[str, ...]:
@@ -228,7 +228,7 @@ def _number(scene: Scene, tag: str, default: float) -> float:
         raise InputError(f"{scene.path}: its tag {tag} is no number") from error
 
 
-def _labels(scene: Scene, band: int | None) -> Classes:
+def _labels(scene: Scene, band: int | None) -> ClassRaster:
     if scene.bands != 1 and band is None:
         raise UnsuitableError(
             f"{scene.path}: has {scene.bands} bands, so it is neither a mask nor a class raster"
@@ -258,7 +258,7 @@ def _labels(scene: Scene, band: int | None) -> Classes:
 
     present = tuple(sorted(set(meaning[labels].tolist()) - {VOID}))
     several = max(present, default=0) > 1
-    return Classes(
+    return ClassRaster(
         read,
         None if several else lambda: _traced(scene, strip, 0.5, 0),
         present,
@@ -266,7 +266,7 @@ def _labels(scene: Scene, band: int | None) -> Classes:
     )
 
 
-def _stacked(scene: Scene) -> Classes:
+def _stacked(scene: Scene) -> ClassRaster:
     """Masks told each by itself as classes from 1: the last one that a pixel is of."""
     names = ("background", *told_apart(scene))
 
@@ -276,7 +276,7 @@ def _stacked(scene: Scene) -> Classes:
         masks = np.where(chip.image == VOID, np.uint8(VOID), chip.image > 0)
         return np.where(chip.valid, layered(masks), np.uint8(VOID))
 
-    return Classes(read, None, tuple(range(len(names))), dict(enumerate(names)))
+    return ClassRaster(read, None, tuple(range(len(names))), dict(enumerate(names)))
 
 
 def _meaning(scene: Scene, labels: np.ndarray, surface: Surface | None) -> np.ndarray:

@@ -22,7 +22,7 @@ from geoseg.geometry.burn import Burner
 from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.outlines import place
 from geoseg.io.raster.scene import open_scene
-from geoseg.labels.class_raster import Classes, is_vector, open_classes
+from geoseg.labels.class_raster import ClassRaster, is_vector, open_classes
 
 # Rows that are read at a time
 from geoseg.labels.footprints import footprints_on
@@ -67,7 +67,7 @@ class View:
     @contextmanager
     def classes(
         self, path: str, spec: PreviewSpec, warnings: list[str], *, stacked: bool = False
-    ) -> Iterator[Classes]:
+    ) -> Iterator[ClassRaster]:
         """Any raster or vector file as classes on the scene's own pixels in the window, where there
         need not be any.
 
@@ -76,7 +76,7 @@ class View:
         exact = self.source.window(self.window)
         if is_vector(path):
             burner = Burner(self.footprints(path, warnings).geometry, exact)
-            yield Classes(
+            yield ClassRaster(
                 lambda first, last: burner.burn(
                     exact.window(Window(0, first, exact.width, last - first))
                 ),

@@ -8,14 +8,14 @@ from geoseg.core.grid import Grid
 from geoseg.evaluation import pixels
 from geoseg.evaluation.metrics import confusion
 from geoseg.evaluation.regions import pixel_intervals, pixel_places
-from geoseg.labels.class_raster import VOID, Classes
+from geoseg.labels.class_raster import VOID, ClassRaster
 from geoseg.specs import EvaluateSpec, Quantity
 
 GRID = Grid(None, Affine.identity(), 300, 170)
 
 
 def classes(labels):
-    return Classes(
+    return ClassRaster(
         lambda first, last: labels[first:last],
         None,
         tuple(range(int(labels[labels != VOID].max()) + 1)),
