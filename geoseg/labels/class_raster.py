@@ -54,7 +54,7 @@ def is_vector(path: str) -> bool:
 
 
 @contextmanager
-def open_classes(
+def open_class_raster(
     path: str,
     grid: Grid,
     threshold: float | None,

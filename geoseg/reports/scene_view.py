@@ -22,7 +22,7 @@ from geoseg.geometry.burn import Burner
 from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.outlines import place
 from geoseg.io.raster.scene import open_scene
-from geoseg.labels.class_raster import ClassRaster, is_vector, open_classes
+from geoseg.labels.class_raster import ClassRaster, is_vector, open_class_raster
 
 # Rows that are read at a time
 from geoseg.labels.footprints import footprints_on
@@ -71,7 +71,7 @@ class View:
         """Any raster or vector file as classes on the scene's own pixels in the window, where there
         need not be any.
 
-        ``stacked`` is that of :func:`geoseg.labels.class_raster.open_classes`.
+        ``stacked`` is that of :func:`geoseg.labels.class_raster.open_class_raster`.
         """
         exact = self.source.window(self.window)
         if is_vector(path):
@@ -86,7 +86,7 @@ class View:
         if self.source.crs is not None:
             # a part of the scene's grid would be called another grid
             said = warnings if exact == self.source else []
-            with open_classes(path, exact, spec.threshold, said, stacked=stacked) as classes:
+            with open_class_raster(path, exact, spec.threshold, said, stacked=stacked) as classes:
                 yield classes
             return
         # what has no CRS lies on the whole picture, or on none of it
@@ -94,7 +94,7 @@ class View:
             int(self.window.row_off),
             slice(int(self.window.col_off), int(self.window.col_off + self.window.width)),
         )
-        with open_classes(path, self.source, spec.threshold, warnings, stacked=stacked) as classes:
+        with open_class_raster(path, self.source, spec.threshold, warnings, stacked=stacked) as classes:
             read, scores = classes.read, classes.scores
             yield replace(
                 classes,

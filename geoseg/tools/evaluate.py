@@ -40,7 +40,7 @@ from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.vector.layers import check_layers
 from geoseg.io.vector.read import read_footprints
-from geoseg.labels.class_raster import is_vector, open_classes, told_apart
+from geoseg.labels.class_raster import is_vector, open_class_raster, told_apart
 from geoseg.labels.footprints import footprints_in
 from geoseg.report import Progress, no_progress
 from geoseg.specs import EvaluateSpec
@@ -168,7 +168,7 @@ def _compare_on(
     """Pixels on ``grid``, and if asked for the ``footprints`` on it."""
     with ExitStack() as stack:
         ours, theirs = (
-            stack.enter_context(open_classes(name, grid, spec.threshold, warnings))
+            stack.enter_context(open_class_raster(name, grid, spec.threshold, warnings))
             for name in names
         )
         if spec.sweep and ours.scores is None:
@@ -213,7 +213,7 @@ def _band_metrics(
     for band, numbers in bands.items():
         with ExitStack() as stack:
             ours, theirs = (
-                stack.enter_context(open_classes(name, grid, spec.threshold, warnings, number))
+                stack.enter_context(open_class_raster(name, grid, spec.threshold, warnings, number))
                 for name, number in zip(names, numbers, strict=True)
             )
             if spec.sweep and ours.scores is None:

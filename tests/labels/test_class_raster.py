@@ -9,14 +9,14 @@ from rasterio.windows import Window
 from geoseg.core.grid import Grid
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster.write import create_raster, write_array
-from geoseg.labels.class_raster import VOID, open_classes
+from geoseg.labels.class_raster import VOID, open_class_raster
 
 GRID = Grid(CRS.from_epsg(32736), Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 20, 34)
 
 
 def classes_of(path, grid=GRID, threshold=None):
     warnings = []
-    with open_classes(str(path), grid, threshold, warnings) as opened:
+    with open_class_raster(str(path), grid, threshold, warnings) as opened:
         whole = opened.read(0, grid.height)
         np.testing.assert_array_equal(opened.read(7, 13), whole[7:13])
         return whole, opened, warnings

@@ -21,7 +21,7 @@ from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
-from geoseg.labels.class_raster import open_classes
+from geoseg.labels.class_raster import open_class_raster
 from geoseg.labels.scene_labels import classes, open_labels
 from geoseg.models.store import read_spec
 from geoseg.report import no_progress
@@ -236,7 +236,7 @@ def test_any_number_of_classes(names: tuple[str, ...], town: Path, tmp_path: Pat
     assert layer.area[layer["class"] == names[-1]].sum() == pytest.approx(
         expected.sum() * 0.09, rel=0.02
     )
-    with open_classes(str(tmp_path / "p.tif"), GRID, 0.6, []) as seen:
+    with open_class_raster(str(tmp_path / "p.tif"), GRID, 0.6, []) as seen:
         labels, probability = seen.read(0, GRID.height), read_array(tmp_path / "p.tif")[0] / 254
     assert dict(seen.names) == dict(enumerate(("background", *names))) and seen.present == tuple(
         range(len(names) + 1)
