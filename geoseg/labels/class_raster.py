@@ -71,7 +71,7 @@ def open_class_raster(
     where it reaches the threshold. Other integers are classes; 255 is void, but building where it
     is the only label and nothing says that the file is geoseg's. Where all other classes than
     buildings only lie between them, boundaries count as building, and part the footprints. Of bands
-    told each by itself (:func:`told_apart`) only the ``band`` of that number, from 0, is taken
+    told each by itself (:func:`multilabel_names`) only the ``band`` of that number, from 0, is taken
     where one is given; masks of them lie one over the other where they may be ``stacked``, and are
     refused else.
     """
@@ -103,7 +103,7 @@ def open_class_raster(
                 warnings.append(
                     f"{path}: holds classes, not probabilities; --threshold does not apply"
                 )
-            yield _stacked(scene) if stacked and told_apart(scene) else _labels(scene, band)
+            yield _stacked(scene) if stacked and multilabel_names(scene) else _labels(scene, band)
 
 
 def _rows(grid: Grid, first: int, last: int) -> Window:
@@ -183,7 +183,7 @@ def _scale(scene: Scene) -> float:
 
 
 def _most_probable(scene: Scene, threshold: float) -> ClassRaster:
-    apart = told_apart(scene) if scene.tags.get("GEOSEG_KIND") == "probability" else ()
+    apart = multilabel_names(scene) if scene.tags.get("GEOSEG_KIND") == "probability" else ()
     level = np.float32(threshold) / np.float32(_scale(scene))
 
     def read(first: int, last: int) -> np.ndarray:
@@ -197,7 +197,7 @@ def _most_probable(scene: Scene, threshold: float) -> ClassRaster:
     return ClassRaster(read, None, tuple(range(scene.bands + bool(apart))), names)
 
 
-def told_apart(scene: Scene) -> tuple[str, ...]:
+def multilabel_names(scene: Scene) -> tuple[str, ...]:
     """Names of the bands of masks or probabilities that are told each by itself, so that a pixel
     may be of several.
 
@@ -268,7 +268,7 @@ def _labels(scene: Scene, band: int | None) -> ClassRaster:
 
 def _stacked(scene: Scene) -> ClassRaster:
     """Masks told each by itself as classes from 1: the last one that a pixel is of."""
-    names = ("background", *told_apart(scene))
+    names = ("background", *multilabel_names(scene))
 
     def read(first: int, last: int) -> np.ndarray:
         chip = scene.read(_rows(scene.grid, first, last))

@@ -22,7 +22,7 @@ from geoseg.geometry.burn import Burner
 from geoseg.io.formats import HEAD, vector_format
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.safety import first_bytes
-from geoseg.labels.class_raster import check_masks, is_vector, told_apart
+from geoseg.labels.class_raster import check_masks, is_vector, multilabel_names
 from geoseg.labels.footprints import footprints_in
 
 RASTERS = (".tif", ".tiff", ".png", ".vrt")
@@ -138,7 +138,7 @@ def classes(path: Path) -> tuple[tuple[str, ...], bool]:
     """
     if not is_vector(str(path)):
         with open_scene(path) as mask:
-            bands = told_apart(mask) if mask.dtype == "uint8" else ()
+            bands = multilabel_names(mask) if mask.dtype == "uint8" else ()
             names = tuple(filter(None, mask.tags.get("GEOSEG_CLASSES", "").split(",")))
         if bands or len(names) > 2:
             return bands or names, bool(bands)

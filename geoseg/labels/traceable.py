@@ -14,7 +14,7 @@ from geoseg.errors import UnsuitableError, UsageError
 from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
 from geoseg.io.raster.scene import Scene
-from geoseg.labels.class_raster import check_masks, told_apart
+from geoseg.labels.class_raster import check_masks, multilabel_names
 from geoseg.specs import ModelSpec, PolygonSpec, Quantity
 
 # Pixels read at a time; rows are a multiple of the raster's blocks
@@ -63,7 +63,7 @@ def traceable_classes(scene: Scene, spec: PolygonSpec, class_value: int | None) 
     )
     if floating or (scene.dtype == "uint8" and scaled):
         return [_probable(scene, spec, surface) for surface in _chosen(scene, names, class_value)]
-    apart = told_apart(scene)
+    apart = multilabel_names(scene)
     if scene.bands > 1 and not apart:
         raise UnsuitableError(
             f"{scene.path}: has {scene.bands} bands; a mask or a class raster has one, or "

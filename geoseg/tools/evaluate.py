@@ -40,7 +40,7 @@ from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.vector.layers import check_layers
 from geoseg.io.vector.read import read_footprints
-from geoseg.labels.class_raster import is_vector, open_class_raster, told_apart
+from geoseg.labels.class_raster import is_vector, open_class_raster, multilabel_names
 from geoseg.labels.footprints import footprints_in
 from geoseg.report import Progress, no_progress
 from geoseg.specs import EvaluateSpec
@@ -188,7 +188,7 @@ def _shared(names: tuple[str, str]) -> dict[str, tuple[int, int]]:
     told = []
     for name in names:
         with open_scene(name) as scene:
-            told.append([band.lower() for band in told_apart(scene)])
+            told.append([band.lower() for band in multilabel_names(scene)])
     ours, theirs = told
     shared = {band: (ours.index(band), theirs.index(band)) for band in ours if band in theirs}
     if ours and theirs and not shared:
