@@ -27,7 +27,7 @@ from geoseg.training.balance import class_weights
 from geoseg.training.callbacks import Chance, Notes, Patience, Progress, Statistics, seed_all
 from geoseg.training.data import loaders
 from geoseg.training.hard_examples import Difficulty
-from geoseg.training.launch import by_torchrun, launch, processes, rank, told
+from geoseg.training.launch import by_torchrun, launch, processes, rank, parse_child_error
 from geoseg.training.module import SegmentationModule
 from geoseg.training.sampling import Draws
 
@@ -128,7 +128,7 @@ def fit(job: TrainingRun, resume: bool, progress: Progress) -> None:
             weights_only=True,
         )
     except GeosegError as error:
-        if inner := told(str(error)):  # of a process that reads chips
+        if inner := parse_child_error(str(error)):  # of a process that reads chips
             raise inner from error
         raise
     except SystemExit as error:  # Lightning's way to answer Ctrl-C

@@ -41,7 +41,7 @@ def launch(count: int, work: Callable[..., None], *arguments: Any) -> None:
             _child, (count, find_free_network_port(), work, arguments), nprocs=count
         )
     except torch.multiprocessing.ProcessRaisedException as error:
-        raise told(str(error)) or error from error
+        raise parse_child_error(str(error)) or error from error
 
 
 def _child(
@@ -60,7 +60,7 @@ def _child(
     work(*arguments)
 
 
-def told(text: str) -> Exception | None:
+def parse_child_error(text: str) -> Exception | None:
     """The error at the end of a process's traceback, where it is one that a caller expects."""
     import torch
 

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from geoseg.errors import GeosegError, InputError, UnsuitableError  # noqa: E402
-from geoseg.training.launch import launch, processes, rank, told  # noqa: E402
+from geoseg.training.launch import launch, processes, rank, parse_child_error  # noqa: E402
 
 TRACE = (
     "\n\n-- Process 1 terminated with the following error:\nTraceback (most recent call "
@@ -21,15 +21,15 @@ TRACE = (
 )
 def test_the_error_at_the_end_of_a_traceback(error: GeosegError) -> None:
     kind = type(error)
-    found = told(f"{TRACE}{kind.__module__}.{kind.__name__}: {error}\n")
+    found = parse_child_error(f"{TRACE}{kind.__module__}.{kind.__name__}: {error}\n")
     assert type(found) is kind and str(found) == str(error)
 
 
 def test_memory_that_ran_out_and_what_nobody_expects() -> None:
-    memory = told(TRACE + "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20 GiB\n")
+    memory = parse_child_error(TRACE + "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20 GiB\n")
     assert isinstance(memory, torch.OutOfMemoryError)
-    assert told(TRACE + "ZeroDivisionError: division by zero\n") is None
-    assert told("the loss became nan") is None
+    assert parse_child_error(TRACE + "ZeroDivisionError: division by zero\n") is None
+    assert parse_child_error("the loss became nan") is None
 
 
 def test_torchs_own_word_for_it_is_known() -> None:
