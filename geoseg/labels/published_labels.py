@@ -51,18 +51,18 @@ class Tally:
 
     def warnings(self) -> list[str]:
         """What had to be done to labels, and which hold more than the legend knows."""
-        told = list(self.said)
+        infer_class_map = list(self.said)
         if self.moved:
-            told.append(
+            infer_class_map.append(
                 f"{self.moved[0]}: {len(self.moved)} masks lie on another grid, read by "
                 "nearest neighbour"
             )
         if self.unknown:
             pixels = f"{self.unknown.total()} pixels in {len(self.unknown)} masks"
-            told.append(
+            infer_class_map.append(
                 f"{next(iter(self.unknown))}: {pixels} hold labels without a class and are ignored"
             )
-        return told
+        return infer_class_map
 
     def counted(self, legend: Legend) -> dict[str, int]:
         """Pixels of each class and of void."""
@@ -127,8 +127,8 @@ class Truth:
 def _burner(labels: tuple[Path, ...], crs: CRS) -> tuple[Burner, list[str]]:
     said: list[str] = []
     found = [np.asarray(footprints_in(path, crs, said).geometry) for path in labels]
-    told = said[:3] + [f"and {len(said) - 3} more such remarks on labels"] * (len(said) > 3)
-    return Burner(np.concatenate(found)), told
+    infer_class_map = said[:3] + [f"and {len(said) - 3} more such remarks on labels"] * (len(said) > 3)
+    return Burner(np.concatenate(found)), infer_class_map
 
 
 forget = _burner.cache_clear
@@ -153,7 +153,7 @@ def _named(path: Path, classify: Callable[[], Result]) -> Result:
         ) from error
 
 
-def told(pairs: Sequence[Pair], progress: Progress) -> Legend:
+def infer_class_map(pairs: Sequence[Pair], progress: Progress) -> Legend:
     """The legend that the masks of ``pairs`` tell by what they hold. Raises UnsuitableError where
     they do not.
     """

@@ -16,7 +16,7 @@ from geoseg.core.grid import Grid
 from geoseg.errors import UnsuitableError
 from geoseg.io.datasets.layout import Pair
 from geoseg.io.raster.write import write_array
-from geoseg.labels.published_labels import Truth, told
+from geoseg.labels.published_labels import Truth, infer_class_map
 from geoseg.report import no_progress
 
 PICTURE = Grid(None, Affine.identity(), 12, 17)
@@ -47,7 +47,7 @@ def test_colours_and_palettes_tell_one_legend_and_read_alike(tmp_path: Path) -> 
         painted(tmp_path / "plain.png", False),
         painted(tmp_path / "paletted.png", True),
     )
-    truth = Truth(told([pair(plain), pair(paletted)], no_progress))
+    truth = Truth(infer_class_map([pair(plain), pair(paletted)], no_progress))
     assert truth.legend.colours == {(0, 0, 0): 0, (255, 0, 0): 1}
     expected = np.zeros((8, 10), "uint8")
     expected[2:5, 2:6] = 1
@@ -83,7 +83,7 @@ def test_a_mask_of_half_the_size_is_enlarged_and_told(tmp_path: Path) -> None:
 def test_a_picture_is_no_mask(tmp_path: Path) -> None:
     write_array(tmp_path / "m.png", np.random.default_rng(0).integers(0, 255, (3, 12, 17), "uint8"))
     with pytest.raises(UnsuitableError, match=r"m\.png: is a picture or numbers objects"):
-        told([pair(tmp_path / "m.png")], no_progress)
+        infer_class_map([pair(tmp_path / "m.png")], no_progress)
 
 
 def test_the_error_names_the_mask_that_has_no_classes(tmp_path: Path) -> None:
