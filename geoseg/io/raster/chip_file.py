@@ -13,7 +13,7 @@ from rasterio.io import MemoryFile
 from geoseg.core.grid import Grid
 from geoseg.io.raster import profiles
 from geoseg.io.raster.scene import GDAL_OPTIONS, quiet
-from geoseg.io.raster.write import told, write_array
+from geoseg.io.raster.write import translate_gdal_errors, write_array
 
 
 def write_chip(
@@ -36,7 +36,7 @@ def write_chip(
         write_array(path, image, grid, nodata=nodata, options=options, tags=tags, overwrite=True)
         return
     mask = None if valid is None or nodata is not None or valid.all() else valid
-    with told(path):
+    with translate_gdal_errors(path):
         encoded = encode(image, grid, mask, nodata, options, tags)
     path.write_bytes(encoded)
 

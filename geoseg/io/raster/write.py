@@ -23,7 +23,7 @@ from geoseg.io.raster.scene import GDAL_OPTIONS, quiet
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
+def translate_gdal_errors(path: Path) -> Iterator[None]:
     """GDAL's errors in writing ``path`` as OutputError."""
     try:
         yield
@@ -69,7 +69,7 @@ def create_raster(
             if draft != temporary:
                 stack.callback(remove, draft)
                 stack.callback(world.unlink, missing_ok=True)
-            with told(path):
+            with translate_gdal_errors(path):
                 with quiet():
                     out = rasterio.open(
                         draft,
