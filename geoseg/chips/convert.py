@@ -15,7 +15,7 @@ from geoseg.core.tiling import Chip, Tile, even_tiles
 from geoseg.io.datasets.layout import Pair, copy
 from geoseg.io.raster.chip_file import write_chip
 from geoseg.io.raster.scene import open_scene
-from geoseg.labels.published_labels import Tally, Truth
+from geoseg.labels.published_labels import Tally, LabelReader
 from geoseg.specs import Stretch
 
 PHOTOS = {"PNG": ".png", "JPEG": ".jpg"}
@@ -100,7 +100,7 @@ def convert(
     Chips without any data (``valid`` is 0) are not written. ``stretches`` are those of the groups
     of pictures. Raises UnsuitableError where labels do not fit.
     """
-    truth = Truth(legend)
+    truth = LabelReader(legend)
     return [
         list(_convert(each, way, truth, stretches.get(each.pair.group), folder))
         for each in pictures
@@ -110,7 +110,7 @@ def convert(
 def _convert(
     picture: SourceImage,
     way: ConversionSettings,
-    truth: Truth,
+    truth: LabelReader,
     stretch: Stretch | None,
     folder: Path,
 ) -> Iterator[WrittenChip]:

@@ -70,7 +70,7 @@ class Tally:
         return {name: int(self.pixels[number]) for number, name in names.items()}
 
 
-class Truth:
+class LabelReader:
     """Reads the labels of pairs as class ids by one legend, and keeps a tally of what it met."""
 
     def __init__(self, legend: Legend) -> None:
