@@ -15,7 +15,7 @@ from geoseg.core.tiling import Chip, Tile, even_tiles
 from geoseg.io.datasets.layout import Pair, copy
 from geoseg.io.raster.chip_file import write_chip
 from geoseg.io.raster.scene import open_scene
-from geoseg.labels.published_labels import Tally, LabelReader
+from geoseg.labels.published_labels import LabelStatistics, LabelReader
 from geoseg.specs import Stretch
 
 PHOTOS = {"PNG": ".png", "JPEG": ".jpg"}
@@ -93,7 +93,7 @@ def convert(
     legend: Legend,
     stretches: dict[str, Stretch],
     folder: Path,
-) -> tuple[list[list[WrittenChip]], Tally]:
+) -> tuple[list[list[WrittenChip]], LabelStatistics]:
     """Write the chips and masks of ``pictures`` to ``folder``; returns those of each picture, and
     what the masks held.
 

@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 
 @dataclass
-class Tally:
+class LabelStatistics:
     """What masks held: pixels of each class, labels without one, masks on another grid, what was
     done to footprints.
     """
@@ -43,7 +43,7 @@ class Tally:
     moved: list[Path] = field(default_factory=list)
     said: dict[str, None] = field(default_factory=dict)
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: LabelStatistics) -> None:
         self.pixels += other.pixels
         self.unknown += other.unknown
         self.moved += other.moved
@@ -75,7 +75,7 @@ class LabelReader:
 
     def __init__(self, legend: Legend) -> None:
         self.legend = legend
-        self.tally = Tally()
+        self.tally = LabelStatistics()
 
     @contextmanager
     def open(self, pair: Pair, grid: Grid) -> Iterator[Mask]:

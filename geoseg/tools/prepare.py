@@ -32,7 +32,7 @@ from geoseg.io.chip_index import INDEX, ChipInfo, write_index
 from geoseg.io.datasets import solaris
 from geoseg.io.datasets.layout import Dataset, listed
 from geoseg.labels import published_labels
-from geoseg.labels.published_labels import Tally
+from geoseg.labels.published_labels import LabelStatistics
 from geoseg.parallel.processes import ordered
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PrepareSpec, Stretch, parse_rescale
@@ -242,9 +242,9 @@ def _stretches(
 
 def _convert_all(
     pictures: list[SourceImage], work: partial[Any], jobs: int, progress: Progress
-) -> tuple[list[tuple[SourceImage, WrittenChip]], Tally]:
+) -> tuple[list[tuple[SourceImage, WrittenChip]], LabelStatistics]:
     parts = _parts(pictures, jobs)
-    advance, tally = progress("convert", len(pictures)), Tally()
+    advance, tally = progress("convert", len(pictures)), LabelStatistics()
     made: list[tuple[SourceImage, WrittenChip]] = []
     with closing(ordered(work, parts, jobs)) as results:
         for part, (chips, met) in zip(parts, results, strict=True):
