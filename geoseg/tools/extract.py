@@ -93,7 +93,7 @@ def run(
     targets = _targets(scenes, output, format)
     models = LoadedModel(model, predict_spec)
     building(models)
-    tally = _Tally()
+    tally = RunTotals()
     if dry_run:
         plans = [_plan(models, path, options) for path in scenes]
         return tally.report(models, options, scenes, (), start, plans)
@@ -143,7 +143,7 @@ class _Options:
 
 
 @dataclass
-class _Tally:
+class RunTotals:
     """What adds up over the scenes."""
 
     clock: Clock = field(default_factory=Clock)
@@ -205,7 +205,7 @@ def _write(
     target: Path,
     scenes: list[str],
     options: _Options,
-    tally: _Tally,
+    tally: RunTotals,
     skip: bool,
     keywords: dict[str, Any],
 ) -> None:
@@ -249,7 +249,7 @@ def _grids(scenes: list[str], options: _Options) -> dict[str, Grid]:
 
 
 def _footprints(
-    models: LoadedModel, job: SceneRun, grid: Grid, options: _Options, tally: _Tally
+    models: LoadedModel, job: SceneRun, grid: Grid, options: _Options, tally: RunTotals
 ) -> Iterator[Layer]:
     """Batches of footprints of one scene."""
     path = job.scene.path
