@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from geoseg.core.bands import BandHistogram, to_uint8
-from geoseg.core.class_map import Legend
+from geoseg.core.class_map import ClassMap
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Chip, Tile, even_tiles
 from geoseg.io.datasets.layout import Pair, copy
@@ -90,7 +90,7 @@ def convert(
     pictures: Sequence[SourceImage],
     *,
     way: ConversionSettings,
-    legend: Legend,
+    legend: ClassMap,
     stretches: dict[str, Stretch],
     folder: Path,
 ) -> tuple[list[list[WrittenChip]], LabelStatistics]:

@@ -18,7 +18,7 @@ _IGNORED = ("void", "ignore")
 
 
 @dataclass(frozen=True)
-class Legend:
+class ClassMap:
     """Class names, and the class of each label: of ``values`` 0 to 255 in one band, of ``colours``
     (red, green, blue) in three.
 
@@ -30,7 +30,7 @@ class Legend:
     colours: Mapping[Colour, int] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, text: str) -> Legend:
+    def parse(cls, text: str) -> ClassMap:
         """``"background,building"`` (values 0, 1) or ``"land=2,roof=#3c1098"`` (value, colour).
 
         A name given again adds labels to its class; what is called ``void`` is ignored. Raises
@@ -58,7 +58,7 @@ class Legend:
         return cls(tuple(classes), values, colours)
 
     @classmethod
-    def tell(cls, values: Collection[int], colours: Collection[Colour]) -> Legend:
+    def tell(cls, values: Collection[int], colours: Collection[Colour]) -> ClassMap:
         """The legend of masks in which these labels occur, and no others.
 
         Values up to 1 are background and building, 255 is building where it stands alone beside 0

@@ -14,7 +14,7 @@ import numpy as np
 from pyproj import CRS
 from rasterio.windows import Window
 
-from geoseg.core.class_map import Colour, Legend, codes
+from geoseg.core.class_map import Colour, ClassMap, codes
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import row_windows
@@ -64,7 +64,7 @@ class LabelStatistics:
             )
         return infer_class_map
 
-    def counted(self, legend: Legend) -> dict[str, int]:
+    def counted(self, legend: ClassMap) -> dict[str, int]:
         """Pixels of each class and of void."""
         names = {**dict(enumerate(legend.classes)), VOID: "void"}
         return {name: int(self.pixels[number]) for number, name in names.items()}
@@ -73,7 +73,7 @@ class LabelStatistics:
 class LabelReader:
     """Reads the labels of pairs as class ids by one legend, and keeps a tally of what it met."""
 
-    def __init__(self, legend: Legend) -> None:
+    def __init__(self, legend: ClassMap) -> None:
         self.legend = legend
         self.tally = LabelStatistics()
 
@@ -153,7 +153,7 @@ def _named(path: Path, classify: Callable[[], Result]) -> Result:
         ) from error
 
 
-def infer_class_map(pairs: Sequence[Pair], progress: Progress) -> Legend:
+def infer_class_map(pairs: Sequence[Pair], progress: Progress) -> ClassMap:
     """The legend that the masks of ``pairs`` tell by what they hold. Raises UnsuitableError where
     they do not.
     """
@@ -184,4 +184,4 @@ def infer_class_map(pairs: Sequence[Pair], progress: Progress) -> Legend:
     if colours:  # grey masks among coloured ones: those without any object
         colours |= set(painted.values()) | {(value, value, value) for value in values}
         values, painted = set(), {}
-    return _named(next(iter(paths)).parent, lambda: Legend.tell(values | painted.keys(), colours))
+    return _named(next(iter(paths)).parent, lambda: ClassMap.tell(values | painted.keys(), colours))

@@ -24,7 +24,7 @@ from geoseg.chips.convert import (
 )
 from geoseg.chips.dataset_splits import Outlined, assign_pictures, outlined
 from geoseg.core.bands import BandHistogram
-from geoseg.core.class_map import Legend
+from geoseg.core.class_map import ClassMap
 from geoseg.errors import UnsuitableError
 from geoseg.io import datasets
 from geoseg.io.atomic import atomic_folder
@@ -81,7 +81,7 @@ def run(
     settings = {name: getattr(spec, name) for name in ("labels", "pattern", "imagery", "target")}
     dataset = datasets.read(layout, root, **settings)
     pictures, warnings = _look(dataset, spec)
-    legend = Legend.parse(spec.classes) if spec.classes else dataset.legend
+    legend = ClassMap.parse(spec.classes) if spec.classes else dataset.legend
     legend = legend or published_labels.infer_class_map([picture.pair for picture in pictures], progress)
     way = ConversionSettings(spec.bands, spec.size, dataset.black)
     info, stretches, doubts = _info(pictures, dataset, way, spec, legend, jobs, progress)
@@ -167,7 +167,7 @@ def _info(
     dataset: Dataset,
     way: ConversionSettings,
     spec: PrepareSpec,
-    legend: Legend,
+    legend: ClassMap,
     jobs: int,
     progress: Progress,
 ) -> tuple[ChipInfo, dict[str, Stretch], list[str]]:

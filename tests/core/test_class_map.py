@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geoseg.core.class_map import Legend, codes
+from geoseg.core.class_map import ClassMap, codes
 from geoseg.core.encoding import VOID
 from geoseg.errors import UnsuitableError, UsageError
 
@@ -13,13 +13,13 @@ LABELS = np.array([[0, 1, 7], [255, 1, 0]], np.uint8)
 
 
 def test_values_become_classes_and_the_others_are_ignored_and_counted() -> None:
-    classes, unknown = Legend(("a", "b"), {0: 1, 1: 0}).classify(LABELS[None])
+    classes, unknown = ClassMap(("a", "b"), {0: 1, 1: 0}).classify(LABELS[None])
     assert classes.tolist() == [[1, 0, VOID], [VOID, 0, 1]]
     assert (classes.dtype, unknown) == (np.uint8, 1)  # 255 is void by itself
 
 
 def test_255_may_be_a_class() -> None:
-    classes, unknown = Legend(("a", "b"), {0: 0, 255: 1}).classify(LABELS[None])
+    classes, unknown = ClassMap(("a", "b"), {0: 0, 255: 1}).classify(LABELS[None])
     assert classes.tolist() == [[0, VOID, VOID], [1, VOID, 0]]
     assert unknown == 3
 
@@ -35,40 +35,40 @@ def test_every_colour_gets_its_class(
 ) -> None:
     drawn = data.draw(st.lists(st.sampled_from(sorted(colours)), min_size=6, max_size=6))
     image = np.array(drawn, np.uint8).reshape(2, 3, 3).transpose(2, 0, 1)
-    classes, unknown = Legend(("a", "b"), colours=colours).classify(image)
+    classes, unknown = ClassMap(("a", "b"), colours=colours).classify(image)
     assert classes.ravel().tolist() == [colours[colour] for colour in drawn]
     assert unknown == 0
 
 
 def test_a_colour_without_a_class_is_ignored() -> None:
     image = np.array([[[255, 9]], [[0, 9]], [[255, 9]]], np.uint8)
-    classes, unknown = Legend(("a", "b"), colours={(255, 0, 255): 1}).classify(image)
+    classes, unknown = ClassMap(("a", "b"), colours={(255, 0, 255): 1}).classify(image)
     assert (classes.tolist(), unknown) == ([[1, VOID]], 1)
     assert codes(image).tolist() == [[0xFF00FF, 0x090909]]
 
 
 def test_a_palette_stands_for_its_colours() -> None:
-    legend = Legend(("a", "b"), colours={(255, 0, 0): 1, (0, 0, 0): 0})
+    legend = ClassMap(("a", "b"), colours={(255, 0, 0): 1, (0, 0, 0): 0})
     classes, _ = legend.classify(LABELS[None], {0: (0, 0, 0), 1: (255, 0, 0), 7: (1, 2, 3)})
     assert classes.tolist() == [[0, 1, VOID], [VOID, 1, 0]]
 
 
 def test_grey_in_three_bands_is_values() -> None:
-    classes, _ = Legend(("a", "b"), {0: 0, 1: 1}).classify(np.stack([LABELS] * 3))
+    classes, _ = ClassMap(("a", "b"), {0: 0, 1: 1}).classify(np.stack([LABELS] * 3))
     assert classes.tolist() == [[0, 1, VOID], [VOID, 1, 0]]
 
 
 @pytest.mark.parametrize(
     "labels, legend",
     [
-        (np.zeros((2, 4, 5), np.uint8), Legend(("a", "b"), {0: 0})),
-        (np.full((1, 4, 5), 300, np.uint16), Legend(("a", "b"), {0: 0})),
-        (np.arange(60, dtype=np.uint8).reshape(3, 4, 5), Legend(("a", "b"), {0: 0})),
-        (LABELS[None], Legend(("a", "b"), colours={(1, 2, 3): 0})),
+        (np.zeros((2, 4, 5), np.uint8), ClassMap(("a", "b"), {0: 0})),
+        (np.full((1, 4, 5), 300, np.uint16), ClassMap(("a", "b"), {0: 0})),
+        (np.arange(60, dtype=np.uint8).reshape(3, 4, 5), ClassMap(("a", "b"), {0: 0})),
+        (LABELS[None], ClassMap(("a", "b"), colours={(1, 2, 3): 0})),
     ],
     ids=["two bands", "beyond 255", "colours without names", "values without names"],
 )
-def test_what_no_legend_fits_is_refused(labels: np.ndarray, legend: Legend) -> None:
+def test_what_no_legend_fits_is_refused(labels: np.ndarray, legend: ClassMap) -> None:
     with pytest.raises(UnsuitableError):
         legend.classify(labels)
 
@@ -84,22 +84,22 @@ def test_what_no_legend_fits_is_refused(labels: np.ndarray, legend: Legend) -> N
     ],
 )
 def test_masks_tell_their_legend(values: set[int], classes: dict[int, int]) -> None:
-    assert Legend.tell(values, ()).values == classes
+    assert ClassMap.tell(values, ()).values == classes
 
 
 def test_two_colours_are_background_and_building() -> None:
-    assert Legend.tell((), {(0, 0, 0), (200, 1, 2)}).colours == {(0, 0, 0): 0, (200, 1, 2): 1}
+    assert ClassMap.tell((), {(0, 0, 0), (200, 1, 2)}).colours == {(0, 0, 0): 0, (200, 1, 2): 1}
     with pytest.raises(UnsuitableError, match="#0a0b0c,NAME=#c80102"):
-        Legend.tell((), {(0, 0, 0), (200, 1, 2), (10, 11, 12)})
+        ClassMap.tell((), {(0, 0, 0), (200, 1, 2), (10, 11, 12)})
 
 
 def test_a_legend_is_typed() -> None:
-    assert Legend.parse("ground, roof") == Legend(("ground", "roof"), {0: 0, 1: 1})
-    typed = Legend.parse("land=2,roof=#3c1098,void=9,land=#010203")
-    assert typed == Legend(("land", "roof"), {2: 0, 9: VOID}, {(60, 16, 152): 1, (1, 2, 3): 0})
+    assert ClassMap.parse("ground, roof") == ClassMap(("ground", "roof"), {0: 0, 1: 1})
+    typed = ClassMap.parse("land=2,roof=#3c1098,void=9,land=#010203")
+    assert typed == ClassMap(("land", "roof"), {2: 0, 9: VOID}, {(60, 16, 152): 1, (1, 2, 3): 0})
 
 
 @pytest.mark.parametrize("text", ["roof", "a,b=#12", "a=300,b", "a,,b", "a,void"])
 def test_a_bad_legend_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        Legend.parse(text)
+        ClassMap.parse(text)

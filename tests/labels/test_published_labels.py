@@ -11,7 +11,7 @@ from affine import Affine
 from pyproj import CRS
 from rasterio.windows import Window
 
-from geoseg.core.class_map import Legend
+from geoseg.core.class_map import ClassMap
 from geoseg.core.grid import Grid
 from geoseg.errors import UnsuitableError
 from geoseg.io.datasets.layout import Pair
@@ -59,7 +59,7 @@ def test_colours_and_palettes_tell_one_legend_and_read_alike(tmp_path: Path) -> 
 
 
 def test_pixels_without_data_are_void(tmp_path: Path) -> None:
-    truth = LabelReader(Legend.parse("land=#000000,roof=#ff0000"))
+    truth = LabelReader(ClassMap.parse("land=#000000,roof=#ff0000"))
     valid = VALID.copy()
     valid[3] = False
     with truth.open(pair(painted(tmp_path / "m.png", False)), PICTURE) as mask:
@@ -71,7 +71,7 @@ def test_pixels_without_data_are_void(tmp_path: Path) -> None:
 def test_a_mask_of_half_the_size_is_enlarged_and_told(tmp_path: Path) -> None:
     small = np.arange(60, dtype="uint8").reshape(1, 5, 12) % 2
     write_array(tmp_path / "m.png", small)
-    truth = LabelReader(Legend.parse("land,roof"))
+    truth = LabelReader(ClassMap.parse("land,roof"))
     with truth.open(pair(tmp_path / "m.png"), Grid(None, Affine.identity(), 10, 24)) as mask:
         found = mask(Window(0, 0, 24, 10), np.ones((10, 24), bool))
     np.testing.assert_array_equal(found, small[0].repeat(2, axis=0).repeat(2, axis=1))
@@ -87,7 +87,7 @@ def test_a_picture_is_no_mask(tmp_path: Path) -> None:
 
 
 def test_the_error_names_the_mask_that_has_no_classes(tmp_path: Path) -> None:
-    truth = LabelReader(Legend.parse("land,roof"))
+    truth = LabelReader(ClassMap.parse("land,roof"))
     with (
         pytest.raises(
             UnsuitableError,
@@ -104,7 +104,7 @@ def test_footprints_of_several_files_are_burned_together(tmp_path: Path) -> None
         gpd.GeoDataFrame(geometry=[shapely.box(left, top - 2, left + 3, top)], crs=32633).to_file(
             path
         )
-    truth = LabelReader(Legend.parse("land,roof"))
+    truth = LabelReader(ClassMap.parse("land,roof"))
     expected = np.zeros((8, 10), "uint8")
     expected[2:4, 1:4] = expected[6:8, 7:10] = 1
     with truth.open(pair(*paths), SCENE) as mask:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from geoseg.core.class_map import Colour, Legend
+from geoseg.core.class_map import Colour, ClassMap
 from geoseg.core.encoding import VOID
 from geoseg.io.datasets.layout import (
     SPLITS,
@@ -120,13 +120,13 @@ def _segnet(root: Path) -> tuple[list[Side], list[str]]:
     return found, missing
 
 
-def _legend(root: Path) -> Legend:
+def _legend(root: Path) -> ClassMap:
     colours = dict(PUBLISHED.values()) | SEGNET
     names = root / "codes.txt"
     if not names.is_file():
-        return Legend(CLASSES, {i: i for i in range(len(CLASSES))} | {len(CLASSES): VOID}, colours)
+        return ClassMap(CLASSES, {i: i for i in range(len(CLASSES))} | {len(CLASSES): VOID}, colours)
     listed = names.read_text("utf-8", "replace").split()
-    return Legend(
+    return ClassMap(
         CLASSES,
         {i: PUBLISHED[name][1] for i, name in enumerate(listed) if name in PUBLISHED},
         colours,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from geoseg.core.class_map import BINARY, Legend
+from geoseg.core.class_map import BINARY, ClassMap
 from geoseg.errors import UsageError
 from geoseg.io.datasets import solaris
 from geoseg.io.datasets.layout import (
@@ -69,10 +69,10 @@ def read(root: Path, labels: str | None = None, pattern: str | None = None) -> D
     )
 
 
-def _legend(found: Sequence[Pair]) -> Legend | None:
+def _legend(found: Sequence[Pair]) -> ClassMap | None:
     """Footprints are buildings; masks have to tell."""
     vectors = {pair.labels[0].suffix.lower() in VECTORS for pair in found}
-    return Legend(BINARY, {0: 0, 1: 1}) if vectors == {True} else None
+    return ClassMap(BINARY, {0: 0, 1: 1}) if vectors == {True} else None
 
 
 def _common(side: Side) -> list[Pair]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from geoseg.core.class_map import Legend
+from geoseg.core.class_map import ClassMap
 from geoseg.core.encoding import VOID
 from geoseg.io.datasets.layout import Dataset, Pair, check, child, files, listed
 
@@ -50,7 +50,7 @@ def read(root: Path, target: str | None = None) -> Dataset:
     if truth and without:
         missing.append(f"labels in gt_image_2/: {listed(without)}")
     check(root, "KITTI road", missing, EXPECTED)
-    legend = Legend(
+    legend = ClassMap(
         ("background", kind), colours={(255, 0, 0): 0, (255, 0, 255): 1, (0, 0, 0): VOID}
     )
     warnings = () if target or kind == "road" else (f"{root}: labels no road, its lanes are taken",)

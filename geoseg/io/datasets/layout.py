@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from geoseg.core.class_map import Legend
+from geoseg.core.class_map import ClassMap
 from geoseg.errors import InputError
 from geoseg.io.scene_names import EXTENSIONS
 
@@ -53,7 +53,7 @@ class Dataset:
     """
 
     pairs: tuple[Pair, ...]
-    legend: Legend | None
+    legend: ClassMap | None
     gsd: float | None = None
     size: tuple[int, int] | None = None
     black: bool = False

@@ -13,7 +13,7 @@ import csv
 import re
 from pathlib import Path
 
-from geoseg.core.class_map import BINARY, Legend
+from geoseg.core.class_map import BINARY, ClassMap
 from geoseg.errors import UsageError
 from geoseg.io.datasets.layout import Dataset, Pair, check, child, files, listed
 
@@ -52,7 +52,7 @@ def read(root: Path, imagery: str | None = None) -> Dataset:
         made += _area(area, kind, missing)
     check(root, "SpaceNet 2", missing, EXPECTED)
     size = None if kind == "MUL" else (650, 650)
-    return Dataset(tuple(made), Legend(BINARY, {0: 0, 1: 1}), size=size, black=True)
+    return Dataset(tuple(made), ClassMap(BINARY, {0: 0, 1: 1}), size=size, black=True)
 
 
 def _areas(root: Path) -> list[Path]:

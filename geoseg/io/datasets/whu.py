@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from geoseg.core.class_map import BINARY, Legend
+from geoseg.core.class_map import BINARY, ClassMap
 from geoseg.io.datasets.layout import (
     SPLITS,
     Dataset,
@@ -38,7 +38,7 @@ def read(root: Path) -> Dataset:
     if not any(split == "train" for split, _, _ in found) and not child(root, SPLITS["train"]):
         missing.append("train/")
     check(root, "WHU", missing, EXPECTED)
-    legend = Legend(BINARY, {0: 0, 1: 1, 255: 1})
+    legend = ClassMap(BINARY, {0: 0, 1: 1, 255: 1})
     return Dataset(
         tuple(made), legend, gsd=0.3, size=(512, 512), warnings=without_splits(made, root)
     )
