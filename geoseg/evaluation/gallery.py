@@ -13,7 +13,7 @@ LEAST_KNOWN = 0.1  # part of a chip
 
 
 @dataclass(frozen=True)
-class Seen:
+class ScoredChip:
     """A chip with what was found: ``image`` uint8 (band, row, col), ``truth`` and ``found`` uint8
     (row, col) of classes.
 
@@ -29,19 +29,19 @@ class Seen:
     found: np.ndarray
 
 
-def seen(name: str, image: np.ndarray, truth: np.ndarray, found: np.ndarray, classes: int) -> Seen:
+def seen(name: str, image: np.ndarray, truth: np.ndarray, found: np.ndarray, classes: int) -> ScoredChip:
     """``truth`` and ``found`` uint8 (row, col) of so many classes, or (class, row, col) of 0 and 1;
     255 is not known.
     """
     if truth.ndim == 2:
-        return Seen(
+        return ScoredChip(
             name, mean_iou(confusion(found, truth, classes, ignore=[VOID])), image, truth, found
         )
     counts = [
         count(one == 1, real == 1, real != VOID) for one, real in zip(found, truth, strict=True)
     ]
     iou = float(np.mean([c.iou for c in counts if c.tp + c.fp + c.fn] or [1.0]))
-    return Seen(name, iou, image, layered(truth), layered(found))
+    return ScoredChip(name, iou, image, layered(truth), layered(found))
 
 
 @dataclass
@@ -51,11 +51,11 @@ class Gallery:
     """
 
     size: int
-    _best: list[Seen] = field(default_factory=list)
-    _worst: list[Seen] = field(default_factory=list)
+    _best: list[ScoredChip] = field(default_factory=list)
+    _worst: list[ScoredChip] = field(default_factory=list)
     _looked_at: int = 0
 
-    def add(self, one: Seen) -> None:
+    def add(self, one: ScoredChip) -> None:
         known = one.truth != VOID
         if known.mean() < LEAST_KNOWN or not (one.found[known].any() or one.truth[known].any()):
             return
@@ -64,12 +64,12 @@ class Gallery:
         self._worst = sorted([*self._worst, one], key=lambda chip: chip.iou)[: self.size]
 
     @property
-    def best(self) -> list[Seen]:
+    def best(self) -> list[ScoredChip]:
         """The best first; of few chips the better half."""
         return self._best[: (self._looked_at + 1) // 2]
 
     @property
-    def worst(self) -> list[Seen]:
+    def worst(self) -> list[ScoredChip]:
         """The worst first."""
         names = {chip.name for chip in self.best}
         return [chip for chip in self._worst if chip.name not in names]

@@ -21,7 +21,7 @@ from geoseg.drawing.pictures import (
     picture,
     tint,
 )
-from geoseg.evaluation.gallery import Gallery, Seen
+from geoseg.evaluation.gallery import Gallery, ScoredChip
 from geoseg.specs import ModelSpec
 
 
@@ -66,7 +66,7 @@ def _legend(model: ModelSpec) -> str:
     )
 
 
-def _chip(model: ModelSpec, seen: Seen) -> str:
+def _chip(model: ModelSpec, seen: ScoredChip) -> str:
     under = picture(seen.image, np.ones(seen.truth.shape, bool))
     if model.channels == 1:
         drawn = tint(under, outcomes(seen.found, seen.truth), OUTCOMES, 0.5)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from geoseg.chips.examples import Example
-from geoseg.evaluation.gallery import Gallery, Seen, seen
+from geoseg.evaluation.gallery import Gallery, ScoredChip, seen
 from geoseg.models import registry
 from geoseg.specs import ModelSpec
 from geoseg.training.data import ChipDataset
@@ -41,7 +41,7 @@ def best_and_worst(
 @torch.no_grad()
 def _look(
     network: torch.nn.Module, device: torch.device, data: ChipDataset, i: int, classes: int
-) -> Seen:
+) -> ScoredChip:
     image, mask, _ = data[i]
     logits = network(image[None].to(device)).float().cpu()[0]
     truth = mask.numpy()

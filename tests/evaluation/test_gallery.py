@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geoseg.evaluation.gallery import Gallery, Seen, seen
+from geoseg.evaluation.gallery import Gallery, ScoredChip, seen
 
 IMAGE = np.zeros((3, 8, 11), np.uint8)
 
 
-def chip(name: str, iou: float, label: int = 1, unknown: int = 0) -> Seen:
+def chip(name: str, iou: float, label: int = 1, unknown: int = 0) -> ScoredChip:
     truth = np.zeros((8, 11), np.uint8)
     truth[1:4, 2:9] = label
     truth.flat[:unknown] = 255
-    return Seen(name, iou, IMAGE, truth, np.zeros_like(truth))
+    return ScoredChip(name, iou, IMAGE, truth, np.zeros_like(truth))
 
 
-def names(chips: list[Seen]) -> list[str]:
+def names(chips: list[ScoredChip]) -> list[str]:
     return [one.name for one in chips]
 
 

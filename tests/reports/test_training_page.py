@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from geoseg.drawing.colours import FN, FP, TP, rgb
-from geoseg.evaluation.gallery import Gallery, Seen
+from geoseg.evaluation.gallery import Gallery, ScoredChip
 from geoseg.reports import training_page
 from geoseg.specs import ModelSpec
 from tests.tools.pages import pictures
@@ -29,7 +29,7 @@ def gallery(model: ModelSpec) -> Gallery:
     truth, found = np.zeros((20, 30), "uint8"), np.zeros((20, 30), "uint8")
     truth[2:10, 3:12] = found[2:10, 8:20] = len(model.classes) - 1
     chips = Gallery(3)
-    chips.add(Seen("chips/a_r1.tif", 0.25, np.full((3, 20, 30), 90, "uint8"), truth, found))
+    chips.add(ScoredChip("chips/a_r1.tif", 0.25, np.full((3, 20, 30), 90, "uint8"), truth, found))
     return chips
 
 
