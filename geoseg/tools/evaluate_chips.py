@@ -15,7 +15,7 @@ from scipy import ndimage
 from geoseg.core.encoding import VOID
 from geoseg.errors import UnsuitableError
 from geoseg.evaluation.chips import Answer, Footprints, answers, true_outlines
-from geoseg.evaluation.gallery import Gallery, seen
+from geoseg.evaluation.gallery import Gallery, score_chip
 from geoseg.evaluation.metrics import Counts, boundary_count, confusion, count
 from geoseg.evaluation.reports import DataReport
 from geoseg.evaluation.summary import RATIOS, each_scores, missed, pixel_scores
@@ -77,7 +77,7 @@ def run(
             found = tally.found(answer, round(own.threshold, 4))
             truth = np.where(answer.valid, answer.truth, np.uint8(VOID))
             gallery.add(
-                seen(answer.name, _picture(answer), truth, found.astype(np.uint8), len(own.classes))
+                score_chip(answer.name, _picture(answer), truth, found.astype(np.uint8), len(own.classes))
             )
     pixel, footprints, rows = tally.scores(round(own.threshold, 4))
     report = DataReport(

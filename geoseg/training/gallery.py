@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from geoseg.chips.examples import Example
-from geoseg.evaluation.gallery import Gallery, ScoredChip, seen
+from geoseg.evaluation.gallery import Gallery, ScoredChip, score_chip
 from geoseg.models import registry
 from geoseg.specs import ModelSpec
 from geoseg.training.data import ChipDataset
@@ -48,4 +48,4 @@ def _look(
     pixels = np.rint(image.numpy() * 255).astype(np.uint8)
     positive = logits if truth.ndim == 3 else logits[0]
     found = positive > 0 if truth.ndim == 3 or len(logits) == 1 else logits.argmax(0)
-    return seen(data.chips[i].name, pixels, truth, found.to(torch.uint8).numpy(), classes)
+    return score_chip(data.chips[i].name, pixels, truth, found.to(torch.uint8).numpy(), classes)

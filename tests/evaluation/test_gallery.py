@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geoseg.evaluation.gallery import Gallery, ScoredChip, seen
+from geoseg.evaluation.gallery import Gallery, ScoredChip, score_chip
 
 IMAGE = np.zeros((3, 8, 11), np.uint8)
 
@@ -49,14 +49,14 @@ def test_the_iou_is_the_mean_over_the_classes_that_occur() -> None:
     truth, found = np.zeros((2, 8, 11), np.uint8)
     truth[2:4, 3:9], found[2:4, 3:6] = 1, 1
     truth[7] = 255
-    assert seen("two", IMAGE, truth, found, 5).iou == pytest.approx((6 / 12 + 65 / 71) / 2)
+    assert score_chip("two", IMAGE, truth, found, 5).iou == pytest.approx((6 / 12 + 65 / 71) / 2)
 
 
 def test_classes_told_each_by_itself_lie_over_each_other() -> None:
     truth, found = np.zeros((3, 8, 11), np.uint8), np.zeros((3, 8, 11), np.uint8)
     truth[0, :5], truth[1, 4:6] = 1, 1
     found[0, :5], found[1, 5:7] = 1, 1
-    one = seen("each", IMAGE, truth, found, 3)
+    one = score_chip("each", IMAGE, truth, found, 3)
     assert one.iou == pytest.approx((1 + 1 / 3) / 2)
     assert one.truth[:, 0].tolist() == [1, 1, 1, 1, 2, 2, 0, 0] and one.found[:, 0].tolist() == [
         1,
