@@ -27,7 +27,7 @@ WHOLE = 0.5  # the threshold of masks, which are 0 and 1
 
 
 @dataclass(frozen=True)
-class Answer:
+class ChipPrediction:
     """What a model says of a chip, and what is true: float32 (channel, row, col), bool (row, col),
     uint8 (row, col).
 
@@ -48,7 +48,7 @@ def answers(
     models: LoadedModel,
     warnings: list[str],
     progress: Progress = no_progress,
-) -> Iterator[Answer]:
+) -> Iterator[ChipPrediction]:
     """What the model says of each chip of a split, read and blended as `geoseg extract` does.
 
     Raises UnsuitableError where the split is empty, chips have no mask, or the classes are not the
@@ -71,7 +71,7 @@ def answers(
         advance(1)
 
 
-def _answer(image: Path, mask: Path, models: LoadedModel, warnings: list[str]) -> Answer:
+def _answer(image: Path, mask: Path, models: LoadedModel, warnings: list[str]) -> ChipPrediction:
     # whatever bands of a scene the model was trained on, a chip has them alone, in that order
     with models.open(str(image), tuple(range(1, models.model.bands + 1))) as job:
         # a chip of 8 bits is stretched already, as it is for training
@@ -83,7 +83,7 @@ def _answer(image: Path, mask: Path, models: LoadedModel, warnings: list[str]) -
             chip = scene.read(bands=None if models.model.multilabel else (1,))
         labels = chip.image if models.model.multilabel else chip.image[0]
         truth = np.where(chip.valid, labels, VOID).astype("uint8")
-        return Answer(str(image), probability, valid & (truth != VOID), truth, job.scene.grid)
+        return ChipPrediction(str(image), probability, valid & (truth != VOID), truth, job.scene.grid)
 
 
 class Footprints:
@@ -98,7 +98,7 @@ class Footprints:
         self._matched: list[np.ndarray] = []
         self.truths = 0
 
-    def add(self, answer: Answer, truth: np.ndarray) -> None:
+    def add(self, answer: ChipPrediction, truth: np.ndarray) -> None:
         """``truth`` are the outlines that :func:`outlines` finds in the chip's mask."""
         geometry, areas = outlines(answer.probability[0], answer, self.threshold, self._spec)
         matched = np.zeros(len(geometry), bool)
@@ -123,7 +123,7 @@ class Footprints:
         return Counts(tp, int(np.count_nonzero(kept)) - tp, self.truths - tp)
 
 
-def true_outlines(answer: Answer) -> np.ndarray:
+def true_outlines(answer: ChipPrediction) -> np.ndarray:
     """Outlines of the buildings in a chip's mask, in the CRS of the chip."""
     return outlines(
         (answer.truth == 1).astype(np.float32), answer, WHOLE, PolygonSpec(min_hole=Quantity(0.0))
@@ -131,7 +131,7 @@ def true_outlines(answer: Answer) -> np.ndarray:
 
 
 def outlines(
-    score: np.ndarray, answer: Answer, threshold: float, spec: PolygonSpec
+    score: np.ndarray, answer: ChipPrediction, threshold: float, spec: PolygonSpec
 ) -> tuple[np.ndarray, np.ndarray]:
     """Footprints where ``score`` (row, col) reaches ``threshold``, and their areas in square metres
     (pixels without a CRS).

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from geoseg.core.encoding import VOID
 from geoseg.errors import UnsuitableError
-from geoseg.evaluation.chips import Answer, Footprints, answers, true_outlines
+from geoseg.evaluation.chips import ChipPrediction, Footprints, answers, true_outlines
 from geoseg.evaluation.gallery import Gallery, score_chip
 from geoseg.evaluation.metrics import Counts, boundary_count, confusion, count
 from geoseg.evaluation.reports import DataReport
@@ -103,7 +103,7 @@ def run(
     return report
 
 
-def _picture(answer: Answer) -> np.ndarray:
+def _picture(answer: ChipPrediction) -> np.ndarray:
     """The chip as uint8 (band, row, col), of one band or three, on the grid of the answer."""
     with open_scene(answer.name, like=answer.grid) as scene:
         chip = scene.read(bands=(1, 2, 3) if scene.bands >= 3 else (1,))
@@ -129,14 +129,14 @@ class _Level:
         self.pixels = {False: Counts(), True: Counts()}
         self.footprints = Footprints(threshold, iou)
 
-    def add(self, answer: Answer, outlines: np.ndarray) -> None:
+    def add(self, answer: ChipPrediction, outlines: np.ndarray) -> None:
         for cleaned in (False, True):
             self.pixels[cleaned] += count(
                 self.found(answer, cleaned), answer.truth == 1, answer.valid
             )
         self.footprints.add(answer, outlines)
 
-    def found(self, answer: Answer, cleaned: bool) -> np.ndarray:
+    def found(self, answer: ChipPrediction, cleaned: bool) -> np.ndarray:
         mask = (answer.probability[0] >= np.float32(self.threshold)) & answer.valid
         across, along = pixel_size(answer.grid)
         return without_small(mask, self.min_area / (across * along)) if cleaned else mask
@@ -156,12 +156,12 @@ class _Buildings:
     def __init__(self, levels: dict[float, _Level]) -> None:
         self.levels = levels
 
-    def add(self, answer: Answer) -> None:
+    def add(self, answer: ChipPrediction) -> None:
         outlines = true_outlines(answer)
         for level in self.levels.values():
             level.add(answer, outlines)
 
-    def found(self, answer: Answer, threshold: float) -> np.ndarray:
+    def found(self, answer: ChipPrediction, threshold: float) -> np.ndarray:
         return self.levels[threshold].found(answer, cleaned=True)
 
     def scores(self, threshold: float) -> Scores:
@@ -183,7 +183,7 @@ class _Classes:
         self.outlines = {label: Counts() for label in range(1, len(classes))}
         self.matrix = np.zeros((len(classes), len(classes)), np.int64)
 
-    def add(self, answer: Answer) -> None:
+    def add(self, answer: ChipPrediction) -> None:
         truth = answer.truth[answer.valid]
         if truth.size and truth.max() >= len(self.classes):
             raise UnsuitableError(
@@ -195,7 +195,7 @@ class _Classes:
             mine, true = ((side == label) & answer.valid for side in (found, answer.truth))
             self.outlines[label] += boundary_count(mine, true, self.width)
 
-    def found(self, answer: Answer, threshold: float) -> np.ndarray:
+    def found(self, answer: ChipPrediction, threshold: float) -> np.ndarray:
         labels: np.ndarray = answer.probability.argmax(axis=0)
         return labels
 
@@ -211,13 +211,13 @@ class _Each:
         self.counts = {(level, name): Counts() for level in levels for name in classes}
         self.classes = classes
 
-    def add(self, answer: Answer) -> None:
+    def add(self, answer: ChipPrediction) -> None:
         for (level, name), counts in self.counts.items():
             i = self.classes.index(name)
             found = answer.probability[i] >= np.float32(level)
             self.counts[level, name] = counts + count(found, answer.truth[i] == 1, answer.valid[i])
 
-    def found(self, answer: Answer, threshold: float) -> np.ndarray:
+    def found(self, answer: ChipPrediction, threshold: float) -> np.ndarray:
         each: np.ndarray = answer.probability >= np.float32(threshold)
         return each
 

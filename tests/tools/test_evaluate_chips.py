@@ -14,7 +14,7 @@ pytest.importorskip("onnx")
 
 from geoseg.cli.main import run as geoseg
 from geoseg.errors import OutputError, UnsuitableError
-from geoseg.evaluation.chips import Answer
+from geoseg.evaluation.chips import ChipPrediction
 from geoseg.evaluation.gallery import Gallery
 from geoseg.evaluation.metrics import Counts, count
 from geoseg.io.chip_index import read_index
@@ -140,7 +140,7 @@ def test_several_classes_are_told_apart_by_the_most_probable() -> None:
         truth = random.integers(0, 3, (14, 23)).astype("uint8")
         truth[3, 4:9] = 255
         probability = random.random((3, 14, 23)).astype("float32")
-        tally.add(Answer(str(number), probability, truth != 255, truth, grid(14, 23)))
+        tally.add(ChipPrediction(str(number), probability, truth != 255, truth, grid(14, 23)))
         for real, found in zip(
             truth[truth != 255], probability.argmax(axis=0)[truth != 255], strict=True
         ):
@@ -156,7 +156,7 @@ def test_several_classes_are_told_apart_by_the_most_probable() -> None:
         road["recall"] == pytest.approx(whole[2, 2] / whole[2].sum())
         and 0 < road["boundary_iou"] < 1
     )
-    odd = Answer(
+    odd = ChipPrediction(
         "odd", probability, np.ones((14, 23), bool), np.full((14, 23), 7, np.uint8), grid(14, 23)
     )
     with pytest.raises(UnsuitableError, match="class 7"):
@@ -168,7 +168,7 @@ def test_a_class_that_does_not_occur_has_its_place_on_the_page(tmp_path: Path) -
     truth = buildings(40, 56, 23).astype("uint8")
     probability = np.stack([truth == 0, truth == 1, np.zeros_like(truth)]).astype("float32")
     tally.add(
-        Answer("no roads", probability, np.ones(truth.shape, bool), truth, grid(*truth.shape))
+        ChipPrediction("no roads", probability, np.ones(truth.shape, bool), truth, grid(*truth.shape))
     )
     report = evaluate_chips.DataReport(
         command="evaluate", inputs=("chips",), model="m", split="test", chips=1, threshold=None, min_area=None,
