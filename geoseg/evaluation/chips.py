@@ -42,7 +42,7 @@ class ChipPrediction:
     grid: Grid
 
 
-def answers(
+def predict_chips(
     index: ChipIndex,
     split: str,
     models: LoadedModel,

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from geoseg.core.encoding import VOID
 from geoseg.errors import UnsuitableError
-from geoseg.evaluation.chips import ChipPrediction, Footprints, answers, true_outlines
+from geoseg.evaluation.chips import ChipPrediction, Footprints, predict_chips, true_outlines
 from geoseg.evaluation.gallery import Gallery, score_chip
 from geoseg.evaluation.metrics import Counts, boundary_count, confusion, count
 from geoseg.evaluation.reports import DataReport
@@ -70,7 +70,7 @@ def run(
     else:
         tally = _Each(own.classes, levels) if own.multilabel else _Classes(own.classes)
     chips, gallery = 0, Gallery(PICTURED)
-    for answer in answers(index, split, models, warnings, progress):
+    for answer in predict_chips(index, split, models, warnings, progress):
         tally.add(answer)
         chips += 1
         if page:

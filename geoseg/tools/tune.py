@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from geoseg.errors import UnsuitableError
-from geoseg.evaluation.chips import Footprints, answers, true_outlines
+from geoseg.evaluation.chips import Footprints, predict_chips, true_outlines
 from geoseg.evaluation.metrics import Counts
 from geoseg.inference.session import LoadedModel
 from geoseg.io.atomic import check_output
@@ -75,7 +75,7 @@ def run(
         )
     swept = {level: Footprints(level, iou) for level in sorted({*THRESHOLDS, own.threshold})}
     chips = 0
-    for answer in answers(index, split, models, warnings, progress):
+    for answer in predict_chips(index, split, models, warnings, progress):
         truth = true_outlines(answer)
         for footprints in swept.values():
             footprints.add(answer, truth)
