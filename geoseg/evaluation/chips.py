@@ -23,7 +23,7 @@ from geoseg.parallel.clock import Clock
 from geoseg.report import Progress, no_progress
 from geoseg.specs import PolygonSpec, Quantity
 
-WHOLE = 0.5  # the threshold of masks, which are 0 and 1
+MASK_THRESHOLD = 0.5  # the threshold of masks, which are 0 and 1
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Footprints:
 def true_outlines(answer: ChipPrediction) -> np.ndarray:
     """Outlines of the buildings in a chip's mask, in the CRS of the chip."""
     return outlines(
-        (answer.truth == 1).astype(np.float32), answer, WHOLE, PolygonSpec(min_hole=Quantity(0.0))
+        (answer.truth == 1).astype(np.float32), answer, MASK_THRESHOLD, PolygonSpec(min_hole=Quantity(0.0))
     )[0]
 
 
