@@ -19,7 +19,7 @@ from geoseg.specs import EvaluateSpec
 
 
 @dataclass(frozen=True)
-class Matched:
+class LayerComparison:
     """Layers of valid footprints in one CRS and their matches.
 
     ``confidence`` float64 ranks the predictions, None where nothing does. ``areas`` are square
@@ -82,7 +82,7 @@ class Matched:
 
 def match_layers(
     prediction: Layer, truth: Layer, spec: EvaluateSpec, by_image: bool = False
-) -> Matched:
+) -> LayerComparison:
     """Match two layers one to one at the IoU of ``spec``.
 
     A ``confidence`` column of numbers in the prediction ranks its footprints, those without one
@@ -98,7 +98,7 @@ def match_layers(
     images, names = _images(prediction, truth) if by_image else (None, None)
     found, confidence = overlaps(ours, theirs, min(spec.iou, 0.5), images), _confidence(prediction)
     matches = assign(found, confidence, spec.iou)
-    return Matched(
+    return LayerComparison(
         prediction,
         truth,
         confidence,

@@ -8,7 +8,7 @@ import numpy as np
 
 from geoseg.core.layer import Layer
 from geoseg.drawing.colours import FN, FP, TP, rgb
-from geoseg.evaluation.footprints import Matched
+from geoseg.evaluation.footprints import LayerComparison
 from geoseg.evaluation.fragments import Fragments
 from geoseg.evaluation.matching import overlaps
 from geoseg.io.provenance import provenance
@@ -20,7 +20,7 @@ COLOURS = {"tp": TP, "fp": FP, "fn": FN, "split": "#cc79a7", "merge": "#009e73"}
 
 
 def write_verdicts(
-    path: Path | str, matched: Matched, source: Path | str, overwrite: bool = False
+    path: Path | str, matched: LayerComparison, source: Path | str, overwrite: bool = False
 ) -> None:
     """Write the layers tp, fp, fn, split and merge into a GeoPackage at ``path``.
 
@@ -34,7 +34,7 @@ def write_verdicts(
     write_layers(path, verdicts(matched), styles, overwrite=overwrite, metadata=provenance(source))
 
 
-def verdicts(matched: Matched) -> dict[str, Layer]:
+def verdicts(matched: LayerComparison) -> dict[str, Layer]:
     """The layers by name, with the columns ``iou``, ``confidence``, ``area_m2`` and what is known
     of each kind.
     """
@@ -57,19 +57,19 @@ def verdicts(matched: Matched) -> dict[str, Layer]:
     }
 
 
-def _predicted(matched: Matched, chosen: np.ndarray, columns: dict[str, np.ndarray]) -> Layer:
+def _predicted(matched: LayerComparison, chosen: np.ndarray, columns: dict[str, np.ndarray]) -> Layer:
     confidence = (
         np.full(len(chosen), np.nan) if matched.confidence is None else matched.confidence[chosen]
     )
     return _layer(matched, 0, chosen, {"confidence": confidence, **columns})
 
 
-def _true(matched: Matched, chosen: np.ndarray, columns: dict[str, np.ndarray]) -> Layer:
+def _true(matched: LayerComparison, chosen: np.ndarray, columns: dict[str, np.ndarray]) -> Layer:
     return _layer(matched, 1, chosen, columns)
 
 
 def _layer(
-    matched: Matched, side: int, chosen: np.ndarray, columns: dict[str, np.ndarray]
+    matched: LayerComparison, side: int, chosen: np.ndarray, columns: dict[str, np.ndarray]
 ) -> Layer:
     layer = (matched.prediction, matched.truth)[side]
     told = {"area_m2": matched.areas[side][chosen], **columns}
@@ -86,7 +86,7 @@ def _parts(fragments: Fragments) -> dict[str, np.ndarray]:
     return {"parts": fragments.parts, "covered": fragments.covered}
 
 
-def _best(matched: Matched, chosen: np.ndarray, side: int) -> np.ndarray:
+def _best(matched: LayerComparison, chosen: np.ndarray, side: int) -> np.ndarray:
     """The best IoU of each chosen footprint of one layer with any of the other, 0 without one."""
     layers, images = [matched.prediction.geometry, matched.truth.geometry], list(matched.blocks)
     layers[side], images[side] = layers[side][chosen], images[side][chosen]

@@ -10,7 +10,7 @@ import numpy as np
 from pyproj import CRS
 
 from geoseg.evaluation.bootstrap import interval, resample
-from geoseg.evaluation.footprints import Matched
+from geoseg.evaluation.footprints import LayerComparison
 from geoseg.evaluation.metrics import ratios
 from geoseg.evaluation.pixels import ComparedPixels
 from geoseg.evaluation.summary import spread
@@ -21,7 +21,7 @@ SHOWN = 12
 Place = dict[str, Any]
 
 
-def footprint_places(matched: Matched) -> tuple[Place, ...]:
+def footprint_places(matched: LayerComparison) -> tuple[Place, ...]:
     """The blocks of least F1 and those of greatest, worst first."""
     tp, fp, fn = matched.counts.T
     f1 = ratios(tp, fp, fn)["f1"]
@@ -40,7 +40,7 @@ def footprint_places(matched: Matched) -> tuple[Place, ...]:
     return _rows(order, matched.bounds[order], matched.truth.crs, images | columns)
 
 
-def neighbourhoods(matched: Matched, side: float) -> dict[str, Any]:
+def neighbourhoods(matched: LayerComparison, side: float) -> dict[str, Any]:
     """How F1, area and number err over the blocks, found less true."""
     tp, fp, fn = matched.counts.T
     if not len(tp):
@@ -111,7 +111,7 @@ def _bounds(compared: ComparedPixels, row: np.ndarray, col: np.ndarray) -> np.nd
     return np.column_stack([np.min(corners, axis=0), np.max(corners, axis=0)])
 
 
-def footprint_intervals(matched: Matched, times: int, seed: int) -> dict[str, tuple[float, float]]:
+def footprint_intervals(matched: LayerComparison, times: int, seed: int) -> dict[str, tuple[float, float]]:
     """95% intervals of precision, recall and F1, of resampled blocks."""
     drawn = ratios(*np.moveaxis(resample(matched.counts, times, seed), -1, 0))
     return {name: interval(drawn[name]) for name in ("precision", "recall", "f1")}

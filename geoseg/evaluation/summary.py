@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from geoseg.errors import UsageError
-from geoseg.evaluation.footprints import Matched
+from geoseg.evaluation.footprints import LayerComparison
 from geoseg.evaluation.matching import coco_ap, counts_by_size
 from geoseg.evaluation.metrics import Counts, class_counts, mean_iou, pixel_accuracy
 from geoseg.evaluation.sweep import THRESHOLDS, average_precision, curves
@@ -90,7 +90,7 @@ def sweep_scores(pixels: np.ndarray) -> dict[str, Any]:
     }
 
 
-def footprint_scores(matched: Matched, iou: float) -> dict[str, Any]:
+def footprint_scores(matched: LayerComparison, iou: float) -> dict[str, Any]:
     """Metrics of two layers of footprints that were matched at ``iou``."""
     by_iou = coco_ap(matched.overlaps, matched.confidence)
     by_size = counts_by_size(matched.matches, *matched.areas)
@@ -111,7 +111,7 @@ def footprint_scores(matched: Matched, iou: float) -> dict[str, Any]:
     }
 
 
-def city_scores(matched: Matched) -> dict[str, Any]:
+def city_scores(matched: LayerComparison) -> dict[str, Any]:
     """Metrics of each city by the names of its images, and the mean F1 over the cities, which
     SpaceNet 2 ranks by.
     """

@@ -26,7 +26,7 @@ from geoseg.drawing.html import (
 )
 from geoseg.drawing.pictures import RESULT, class_colours
 from geoseg.drawing.plots import bars, curves
-from geoseg.evaluation.footprints import Matched
+from geoseg.evaluation.footprints import LayerComparison
 from geoseg.evaluation.pixels import ComparedPixels
 from geoseg.reports.region_pictures import Draw, drawn_footprints, drawn_pixels
 from geoseg.specs import EvaluateSpec
@@ -49,7 +49,7 @@ DISTANCES = {
 def write(
     path: Path | str,
     report: EvaluateReport,
-    matched: Matched | None,
+    matched: LayerComparison | None,
     pixels: ComparedPixels | None,
     spec: EvaluateSpec,
     *,
@@ -67,7 +67,7 @@ def write(
 
 def _sections(
     report: EvaluateReport,
-    matched: Matched | None,
+    matched: LayerComparison | None,
     pixels: ComparedPixels | None,
     spec: EvaluateSpec,
     image: str | None,
@@ -89,7 +89,7 @@ def _sections(
 # Footprints
 
 
-def _footprints(report: EvaluateReport, matched: Matched, spec: EvaluateSpec) -> Iterator[str]:
+def _footprints(report: EvaluateReport, matched: LayerComparison, spec: EvaluateSpec) -> Iterator[str]:
     found = report.object
     yield facts({name: found[name] for name in ("f1", "precision", "recall", "ap", "matched_iou")})
     counts = f"{found['tp']:,} right, {found['fp']:,} too much, {found['fn']:,} missed"
@@ -127,7 +127,7 @@ def _footprints(report: EvaluateReport, matched: Matched, spec: EvaluateSpec) ->
         yield table(rows, "Distances between matched outlines")
 
 
-def _sizes(matched: Matched) -> Any:
+def _sizes(matched: LayerComparison) -> Any:
     areas, missed = matched.areas[1], np.zeros(len(matched.truth), bool)
     missed[matched.matches.false_negatives] = True
     names = [
@@ -144,7 +144,7 @@ def _sizes(matched: Matched) -> Any:
     )
 
 
-def _unit(matched: Matched) -> str:
+def _unit(matched: LayerComparison) -> str:
     return "px" if matched.truth.crs is None else "m²"
 
 
@@ -196,7 +196,7 @@ def _pixels(
 
 def _draw(
     names: tuple[str, ...],
-    matched: Matched | None,
+    matched: LayerComparison | None,
     pixels: ComparedPixels | None,
     spec: EvaluateSpec,
     image: str | None,
@@ -206,7 +206,7 @@ def _draw(
     return drawn_pixels((names[0], names[1]), pixels, image, spec.threshold) if pixels else None
 
 
-def _legend(matched: Matched | None, pixels: ComparedPixels | None) -> str:
+def _legend(matched: LayerComparison | None, pixels: ComparedPixels | None) -> str:
     if matched or pixels is None or pixels.matrices.shape[-1] == 2:
         return legend(RESULT)
     colours = class_colours(pixels.names, tuple(range(pixels.matrices.shape[-1])))

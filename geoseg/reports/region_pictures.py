@@ -27,7 +27,7 @@ from geoseg.drawing.pictures import (
 )
 from geoseg.drawing.sheet import Outlines, Panel, alone
 from geoseg.errors import UnsuitableError
-from geoseg.evaluation.footprints import Matched
+from geoseg.evaluation.footprints import LayerComparison
 from geoseg.evaluation.pixels import ComparedPixels
 from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.outlines import place
@@ -42,7 +42,7 @@ Place = Mapping[str, Any]
 Draw = Callable[[Place], Figure]
 
 
-def drawn_footprints(matched: Matched, image: str | None) -> Draw:
+def drawn_footprints(matched: LayerComparison, image: str | None) -> Draw:
     """A function that draws the footprints of a place by what became of them, on ``image`` where
     that covers it.
 
@@ -119,7 +119,7 @@ class _Group:
         return Outlines(view.in_pixels(chosen.geometry), self.colour, _OPACITY)
 
 
-def _groups(matched: Matched) -> list[_Group]:
+def _groups(matched: LayerComparison) -> list[_Group]:
     """Missed, too much and right, as they are drawn over one another."""
     found, (ours, theirs) = matched.matches, matched.blocks
     chosen = [

@@ -27,7 +27,7 @@ from geoseg.drawing.pictures import (
     tint,
 )
 from geoseg.drawing.sheet import Outlines, Panel, Sheet, panel_pixels
-from geoseg.evaluation.footprints import Matched, match_layers
+from geoseg.evaluation.footprints import LayerComparison, match_layers
 from geoseg.evaluation.pixels import compare_pixels
 from geoseg.evaluation.summary import pixel_scores
 from geoseg.io.raster.scene import open_scene
@@ -259,7 +259,7 @@ def _plain(bare: Panel, real: Found, view: View, spec: PreviewSpec) -> Panel:
     )
 
 
-def matched_outlines(matched: Matched, view: View, opacity: float) -> tuple[Outlines, ...]:
+def matched_outlines(matched: LayerComparison, view: View, opacity: float) -> tuple[Outlines, ...]:
     """Footprints of both layers by what became of them: missed, too much, right, the last on
     top.
     """

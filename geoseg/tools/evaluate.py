@@ -16,7 +16,7 @@ import shapely
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError, UsageError
-from geoseg.evaluation.footprints import Matched, match_layers
+from geoseg.evaluation.footprints import LayerComparison, match_layers
 from geoseg.evaluation.outcome_layers import write_verdicts
 from geoseg.evaluation.pixels import ComparedPixels, compare_pixels
 from geoseg.evaluation.regions import (
@@ -135,7 +135,7 @@ def _compare(
     like: Path | str | None,
     warnings: list[str],
     progress: Progress,
-) -> tuple[ComparedPixels | None, Matched | None]:
+) -> tuple[ComparedPixels | None, LayerComparison | None]:
     """Pixels and footprints compared, each where that can be."""
     vectors = [is_vector(name) for name in names]
     if spec.profile != "none" and not all(vectors):
@@ -164,7 +164,7 @@ def _compare_on(
     footprints: bool,
     warnings: list[str],
     progress: Progress,
-) -> tuple[ComparedPixels, Matched | None]:
+) -> tuple[ComparedPixels, LayerComparison | None]:
     """Pixels on ``grid``, and if asked for the ``footprints`` on it."""
     with ExitStack() as stack:
         ours, theirs = (
@@ -236,7 +236,7 @@ def _grid(rasters: list[str]) -> Grid | None:
         return scene.grid
 
 
-def _match_files(names: tuple[str, str], spec: EvaluateSpec, warnings: list[str]) -> Matched:
+def _match_files(names: tuple[str, str], spec: EvaluateSpec, warnings: list[str]) -> LayerComparison:
     """Footprints of two vector files matched in the truth's CRS, those of two SpaceNet tables image
     by image.
     """
@@ -275,7 +275,7 @@ def _pixel_metrics(pixels: ComparedPixels | None) -> dict[str, Any]:
     )
 
 
-def _footprint_metrics(matched: Matched | None, spec: EvaluateSpec) -> dict[str, Any]:
+def _footprint_metrics(matched: LayerComparison | None, spec: EvaluateSpec) -> dict[str, Any]:
     if matched is None:
         return {}
     cities = {} if matched.images is None else city_scores(matched)
@@ -287,7 +287,7 @@ def _footprint_metrics(matched: Matched | None, spec: EvaluateSpec) -> dict[str,
 
 
 def _intervals(
-    pixels: ComparedPixels | None, matched: Matched | None, spec: EvaluateSpec, warnings: list[str]
+    pixels: ComparedPixels | None, matched: LayerComparison | None, spec: EvaluateSpec, warnings: list[str]
 ) -> dict[str, Any]:
     out: dict[str, Any] = {}
     if not spec.bootstrap:
