@@ -80,7 +80,7 @@ class LayerComparison:
         return found - real
 
 
-def match_layers(
+def compare_layers(
     prediction: Layer, truth: Layer, spec: EvaluateSpec, by_image: bool = False
 ) -> LayerComparison:
     """Match two layers one to one at the IoU of ``spec``.

@@ -27,7 +27,7 @@ from geoseg.drawing.pictures import (
     tint,
 )
 from geoseg.drawing.sheet import Outlines, Panel, Sheet, panel_pixels
-from geoseg.evaluation.footprints import LayerComparison, match_layers
+from geoseg.evaluation.footprints import LayerComparison, compare_layers
 from geoseg.evaluation.pixels import compare_pixels
 from geoseg.evaluation.summary import pixel_scores
 from geoseg.io.raster.scene import open_scene
@@ -216,7 +216,7 @@ def _compared(
         if one.scores is not None:
             panels.append(Panel(f"{one.title}: probability", heat(*one.scores)))
         if one.layer is not None and real.layer is not None:
-            matched = match_layers(one.layer, real.layer, EvaluateSpec(iou=spec.iou))
+            matched = compare_layers(one.layer, real.layer, EvaluateSpec(iou=spec.iou))
             counts = matched.matches.counts.to_dict()
             metrics[one.path] = {name: value for name, value in counts.items() if name != "iou"}
             panels.append(Panel(one.title, bare.image, matched_outlines(matched, view, faint)))

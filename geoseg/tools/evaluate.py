@@ -16,7 +16,7 @@ import shapely
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError, UsageError
-from geoseg.evaluation.footprints import LayerComparison, match_layers
+from geoseg.evaluation.footprints import LayerComparison, compare_layers
 from geoseg.evaluation.outcome_layers import write_verdicts
 from geoseg.evaluation.pixels import ComparedPixels, compare_pixels
 from geoseg.evaluation.regions import (
@@ -176,7 +176,7 @@ def _compare_on(
         pixels = compare_pixels(ours, theirs, grid, spec, progress)
         if not (footprints and ours.footprints and theirs.footprints):
             return pixels, None
-        return pixels, match_layers(ours.footprints(), theirs.footprints(), spec)
+        return pixels, compare_layers(ours.footprints(), theirs.footprints(), spec)
 
 
 def _shared(names: tuple[str, str]) -> dict[str, tuple[int, int]]:
@@ -246,14 +246,14 @@ def _match_files(names: tuple[str, str], spec: EvaluateSpec, warnings: list[str]
         if spec.profile == "spacenet2":
             ours = ours.take(shapely.area(ours.geometry) > _SPACENET_AREA)
             theirs = theirs.take(shapely.area(theirs.geometry) >= _SPACENET_AREA)
-        return match_layers(ours, theirs, spec, by_image=True)
+        return compare_layers(ours, theirs, spec, by_image=True)
     if spec.profile != "none":
         raise UnsuitableError(
             f"{names[0]}: --profile {spec.profile} compares SpaceNet tables with PolygonWKT_Pix"
         )
     truth = footprints_in(names[1], None, warnings)
     prediction = footprints_in(names[0], truth.crs, warnings, columns=("confidence",))
-    return match_layers(prediction, truth, spec)
+    return compare_layers(prediction, truth, spec)
 
 
 def _in_pixels(name: str, warnings: list[str]) -> Layer:

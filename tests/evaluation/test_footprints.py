@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pyproj import CRS
 
 from geoseg.core.layer import Layer
-from geoseg.evaluation.footprints import match_layers
+from geoseg.evaluation.footprints import compare_layers
 from geoseg.evaluation.regions import footprint_places, neighbourhoods
 from geoseg.specs import EvaluateSpec, Quantity
 
@@ -28,7 +28,7 @@ def test_blocks_share_out_all_there_is(prediction, truth, side):
     """Whatever their size: each match, miss and invention lies in one block, and so does each
     area.
     """
-    matched = match_layers(
+    matched = compare_layers(
         layer(prediction), layer(truth), EvaluateSpec(neighbourhood=Quantity(side))
     )
     counts = matched.matches.counts
@@ -47,7 +47,7 @@ def test_a_match_across_the_border_of_two_blocks():
     prediction = layer(
         [shapely.box(0, 0, 8, 6), shapely.box(40, 0, 44, 6), shapely.box(16.5, 0, 24, 5.9)]
     )
-    matched = match_layers(prediction, truth, EvaluateSpec(iou=0.3, neighbourhood=Quantity(14)))
+    matched = compare_layers(prediction, truth, EvaluateSpec(iou=0.3, neighbourhood=Quantity(14)))
     assert (
         matched.blocks[0].tolist() == matched.blocks[1].tolist()
         and (matched.counts[:, 1:] == 0).all()
@@ -60,7 +60,7 @@ def test_distances_are_metres_where_there_is_a_crs():
     shapes = [
         shapely.transform(shapely.box(0, y, 40, 20 + y), lambda xy: xy + corner) for y in (0, 3)
     ]
-    matched = match_layers(layer(shapes[1:], 3857), layer(shapes[:1], 3857), EvaluateSpec())
+    matched = compare_layers(layer(shapes[1:], 3857), layer(shapes[:1], 3857), EvaluateSpec())
     np.testing.assert_allclose(matched.distances, [[0.75], [1.5]], rtol=5e-3)
     assert matched.areas[0] == pytest.approx(200, rel=5e-3)
 
@@ -69,7 +69,7 @@ def test_images_are_blocks():
     house = [shapely.box(3, 2, 13, 8), shapely.box(30, 2, 40, 8)]
     truth = layer([house[0], house[0], house[1]], ImageId=np.array(["a", "b", "b"], object))
     prediction = layer([house[0], house[1]], ImageId=np.array(["b", "c"], object))
-    matched = match_layers(prediction, truth, EvaluateSpec(), by_image=True)
+    matched = compare_layers(prediction, truth, EvaluateSpec(), by_image=True)
     assert matched.images == ("a", "b", "c")
     assert matched.counts.tolist() == [[0, 0, 1], [1, 0, 1], [0, 1, 0]]
     assert matched.bounds.tolist() == [[3, 2, 13, 8], [3, 2, 40, 8], [30, 2, 40, 8]]

@@ -5,7 +5,7 @@ from pyproj import CRS
 
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError, UsageError
-from geoseg.evaluation.footprints import match_layers
+from geoseg.evaluation.footprints import compare_layers
 from geoseg.evaluation.metrics import Counts
 from geoseg.evaluation.summary import footprint_scores, missed, pixel_scores, sweep_scores
 from geoseg.specs import EvaluateSpec
@@ -17,7 +17,7 @@ def layer(*boxes, crs=32736, **columns):
 
 
 def scores(prediction, truth):
-    return footprint_scores(match_layers(prediction, truth, EvaluateSpec()), 0.5)
+    return footprint_scores(compare_layers(prediction, truth, EvaluateSpec()), 0.5)
 
 
 TRUTH = layer((0, 0, 10, 4), (20, 0, 30, 4))
