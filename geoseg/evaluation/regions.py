@@ -18,10 +18,10 @@ from geoseg.geometry.measure import coordinates, pixel_size
 
 # The worst and the best blocks that a report holds
 SHOWN = 12
-Place = dict[str, Any]
+Region = dict[str, Any]
 
 
-def footprint_places(matched: LayerComparison) -> tuple[Place, ...]:
+def footprint_places(matched: LayerComparison) -> tuple[Region, ...]:
     """The blocks of least F1 and those of greatest, worst first."""
     tp, fp, fn = matched.counts.T
     f1 = ratios(tp, fp, fn)["f1"]
@@ -57,7 +57,7 @@ def neighbourhoods(matched: LayerComparison, side: float) -> dict[str, Any]:
     }
 
 
-def pixel_places(compared: ComparedPixels) -> tuple[Place, ...]:
+def pixel_places(compared: ComparedPixels) -> tuple[Region, ...]:
     """The blocks of least IoU and those of greatest, worst first, of those that hold or should hold
     buildings.
 
@@ -88,7 +88,7 @@ def _worst_first(score: np.ndarray, right: np.ndarray, wrong: np.ndarray) -> np.
 
 def _rows(
     order: np.ndarray, bounds: np.ndarray, crs: CRS | None, columns: dict[str, np.ndarray]
-) -> tuple[Place, ...]:
+) -> tuple[Region, ...]:
     told = None if crs is None else crs.to_string()
     cells = [column[order].tolist() for column in columns.values()]
     values = (dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True))
