@@ -40,7 +40,7 @@ def footprint_places(matched: LayerComparison) -> tuple[Region, ...]:
     return _rows(order, matched.bounds[order], matched.truth.crs, images | columns)
 
 
-def neighbourhoods(matched: LayerComparison, side: float) -> dict[str, Any]:
+def regional_errors(matched: LayerComparison, side: float) -> dict[str, Any]:
     """How F1, area and number err over the blocks, found less true."""
     tp, fp, fn = matched.counts.T
     if not len(tp):

@@ -22,7 +22,7 @@ from geoseg.evaluation.pixels import ComparedPixels, compare_pixels
 from geoseg.evaluation.regions import (
     footprint_intervals,
     footprint_places,
-    neighbourhoods,
+    regional_errors,
     pixel_intervals,
     pixel_places,
 )
@@ -282,7 +282,7 @@ def _footprint_metrics(matched: LayerComparison | None, spec: EvaluateSpec) -> d
     return (
         footprint_scores(matched, spec.iou)
         | cities
-        | neighbourhoods(matched, spec.neighbourhood.value)
+        | regional_errors(matched, spec.neighbourhood.value)
     )
 
 

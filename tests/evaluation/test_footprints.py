@@ -7,7 +7,7 @@ from pyproj import CRS
 
 from geoseg.core.layer import Layer
 from geoseg.evaluation.footprints import compare_layers
-from geoseg.evaluation.regions import footprint_places, neighbourhoods
+from geoseg.evaluation.regions import footprint_places, regional_errors
 from geoseg.specs import EvaluateSpec, Quantity
 
 boxes = st.lists(
@@ -38,7 +38,7 @@ def test_blocks_share_out_all_there_is(prediction, truth, side):
     places = footprint_places(matched)
     assert all(place["found"] - place["truth"] == place["count_error"] for place in places)
     assert [place["f1"] for place in places] == sorted(place["f1"] for place in places)
-    assert neighbourhoods(matched, side).get("blocks", 0) == len(matched.bounds)
+    assert regional_errors(matched, side).get("blocks", 0) == len(matched.bounds)
 
 
 def test_a_match_across_the_border_of_two_blocks():
@@ -73,4 +73,4 @@ def test_images_are_blocks():
     assert matched.images == ("a", "b", "c")
     assert matched.counts.tolist() == [[0, 0, 1], [1, 0, 1], [0, 1, 0]]
     assert matched.bounds.tolist() == [[3, 2, 13, 8], [3, 2, 40, 8], [30, 2, 40, 8]]
-    assert "neighbourhood_m" not in neighbourhoods(matched, 100)
+    assert "neighbourhood_m" not in regional_errors(matched, 100)
