@@ -21,7 +21,7 @@ SHOWN = 12
 Region = dict[str, Any]
 
 
-def footprint_places(matched: LayerComparison) -> tuple[Region, ...]:
+def footprint_regions(matched: LayerComparison) -> tuple[Region, ...]:
     """The blocks of least F1 and those of greatest, worst first."""
     tp, fp, fn = matched.counts.T
     f1 = ratios(tp, fp, fn)["f1"]

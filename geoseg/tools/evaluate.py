@@ -21,7 +21,7 @@ from geoseg.evaluation.outcome_layers import write_verdicts
 from geoseg.evaluation.pixels import ComparedPixels, compare_pixels
 from geoseg.evaluation.regions import (
     footprint_intervals,
-    footprint_places,
+    footprint_regions,
     regional_errors,
     pixel_intervals,
     pixel_places,
@@ -101,7 +101,7 @@ def run(
     )
     found = _footprint_metrics(matched, spec)
     intervals = _intervals(pixels, matched, spec, warnings)
-    places = footprint_places(matched) if matched else pixel_places(pixels) if pixels else ()
+    places = footprint_regions(matched) if matched else pixel_places(pixels) if pixels else ()
     failed = missed(pixel, found, fail_under or {})
     if layers is not None:
         if matched is None:

@@ -7,7 +7,7 @@ from pyproj import CRS
 
 from geoseg.core.layer import Layer
 from geoseg.evaluation.footprints import compare_layers
-from geoseg.evaluation.regions import footprint_places, regional_errors
+from geoseg.evaluation.regions import footprint_regions, regional_errors
 from geoseg.specs import EvaluateSpec, Quantity
 
 boxes = st.lists(
@@ -35,7 +35,7 @@ def test_blocks_share_out_all_there_is(prediction, truth, side):
     assert matched.counts.sum(axis=0).tolist() == [counts.tp, counts.fp, counts.fn]
     areas = [shapely.area(shapes).sum() for shapes in (prediction, truth)]
     assert matched.area_errors.sum() == pytest.approx(areas[0] - areas[1], abs=1e-9)
-    places = footprint_places(matched)
+    places = footprint_regions(matched)
     assert all(place["found"] - place["truth"] == place["count_error"] for place in places)
     assert [place["f1"] for place in places] == sorted(place["f1"] for place in places)
     assert regional_errors(matched, side).get("blocks", 0) == len(matched.bounds)
