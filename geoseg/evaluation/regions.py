@@ -57,7 +57,7 @@ def regional_errors(matched: LayerComparison, side: float) -> dict[str, Any]:
     }
 
 
-def pixel_places(compared: ComparedPixels) -> tuple[Region, ...]:
+def pixel_regions(compared: ComparedPixels) -> tuple[Region, ...]:
     """The blocks of least IoU and those of greatest, worst first, of those that hold or should hold
     buildings.
 

@@ -24,7 +24,7 @@ from geoseg.evaluation.regions import (
     footprint_regions,
     regional_errors,
     pixel_intervals,
-    pixel_places,
+    pixel_regions,
 )
 from geoseg.evaluation.reports import EvaluateReport
 from geoseg.evaluation.summary import (
@@ -101,7 +101,7 @@ def run(
     )
     found = _footprint_metrics(matched, spec)
     intervals = _intervals(pixels, matched, spec, warnings)
-    places = footprint_regions(matched) if matched else pixel_places(pixels) if pixels else ()
+    places = footprint_regions(matched) if matched else pixel_regions(pixels) if pixels else ()
     failed = missed(pixel, found, fail_under or {})
     if layers is not None:
         if matched is None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from geoseg.core.grid import Grid
 from geoseg.evaluation import pixels
 from geoseg.evaluation.metrics import confusion
-from geoseg.evaluation.regions import pixel_intervals, pixel_places
+from geoseg.evaluation.regions import pixel_intervals, pixel_regions
 from geoseg.labels.class_raster import VOID, ClassRaster
 from geoseg.specs import EvaluateSpec, Quantity
 
@@ -50,7 +50,7 @@ def test_the_worst_block_is_where_the_prediction_is_wrong():
     found[128:192, 64:128] = 1 - found[128:192, 64:128]
     spec = EvaluateSpec(neighbourhood=Quantity(64))
     compared = pixels.compare_pixels(classes(found), classes(real), GRID, spec)
-    worst, *others = pixel_places(compared)
+    worst, *others = pixel_regions(compared)
     assert worst["bounds"] == (64, 128, 128, 192) and worst["iou"] == 0 and worst["crs"] is None
     assert (
         all(place["iou"] == 1 for place in others)
