@@ -31,10 +31,10 @@ def write_verdicts(
         name: single(",".join(map(str, rgb(colour))), filled=name in ("tp", "fp", "fn"))
         for name, colour in COLOURS.items()
     }
-    write_layers(path, verdicts(matched), styles, overwrite=overwrite, metadata=provenance(source))
+    write_layers(path, outcome_layers(matched), styles, overwrite=overwrite, metadata=provenance(source))
 
 
-def verdicts(matched: LayerComparison) -> dict[str, Layer]:
+def outcome_layers(matched: LayerComparison) -> dict[str, Layer]:
     """The layers by name, with the columns ``iou``, ``confidence``, ``area_m2`` and what is known
     of each kind.
     """
