@@ -19,7 +19,7 @@ from geoseg.io.vector.qgis_style import single
 COLOURS = {"tp": TP, "fp": FP, "fn": FN, "split": "#cc79a7", "merge": "#009e73"}
 
 
-def write_verdicts(
+def write_outcome_layers(
     path: Path | str, matched: LayerComparison, source: Path | str, overwrite: bool = False
 ) -> None:
     """Write the layers tp, fp, fn, split and merge into a GeoPackage at ``path``.

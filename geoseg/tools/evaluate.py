@@ -17,7 +17,7 @@ from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.evaluation.footprints import LayerComparison, compare_layers
-from geoseg.evaluation.outcome_layers import write_verdicts
+from geoseg.evaluation.outcome_layers import write_outcome_layers
 from geoseg.evaluation.pixels import ComparedPixels, compare_pixels
 from geoseg.evaluation.regions import (
     footprint_intervals,
@@ -108,7 +108,7 @@ def run(
             raise UnsuitableError(
                 f"{names[0]}: no footprints were compared, so there are no layers of them"
             )
-        write_verdicts(layers, matched, names[0], overwrite)
+        write_outcome_layers(layers, matched, names[0], overwrite)
     report = EvaluateReport(
         command="evaluate",
         inputs=names,
