@@ -57,7 +57,7 @@ def pixel_scores(
     }
 
 
-def each_scores(classes: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def multilabel_scores(classes: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """Metrics of ``classes`` that are told each by itself, and the means of their ratios over those
     that occur.
     """

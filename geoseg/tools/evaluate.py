@@ -29,7 +29,7 @@ from geoseg.evaluation.regions import (
 from geoseg.evaluation.reports import EvaluateReport
 from geoseg.evaluation.summary import (
     city_scores,
-    each_scores,
+    multilabel_scores,
     footprint_scores,
     missed,
     pixel_scores,
@@ -220,7 +220,7 @@ def _band_metrics(
                 raise _no_probabilities(names[0])
             rows[band] = _pixel_metrics(compare_pixels(ours, theirs, grid, spec, progress))
         del rows[band]["classes"]
-    return each_scores(rows)
+    return multilabel_scores(rows)
 
 
 def _no_probabilities(name: str) -> UnsuitableError:

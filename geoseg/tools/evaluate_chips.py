@@ -18,7 +18,7 @@ from geoseg.evaluation.chips import ChipPrediction, Footprints, predict_chips, t
 from geoseg.evaluation.gallery import Gallery, score_chip
 from geoseg.evaluation.metrics import Counts, boundary_count, confusion, count
 from geoseg.evaluation.reports import DataReport
-from geoseg.evaluation.summary import RATIOS, each_scores, missed, pixel_scores
+from geoseg.evaluation.summary import RATIOS, multilabel_scores, missed, pixel_scores
 from geoseg.geometry.measure import pixel_size
 from geoseg.inference.session import LoadedModel
 from geoseg.io.atomic import check_output
@@ -227,7 +227,7 @@ class _Each:
             for (level, name), counts in self.counts.items()
         ]
         return (
-            each_scores({name: _pixels(self.counts[threshold, name]) for name in self.classes}),
+            multilabel_scores({name: _pixels(self.counts[threshold, name]) for name in self.classes}),
             {},
             rows,
         )
