@@ -20,7 +20,7 @@ from geoseg.training.average import Average
 from geoseg.training.losses import build as build_loss
 from geoseg.training.losses import item_losses
 from geoseg.training.optim import optimizer, schedule
-from geoseg.training.scores import ThresholdCounts, scores, scores_of_each
+from geoseg.training.scores import ThresholdCounts, scores, multilabel_scores
 
 Batch = Sequence[torch.Tensor]  # image, mask, and what else the data tell
 CHECKED = 32  # losses are looked at so many at a time: each look makes a GPU wait
@@ -106,7 +106,7 @@ class SegmentationModule(L.LightningModule):
         self.counts.update(found, mask.long())
 
     def on_validation_epoch_end(self) -> None:
-        told = scores_of_each if self.model.multilabel else scores
+        told = multilabel_scores if self.model.multilabel else scores
         self.scores = told(self.counts.compute().cpu().numpy(), self.model.classes)
         self.log("val_iou", self.scores["iou"], logger=False)
         self.counts.reset()
@@ -121,7 +121,7 @@ class SegmentationModule(L.LightningModule):
 
 
 def confusions(model: ModelSpec) -> Metric:
-    """The confusion matrices of a validation, as :func:`scores` or :func:`scores_of_each` take
+    """The confusion matrices of a validation, as :func:`scores` or :func:`multilabel_scores` take
     them.
     """
     if model.multilabel:

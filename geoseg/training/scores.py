@@ -59,7 +59,7 @@ def scores(matrix: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
     return result | {"confusion": middle.tolist()}
 
 
-def scores_of_each(matrices: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
+def multilabel_scores(matrices: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
     """Scores of classes that are told each by itself, from confusion matrices (class, truth,
     prediction) of not and of.
 

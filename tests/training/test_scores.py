@@ -11,7 +11,7 @@ pytest.importorskip("torchmetrics")
 from geoseg.evaluation.metrics import count  # noqa: E402
 from geoseg.specs import ModelSpec  # noqa: E402
 from geoseg.training.module import confusions  # noqa: E402
-from geoseg.training.scores import THRESHOLDS, ThresholdCounts, scores, scores_of_each  # noqa: E402
+from geoseg.training.scores import THRESHOLDS, ThresholdCounts, scores, multilabel_scores  # noqa: E402
 
 
 def test_two_classes_at_each_threshold() -> None:
@@ -60,7 +60,7 @@ def test_classes_told_each_by_itself() -> None:
         mask[0, 0, :3], mask[:, 1, 5:] = 255, 255
         probability[:, 2], mask[:, 2] = probability[:, 2] / 2, 0
         counts.update(torch.from_numpy(probability), torch.from_numpy(mask))
-    found = scores_of_each(counts.compute().numpy(), ("footprint", "boundary", "tree"))
+    found = multilabel_scores(counts.compute().numpy(), ("footprint", "boundary", "tree"))
     probability, mask = (np.concatenate(part) for part in zip(*batches, strict=True))
     expected = [
         count(probability[:, i] >= 0.5, mask[:, i] == 1, mask[:, i] != 255) for i in range(3)
