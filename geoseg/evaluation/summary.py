@@ -137,7 +137,7 @@ def spread(values: np.ndarray) -> dict[str, float]:
     return {"mean": float(values.mean())} | dict(zip(PERCENTILES, percentiles, strict=True))
 
 
-def missed(
+def failed_limits(
     pixel: dict[str, Any], found: dict[str, Any], limits: Mapping[str, float]
 ) -> tuple[str, ...]:
     """Which of the lowest values that will do are missed, in words.

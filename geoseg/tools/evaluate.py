@@ -31,7 +31,7 @@ from geoseg.evaluation.summary import (
     city_scores,
     multilabel_scores,
     footprint_scores,
-    missed,
+    failed_limits,
     pixel_scores,
     sweep_scores,
 )
@@ -102,7 +102,7 @@ def run(
     found = _footprint_metrics(matched, spec)
     intervals = _intervals(pixels, matched, spec, warnings)
     places = footprint_regions(matched) if matched else pixel_regions(pixels) if pixels else ()
-    failed = missed(pixel, found, fail_under or {})
+    failed = failed_limits(pixel, found, fail_under or {})
     if layers is not None:
         if matched is None:
             raise UnsuitableError(

@@ -18,7 +18,7 @@ from geoseg.evaluation.chips import ChipPrediction, Footprints, predict_chips, t
 from geoseg.evaluation.gallery import Gallery, score_chip
 from geoseg.evaluation.metrics import Counts, boundary_count, confusion, count
 from geoseg.evaluation.reports import DataReport
-from geoseg.evaluation.summary import RATIOS, multilabel_scores, missed, pixel_scores
+from geoseg.evaluation.summary import RATIOS, multilabel_scores, failed_limits, pixel_scores
 from geoseg.geometry.measure import pixel_size
 from geoseg.inference.session import LoadedModel
 from geoseg.io.atomic import check_output
@@ -94,7 +94,7 @@ def run(
         pixel=pixel,
         object=footprints,
         thresholds=rows,
-        failed=missed(pixel, footprints, fail_under or {}),
+        failed=failed_limits(pixel, footprints, fail_under or {}),
     )
     if page:
         from geoseg.reports import chips_page

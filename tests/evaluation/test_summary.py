@@ -7,7 +7,7 @@ from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.evaluation.footprints import compare_layers
 from geoseg.evaluation.metrics import Counts
-from geoseg.evaluation.summary import footprint_scores, missed, pixel_scores, sweep_scores
+from geoseg.evaluation.summary import footprint_scores, failed_limits, pixel_scores, sweep_scores
 from geoseg.specs import EvaluateSpec
 
 
@@ -63,15 +63,15 @@ def test_a_class_that_occurs_nowhere_is_left_out():
 
 def test_limits():
     pixel, found = {"f1": 0.8, "iou": 0.6, "classes": {}}, {"f1": 0.5}
-    assert missed(pixel, found, {"f1": 0.5, "pixel.f1": 0.8, "iou": 0.1}) == ()
-    assert missed(pixel, found, {"f1": 0.6, "pixel.f1": 0.9}) == (
+    assert failed_limits(pixel, found, {"f1": 0.5, "pixel.f1": 0.8, "iou": 0.1}) == ()
+    assert failed_limits(pixel, found, {"f1": 0.6, "pixel.f1": 0.9}) == (
         "f1 is 0.5000, below 0.6",
         "pixel.f1 is 0.8000, below 0.9",
     )
-    assert missed(pixel, {}, {"f1": 0.9}) == ("f1 is 0.8000, below 0.9",)
+    assert failed_limits(pixel, {}, {"f1": 0.9}) == ("f1 is 0.8000, below 0.9",)
     for name in ("ap", "classes", "other.f1"):
         with pytest.raises(UsageError, match=f"{name} was not measured"):
-            missed(pixel, found, {name: 0.5})
+            failed_limits(pixel, found, {name: 0.5})
 
 
 def test_two_classes_keep_their_names():
