@@ -13,7 +13,7 @@ from geoseg.evaluation.bootstrap import interval, resample
 from geoseg.evaluation.footprints import LayerComparison
 from geoseg.evaluation.metrics import ratios
 from geoseg.evaluation.pixels import ComparedPixels
-from geoseg.evaluation.summary import spread
+from geoseg.evaluation.summary import describe
 from geoseg.geometry.measure import coordinates, pixel_size
 
 # The worst and the best blocks that a report holds
@@ -53,7 +53,7 @@ def regional_errors(matched: LayerComparison, side: float) -> dict[str, Any]:
     own = {} if matched.images else {"neighbourhood_m": side}
     return own | {
         "blocks": len(tp),
-        "by_block": {name: spread(values) for name, values in over.items()},
+        "by_block": {name: describe(values) for name, values in over.items()},
     }
 
 

@@ -104,7 +104,7 @@ def footprint_scores(matched: LayerComparison, iou: float) -> dict[str, Any]:
         "by_iou": {f"{at:.2f}": value for at, value in by_iou.items()},
         "by_size": {size: _ratios(counts) for size, counts in by_size.items()},
         "outlines": {
-            f"{name}_{unit}": spread(values)
+            f"{name}_{unit}": describe(values)
             for name, values in zip(("polis", "hausdorff"), matched.distances, strict=True)
             if len(values)
         },
@@ -131,7 +131,7 @@ def _ratios(counts: Counts) -> dict[str, Any]:
     return {"tp": counts.tp, "fp": counts.fp, "fn": counts.fn} | ratios
 
 
-def spread(values: np.ndarray) -> dict[str, float]:
+def describe(values: np.ndarray) -> dict[str, float]:
     """Mean and percentiles of ``values`` (n,), at least one."""
     percentiles = np.percentile(values, list(PERCENTILES.values())).tolist()
     return {"mean": float(values.mean())} | dict(zip(PERCENTILES, percentiles, strict=True))
