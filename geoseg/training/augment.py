@@ -214,15 +214,15 @@ class Colour(nn.Module):
         """Everything that is linear in a pixel's bands, as one matrix and one offset an image."""
         count, bands = image.shape[:2]
         strength = self.strength
-        gain = 1 + 0.3 * strength * _spread(count, bands)
-        gain = gain * _at_times(0.7, 1 + 0.35 * strength * _spread(count, 1))
+        gain = 1 + 0.3 * strength * _symmetric_uniform(count, bands)
+        gain = gain * _at_times(0.7, 1 + 0.35 * strength * _symmetric_uniform(count, 1))
         matrix = torch.diag_embed(gain)
         if self.three:
-            saturation = _at_times(0.5, 1 + 0.65 * strength * _spread(count, 1))[:, :, None]
+            saturation = _at_times(0.5, 1 + 0.65 * strength * _symmetric_uniform(count, 1))[:, :, None]
             grey = torch.tensor(LUMA).expand(3, 3)
-            hue = _at_times(0.5, 1 + 0.16 * math.pi * strength * _spread(count, 1))[:, 0] - 1
+            hue = _at_times(0.5, 1 + 0.16 * math.pi * strength * _symmetric_uniform(count, 1))[:, 0] - 1
             matrix = _hue(hue) @ (saturation * torch.eye(3) + (1 - saturation) * grey) @ matrix
-        contrast = _at_times(0.7, 1 + 0.45 * strength * _spread(count, 1))[:, :, None]
+        contrast = _at_times(0.7, 1 + 0.45 * strength * _symmetric_uniform(count, 1))[:, :, None]
         means = image.mean((2, 3))[:, :, None]
         matrix = matrix.to(image.device)
         contrast = contrast.to(image.device)
@@ -231,7 +231,7 @@ class Colour(nn.Module):
         return mixed.view(image.shape)
 
     def _gamma(self, image: torch.Tensor) -> torch.Tensor:
-        powers = torch.exp(0.5 * self.strength * _spread(len(image), 1)).to(image.device)
+        powers = torch.exp(0.5 * self.strength * _symmetric_uniform(len(image), 1)).to(image.device)
         return image.clamp_(min=1e-4).pow_(powers[:, :, None, None])
 
     def _shadow(self, image: torch.Tensor) -> torch.Tensor:
@@ -286,7 +286,7 @@ def _hue(angle: torch.Tensor) -> torch.Tensor:
     return cos * torch.eye(3) + (1 - cos) / 3 + sin * cross
 
 
-def _spread(*shape: int) -> torch.Tensor:
+def _symmetric_uniform(*shape: int) -> torch.Tensor:
     """Uniform in [-1, 1]."""
     return 2 * torch.rand(*shape) - 1
 
