@@ -32,7 +32,7 @@ def seed_all(*parts: int) -> None:
     torch.manual_seed(seed)
 
 
-class Chance(Callback):
+class SeedEachEpoch(Callback):
     """Each epoch's chance comes from the seed, the epoch and the process alone: a run may stop and
     go on between any two.
     """

@@ -24,7 +24,7 @@ from geoseg.models import pretrained, registry, store
 from geoseg.models.registry import Segmenter
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.balance import class_weights
-from geoseg.training.callbacks import Chance, Notes, Patience, Progress, Statistics, seed_all
+from geoseg.training.callbacks import SeedEachEpoch, Notes, Patience, Progress, Statistics, seed_all
 from geoseg.training.data import loaders
 from geoseg.training.hard_examples import Difficulty
 from geoseg.training.launch import by_torchrun, launch, processes, rank, parse_child_error
@@ -90,7 +90,7 @@ def fit(job: TrainingRun, resume: bool, progress: Progress) -> None:
     assert isinstance(draws, Draws)
     # callbacks run in this order, checkpoints last: they know all that the others have done
     callbacks: list[Callback] = [
-        Chance(draws),
+        SeedEachEpoch(draws),
         Statistics(),
         Notes(run_dir, progress if rank() == 0 else _silent),
     ]
