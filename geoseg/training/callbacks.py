@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from geoseg.io.run_folder import flat, read_epochs, write_epochs
 from geoseg.models.modelfile import save
 from geoseg.training.module import Batch, SegmentationModule
-from geoseg.training.sampling import Draws, derived
+from geoseg.training.sampling import Draws, derive_seed
 
 BEST = "best.safetensors"
 Progress = Callable[[str | Callable[[], str], int], Callable[[int], None]]
@@ -26,7 +26,7 @@ log = logging.getLogger("geoseg.train")
 
 def seed_all(*parts: int) -> None:
     """Start the chance of Python, NumPy and torch anew from a seed made of ``parts``."""
-    seed = derived(*parts)
+    seed = derive_seed(*parts)
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)

@@ -21,7 +21,7 @@ class _Order(Sized, Protocol):
     def __iter__(self) -> Iterator[int]: ...
 
 
-def derived(*parts: int) -> int:
+def derive_seed(*parts: int) -> int:
     """A seed of 32 bits made of others: of the run, the epoch, the process."""
     return int(np.random.SeedSequence(parts).generate_state(1)[0])
 
@@ -45,7 +45,7 @@ class Draws(Sampler[Draw]):
 
     def __iter__(self) -> Iterator[Draw]:
         with torch.random.fork_rng([]):
-            torch.manual_seed(derived(self.seed, self.epoch))
+            torch.manual_seed(derive_seed(self.seed, self.epoch))
             indices = list(self.order)
             seeds = torch.randint(1 << 31, (len(indices),)).tolist()
         draws = list(zip(indices, seeds, strict=True))

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader, Dataset, RandomSampler  # noqa: E402
 
-from geoseg.training.sampling import Draws, Seeded, derived  # noqa: E402
+from geoseg.training.sampling import Draws, Seeded, derive_seed  # noqa: E402
 
 
 class Noise(Dataset[torch.Tensor]):
@@ -75,7 +75,7 @@ def test_derived_seeds_differ() -> None:
     assert (
         len(
             {
-                derived(seed, epoch, rank)
+                derive_seed(seed, epoch, rank)
                 for seed in range(5)
                 for epoch in range(5)
                 for rank in range(5)
