@@ -24,7 +24,7 @@ Progress = Callable[[str | Callable[[], str], int], Callable[[int], None]]
 log = logging.getLogger("geoseg.train")
 
 
-def seed_all(*parts: int) -> None:
+def seed_everything(*parts: int) -> None:
     """Start the chance of Python, NumPy and torch anew from a seed made of ``parts``."""
     seed = derive_seed(*parts)
     random.seed(seed)
@@ -53,7 +53,7 @@ class SeedEachEpoch(Callback):
     ) -> None:
         # the data loader, which draws a number too, starts before or after the epoch does
         if batch_idx == 0:
-            seed_all(module.spec.seed, trainer.current_epoch, trainer.global_rank)
+            seed_everything(module.spec.seed, trainer.current_epoch, trainer.global_rank)
 
 
 class Patience(EarlyStopping):

@@ -24,7 +24,7 @@ from geoseg.models import pretrained, registry, store
 from geoseg.models.registry import Segmenter
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.balance import class_weights
-from geoseg.training.callbacks import SeedEachEpoch, Notes, Patience, Progress, Statistics, seed_all
+from geoseg.training.callbacks import SeedEachEpoch, Notes, Patience, Progress, Statistics, seed_everything
 from geoseg.training.data import loaders
 from geoseg.training.hard_examples import Difficulty
 from geoseg.training.launch import by_torchrun, launch, processes, rank, parse_child_error
@@ -149,7 +149,7 @@ def build(job: TrainingRun) -> SegmentationModule:
 
 def network(job: TrainingRun) -> tuple[Segmenter, str | None]:
     """The network with the weights that it starts from, and what matched of those of a file."""
-    seed_all(job.spec.seed)
+    seed_everything(job.spec.seed)
     made, matched = pretrained.start(job.model, job.spec.weights)
     if job.init:
         registry.load_weights(made, store.load(job.init)[1], str(job.init))
