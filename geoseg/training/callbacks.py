@@ -82,7 +82,7 @@ class Statistics(Callback):
                 torch.distributed.broadcast(buffer, 0)
 
 
-class Notes(Callback):
+class EpochLog(Callback):
     """Tells the progress; keeps each epoch's scores and the weights of the best one in the run
     folder.
     """
