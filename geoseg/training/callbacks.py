@@ -71,7 +71,7 @@ class Patience(EarlyStopping):
         trainer.should_stop = self.wait_count >= self.patience
 
 
-class Statistics(Callback):
+class SyncBatchNorm(Callback):
     """Statistics of batch normalisation are those of the first process in all of them before they
     are scored and saved.
     """

@@ -24,7 +24,7 @@ from geoseg.models import pretrained, registry, store
 from geoseg.models.registry import Segmenter
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.balance import class_weights
-from geoseg.training.callbacks import SeedEachEpoch, EpochLog, Patience, Progress, Statistics, seed_everything
+from geoseg.training.callbacks import SeedEachEpoch, EpochLog, Patience, Progress, SyncBatchNorm, seed_everything
 from geoseg.training.data import loaders
 from geoseg.training.hard_examples import Difficulty
 from geoseg.training.launch import by_torchrun, launch, processes, rank, parse_child_error
@@ -91,7 +91,7 @@ def fit(job: TrainingRun, resume: bool, progress: Progress) -> None:
     # callbacks run in this order, checkpoints last: they know all that the others have done
     callbacks: list[Callback] = [
         SeedEachEpoch(draws),
-        Statistics(),
+        SyncBatchNorm(),
         EpochLog(run_dir, progress if rank() == 0 else _silent),
     ]
     if spec.hard:
