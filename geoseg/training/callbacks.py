@@ -56,7 +56,7 @@ class SeedEachEpoch(Callback):
             seed_everything(module.spec.seed, trainer.current_epoch, trainer.global_rank)
 
 
-class Patience(EarlyStopping):
+class EarlyStop(EarlyStopping):
     """Stops after so many epochs in which the validation's IoU did not rise; of a run that is
     resumed they count on.
     """

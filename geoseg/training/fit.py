@@ -24,7 +24,7 @@ from geoseg.models import pretrained, registry, store
 from geoseg.models.registry import Segmenter
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.balance import class_weights
-from geoseg.training.callbacks import SeedEachEpoch, EpochLog, Patience, Progress, SyncBatchNorm, seed_everything
+from geoseg.training.callbacks import SeedEachEpoch, EpochLog, EarlyStop, Progress, SyncBatchNorm, seed_everything
 from geoseg.training.data import loaders
 from geoseg.training.hard_examples import Difficulty
 from geoseg.training.launch import by_torchrun, launch, processes, rank, parse_child_error
@@ -97,7 +97,7 @@ def fit(job: TrainingRun, resume: bool, progress: Progress) -> None:
     if spec.hard:
         callbacks.append(Difficulty(train_batches, spec.hard))
     if spec.early_stop and job.val:
-        callbacks.append(Patience(spec.early_stop))
+        callbacks.append(EarlyStop(spec.early_stop))
     callbacks.append(ModelCheckpoint(run_dir, "last", save_top_k=1, enable_version_counter=False))
     here = int(os.environ.get("LOCAL_WORLD_SIZE", processes()))
     trainer = L.Trainer(
