@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from geoseg.io.run_folder import flat, read_epochs, write_epochs
 from geoseg.models.modelfile import save
 from geoseg.training.module import Batch, SegmentationModule
-from geoseg.training.sampling import Draws, derive_seed
+from geoseg.training.sampling import SeededSampler, derive_seed
 
 BEST = "best.safetensors"
 Progress = Callable[[str | Callable[[], str], int], Callable[[int], None]]
@@ -37,7 +37,7 @@ class SeedEachEpoch(Callback):
     go on between any two.
     """
 
-    def __init__(self, draws: Draws) -> None:
+    def __init__(self, draws: SeededSampler) -> None:
         self.draws = draws
 
     def on_load_checkpoint(

@@ -19,7 +19,7 @@ from geoseg.errors import GeosegError
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.augment import PRESETS, Geometry, crop
 from geoseg.training.launch import processes, rank
-from geoseg.training.sampling import Draws, Seeded
+from geoseg.training.sampling import SeededSampler, Seeded
 
 CACHE_BYTES = 2 << 30
 READERS = 4
@@ -124,7 +124,7 @@ def loaders(
         if workers
         else {}
     )
-    draws = Draws(order(train, spec), spec.seed, rank(), processes())
+    draws = SeededSampler(order(train, spec), spec.seed, rank(), processes())
     mine = range(rank() % max(1, len(val)), len(val), processes())
     return (
         DataLoader(

@@ -29,7 +29,7 @@ from geoseg.training.data import loaders
 from geoseg.training.hard_examples import Difficulty
 from geoseg.training.launch import by_torchrun, launch, processes, rank, parse_child_error
 from geoseg.training.module import SegmentationModule
-from geoseg.training.sampling import Draws
+from geoseg.training.sampling import SeededSampler
 
 LAST = "last.ckpt"
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -87,7 +87,7 @@ def fit(job: TrainingRun, resume: bool, progress: Progress) -> None:
         module.network.compile()
     train_batches, val_batches = loaders(job.train, job.val, spec, job.model, job.zoom)
     draws = train_batches.sampler
-    assert isinstance(draws, Draws)
+    assert isinstance(draws, SeededSampler)
     # callbacks run in this order, checkpoints last: they know all that the others have done
     callbacks: list[Callback] = [
         SeedEachEpoch(draws),

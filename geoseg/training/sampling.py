@@ -26,7 +26,7 @@ def derive_seed(*parts: int) -> int:
     return int(np.random.SeedSequence(parts).generate_state(1)[0])
 
 
-class Draws(Sampler[Draw]):
+class SeededSampler(Sampler[Draw]):
     """The indices that ``order`` gives, each with a seed for its crop.
 
     Of ``processes`` that train together, process ``rank`` gets every so manieth, all of them

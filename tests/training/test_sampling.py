@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader, Dataset, RandomSampler  # noqa: E402
 
-from geoseg.training.sampling import Draws, Seeded, derive_seed  # noqa: E402
+from geoseg.training.sampling import SeededSampler, Seeded, derive_seed  # noqa: E402
 
 
 class Noise(Dataset[torch.Tensor]):
@@ -27,7 +27,7 @@ def order() -> RandomSampler:
 
 
 def drawn(epoch: int, **how: int) -> list[tuple[int, int]]:
-    draws = Draws(order(), 5, **how)
+    draws = SeededSampler(order(), 5, **how)
     draws.set_epoch(epoch)
     return list(draws)
 
@@ -62,7 +62,7 @@ def test_workers_change_nothing() -> None:
         loader = DataLoader(
             Seeded(Noise()),
             4,
-            sampler=Draws(order(), 2),
+            sampler=SeededSampler(order(), 2),
             num_workers=workers,
             multiprocessing_context=context,
         )
