@@ -19,7 +19,7 @@ from geoseg.errors import GeosegError
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.augment import PRESETS, Geometry, crop
 from geoseg.training.launch import processes, rank
-from geoseg.training.sampling import SeededSampler, Seeded
+from geoseg.training.sampling import SeededSampler, SeededDataset
 
 CACHE_BYTES = 2 << 30
 READERS = 4
@@ -128,7 +128,7 @@ def loaders(
     mine = range(rank() % max(1, len(val)), len(val), processes())
     return (
         DataLoader(
-            Seeded(cropped),
+            SeededDataset(cropped),
             spec.batch_size,
             sampler=draws,
             drop_last=len(draws) >= spec.batch_size,

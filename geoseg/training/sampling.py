@@ -53,7 +53,7 @@ class SeededSampler(Sampler[Draw]):
 
 
 @dataclass
-class Seeded(Dataset[Any]):
+class SeededDataset(Dataset[Any]):
     """``dataset`` whose items are asked for by a :data:`Draw`: torch's chance is that of the draw's
     seed.
     """

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader, Dataset, RandomSampler  # noqa: E402
 
-from geoseg.training.sampling import SeededSampler, Seeded, derive_seed  # noqa: E402
+from geoseg.training.sampling import SeededSampler, SeededDataset, derive_seed  # noqa: E402
 
 
 class Noise(Dataset[torch.Tensor]):
@@ -45,7 +45,7 @@ def test_drawing_leaves_torchs_own_chance_alone() -> None:
     expected = torch.rand(2)
     torch.manual_seed(1)
     drawn(2)
-    Seeded(Noise())[4, 99]
+    SeededDataset(Noise())[4, 99]
     assert torch.equal(torch.rand(2), expected)
 
 
@@ -60,7 +60,7 @@ def test_workers_change_nothing() -> None:
     def batches(workers: int) -> list[torch.Tensor]:
         context = "spawn" if workers else None
         loader = DataLoader(
-            Seeded(Noise()),
+            SeededDataset(Noise()),
             4,
             sampler=SeededSampler(order(), 2),
             num_workers=workers,
