@@ -26,7 +26,7 @@ from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.balance import class_weights
 from geoseg.training.callbacks import SeedEachEpoch, EpochLog, EarlyStop, Progress, SyncBatchNorm, seed_everything
 from geoseg.training.data import loaders
-from geoseg.training.hard_examples import Difficulty
+from geoseg.training.hard_examples import HardExampleSampler
 from geoseg.training.launch import by_torchrun, launch, processes, rank, parse_child_error
 from geoseg.training.module import SegmentationModule
 from geoseg.training.sampling import SeededSampler
@@ -95,7 +95,7 @@ def fit(job: TrainingRun, resume: bool, progress: Progress) -> None:
         EpochLog(run_dir, progress if rank() == 0 else _silent),
     ]
     if spec.hard:
-        callbacks.append(Difficulty(train_batches, spec.hard))
+        callbacks.append(HardExampleSampler(train_batches, spec.hard))
     if spec.early_stop and job.val:
         callbacks.append(EarlyStop(spec.early_stop))
     callbacks.append(ModelCheckpoint(run_dir, "last", save_top_k=1, enable_version_counter=False))

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 KEPT = 0.5  # what a chip's loss keeps of itself when it is seen again
 
 
-class Difficulty(Callback):
+class HardExampleSampler(Callback):
     """Keeps the loss of each chip, and before each epoch makes the ``share`` of the draws go by it.
 
     The rest is drawn by weight as before; a chip that was not seen yet counts as the mean of those

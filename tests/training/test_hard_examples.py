@@ -15,13 +15,13 @@ from torch.utils.data import WeightedRandomSampler  # noqa: E402
 
 from geoseg.io.run_folder import read_epochs  # noqa: E402
 from geoseg.training.fit import LAST, train  # noqa: E402
-from geoseg.training.hard_examples import Difficulty  # noqa: E402
+from geoseg.training.hard_examples import HardExampleSampler  # noqa: E402
 from geoseg.training.losses import item_losses  # noqa: E402
 from tests.training.jobs import job  # noqa: E402
 
 
-def difficulty(weights: list[float], share: float) -> Difficulty:
-    return Difficulty(
+def difficulty(weights: list[float], share: float) -> HardExampleSampler:
+    return HardExampleSampler(
         SimpleNamespace(sampler=SimpleNamespace(order=WeightedRandomSampler(weights, 8))), share
     )
 
