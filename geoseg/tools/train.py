@@ -87,7 +87,7 @@ def run(
     model = _model_spec(sets, spec, init)
     try:
         from geoseg.training.callbacks import BEST, best_of
-        from geoseg.training.finders import tuned
+        from geoseg.training.finders import resolve_auto
         from geoseg.training.fit import LAST, TrainingRun, check_devices, network, train
     except ImportError as error:
         raise ResourceError(
@@ -100,7 +100,7 @@ def run(
     )
     job = TrainingRun(model, spec, chips["train"], chips["val"], _zoom(sets, model), folder, init)
     made, matched = network(job)
-    begun = tuned(job, resume)
+    begun = resolve_auto(job, resume)
     note = partial(
         _note,
         folder,

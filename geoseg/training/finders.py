@@ -26,7 +26,7 @@ SMOOTHED, DIVERGED = 5, 2.0
 DTYPES = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 
-def tuned(job: TrainingRun, resume: bool) -> TrainingRun:
+def resolve_auto(job: TrainingRun, resume: bool) -> TrainingRun:
     """``job`` with numbers where it has ``auto``: class weights, a batch size and a learning rate
     of 0.
 
