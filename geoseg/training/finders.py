@@ -73,10 +73,10 @@ def batch_size(job: TrainingRun, device: torch.device, dtype: torch.dtype | None
     if device.type == "cpu":
         fits = max(1, CPU_PIXELS // job.model.size**2)
         return 1 << int(math.log2(min(limit, fits)))
-    return largest(trials(job, device, dtype), limit)
+    return largest(batch_trial(job, device, dtype), limit)
 
 
-def trials(
+def batch_trial(
     job: TrainingRun, device: torch.device, dtype: torch.dtype | None
 ) -> Callable[[int], None]:
     """A step of the training with a batch of any size."""

@@ -13,7 +13,7 @@ pytest.importorskip("lightning")
 from geoseg.errors import ResourceError, UnsuitableError  # noqa: E402
 from geoseg.models.registry import Segmenter  # noqa: E402
 from geoseg.training.data import loaders  # noqa: E402
-from geoseg.training.finders import batch_size, largest, learning_rate, trials, resolve_auto  # noqa: E402
+from geoseg.training.finders import batch_size, largest, learning_rate, batch_trial, resolve_auto  # noqa: E402
 from geoseg.training.fit import build  # noqa: E402
 from tests.training.jobs import job  # noqa: E402
 
@@ -42,10 +42,10 @@ def test_a_network_that_needs_too_much_is_tried_and_told(
         return forward(self, image)
 
     monkeypatch.setattr(Segmenter, "forward", limited)
-    assert largest(trials(job(tmp_path), CPU, torch.bfloat16), 64) == 2
+    assert largest(batch_trial(job(tmp_path), CPU, torch.bfloat16), 64) == 2
     most = 0
     with pytest.raises(ResourceError, match="not even a batch of one"):
-        largest(trials(job(tmp_path), CPU, None), 64)
+        largest(batch_trial(job(tmp_path), CPU, None), 64)
 
 
 @pytest.mark.parametrize(
