@@ -73,7 +73,7 @@ def batch_size(job: TrainingRun, device: torch.device, dtype: torch.dtype | None
     if device.type == "cpu":
         fits = max(1, CPU_PIXELS // job.model.size**2)
         return 1 << int(math.log2(min(limit, fits)))
-    return largest(batch_trial(job, device, dtype), limit)
+    return largest_that_fits(batch_trial(job, device, dtype), limit)
 
 
 def batch_trial(
@@ -92,7 +92,7 @@ def batch_trial(
     return trial
 
 
-def largest(trial: Callable[[int], None], limit: int) -> int:
+def largest_that_fits(trial: Callable[[int], None], limit: int) -> int:
     """Largest power of two up to ``limit`` with which ``trial`` does not run out of memory. Raises
     ResourceError.
     """

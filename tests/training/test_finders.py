@@ -13,7 +13,7 @@ pytest.importorskip("lightning")
 from geoseg.errors import ResourceError, UnsuitableError  # noqa: E402
 from geoseg.models.registry import Segmenter  # noqa: E402
 from geoseg.training.data import loaders  # noqa: E402
-from geoseg.training.finders import batch_size, largest, learning_rate, batch_trial, resolve_auto  # noqa: E402
+from geoseg.training.finders import batch_size, largest_that_fits, learning_rate, batch_trial, resolve_auto  # noqa: E402
 from geoseg.training.fit import build  # noqa: E402
 from tests.training.jobs import job  # noqa: E402
 
@@ -28,7 +28,7 @@ def test_the_largest_power_of_two_that_fits(fits: int, limit: int, found: int) -
         if size > fits:
             raise torch.OutOfMemoryError
 
-    assert largest(trial, limit) == found
+    assert largest_that_fits(trial, limit) == found
 
 
 def test_a_network_that_needs_too_much_is_tried_and_told(
@@ -42,10 +42,10 @@ def test_a_network_that_needs_too_much_is_tried_and_told(
         return forward(self, image)
 
     monkeypatch.setattr(Segmenter, "forward", limited)
-    assert largest(batch_trial(job(tmp_path), CPU, torch.bfloat16), 64) == 2
+    assert largest_that_fits(batch_trial(job(tmp_path), CPU, torch.bfloat16), 64) == 2
     most = 0
     with pytest.raises(ResourceError, match="not even a batch of one"):
-        largest(batch_trial(job(tmp_path), CPU, None), 64)
+        largest_that_fits(batch_trial(job(tmp_path), CPU, None), 64)
 
 
 @pytest.mark.parametrize(
