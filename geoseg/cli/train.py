@@ -169,7 +169,7 @@ def train(as_json: bool, **arguments: Any) -> None:
     from geoseg.tools import train as tool
 
     report = tool.run(progress=options.progress(), **arguments)
-    if tool.leads():
+    if tool.is_main_process():
         options.emit(report, as_json, _brief)
 
 

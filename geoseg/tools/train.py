@@ -75,7 +75,7 @@ def run(
     class.
     """
     start = time.perf_counter()
-    output = check_output(output, overwrite) if leads() else Path(output)
+    output = check_output(output, overwrite) if is_main_process() else Path(output)
     warnings: list[str] = []
     sets = _sets(
         data,
@@ -110,7 +110,7 @@ def run(
     )
     note(begun.spec)
     done = train(begun, resume=resume, progress=progress)
-    if leads():
+    if is_main_process():
         note(done.spec)
         _finish(done, output, overwrite)
     epochs = read_epochs(folder)
@@ -153,7 +153,7 @@ def _finish(job: TrainingRun, output: Path, overwrite: bool) -> None:
     )
 
 
-def leads() -> bool:
+def is_main_process() -> bool:
     """Whether this process is the one that writes and reports, of those that torchrun started."""
     return rank() == 0
 
@@ -256,7 +256,7 @@ def _note(
     }
     if init:
         settings["init"] = model_name(init)
-    if leads():
+    if is_main_process():
         write_settings(folder, "train", settings)
 
 
@@ -325,7 +325,7 @@ def _run_folder(folder: Path, made: tuple[str, ...], resume: bool, overwrite: bo
     last = folder / made[0]
     if resume and not last.is_file():
         raise InputError(f"{folder}: holds no {last.name} to resume from")
-    if not leads() or resume:
+    if not is_main_process() or resume:
         return folder
     if last.exists() and not overwrite:
         raise OutputError(
