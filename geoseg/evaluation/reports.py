@@ -35,7 +35,7 @@ class EvaluateReport(Report):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataReport(Report):
+class ChipsReport(Report):
     """``pixel`` and ``object`` metrics at the model's own threshold, cleaned by its least area; of
     several classes ``pixel``.
 

@@ -24,11 +24,11 @@ from geoseg.reports.chip_figures import chip_sections, class_table, confusion_ta
 from geoseg.specs import ModelSpec
 
 if TYPE_CHECKING:
-    from geoseg.evaluation.reports import DataReport
+    from geoseg.evaluation.reports import ChipsReport
 
 
 def write(
-    path: Path, report: DataReport, model: ModelSpec, gallery: Gallery, *, overwrite: bool = False
+    path: Path, report: ChipsReport, model: ModelSpec, gallery: Gallery, *, overwrite: bool = False
 ) -> None:
     """Write the page of a report; ``gallery`` has its best and worst chips. Raises OutputError."""
     title = f"How good is {report.model}?"
@@ -38,7 +38,7 @@ def write(
     )
 
 
-def _sections(report: DataReport, model: ModelSpec, gallery: Gallery) -> Iterator[str]:
+def _sections(report: ChipsReport, model: ModelSpec, gallery: Gallery) -> Iterator[str]:
     yield section("Pixels", *_pixels(report, model))
     if report.object:
         yield section("Footprints", *_footprints(report))
@@ -49,7 +49,7 @@ def _sections(report: DataReport, model: ModelSpec, gallery: Gallery) -> Iterato
         yield section("Warnings", items(report.warnings))
 
 
-def _pixels(report: DataReport, model: ModelSpec) -> Iterator[str]:
+def _pixels(report: ChipsReport, model: ModelSpec) -> Iterator[str]:
     pixel = report.pixel
     yield facts(
         {
@@ -71,7 +71,7 @@ def _pixels(report: DataReport, model: ModelSpec) -> Iterator[str]:
         yield confusion_table(model.classes, pixel["confusion"])  # those that do not occur too
 
 
-def _footprints(report: DataReport) -> Iterator[str]:
+def _footprints(report: ChipsReport) -> Iterator[str]:
     found = report.object
     yield facts({name: found[name] for name in ("f1", "precision", "recall")})
     yield text(
@@ -81,7 +81,7 @@ def _footprints(report: DataReport) -> Iterator[str]:
     )
 
 
-def _thresholds(report: DataReport) -> Iterator[str]:
+def _thresholds(report: ChipsReport) -> Iterator[str]:
     rows = report.thresholds
     if report.object:
         parts = {

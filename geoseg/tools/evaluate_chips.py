@@ -17,7 +17,7 @@ from geoseg.errors import UnsuitableError
 from geoseg.evaluation.chips import ChipPrediction, Footprints, predict_chips, true_outlines
 from geoseg.evaluation.gallery import Gallery, score_chip
 from geoseg.evaluation.metrics import Counts, boundary_count, confusion, count
-from geoseg.evaluation.reports import DataReport
+from geoseg.evaluation.reports import ChipsReport
 from geoseg.evaluation.summary import RATIOS, multilabel_scores, failed_limits, pixel_scores
 from geoseg.geometry.measure import pixel_size
 from geoseg.inference.session import LoadedModel
@@ -44,7 +44,7 @@ def run(
     page: Path | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
-) -> DataReport:
+) -> ChipsReport:
     """Run ``model`` (the bundled one by default) over the chips of a split of the chip index folder
     ``data``.
 
@@ -80,7 +80,7 @@ def run(
                 score_chip(answer.name, _picture(answer), truth, found.astype(np.uint8), len(own.classes))
             )
     pixel, footprints, rows = tally.scores(round(own.threshold, 4))
-    report = DataReport(
+    report = ChipsReport(
         command="evaluate",
         inputs=(str(data),),
         outputs=(str(page),) if page else (),
