@@ -15,7 +15,7 @@ from geoseg.core.tiling import Chip, Tile, even_tiles
 from geoseg.io.datasets.layout import Pair, copy
 from geoseg.io.raster.chip_file import write_chip
 from geoseg.io.raster.scene import open_scene
-from geoseg.labels.published_labels import LabelStatistics, LabelReader
+from geoseg.labels.published_labels import LabelReader, LabelStatistics
 from geoseg.specs import Stretch
 
 PHOTOS = {"PNG": ".png", "JPEG": ".jpg"}

@@ -83,7 +83,9 @@ def _answer(image: Path, mask: Path, models: LoadedModel, warnings: list[str]) -
             chip = scene.read(bands=None if models.model.multilabel else (1,))
         labels = chip.image if models.model.multilabel else chip.image[0]
         truth = np.where(chip.valid, labels, VOID).astype("uint8")
-        return ChipPrediction(str(image), probability, valid & (truth != VOID), truth, job.scene.grid)
+        return ChipPrediction(
+            str(image), probability, valid & (truth != VOID), truth, job.scene.grid
+        )
 
 
 class Footprints:
@@ -126,7 +128,10 @@ class Footprints:
 def true_outlines(answer: ChipPrediction) -> np.ndarray:
     """Outlines of the buildings in a chip's mask, in the CRS of the chip."""
     return outlines(
-        (answer.truth == 1).astype(np.float32), answer, MASK_THRESHOLD, PolygonSpec(min_hole=Quantity(0.0))
+        (answer.truth == 1).astype(np.float32),
+        answer,
+        MASK_THRESHOLD,
+        PolygonSpec(min_hole=Quantity(0.0)),
     )[0]
 
 

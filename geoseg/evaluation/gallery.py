@@ -29,7 +29,9 @@ class ScoredChip:
     found: np.ndarray
 
 
-def score_chip(name: str, image: np.ndarray, truth: np.ndarray, found: np.ndarray, classes: int) -> ScoredChip:
+def score_chip(
+    name: str, image: np.ndarray, truth: np.ndarray, found: np.ndarray, classes: int
+) -> ScoredChip:
     """``truth`` and ``found`` uint8 (row, col) of so many classes, or (class, row, col) of 0 and 1;
     255 is not known.
     """

@@ -31,7 +31,9 @@ def write_outcome_layers(
         name: single(",".join(map(str, rgb(colour))), filled=name in ("tp", "fp", "fn"))
         for name, colour in COLOURS.items()
     }
-    write_layers(path, outcome_layers(matched), styles, overwrite=overwrite, metadata=provenance(source))
+    write_layers(
+        path, outcome_layers(matched), styles, overwrite=overwrite, metadata=provenance(source)
+    )
 
 
 def outcome_layers(matched: LayerComparison) -> dict[str, Layer]:
@@ -57,7 +59,9 @@ def outcome_layers(matched: LayerComparison) -> dict[str, Layer]:
     }
 
 
-def _predicted(matched: LayerComparison, chosen: np.ndarray, columns: dict[str, np.ndarray]) -> Layer:
+def _predicted(
+    matched: LayerComparison, chosen: np.ndarray, columns: dict[str, np.ndarray]
+) -> Layer:
     confidence = (
         np.full(len(chosen), np.nan) if matched.confidence is None else matched.confidence[chosen]
     )

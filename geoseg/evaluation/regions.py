@@ -111,7 +111,9 @@ def _bounds(compared: ComparedPixels, row: np.ndarray, col: np.ndarray) -> np.nd
     return np.column_stack([np.min(corners, axis=0), np.max(corners, axis=0)])
 
 
-def footprint_intervals(matched: LayerComparison, times: int, seed: int) -> dict[str, tuple[float, float]]:
+def footprint_intervals(
+    matched: LayerComparison, times: int, seed: int
+) -> dict[str, tuple[float, float]]:
     """95% intervals of precision, recall and F1, of resampled blocks."""
     drawn = ratios(*np.moveaxis(resample(matched.counts, times, seed), -1, 0))
     return {name: interval(drawn[name]) for name in ("precision", "recall", "f1")}

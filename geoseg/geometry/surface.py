@@ -15,7 +15,7 @@ NO_FOOTPRINTS = ("background", BOUNDARY, CONTACT, "distance", "instance")
 
 
 @dataclass(frozen=True)
-class Surface:
+class ClassSurface:
     """Channels that make up the footprints of class ``name``: its own, and that of what lies
     ``between``, None without.
 
@@ -53,23 +53,23 @@ class Surface:
         return total.clip(max=1 if floating else 254).astype(probability.dtype), ridge
 
 
-def surfaces(classes: Sequence[str]) -> list[Surface]:
+def surfaces(classes: Sequence[str]) -> list[ClassSurface]:
     """A surface of each class that has footprints; channels are one a class, or of two classes the
     second's alone.
     """
     if len(classes) == 2:
-        return [Surface(classes[1], 0)]
+        return [ClassSurface(classes[1], 0)]
     return _surfaces(classes, False)
 
 
-def surfaces_of_bands(names: Sequence[str]) -> list[Surface]:
+def surfaces_of_bands(names: Sequence[str]) -> list[ClassSurface]:
     """A surface of each band that has footprints; without a background they are no classes but told
     each by itself.
     """
     return _surfaces(names, names[0].lower() != "background")
 
 
-def _surfaces(classes: Sequence[str], apart: bool) -> list[Surface]:
+def _surfaces(classes: Sequence[str], apart: bool) -> list[ClassSurface]:
     names = [name.lower() for name in classes]
     between = next((names.index(name) for name in (BOUNDARY, CONTACT) if name in names), None)
     footprints = [i for i, name in enumerate(names) if (i or apart) and name not in NO_FOOTPRINTS]
@@ -83,4 +83,4 @@ def _surfaces(classes: Sequence[str], apart: bool) -> list[Surface]:
     )
     whole = between is not None and names[between] == BOUNDARY and not apart
     own = (between, whole, apart and between is not None)
-    return [Surface(classes[i], i, *(own if i == parted else ())) for i in footprints]
+    return [ClassSurface(classes[i], i, *(own if i == parted else ())) for i in footprints]

@@ -20,7 +20,7 @@ from geoseg.errors import InputError, UnsuitableError
 from geoseg.geometry.burn import Burner, repair
 from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.outlines import place
-from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
+from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
 from geoseg.io.formats import kind_of
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.labels.footprints import footprints_on
@@ -96,7 +96,7 @@ def open_class_raster(
                 if threshold is None
                 else threshold
             )
-            surface = _surface(scene) if band is None else Surface("building", band)
+            surface = _surface(scene) if band is None else ClassSurface("building", band)
             yield _probabilities(scene, surface, cut) if surface else _most_probable(scene, cut)
         else:
             if threshold is not None:
@@ -118,17 +118,17 @@ def _cut(layer: Layer, grid: Grid) -> Layer:
     return replace(layer, geometry=inside, crs=grid.crs).take(~shapely.is_empty(inside))
 
 
-def _surface(scene: Scene) -> Surface | None:
+def _surface(scene: Scene) -> ClassSurface | None:
     """The buildings of probabilities of one band, or of buildings and what lies between them; None
     for other classes.
     """
     if scene.bands == 1:
-        return Surface("building", 0)
+        return ClassSurface("building", 0)
     names = list(_names(scene).values())
     return _parted(surfaces_of_bands(names)) if len(names) == scene.bands else None
 
 
-def _parted(found: list[Surface]) -> Surface | None:
+def _parted(found: list[ClassSurface]) -> ClassSurface | None:
     """The one class that there is, where something lies between its footprints."""
     return found[0] if len(found) == 1 and found[0].between is not None else None
 
@@ -153,7 +153,7 @@ def _traced(
     return Layer(geometry, grid.crs, {"confidence": confidence})
 
 
-def _probabilities(scene: Scene, surface: Surface, threshold: float) -> ClassRaster:
+def _probabilities(scene: Scene, surface: ClassSurface, threshold: float) -> ClassRaster:
     scale, level = np.float32(_scale(scene)), np.float32(threshold)
     bands = tuple(channel + 1 for channel in surface.channels)
 
@@ -279,7 +279,7 @@ def _stacked(scene: Scene) -> ClassRaster:
     return ClassRaster(read, None, tuple(range(len(names))), dict(enumerate(names)))
 
 
-def _meaning(scene: Scene, labels: np.ndarray, surface: Surface | None) -> np.ndarray:
+def _meaning(scene: Scene, labels: np.ndarray, surface: ClassSurface | None) -> np.ndarray:
     """The class of each label, uint8 (256)."""
     meaning = np.arange(256, dtype=np.uint8)
     building = scene.tags.get("GEOSEG_VALUE", "")

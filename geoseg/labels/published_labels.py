@@ -14,7 +14,7 @@ import numpy as np
 from pyproj import CRS
 from rasterio.windows import Window
 
-from geoseg.core.class_map import Colour, ClassMap, codes
+from geoseg.core.class_map import ClassMap, Colour, codes
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import row_windows
@@ -127,7 +127,9 @@ class LabelReader:
 def _burner(labels: tuple[Path, ...], crs: CRS) -> tuple[Burner, list[str]]:
     said: list[str] = []
     found = [np.asarray(footprints_in(path, crs, said).geometry) for path in labels]
-    infer_class_map = said[:3] + [f"and {len(said) - 3} more such remarks on labels"] * (len(said) > 3)
+    infer_class_map = said[:3] + [f"and {len(said) - 3} more such remarks on labels"] * (
+        len(said) > 3
+    )
     return Burner(np.concatenate(found)), infer_class_map
 
 

@@ -12,7 +12,7 @@ from rasterio.windows import Window
 
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.geometry.morphology import MaskStrip
-from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
+from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
 from geoseg.io.raster.scene import Scene
 from geoseg.labels.class_raster import check_masks, multilabel_names
 from geoseg.specs import ModelSpec, PolygonSpec, Quantity
@@ -31,7 +31,7 @@ class TraceableClass:
     ``level`` that at which footprints begin; None for masks.
     """
 
-    surface: Surface
+    surface: ClassSurface
     building: Callable[[np.ndarray], np.ndarray]
     min_area: Quantity = NO_AREA
     unit: float | None = None
@@ -48,7 +48,9 @@ class TraceableClass:
         )
 
 
-def traceable_classes(scene: Scene, spec: PolygonSpec, class_value: int | None) -> list[TraceableClass]:
+def traceable_classes(
+    scene: Scene, spec: PolygonSpec, class_value: int | None
+) -> list[TraceableClass]:
     """The classes to be traced, one after the other: all that have footprints, or the one whose
     number is ``class_value``.
 
@@ -78,17 +80,19 @@ def traceable_classes(scene: Scene, spec: PolygonSpec, class_value: int | None) 
     if apart:
         wanted = _wanted(scene, surfaces_of_bands(apart), list(apart), class_value)
         return [
-            TraceableClass(each, lambda scores: scores > 0, spec.min_area or NO_AREA, warnings=warnings)
+            TraceableClass(
+                each, lambda scores: scores > 0, spec.min_area or NO_AREA, warnings=warnings
+            )
             for each in wanted
         ]
     wanted = surfaces(names) if len(names) > 2 else []
     if class_value is not None:
         name = names[class_value] if class_value < len(names) else str(class_value)
-        wanted = [s for s in wanted if s.channel == class_value] or [Surface(name, class_value)]
+        wanted = [s for s in wanted if s.channel == class_value] or [ClassSurface(name, class_value)]
     if not wanted:
         return [
             TraceableClass(
-                Surface("building", 0),
+                ClassSurface("building", 0),
                 lambda values: values != 0,
                 spec.min_area or NO_AREA,
                 warnings=warnings,
@@ -96,12 +100,14 @@ def traceable_classes(scene: Scene, spec: PolygonSpec, class_value: int | None) 
         ]
     least = spec.min_area or NO_AREA
     return [
-        TraceableClass(each, lambda scores: scores > 0, least, labels=each.channels, warnings=warnings)
+        TraceableClass(
+            each, lambda scores: scores > 0, least, labels=each.channels, warnings=warnings
+        )
         for each in wanted
     ]
 
 
-def _chosen(scene: Scene, names: list[str], class_value: int | None) -> list[Surface]:
+def _chosen(scene: Scene, names: list[str], class_value: int | None) -> list[ClassSurface]:
     """Surfaces of the classes of a probability raster: one band is the building's, several are one
     a class.
     """
@@ -110,7 +116,7 @@ def _chosen(scene: Scene, names: list[str], class_value: int | None) -> list[Sur
             raise UsageError(
                 f"{scene.path}: holds probabilities of one class", "--class is for several"
             )
-        return [Surface(names[-1] if names else "building", 0)]
+        return [ClassSurface(names[-1] if names else "building", 0)]
     # by geoseg, whose first class is the background whatever its name
     told = len(names) == scene.bands > 2
     names = (
@@ -127,8 +133,8 @@ def _chosen(scene: Scene, names: list[str], class_value: int | None) -> list[Sur
 
 
 def _wanted(
-    scene: Scene, there: list[Surface], names: list[str], class_value: int | None
-) -> list[Surface]:
+    scene: Scene, there: list[ClassSurface], names: list[str], class_value: int | None
+) -> list[ClassSurface]:
     found = [surface for surface in there if class_value in (None, surface.channel)]
     if not found:
         which = "any band" if class_value is None else f"class {class_value}"
@@ -138,7 +144,7 @@ def _wanted(
     return found
 
 
-def _probable(scene: Scene, spec: PolygonSpec, surface: Surface) -> TraceableClass:
+def _probable(scene: Scene, spec: PolygonSpec, surface: ClassSurface) -> TraceableClass:
     threshold = spec.threshold or float(scene.tags.get("GEOSEG_THRESHOLD", ModelSpec.threshold))
     min_area = spec.min_area or Quantity(
         float(scene.tags.get("GEOSEG_MIN_AREA", ModelSpec.min_area))
@@ -150,7 +156,9 @@ def _probable(scene: Scene, spec: PolygonSpec, surface: Surface) -> TraceableCla
     )
 
 
-def mask_strips(scene: Scene, kind: TraceableClass, advance: Callable[[int], None]) -> Iterator[MaskStrip]:
+def mask_strips(
+    scene: Scene, kind: TraceableClass, advance: Callable[[int], None]
+) -> Iterator[MaskStrip]:
     """Whole rows of the scene, cut for one class; ``advance`` is told how many."""
     height, width = scene.grid.shape
     block = scene.dataset.block_shapes[0][0]

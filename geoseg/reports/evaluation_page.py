@@ -89,7 +89,9 @@ def _sections(
 # Footprints
 
 
-def _footprints(report: EvaluateReport, matched: LayerComparison, spec: EvaluateSpec) -> Iterator[str]:
+def _footprints(
+    report: EvaluateReport, matched: LayerComparison, spec: EvaluateSpec
+) -> Iterator[str]:
     found = report.object
     yield facts({name: found[name] for name in ("f1", "precision", "recall", "ap", "matched_iou")})
     counts = f"{found['tp']:,} right, {found['fp']:,} too much, {found['fn']:,} missed"

@@ -94,7 +94,9 @@ class View:
             int(self.window.row_off),
             slice(int(self.window.col_off), int(self.window.col_off + self.window.width)),
         )
-        with open_class_raster(path, self.source, spec.threshold, warnings, stacked=stacked) as classes:
+        with open_class_raster(
+            path, self.source, spec.threshold, warnings, stacked=stacked
+        ) as classes:
             read, scores = classes.read, classes.scores
             yield replace(
                 classes,

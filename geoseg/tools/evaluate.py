@@ -22,16 +22,16 @@ from geoseg.evaluation.pixels import ComparedPixels, compare_pixels
 from geoseg.evaluation.regions import (
     footprint_intervals,
     footprint_regions,
-    regional_errors,
     pixel_intervals,
     pixel_regions,
+    regional_errors,
 )
 from geoseg.evaluation.reports import EvaluateReport
 from geoseg.evaluation.summary import (
     city_scores,
-    multilabel_scores,
-    footprint_scores,
     failed_limits,
+    footprint_scores,
+    multilabel_scores,
     pixel_scores,
     sweep_scores,
 )
@@ -40,7 +40,7 @@ from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.vector.layers import check_layers
 from geoseg.io.vector.read import read_footprints
-from geoseg.labels.class_raster import is_vector, open_class_raster, multilabel_names
+from geoseg.labels.class_raster import is_vector, multilabel_names, open_class_raster
 from geoseg.labels.footprints import footprints_in
 from geoseg.report import Progress, no_progress
 from geoseg.specs import EvaluateSpec
@@ -236,7 +236,9 @@ def _grid(rasters: list[str]) -> Grid | None:
         return scene.grid
 
 
-def _match_files(names: tuple[str, str], spec: EvaluateSpec, warnings: list[str]) -> LayerComparison:
+def _match_files(
+    names: tuple[str, str], spec: EvaluateSpec, warnings: list[str]
+) -> LayerComparison:
     """Footprints of two vector files matched in the truth's CRS, those of two SpaceNet tables image
     by image.
     """
@@ -287,7 +289,10 @@ def _footprint_metrics(matched: LayerComparison | None, spec: EvaluateSpec) -> d
 
 
 def _intervals(
-    pixels: ComparedPixels | None, matched: LayerComparison | None, spec: EvaluateSpec, warnings: list[str]
+    pixels: ComparedPixels | None,
+    matched: LayerComparison | None,
+    spec: EvaluateSpec,
+    warnings: list[str],
 ) -> dict[str, Any]:
     out: dict[str, Any] = {}
     if not spec.bootstrap:

@@ -18,7 +18,7 @@ from geoseg.evaluation.chips import ChipPrediction, Footprints, predict_chips, t
 from geoseg.evaluation.gallery import Gallery, score_chip
 from geoseg.evaluation.metrics import Counts, boundary_count, confusion, count
 from geoseg.evaluation.reports import ChipsReport
-from geoseg.evaluation.summary import RATIOS, multilabel_scores, failed_limits, pixel_scores
+from geoseg.evaluation.summary import RATIOS, failed_limits, multilabel_scores, pixel_scores
 from geoseg.geometry.measure import pixel_size
 from geoseg.inference.session import LoadedModel
 from geoseg.io.atomic import check_output
@@ -77,7 +77,9 @@ def run(
             found = tally.found(answer, round(own.threshold, 4))
             truth = np.where(answer.valid, answer.truth, np.uint8(VOID))
             gallery.add(
-                score_chip(answer.name, _picture(answer), truth, found.astype(np.uint8), len(own.classes))
+                score_chip(
+                    answer.name, _picture(answer), truth, found.astype(np.uint8), len(own.classes)
+                )
             )
     pixel, footprints, rows = tally.scores(round(own.threshold, 4))
     report = ChipsReport(
@@ -227,7 +229,9 @@ class _Each:
             for (level, name), counts in self.counts.items()
         ]
         return (
-            multilabel_scores({name: _pixels(self.counts[threshold, name]) for name in self.classes}),
+            multilabel_scores(
+                {name: _pixels(self.counts[threshold, name]) for name in self.classes}
+            ),
             {},
             rows,
         )

@@ -19,7 +19,7 @@ from geoseg.errors import GeosegError, UnsuitableError, UsageError
 from geoseg.geometry.burn import Burner
 from geoseg.geometry.footprints import FootprintLabels, columns, trace_footprints
 from geoseg.geometry.morphology import MaskStrip
-from geoseg.geometry.surface import Surface, surfaces, surfaces_of_bands
+from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
 from geoseg.inference.overlapping_scenes import OverlapBuffer
 from geoseg.inference.probability_raster import ProbabilityEncoding, probability_file
 from geoseg.inference.session import LoadedModel, SceneRun
@@ -114,7 +114,7 @@ def run(
     return tally.report(models, options, scenes, written, start)
 
 
-def building(models: LoadedModel) -> Surface:
+def building(models: LoadedModel) -> ClassSurface:
     """The one class that has footprints. Raises UnsuitableError where the model has several."""
     found = (surfaces_of_bands if models.model.multilabel else surfaces)(models.model.classes)
     if len(found) != 1:
@@ -280,14 +280,18 @@ def _footprints(
         )
 
 
-def _cut(strips: Iterable[ProbabilityStrip], surface: Surface, level: np.float32) -> Iterator[MaskStrip]:
+def _cut(
+    strips: Iterable[ProbabilityStrip], surface: ClassSurface, level: np.float32
+) -> Iterator[MaskStrip]:
     """Strips of probability, cut at ``level``."""
     for _, probability, valid in strips:
         scores, ridge = surface.of(probability[list(surface.channels)])
         yield MaskStrip((scores >= level) & valid, valid, scores, ridge)
 
 
-def _tee(items: Iterator[ProbabilityStrip], put: Callable[[ProbabilityStrip], None]) -> Iterator[ProbabilityStrip]:
+def _tee(
+    items: Iterator[ProbabilityStrip], put: Callable[[ProbabilityStrip], None]
+) -> Iterator[ProbabilityStrip]:
     for strip in items:
         put(strip)
         yield strip

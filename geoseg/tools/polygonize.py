@@ -17,7 +17,7 @@ from geoseg.geometry.footprints import FootprintLabels, columns, simplified, tra
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.vector.write import create_vector
-from geoseg.labels.traceable import NO_AREA, TraceableClass, traceable_classes, mask_strips
+from geoseg.labels.traceable import NO_AREA, TraceableClass, mask_strips, traceable_classes
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PolygonSpec
@@ -87,7 +87,11 @@ def run(
 
 
 def _traced(
-    scene: Scene, grid: Grid, found: list[TraceableClass], spec: PolygonSpec, advance: Callable[[int], None]
+    scene: Scene,
+    grid: Grid,
+    found: list[TraceableClass],
+    spec: PolygonSpec,
+    advance: Callable[[int], None],
 ) -> Iterator[Layer]:
     """Batches of footprints, class by class, numbered onwards."""
     beside = len(found) > 1 and bool(found[0].labels)

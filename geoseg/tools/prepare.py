@@ -82,7 +82,9 @@ def run(
     dataset = datasets.read(layout, root, **settings)
     pictures, warnings = _look(dataset, spec)
     legend = ClassMap.parse(spec.classes) if spec.classes else dataset.legend
-    legend = legend or published_labels.infer_class_map([picture.pair for picture in pictures], progress)
+    legend = legend or published_labels.infer_class_map(
+        [picture.pair for picture in pictures], progress
+    )
     way = ConversionSettings(spec.bands, spec.size, dataset.black)
     info, stretches, doubts = _info(pictures, dataset, way, spec, legend, jobs, progress)
     with atomic_folder(output, overwrite, marker=INDEX) as folder:

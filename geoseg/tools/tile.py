@@ -106,7 +106,11 @@ def run(
         inputs=tuple(scenes),
         outputs=(str(output),),
         seconds=time.perf_counter() - start,
-        warnings=(*_doubts(sources, spec), *_folded(warnings), *assign.split_warnings(counts, leaks, spec)),
+        warnings=(
+            *_doubts(sources, spec),
+            *_folded(warnings),
+            *assign.split_warnings(counts, leaks, spec),
+        ),
         chips=len(chips),
         skipped=planned - len(cuts),
         dropped=len(cuts) - len(chips),

@@ -218,9 +218,14 @@ class Colour(nn.Module):
         gain = gain * _at_times(0.7, 1 + 0.35 * strength * _symmetric_uniform(count, 1))
         matrix = torch.diag_embed(gain)
         if self.three:
-            saturation = _at_times(0.5, 1 + 0.65 * strength * _symmetric_uniform(count, 1))[:, :, None]
+            saturation = _at_times(0.5, 1 + 0.65 * strength * _symmetric_uniform(count, 1))[
+                :, :, None
+            ]
             grey = torch.tensor(LUMA).expand(3, 3)
-            hue = _at_times(0.5, 1 + 0.16 * math.pi * strength * _symmetric_uniform(count, 1))[:, 0] - 1
+            hue = (
+                _at_times(0.5, 1 + 0.16 * math.pi * strength * _symmetric_uniform(count, 1))[:, 0]
+                - 1
+            )
             matrix = _hue(hue) @ (saturation * torch.eye(3) + (1 - saturation) * grey) @ matrix
         contrast = _at_times(0.7, 1 + 0.45 * strength * _symmetric_uniform(count, 1))[:, :, None]
         means = image.mean((2, 3))[:, :, None]

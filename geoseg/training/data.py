@@ -19,7 +19,7 @@ from geoseg.errors import GeosegError
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.augment import PRESETS, Geometry, crop
 from geoseg.training.launch import processes, rank
-from geoseg.training.sampling import SeededSampler, SeededDataset
+from geoseg.training.sampling import SeededDataset, SeededSampler
 
 CACHE_BYTES = 2 << 30
 READERS = 4

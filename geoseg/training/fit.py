@@ -24,10 +24,17 @@ from geoseg.models import pretrained, registry, store
 from geoseg.models.registry import Segmenter
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.balance import class_weights
-from geoseg.training.callbacks import SeedEachEpoch, EpochLog, EarlyStop, Progress, SyncBatchNorm, seed_everything
+from geoseg.training.callbacks import (
+    EarlyStop,
+    EpochLog,
+    Progress,
+    SeedEachEpoch,
+    SyncBatchNorm,
+    seed_everything,
+)
 from geoseg.training.data import loaders
 from geoseg.training.hard_examples import HardExampleSampler
-from geoseg.training.launch import by_torchrun, launch, processes, rank, parse_child_error
+from geoseg.training.launch import by_torchrun, launch, parse_child_error, processes, rank
 from geoseg.training.module import SegmentationModule
 from geoseg.training.sampling import SeededSampler
 

@@ -20,7 +20,7 @@ from geoseg.training.average import Average
 from geoseg.training.losses import build as build_loss
 from geoseg.training.losses import item_losses
 from geoseg.training.optim import optimizer, schedule
-from geoseg.training.scores import ThresholdCounts, scores, multilabel_scores
+from geoseg.training.scores import ThresholdCounts, multilabel_scores, scores
 
 Batch = Sequence[torch.Tensor]  # image, mask, and what else the data tell
 CHECKED = 32  # losses are looked at so many at a time: each look makes a GPU wait

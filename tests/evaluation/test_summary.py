@@ -7,7 +7,7 @@ from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.evaluation.footprints import compare_layers
 from geoseg.evaluation.metrics import Counts
-from geoseg.evaluation.summary import footprint_scores, failed_limits, pixel_scores, sweep_scores
+from geoseg.evaluation.summary import failed_limits, footprint_scores, pixel_scores, sweep_scores
 from geoseg.specs import EvaluateSpec
 
 

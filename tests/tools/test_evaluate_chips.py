@@ -168,7 +168,9 @@ def test_a_class_that_does_not_occur_has_its_place_on_the_page(tmp_path: Path) -
     truth = buildings(40, 56, 23).astype("uint8")
     probability = np.stack([truth == 0, truth == 1, np.zeros_like(truth)]).astype("float32")
     tally.add(
-        ChipPrediction("no roads", probability, np.ones(truth.shape, bool), truth, grid(*truth.shape))
+        ChipPrediction(
+            "no roads", probability, np.ones(truth.shape, bool), truth, grid(*truth.shape)
+        )
     )
     report = evaluate_chips.DataReport(
         command="evaluate", inputs=("chips",), model="m", split="test", chips=1, threshold=None, min_area=None,

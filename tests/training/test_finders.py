@@ -13,7 +13,13 @@ pytest.importorskip("lightning")
 from geoseg.errors import ResourceError, UnsuitableError  # noqa: E402
 from geoseg.models.registry import Segmenter  # noqa: E402
 from geoseg.training.data import loaders  # noqa: E402
-from geoseg.training.finders import batch_size, largest_that_fits, learning_rate, batch_trial, resolve_auto  # noqa: E402
+from geoseg.training.finders import (  # noqa: E402
+    batch_size,
+    batch_trial,
+    largest_that_fits,
+    learning_rate,
+    resolve_auto,
+)
 from geoseg.training.fit import build  # noqa: E402
 from tests.training.jobs import job  # noqa: E402
 
@@ -80,9 +86,9 @@ def test_a_loss_that_never_falls_is_told(tmp_path: Path, monkeypatch: pytest.Mon
 def test_what_is_given_is_not_looked_for(tmp_path: Path) -> None:
     given = job(tmp_path)
     assert resolve_auto(given, resume=False) is given
-    weighted = resolve_auto(job(tmp_path, class_weights="auto"), resume=False).spec.class_weights.split(
-        ","
-    )
+    weighted = resolve_auto(
+        job(tmp_path, class_weights="auto"), resume=False
+    ).spec.class_weights.split(",")
     assert len(weighted) == 2 and float(weighted[0]) < 1 < float(weighted[1])
     found = resolve_auto(replace(given, spec=replace(given.spec, batch_size=0)), resume=False).spec
     assert (found.batch_size, found.lr) == (1, given.spec.lr)

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from geoseg.errors import GeosegError, InputError, UnsuitableError  # noqa: E402
-from geoseg.training.launch import launch, processes, rank, parse_child_error  # noqa: E402
+from geoseg.training.launch import launch, parse_child_error, processes, rank  # noqa: E402
 
 TRACE = (
     "\n\n-- Process 1 terminated with the following error:\nTraceback (most recent call "
@@ -26,7 +26,9 @@ def test_the_error_at_the_end_of_a_traceback(error: GeosegError) -> None:
 
 
 def test_memory_that_ran_out_and_what_nobody_expects() -> None:
-    memory = parse_child_error(TRACE + "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20 GiB\n")
+    memory = parse_child_error(
+        TRACE + "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20 GiB\n"
+    )
     assert isinstance(memory, torch.OutOfMemoryError)
     assert parse_child_error(TRACE + "ZeroDivisionError: division by zero\n") is None
     assert parse_child_error("the loss became nan") is None

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader, Dataset, RandomSampler  # noqa: E402
 
-from geoseg.training.sampling import SeededSampler, SeededDataset, derive_seed  # noqa: E402
+from geoseg.training.sampling import SeededDataset, SeededSampler, derive_seed  # noqa: E402
 
 
 class Noise(Dataset[torch.Tensor]):

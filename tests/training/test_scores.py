@@ -11,7 +11,7 @@ pytest.importorskip("torchmetrics")
 from geoseg.evaluation.metrics import count  # noqa: E402
 from geoseg.specs import ModelSpec  # noqa: E402
 from geoseg.training.module import confusions  # noqa: E402
-from geoseg.training.scores import THRESHOLDS, ThresholdCounts, scores, multilabel_scores  # noqa: E402
+from geoseg.training.scores import THRESHOLDS, ThresholdCounts, multilabel_scores, scores  # noqa: E402
 
 
 def test_two_classes_at_each_threshold() -> None:

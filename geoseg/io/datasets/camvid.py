@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from geoseg.core.class_map import Colour, ClassMap
+from geoseg.core.class_map import ClassMap, Colour
 from geoseg.core.encoding import VOID
 from geoseg.io.datasets.layout import (
     SPLITS,
@@ -124,7 +124,9 @@ def _legend(root: Path) -> ClassMap:
     colours = dict(PUBLISHED.values()) | SEGNET
     names = root / "codes.txt"
     if not names.is_file():
-        return ClassMap(CLASSES, {i: i for i in range(len(CLASSES))} | {len(CLASSES): VOID}, colours)
+        return ClassMap(
+            CLASSES, {i: i for i in range(len(CLASSES))} | {len(CLASSES): VOID}, colours
+        )
     listed = names.read_text("utf-8", "replace").split()
     return ClassMap(
         CLASSES,
