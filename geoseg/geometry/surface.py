@@ -33,7 +33,7 @@ class ClassSurface:
     def channels(self) -> tuple[int, ...]:
         return (self.channel,) if self.between is None else (self.channel, self.between)
 
-    def of(self, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    def score(self, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Scores and ridge (row, col), as :class:`geoseg.geometry.morphology.MaskStrip` has them, of
         the :attr:`channels` (band, row, col).
 

@@ -159,7 +159,7 @@ def _probabilities(scene: Scene, surface: ClassSurface, threshold: float) -> Cla
 
     def strip(first: int, last: int) -> MaskStrip:
         chip = scene.read(_rows(scene.grid, first, last), bands)
-        scores, ridge = surface.of(chip.image * scale)
+        scores, ridge = surface.score(chip.image * scale)
         return MaskStrip((scores >= level) & chip.valid, chip.valid, scores, ridge)
 
     def read(first: int, last: int) -> np.ndarray:
@@ -247,7 +247,7 @@ def _labels(scene: Scene, band: int | None) -> ClassRaster:
         valid = chip.valid & (meaning[label] != VOID)
         scores, ridge = (meaning[label] == 1).astype(np.float32), None
         if surface:
-            scores, ridge = surface.of(
+            scores, ridge = surface.score(
                 np.stack([label == channel for channel in surface.channels]).astype(np.float32)
             )
         return MaskStrip((scores > 0) & valid, valid, scores, ridge)

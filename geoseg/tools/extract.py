@@ -285,7 +285,7 @@ def _cut(
 ) -> Iterator[MaskStrip]:
     """Strips of probability, cut at ``level``."""
     for _, probability, valid in strips:
-        scores, ridge = surface.of(probability[list(surface.channels)])
+        scores, ridge = surface.score(probability[list(surface.channels)])
         yield MaskStrip((scores >= level) & valid, valid, scores, ridge)
 
 
