@@ -17,7 +17,7 @@ NO_FOOTPRINTS = ("background", BOUNDARY, CONTACT, "distance", "instance")
 @dataclass(frozen=True)
 class ClassSurface:
     """Channels that make up the footprints of class ``name``: its own, and that of what lies
-    ``between``, None without.
+    ``boundary_channel``, None without.
 
     ``whole`` says that what lies between belongs to the footprints too, ``apart`` that the two are
     no classes but told each by itself, so that they may both be likely.
@@ -25,13 +25,13 @@ class ClassSurface:
 
     name: str
     channel: int
-    between: int | None = None
+    boundary_channel: int | None = None
     whole: bool = False
     apart: bool = False
 
     @property
     def channels(self) -> tuple[int, ...]:
-        return (self.channel,) if self.between is None else (self.channel, self.between)
+        return (self.channel,) if self.boundary_channel is None else (self.channel, self.boundary_channel)
 
     def score(self, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Scores and ridge (row, col), as :class:`geoseg.geometry.morphology.MaskStrip` has them, of
@@ -40,16 +40,16 @@ class ClassSurface:
         Scores are of the dtype of ``probability``, float32 or uint8. The ridge is int16 in steps of
         1/254, so that the last bit of a float, which depends on the windows, moves no line.
         """
-        if self.between is None:
+        if self.boundary_channel is None:
             return probability[0], None
         floating = probability.dtype.kind == "f"
-        own, between = (np.rint(probability * np.float32(254)) if floating else probability).astype(
+        own, boundary_channel = (np.rint(probability * np.float32(254)) if floating else probability).astype(
             np.int16
         )
-        ridge = 2 * between - 254 if self.apart else between - own
+        ridge = 2 * boundary_channel - 254 if self.apart else boundary_channel - own
         if not self.whole:
             return probability[0], ridge
-        total = probability[0] + probability[1] if floating else own + between
+        total = probability[0] + probability[1] if floating else own + boundary_channel
         return total.clip(max=1 if floating else 254).astype(probability.dtype), ridge
 
 
@@ -71,7 +71,7 @@ def surfaces_of_bands(names: Sequence[str]) -> list[ClassSurface]:
 
 def _surfaces(classes: Sequence[str], apart: bool) -> list[ClassSurface]:
     names = [name.lower() for name in classes]
-    between = next((names.index(name) for name in (BOUNDARY, CONTACT) if name in names), None)
+    boundary_channel = next((names.index(name) for name in (BOUNDARY, CONTACT) if name in names), None)
     footprints = [i for i, name in enumerate(names) if (i or apart) and name not in NO_FOOTPRINTS]
     # a boundary is that of buildings, whatever other classes there are
     parted = (
@@ -81,6 +81,6 @@ def _surfaces(classes: Sequence[str], apart: bool) -> list[ClassSurface]:
         if len(footprints) == 1
         else None
     )
-    whole = between is not None and names[between] == BOUNDARY and not apart
-    own = (between, whole, apart and between is not None)
+    whole = boundary_channel is not None and names[boundary_channel] == BOUNDARY and not apart
+    own = (boundary_channel, whole, apart and boundary_channel is not None)
     return [ClassSurface(classes[i], i, *(own if i == parted else ())) for i in footprints]

@@ -130,7 +130,7 @@ def _surface(scene: Scene) -> ClassSurface | None:
 
 def _parted(found: list[ClassSurface]) -> ClassSurface | None:
     """The one class that there is, where something lies between its footprints."""
-    return found[0] if len(found) == 1 and found[0].between is not None else None
+    return found[0] if len(found) == 1 and found[0].boundary_channel is not None else None
 
 
 def _traced(
