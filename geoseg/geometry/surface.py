@@ -19,14 +19,14 @@ class ClassSurface:
     """Channels that make up the footprints of class ``name``: its own, and that of what lies
     ``boundary_channel``, None without.
 
-    ``whole`` says that what lies between belongs to the footprints too, ``apart`` that the two are
+    ``boundary_is_building`` says that what lies between belongs to the footprints too, ``apart`` that the two are
     no classes but told each by itself, so that they may both be likely.
     """
 
     name: str
     channel: int
     boundary_channel: int | None = None
-    whole: bool = False
+    boundary_is_building: bool = False
     apart: bool = False
 
     @property
@@ -47,7 +47,7 @@ class ClassSurface:
             np.int16
         )
         ridge = 2 * boundary_channel - 254 if self.apart else boundary_channel - own
-        if not self.whole:
+        if not self.boundary_is_building:
             return probability[0], ridge
         total = probability[0] + probability[1] if floating else own + boundary_channel
         return total.clip(max=1 if floating else 254).astype(probability.dtype), ridge
@@ -81,6 +81,6 @@ def _surfaces(classes: Sequence[str], apart: bool) -> list[ClassSurface]:
         if len(footprints) == 1
         else None
     )
-    whole = boundary_channel is not None and names[boundary_channel] == BOUNDARY and not apart
-    own = (boundary_channel, whole, apart and boundary_channel is not None)
+    boundary_is_building = boundary_channel is not None and names[boundary_channel] == BOUNDARY and not apart
+    own = (boundary_channel, boundary_is_building, apart and boundary_channel is not None)
     return [ClassSurface(classes[i], i, *(own if i == parted else ())) for i in footprints]

@@ -284,7 +284,7 @@ def _meaning(scene: Scene, labels: np.ndarray, surface: ClassSurface | None) -> 
     meaning = np.arange(256, dtype=np.uint8)
     building = scene.tags.get("GEOSEG_VALUE", "")
     if surface:
-        meaning[list(surface.channels)] = 1, surface.whole
+        meaning[list(surface.channels)] = 1, surface.boundary_is_building
     elif building.isdecimal() and int(building) < VOID:
         meaning[int(building)] = 1
     elif not labels[1:VOID].any() and "GEOSEG_KIND" not in scene.tags:
