@@ -19,7 +19,7 @@ class ClassSurface:
     """Channels that make up the footprints of class ``name``: its own, and that of what lies
     ``boundary_channel``, None without.
 
-    ``boundary_is_building`` says that what lies between belongs to the footprints too, ``apart`` that the two are
+    ``boundary_is_building`` says that what lies between belongs to the footprints too, ``multilabel`` that the two are
     no classes but told each by itself, so that they may both be likely.
     """
 
@@ -27,7 +27,7 @@ class ClassSurface:
     channel: int
     boundary_channel: int | None = None
     boundary_is_building: bool = False
-    apart: bool = False
+    multilabel: bool = False
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -46,7 +46,7 @@ class ClassSurface:
         own, boundary_channel = (np.rint(probability * np.float32(254)) if floating else probability).astype(
             np.int16
         )
-        ridge = 2 * boundary_channel - 254 if self.apart else boundary_channel - own
+        ridge = 2 * boundary_channel - 254 if self.multilabel else boundary_channel - own
         if not self.boundary_is_building:
             return probability[0], ridge
         total = probability[0] + probability[1] if floating else own + boundary_channel
@@ -69,10 +69,10 @@ def surfaces_of_bands(names: Sequence[str]) -> list[ClassSurface]:
     return _surfaces(names, names[0].lower() != "background")
 
 
-def _surfaces(classes: Sequence[str], apart: bool) -> list[ClassSurface]:
+def _surfaces(classes: Sequence[str], multilabel: bool) -> list[ClassSurface]:
     names = [name.lower() for name in classes]
     boundary_channel = next((names.index(name) for name in (BOUNDARY, CONTACT) if name in names), None)
-    footprints = [i for i, name in enumerate(names) if (i or apart) and name not in NO_FOOTPRINTS]
+    footprints = [i for i, name in enumerate(names) if (i or multilabel) and name not in NO_FOOTPRINTS]
     # a boundary is that of buildings, whatever other classes there are
     parted = (
         names.index("building")
@@ -81,6 +81,6 @@ def _surfaces(classes: Sequence[str], apart: bool) -> list[ClassSurface]:
         if len(footprints) == 1
         else None
     )
-    boundary_is_building = boundary_channel is not None and names[boundary_channel] == BOUNDARY and not apart
-    own = (boundary_channel, boundary_is_building, apart and boundary_channel is not None)
+    boundary_is_building = boundary_channel is not None and names[boundary_channel] == BOUNDARY and not multilabel
+    own = (boundary_channel, boundary_is_building, multilabel and boundary_channel is not None)
     return [ClassSurface(classes[i], i, *(own if i == parted else ())) for i in footprints]
