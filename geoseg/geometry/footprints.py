@@ -120,7 +120,7 @@ def _parted(strips: Iterator[MaskStrip], grid: Grid, spec: PolygonSpec) -> Itera
     if first is None:
         return
     whole: Iterator[MaskStrip] = chain([first], strips)
-    wanted = spec.separate == "watershed" or (spec.separate == "auto" and first.ridge is not None)
+    wanted = spec.separate == "watershed" or (spec.separate == "auto" and first.boundary_margin is not None)
     if wanted:
         from geoseg.geometry.separate import separated  # its image processing is slow to import
 

@@ -22,14 +22,14 @@ class MaskStrip(NamedTuple):
     hands to the next.
 
     ``mask`` and ``valid`` are bool. ``scores`` is the surface the mask was cut from, None where
-    there is none; ``ridge`` how much likelier a boundary is than the inside of a building, of any
+    there is none; ``boundary_margin`` how much likelier a boundary is than the inside of a building, of any
     dtype; ``beside`` bool, the mask's pixels next to missing data, None where nothing is missing.
     """
 
     mask: np.ndarray
     valid: np.ndarray
     scores: np.ndarray | None = None
-    ridge: np.ndarray | None = None
+    boundary_margin: np.ndarray | None = None
     beside: np.ndarray | None = None
 
 

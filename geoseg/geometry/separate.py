@@ -42,7 +42,7 @@ def separated(
 ) -> Iterator[MaskStrip]:
     """Strips of the mask with touching buildings parted, the same for any cutting.
 
-    Buildings are parted along the ``ridge`` of the strips where these have one, else at their
+    Buildings are parted along the ``boundary_margin`` of the strips where these have one, else at their
     necks. Strips are of any height and come out as they are cut, once the components in them are
     complete. ``pixel_size`` is metres along x and y. Components of more than :data:`TALLEST` rows
     stay as they are.
@@ -60,14 +60,14 @@ def separated(
         while held and len(held[0].mask) <= ready:
             done = held.popleft()
             ready -= len(done.mask)
-            yield done._replace(mask=rows.release(len(done.mask)), ridge=None)
+            yield done._replace(mask=rows.release(len(done.mask)), boundary_margin=None)
 
 
 class _RowBuffer:
     """Rows of the mask that are held, as they came (``raw``) and parted (``out``), below one that
     has gone already.
 
-    ``ridge`` has that of each row, None if there is none. ``tall`` marks pixels of the row that has
+    ``boundary_margin`` has that of each row, None if there is none. ``tall`` marks pixels of the row that has
     gone whose component is known to be too tall; ``seen`` rows of ``raw`` were there when it was
     last looked at, its components ``labels`` (row, col) from 1 on, ``too_tall`` one a label.
     """
@@ -78,7 +78,7 @@ class _RowBuffer:
         self.pixel_size, self.steps = pixel_size, 1 if connectivity == 4 else 2
         width = first.mask.shape[1]
         self.raw = self.out = np.zeros((0, width), bool)
-        self.ridge = None if first.ridge is None else first.ridge[:0]
+        self.boundary_margin = None if first.boundary_margin is None else first.boundary_margin[:0]
         self.tall = np.zeros(width, bool)
         self.above = 0  # 1 once a row has gone
         self.seen = 0
@@ -86,8 +86,8 @@ class _RowBuffer:
 
     def add(self, strip: MaskStrip) -> None:
         self.raw, self.out = (np.concatenate([held, strip.mask]) for held in (self.raw, self.out))
-        if self.ridge is not None and strip.ridge is not None:
-            self.ridge = np.concatenate([self.ridge, strip.ridge])
+        if self.boundary_margin is not None and strip.boundary_margin is not None:
+            self.boundary_margin = np.concatenate([self.boundary_margin, strip.boundary_margin])
 
     def settle(self, last: bool) -> int:
         """Part what is complete by now; the number of rows that may go."""
@@ -110,10 +110,10 @@ class _RowBuffer:
         """Take the line between the buildings of one component out of ``out``."""
         around = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
         component = labels[around] == label
-        if self.ridge is None:
+        if self.boundary_margin is None:
             line = dividing(component, self.pixel_size, self.steps)
         else:
-            line = along_ridge(component, self.ridge[around], self.pixel_size, self.steps)
+            line = along_ridge(component, self.boundary_margin[around], self.pixel_size, self.steps)
         self.out[around] &= ~line
 
     def release(self, count: int) -> np.ndarray:
@@ -127,7 +127,7 @@ class _RowBuffer:
             self.out[end - 1 :],
             self.labels[end - 1 :],
         )
-        self.ridge = None if self.ridge is None else self.ridge[end - 1 :]
+        self.boundary_margin = None if self.boundary_margin is None else self.boundary_margin[end - 1 :]
         self.seen -= end - 1
         self.above = 1
         return done
@@ -164,21 +164,21 @@ def dividing(component: np.ndarray, pixel_size: tuple[float, float], steps: int 
 
 
 def along_ridge(
-    component: np.ndarray, ridge: np.ndarray, pixel_size: tuple[float, float], steps: int = 1
+    component: np.ndarray, boundary_margin: np.ndarray, pixel_size: tuple[float, float], steps: int = 1
 ) -> np.ndarray:
-    """Like :func:`dividing`, along the crest of ``ridge`` (row, col) between parts of the
+    """Like :func:`dividing`, along the crest of ``boundary_margin`` (row, col) between parts of the
     ``component`` where it is below 0.
     """
     from skimage.segmentation import watershed
 
-    inside, _ = ndimage.label(component & (ridge < 0), ndimage.generate_binary_structure(2, steps))
+    inside, _ = ndimage.label(component & (boundary_margin < 0), ndimage.generate_binary_structure(2, steps))
     across, along = pixel_size
     area = np.bincount(inside.ravel())[1:] * across * along
     wide = area >= _INSIDE * np.pi * _least(pixel_size) ** 2
     if wide.sum() < 2:
         return np.zeros_like(component)
     markers = np.append(0, np.cumsum(wide) * wide)[inside]
-    floods = watershed(ridge, markers, connectivity=steps, mask=component, watershed_line=True)
+    floods = watershed(boundary_margin, markers, connectivity=steps, mask=component, watershed_line=True)
     return component & (floods == 0)
 
 

@@ -46,11 +46,11 @@ class ClassSurface:
         own, boundary_channel = (np.rint(probability * np.float32(254)) if floating else probability).astype(
             np.int16
         )
-        ridge = 2 * boundary_channel - 254 if self.multilabel else boundary_channel - own
+        boundary_margin = 2 * boundary_channel - 254 if self.multilabel else boundary_channel - own
         if not self.boundary_is_building:
-            return probability[0], ridge
+            return probability[0], boundary_margin
         total = probability[0] + probability[1] if floating else own + boundary_channel
-        return total.clip(max=1 if floating else 254).astype(probability.dtype), ridge
+        return total.clip(max=1 if floating else 254).astype(probability.dtype), boundary_margin
 
 
 def surfaces(classes: Sequence[str]) -> list[ClassSurface]:

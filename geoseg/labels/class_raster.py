@@ -159,8 +159,8 @@ def _probabilities(scene: Scene, surface: ClassSurface, threshold: float) -> Cla
 
     def strip(first: int, last: int) -> MaskStrip:
         chip = scene.read(_rows(scene.grid, first, last), bands)
-        scores, ridge = surface.score(chip.image * scale)
-        return MaskStrip((scores >= level) & chip.valid, chip.valid, scores, ridge)
+        scores, boundary_margin = surface.score(chip.image * scale)
+        return MaskStrip((scores >= level) & chip.valid, chip.valid, scores, boundary_margin)
 
     def read(first: int, last: int) -> np.ndarray:
         cut = strip(first, last)
@@ -245,12 +245,12 @@ def _labels(scene: Scene, band: int | None) -> ClassRaster:
         chip = scene.read(_rows(scene.grid, first, last), bands)
         label = chip.image[0].astype(np.uint8)
         valid = chip.valid & (meaning[label] != VOID)
-        scores, ridge = (meaning[label] == 1).astype(np.float32), None
+        scores, boundary_margin = (meaning[label] == 1).astype(np.float32), None
         if surface:
-            scores, ridge = surface.score(
+            scores, boundary_margin = surface.score(
                 np.stack([label == channel for channel in surface.channels]).astype(np.float32)
             )
-        return MaskStrip((scores > 0) & valid, valid, scores, ridge)
+        return MaskStrip((scores > 0) & valid, valid, scores, boundary_margin)
 
     def read(first: int, last: int) -> np.ndarray:
         chip = scene.read(_rows(scene.grid, first, last), bands)

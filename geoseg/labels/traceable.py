@@ -185,8 +185,8 @@ def mask_strips(
         elif kind.unit is None and scene.bands > 1:
             check_masks(scene, values)
             values = (values != 0) * np.uint8(254)  # as certain as can be
-        scores, ridge = kind.surface.score(values)
+        scores, boundary_margin = kind.surface.score(values)
         yield MaskStrip(
-            kind.building(scores) & valid, valid, None if kind.unit is None else scores, ridge
+            kind.building(scores) & valid, valid, None if kind.unit is None else scores, boundary_margin
         )
         advance(len(valid))

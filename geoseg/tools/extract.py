@@ -285,8 +285,8 @@ def _cut(
 ) -> Iterator[MaskStrip]:
     """Strips of probability, cut at ``level``."""
     for _, probability, valid in strips:
-        scores, ridge = surface.score(probability[list(surface.channels)])
-        yield MaskStrip((scores >= level) & valid, valid, scores, ridge)
+        scores, boundary_margin = surface.score(probability[list(surface.channels)])
+        yield MaskStrip((scores >= level) & valid, valid, scores, boundary_margin)
 
 
 def _tee(

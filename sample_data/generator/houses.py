@@ -16,13 +16,13 @@ def form_for(roof: str, length: float, depth: float, rng: np.random.Generator) -
     """A roof form that suits a covering and the plan."""
     if ROOFS[roof].texture in ("flat", "shell"):
         return "flat"
-    ridge = "gable_u" if length >= depth else "gable_v"
+    boundary_margin = "gable_u" if length >= depth else "gable_v"
     if ROOFS[roof].texture == "thatch":
         return "hip"
     draw = rng.random()
     if ROOFS[roof].texture == "sheet" and draw < 0.3:
         return "mono"
-    return "hip" if draw > 0.68 else ridge
+    return "hip" if draw > 0.68 else boundary_margin
 
 
 def plan(length: float, depth: float, roof: str, rng: np.random.Generator) -> list[Part]:

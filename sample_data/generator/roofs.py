@@ -133,8 +133,8 @@ def _cover(
         tone += 0.10 * noise.tile("grain", a * 2 + off, d // 3) + 0.06 * noise.tile("clump", a, d)
     else:
         tone += _stains(patch, noise, off, roof, rng)
-    ridge = _ridge(patch)
-    tone += ridge * (
+    boundary_margin = _ridge(patch)
+    tone += boundary_margin * (
         0.10 if roof.texture == "tile" else -0.05 if roof.texture == "thatch" else 0.07
     )
     edge = patch.mask & ~ndimage.binary_erosion(patch.mask)
@@ -191,7 +191,7 @@ def _stains(
 def _ridge(patch: Patch) -> np.ndarray:
     """Where planes meet, as 0 or 1."""
     code = np.sign(patch.face_u) * 3 + np.sign(patch.face_v)
-    ridge = np.zeros(code.shape, bool)
-    ridge[1:] |= code[1:] != code[:-1]
-    ridge[:, 1:] |= code[:, 1:] != code[:, :-1]
-    return ridge & patch.mask
+    boundary_margin = np.zeros(code.shape, bool)
+    boundary_margin[1:] |= code[1:] != code[:-1]
+    boundary_margin[:, 1:] |= code[:, 1:] != code[:, :-1]
+    return boundary_margin & patch.mask

@@ -67,8 +67,8 @@ def town(height: int, width: int) -> MaskStrip:
     valid = np.ones_like(mask)
     valid[height // 3 : height // 3 + 70, width // 2 : width // 2 + 90] = False
     inside = ndimage.distance_transform_edt(scores >= 0.35)
-    ridge = (20 * (3 - inside)).astype(np.int16)
-    return MaskStrip((scores >= 0.35) & valid, valid, scores, ridge)
+    boundary_margin = (20 * (3 - inside)).astype(np.int16)
+    return MaskStrip((scores >= 0.35) & valid, valid, scores, boundary_margin)
 
 
 SPECS = {
@@ -84,7 +84,7 @@ SPECS = {name: replace(spec, min_hole=Quantity(1.0)) for name, spec in SPECS.ite
 @pytest.mark.parametrize("name", SPECS)
 def test_strips_of_a_town(name: str) -> None:
     rows, spec = town(1600, 260), SPECS[name]
-    rows = rows._replace(ridge=None) if name == "necks" else rows
+    rows = rows._replace(boundary_margin=None) if name == "necks" else rows
     whole = found(rows, 1600, spec, 4.0, 0.35)
     assert len(whole) > 60
     assert (
@@ -105,7 +105,7 @@ def cases(draw: st.DrawFn) -> tuple[MaskStrip, PolygonSpec, float, int]:
     scores = np.kron(draw(coarse), np.ones((3, 3), np.float32))[: shape[0], : shape[1]]
     scores = ndimage.uniform_filter(scores, draw(st.sampled_from([1, 2, 3])))
     valid = draw(arrays(bool, shape, elements=st.booleans(), fill=st.just(True)))
-    ridge = draw(st.none() | arrays(np.int16, shape, elements=st.integers(-3, 3)))
+    boundary_margin = draw(st.none() | arrays(np.int16, shape, elements=st.integers(-3, 3)))
     spec = PolygonSpec(
         open=Quantity(draw(st.sampled_from([0, 1])), True),
         close=Quantity(draw(st.sampled_from([0, 1])), True),
@@ -117,7 +117,7 @@ def cases(draw: st.DrawFn) -> tuple[MaskStrip, PolygonSpec, float, int]:
         separate=draw(st.sampled_from(["auto", "none", "watershed"])),
     )
     return (
-        MaskStrip((scores >= 0.5) & valid, valid, scores, ridge),
+        MaskStrip((scores >= 0.5) & valid, valid, scores, boundary_margin),
         spec,
         draw(st.sampled_from([0.0, 0.3])),
         draw(st.integers(1, 12)),
@@ -156,7 +156,7 @@ def test_finer_outlines_are_of_the_same_footprints() -> None:
 @pytest.mark.parametrize("simplify", [0.5, 1.5])
 def test_simplified_neighbours_do_not_overlap(simplify: float, outline: str) -> None:
     """Lanes a pixel wide between houses, and outlines that may move by more than that."""
-    rows = town(500, 330)._replace(ridge=None)
+    rows = town(500, 330)._replace(boundary_margin=None)
     narrow = rows.mask & (np.add.outer(np.arange(500), np.arange(330)) % 23 > 0)
     spec = PolygonSpec(simplify=Quantity(simplify), outline=outline, min_hole=Quantity(0.0))
     layer = found(rows._replace(mask=narrow), 128, spec, 0.0, 0.35)

@@ -194,26 +194,26 @@ def ridges(seed, shape=(230, 170)):
     return mask, (3 - inside).astype(np.float32) / 10
 
 
-def parted_along(mask, ridge, height, connectivity=4):
+def parted_along(mask, boundary_margin, height, connectivity=4):
     strips = [
         MaskStrip(
-            mask[top : top + height], mask[top : top + height], ridge=ridge[top : top + height]
+            mask[top : top + height], mask[top : top + height], boundary_margin=boundary_margin[top : top + height]
         )
         for top in range(0, len(mask), height)
     ]
     found = list(separated(strips, PIXEL, connectivity))
-    assert all(strip.ridge is None for strip in found)
+    assert all(strip.boundary_margin is None for strip in found)
     return np.concatenate([strip.mask for strip in found])
 
 
 def test_houses_with_one_wall_are_parted_along_their_boundary():
     """Terraced houses are one block: no neck to see, only the boundary tells."""
-    mask, ridge = np.zeros((50, 130), bool), np.full((50, 130), 0.5, np.float32)
+    mask, boundary_margin = np.zeros((50, 130), bool), np.full((50, 130), 0.5, np.float32)
     mask[8:40, 5:125] = True
     for left in range(5, 125, 30):
-        ridge[10:38, left + 2 : left + 28] = -0.8
+        boundary_margin[10:38, left + 2 : left + 28] = -0.8
     np.testing.assert_array_equal(parted(mask), mask)
-    out = parted_along(mask, ridge, 50)
+    out = parted_along(mask, boundary_margin, 50)
     labels, houses = ndimage.label(out)
     assert houses == 4
     np.testing.assert_allclose(np.bincount(labels.ravel())[1:], mask.sum() / 4, rtol=0.05)
@@ -221,11 +221,11 @@ def test_houses_with_one_wall_are_parted_along_their_boundary():
 
 
 def test_what_is_small_inside_its_boundary_is_no_house():
-    mask, ridge = np.zeros((50, 60), bool), np.full((50, 60), 0.5, np.float32)
+    mask, boundary_margin = np.zeros((50, 60), bool), np.full((50, 60), 0.5, np.float32)
     mask[8:40, 5:55] = True
-    ridge[10:38, 8:40] = -0.8
-    ridge[15:18, 45:48] = -0.8
-    np.testing.assert_array_equal(parted_along(mask, ridge, 50), mask)
+    boundary_margin[10:38, 8:40] = -0.8
+    boundary_margin[15:18, 45:48] = -0.8
+    np.testing.assert_array_equal(parted_along(mask, boundary_margin, 50), mask)
 
 
 @settings(max_examples=25)
@@ -238,11 +238,11 @@ def test_what_is_small_inside_its_boundary_is_no_house():
 def test_strips_of_any_height_are_parted_the_same_along_boundaries(
     seed, height, connectivity, tallest
 ):
-    mask, ridge = ridges(seed)
+    mask, boundary_margin = ridges(seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(separate, "TALLEST", tallest)
-        whole = parted_along(mask, ridge, len(mask), connectivity)
-        np.testing.assert_array_equal(parted_along(mask, ridge, height, connectivity), whole)
+        whole = parted_along(mask, boundary_margin, len(mask), connectivity)
+        np.testing.assert_array_equal(parted_along(mask, boundary_margin, height, connectivity), whole)
     assert not (whole & ~mask).any()
     if tallest == 2048:
         assert count(whole, connectivity) > count(mask, connectivity)
