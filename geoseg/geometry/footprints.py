@@ -154,7 +154,7 @@ def _found(
     noted = strips if crossings is None else crossings.noted(strips)
     islands = np.empty((0, 2))
     for batch in trace(
-        ((strip.mask, [strip.scores, strip.beside]) for strip in noted), spec.connectivity
+        ((strip.mask, [strip.scores, strip.touches_nodata]) for strip in noted), spec.connectivity
     ):
         ground, square_metres = _ground(batch.geometry, grid)
         smallest = _pixels(min_area, square_metres)

@@ -23,14 +23,14 @@ class MaskStrip(NamedTuple):
 
     ``mask`` and ``valid`` are bool. ``scores`` is the surface the mask was cut from, None where
     there is none; ``boundary_margin`` how much likelier a boundary is than the inside of a building, of any
-    dtype; ``beside`` bool, the mask's pixels next to missing data, None where nothing is missing.
+    dtype; ``touches_nodata`` bool, the mask's pixels next to missing data, None where nothing is missing.
     """
 
     mask: np.ndarray
     valid: np.ndarray
     scores: np.ndarray | None = None
     boundary_margin: np.ndarray | None = None
-    beside: np.ndarray | None = None
+    touches_nodata: np.ndarray | None = None
 
 
 def halo(open_radius: float, close_radius: float) -> int:
@@ -83,7 +83,7 @@ def beside_missing(mask: np.ndarray, valid: np.ndarray) -> np.ndarray:
 def cleaned(
     strips: Iterable[MaskStrip], open_radius: float, close_radius: float
 ) -> Iterator[MaskStrip]:
-    """Strips with the clean mask and what lies ``beside`` missing data, as if cleaned whole.
+    """Strips with the clean mask and what lies ``touches_nodata`` missing data, as if cleaned whole.
 
     They are of any height, and come out as they are cut, once the rows below that count are known.
     """
@@ -98,8 +98,8 @@ def cleaned(
         top = sum(len(part) for part, _ in above)
         own = slice(top, top + len(strip.mask))
         mask_around = clean(mask_around, valid_around, open_radius, close_radius)
-        beside = None if complete else beside_missing(mask_around, valid_around)[own]
-        yield strip._replace(mask=mask_around[own], beside=beside)
+        touches_nodata = None if complete else beside_missing(mask_around, valid_around)[own]
+        yield strip._replace(mask=mask_around[own], touches_nodata=touches_nodata)
 
 
 def _with_neighbours(

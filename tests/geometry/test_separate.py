@@ -130,7 +130,7 @@ def test_what_belongs_to_a_strip_stays_with_it():
     found = list(separated(strips, PIXEL))
     assert [len(strip.mask) for strip in found] == [11] * 6 + [4]
     np.testing.assert_array_equal(np.concatenate([strip.scores for strip in found]), scores)
-    np.testing.assert_array_equal(np.concatenate([strip.beside for strip in found]), beside)
+    np.testing.assert_array_equal(np.concatenate([strip.touches_nodata for strip in found]), beside)
     assert list(separated([], PIXEL)) == []
 
 
