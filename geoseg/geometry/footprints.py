@@ -17,7 +17,7 @@ from geoseg.geometry.measure import centres, coordinates, density, measure, metr
 from geoseg.geometry.morphology import MaskStrip, cleaned
 from geoseg.geometry.outlines import filled, place, simplify, small_holes, vertices
 from geoseg.geometry.regularize import Regular, pixel_metric, regularize
-from geoseg.geometry.settle_overlaps import settled
+from geoseg.geometry.settle_overlaps import resolve_overlaps
 from geoseg.geometry.simplify_shared import simplify_together
 from geoseg.geometry.subpixel import Crossings
 from geoseg.geometry.trace import Traced, trace
@@ -192,7 +192,7 @@ def _shaped(batches: Iterator[_Found], grid: Grid, spec: PolygonSpec) -> Iterato
         return Regular(np.where(np.isfinite(regular.iou), regular.geometry, thin), regular.iou)
 
     made = ((found, found.outline, shaped(found), found.traced.open_row) for found in batches)
-    for found, regular in settled(made):
+    for found, regular in resolve_overlaps(made):
         yield replace(found, outline=regular.geometry, iou=regular.iou if straight else None)
 
 

@@ -34,7 +34,7 @@ class _Batch(Generic[T]):
     regular: Regular
     stronger: dict[int, list[shapely.Geometry]] = field(default_factory=dict)
 
-    def settled(self) -> tuple[T, Regular]:
+    def resolve_overlaps(self) -> tuple[T, Regular]:
         geometry, iou = self.regular.geometry.copy(), self.regular.iou.copy()
         for i, others in self.stronger.items():
             cut = shapely.orient_polygons(
@@ -50,7 +50,7 @@ class _Batch(Generic[T]):
         return self.what, Regular(geometry, iou)
 
 
-def settled(batches: Iterable[tuple[T, np.ndarray, Regular, int]]) -> Iterator[tuple[T, Regular]]:
+def resolve_overlaps(batches: Iterable[tuple[T, np.ndarray, Regular, int]]) -> Iterator[tuple[T, Regular]]:
     """What comes with each batch, and its outlines without overlaps, once all neighbours of its
     footprints are known.
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geoseg.geometry.regularize import LOWEST_IOU, REACH, Regular
-from geoseg.geometry.settle_overlaps import settled
+from geoseg.geometry.settle_overlaps import resolve_overlaps
 
 BELOW = 10**6
 
@@ -21,7 +21,7 @@ def regular(outlines, iou=None):
 
 
 def settle(raw, outlines, iou=None):
-    ((_, found),) = settled([("all", np.array(raw), regular(outlines, iou), BELOW)])
+    ((_, found),) = resolve_overlaps([("all", np.array(raw), regular(outlines, iou), BELOW)])
     return found
 
 
@@ -62,7 +62,7 @@ def test_a_batch_waits_for_its_neighbours():
             box = shapely.box(30 * i, 0, 30 * i + 20, 13)
             yield i, np.array([box]), regular([box]), open_row
 
-    seen = [(name, len(taken)) for name, _ in settled(batches())]
+    seen = [(name, len(taken)) for name, _ in resolve_overlaps(batches())]
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 4)]
 
 
@@ -78,9 +78,9 @@ def test_batches_leave_no_trace(seed, sizes):
     ends = np.cumsum(sizes)
     parts = [slice(end - n, end) for end, n in zip(ends, sizes, strict=True)]
     batches = [(i, raw[p], Regular(outlines[p], iou[p]), 0) for i, p in enumerate(parts)]
-    cut = list(settled(batches))
+    cut = list(resolve_overlaps(batches))
     assert [name for name, _ in cut] == list(range(len(sizes)))
-    ((_, whole),) = settled([("all", raw, Regular(outlines, iou), BELOW)])
+    ((_, whole),) = resolve_overlaps([("all", raw, Regular(outlines, iou), BELOW)])
     found = np.concatenate([r.geometry for _, r in cut])
     assert shapely.to_wkb(found).tolist() == shapely.to_wkb(whole.geometry).tolist()
     np.testing.assert_array_equal(np.concatenate([r.iou for _, r in cut]), whole.iou)
