@@ -61,7 +61,7 @@ def resolve_overlaps(batches: Iterable[tuple[T, np.ndarray, Regular, int]]) -> I
     held: deque[_Batch[T]] = deque()
     for what, raw, regular, open_row in batches:
         held.append(_Batch(what, raw, regular))
-        _meet(list(held))
+        _find_conflicts(list(held))
         while (
             held
             and shapely.bounds(held[0].regular.geometry)[:, 3].max(initial=0)
@@ -72,7 +72,7 @@ def resolve_overlaps(batches: Iterable[tuple[T, np.ndarray, Regular, int]]) -> I
         yield batch.settled()
 
 
-def _meet(batches: list[_Batch[T]]) -> None:
+def _find_conflicts(batches: list[_Batch[T]]) -> None:
     """Note who gives way where outlines of the last batch lie over others."""
     outlines = np.concatenate([batch.regular.geometry for batch in batches])
     changed = np.concatenate(
