@@ -32,7 +32,7 @@ class _Batch(Generic[T]):
     what: T
     raw: np.ndarray
     regular: Regular
-    stronger: dict[int, list[shapely.Geometry]] = field(default_factory=dict)
+    yields_to: dict[int, list[shapely.Geometry]] = field(default_factory=dict)
 
     def resolve_overlaps(self) -> tuple[T, Regular]:
         geometry, iou = self.regular.geometry.copy(), self.regular.iou.copy()
