@@ -33,7 +33,7 @@ class OverlapBuffer:
         )
         self.held: list[Layer] = []
 
-    def alone(self, scene: str, batch: Layer) -> Layer:
+    def unshared(self, scene: str, batch: Layer) -> Layer:
         """Those of ``batch``, in the run's CRS, that no other scene can have found; the others are
         held.
         """

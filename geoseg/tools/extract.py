@@ -229,7 +229,7 @@ def _write(
                         )
                     for batch in batches:
                         with tally.clock("write"):
-                            tally.add(writer, overlaps.alone(path, batch))
+                            tally.add(writer, overlaps.unshared(path, batch))
                     tally.pixels += job.scene.source.height * job.scene.source.width
             except GeosegError as error:
                 if not skip:
