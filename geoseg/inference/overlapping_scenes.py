@@ -46,7 +46,7 @@ class OverlapBuffer:
             self.held.append(batch.take(shared))
         return batch.take(~shared)
 
-    def rest(self) -> Layer:
+    def resolve_held(self) -> Layer:
         """The best footprint of each building that was held, in the order they came."""
         found = Layer.joined(self.held, self.crs)
         return (

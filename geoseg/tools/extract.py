@@ -236,7 +236,7 @@ def _write(
                     raise
                 tally.failed[path] = str(error)
         if writer is not None:
-            tally.add(writer, overlaps.rest())
+            tally.add(writer, overlaps.resolve_held())
 
 
 def _grids(scenes: list[str], options: _Options) -> dict[str, Grid]:
