@@ -87,7 +87,7 @@ class Axis:
         shares = (w / total[s : s + len(w)] for s, w in zip(starts, weights, strict=True))
         return cls(length, tuple(starts), tuple(share.astype(np.float32) for share in shares))
 
-    def alone(self, index: int) -> slice:
+    def exclusive_slice(self, index: int) -> slice:
         """Pixels of a window (counted from its start) that it shares with no other: always in one
         piece.
         """
@@ -153,7 +153,7 @@ class StripBlender:
         if band is None:
             band = np.zeros((self.channels, len(share), self.cols.length), np.float32)
         shared = np.ones(len(share), bool)
-        shared[self.rows.alone(self.row)] = False
+        shared[self.rows.exclusive_slice(self.row)] = False
         for row in np.flatnonzero(shared):
             band[:, row] *= share[row]
         band[:, : self._carry.shape[1]] += self._carry
@@ -167,7 +167,7 @@ def _parts(axis: Axis, index: int) -> list[tuple[slice, np.ndarray | None]]:
     """Pieces of a window along ``axis`` with their shares; None where the window is alone and can
     be copied.
     """
-    share, own = axis.shares[index], axis.alone(index)
+    share, own = axis.shares[index], axis.exclusive_slice(index)
     pieces = [
         (slice(0, own.start), share[: own.start]),
         (own, None),
