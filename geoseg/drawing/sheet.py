@@ -122,7 +122,7 @@ def draw(sheet: Sheet, size: int) -> Figure:
     return figure
 
 
-def alone(panel: Panel, size: int, metres: float | None = None) -> Figure:
+def single_panel(panel: Panel, size: int, metres: float | None = None) -> Figure:
     """A panel without title or margin, its longer side of ``size`` pixels; ``metres`` as of a
     sheet.
     """

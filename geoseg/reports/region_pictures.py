@@ -25,7 +25,7 @@ from geoseg.drawing.pictures import (
     picture,
     tint,
 )
-from geoseg.drawing.sheet import Outlines, Panel, alone
+from geoseg.drawing.sheet import Outlines, Panel, single_panel
 from geoseg.errors import UnsuitableError
 from geoseg.evaluation.footprints import LayerComparison
 from geoseg.evaluation.pixels import ComparedPixels
@@ -54,7 +54,7 @@ def drawn_footprints(matched: LayerComparison, image: str | None) -> Draw:
         view, under = _background(_wider(at["bounds"]), matched.truth.crs, image)
         number = None if matched.images is None else matched.images.index(at["image"])
         outlines = tuple(group.within(view, number) for group in groups)
-        return alone(
+        return single_panel(
             Panel("", under, (_frame(at, matched.truth.crs, view), *outlines)), SIZE, view.metres
         )
 
@@ -77,12 +77,12 @@ def drawn_pixels(
         found, real = (_labels(view, name, spec) for name in names)
         if len(colours) == 1:
             seen = tint(under, outcomes(found, real), OUTCOMES, opacity_of(1, None))
-            return alone(Panel("", seen, (_frame(at, grid.crs, view),)), SIZE, view.metres)
+            return single_panel(Panel("", seen, (_frame(at, grid.crs, view),)), SIZE, view.metres)
         left, right = (
             tint(under, each, colours, opacity_of(len(colours), None)) for each in (real, found)
         )
         gap = np.full((len(left), max(1, len(left) // 50), 3), 255, np.uint8)
-        return alone(Panel("", np.hstack([left, gap, right])), 2 * SIZE, view.metres)
+        return single_panel(Panel("", np.hstack([left, gap, right])), 2 * SIZE, view.metres)
 
     return draw
 
