@@ -17,7 +17,7 @@ _MOST_PAIRS = 2**20
 _PAIR_LIMIT = 2**16
 
 
-def common_area(raw: np.ndarray, other: np.ndarray) -> np.ndarray:
+def intersection_areas(raw: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Square units that ``raw[i]`` and ``other[i]`` share, valid polygons or multipolygons: float64
     (n,).
 

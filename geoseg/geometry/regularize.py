@@ -31,7 +31,7 @@ import numpy as np
 import shapely
 from affine import Affine
 
-from geoseg.geometry.intersections import common_area
+from geoseg.geometry.intersections import intersection_areas
 from geoseg.geometry.measure import centres
 from geoseg.geometry.outlines import STEPS, gather
 from geoseg.geometry.walls import SLANTED, Walls, joined, straighten
@@ -304,7 +304,7 @@ def _judged(raw: np.ndarray, made: np.ndarray, tried: np.ndarray) -> Regular:
     beyond = np.abs(shapely.bounds(made) - shapely.bounds(raw)).max(1, initial=0)
     sound = tried & shapely.is_valid(made) & (beyond <= REACH)
     iou = np.full(len(raw), np.nan)
-    common = common_area(raw[sound], made[sound])
+    common = intersection_areas(raw[sound], made[sound])
     iou[sound] = common / (shapely.area(raw[sound]) + shapely.area(made[sound]) - common)
     good = sound & (np.nan_to_num(iou) >= LOWEST_IOU)
     return Regular(np.where(good, made, raw), np.where(good, iou, np.nan))

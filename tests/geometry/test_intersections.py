@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from shapely import affinity
 
 from geoseg.geometry import intersections
-from geoseg.geometry.intersections import common_area
+from geoseg.geometry.intersections import intersection_areas
 from geoseg.geometry.trace import trace
 
 
@@ -41,7 +41,7 @@ def test_what_two_outlines_share(mask, turn, shift, connectivity, limit):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(intersections, "_PAIR_LIMIT", limit)
         patch.setattr(intersections, "_MOST_PAIRS", 100)
-        found = common_area(raw, other)
+        found = intersection_areas(raw, other)
     np.testing.assert_allclose(found, shapely.area(shapely.intersection(raw, other)), atol=1e-6)
 
 
@@ -49,14 +49,14 @@ def test_outlines_of_any_shape():
     one = np.array([shapely.Point(3, 5).buffer(4), shapely.box(0, 0, 7, 3)])
     other = np.array([shapely.box(2, 2, 9, 6), shapely.Point(5, 1).buffer(2)])
     np.testing.assert_allclose(
-        common_area(one, other), shapely.area(shapely.intersection(one, other))
+        intersection_areas(one, other), shapely.area(shapely.intersection(one, other))
     )
-    assert common_area(one[:0], other[:0]).tolist() == []
+    assert intersection_areas(one[:0], other[:0]).tolist() == []
 
 
 def test_far_from_the_origin_and_apart():
     raw = shapely.box(40_000 + np.array([0, 9]), 39_000, 40_007 + np.array([0, 9]), 39_013)
     other = shapely.box(40_003.25, 39_001.5, 40_008, 39_050)
     np.testing.assert_allclose(
-        common_area(raw, np.array([other, other])), [3.75 * 11.5, 0], atol=1e-6
+        intersection_areas(raw, np.array([other, other])), [3.75 * 11.5, 0], atol=1e-6
     )
