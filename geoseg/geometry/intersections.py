@@ -42,7 +42,7 @@ def intersection_areas(raw: np.ndarray, other: np.ndarray) -> np.ndarray:
             - np.repeat(np.cumsum(count) - count, count)
             + np.repeat(begin[own[chosen]], count)
         )
-        shares = upright[one] * slanted[other_edge] * _below(first[one], second[other_edge])
+        shares = upright[one] * slanted[other_edge] * _area_left_of(first[one], second[other_edge])
         out += np.bincount(own[one], shares, len(raw))
     return out
 
@@ -60,7 +60,7 @@ def _edges(geometry: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.where(rises, 1.0, -1.0), owner[ring[1:][inside]], upwards
 
 
-def _below(upright: np.ndarray, slanted: np.ndarray) -> np.ndarray:
+def _area_left_of(upright: np.ndarray, slanted: np.ndarray) -> np.ndarray:
     """The lesser x of an upright and a slanted edge, summed over the rows that both have."""
     x, (x0, y0, x1, y1) = upright[:, 0], slanted.T
     low, high = np.maximum(upright[:, 1], y0), np.minimum(upright[:, 3], y1)
