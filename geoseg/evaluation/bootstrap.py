@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from pyproj import CRS
 
-from geoseg.geometry.measure import metric
+from geoseg.geometry.measure import metric_tensor
 
 # Weights of blocks held at a time
 _WEIGHTS = 2**22
@@ -17,7 +17,7 @@ def block_step(middle: np.ndarray, side: float, crs: CRS | None) -> np.ndarray:
     """Units of the CRS along x and y, float64 (2,), that are ``side`` metres of ground at the point
     ``middle`` (2,).
     """
-    across, _, along = metric(middle[None], crs)[0]
+    across, _, along = metric_tensor(middle[None], crs)[0]
     return side / np.sqrt([across, along])
 
 

@@ -26,7 +26,7 @@ _WIDE = 5_000.0
 _EARTH = 6_371_000.0
 
 
-def metric(points: np.ndarray, crs: CRS | None) -> np.ndarray:
+def metric_tensor(points: np.ndarray, crs: CRS | None) -> np.ndarray:
     """E, F, G at ``points`` (n, 2) of x, y: float64 (n, 3), square metres per square unit of the
     CRS.
     """
@@ -61,12 +61,12 @@ def perimeters(geometry: np.ndarray, crs: CRS | None) -> np.ndarray:
 def measure(
     geometry: np.ndarray, crs: CRS | None, at: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """:func:`areas` and :func:`perimeters` at once; ``at`` is the :func:`metric` of the polygons
+    """:func:`areas` and :func:`perimeters` at once; ``at`` is the :func:`metric_tensor` of the polygons
     where it is known.
     """
     if not len(geometry):
         return np.empty(0), np.empty(0)
-    at = metric(centres(geometry), crs) if at is None else at
+    at = metric_tensor(centres(geometry), crs) if at is None else at
     area = shapely.area(geometry) * density(at)
     around = _lengths(geometry, at)
     if crs is not None and crs.geodetic_crs is not None:
@@ -102,7 +102,7 @@ def pixel_size(grid: Grid) -> tuple[float, float]:
     if grid.crs is None:
         return 1.0, 1.0
     middle = coordinates(np.array([[grid.width / 2, grid.height / 2]]), t)
-    across, mixed, along = metric(middle, grid.crs)[0]
+    across, mixed, along = metric_tensor(middle, grid.crs)[0]
     lengths = [
         across * dx * dx + 2 * mixed * dx * dy + along * dy * dy
         for dx, dy in ((t.a, t.d), (t.b, t.e))
@@ -111,7 +111,7 @@ def pixel_size(grid: Grid) -> tuple[float, float]:
 
 
 def flattened(geometry: np.ndarray, at: np.ndarray, about: np.ndarray) -> np.ndarray:
-    """``geometry`` (n,) in metres about the points ``about`` (n, 2), where the :func:`metric` is
+    """``geometry`` (n,) in metres about the points ``about`` (n, 2), where the :func:`metric_tensor` is
     ``at`` (n, 3).
 
     North need not be up there; lengths and angles are true.

@@ -9,7 +9,7 @@ from affine import Affine
 from pyproj import CRS, Geod, Transformer
 
 from geoseg.core.grid import Grid
-from geoseg.geometry.measure import areas, density, measure, metric, perimeters, pixel_size
+from geoseg.geometry.measure import areas, density, measure, metric_tensor, perimeters, pixel_size
 
 # name, CRS, longitude and latitude of the place
 PLACES = [
@@ -106,7 +106,7 @@ def test_metric_of_web_mercator():
     """E = G = cos² of latitude to the ellipsoid's flattening, no shear."""
     lat = np.array([0, 45, -69.0])
     x, y = Transformer.from_crs(4326, 3857, always_xy=True).transform([10.0] * 3, lat)
-    found = metric(np.column_stack([x, y]), CRS.from_epsg(3857))
+    found = metric_tensor(np.column_stack([x, y]), CRS.from_epsg(3857))
     np.testing.assert_allclose(
         found[:, [0, 2]], np.cos(np.radians(lat))[:, None] ** 2 * [1, 1], rtol=0.015
     )

@@ -16,7 +16,7 @@ from pyproj import CRS
 from scipy import ndimage
 from shapely import affinity
 
-from geoseg.geometry.measure import metric
+from geoseg.geometry.measure import metric_tensor
 from geoseg.geometry.outlines import vertices
 from geoseg.geometry.regularize import LOWEST_IOU, directions, pixel_metric, regularize
 from geoseg.geometry.trace import trace
@@ -158,7 +158,7 @@ def test_the_direction_of_walls():
 )
 def test_metric_of_pixels(crs, transform):
     """The length of a step by columns and rows is that of the same step in the CRS."""
-    there = metric(np.array([[transform.c, transform.f]]), CRS.from_user_input(crs))
+    there = metric_tensor(np.array([[transform.c, transform.f]]), CRS.from_user_input(crs))
     found = pixel_metric(there, transform)
     step = np.array([3.0, -5.0])
     dx, dy = transform.a * 3 - transform.b * 5, transform.d * 3 - transform.e * 5
