@@ -13,7 +13,7 @@ import shapely
 
 from geoseg.core.grid import Grid
 from geoseg.core.layer import FOOTPRINTS, REGULARIZED, Layer
-from geoseg.geometry.measure import centres, coordinates, density, measure, metric_tensor, pixel_size
+from geoseg.geometry.measure import centres, coordinates, area_scale, measure, metric_tensor, pixel_size
 from geoseg.geometry.morphology import MaskStrip, cleaned
 from geoseg.geometry.outlines import filled, place, simplify, small_holes, vertices
 from geoseg.geometry.regularize import Regular, pixel_metric, regularize
@@ -206,7 +206,7 @@ def _radius(length: Quantity, gsd: float) -> float:
 def _ground(geometry: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """The CRS's metric at each footprint, and square metres of a pixel there."""
     at = metric_tensor(coordinates(centres(geometry), grid.transform), grid.crs)
-    return at, density(at) * abs(grid.transform.determinant)
+    return at, area_scale(at) * abs(grid.transform.determinant)
 
 
 def _pixels(area: Quantity, square_metres: np.ndarray) -> np.ndarray:

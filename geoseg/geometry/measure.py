@@ -67,7 +67,7 @@ def measure(
     if not len(geometry):
         return np.empty(0), np.empty(0)
     at = metric_tensor(centres(geometry), crs) if at is None else at
-    area = shapely.area(geometry) * density(at)
+    area = shapely.area(geometry) * area_scale(at)
     around = _lengths(geometry, at)
     if crs is not None and crs.geodetic_crs is not None:
         for i in np.flatnonzero(around > _WIDE):
@@ -75,7 +75,7 @@ def measure(
     return area, around
 
 
-def density(at: np.ndarray) -> np.ndarray:
+def area_scale(at: np.ndarray) -> np.ndarray:
     """Square metres per square unit of the CRS where the metric is ``at`` (n, 3)."""
     return np.sqrt(at[:, 0] * at[:, 2] - at[:, 1] ** 2)
 

@@ -9,7 +9,7 @@ from affine import Affine
 from pyproj import CRS, Geod, Transformer
 
 from geoseg.core.grid import Grid
-from geoseg.geometry.measure import areas, density, measure, metric_tensor, perimeters, pixel_size
+from geoseg.geometry.measure import areas, area_scale, measure, metric_tensor, perimeters, pixel_size
 
 # name, CRS, longitude and latitude of the place
 PLACES = [
@@ -111,7 +111,7 @@ def test_metric_of_web_mercator():
         found[:, [0, 2]], np.cos(np.radians(lat))[:, None] ** 2 * [1, 1], rtol=0.015
     )
     np.testing.assert_allclose(found[:, 1], 0, atol=1e-6)
-    np.testing.assert_allclose(density(found), np.cos(np.radians(lat)) ** 2, rtol=0.015)
+    np.testing.assert_allclose(area_scale(found), np.cos(np.radians(lat)) ** 2, rtol=0.015)
 
 
 def test_pixel_size():
