@@ -110,7 +110,7 @@ def pixel_size(grid: Grid) -> tuple[float, float]:
     return float(np.sqrt(lengths[0])), float(np.sqrt(lengths[1]))
 
 
-def flattened(geometry: np.ndarray, at: np.ndarray, about: np.ndarray) -> np.ndarray:
+def to_local_metres(geometry: np.ndarray, at: np.ndarray, about: np.ndarray) -> np.ndarray:
     """``geometry`` (n,) in metres about the points ``about`` (n, 2), where the :func:`metric_tensor` is
     ``at`` (n, 3).
 

@@ -8,7 +8,7 @@ from pyproj import CRS
 
 from geoseg.evaluation import outline_distance
 from geoseg.evaluation.outline_distance import outline_distances
-from geoseg.geometry.measure import centres, flattened, metric_tensor
+from geoseg.geometry.measure import centres, to_local_metres, metric_tensor
 
 
 def polygon(seed, vertices=7):
@@ -94,6 +94,6 @@ def test_metres_on_any_crs(epsg):
     shapes = [shapely.box(0, 0, 40, 12), shapely.box(0, 1.5, 40, 13.5)]
     there = gpd.GeoSeries(shapes, crs=local).to_crs(epsg).to_numpy()
     crs, middle = CRS.from_epsg(epsg), centres(there[:1])
-    flat = [flattened(there[[i]], metric_tensor(middle, crs), middle) for i in (0, 1)]
+    flat = [to_local_metres(there[[i]], metric_tensor(middle, crs), middle) for i in (0, 1)]
     np.testing.assert_allclose(np.concatenate(outline_distances(*flat)), (0.75, 1.5), rtol=2e-4)
     np.testing.assert_allclose(shapely.area(np.concatenate(flat)), 480, rtol=2e-4)
