@@ -26,7 +26,7 @@ from affine import Affine
 from shapely import affinity
 
 from geoseg.geometry.measure import rings_of
-from geoseg.geometry.outlines import place, vertices
+from geoseg.geometry.outlines import to_crs_coordinates, vertices
 from geoseg.geometry.regularize import pixel_metric, regularize
 from geoseg.geometry.trace import trace
 
@@ -90,10 +90,10 @@ def line(name: str, outlines: np.ndarray, true: np.ndarray, seconds: float | Non
 def compare(footprints: Path, gsd: float, smallest: float, repeats: int) -> None:
     true, raw, transform, crs = burnt(footprints, gsd, smallest)
     at = pixel_metric(np.tile([1.0, 0.0, 1.0], (len(raw), 1)), transform)
-    placed = place(raw, transform)
+    placed = to_crs_coordinates(raw, transform)
     frame = gpd.GeoDataFrame({"n": np.arange(len(raw))}, geometry=placed, crs=crs)
     ways: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
-        "geoseg": lambda: (np.arange(len(raw)), place(regularize(raw, at).geometry, transform))
+        "geoseg": lambda: (np.arange(len(raw)), to_crs_coordinates(regularize(raw, at).geometry, transform))
     }
     if importlib.util.find_spec(PEER):
         from buildingregulariser import regularize_geodataframe

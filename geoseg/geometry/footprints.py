@@ -15,7 +15,7 @@ from geoseg.core.grid import Grid
 from geoseg.core.layer import FOOTPRINTS, REGULARIZED, Layer
 from geoseg.geometry.measure import centres, coordinates, area_scale, measure, metric_tensor, pixel_size
 from geoseg.geometry.morphology import MaskStrip, cleaned
-from geoseg.geometry.outlines import filled, place, simplify, small_holes, vertices
+from geoseg.geometry.outlines import filled, to_crs_coordinates, simplify, small_holes, vertices
 from geoseg.geometry.regularize import Regular, pixel_metric, regularize
 from geoseg.geometry.settle_overlaps import resolve_overlaps
 from geoseg.geometry.simplify_shared import simplify_together
@@ -102,7 +102,7 @@ def simplified(found: Layer, grid: Grid, spec: PolygonSpec) -> Layer:
     """
     pixels = shapely.transform(found.geometry, lambda xy: np.rint(coordinates(xy, ~grid.transform)))
     thin = simplify_together(pixels, spec.simplify.in_metres(grid.gsd or 1.0, 1), pixel_size(grid))
-    geometry = place(shapely.orient_polygons(thin), grid.transform)
+    geometry = to_crs_coordinates(shapely.orient_polygons(thin), grid.transform)
     area, around = measure(geometry, grid.crs)
     sizes = {
         "area_m2": np.round(area, 2),
@@ -237,7 +237,7 @@ def _to_layers(
 
 def _to_layer(found: _Found, grid: Grid, naming: FootprintLabels, first_id: int) -> Layer:
     traced, count = found.traced, len(found.outline)
-    geometry = place(found.outline, grid.transform)
+    geometry = to_crs_coordinates(found.outline, grid.transform)
     area, around = measure(geometry, grid.crs, found.ground)
     scores, beside = traced.sums.T
     left, top, right, bottom = shapely.bounds(traced.geometry).T

@@ -82,7 +82,7 @@ def _near(geometry: np.ndarray, thin: np.ndarray, tolerance: float) -> np.ndarra
     return np.bincount(owner[far], minlength=len(geometry)) == 0
 
 
-def place(geometry: np.ndarray, transform: Affine) -> np.ndarray:
+def to_crs_coordinates(geometry: np.ndarray, transform: Affine) -> np.ndarray:
     """Outlines in pixels to coordinates; exteriors run counter-clockwise there."""
     placed = shapely.transform(geometry, lambda xy: coordinates(xy, transform))
     return shapely.reverse(placed) if transform.determinant < 0 else placed

@@ -13,7 +13,7 @@ from pyproj import CRS
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.geometry.duplicates import distinct
-from geoseg.geometry.outlines import place
+from geoseg.geometry.outlines import to_crs_coordinates
 
 # Points along a side of a scene: what is straight in its CRS is not in another
 _POINTS = 32
@@ -58,7 +58,7 @@ class OverlapBuffer:
 
 def _extent(grid: Grid, crs: CRS | None) -> shapely.Geometry:
     box = shapely.segmentize(shapely.box(0, 0, grid.width, grid.height), max(grid.shape) / _POINTS)
-    outline = Layer(place(np.array([box]), grid.transform), grid.crs)
+    outline = Layer(to_crs_coordinates(np.array([box]), grid.transform), grid.crs)
     return (
         outline.geometry[0] if grid.crs == crs or crs is None else outline.to_crs(crs).geometry[0]
     )

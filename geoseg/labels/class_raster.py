@@ -19,7 +19,7 @@ from geoseg.core.tiling import row_windows
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.geometry.burn import Burner, repair
 from geoseg.geometry.morphology import MaskStrip
-from geoseg.geometry.outlines import place
+from geoseg.geometry.outlines import to_crs_coordinates
 from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
 from geoseg.io.formats import kind_of
 from geoseg.io.raster.scene import Scene, open_scene
@@ -112,7 +112,7 @@ def _rows(grid: Grid, first: int, last: int) -> Window:
 
 def _cut(layer: Layer, grid: Grid) -> Layer:
     """Footprints cut at the border of the grid; those beyond it are left out."""
-    extent = place(np.array([shapely.box(0, 0, grid.width, grid.height)]), grid.transform)[0]
+    extent = to_crs_coordinates(np.array([shapely.box(0, 0, grid.width, grid.height)]), grid.transform)[0]
     # what only touches the border leaves a line or a point, which is no footprint
     inside, _ = repair(shapely.intersection(layer.geometry, extent))
     return replace(layer, geometry=inside, crs=grid.crs).take(~shapely.is_empty(inside))

@@ -14,7 +14,7 @@ from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner, repair
-from geoseg.geometry.outlines import place
+from geoseg.geometry.outlines import to_crs_coordinates
 from geoseg.io.vector.read import read_footprints
 
 
@@ -57,7 +57,7 @@ def footprints_in(
     pixels = grid is not None and grid.crs is None
     found = read_footprints(path, layer, columns=columns, scene=scene, pixels=pixels)
     if grid is not None and found.pixels:
-        found = replace(found, geometry=place(found.geometry, grid.transform), crs=grid.crs)
+        found = replace(found, geometry=to_crs_coordinates(found.geometry, grid.transform), crs=grid.crs)
     elif crs is not None:
         found = _reprojected(found, path, crs, warnings)
     geometry = found.geometry.copy()

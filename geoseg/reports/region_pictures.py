@@ -30,7 +30,7 @@ from geoseg.errors import UnsuitableError
 from geoseg.evaluation.footprints import LayerComparison
 from geoseg.evaluation.pixels import ComparedPixels
 from geoseg.geometry.measure import pixel_size
-from geoseg.geometry.outlines import place
+from geoseg.geometry.outlines import to_crs_coordinates
 from geoseg.reports.scene_view import View, view_of
 from geoseg.specs import PreviewSpec
 
@@ -181,7 +181,7 @@ def _on_grid(bounds: tuple[float, ...], grid: Grid) -> View:
     UnsuitableError beside the grid.
     """
     left, top, right, bottom = shapely.bounds(
-        place(np.array([shapely.box(*bounds)]), ~grid.transform)
+        to_crs_coordinates(np.array([shapely.box(*bounds)]), ~grid.transform)
     )[0]
     side = max(right - left, bottom - top)
     sides = [max(1, min(round(side), most)) for most in (grid.width, grid.height)]

@@ -20,7 +20,7 @@ from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.geometry.measure import pixel_size
-from geoseg.geometry.outlines import place
+from geoseg.geometry.outlines import to_crs_coordinates
 from geoseg.io.raster.scene import open_scene
 from geoseg.labels.class_raster import ClassRaster, is_vector, open_class_raster
 
@@ -138,7 +138,7 @@ class View:
 
     def in_pixels(self, geometry: np.ndarray) -> np.ndarray:
         """Geometries of the scene's CRS in the pixels that are drawn."""
-        return place(geometry, ~self.grid.transform)
+        return to_crs_coordinates(geometry, ~self.grid.transform)
 
 
 def _cut(arrays: Any, cols: Any, rows: Any = slice(None)) -> Any:
@@ -181,7 +181,7 @@ def _window(
     elif spec.bounds or aoi:
         # of the rectangle's corners in pixels, as it may be turned
         frame = shapely.box(*(spec.bounds or _bounds(str(aoi), grid, warnings)))
-        left, top, right, bottom = shapely.bounds(place(np.array([frame]), ~grid.transform))[0]
+        left, top, right, bottom = shapely.bounds(to_crs_coordinates(np.array([frame]), ~grid.transform))[0]
     left, top = max(0, int(np.floor(left))), max(0, int(np.floor(top)))
     right, bottom = min(grid.width, int(np.ceil(right))), min(grid.height, int(np.ceil(bottom)))
     if left >= right or top >= bottom:

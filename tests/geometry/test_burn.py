@@ -10,7 +10,7 @@ from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
 from geoseg.geometry.burn import Burner, burn, repair
-from geoseg.geometry.outlines import place
+from geoseg.geometry.outlines import to_crs_coordinates
 from geoseg.geometry.trace import trace
 
 GRID = Grid(CRS.from_epsg(32736), Affine(0.5, 0, 512_000.25, 0, -0.5, 9_300_000.75), 37, 61)
@@ -183,7 +183,7 @@ def test_what_is_traced_burns_to_the_same_mask(geometry, all_touched, connectivi
     """Burn, trace, burn: nothing is lost or moved, whatever was burned first."""
     labels = burn(geometry, GRID, all_touched=all_touched)
     outlines = [found.geometry for found in trace([(labels > 0, None)], connectivity)]
-    footprints = place(np.concatenate([np.empty(0, object), *outlines]), GRID.transform)
+    footprints = to_crs_coordinates(np.concatenate([np.empty(0, object), *outlines]), GRID.transform)
     np.testing.assert_array_equal(burn(footprints, GRID), labels)
     if connectivity == 4:  # outlines along the borders of pixels touch no others
         np.testing.assert_array_equal(burn(footprints, GRID, all_touched=True), labels)

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from geoseg.geometry.outlines import filled, place, simplify, small_holes, vertices
+from geoseg.geometry.outlines import filled, to_crs_coordinates, simplify, small_holes, vertices
 from geoseg.geometry.trace import trace
 
 NOWHERE = np.empty((0, 2))
@@ -113,7 +113,7 @@ def test_a_staircase_becomes_a_slope():
 )
 def test_placed_outlines_are_oriented_and_where_they_belong(transform):
     geometry = outlines(courtyards())
-    placed = place(geometry, transform)
+    placed = to_crs_coordinates(geometry, transform)
     rings = shapely.get_rings(placed)
     assert shapely.is_ccw(rings).tolist() == [True, False, False, False, True]
     assert shapely.area(placed) == pytest.approx(
