@@ -43,7 +43,7 @@ def filled(geometry: np.ndarray, holes: np.ndarray) -> np.ndarray:
     kept = np.isin(owner[part], changed) & ~holes
     outer, index = np.unique(part[kept], return_inverse=True)
     out = geometry.copy()
-    out[changed] = gather(shapely.polygons(rings[kept], indices=index), owner[outer])
+    out[changed] = collect_parts(shapely.polygons(rings[kept], indices=index), owner[outer])
     return out
 
 
@@ -95,7 +95,7 @@ def vertices(geometry: np.ndarray) -> np.ndarray:
     return count.astype(np.int32)
 
 
-def gather(parts: np.ndarray, owner: np.ndarray) -> np.ndarray:
+def collect_parts(parts: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """Polygons ``parts``, in the order of their ``owner``: one alone stays a Polygon, several
     become a MultiPolygon.
     """

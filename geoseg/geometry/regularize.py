@@ -33,7 +33,7 @@ from affine import Affine
 
 from geoseg.geometry.intersections import intersection_areas
 from geoseg.geometry.measure import centres
-from geoseg.geometry.outlines import STEPS, gather
+from geoseg.geometry.outlines import STEPS, collect_parts
 from geoseg.geometry.walls import SLANTED, Walls, joined, straighten
 
 # An outline that agrees less with the raw one is not taken: intersection over union
@@ -126,7 +126,7 @@ def regularize(geometry: np.ndarray, at: np.ndarray) -> Regular:
     keep[foot[exterior & ~whole]] = True
     # a hole too small for walls stays as it is
     outlines = np.where(keep[foot] | ~whole, rings, outlines)
-    made = gather(shapely.polygons(outlines, indices=part), owner)
+    made = collect_parts(shapely.polygons(outlines, indices=part), owner)
     made[keep] = geometry[keep]
     return _judged(geometry, made, ~keep)
 

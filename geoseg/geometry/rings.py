@@ -10,7 +10,7 @@ import shapely
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, depth_first_order
 
-from geoseg.geometry.outlines import gather
+from geoseg.geometry.outlines import collect_parts
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def assembled(corners: Corners, groups: int) -> tuple[np.ndarray, np.ndarray]:
     points = np.column_stack([corners.x[walk], corners.y[walk]]).astype(np.float64)
     parts = shapely.from_ragged_array(shapely.GeometryType.POLYGON, points, (rings, shells))
     owner = group[order][shells[:-1]]
-    return gather(parts, owner), owner[np.flatnonzero(np.diff(owner, prepend=-1))]
+    return collect_parts(parts, owner), owner[np.flatnonzero(np.diff(owner, prepend=-1))]
 
 
 def _simple_rings(corners: Corners) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

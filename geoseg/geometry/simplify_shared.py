@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from geoseg.geometry.outlines import gather
+from geoseg.geometry.outlines import collect_parts
 from geoseg.geometry.rings import sides
 
 # Columns and rows as one number
@@ -62,7 +62,7 @@ def simplify_together(
             bad = ~shapely.is_empty(shapely.coverage_invalid_edges(polygons))
         more = np.isin(walls.name, walls.name[bad[part[walls.ring]]]) & ~stays
         if not more.any():
-            return gather(polygons, owner)
+            return collect_parts(polygons, owner)
         stays |= more
 
 

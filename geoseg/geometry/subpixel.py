@@ -20,7 +20,7 @@ import numpy as np
 import shapely
 
 from geoseg.geometry.morphology import MaskStrip
-from geoseg.geometry.outlines import STEPS, gather
+from geoseg.geometry.outlines import STEPS, collect_parts
 from geoseg.geometry.rings import sides
 
 # Corners come no closer to a pixel's centre than this, in pixels over STEPS: no footprint vanishes,
@@ -160,7 +160,7 @@ def _closed(
     points = np.insert(points, at, np.column_stack(corner)[at], axis=0)
     ring = np.insert(ring, at, ring[at])
     bends = _bends(points, ring)
-    return gather(
+    return collect_parts(
         shapely.polygons(shapely.linearrings(points[bends], indices=ring[bends]), indices=part),
         owner,
     )
