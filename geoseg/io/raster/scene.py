@@ -24,7 +24,7 @@ from rasterio.windows import Window
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Chip
 from geoseg.errors import InputError, UnsuitableError
-from geoseg.io.raster.warp import grid_of, placed, warped
+from geoseg.io.raster.warp import grid_of, align_grids, warped
 from geoseg.io.safety import location, sniff
 
 # GDAL's own default, 5% of the machine's memory, would be most of our peak. In bytes: rasterio
@@ -196,7 +196,7 @@ def _scene(
     nodata = _nodata(dataset.nodata, dtype)
     masked = flags != {MaskFlags.all_valid}
     if like is not None:
-        grid, source = like, placed(name, source, like)
+        grid, source = like, align_grids(name, source, like)
         masked = masked and not (MaskFlags.nodata in flags and nodata == 0)
         if source != like:
             masked = True

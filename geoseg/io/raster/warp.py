@@ -32,7 +32,7 @@ def grid_of(name: str, dataset: DatasetReader) -> Grid:
     return Grid(crs, transform, dataset.height, dataset.width)
 
 
-def placed(name: str, own: Grid, like: Grid) -> Grid:
+def align_grids(name: str, own: Grid, like: Grid) -> Grid:
     """``own`` in the CRS of ``like``; without a CRS on one side a raster of the same proportions
     shows the same ground.
     """
