@@ -105,7 +105,7 @@ class Grid:
         )
 
 
-def placed(grid: Grid, name: str, crs: str | None, pixel_coords: bool) -> Grid:
+def assign_crs(grid: Grid, name: str, crs: str | None, pixel_coords: bool) -> Grid:
     """The grid with the CRS that the user assigns to a picture; UnsuitableError where it has none
     and none is assigned.
     """

@@ -13,7 +13,7 @@ import shapely
 from rasterio.windows import Window
 
 from geoseg.core.encoding import layered
-from geoseg.core.grid import Grid, placed
+from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
 from geoseg.core.tiling import row_windows
 from geoseg.errors import InputError, UnsuitableError
@@ -76,7 +76,7 @@ def open_class_raster(
     refused else.
     """
     if grid.crs is None:
-        grid = placed(grid, path, None, True)
+        grid = assign_crs(grid, path, None, True)
     if is_vector(path):
         layer = footprints_on(
             path, grid, warnings, pixel_coords=grid.crs is None, columns=("confidence",)

@@ -15,7 +15,7 @@ from affine import Affine
 from rasterio.windows import Window
 
 from geoseg.core.bands import percentile_stretch, to_unit
-from geoseg.core.grid import Grid, placed
+from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
@@ -163,7 +163,7 @@ def view_of(
     with open_scene(path) as scene:
         grid = scene.grid
     if grid.crs is None:
-        grid = placed(grid, path, None, True)
+        grid = assign_crs(grid, path, None, True)
     window = _window(path, grid, spec, aoi, [] if warnings is None else warnings)
     factor = min(1.0, size / max(window.height, window.width))
     return View(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from geoseg.core.grid import Grid, placed
+from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
 from geoseg.errors import GeosegError, UnsuitableError, UsageError
 from geoseg.geometry.burn import Burner
@@ -217,7 +217,7 @@ def _write(
         for path in scenes:
             try:
                 with models.open(path, options.bands) as job:
-                    grid = placed(job.scene.grid, path, options.crs, options.pixel_coords)
+                    grid = assign_crs(job.scene.grid, path, options.crs, options.pixel_coords)
                     batches: Iterable[Layer] = _footprints(models, job, grid, options, tally)
                     if skip:  # nothing of a scene that fails half way may stay in the layer
                         batches = list(batches)
@@ -244,7 +244,7 @@ def _grids(scenes: list[str], options: _Options) -> dict[str, Grid]:
     grids = {}
     for path in scenes if len(scenes) > 1 else ():
         with suppress(GeosegError), open_scene(path) as scene:
-            grids[path] = placed(scene.grid, path, options.crs, options.pixel_coords)
+            grids[path] = assign_crs(scene.grid, path, options.crs, options.pixel_coords)
     return grids
 
 
@@ -300,7 +300,7 @@ def _tee(
 def _plan(models: LoadedModel, path: str, options: _Options) -> dict[str, Any]:
     """What would be done with a scene: windows, GSD, CRS and the memory of the strips."""
     with models.open(path, options.bands) as job:
-        grid = placed(job.scene.grid, path, options.crs, options.pixel_coords)
+        grid = assign_crs(job.scene.grid, path, options.crs, options.pixel_coords)
         size = job.plan.tiling.size
         window = (job.runtime.spec.bands + job.runtime.spec.channels) * size * size * 4
         return {

@@ -11,7 +11,7 @@ from typing import Any
 
 from affine import Affine
 
-from geoseg.core.grid import Grid, placed
+from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
 from geoseg.geometry.footprints import FootprintLabels, columns, simplified, trace_footprints
 from geoseg.io.provenance import provenance
@@ -59,7 +59,7 @@ def run(
     """
     start, area = time.perf_counter(), 0.0
     with open_scene(raster) as scene:
-        grid = placed(scene.grid, str(raster), crs, pixel_coords)
+        grid = assign_crs(scene.grid, str(raster), crs, pixel_coords)
         if pixel_coords:
             grid = replace(grid, transform=Affine.identity())
         found = traceable_classes(scene, spec, class_value)

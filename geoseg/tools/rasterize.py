@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from rasterio.io import DatasetWriter
 
-from geoseg.core.grid import Grid, placed
+from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
 from geoseg.core.tiling import tiles
 from geoseg.errors import UnsuitableError, UsageError
@@ -75,7 +75,7 @@ def run(
     start, spec = time.perf_counter(), spec or MaskSpec()
     check_apart(output, footprints, like)
     with open_scene(like) as scene:
-        grid = placed(scene.grid, str(like), crs, pixel_coords)
+        grid = assign_crs(scene.grid, str(like), crs, pixel_coords)
     warnings: list[str] = []
     field = spec.class_field
     wanted: dict[str, Any] = {
