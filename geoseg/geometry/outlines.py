@@ -12,7 +12,7 @@ from affine import Affine
 from geoseg.geometry.measure import coordinates, rings_of
 
 # Corners lie on a grid of pixels over this, so that no last bit depends on the batch they come in
-STEPS = 1024.0
+SUBPIXEL_STEPS = 1024.0
 
 
 def small_holes(geometry: np.ndarray, smallest: np.ndarray, islands: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def simplify(geometry: np.ndarray, tolerance: float, pixel_size: tuple[float, fl
     far = ~_near(placed, thin, tolerance)
     # one half for what is left out, the other for the start of the ring
     thin[far] = shapely.simplify(placed[far], tolerance / 2)
-    thin = shapely.transform(thin, lambda xy: np.rint(xy / scale * STEPS) / STEPS)
+    thin = shapely.transform(thin, lambda xy: np.rint(xy / scale * SUBPIXEL_STEPS) / SUBPIXEL_STEPS)
     sound = shapely.is_valid(thin) & (shapely.area(thin) > 0)
     sound &= shapely.get_num_geometries(thin) == shapely.get_num_geometries(geometry)
     return np.where(sound, thin, geometry)

@@ -33,7 +33,7 @@ from affine import Affine
 
 from geoseg.geometry.intersections import intersection_areas
 from geoseg.geometry.measure import centres
-from geoseg.geometry.outlines import STEPS, collect_parts
+from geoseg.geometry.outlines import SUBPIXEL_STEPS, collect_parts
 from geoseg.geometry.walls import SLANTED, Walls, joined, straighten
 
 # An outline that agrees less with the raw one is not taken: intersection over union
@@ -194,7 +194,7 @@ class _Plane:
         one, two, three = self.triangle[foot].T
         y = points[:, 1] / three
         x = (points[:, 0] - two * y) / one
-        return np.rint((np.column_stack([x, y]) + self.middle[foot]) * STEPS) / STEPS
+        return np.rint((np.column_stack([x, y]) + self.middle[foot]) * SUBPIXEL_STEPS) / SUBPIXEL_STEPS
 
 
 def _break(points: np.ndarray, ring: np.ndarray, tolerance: np.ndarray) -> _Runs:

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import shapely
 
-from geoseg.geometry.outlines import STEPS
+from geoseg.geometry.outlines import SUBPIXEL_STEPS
 from geoseg.geometry.regularize import LOWEST_IOU, REACH, Regular
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ class _Batch(Generic[T]):
         geometry, iou = self.regular.geometry.copy(), self.regular.iou.copy()
         for i, others in self.stronger.items():
             cut = shapely.orient_polygons(
-                shapely.difference(geometry[i], shapely.union_all(others), grid_size=1 / STEPS)
+                shapely.difference(geometry[i], shapely.union_all(others), grid_size=1 / SUBPIXEL_STEPS)
             )
             agreement = _iou(cut, self.raw[i])
             whole = (

@@ -20,7 +20,7 @@ import numpy as np
 import shapely
 
 from geoseg.geometry.morphology import MaskStrip
-from geoseg.geometry.outlines import STEPS, collect_parts
+from geoseg.geometry.outlines import SUBPIXEL_STEPS, collect_parts
 from geoseg.geometry.rings import sides
 
 # Corners come no closer to a pixel's centre than this, in pixels over STEPS: no footprint vanishes,
@@ -97,7 +97,7 @@ class Crossings:
         within, without = np.where(forth, *scores), np.where(forth, *scores[::-1])
         crosses = (within >= self.level) & (without < self.level)
         share = np.where(crosses, within - self.level, 1) / np.where(crosses, within - without, 2)
-        shift = np.rint((share - 0.5) * STEPS).clip(_LEAST - STEPS / 2, STEPS / 2 - _LEAST)
+        shift = np.rint((share - 0.5) * SUBPIXEL_STEPS).clip(_LEAST - SUBPIXEL_STEPS / 2, SUBPIXEL_STEPS / 2 - _LEAST)
         return np.where(
             rows.valid[one] & rows.valid[other], np.where(forth, shift, -shift), _NONE
         ).astype(np.int16)
@@ -124,7 +124,7 @@ class Crossings:
         place = np.searchsorted(self.key, key).clip(max=len(self.key) - 1)
         noted = self.key[place] == key if len(self.key) else np.zeros(len(key), bool)
         shift = np.zeros(len(key))
-        shift[noted] = self.shift[place[noted]] / STEPS
+        shift[noted] = self.shift[place[noted]] / SUBPIXEL_STEPS
         stays = np.ones(len(self.key), bool)
         stays[place[noted]] = False
         self.key, self.shift = self.key[stays], self.shift[stays]
