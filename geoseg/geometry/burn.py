@@ -24,7 +24,7 @@ Footprints = Sequence[Any] | np.ndarray
 # whose centre lies on an edge then falls to the same side in whichever window it is burned.
 _SNAP = 2.0**20
 # The same for outlines, whose products then fit into int64.
-_STEPS = 2**12
+_STEPS_PER_PIXEL = 2**12
 
 
 def burn(
@@ -207,20 +207,20 @@ def _add_outlines(last: np.ndarray, pixels: np.ndarray) -> None:
     x, y, number = _edges(pixels)
     low, high = y.min(axis=1), y.max(axis=1)
     flat = low == high
-    top = np.clip(low // _STEPS, 0, height)
+    top = np.clip(low // _STEPS_PER_PIXEL, 0, height)
     bottom = np.clip(
-        np.where(flat, low // _STEPS + (low % _STEPS > 0), -(-high // _STEPS)), 0, height
+        np.where(flat, low // _STEPS_PER_PIXEL + (low % _STEPS_PER_PIXEL > 0), -(-high // _STEPS_PER_PIXEL)), 0, height
     )
     edge, row = _spread(top, bottom)
     ends = np.stack(
-        [np.maximum(low[edge], row * _STEPS), np.minimum(high[edge], (row + 1) * _STEPS)]
+        [np.maximum(low[edge], row * _STEPS_PER_PIXEL), np.minimum(high[edge], (row + 1) * _STEPS_PER_PIXEL)]
     )
     # where the edge enters and leaves the row: multiples of 1 / (_STEPS * rise) pixels
     rise, run = (y[:, 1] - y[:, 0])[edge], (x[:, 1] - x[:, 0])[edge]
     across = np.where(flat[edge], x[edge].T, x[edge, 0] * rise + (ends - y[edge, 0]) * run)
     across, unit = (
         np.where(rise < 0, -across, across),
-        np.where(flat[edge], 1, np.abs(rise)) * _STEPS,
+        np.where(flat[edge], 1, np.abs(rise)) * _STEPS_PER_PIXEL,
     )
     left = np.clip(across.min(axis=0) // unit, 0, width)
     right = np.clip(-(-across.max(axis=0) // unit), 0, width)
@@ -229,12 +229,12 @@ def _add_outlines(last: np.ndarray, pixels: np.ndarray) -> None:
 
 
 def _edges(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Both ends' x and y of every edge, int64 (edge, 2) in ``_STEPS`` a pixel, and the number of
+    """Both ends' x and y of every edge, int64 (edge, 2) in ``_STEPS_PER_PIXEL`` a pixel, and the number of
     its footprint, from 1.
     """
     rings, owner = shapely.get_rings(pixels, return_index=True)
     xy, ring = shapely.get_coordinates(rings, return_index=True)
-    steps = np.round(xy * _STEPS).astype(np.int64)
+    steps = np.round(xy * _STEPS_PER_PIXEL).astype(np.int64)
     first = np.flatnonzero(ring[1:] == ring[:-1])
     ends = np.stack([steps[first], steps[first + 1]], axis=1)
     return ends[..., 0], ends[..., 1], (owner[ring[first]] + 1).astype(np.int32)
