@@ -24,7 +24,7 @@ from scipy.sparse.csgraph import connected_components
 from geoseg.geometry.rings import Corners, assembled
 
 # Sums are kept in integers of this unit, so that no order of adding up changes a bit of them.
-_UNIT = 2.0**-30
+_FIXED_POINT = 2.0**-30
 
 Values = Sequence[np.ndarray | None] | np.ndarray | None
 
@@ -153,7 +153,7 @@ def _advance(
     geometry, footprint = assembled(finished, len(sums))
     pixels = np.rint(shapely.area(geometry)).astype(np.int64)
     return rest, Traced(
-        geometry, pixels, sums[footprint] * _UNIT, int(kept.y.min(initial=rest.row))
+        geometry, pixels, sums[footprint] * _FIXED_POINT, int(kept.y.min(initial=rest.row))
     )
 
 
@@ -267,5 +267,5 @@ def _add_runs(
     offset = np.cumsum(length) - length
     for channel, values in enumerate(channels):
         if values is not None:
-            steps = np.rint(values[mask] * np.float64(1 / _UNIT)).astype(np.int64)
+            steps = np.rint(values[mask] * np.float64(1 / _FIXED_POINT)).astype(np.int64)
             np.add.at(sums[:, channel], label, np.add.reduceat(steps, offset))
