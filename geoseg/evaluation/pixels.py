@@ -11,7 +11,7 @@ from geoseg.core.grid import Grid
 from geoseg.core.tiling import row_windows
 from geoseg.errors import UnsuitableError
 from geoseg.evaluation.metrics import Counts, boundary, confusion, count
-from geoseg.evaluation.sweep import CODES, histogram
+from geoseg.evaluation.sweep import PROBABILITY_CODES, histogram
 from geoseg.geometry.measure import pixel_size
 from geoseg.labels.class_raster import VOID, ClassRaster
 from geoseg.report import Progress, no_progress
@@ -64,7 +64,7 @@ def compare_pixels(
         (-(-grid.height // block[0]), -(-grid.width // block[1]), classes, classes), np.int64
     )
     outlines = {label: Counts() for label in present[1:]}
-    swept = np.zeros((2, CODES), np.int64) if spec.sweep else None
+    swept = np.zeros((2, PROBABILITY_CODES), np.int64) if spec.sweep else None
     advance = progress("compare", grid.height)
     for window in row_windows(grid, STRIP_PIXELS):
         top, bottom = window.row_off, window.row_off + window.height

@@ -11,17 +11,17 @@ import numpy as np
 
 from geoseg.evaluation.metrics import ratios
 
-CODES = 255
-THRESHOLDS = (np.arange(1, CODES) - 0.5) / (CODES - 1)
+PROBABILITY_CODES = 255
+THRESHOLDS = (np.arange(1, PROBABILITY_CODES) - 0.5) / (PROBABILITY_CODES - 1)
 
 
 def histogram(probability: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Valid pixels by truth and probability: int64 (2, 255) of float (row, col), bool and bool.
     Those of blocks add up.
     """
-    code = np.floor(probability[valid] * np.float32(CODES - 1) + np.float32(0.5)).astype(np.int64)
-    bins = np.clip(code, 0, CODES - 1) + CODES * truth[valid]
-    return np.bincount(bins, minlength=2 * CODES).reshape(2, CODES)
+    code = np.floor(probability[valid] * np.float32(PROBABILITY_CODES - 1) + np.float32(0.5)).astype(np.int64)
+    bins = np.clip(code, 0, PROBABILITY_CODES - 1) + PROBABILITY_CODES * truth[valid]
+    return np.bincount(bins, minlength=2 * PROBABILITY_CODES).reshape(2, PROBABILITY_CODES)
 
 
 def counts_at(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

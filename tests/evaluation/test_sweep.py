@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from geoseg.evaluation.metrics import count
 from geoseg.evaluation.sweep import (
-    CODES,
+    PROBABILITY_CODES,
     THRESHOLDS,
     average_precision,
     counts_at,
@@ -40,7 +40,7 @@ def test_histograms_of_blocks_add_up():
         for rows in (slice(0, 5), slice(5, None))
     )
     assert (parts == histogram(probability, truth, valid)).all() and parts.sum() == valid.sum()
-    assert parts.shape == (2, CODES)
+    assert parts.shape == (2, PROBABILITY_CODES)
 
 
 def test_average_precision():
