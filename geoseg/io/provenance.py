@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from geoseg import __version__
-from geoseg.io.scene_names import public
+from geoseg.io.scene_names import redact_url
 
 
 def provenance(source: Path | str) -> dict[str, str]:
@@ -15,6 +15,6 @@ def provenance(source: Path | str) -> dict[str, str]:
     """
     return {
         "GEOSEG_VERSION": __version__,
-        "GEOSEG_COMMAND": " ".join(["geoseg", *map(public, sys.argv[1:])]),
-        "GEOSEG_SOURCE": public(str(source)),
+        "GEOSEG_COMMAND": " ".join(["geoseg", *map(redact_url, sys.argv[1:])]),
+        "GEOSEG_SOURCE": redact_url(str(source)),
     }

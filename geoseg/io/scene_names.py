@@ -22,7 +22,7 @@ def expand(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(scene for name in names for scene in _expand(name)))
 
 
-def public(name: str) -> str:
+def redact_url(name: str) -> str:
     """``name`` without what may be a secret in an address: user and password, and the query of a
     signed one.
     """
@@ -36,7 +36,7 @@ def scene_name(name: str) -> str:
     """What a scene is called: its file's name without the extension, and without what is secret in
     an address.
     """
-    return Path(public(name)).stem
+    return Path(redact_url(name)).stem
 
 
 def _expand(name: str) -> Iterator[str]:

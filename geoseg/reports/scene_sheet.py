@@ -31,7 +31,7 @@ from geoseg.evaluation.footprints import LayerComparison, compare_layers
 from geoseg.evaluation.pixels import compare_pixels
 from geoseg.evaluation.summary import pixel_scores
 from geoseg.io.raster.scene import open_scene
-from geoseg.io.scene_names import public
+from geoseg.io.scene_names import redact_url
 from geoseg.io.vector.qgis_style import BREAKS, COLOURS, UNKNOWN
 from geoseg.labels.class_raster import is_vector
 from geoseg.report import Progress
@@ -103,7 +103,7 @@ def sheet_of_scene(
 
 
 def _name(path: str) -> str:
-    return Path(public(path)).name
+    return Path(redact_url(path)).name
 
 
 def _is_result(path: str) -> bool:

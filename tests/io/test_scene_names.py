@@ -4,7 +4,7 @@ import pytest
 
 from geoseg.errors import InputError, UsageError
 from geoseg.io.config import read_toml
-from geoseg.io.scene_names import expand, public, scene_name
+from geoseg.io.scene_names import expand, redact_url, scene_name
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_what_holds_nothing_is_an_input_error(folder: Path, name: str) -> None:
     ],
 )
 def test_what_may_be_secret_in_an_address_is_not_public(name, shown):
-    assert public(name) == shown
+    assert redact_url(name) == shown
 
 
 def test_a_scene_is_called_by_its_file() -> None:
