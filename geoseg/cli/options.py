@@ -15,7 +15,7 @@ import click
 
 from geoseg.cli.bar import Bar
 from geoseg.cli.command import FROM_MODEL, session
-from geoseg.core.text import shown
+from geoseg.core.text import format_value
 from geoseg.errors import GeosegError
 from geoseg.io.scene_names import expand
 from geoseg.report import Progress, Report, no_progress
@@ -335,7 +335,7 @@ def table(rows: list[dict[str, Any]]) -> Iterator[str]:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     for_columns = [[row.get(name) for row in rows] for name in columns]
     cells = [
-        [name.replace("_", " "), *map(shown, values)]
+        [name.replace("_", " "), *map(format_value, values)]
         for name, values in zip(columns, for_columns, strict=True)
     ]
     numeric = [any(isinstance(value, int | float) for value in values) for values in for_columns]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Numbers with three digits behind the point at most and commas between thousands, yes and no,
     lists with commas.
     """
@@ -20,7 +20,7 @@ def shown(value: Any) -> str:
             else f"{value:.3g}"
         )
     return (
-        ", ".join(shown(item) for item in value)
+        ", ".join(format_value(item) for item in value)
         if isinstance(value, list | tuple)
         else ""
         if value is None

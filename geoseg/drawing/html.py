@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geoseg import __version__
-from geoseg.core.text import shown
+from geoseg.core.text import format_value
 from geoseg.io.atomic import write_text
 
 if TYPE_CHECKING:
@@ -191,8 +191,8 @@ def _svg(picture: Figure) -> bytes:
 
 
 def _aligned(values: Sequence[Any]) -> list[str]:
-    """As :func:`shown`, but with as many digits behind the point in all of a column's fractions."""
-    texts = [shown(value) for value in values]
+    """As :func:`format_value`, but with as many digits behind the point in all of a column's fractions."""
+    texts = [format_value(value) for value in values]
     digits = max(
         (
             len(t.partition(".")[2])

@@ -1,6 +1,6 @@
 import pytest
 
-from geoseg.core.text import shown
+from geoseg.core.text import format_value
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from geoseg.core.text import shown
     ],
 )
 def test_values_in_words(value, text):
-    assert shown(value) == text
+    assert format_value(value) == text
