@@ -20,7 +20,7 @@ from geoseg.errors import GeosegError
 from geoseg.io.scene_names import expand
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import PolygonSpec, PredictSpec, Quantity
-from geoseg.specs.toml import typed
+from geoseg.specs.toml import to_cli_text
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 COMMON = ("command", "inputs", "outputs", "seconds", "warnings", "version")
@@ -185,7 +185,7 @@ def setting(spec: type, name: str, help: str, *flags: str, **attributes: Any) ->
         attributes.setdefault("type", QUANTITY if isinstance(default, Quantity) else type(default))
         attributes.setdefault("show_default", default is not None)
     return click.option(
-        *flags, f"--{name.replace('_', '-')}", name, default=typed(default), help=help, **attributes
+        *flags, f"--{name.replace('_', '-')}", name, default=to_cli_text(default), help=help, **attributes
     )
 
 

@@ -10,7 +10,7 @@ from geoseg.cli import options
 from geoseg.cli.command import command
 from geoseg.cli.options import gather, setting
 from geoseg.specs import ChipSpec, TrainSpec
-from geoseg.specs.toml import typed
+from geoseg.specs.toml import to_cli_text
 from geoseg.specs.train import AUGMENTATIONS, OPTIMIZERS, SCHEDULES
 
 
@@ -146,7 +146,7 @@ def listed(text: str) -> tuple[str, ...]:
 @click.option(
     "--split",
     type=options.FRACTIONS,
-    default=typed(ChipSpec.split),
+    default=to_cli_text(ChipSpec.split),
     help="Parts of scenes.  [default: 0.8,0.1,0.1]",
 )
 @options.bands

@@ -7,7 +7,7 @@ from typing import Any
 from geoseg.specs.quantity import Quantity
 
 
-def typed(value: Any) -> Any:
+def to_cli_text(value: Any) -> Any:
     """What one would type for a value that is no number, flag or text."""
     if isinstance(value, Quantity):
         return f"{value.value:g}{'px' if value.pixels else ''}"
@@ -33,5 +33,5 @@ def toml(value: Any) -> str:
                 for name, item in value.items()
             ]
         )
-    text = str(typed(value)).replace("\\", "\\\\").replace('"', '\\"')
+    text = str(to_cli_text(value)).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
