@@ -12,7 +12,7 @@ from geoseg.evaluation.gallery import Gallery
 from geoseg.io.run_folder import PAGE
 from geoseg.reports.chip_figures import chip_sections, class_table, confusion_table
 from geoseg.specs import ModelSpec
-from geoseg.specs.toml import toml
+from geoseg.specs.toml import to_toml
 
 NAMES = {"iou": "IoU"}
 Epochs = Sequence[Mapping[str, Any]]
@@ -66,7 +66,7 @@ def _sections(
     ]
     yield section("Epochs", table(rows))
     said = [
-        {"setting": name, "value": toml(value).strip('"')}
+        {"setting": name, "value": to_toml(value).strip('"')}
         for name, value in settings.items()
         if value is not None
     ]

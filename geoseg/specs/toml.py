@@ -14,12 +14,12 @@ def to_cli_text(value: Any) -> Any:
     return ",".join(map(str, value)) if isinstance(value, tuple) else value
 
 
-def toml(value: Any) -> str:
+def to_toml(value: Any) -> str:
     """``value`` as TOML writes it; a mapping, or pairs of name and value, become a list of
     ``"NAME=VALUE"``.
     """
     if isinstance(value, tuple) and value and all(isinstance(item, tuple) for item in value):
-        return toml(dict(value))
+        return to_toml(dict(value))
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
@@ -27,7 +27,7 @@ def toml(value: Any) -> str:
     if isinstance(value, tuple | list):
         return f"[{', '.join(toml(item) for item in value)}]"
     if isinstance(value, dict):
-        return toml(
+        return to_toml(
             [
                 f"{name}={typed(tuple(item)) if isinstance(item, list) else item}"
                 for name, item in value.items()
