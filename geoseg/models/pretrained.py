@@ -52,7 +52,7 @@ def start(spec: ModelSpec, weights: str = "none") -> tuple[Segmenter, str | None
     try:
         if (spec.architecture, weights) == ("fcn8s", "imagenet"):
             network = build(spec)
-            return network, fit(network, _vgg16(str(spec.encoder)), str(spec.encoder))
+            return network, load_matching(network, _vgg16(str(spec.encoder)), str(spec.encoder))
         return build(spec, weights), None
     except OSError as error:
         raise ResourceError(
@@ -87,10 +87,10 @@ def load(model: Segmenter, path: Path) -> str:
     Raises ModelError where the file cannot be read, or fits less than half of the network's
     encoder.
     """
-    return fit(model, _read(path), str(path))
+    return load_matching(model, _read(path), str(path))
 
 
-def fit(model: Segmenter, state: Tensors, name: str) -> str:
+def load_matching(model: Segmenter, state: Tensors, name: str) -> str:
     """:func:`load` of tensors that errors call ``name``.
 
     The first layer is adapted to other bands than the file's three: they repeat, scaled so that the
