@@ -34,7 +34,7 @@ WRAPPERS = ("module.", "model.", "network.", "encoder.", "backbone.")
 Tensors = Mapping[str, torch.Tensor]
 
 
-def start(spec: ModelSpec, weights: str = "none") -> tuple[Segmenter, str | None]:
+def create_network(spec: ModelSpec, weights: str = "none") -> tuple[Segmenter, str | None]:
     """The network of ``spec`` with ``weights``: ``none``, a name such as ``imagenet``, or a file;
     and what matched of a file.
 

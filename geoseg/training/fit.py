@@ -157,7 +157,7 @@ def build(job: TrainingRun) -> SegmentationModule:
 def network(job: TrainingRun) -> tuple[Segmenter, str | None]:
     """The network with the weights that it starts from, and what matched of those of a file."""
     seed_everything(job.spec.seed)
-    made, matched = pretrained.start(job.model, job.spec.weights)
+    made, matched = pretrained.create_network(job.model, job.spec.weights)
     if job.init:
         registry.load_weights(made, store.load(job.init)[1], str(job.init))
     return made, matched

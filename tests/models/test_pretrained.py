@@ -15,7 +15,7 @@ from safetensors.torch import save_file  # noqa: E402
 
 from geoseg.errors import InputError, ModelError, UsageError  # noqa: E402
 from geoseg.models import pretrained  # noqa: E402
-from geoseg.models.pretrained import load, start  # noqa: E402
+from geoseg.models.pretrained import load, create_network  # noqa: E402
 from geoseg.models.registry import build  # noqa: E402
 from geoseg.specs import ModelSpec  # noqa: E402
 
@@ -34,7 +34,7 @@ def resnet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, to
 
 def test_torchvision_into_the_encoder(resnet: tuple[Path, dict[str, torch.Tensor]]) -> None:
     path, state = resnet
-    model, told = start(UNET, str(path))
+    model, told = create_network(UNET, str(path))
     assert told == "encoder: 100 of 102 tensors matched; left: fc.*"
     inside = model.network.encoder.state_dict()
     assert all(
@@ -50,7 +50,7 @@ def test_the_first_layer_is_adapted_to_the_bands(
     spec = ModelSpec(
         "unet", "resnet18", bands=bands, mean=(0.0,) * bands, std=(1.0,) * bands, options=SMALL
     )
-    model, told = start(spec, str(path))
+    model, told = create_network(spec, str(path))
     assert told is not None and told.startswith("encoder: 100 of 102")
     grey = torch.rand(1, 1, 40, 56)
     weight = model.network.encoder.conv1.weight
@@ -100,7 +100,7 @@ def test_timm_whose_names_change_with_its_features(tmp_path: Path) -> None:
     torch.manual_seed(7)
     classifier = timm.create_model("convnext_atto")
     torch.save(classifier.state_dict(), tmp_path / "atto.pth")
-    model, told = start(ModelSpec("fpn", "tu-convnext_atto"), str(tmp_path / "atto.pth"))
+    model, told = create_network(ModelSpec("fpn", "tu-convnext_atto"), str(tmp_path / "atto.pth"))
     assert told is not None and told.endswith("left: head.*")
     held = dict(model.network.encoder.model.named_parameters())
     assert torch.equal(
@@ -121,7 +121,7 @@ def test_vgg16_into_fcn8s(tmp_path: Path, encoder: str, count: int, pool4: str) 
     spec = ModelSpec(
         "fcn8s", encoder, bands=4, mean=(0.0,) * 4, std=(1.0,) * 4, options=(("hidden", 8),)
     )
-    model, told = start(spec, str(tmp_path / "vgg.safetensors"))
+    model, told = create_network(spec, str(tmp_path / "vgg.safetensors"))
     assert told == f"encoder: {count} of {count} tensors matched; not in the file: classifier.*"
     assert torch.equal(model.network.pool4[0].weight, vgg[f"{pool4}.weight"])
 
@@ -158,7 +158,7 @@ def test_fcn8s_takes_what_torchvision_has_fully_connected_layers_and_all(
         for name, shape in shapes.items()
     }
     monkeypatch.setattr(pretrained, "_vgg16", lambda encoder: state)
-    model, told = start(ModelSpec("fcn8s", "vgg16"), "imagenet")
+    model, told = create_network(ModelSpec("fcn8s", "vgg16"), "imagenet")
     assert (
         told
         == "encoder: 30 of 32 tensors matched; left: classifier.*; not in the file: classifier.*"
@@ -176,10 +176,10 @@ def _meta_vgg16() -> dict[str, torch.Tensor]:
 
 def test_names_that_are_no_weights() -> None:
     with pytest.raises(UsageError, match="no weights 'imagenet' for cnn"):
-        start(ModelSpec("cnn"), "imagenet")
+        create_network(ModelSpec("cnn"), "imagenet")
     with pytest.raises(UsageError, match="no weights 'ssl' for fcn8s"):
-        start(ModelSpec("fcn8s", options=(("hidden", 8),)), "ssl")
+        create_network(ModelSpec("fcn8s", options=(("hidden", 8),)), "ssl")
     with pytest.raises(UsageError, match="Wrong pretrained weights"):
-        start(UNET, "nonesuch")
+        create_network(UNET, "nonesuch")
     with pytest.raises(InputError, match="does not exist"):
-        start(UNET, "nonesuch.pth")
+        create_network(UNET, "nonesuch.pth")
