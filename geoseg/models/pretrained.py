@@ -45,7 +45,7 @@ def create_network(spec: ModelSpec, weights: str = "none") -> tuple[Segmenter, s
         return build(spec), None
     if Path(weights).is_file():
         network = build(spec)
-        return network, load(network, Path(weights))
+        return network, load_file(network, Path(weights))
     if weights.endswith(SUFFIXES):
         raise InputError(f"{weights}: does not exist")
     _spare_retries()
@@ -81,7 +81,7 @@ def _vgg16(encoder: str) -> dict[str, torch.Tensor]:
     return dict(get_model_weights(encoder)["IMAGENET1K_V1"].get_state_dict(progress=False))
 
 
-def load(model: Segmenter, path: Path) -> str:
+def load_file(model: Segmenter, path: Path) -> str:
     """Put what fits of the file ``path`` into ``model``; says how much did, and what was left.
 
     Raises ModelError where the file cannot be read, or fits less than half of the network's
@@ -91,7 +91,7 @@ def load(model: Segmenter, path: Path) -> str:
 
 
 def load_matching(model: Segmenter, state: Tensors, name: str) -> str:
-    """:func:`load` of tensors that errors call ``name``.
+    """:func:`load_file` of tensors that errors call ``name``.
 
     The first layer is adapted to other bands than the file's three: they repeat, scaled so that the
     sum stays.

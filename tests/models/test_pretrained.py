@@ -15,7 +15,7 @@ from safetensors.torch import save_file  # noqa: E402
 
 from geoseg.errors import InputError, ModelError, UsageError  # noqa: E402
 from geoseg.models import pretrained  # noqa: E402
-from geoseg.models.pretrained import load, create_network  # noqa: E402
+from geoseg.models.pretrained import load_file, create_network  # noqa: E402
 from geoseg.models.registry import build  # noqa: E402
 from geoseg.specs import ModelSpec  # noqa: E402
 
@@ -72,7 +72,7 @@ def test_a_wrapped_state_dict_is_unwrapped(
         "state_dict": {f"module.backbone.{name}": tensor for name, tensor in resnet[1].items()},
     }
     torch.save(wrapped, tmp_path / "checkpoint.ckpt")
-    assert "100 of 102" in load(build(UNET), tmp_path / "checkpoint.ckpt")
+    assert "100 of 102" in load_file(build(UNET), tmp_path / "checkpoint.ckpt")
 
 
 def test_smp_and_geoseg_networks_whole_with_other_classes(tmp_path: Path) -> None:
@@ -82,14 +82,14 @@ def test_smp_and_geoseg_networks_whole_with_other_classes(tmp_path: Path) -> Non
     save_file(source.state_dict(), tmp_path / "geoseg.safetensors")
     for name in ("smp", "geoseg"):
         same = build(UNET)
-        told = load(same, tmp_path / f"{name}.safetensors")
+        told = load_file(same, tmp_path / f"{name}.safetensors")
         count = int(told.split()[1])
         assert told == f"network: {count} of {count} tensors matched"
         assert all(
             torch.equal(a, b) for a, b in zip(same.parameters(), source.parameters(), strict=True)
         )
     other = build(ModelSpec("unet", "resnet18", classes=("a", "b", "c"), options=SMALL))
-    told = load(other, tmp_path / "smp.safetensors")
+    told = load_file(other, tmp_path / "smp.safetensors")
     assert (
         told
         == f"network: {count - 2} of {count} tensors matched; left: segmentation_head.*; not in the file: segmentation_head.*"
@@ -130,9 +130,9 @@ def test_what_fits_nothing_is_refused(
     resnet: tuple[Path, dict[str, torch.Tensor]], tmp_path: Path
 ) -> None:
     with pytest.raises(ModelError, match="none of its 102 tensors fits"):
-        load(build(ModelSpec("cnn")), resnet[0])
+        load_file(build(ModelSpec("cnn")), resnet[0])
     with pytest.raises(ModelError, match=r"fits \d+ of the \d+ tensors of the encoder"):
-        load(build(ModelSpec("unet", "resnet50", options=SMALL)), resnet[0])
+        load_file(build(ModelSpec("unet", "resnet50", options=SMALL)), resnet[0])
     (tmp_path / "bad.pth").write_bytes(b"no weights at all")
     torch.save({"what": [1, 2, 3]}, tmp_path / "empty.pth")
     for name, message in (
@@ -140,13 +140,13 @@ def test_what_fits_nothing_is_refused(
         ("empty.pth", "holds no weights"),
     ):
         with pytest.raises(ModelError, match=message):
-            load(build(ModelSpec("cnn")), tmp_path / name)
+            load_file(build(ModelSpec("cnn")), tmp_path / name)
 
 
 def test_pickled_code_is_not_run(tmp_path: Path) -> None:
     torch.save({"weight": Path("/")}, tmp_path / "code.pth")
     with pytest.raises(ModelError, match="tensors alone are read"):
-        load(build(ModelSpec("cnn")), tmp_path / "code.pth")
+        load_file(build(ModelSpec("cnn")), tmp_path / "code.pth")
 
 
 def test_fcn8s_takes_what_torchvision_has_fully_connected_layers_and_all(
