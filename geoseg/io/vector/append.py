@@ -18,7 +18,7 @@ from geoseg.geometry.duplicates import same
 
 
 @dataclass
-class Existing:
+class AppendTarget:
     """A layer that is added to: its CRS, the number its next footprint gets, and the rows that
     whole footprints replace.
     """
@@ -30,7 +30,7 @@ class Existing:
     replaced: set[int] = field(default_factory=set)
 
     @classmethod
-    def open(cls, path: Path, layer: str, columns: Mapping[str, str]) -> Existing:
+    def open(cls, path: Path, layer: str, columns: Mapping[str, str]) -> AppendTarget:
         """Raises UnsuitableError where ``path`` is no GeoPackage with a ``layer`` of these
         columns.
         """

@@ -19,7 +19,7 @@ from pyproj.exceptions import CRSError
 from geoseg.core.layer import FOOTPRINTS, Layer
 from geoseg.errors import OutputError, UsageError
 from geoseg.io.atomic import atomic, check_output, remove
-from geoseg.io.vector.append import Existing
+from geoseg.io.vector.append import AppendTarget
 from geoseg.io.vector.gpkg_sink import GpkgSink
 from geoseg.io.vector.qgis_style import embed, graduated
 from geoseg.io.vector.read import LAYER
@@ -93,7 +93,7 @@ class FootprintWriter:
         columns: Mapping[str, str],
         crs: CRS | None,
         to: CRS | None,
-        existing: Existing | None = None,
+        existing: AppendTarget | None = None,
     ) -> None:
         self._path, self._sink, self._columns, self._crs, self._to = path, sink, columns, crs, to
         self._existing = existing
@@ -145,7 +145,7 @@ def create_vector(
     kind = format_of(path, format)
     existing = None
     if append and Path(path).exists():
-        existing = Existing.open(Path(path), layer or LAYER, columns)
+        existing = AppendTarget.open(Path(path), layer or LAYER, columns)
         dst_crs = existing.crs if dst_crs is None else dst_crs
     to = _target(kind, crs, dst_crs)
     written = to or crs
