@@ -57,7 +57,7 @@ class AppendTarget:
             path, layer, CRS.from_user_input(info["crs"]) if info["crs"] else None, (last or 0) + 1
         )
 
-    def new(self, batch: Layer) -> Layer:
+    def filter_new(self, batch: Layer) -> Layer:
         """The footprints of ``batch``, in the layer's CRS, that it does not hold yet, numbered
         onwards.
 

@@ -108,7 +108,7 @@ class FootprintWriter:
         if len(batch) and self._to is not None:
             batch = replace(batch, crs=self._crs).to_crs(self._to)
         if len(batch) and self._existing is not None:
-            batch = self._existing.new(batch)
+            batch = self._existing.filter_new(batch)
         if not len(batch):
             return batch
         with writing(self._path):
