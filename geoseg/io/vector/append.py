@@ -82,7 +82,7 @@ class AppendTarget:
         self.next_id += len(batch)
         return replace(batch, columns={**batch.columns, "id": numbers})
 
-    def settle(self, path: Path) -> None:
+    def delete_replaced(self, path: Path) -> None:
         """Take what was replaced out of ``path``, a copy of the GeoPackage. Raises
         sqlite3.Error.
         """

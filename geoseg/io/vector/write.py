@@ -175,7 +175,7 @@ def create_vector(
             with writing(path):
                 sink.close()
                 if existing:
-                    existing.settle(temporary)
+                    existing.delete_replaced(temporary)
                 if kind == "gpkg" and not existing and (style or "confidence" in columns):
                     embed(temporary, layer or LAYER, style or graduated())
         except BaseException:
