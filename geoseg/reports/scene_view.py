@@ -61,7 +61,7 @@ class View:
         """
         with open_scene(path) as scene:
             bands = spec.bands or ((1, 2, 3) if scene.bands >= 3 else (1,))
-            chip = scene.shrunk(self.window, self.shape, bands)
+            chip = scene.read_preview(self.window, self.shape, bands)
         return eight_bits(chip.image, chip.valid, spec.rescale), chip.valid
 
     @contextmanager

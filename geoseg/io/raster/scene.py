@@ -98,7 +98,7 @@ class Scene:
             return np.ones((int(window.height), int(window.width)), bool)
         return self._guard(lambda: self.dataset.dataset_mask(window=window) > 0, window)
 
-    def shrunk(
+    def read_preview(
         self, window: Window, shape: tuple[int, int], bands: tuple[int, ...] | None = None
     ) -> Chip:
         """``window``, inside the scene, as a picture of ``shape`` (height, width): averages of what

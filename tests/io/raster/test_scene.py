@@ -644,7 +644,7 @@ def test_a_picture_of_a_scene_averages_what_is_valid(tmp_path, dtype):
     write(tmp_path / "s.tif", image, nodata=0)
     window = Window(40, 0, 100, 80)
     with open_scene(tmp_path / "s.tif") as scene:
-        chip = scene.shrunk(window, (40, 50))
+        chip = scene.read_preview(window, (40, 50))
     blocks = image[:, :80, 40:].reshape(2, 40, 2, 50, 2).astype("float64")
     count = (blocks != 0).sum(axis=(2, 4))
     means = blocks.sum(axis=(2, 4)) / np.maximum(count, 1)
@@ -666,7 +666,7 @@ def test_a_picture_leaves_out_transparent_and_missing_pixels(tmp_path):
     write(tmp_path / "f.tif", floats)
     for name, bands in (("a.tif", 3), ("f.tif", 1)):
         with open_scene(tmp_path / name) as scene:
-            chip = scene.shrunk(Window(0, 0, 140, 90), (18, 28))
+            chip = scene.read_preview(Window(0, 0, 140, 90), (18, 28))
         assert (
             len(chip.image) == bands and not chip.valid[2:5, 20:26].any() and chip.valid[6:].all()
         )
@@ -679,4 +679,4 @@ def test_a_picture_of_bands_that_are_not_there(tmp_path):
         open_scene(tmp_path / "s.tif") as scene,
         pytest.raises(UnsuitableError, match="has 2 bands, not 3"),
     ):
-        scene.shrunk(Window(0, 0, 140, 90), (9, 14), (1, 2, 3))
+        scene.read_preview(Window(0, 0, 140, 90), (9, 14), (1, 2, 3))
