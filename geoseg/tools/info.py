@@ -117,7 +117,7 @@ def _valid_fraction(scene: Scene) -> float:
     rows = np.unique(np.linspace(0, height - size, SAMPLES).astype(int))
     cols = np.unique(np.linspace(0, width - size, SAMPLES).astype(int))
     windows = [Window(int(col), int(row), size, size) for row in rows for col in cols]
-    return float(np.mean([scene.read_valid(window).mean() for window in windows]))
+    return float(np.mean([scene.read_validity(window).mean() for window in windows]))
 
 
 def _vector(path: str) -> dict[str, Any]:

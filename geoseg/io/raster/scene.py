@@ -88,7 +88,7 @@ class Scene:
         """Whether whole rows are decoded for a window of a few columns."""
         return bool(self.dataset.block_shapes[0][1] == self.dataset.width)
 
-    def read_valid(self, window: Window) -> np.ndarray:
+    def read_validity(self, window: Window) -> np.ndarray:
         """Validity alone, bool (row, col), of a window inside the scene: reads no more than it
         must.
         """

@@ -79,7 +79,7 @@ def test_nodata_is_not_valid(tmp_path, dtype, nodata):
             and (scene.nodata == nodata or np.isnan(scene.nodata))
         )
         assert (
-            holes(chip) == IN_HOLE == np.argwhere(~scene.read_valid(Window(0, 0, 140, 90))).tolist()
+            holes(chip) == IN_HOLE == np.argwhere(~scene.read_validity(Window(0, 0, 140, 90))).tolist()
         )
         np.testing.assert_array_equal(chip.image[:, chip.valid], image[:, chip.valid])
         assert not chip.image[:, ~chip.valid].any() and chip.image.dtype == dtype
@@ -134,7 +134,7 @@ def test_floats_that_are_not_finite(tmp_path):
     image[0, 70, 30] = np.inf
     with open_scene(write(tmp_path / "a.tif", image)) as scene:
         assert not scene.has_mask and holes(scene.read()) == [*IN_HOLE, [70, 30]]
-        assert not scene.read_valid(Window(95, 8, 10, 4))[2:, 5:].any()
+        assert not scene.read_validity(Window(95, 8, 10, 4))[2:, 5:].any()
         assert np.isfinite(scene.read().image).all() and holes(scene.read(bands=(1,))) == [[70, 30]]
 
 
@@ -144,7 +144,7 @@ def test_all_is_valid_where_nothing_says_otherwise(tmp_path):
         assert (
             not scene.has_mask
             and scene.read().valid.all()
-            and scene.read_valid(Window(3, 4, 20, 30)).shape == (30, 20)
+            and scene.read_validity(Window(3, 4, 20, 30)).shape == (30, 20)
         )
 
 
