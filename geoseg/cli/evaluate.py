@@ -20,7 +20,7 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
 @command
 @click.argument("prediction", required=False)
 @click.argument("truth", required=False)
-@options.gather(
+@options.spec_options(
     "spec",
     EvaluateSpec,
     options.setting(
@@ -53,7 +53,7 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
         EvaluateSpec, "profile", "Rules of a challenge.", type=click.Choice(["none", "spacenet2"])
     ),
 )
-@options.gather("predict", PredictSpec, *options.inference)
+@options.spec_options("predict", PredictSpec, *options.inference)
 @click.option(
     "--data",
     type=options.FILE,

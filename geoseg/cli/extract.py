@@ -16,8 +16,8 @@ from geoseg.specs import PolygonSpec, PredictSpec
 @options.scenes
 @options.output
 @options.model
-@options.gather("predict_spec", PredictSpec, *options.inference)
-@options.gather("polygon_spec", PolygonSpec, *options.polygons)
+@options.spec_options("predict_spec", PredictSpec, *options.inference)
+@options.spec_options("polygon_spec", PolygonSpec, *options.polygons)
 @options.bands
 @options.aoi
 @click.option(

@@ -189,7 +189,7 @@ def setting(spec: type, name: str, help: str, *flags: str, **attributes: Any) ->
     )
 
 
-def gather(name: str, spec: type, *options: Decorator) -> Decorator:
+def spec_options(name: str, spec: type, *options: Decorator) -> Decorator:
     """The command takes ``options`` and hands its function one ``spec`` under ``name`` instead of
     them.
     """

@@ -14,7 +14,7 @@ from geoseg.specs import PolygonSpec
 @command
 @click.argument("raster")
 @options.output
-@options.gather("spec", PolygonSpec, *options.polygons)
+@options.spec_options("spec", PolygonSpec, *options.polygons)
 @click.option(
     "--class",
     "class_value",

@@ -15,7 +15,7 @@ from geoseg.specs import PredictSpec
 @options.scenes
 @options.output
 @options.model
-@options.gather("spec", PredictSpec, *options.inference)
+@options.spec_options("spec", PredictSpec, *options.inference)
 @options.bands
 @click.option(
     "--dtype",

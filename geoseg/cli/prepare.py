@@ -9,7 +9,7 @@ import click
 
 from geoseg.cli import options
 from geoseg.cli.command import command
-from geoseg.cli.options import gather, setting
+from geoseg.cli.options import spec_options, setting
 from geoseg.specs import PrepareSpec
 
 LAYOUTS = ("spacenet2", "whu", "kitti-road", "camvid", "folder")
@@ -19,7 +19,7 @@ LAYOUTS = ("spacenet2", "whu", "kitti-road", "camvid", "folder")
 @click.argument("layout", type=click.Choice(LAYOUTS))
 @click.argument("root", type=options.FILE, metavar="ROOT")
 @options.output
-@gather(
+@spec_options(
     "spec",
     PrepareSpec,
     setting(

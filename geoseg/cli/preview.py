@@ -8,7 +8,7 @@ import click
 
 from geoseg.cli import options
 from geoseg.cli.command import command
-from geoseg.cli.options import gather, setting
+from geoseg.cli.options import spec_options, setting
 from geoseg.specs import PreviewSpec
 
 
@@ -24,7 +24,7 @@ def _pixels(text: str) -> tuple[int, ...]:
     "--truth", metavar="FILE", help="Compare with this; predictions are drawn by what is right."
 )
 @click.option("--aoi", metavar="FILE", help="Show the part that these polygons lie in.")
-@gather(
+@spec_options(
     "spec",
     PreviewSpec,
     setting(

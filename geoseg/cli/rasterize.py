@@ -8,7 +8,7 @@ import click
 
 from geoseg.cli import options
 from geoseg.cli.command import command
-from geoseg.cli.options import gather, setting
+from geoseg.cli.options import spec_options, setting
 from geoseg.specs import MaskSpec
 
 
@@ -16,7 +16,7 @@ from geoseg.specs import MaskSpec
 @click.argument("footprints", type=options.FILE)
 @click.option("--like", metavar="SCENE", required=True, help="Raster whose grid the mask takes.")
 @options.output
-@gather(
+@spec_options(
     "spec",
     MaskSpec,
     click.option(

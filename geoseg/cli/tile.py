@@ -9,7 +9,7 @@ import click
 
 from geoseg.cli import options
 from geoseg.cli.command import command
-from geoseg.cli.options import gather, setting
+from geoseg.cli.options import spec_options, setting
 from geoseg.errors import UsageError
 from geoseg.specs import ChipSpec
 
@@ -17,7 +17,7 @@ from geoseg.specs import ChipSpec
 @command
 @options.scenes
 @options.output
-@gather(
+@spec_options(
     "spec",
     ChipSpec,
     setting(ChipSpec, "size", "Pixels a side."),

@@ -8,7 +8,7 @@ import click
 
 from geoseg.cli import options
 from geoseg.cli.command import command
-from geoseg.cli.options import gather, setting
+from geoseg.cli.options import spec_options, setting
 from geoseg.specs import ChipSpec, TrainSpec
 from geoseg.specs.toml import to_cli_text
 from geoseg.specs.train import AUGMENTATIONS, OPTIMIZERS, SCHEDULES
@@ -31,7 +31,7 @@ def listed(text: str) -> tuple[str, ...]:
 @command
 @click.argument("data", nargs=-1, required=True, metavar="DATA...")
 @options.output
-@gather(
+@spec_options(
     "spec",
     TrainSpec,
     setting(TrainSpec, "arch", "Architecture; see `geoseg models`."),

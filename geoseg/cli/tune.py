@@ -19,7 +19,7 @@ from geoseg.specs import PredictSpec
 @click.option(
     "--iou", type=click.FloatRange(0.5, 1), default=0.5, show_default=True, help="IoU of a match."
 )
-@options.gather("spec", PredictSpec, *options.inference)
+@options.spec_options("spec", PredictSpec, *options.inference)
 @options.overwrite
 def tune(as_json: bool, **arguments: Any) -> None:
     """Find the threshold and the least area of the best footprints, and store them in the model
