@@ -93,7 +93,10 @@ def compare(footprints: Path, gsd: float, smallest: float, repeats: int) -> None
     placed = to_crs_coordinates(raw, transform)
     frame = gpd.GeoDataFrame({"n": np.arange(len(raw))}, geometry=placed, crs=crs)
     ways: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
-        "geoseg": lambda: (np.arange(len(raw)), to_crs_coordinates(regularize(raw, at).geometry, transform))
+        "geoseg": lambda: (
+            np.arange(len(raw)),
+            to_crs_coordinates(regularize(raw, at).geometry, transform),
+        )
     }
     if importlib.util.find_spec(PEER):
         from buildingregulariser import regularize_geodataframe

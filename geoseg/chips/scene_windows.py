@@ -133,7 +133,9 @@ def windows_of(
             )
             found = tiles(scene.grid.shape, spec.tiling, spec.edge)
             cuts += [
-                CutChip(source, tile, 1.0) for tile in found if scene.read_validity(tile.window).any()
+                CutChip(source, tile, 1.0)
+                for tile in found
+                if scene.read_validity(tile.window).any()
             ]
         sources.append(source)
     first = sources[0]

@@ -17,7 +17,6 @@ from click.core import ParameterSource
 
 from geoseg.errors import UsageError
 from geoseg.io.config import read_toml
-from geoseg.specs.toml import to_toml
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 # what --help shows as the default of a setting that the model file carries

@@ -185,7 +185,12 @@ def setting(spec: type, name: str, help: str, *flags: str, **attributes: Any) ->
         attributes.setdefault("type", QUANTITY if isinstance(default, Quantity) else type(default))
         attributes.setdefault("show_default", default is not None)
     return click.option(
-        *flags, f"--{name.replace('_', '-')}", name, default=to_cli_text(default), help=help, **attributes
+        *flags,
+        f"--{name.replace('_', '-')}",
+        name,
+        default=to_cli_text(default),
+        help=help,
+        **attributes,
     )
 
 

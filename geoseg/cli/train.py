@@ -8,7 +8,7 @@ import click
 
 from geoseg.cli import options
 from geoseg.cli.command import command
-from geoseg.cli.options import spec_options, setting
+from geoseg.cli.options import setting, spec_options
 from geoseg.specs import ChipSpec, TrainSpec
 from geoseg.specs.toml import to_cli_text
 from geoseg.specs.train import AUGMENTATIONS, OPTIMIZERS, SCHEDULES

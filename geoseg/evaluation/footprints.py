@@ -14,7 +14,7 @@ from geoseg.evaluation.bootstrap import ground_blocks
 from geoseg.evaluation.fragments import Fragments, merges, splits
 from geoseg.evaluation.matching import CandidatePairs, Matches, assign, overlaps
 from geoseg.evaluation.outline_distance import outline_distances
-from geoseg.geometry.measure import areas, centres, to_local_metres, metric_tensor
+from geoseg.geometry.measure import areas, centres, metric_tensor, to_local_metres
 from geoseg.specs import EvaluateSpec
 
 
@@ -55,7 +55,9 @@ class LayerComparison:
         theirs = self.truth.geometry[self.matches.pairs[:, 1]]
         about = centres(theirs)
         at = metric_tensor(about, self.truth.crs)
-        return outline_distances(to_local_metres(ours, at, about), to_local_metres(theirs, at, about))
+        return outline_distances(
+            to_local_metres(ours, at, about), to_local_metres(theirs, at, about)
+        )
 
     @cached_property
     def counts(self) -> np.ndarray:

@@ -19,7 +19,9 @@ def histogram(probability: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> 
     """Valid pixels by truth and probability: int64 (2, 255) of float (row, col), bool and bool.
     Those of blocks add up.
     """
-    code = np.floor(probability[valid] * np.float32(PROBABILITY_CODES - 1) + np.float32(0.5)).astype(np.int64)
+    code = np.floor(
+        probability[valid] * np.float32(PROBABILITY_CODES - 1) + np.float32(0.5)
+    ).astype(np.int64)
     bins = np.clip(code, 0, PROBABILITY_CODES - 1) + PROBABILITY_CODES * truth[valid]
     return np.bincount(bins, minlength=2 * PROBABILITY_CODES).reshape(2, PROBABILITY_CODES)
 

@@ -209,11 +209,20 @@ def _add_outlines(last: np.ndarray, pixels: np.ndarray) -> None:
     flat = low == high
     top = np.clip(low // _STEPS_PER_PIXEL, 0, height)
     bottom = np.clip(
-        np.where(flat, low // _STEPS_PER_PIXEL + (low % _STEPS_PER_PIXEL > 0), -(-high // _STEPS_PER_PIXEL)), 0, height
+        np.where(
+            flat,
+            low // _STEPS_PER_PIXEL + (low % _STEPS_PER_PIXEL > 0),
+            -(-high // _STEPS_PER_PIXEL),
+        ),
+        0,
+        height,
     )
     edge, row = _spread(top, bottom)
     ends = np.stack(
-        [np.maximum(low[edge], row * _STEPS_PER_PIXEL), np.minimum(high[edge], (row + 1) * _STEPS_PER_PIXEL)]
+        [
+            np.maximum(low[edge], row * _STEPS_PER_PIXEL),
+            np.minimum(high[edge], (row + 1) * _STEPS_PER_PIXEL),
+        ]
     )
     # where the edge enters and leaves the row: multiples of 1 / (_STEPS * rise) pixels
     rise, run = (y[:, 1] - y[:, 0])[edge], (x[:, 1] - x[:, 0])[edge]

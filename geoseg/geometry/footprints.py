@@ -13,9 +13,16 @@ import shapely
 
 from geoseg.core.grid import Grid
 from geoseg.core.layer import FOOTPRINTS, REGULARIZED, Layer
-from geoseg.geometry.measure import centres, coordinates, area_scale, measure, metric_tensor, pixel_size
+from geoseg.geometry.measure import (
+    area_scale,
+    centres,
+    coordinates,
+    measure,
+    metric_tensor,
+    pixel_size,
+)
 from geoseg.geometry.morphology import MaskStrip, cleaned
-from geoseg.geometry.outlines import filled, to_crs_coordinates, simplify, small_holes, vertices
+from geoseg.geometry.outlines import filled, simplify, small_holes, to_crs_coordinates, vertices
 from geoseg.geometry.regularize import Regular, pixel_metric, regularize
 from geoseg.geometry.settle_overlaps import resolve_overlaps
 from geoseg.geometry.simplify_shared import simplify_together
@@ -120,7 +127,9 @@ def _parted(strips: Iterator[MaskStrip], grid: Grid, spec: PolygonSpec) -> Itera
     if first is None:
         return
     whole: Iterator[MaskStrip] = chain([first], strips)
-    wanted = spec.separate == "watershed" or (spec.separate == "auto" and first.boundary_margin is not None)
+    wanted = spec.separate == "watershed" or (
+        spec.separate == "auto" and first.boundary_margin is not None
+    )
     if wanted:
         from geoseg.geometry.separate import separated  # its image processing is slow to import
 

@@ -194,7 +194,9 @@ class _Plane:
         one, two, three = self.triangle[foot].T
         y = points[:, 1] / three
         x = (points[:, 0] - two * y) / one
-        return np.rint((np.column_stack([x, y]) + self.middle[foot]) * SUBPIXEL_STEPS) / SUBPIXEL_STEPS
+        return (
+            np.rint((np.column_stack([x, y]) + self.middle[foot]) * SUBPIXEL_STEPS) / SUBPIXEL_STEPS
+        )
 
 
 def _break(points: np.ndarray, ring: np.ndarray, tolerance: np.ndarray) -> _Runs:

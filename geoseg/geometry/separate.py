@@ -127,7 +127,9 @@ class _RowBuffer:
             self.out[end - 1 :],
             self.labels[end - 1 :],
         )
-        self.boundary_margin = None if self.boundary_margin is None else self.boundary_margin[end - 1 :]
+        self.boundary_margin = (
+            None if self.boundary_margin is None else self.boundary_margin[end - 1 :]
+        )
         self.seen -= end - 1
         self.above = 1
         return done
@@ -164,21 +166,28 @@ def dividing(component: np.ndarray, pixel_size: tuple[float, float], steps: int 
 
 
 def along_ridge(
-    component: np.ndarray, boundary_margin: np.ndarray, pixel_size: tuple[float, float], steps: int = 1
+    component: np.ndarray,
+    boundary_margin: np.ndarray,
+    pixel_size: tuple[float, float],
+    steps: int = 1,
 ) -> np.ndarray:
     """Like :func:`dividing`, along the crest of ``boundary_margin`` (row, col) between parts of the
     ``component`` where it is below 0.
     """
     from skimage.segmentation import watershed
 
-    inside, _ = ndimage.label(component & (boundary_margin < 0), ndimage.generate_binary_structure(2, steps))
+    inside, _ = ndimage.label(
+        component & (boundary_margin < 0), ndimage.generate_binary_structure(2, steps)
+    )
     across, along = pixel_size
     area = np.bincount(inside.ravel())[1:] * across * along
     wide = area >= _INSIDE * np.pi * _least(pixel_size) ** 2
     if wide.sum() < 2:
         return np.zeros_like(component)
     markers = np.append(0, np.cumsum(wide) * wide)[inside]
-    floods = watershed(boundary_margin, markers, connectivity=steps, mask=component, watershed_line=True)
+    floods = watershed(
+        boundary_margin, markers, connectivity=steps, mask=component, watershed_line=True
+    )
     return component & (floods == 0)
 
 

@@ -38,7 +38,9 @@ class _Batch(Generic[T]):
         geometry, iou = self.regular.geometry.copy(), self.regular.iou.copy()
         for i, others in self.stronger.items():
             cut = shapely.orient_polygons(
-                shapely.difference(geometry[i], shapely.union_all(others), grid_size=1 / SUBPIXEL_STEPS)
+                shapely.difference(
+                    geometry[i], shapely.union_all(others), grid_size=1 / SUBPIXEL_STEPS
+                )
             )
             agreement = _iou(cut, self.raw[i])
             whole = (
@@ -50,7 +52,9 @@ class _Batch(Generic[T]):
         return self.what, Regular(geometry, iou)
 
 
-def resolve_overlaps(batches: Iterable[tuple[T, np.ndarray, Regular, int]]) -> Iterator[tuple[T, Regular]]:
+def resolve_overlaps(
+    batches: Iterable[tuple[T, np.ndarray, Regular, int]],
+) -> Iterator[tuple[T, Regular]]:
     """What comes with each batch, and its outlines without overlaps, once all neighbours of its
     footprints are known.
 

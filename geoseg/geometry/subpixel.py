@@ -97,7 +97,9 @@ class Crossings:
         within, without = np.where(forth, *scores), np.where(forth, *scores[::-1])
         crosses = (within >= self.level) & (without < self.level)
         share = np.where(crosses, within - self.level, 1) / np.where(crosses, within - without, 2)
-        shift = np.rint((share - 0.5) * SUBPIXEL_STEPS).clip(_LEAST - SUBPIXEL_STEPS / 2, SUBPIXEL_STEPS / 2 - _LEAST)
+        shift = np.rint((share - 0.5) * SUBPIXEL_STEPS).clip(
+            _LEAST - SUBPIXEL_STEPS / 2, SUBPIXEL_STEPS / 2 - _LEAST
+        )
         return np.where(
             rows.valid[one] & rows.valid[other], np.where(forth, shift, -shift), _NONE
         ).astype(np.int16)

@@ -31,7 +31,11 @@ class ClassSurface:
 
     @property
     def channels(self) -> tuple[int, ...]:
-        return (self.channel,) if self.boundary_channel is None else (self.channel, self.boundary_channel)
+        return (
+            (self.channel,)
+            if self.boundary_channel is None
+            else (self.channel, self.boundary_channel)
+        )
 
     def score(self, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Scores and ridge (row, col), as :class:`geoseg.geometry.morphology.MaskStrip` has them, of
@@ -43,9 +47,9 @@ class ClassSurface:
         if self.boundary_channel is None:
             return probability[0], None
         floating = probability.dtype.kind == "f"
-        own, boundary_channel = (np.rint(probability * np.float32(254)) if floating else probability).astype(
-            np.int16
-        )
+        own, boundary_channel = (
+            np.rint(probability * np.float32(254)) if floating else probability
+        ).astype(np.int16)
         boundary_margin = 2 * boundary_channel - 254 if self.multilabel else boundary_channel - own
         if not self.boundary_is_building:
             return probability[0], boundary_margin
@@ -71,8 +75,12 @@ def surfaces_of_bands(names: Sequence[str]) -> list[ClassSurface]:
 
 def _surfaces(classes: Sequence[str], multilabel: bool) -> list[ClassSurface]:
     names = [name.lower() for name in classes]
-    boundary_channel = next((names.index(name) for name in (BOUNDARY, CONTACT) if name in names), None)
-    footprints = [i for i, name in enumerate(names) if (i or multilabel) and name not in NO_FOOTPRINTS]
+    boundary_channel = next(
+        (names.index(name) for name in (BOUNDARY, CONTACT) if name in names), None
+    )
+    footprints = [
+        i for i, name in enumerate(names) if (i or multilabel) and name not in NO_FOOTPRINTS
+    ]
     # a boundary is that of buildings, whatever other classes there are
     parted = (
         names.index("building")
@@ -81,6 +89,8 @@ def _surfaces(classes: Sequence[str], multilabel: bool) -> list[ClassSurface]:
         if len(footprints) == 1
         else None
     )
-    boundary_is_building = boundary_channel is not None and names[boundary_channel] == BOUNDARY and not multilabel
+    boundary_is_building = (
+        boundary_channel is not None and names[boundary_channel] == BOUNDARY and not multilabel
+    )
     own = (boundary_channel, boundary_is_building, multilabel and boundary_channel is not None)
     return [ClassSurface(classes[i], i, *(own if i == parted else ())) for i in footprints]

@@ -124,7 +124,9 @@ def probability_file(
                     put(
                         row,
                         probability,
-                        native.read_validity(Window(0, row, native.grid.width, probability.shape[1])),
+                        native.read_validity(
+                            Window(0, row, native.grid.width, probability.shape[1])
+                        ),
                     )
 
         yield write

@@ -14,7 +14,6 @@ from typing import Any
 
 from geoseg.io.atomic import atomic
 from geoseg.io.config import read_toml
-from geoseg.specs.toml import to_toml
 
 SETTINGS, EPOCHS, METRICS, PAGE = "run.toml", "epochs.json", "metrics.csv", "report.html"
 

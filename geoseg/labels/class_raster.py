@@ -112,7 +112,9 @@ def _rows(grid: Grid, first: int, last: int) -> Window:
 
 def _cut(layer: Layer, grid: Grid) -> Layer:
     """Footprints cut at the border of the grid; those beyond it are left out."""
-    extent = to_crs_coordinates(np.array([shapely.box(0, 0, grid.width, grid.height)]), grid.transform)[0]
+    extent = to_crs_coordinates(
+        np.array([shapely.box(0, 0, grid.width, grid.height)]), grid.transform
+    )[0]
     # what only touches the border leaves a line or a point, which is no footprint
     inside, _ = repair(shapely.intersection(layer.geometry, extent))
     return replace(layer, geometry=inside, crs=grid.crs).take(~shapely.is_empty(inside))

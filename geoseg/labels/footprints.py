@@ -57,7 +57,9 @@ def footprints_in(
     pixels = grid is not None and grid.crs is None
     found = read_footprints(path, layer, columns=columns, scene=scene, pixels=pixels)
     if grid is not None and found.pixels:
-        found = replace(found, geometry=to_crs_coordinates(found.geometry, grid.transform), crs=grid.crs)
+        found = replace(
+            found, geometry=to_crs_coordinates(found.geometry, grid.transform), crs=grid.crs
+        )
     elif crs is not None:
         found = _reprojected(found, path, crs, warnings)
     geometry = found.geometry.copy()

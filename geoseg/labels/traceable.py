@@ -88,7 +88,9 @@ def traceable_classes(
     wanted = surfaces(names) if len(names) > 2 else []
     if class_value is not None:
         name = names[class_value] if class_value < len(names) else str(class_value)
-        wanted = [s for s in wanted if s.channel == class_value] or [ClassSurface(name, class_value)]
+        wanted = [s for s in wanted if s.channel == class_value] or [
+            ClassSurface(name, class_value)
+        ]
     if not wanted:
         return [
             TraceableClass(
@@ -187,6 +189,9 @@ def mask_strips(
             values = (values != 0) * np.uint8(254)  # as certain as can be
         scores, boundary_margin = kind.surface.score(values)
         yield MaskStrip(
-            kind.building(scores) & valid, valid, None if kind.unit is None else scores, boundary_margin
+            kind.building(scores) & valid,
+            valid,
+            None if kind.unit is None else scores,
+            boundary_margin,
         )
         advance(len(valid))

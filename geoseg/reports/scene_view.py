@@ -181,7 +181,9 @@ def _window(
     elif spec.bounds or aoi:
         # of the rectangle's corners in pixels, as it may be turned
         frame = shapely.box(*(spec.bounds or _bounds(str(aoi), grid, warnings)))
-        left, top, right, bottom = shapely.bounds(to_crs_coordinates(np.array([frame]), ~grid.transform))[0]
+        left, top, right, bottom = shapely.bounds(
+            to_crs_coordinates(np.array([frame]), ~grid.transform)
+        )[0]
     left, top = max(0, int(np.floor(left))), max(0, int(np.floor(top)))
     right, bottom = min(grid.width, int(np.ceil(right))), min(grid.height, int(np.ceil(bottom)))
     if left >= right or top >= bottom:

@@ -8,7 +8,7 @@ from pyproj import CRS
 
 from geoseg.evaluation import outline_distance
 from geoseg.evaluation.outline_distance import outline_distances
-from geoseg.geometry.measure import centres, to_local_metres, metric_tensor
+from geoseg.geometry.measure import centres, metric_tensor, to_local_metres
 
 
 def polygon(seed, vertices=7):

@@ -183,7 +183,9 @@ def test_what_is_traced_burns_to_the_same_mask(geometry, all_touched, connectivi
     """Burn, trace, burn: nothing is lost or moved, whatever was burned first."""
     labels = burn(geometry, GRID, all_touched=all_touched)
     outlines = [found.geometry for found in trace([(labels > 0, None)], connectivity)]
-    footprints = to_crs_coordinates(np.concatenate([np.empty(0, object), *outlines]), GRID.transform)
+    footprints = to_crs_coordinates(
+        np.concatenate([np.empty(0, object), *outlines]), GRID.transform
+    )
     np.testing.assert_array_equal(burn(footprints, GRID), labels)
     if connectivity == 4:  # outlines along the borders of pixels touch no others
         np.testing.assert_array_equal(burn(footprints, GRID, all_touched=True), labels)

@@ -9,7 +9,14 @@ from affine import Affine
 from pyproj import CRS, Geod, Transformer
 
 from geoseg.core.grid import Grid
-from geoseg.geometry.measure import areas, area_scale, measure, metric_tensor, perimeters, pixel_size
+from geoseg.geometry.measure import (
+    area_scale,
+    areas,
+    measure,
+    metric_tensor,
+    perimeters,
+    pixel_size,
+)
 
 # name, CRS, longitude and latitude of the place
 PLACES = [

@@ -92,5 +92,8 @@ def test_strips_are_cleaned_as_the_whole(case):
         np.testing.assert_array_equal(
             np.concatenate([getattr(strip, name) for strip in found]), expected
         )
-    edges = [np.zeros_like(strip.mask) if strip.touches_nodata is None else strip.touches_nodata for strip in found]
+    edges = [
+        np.zeros_like(strip.mask) if strip.touches_nodata is None else strip.touches_nodata
+        for strip in found
+    ]
     np.testing.assert_array_equal(np.concatenate(edges), beside_missing(whole, valid))

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from geoseg.geometry.outlines import filled, to_crs_coordinates, simplify, small_holes, vertices
+from geoseg.geometry.outlines import filled, simplify, small_holes, to_crs_coordinates, vertices
 from geoseg.geometry.trace import trace
 
 NOWHERE = np.empty((0, 2))

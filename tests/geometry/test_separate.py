@@ -197,7 +197,9 @@ def ridges(seed, shape=(230, 170)):
 def parted_along(mask, boundary_margin, height, connectivity=4):
     strips = [
         MaskStrip(
-            mask[top : top + height], mask[top : top + height], boundary_margin=boundary_margin[top : top + height]
+            mask[top : top + height],
+            mask[top : top + height],
+            boundary_margin=boundary_margin[top : top + height],
         )
         for top in range(0, len(mask), height)
     ]
@@ -242,7 +244,9 @@ def test_strips_of_any_height_are_parted_the_same_along_boundaries(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(separate, "TALLEST", tallest)
         whole = parted_along(mask, boundary_margin, len(mask), connectivity)
-        np.testing.assert_array_equal(parted_along(mask, boundary_margin, height, connectivity), whole)
+        np.testing.assert_array_equal(
+            parted_along(mask, boundary_margin, height, connectivity), whole
+        )
     assert not (whole & ~mask).any()
     if tallest == 2048:
         assert count(whole, connectivity) > count(mask, connectivity)

@@ -18,7 +18,10 @@ from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
             ("background", "road", "building", "boundary"),
             [ClassSurface("road", 1), ClassSurface("building", 2, 3, True)],
         ),
-        (("background", "road", "tree", "boundary"), [ClassSurface("road", 1), ClassSurface("tree", 2)]),
+        (
+            ("background", "road", "tree", "boundary"),
+            [ClassSurface("road", 1), ClassSurface("tree", 2)],
+        ),
     ],
 )
 def test_surfaces_of_classes(classes, found):
@@ -50,7 +53,10 @@ def test_a_boundary_belongs_to_its_building_and_a_contact_to_the_ground():
     probability = np.array([[[0.7, 0.2, 0.1]], [[0.2, 0.6, 0.0]]], np.float32)
     scores, boundary_margin = ClassSurface("building", 1, 2, True).score(probability)
     np.testing.assert_allclose(scores, [[0.9, 0.8, 0.1]], rtol=1e-6)
-    assert (boundary_margin.dtype, boundary_margin.tolist()) == (np.int16, [[51 - 178, 152 - 51, -25]])
+    assert (boundary_margin.dtype, boundary_margin.tolist()) == (
+        np.int16,
+        [[51 - 178, 152 - 51, -25]],
+    )
     scores, boundary_margin = ClassSurface("building", 1, 2).score(probability)
     np.testing.assert_array_equal(scores, probability[0])
     assert boundary_margin[0, 1] > 0

@@ -15,7 +15,7 @@ from safetensors.torch import save_file  # noqa: E402
 
 from geoseg.errors import InputError, ModelError, UsageError  # noqa: E402
 from geoseg.models import pretrained  # noqa: E402
-from geoseg.models.pretrained import load_file, create_network  # noqa: E402
+from geoseg.models.pretrained import create_network, load_file  # noqa: E402
 from geoseg.models.registry import build  # noqa: E402
 from geoseg.specs import ModelSpec  # noqa: E402
 

@@ -24,7 +24,7 @@ from rasterio.windows import Window
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Chip
 from geoseg.errors import InputError, UnsuitableError
-from geoseg.io.raster.warp import grid_of, align_grids, warped
+from geoseg.io.raster.warp import align_grids, grid_of, warped
 from geoseg.io.safety import location, sniff
 
 # GDAL's own default, 5% of the machine's memory, would be most of our peak. In bytes: rasterio

@@ -79,7 +79,9 @@ def test_nodata_is_not_valid(tmp_path, dtype, nodata):
             and (scene.nodata == nodata or np.isnan(scene.nodata))
         )
         assert (
-            holes(chip) == IN_HOLE == np.argwhere(~scene.read_validity(Window(0, 0, 140, 90))).tolist()
+            holes(chip)
+            == IN_HOLE
+            == np.argwhere(~scene.read_validity(Window(0, 0, 140, 90))).tolist()
         )
         np.testing.assert_array_equal(chip.image[:, chip.valid], image[:, chip.valid])
         assert not chip.image[:, ~chip.valid].any() and chip.image.dtype == dtype
