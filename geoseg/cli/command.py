@@ -17,6 +17,7 @@ from click.core import ParameterSource
 
 from geoseg.errors import UsageError
 from geoseg.io.config import read_toml
+from geoseg.specs.toml import to_toml
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 # what --help shows as the default of a setting that the model file carries
@@ -100,7 +101,7 @@ class Command(click.Command):
             if hasattr(parameter.type, "shown"):
                 value = parameter.type.shown(value)
             if value not in (None, (), {}):
-                yield f"{key(parameter)} = {toml(value)}  # {source}"
+                yield f"{key(parameter)} = {to_toml(value)}  # {source}"
 
 
 def _model(ctx: click.Context) -> Any:

@@ -332,7 +332,7 @@ def lines(content: Mapping[str, Any], indent: str = "") -> Iterator[str]:
             yield f"{indent}{name}"
             yield from (indent + "  " + row for row in table(value))
         else:
-            yield f"{indent}{name:<{width}}  {shown(value)}"
+            yield f"{indent}{name:<{width}}  {format_value(value)}"
 
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from geoseg import __version__
 from geoseg.core.text import format_value
-from geoseg.io.atomic import write_text
+from geoseg.io.atomic import save_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,7 +88,7 @@ def write_page(
         + "\n".join(sections)
         + f"\n</main>\n<footer>geoseg {escape(__version__)}</footer>\n</body>\n</html>\n"
     )
-    write_text(path, html, overwrite)
+    save_text(path, html, overwrite)
 
 
 def section(title: str, *pieces: str) -> str:

@@ -36,7 +36,7 @@ class _Batch(Generic[T]):
 
     def resolve_overlaps(self) -> tuple[T, Regular]:
         geometry, iou = self.regular.geometry.copy(), self.regular.iou.copy()
-        for i, others in self.stronger.items():
+        for i, others in self.yields_to.items():
             cut = shapely.orient_polygons(
                 shapely.difference(
                     geometry[i], shapely.union_all(others), grid_size=1 / SUBPIXEL_STEPS
@@ -71,9 +71,9 @@ def resolve_overlaps(
             and shapely.bounds(held[0].regular.geometry)[:, 3].max(initial=0)
             <= open_row - REACH - _FINER
         ):
-            yield held.popleft().settled()
+            yield held.popleft().resolve_overlaps()
     for batch in held:
-        yield batch.settled()
+        yield batch.resolve_overlaps()
 
 
 def _find_conflicts(batches: list[_Batch[T]]) -> None:
@@ -96,7 +96,7 @@ def _find_conflicts(batches: list[_Batch[T]]) -> None:
     for loser, winner in zip(
         np.where(weaker, first, second), np.where(weaker, second, first), strict=True
     ):
-        batches[owner[loser]].stronger.setdefault(int(place[loser]), []).append(outlines[winner])
+        batches[owner[loser]].yields_to.setdefault(int(place[loser]), []).append(outlines[winner])
 
 
 def _iou(one: shapely.Geometry, other: shapely.Geometry) -> float:

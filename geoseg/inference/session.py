@@ -30,7 +30,7 @@ class SceneRun:
     plan: Plan
     spec: PredictSpec
 
-    def predict_strips(
+    def strips(
         self, clock: Clock, progress: Progress, area: Burner | None = None
     ) -> Iterator[ProbabilityStrip]:
         """Strips of probability on the grid of ``scene``."""

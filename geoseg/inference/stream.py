@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from rasterio.windows import Window
@@ -25,7 +26,16 @@ from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead
 from geoseg.specs import ModelSpec, PredictSpec, Stretch, TilingSpec
 
-ProbabilityStrip = tuple[int, np.ndarray, np.ndarray]
+
+class ProbabilityStrip(NamedTuple):
+    """Finished rows: the first ``row``, ``probability`` float32 (channel, row, col) and ``valid``
+    bool (row, col), False where there is no data.
+    """
+
+    row: int
+    probability: np.ndarray
+    valid: np.ndarray
+
 
 # A scene within this factor of the model's GSD is read as it is: networks are trained to bear more
 GSD_TOLERANCE = 1.2
@@ -167,7 +177,7 @@ def predict_strips(
             rows = slice(row, row + STRIP_ROWS)
             # copies: a view would hold the whole row of windows for as long as somebody holds the
             # strip
-            yield first + row, probability[:, rows].copy(), valid[rows].copy()
+            yield ProbabilityStrip(first + row, probability[:, rows].copy(), valid[rows].copy())
 
     for batch in _batched(ahead(_windows(scene, plan, area, clock)), batch_size):
         with clock("forward"):

@@ -154,7 +154,7 @@ def _told(path: Path, temporary: Path) -> Iterator[None]:
         raise
 
 
-def write_text(path: Path | str, text: str, overwrite: bool = False) -> None:
+def save_text(path: Path | str, text: str, overwrite: bool = False) -> None:
     """Write ``text`` as UTF-8; what is no text, as bytes of a file name may be, becomes question
     marks. Raises OutputError.
     """

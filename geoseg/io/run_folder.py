@@ -14,6 +14,7 @@ from typing import Any
 
 from geoseg.io.atomic import atomic
 from geoseg.io.config import read_toml
+from geoseg.specs.toml import to_toml
 
 SETTINGS, EPOCHS, METRICS, PAGE = "run.toml", "epochs.json", "metrics.csv", "report.html"
 
@@ -22,7 +23,7 @@ def write_settings(folder: Path, command: str, settings: Mapping[str, Any]) -> N
     """Note the settings of ``geoseg COMMAND`` as ``--config`` takes them; those that are None stay
     at their default.
     """
-    lines = [f"{name} = {toml(value)}" for name, value in settings.items() if value is not None]
+    lines = [f"{name} = {to_toml(value)}" for name, value in settings.items() if value is not None]
     with atomic(folder / SETTINGS, overwrite=True) as temporary:
         temporary.write_text("\n".join([f"[{command}]", *lines, ""]), "utf-8")
 

@@ -19,7 +19,7 @@ from urllib.request import getproxies
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file as load_safetensors
 from torch import nn
 
 from geoseg.errors import InputError, ModelError, ResourceError
@@ -129,7 +129,7 @@ def load_matching(model: Segmenter, state: Tensors, name: str) -> str:
 def _read(path: Path) -> dict[str, torch.Tensor]:
     try:
         if model_format(first_bytes(path, 9)) == "safetensors":
-            return load_file(path)
+            return load_safetensors(path)
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (
         SafetensorError,

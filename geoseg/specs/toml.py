@@ -25,11 +25,11 @@ def to_toml(value: Any) -> str:
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, tuple | list):
-        return f"[{', '.join(toml(item) for item in value)}]"
+        return f"[{', '.join(to_toml(item) for item in value)}]"
     if isinstance(value, dict):
         return to_toml(
             [
-                f"{name}={typed(tuple(item)) if isinstance(item, list) else item}"
+                f"{name}={to_cli_text(tuple(item)) if isinstance(item, list) else item}"
                 for name, item in value.items()
             ]
         )

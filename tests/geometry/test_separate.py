@@ -121,7 +121,7 @@ def test_what_belongs_to_a_strip_stays_with_it():
     scores = np.arange(mask.size, dtype=np.float32).reshape(mask.shape)
     beside = scores % 7 == 0
     strips = [
-        strip._replace(beside=b)
+        strip._replace(touches_nodata=b)
         for strip, b in zip(
             rows(11, mask, mask, scores), np.split(beside, range(11, 70, 11)), strict=True
         )
