@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from geoseg import __version__
+from geoseg.parallel.clock import Clock
 
 Advance = Callable[[int], None]
 Label = str | Callable[[], str]
@@ -23,6 +25,28 @@ Progress = Callable[[Label, int], Advance]
 def no_progress(stage: Label, total: int) -> Advance:
     """The progress that shows nothing."""
     return lambda count: None
+
+
+class Remarks(list[str]):
+    """Warnings in the order they came, each of them once; functions append to it."""
+
+    def unique(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self))
+
+
+@dataclass
+class Run:
+    """What accompanies a tool from its start: where progress goes, remarks, seconds by stage."""
+
+    progress: Progress = no_progress
+    remarks: Remarks = field(default_factory=Remarks)
+    clock: Clock = field(default_factory=Clock)
+    started: float = field(default_factory=perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since the start."""
+        return perf_counter() - self.started
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,9 +21,9 @@ PACKAGE = ROOT / "geoseg"
 FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     "errors",
+    "parallel",
     "report",
     "specs",
-    "parallel",
     "core",
     "geometry",
     "io",

@@ -9,12 +9,21 @@ import click
 from geoseg.cli import options
 from geoseg.cli.command import command
 from geoseg.errors import PartialError
-from geoseg.specs import PolygonSpec, PredictSpec
+from geoseg.specs import PolygonSpec, PredictSpec, VectorTarget
 
 
 @command
 @options.scenes
-@options.output
+@options.spec_options(
+    "target",
+    VectorTarget,
+    options.output,
+    options.layer,
+    options.vector_format,
+    options.dst_crs,
+    options.overwrite,
+    click.option("--append", is_flag=True, help="Add to a GeoPackage what it does not hold yet."),
+)
 @options.model
 @options.spec_options("predict_spec", PredictSpec, *options.inference)
 @options.spec_options("polygon_spec", PolygonSpec, *options.polygons)
@@ -23,15 +32,9 @@ from geoseg.specs import PolygonSpec, PredictSpec
 @click.option(
     "--save-prob", type=options.FILE, metavar="PROB.tif", help="Write the probabilities too."
 )
-@options.crs
-@options.pixel_coords
-@options.dst_crs
-@options.layer
-@options.vector_format
+@options.reference
 @options.on_error
 @click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
-@click.option("--append", is_flag=True, help="Add to a GeoPackage what it does not hold yet.")
-@options.overwrite
 def extract(as_json: bool, **arguments: Any) -> None:
     """Find the buildings of scenes and write their footprints.
 

@@ -19,7 +19,7 @@ from geoseg.core.text import format_value
 from geoseg.errors import GeosegError
 from geoseg.io.scene_names import expand
 from geoseg.report import Progress, Report, no_progress
-from geoseg.specs import PolygonSpec, PredictSpec, Quantity
+from geoseg.specs import PixelReference, PolygonSpec, PredictSpec, Quantity, VectorTarget
 from geoseg.specs.toml import to_cli_text
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -215,6 +215,10 @@ def spec_options(name: str, spec: type, *options: Decorator) -> Decorator:
 
 
 MODELS = {"show_default": FROM_MODEL}
+reference = spec_options("reference", PixelReference, crs, pixel_coords)
+vector_target = spec_options(
+    "target", VectorTarget, output, layer, vector_format, dst_crs, overwrite
+)
 inference = (
     setting(
         PredictSpec,

@@ -13,7 +13,7 @@ from geoseg.specs import PolygonSpec
 
 @command
 @click.argument("raster")
-@options.output
+@options.vector_target
 @options.spec_options("spec", PolygonSpec, *options.polygons)
 @click.option(
     "--class",
@@ -21,12 +21,7 @@ from geoseg.specs import PolygonSpec
     type=click.IntRange(0, 255),
     help="Number of the class to trace.  [default: all that have names]",
 )
-@options.crs
-@options.pixel_coords
-@options.dst_crs
-@options.layer
-@options.vector_format
-@options.overwrite
+@options.reference
 def polygonize(as_json: bool, **arguments: Any) -> None:
     """Turn a mask or a probability raster into footprints.
 

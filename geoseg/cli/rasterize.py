@@ -55,8 +55,7 @@ from geoseg.specs import MaskSpec
     setting(MaskSpec, "value", "Value of the footprints.", type=click.IntRange(1, 254)),
 )
 @options.layer
-@options.crs
-@options.pixel_coords
+@options.reference
 @options.creation_options
 @options.overwrite
 def rasterize(as_json: bool, **arguments: Any) -> None:
@@ -64,8 +63,8 @@ def rasterize(as_json: bool, **arguments: Any) -> None:
 
     \b
     Example:
-        geoseg rasterize footprints.gpkg --like scene.tif -o mask.tif geoseg rasterize
-        footprints.gpkg --like scene.tif -o masks.tif --kind footprint,boundary:0.5,contact:3
+        geoseg rasterize footprints.gpkg --like scene.tif -o mask.tif
+        geoseg rasterize footprints.gpkg --like scene.tif -o masks.tif --kind footprint,contact:3
     """
     from geoseg.tools import rasterize as tool
 

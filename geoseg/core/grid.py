@@ -15,6 +15,7 @@ from pyproj.exceptions import CRSError
 from rasterio.windows import Window
 
 from geoseg.errors import UnsuitableError, UsageError
+from geoseg.specs import PixelReference
 
 
 @dataclass(frozen=True)
@@ -105,21 +106,23 @@ class Grid:
         )
 
 
-def assign_crs(grid: Grid, name: str, crs: str | None, pixel_coords: bool) -> Grid:
-    """The grid with the CRS that the user assigns to a picture; UnsuitableError where it has none
-    and none is assigned.
+def assign_crs(grid: Grid, name: str, reference: PixelReference) -> Grid:
+    """The grid with the CRS that ``reference`` assigns to imagery without one.
+
+    Raises UnsuitableError where the grid has no CRS and none is assigned, UsageError where it has
+    one, or where the assigned CRS is unknown.
     """
     if grid.crs is not None:
-        if crs or pixel_coords:
+        if reference.crs or reference.pixel_coords:
             raise UsageError(
                 f"{name}: has a CRS", "--crs and --pixel-coords are for pictures without one"
             )
         return grid
-    if crs:
+    if reference.crs:
         try:
-            return replace(grid, crs=CRS.from_user_input(crs))
+            return replace(grid, crs=CRS.from_user_input(reference.crs))
         except CRSError as error:
-            raise UsageError(f"{crs} is no CRS", "for example EPSG:32736") from error
-    if pixel_coords:
+            raise UsageError(f"{reference.crs} is no CRS", "for example EPSG:32736") from error
+    if reference.pixel_coords:
         return replace(grid, transform=Affine.identity())  # a worldfile may have placed it
     raise UnsuitableError(f"{name}: has no CRS", "assign one with --crs, or use --pixel-coords")

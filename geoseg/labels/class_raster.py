@@ -24,7 +24,7 @@ from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
 from geoseg.io.formats import kind_of
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.labels.footprints import footprints_on
-from geoseg.specs import ModelSpec, PolygonSpec, Quantity
+from geoseg.specs import ModelSpec, PixelReference, PolygonSpec, Quantity
 
 VOID = 255
 # Pixels looked at together when labels are counted.
@@ -76,7 +76,7 @@ def open_class_raster(
     refused else.
     """
     if grid.crs is None:
-        grid = assign_crs(grid, path, None, True)
+        grid = assign_crs(grid, path, PixelReference(pixel_coords=True))
     if is_vector(path):
         layer = footprints_on(
             path, grid, warnings, pixel_coords=grid.crs is None, columns=("confidence",)

@@ -26,7 +26,7 @@ from geoseg.labels.class_raster import ClassRaster, is_vector, open_class_raster
 
 # Rows that are read at a time
 from geoseg.labels.footprints import footprints_on
-from geoseg.specs import PreviewSpec, parse_rescale
+from geoseg.specs import PixelReference, PreviewSpec, parse_rescale
 
 # Rows that are read at a time
 _ROWS = 256
@@ -163,7 +163,7 @@ def view_of(
     with open_scene(path) as scene:
         grid = scene.grid
     if grid.crs is None:
-        grid = assign_crs(grid, path, None, True)
+        grid = assign_crs(grid, path, PixelReference(pixel_coords=True))
     window = _window(path, grid, spec, aoi, [] if warnings is None else warnings)
     factor = min(1.0, size / max(window.height, window.width))
     return View(

@@ -7,6 +7,7 @@ carries its :class:`ModelSpec`, a probability raster and a chip index carry thei
 from geoseg.specs.chips import ChipSpec, PrepareSpec, TilingSpec, parse_rescale
 from geoseg.specs.evaluate import EvaluateSpec
 from geoseg.specs.model import ARCHITECTURES, IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Stretch
+from geoseg.specs.output import PixelReference, VectorTarget
 from geoseg.specs.polygons import MASK_WIDTHS, MaskSpec, PolygonSpec, PredictSpec
 from geoseg.specs.preview import PreviewSpec
 from geoseg.specs.quantity import Quantity
@@ -21,6 +22,7 @@ __all__ = [
     "EvaluateSpec",
     "MaskSpec",
     "ModelSpec",
+    "PixelReference",
     "PolygonSpec",
     "PredictSpec",
     "PrepareSpec",
@@ -29,5 +31,6 @@ __all__ = [
     "Stretch",
     "TilingSpec",
     "TrainSpec",
+    "VectorTarget",
     "parse_rescale",
 ]

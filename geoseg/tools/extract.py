@@ -4,9 +4,8 @@ strip.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,10 +28,9 @@ from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import scene_name
 from geoseg.io.vector.write import FootprintWriter, create_vector
 from geoseg.labels.footprints import footprints_on
-from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead
-from geoseg.report import Progress, Report, no_progress
-from geoseg.specs import PolygonSpec, PredictSpec, Quantity
+from geoseg.report import Progress, Report, Run, no_progress
+from geoseg.specs import PixelReference, PolygonSpec, PredictSpec, Quantity, VectorTarget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +38,8 @@ class ExtractReport(Report):
     """Footprints and their total area in square metres, pixels seen, model, threshold, seconds by
     stage.
 
-    ``failed`` maps scenes that failed, where such are skipped, to what was wrong.
+    ``failed`` maps scenes that failed, where such are skipped, to what was wrong. ``plan`` is that
+    of each scene in a dry run.
     """
 
     footprints: int
@@ -56,262 +55,287 @@ class ExtractReport(Report):
 
 def run(
     scenes: Sequence[str],
-    output: Path | str,
-    predict_spec: PredictSpec,
-    polygon_spec: PolygonSpec,
+    target: VectorTarget | Path | str,
+    predict_spec: PredictSpec | None = None,
+    polygon_spec: PolygonSpec | None = None,
     *,
     model: Path | None = None,
     bands: tuple[int, ...] | None = None,
-    save_prob: Path | None = None,
     aoi: Path | None = None,
-    crs: str | None = None,
-    pixel_coords: bool = False,
-    layer: str | None = None,
-    format: str | None = None,
-    dst_crs: str | None = None,
+    reference: PixelReference = PixelReference(),
+    save_prob: Path | None = None,
     on_error: str = "stop",
-    overwrite: bool = False,
-    append: bool = False,
     dry_run: bool = False,
     progress: Progress = no_progress,
 ) -> ExtractReport:
-    """Write the footprints of ``scenes`` into one layer at ``output``, or one file a scene where
-    that is a folder.
+    """Write the footprints of ``scenes`` into one layer, or one file a scene where ``target`` is a
+    folder.
 
     A building that several scenes show is written once, the whole footprint rather than one cut at
-    a scene's border, then the more confident. With ``append`` a GeoPackage that exists is added to;
-    footprints it holds already are left out. With ``on_error="skip"`` scenes that fail are left
-    out, and the report names them.
+    a scene's border, then the more confident. What an appended layer holds already is left out.
+    With ``on_error="skip"`` scenes that fail are left out, and the report names them. Raises
+    GeosegError.
     """
-    start = time.perf_counter()
-    output = Path(output)
+    target, accompany = VectorTarget.of(target), Run(progress)
     if save_prob and len(scenes) > 1:
         raise UsageError("--save-prob goes with one scene")
-    if append and overwrite:
-        raise UsageError("--append and --overwrite exclude each other")
-    options = _Options(polygon_spec, bands, aoi, crs, pixel_coords, save_prob, progress)
-    targets = _targets(scenes, output, format)
-    models = LoadedModel(model, predict_spec)
-    building(models)
-    tally = RunTotals()
+    destinations = _destinations(scenes, target)
+    loaded = LoadedModel(model, predict_spec or PredictSpec())
+    spec = _resolved(polygon_spec or PolygonSpec(), loaded)
+    settings = _Settings(loaded, footprint_surface(loaded), spec, bands, aoi, reference, save_prob)
+    totals = _Totals()
     if dry_run:
-        plans = [_plan(models, path, options) for path in scenes]
-        return tally.report(models, options, scenes, (), start, plans)
-    outputs = [*targets, *([save_prob] if save_prob else [])]
+        plans = [_plan(path, settings) for path in scenes]
+        return totals.report(scenes, (), settings, accompany, plans)
+    outputs = [*destinations, *([save_prob] if save_prob else [])]
     for path in outputs:
-        check_output(path, overwrite or (append and path in targets))
-    skip = on_error == "skip"
-    keywords: dict[str, Any] = {
-        "columns": columns(polygon_spec),
-        "layer": layer,
-        "format": format,
-        "dst_crs": dst_crs,
-    }
-    keywords |= {"overwrite": overwrite, "append": append}
-    for target, group in targets.items():
-        _write(models, target, group, options, tally, skip, keywords)
+        check_output(path, target.overwrite or (target.append and path in destinations))
+    for path, group in destinations.items():
+        to_file = replace(target, output=path)
+        _extract(group, to_file, settings, on_error == "skip", totals, accompany)
     written = tuple(str(path) for path in outputs if path.exists())
-    return tally.report(models, options, scenes, written, start)
-
-
-def building(models: LoadedModel) -> ClassSurface:
-    """The one class that has footprints. Raises UnsuitableError where the model has several."""
-    found = (surfaces_of_bands if models.model.multilabel else surfaces)(models.model.classes)
-    if len(found) != 1:
-        raise UnsuitableError(
-            f"{models.path}: has {len(found)} classes of footprints, extract wants one",
-            "use `geoseg predict` and `geoseg polygonize`",
-        )
-    return found[0]
+    return totals.report(scenes, written, settings, accompany)
 
 
 @dataclass(frozen=True)
-class _Options:
-    polygon: PolygonSpec
+class _Settings:
+    """What holds for all scenes; threshold and minimum area of ``spec`` are resolved."""
+
+    loaded: LoadedModel
+    surface: ClassSurface
+    spec: PolygonSpec
     bands: tuple[int, ...] | None
     aoi: Path | None
-    crs: str | None
-    pixel_coords: bool
+    reference: PixelReference
     save_prob: Path | None
-    progress: Progress
-
-    def threshold(self, models: LoadedModel) -> float:
-        return self.polygon.threshold or models.model.threshold
-
-    def min_area(self, models: LoadedModel) -> Quantity:
-        return self.polygon.min_area or Quantity(models.model.min_area)
 
 
 @dataclass
-class RunTotals:
+class _Totals:
     """What adds up over the scenes."""
 
-    clock: Clock = field(default_factory=Clock)
     footprints: int = 0
     area_m2: float = 0.0
     pixels: int = 0
     runtime: str = ""
-    warnings: dict[str, None] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
-
-    def add(self, writer: FootprintWriter, batch: Layer) -> None:
-        """Write ``batch``, numbered onwards."""
-        numbers = np.arange(writer.count + 1, writer.count + 1 + len(batch))
-        written = writer.write(replace(batch, columns={**batch.columns, "id": numbers}))
-        self.footprints += len(written)
-        self.area_m2 += float(written.columns["area_m2"].sum()) if len(written) else 0.0
 
     def report(
         self,
-        models: LoadedModel,
-        options: _Options,
         scenes: Sequence[str],
         outputs: tuple[str, ...],
-        start: float,
-        plans: list[dict[str, Any]] | None = None,
+        settings: _Settings,
+        accompany: Run,
+        plan: list[dict[str, Any]] | None = None,
     ) -> ExtractReport:
         return ExtractReport(
             command="extract",
             inputs=tuple(scenes),
             outputs=outputs,
-            seconds=time.perf_counter() - start,
-            warnings=tuple(self.warnings),
+            seconds=accompany.seconds,
+            warnings=accompany.remarks.unique(),
             footprints=self.footprints,
             area_m2=round(self.area_m2, 2),
             pixels=self.pixels,
-            model=models.path.name,
+            model=settings.loaded.path.name,
             runtime=self.runtime,
-            threshold=options.threshold(models),
-            stages=self.clock.rounded(),
+            threshold=settings.spec.threshold or 0.0,
+            stages=accompany.clock.rounded(),
             failed=self.failed,
-            plan=plans,
+            plan=plan,
         )
 
 
-def _targets(scenes: Sequence[str], output: Path, format: str | None) -> dict[Path, list[str]]:
+def _destinations(scenes: Sequence[str], target: VectorTarget) -> dict[Path, list[str]]:
     """Each output with its scenes: all of them in one file, or in a folder one file a scene."""
-    if not output.is_dir():
-        return {output: list(scenes)}
-    targets = {
-        output / f"{scene_name(path)}.{(format or 'gpkg').lstrip('.')}": [path] for path in scenes
-    }
-    if len(targets) < len(scenes):
+    folder = target.output
+    if not folder.is_dir():
+        return {folder: list(scenes)}
+    suffix = (target.format or "gpkg").lstrip(".")
+    files = {folder / f"{scene_name(path)}.{suffix}": [path] for path in scenes}
+    if len(files) < len(scenes):
         raise UsageError("two of the scenes have the same name", "write them into one file")
-    return targets
+    return files
 
 
-def _write(
-    models: LoadedModel,
-    target: Path,
+def _resolved(spec: PolygonSpec, loaded: LoadedModel) -> PolygonSpec:
+    """``spec`` with the model's threshold and minimum area where it leaves them open."""
+    threshold = spec.threshold or loaded.model.threshold
+    return replace(
+        spec, threshold=threshold, min_area=spec.min_area or Quantity(loaded.model.min_area)
+    )
+
+
+def footprint_surface(loaded: LoadedModel) -> ClassSurface:
+    """The one class that has footprints. Raises UnsuitableError where the model has several."""
+    found = (surfaces_of_bands if loaded.model.multilabel else surfaces)(loaded.model.classes)
+    if len(found) != 1:
+        raise UnsuitableError(
+            f"{loaded.path}: has {len(found)} classes of footprints, extract wants one",
+            "use `geoseg predict` and `geoseg polygonize`",
+        )
+    return found[0]
+
+
+# From scenes to a layer
+
+
+def _extract(
     scenes: list[str],
-    options: _Options,
-    tally: RunTotals,
+    target: VectorTarget,
+    settings: _Settings,
     skip: bool,
-    keywords: dict[str, Any],
+    totals: _Totals,
+    accompany: Run,
 ) -> None:
-    """Write the footprints of ``scenes`` into one layer, each building once, by default in the CRS
-    of the first.
-    """
-    writer: FootprintWriter | None = None
+    """Write the footprints of ``scenes`` into one layer, each building once."""
     with ExitStack() as stack:
+        output = _SharedLayer(scenes, target, settings, totals, stack)
         for path in scenes:
             try:
-                with models.open(path, options.bands) as job:
-                    grid = assign_crs(job.scene.grid, path, options.crs, options.pixel_coords)
-                    batches: Iterable[Layer] = _footprints(models, job, grid, options, tally)
-                    if skip:  # nothing of a scene that fails half way may stay in the layer
-                        batches = list(batches)
-                    if writer is None:
-                        overlaps = OverlapBuffer(_grids(scenes, options), grid.crs)
-                        metadata = models.provenance(path)
-                        writer = stack.enter_context(
-                            create_vector(target, grid.crs, metadata=metadata, **keywords)
+                with settings.loaded.open(path, settings.bands) as scene_run:
+                    grid = assign_crs(scene_run.scene.grid, path, settings.reference)
+                    with _probability(scene_run, grid, settings, accompany) as probability:
+                        footprints = _footprints(probability, path, grid, settings, accompany)
+                        # nothing of a scene that fails half way may stay in the layer
+                        output.write(
+                            path, grid, list(footprints) if skip else footprints, accompany
                         )
-                    for batch in batches:
-                        with tally.clock("write"):
-                            tally.add(writer, overlaps.unshared(path, batch))
-                    tally.pixels += job.scene.source.height * job.scene.source.width
+                    totals.runtime = scene_run.runtime.name
+                    totals.pixels += scene_run.scene.source.height * scene_run.scene.source.width
             except GeosegError as error:
                 if not skip:
                     raise
-                tally.failed[path] = str(error)
-        if writer is not None:
-            tally.add(writer, overlaps.resolve_held())
+                totals.failed[path] = str(error)
+        output.finish()
 
 
-def _grids(scenes: list[str], options: _Options) -> dict[str, Grid]:
-    """Where scenes that share a layer lie; what is wrong with one is told when its turn comes."""
-    grids = {}
-    for path in scenes if len(scenes) > 1 else ():
-        with suppress(GeosegError), open_scene(path) as scene:
-            grids[path] = assign_crs(scene.grid, path, options.crs, options.pixel_coords)
-    return grids
+@contextmanager
+def _probability(
+    scene_run: SceneRun, grid: Grid, settings: _Settings, accompany: Run
+) -> Iterator[Iterator[ProbabilityStrip]]:
+    """Strips of probability, computed ahead in a thread; also written where that is asked for."""
+    path, scene = scene_run.scene.path, scene_run.scene
+    accompany.remarks += scene_run.plan.warnings
+    area = None
+    if settings.aoi:
+        area = Burner(footprints_on(settings.aoi, grid, accompany.remarks).geometry)
+    strips = scene_run.strips(accompany.clock, accompany.progress, area)
+    with ExitStack() as stack:
+        if settings.save_prob:
+            native = stack.enter_context(open_scene(path))
+            encoding = ProbabilityEncoding("uint8", False, settings.loaded.model)
+            tags, clock = settings.loaded.provenance(path), accompany.clock
+            put = stack.enter_context(
+                probability_file(settings.save_prob, scene, native, encoding, tags, clock, True)
+            )
+            strips = (_passed_on(strip, put) for strip in strips)
+        yield stack.enter_context(closing(ahead(strips, depth=1)))
+
+
+def _passed_on(strip: ProbabilityStrip, put: Any) -> ProbabilityStrip:
+    put(strip)
+    return strip
 
 
 def _footprints(
-    models: LoadedModel, job: SceneRun, grid: Grid, options: _Options, tally: RunTotals
+    probability: Iterable[ProbabilityStrip],
+    path: str,
+    grid: Grid,
+    settings: _Settings,
+    accompany: Run,
 ) -> Iterator[Layer]:
-    """Batches of footprints of one scene."""
-    path = job.scene.path
-    tally.warnings |= dict.fromkeys(job.plan.warnings)
-    tally.runtime = job.runtime.name
-    said: list[str] = []
-    area = Burner(footprints_on(options.aoi, grid, said).geometry) if options.aoi else None
-    tally.warnings |= dict.fromkeys(said)
-    with ExitStack() as stack:
-        items = job.strips(tally.clock, options.progress, area)
-        if options.save_prob:
-            native = stack.enter_context(open_scene(path))
-            form, tags = ProbabilityEncoding("uint8", False, models.model), models.provenance(path)
-            put = probability_file(
-                options.save_prob, job.scene, native, form, tags, tally.clock, overwrite=True
+    """Batches of footprints of one scene: where the probability reaches the threshold."""
+    surface, spec = settings.surface, settings.spec
+    level = np.float32(spec.threshold or 0)
+    assert spec.min_area is not None
+    return trace_footprints(
+        (_cut(strip, surface, level) for strip in probability),
+        grid,
+        FootprintLabels(scene_name(path), surface.name),
+        spec,
+        spec.min_area,
+        float(level),
+        clock=accompany.clock,
+    )
+
+
+def _cut(strip: ProbabilityStrip, surface: ClassSurface, level: np.float32) -> MaskStrip:
+    scores, boundary_margin = surface.score(strip.probability[list(surface.channels)])
+    return MaskStrip((scores >= level) & strip.valid, strip.valid, scores, boundary_margin)
+
+
+class _SharedLayer:
+    """The layer that several scenes share, opened in the CRS of the first that is written."""
+
+    def __init__(
+        self,
+        scenes: list[str],
+        target: VectorTarget,
+        settings: _Settings,
+        totals: _Totals,
+        stack: ExitStack,
+    ) -> None:
+        self.scenes, self.target, self.settings = scenes, target, settings
+        self.totals, self.stack = totals, stack
+        self.writer: FootprintWriter | None = None
+
+    def write(self, path: str, grid: Grid, batches: Iterable[Layer], accompany: Run) -> None:
+        """Write ``batches`` of the scene at ``path``; what other scenes show too is held back."""
+        if self.writer is None:
+            self.overlaps = OverlapBuffer(self._grids(), grid.crs)
+            self.writer = self.stack.enter_context(
+                create_vector(
+                    self.target.output,
+                    grid.crs,
+                    columns=columns(self.settings.spec),
+                    metadata=self.settings.loaded.provenance(path),
+                    **self.target.keywords(),
+                )
             )
-            items = _tee(items, stack.enter_context(put))
-        forward = stack.enter_context(closing(ahead(items, depth=1)))
-        surface, level = building(models), np.float32(options.threshold(models))
-        yield from trace_footprints(
-            _cut(forward, surface, level),
-            grid,
-            FootprintLabels(scene_name(path), surface.name),
-            options.polygon,
-            options.min_area(models),
-            float(level),
-            clock=tally.clock,
-        )
+        for batch in batches:
+            with accompany.clock("write"):
+                self._add(self.overlaps.unshared(path, batch))
+
+    def finish(self) -> None:
+        """Write what was held back: each building once."""
+        if self.writer is not None:
+            self._add(self.overlaps.resolve_held())
+
+    def _add(self, batch: Layer) -> None:
+        """Write ``batch``, numbered onwards."""
+        assert self.writer is not None
+        first = self.writer.count + 1
+        numbers = np.arange(first, first + len(batch))
+        written = self.writer.write(replace(batch, columns={**batch.columns, "id": numbers}))
+        self.totals.footprints += len(written)
+        self.totals.area_m2 += float(written.columns["area_m2"].sum()) if len(written) else 0.0
+
+    def _grids(self) -> dict[str, Grid]:
+        """Where the scenes lie; what is wrong with one is an error when its turn comes."""
+        grids = {}
+        for path in self.scenes if len(self.scenes) > 1 else ():
+            with suppress(GeosegError), open_scene(path) as scene:
+                grids[path] = assign_crs(scene.grid, path, self.settings.reference)
+        return grids
 
 
-def _cut(
-    strips: Iterable[ProbabilityStrip], surface: ClassSurface, level: np.float32
-) -> Iterator[MaskStrip]:
-    """Strips of probability, cut at ``level``."""
-    for _, probability, valid in strips:
-        scores, boundary_margin = surface.score(probability[list(surface.channels)])
-        yield MaskStrip((scores >= level) & valid, valid, scores, boundary_margin)
-
-
-def _tee(
-    items: Iterator[ProbabilityStrip], put: Callable[[ProbabilityStrip], None]
-) -> Iterator[ProbabilityStrip]:
-    for strip in items:
-        put(strip)
-        yield strip
-
-
-def _plan(models: LoadedModel, path: str, options: _Options) -> dict[str, Any]:
+def _plan(path: str, settings: _Settings) -> dict[str, Any]:
     """What would be done with a scene: windows, GSD, CRS and the memory of the strips."""
-    with models.open(path, options.bands) as job:
-        grid = assign_crs(job.scene.grid, path, options.crs, options.pixel_coords)
-        size = job.plan.tiling.size
-        window = (job.runtime.spec.bands + job.runtime.spec.channels) * size * size * 4
+    with settings.loaded.open(path, settings.bands) as scene_run:
+        plan, source = scene_run.plan, scene_run.scene.source
+        grid = assign_crs(scene_run.scene.grid, path, settings.reference)
+        size, model = plan.tiling.size, scene_run.runtime.spec
+        window_bytes = (model.bands + model.channels) * size * size * 4
         return {
             "scene": path,
             "crs": grid.crs.to_string() if grid.crs else None,
-            "shape": list(job.scene.source.shape),
-            "gsd": job.scene.source.gsd,
+            "shape": list(source.shape),
+            "gsd": source.gsd,
             "working_gsd": grid.gsd,
-            "windows": job.plan.tiles,
+            "windows": plan.tiles,
             "window": size,
-            "overlap": job.plan.tiling.overlap,
-            "strip_megabytes": round((size * grid.width * 10 + 4 * window) / 1e6, 1),
-            "warnings": list(job.plan.warnings),
+            "overlap": plan.tiling.overlap,
+            "strip_megabytes": round((size * grid.width * 10 + 4 * window_bytes) / 1e6, 1),
+            "warnings": list(plan.warnings),
         }

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from affine import Affine
 
 from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
@@ -19,8 +15,8 @@ from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.vector.write import create_vector
 from geoseg.labels.traceable import NO_AREA, TraceableClass, mask_strips, traceable_classes
 from geoseg.parallel.prefetch import ahead
-from geoseg.report import Progress, Report, no_progress
-from geoseg.specs import PolygonSpec
+from geoseg.report import Progress, Report, Run, no_progress
+from geoseg.specs import PixelReference, PolygonSpec, VectorTarget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +30,14 @@ class PolygonizeReport(Report):
 
 def run(
     raster: Path | str,
-    output: Path | str,
-    spec: PolygonSpec,
+    target: VectorTarget | Path | str,
+    spec: PolygonSpec | None = None,
     *,
-    overwrite: bool = False,
-    layer: str | None = None,
-    format: str | None = None,
-    dst_crs: str | None = None,
     class_value: int | None = None,
-    crs: str | None = None,
-    pixel_coords: bool = False,
+    reference: PixelReference = PixelReference(),
     progress: Progress = no_progress,
 ) -> PolygonizeReport:
-    """Write the footprints of a mask or probability raster to ``output``.
+    """Write the footprints of a mask or probability raster to ``target``.
 
     Probabilities are floats in 0..1, or uint8 with a scale of 1/254 as ``predict`` writes them;
     they are cut at the threshold. Other integers are masks, several as bands with names, or
@@ -54,31 +45,29 @@ def run(
     number is ``class_value``; where they lie side by side in a class raster they share their walls,
     also simplified ones, and none fills a hole. Threshold and minimum area are the spec's, else
     those the raster's tags name, else a model's default; all of a mask is kept. Raises
-    UnsuitableError (no CRS nor ``crs`` nor ``pixel_coords``, bands or values that are no
+    UnsuitableError (no CRS nor ``reference``, bands or values that are no
     probabilities), UsageError, OutputError.
     """
-    start, area = time.perf_counter(), 0.0
+    target, accompany = VectorTarget.of(target), Run(progress)
+    spec, area = spec or PolygonSpec(), 0.0
     with open_scene(raster) as scene:
-        grid = assign_crs(scene.grid, str(raster), crs, pixel_coords)
-        if pixel_coords:
-            grid = replace(grid, transform=Affine.identity())
+        grid = assign_crs(scene.grid, str(raster), reference)
         found = traceable_classes(scene, spec, class_value)
         advance = progress("polygonize", grid.height * len(found))
-        keywords: dict[str, Any] = {
-            "columns": columns(spec),
-            "metadata": provenance(raster),
-            "overwrite": overwrite,
-        }
         with create_vector(
-            output, grid.crs, layer=layer, format=format, dst_crs=dst_crs, **keywords
+            target.output,
+            grid.crs,
+            columns=columns(spec),
+            metadata=provenance(raster),
+            **target.keywords(),
         ) as out:
             for batch in _traced(scene, grid, found, spec, advance):
                 area += float(out.write(batch).columns["area_m2"].sum())
     return PolygonizeReport(
         command="polygonize",
         inputs=(str(raster),),
-        outputs=(str(output),),
-        seconds=time.perf_counter() - start,
+        outputs=(str(target.output),),
+        seconds=accompany.seconds,
         warnings=found[0].warnings,
         footprints=out.count,
         area_m2=round(area, 2),

@@ -25,7 +25,7 @@ from geoseg.io.raster.write import create_raster
 from geoseg.io.vector.read import read_footprints
 from geoseg.labels.footprints import footprints_on
 from geoseg.report import Progress, Report, no_progress
-from geoseg.specs import MaskSpec, TilingSpec
+from geoseg.specs import MaskSpec, PixelReference, TilingSpec
 
 # Rows and columns burned at a time: whole blocks of the output, and large beside the widths that
 # windows have to share.
@@ -57,8 +57,7 @@ def run(
     overwrite: bool = False,
     creation_options: dict[str, Any] | None = None,
     layer: str | None = None,
-    crs: str | None = None,
-    pixel_coords: bool = False,
+    reference: PixelReference = PixelReference(),
     progress: Progress = no_progress,
 ) -> RasterizeReport:
     """Burn ``footprints`` into ``output`` on the grid of the scene ``like``, a band for each kind
@@ -67,7 +66,7 @@ def run(
     Of several layers ``layer`` is taken, else that called "footprints", else the first. Footprints
     get the value of the spec, or that of their class: integers as they are, names 1 to n in
     alphabetical order. Bands are uint8, all of them float32 with a distance among them, uint32 with
-    instances, float64 with both. A picture without a CRS takes ``crs``, or ``pixel_coords`` for
+    instances, float64 with both. A picture without a CRS takes the CRS of ``reference``, or pixel coordinates for
     footprints in its pixels (x right, y down). Burns window by window. Raises UnsuitableError where
     the footprints cannot be placed on the scene or lie outside it, UsageError for a width of too
     many pixels and an output that is an input.
@@ -75,7 +74,7 @@ def run(
     start, spec = time.perf_counter(), spec or MaskSpec()
     check_apart(output, footprints, like)
     with open_scene(like) as scene:
-        grid = assign_crs(scene.grid, str(like), crs, pixel_coords)
+        grid = assign_crs(scene.grid, str(like), reference)
     warnings: list[str] = []
     field = spec.class_field
     wanted: dict[str, Any] = {
@@ -83,7 +82,7 @@ def run(
         "scene": str(like),
         "columns": (field,) if field else (),
     }
-    found = footprints_on(footprints, grid, warnings, pixel_coords=pixel_coords, **wanted)
+    found = footprints_on(footprints, grid, warnings, pixel_coords=reference.pixel_coords, **wanted)
     geometry, values, classes = (
         _classes(footprints, found, field, warnings) if field else (found.geometry, None, {})
     )

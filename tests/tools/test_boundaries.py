@@ -15,7 +15,7 @@ from shapely import affinity
 
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
-from geoseg.specs import MaskSpec, ModelSpec, PolygonSpec, PredictSpec, Quantity
+from geoseg.specs import MaskSpec, ModelSpec, PolygonSpec, PredictSpec, Quantity, VectorTarget
 from geoseg.tools import evaluate, extract, polygonize, predict, rasterize
 from tests.scenes import GROUND, ROOF, grid, red_model
 
@@ -185,7 +185,7 @@ def test_class_rasters_are_parted_too(town: Path, tmp_path: Path) -> None:
         classes=True,
     )
     for raster in (town / "classes.tif", tmp_path / "classes.tif"):
-        polygonize.run(raster, tmp_path / "b.gpkg", PolygonSpec(), overwrite=True)
+        polygonize.run(raster, VectorTarget(tmp_path / "b.gpkg", overwrite=True), PolygonSpec())
         layer = gpd.read_file(tmp_path / "b.gpkg", layer="footprints")
         assert len(layer) == 36 and set(layer["class"]) == {"building"}
         assert matched(layer).min() > 0.85

@@ -20,7 +20,7 @@ from rasterio import features
 
 from geoseg.errors import OutputError, UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
-from geoseg.specs import PolygonSpec, PredictSpec, Quantity
+from geoseg.specs import PixelReference, PolygonSpec, PredictSpec, Quantity, VectorTarget
 from geoseg.tools import extract
 from tests.scenes import buildings, grid, picture, write_scene
 
@@ -173,7 +173,9 @@ def test_buildings_that_two_scenes_show_are_written_once_and_whole(
         with rasterio.open(elsewhere[1], "w", **to) as out:
             out.write(file.read())
     each = [
-        extract.run([path], tmp_path / "each.gpkg", SPEC, ALL, model=model, overwrite=True)
+        extract.run(
+            [path], VectorTarget(tmp_path / "each.gpkg", overwrite=True), SPEC, ALL, model=model
+        )
         for path in elsewhere
     ]
     apart = extract.run(elsewhere, tmp_path / "apart.gpkg", SPEC, ALL, model=model)
@@ -184,7 +186,14 @@ def test_pictures_without_a_crs_do_not_lie_over_each_other(model: Path, tmp_path
     scenes = [str(tmp_path / "one.png"), str(tmp_path / "two.png")]
     for path in scenes:
         write_array(path, picture(MASK))
-    report = extract.run(scenes, tmp_path / "b.gpkg", SPEC, ALL, model=model, pixel_coords=True)
+    report = extract.run(
+        scenes,
+        tmp_path / "b.gpkg",
+        SPEC,
+        ALL,
+        model=model,
+        reference=PixelReference(pixel_coords=True),
+    )
     assert report.area_m2 == 2 * MASK.sum()
 
 
@@ -193,8 +202,8 @@ def test_appending_leaves_out_what_is_there(model: Path, scene: Path, tmp_path: 
     cut it.
     """
     out, (upper, lower) = tmp_path / "b.gpkg", halves(tmp_path)
-    first = extract.run([upper], out, SPEC, ALL, model=model, append=True)
-    second = extract.run([lower], out, SPEC, ALL, model=model, append=True)
+    first = extract.run([upper], VectorTarget(out, append=True), SPEC, ALL, model=model)
+    second = extract.run([lower], VectorTarget(out, append=True), SPEC, ALL, model=model)
     layer = gpd.read_file(out, layer="footprints")
     extract.run([str(scene)], tmp_path / "whole.gpkg", SPEC, ALL, model=model)
     assert shapes_in(layer) == shapes_in(gpd.read_file(tmp_path / "whole.gpkg", layer="footprints"))
@@ -203,18 +212,18 @@ def test_appending_leaves_out_what_is_there(model: Path, scene: Path, tmp_path: 
     assert len(gpd.read_file(out, layer="footprints", bbox=tuple(layer.total_bounds))) == len(layer)
     with sqlite3.connect(out) as database:
         assert database.execute("select count(*) from layer_styles").fetchone() == (1,)
-    again = extract.run([upper], out, SPEC, ALL, model=model, append=True)
+    again = extract.run([upper], VectorTarget(out, append=True), SPEC, ALL, model=model)
     assert again.footprints == 0
     assert len(gpd.read_file(out, layer="footprints")) == len(layer)
     spec = PolygonSpec(regularize="orthogonal")
     before = out.read_bytes()
     with pytest.raises(UnsuitableError, match="columns differ: regularized"):
-        extract.run([upper], out, SPEC, spec, model=model, append=True)
+        extract.run([upper], VectorTarget(out, append=True), SPEC, spec, model=model)
     with pytest.raises(UsageError, match="exclude"):
-        extract.run([upper], out, SPEC, ALL, model=model, append=True, overwrite=True)
+        extract.run([upper], VectorTarget(out, overwrite=True, append=True), SPEC, ALL, model=model)
     extract.run([upper], tmp_path / "b.fgb", SPEC, ALL, model=model)
     with pytest.raises(UnsuitableError, match="no GeoPackage"):
-        extract.run([upper], tmp_path / "b.fgb", SPEC, ALL, model=model, append=True)
+        extract.run([upper], VectorTarget(tmp_path / "b.fgb", append=True), SPEC, ALL, model=model)
     assert out.read_bytes() == before
 
 
@@ -328,7 +337,14 @@ def test_a_picture_wants_a_crs_or_pixels(model: Path, tmp_path: Path) -> None:
     write_array(path, picture(MASK))
     with pytest.raises(UnsuitableError, match="has no CRS"):
         extract.run([path], tmp_path / "b.gpkg", SPEC, ALL, model=model)
-    report = extract.run([path], tmp_path / "b.gpkg", SPEC, ALL, model=model, pixel_coords=True)
+    report = extract.run(
+        [path],
+        tmp_path / "b.gpkg",
+        SPEC,
+        ALL,
+        model=model,
+        reference=PixelReference(pixel_coords=True),
+    )
     assert report.area_m2 == MASK.sum()
     assert {p.name for p in tmp_path.iterdir()} == {"photo.png", "b.gpkg"}
 

@@ -18,7 +18,7 @@ from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.models.store import read_spec
-from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, PrepareSpec, TrainSpec
+from geoseg.specs import ChipSpec, PixelReference, PolygonSpec, PredictSpec, PrepareSpec, TrainSpec
 from geoseg.tools import evaluate, evaluate_chips, export, polygonize, predict, prepare, tile, train
 from tests.scenes import GROUND, ROOF, buildings, grid
 from tests.tools.chips import SMALL
@@ -95,7 +95,9 @@ def test_camvid(shared_data: Path, tmp_path: Path) -> None:
     report, found, mask = follow(tmp_path / "chips", tmp_path, spec)
     assert report.chips == 2 and len(report.pixel["classes"]) > 8
     assert read_array(found)[0].shape == read_array(mask)[0].shape == (1, 360, 480)
-    polygonize.run(found, tmp_path / "out.gpkg", PolygonSpec(), pixel_coords=True)
+    polygonize.run(
+        found, tmp_path / "out.gpkg", PolygonSpec(), reference=PixelReference(pixel_coords=True)
+    )
     assert set(gpd.read_file(tmp_path / "out.gpkg", layer="footprints")["class"]) <= set(
         read_spec(tmp_path / "m.onnx").classes
     )

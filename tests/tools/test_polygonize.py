@@ -23,7 +23,7 @@ from geoseg.geometry.footprints import footprints
 from geoseg.geometry.outlines import vertices
 from geoseg.io.raster.write import create_raster
 from geoseg.labels import traceable
-from geoseg.specs import PolygonSpec, Quantity
+from geoseg.specs import PixelReference, PolygonSpec, Quantity, VectorTarget
 from geoseg.tools.polygonize import run
 from tests.layers import read, table
 
@@ -344,7 +344,7 @@ def test_run_equals_the_strips_of_any_height(tmp_path, monkeypatch):
     )
     for pixels in (700, 2**18, 2**23):
         monkeypatch.setattr(traceable, "STRIP_PIXELS", pixels)
-        report = run(raster, tmp_path / "out.parquet", PolygonSpec(), overwrite=True)
+        report = run(raster, VectorTarget(tmp_path / "out.parquet", overwrite=True), PolygonSpec())
         layer = read(tmp_path / "out.parquet")
         assert report.threshold == 0.6
         assert layer.geometry.to_wkb().tolist() == expected.geometry.to_wkb().tolist()
@@ -422,11 +422,11 @@ def test_pictures_without_a_crs(tmp_path):
     raster = write(tmp_path / "photo.tif", image, None, Affine.identity())
     with pytest.raises(UnsuitableError, match="no CRS"):
         run(raster, tmp_path / "out.gpkg", PolygonSpec())
-    run(raster, tmp_path / "pixels.geojson", PolygonSpec(), pixel_coords=True)
+    run(raster, tmp_path / "pixels.geojson", reference=PixelReference(pixel_coords=True))
     layer = gpd.read_file(tmp_path / "pixels.geojson")
     assert layer.geometry.item().bounds == (8, 5, 20, 15)
     assert layer["area_m2"].item() == 120
-    run(raster, tmp_path / "assigned.gpkg", PolygonSpec(), crs="EPSG:32645")
+    run(raster, tmp_path / "assigned.gpkg", reference=PixelReference(crs="EPSG:32645"))
     assert read(tmp_path / "assigned.gpkg").crs.to_epsg() == 32645
 
 

@@ -14,7 +14,7 @@ from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.targets import Target, Targets
 from geoseg.io.raster.scene import open_scene, read_array
 from geoseg.io.raster.write import write_array
-from geoseg.specs import MaskSpec, Quantity
+from geoseg.specs import MaskSpec, PixelReference, Quantity
 from geoseg.tools import rasterize
 
 UTM = CRS.from_epsg(32736)
@@ -190,20 +190,25 @@ def test_pictures_without_a_crs(tmp_path):
     args = tmp_path / "f.gpkg", picture, tmp_path / "mask.tif"
     with pytest.raises(UnsuitableError, match=r"photo\.png: has no CRS"):
         rasterize.run(*args)
-    rasterize.run(*args, pixel_coords=True)
+    rasterize.run(*args, reference=PixelReference(pixel_coords=True))
     mask, _, grid = read_array(tmp_path / "mask.tif")
     assert grid.crs is None and mask[0, 3:9, 40:48].all() and mask.sum() == 48
-    rasterize.run(*args, crs="EPSG:32736", overwrite=True)
+    rasterize.run(*args, overwrite=True, reference=PixelReference(crs="EPSG:32736"))
     mask, _, grid = read_array(tmp_path / "mask.tif")
     assert grid.crs == UTM and mask.sum() == 48
     with pytest.raises(UsageError, match="nonsense is no CRS"):
-        rasterize.run(*args, crs="nonsense", overwrite=True)
+        rasterize.run(*args, overwrite=True, reference=PixelReference(crs="nonsense"))
 
 
 def test_options_that_make_no_sense(tmp_path, scene):
     layer(BOXES).to_file(tmp_path / "f.gpkg")
     with pytest.raises(UsageError, match="has a CRS"):
-        rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", pixel_coords=True)
+        rasterize.run(
+            tmp_path / "f.gpkg",
+            scene,
+            tmp_path / "mask.tif",
+            reference=PixelReference(pixel_coords=True),
+        )
 
 
 def test_an_existing_output_is_refused_and_an_input_is_never_replaced(tmp_path, scene):
@@ -439,7 +444,10 @@ def test_spacenet_csv_on_a_picture(tmp_path):
     write_array(tmp_path / "img7.png", np.zeros((3, *GRID.shape), np.uint8))
     spacenet(tmp_path / "f.csv", ("img7", BOXES[0]), ("img17", BOXES[1]))
     rasterize.run(
-        tmp_path / "f.csv", tmp_path / "img7.png", tmp_path / "mask.tif", pixel_coords=True
+        tmp_path / "f.csv",
+        tmp_path / "img7.png",
+        tmp_path / "mask.tif",
+        reference=PixelReference(pixel_coords=True),
     )
     np.testing.assert_array_equal(read_array(tmp_path / "mask.tif")[0][0], covered(BOXES[0]))
 

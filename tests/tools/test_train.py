@@ -22,7 +22,7 @@ from geoseg.io.chip_index import read_index, write_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.models.modelfile import read_spec
-from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, TrainSpec
+from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, TrainSpec, VectorTarget
 from geoseg.tools import export, extract, predict, tile, train
 from tests.scenes import buildings, grid, write_scene
 from tests.tools.chips import QUICK
@@ -119,11 +119,10 @@ def test_the_model_extracts_and_so_does_its_export(
         assert count(masks[-1] >= 127, MASK).iou > 0.6
         extract.run(
             [str(folder / "scene.tif")],
-            tmp_path / "b.gpkg",
+            VectorTarget(tmp_path / "b.gpkg", overwrite=True),
             spec,
             PolygonSpec(),
             model=Path(name),
-            overwrite=True,
         )
         assert len(gpd.read_file(tmp_path / "b.gpkg")) > 5
     assert np.abs(masks[0].astype(int) - masks[1]).max() <= 3
