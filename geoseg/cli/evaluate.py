@@ -105,9 +105,9 @@ def evaluate(
 
     \b
     Example:
-        geoseg evaluate buildings.gpkg footprints.gpkg --fail-under f1=0.7 geoseg evaluate
-        probability.tif footprints.gpkg --sweep --bootstrap 1000 --layers verdicts.gpkg geoseg
-        evaluate --data chips -m model.safetensors --split test --report model.html
+        geoseg evaluate buildings.gpkg footprints.gpkg --fail-under f1=0.7
+        geoseg evaluate probability.tif footprints.gpkg --sweep --layers outcomes.gpkg
+        geoseg evaluate --data chips -m model.safetensors --split test --report model.html
     """
     if data:
         report = _of_chips(data, model, split, predict, arguments)

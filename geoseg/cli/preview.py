@@ -90,9 +90,9 @@ def preview(as_json: bool, **arguments: Any) -> None:
 
     \b
     Example:
-        geoseg preview scene.tif buildings.gpkg -o buildings.png geoseg preview scene.tif
-        buildings.gpkg --truth footprints.gpkg --window 0,0,2000,1500 -o compared.png geoseg preview
-        chips --split val -o chips.png
+        geoseg preview scene.tif buildings.gpkg -o buildings.png
+        geoseg preview scene.tif buildings.gpkg --truth footprints.gpkg -o compared.png
+        geoseg preview chips --split val -o chips.png
     """
     from geoseg.tools import preview as tool
 

@@ -22,6 +22,7 @@ from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.reports import chips_page
 from geoseg.specs import ChipSpec, ModelSpec, PredictSpec
+from geoseg.evaluation.reports import ChipsReport
 from geoseg.tools import evaluate_chips, predict, tile
 from geoseg.tools.evaluate_chips import without_small
 from tests.scenes import buildings, grid, picture, write_scene
@@ -172,7 +173,7 @@ def test_a_class_that_does_not_occur_has_its_place_on_the_page(tmp_path: Path) -
             "no roads", probability, np.ones(truth.shape, bool), truth, grid(*truth.shape)
         )
     )
-    report = evaluate_chips.DataReport(
+    report = ChipsReport(
         command="evaluate", inputs=("chips",), model="m", split="test", chips=1, threshold=None, min_area=None,
         pixel=tally.scores(0.5)[0], object={}, thresholds=[],
     )  # fmt: skip

@@ -89,7 +89,7 @@ def test_a_run_with_other_settings_does_not_go_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tile.chipindex, "write", interrupted)
+        patch.setattr(tile.assign, "write_chip_index", interrupted)
         with pytest.raises(KeyboardInterrupt):
             tile.run([str(scene)], tmp_path / "chips", SPEC, resume=True)
     with pytest.raises(UsageError, match="other scenes or settings"):

@@ -78,7 +78,7 @@ def test_a_run_that_goes_on_draws_what_it_would_have_drawn(tmp_path: Path) -> No
         torch.load(tmp_path / name / LAST, weights_only=True) for name in ("whole", "parts")
     )
     kept = [
-        next(v for k, v in run["callbacks"].items() if k.startswith("Difficulty"))["losses"]
+        next(v for k, v in run["callbacks"].items() if k.startswith("HardExampleSampler"))["losses"]
         for run in (whole, parts)
     ]
     assert torch.equal(kept[0].nan_to_num(), kept[1].nan_to_num()) and kept[0].nan_to_num().any()
