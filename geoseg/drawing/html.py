@@ -191,7 +191,9 @@ def _svg(picture: Figure) -> bytes:
 
 
 def _aligned(values: Sequence[Any]) -> list[str]:
-    """As :func:`format_value`, but with as many digits behind the point in all of a column's fractions."""
+    """As :func:`format_value`, but with as many digits behind the point in all of a column's
+    fractions.
+    """
     texts = [format_value(value) for value in values]
     digits = max(
         (

@@ -238,8 +238,8 @@ def _add_outlines(last: np.ndarray, pixels: np.ndarray) -> None:
 
 
 def _edges(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Both ends' x and y of every edge, int64 (edge, 2) in ``_STEPS_PER_PIXEL`` a pixel, and the number of
-    its footprint, from 1.
+    """Both ends' x and y of every edge, int64 (edge, 2) in ``_STEPS_PER_PIXEL`` a pixel, and the
+    number of its footprint, from 1.
     """
     rings, owner = shapely.get_rings(pixels, return_index=True)
     xy, ring = shapely.get_coordinates(rings, return_index=True)

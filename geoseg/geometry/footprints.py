@@ -58,8 +58,8 @@ def footprints(
     threshold: float,
     min_area: Quantity,
 ) -> Iterator[Layer]:
-    """:func:`trace_footprints` of where the probability is at least ``threshold``: strips of ``(probability
-    float32, valid bool)``.
+    """:func:`trace_footprints` of where the probability is at least ``threshold``: strips of
+    ``(probability float32, valid bool)``.
     """
     level = np.float32(threshold)
     masked = (

@@ -61,8 +61,8 @@ def perimeters(geometry: np.ndarray, crs: CRS | None) -> np.ndarray:
 def measure(
     geometry: np.ndarray, crs: CRS | None, at: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """:func:`areas` and :func:`perimeters` at once; ``at`` is the :func:`metric_tensor` of the polygons
-    where it is known.
+    """:func:`areas` and :func:`perimeters` at once; ``at`` is the :func:`metric_tensor` of the
+    polygons where it is known.
     """
     if not len(geometry):
         return np.empty(0), np.empty(0)
@@ -111,8 +111,8 @@ def pixel_size(grid: Grid) -> tuple[float, float]:
 
 
 def to_local_metres(geometry: np.ndarray, at: np.ndarray, about: np.ndarray) -> np.ndarray:
-    """``geometry`` (n,) in metres about the points ``about`` (n, 2), where the :func:`metric_tensor` is
-    ``at`` (n, 3).
+    """``geometry`` (n,) in metres about the points ``about`` (n, 2), where the
+    :func:`metric_tensor` is ``at`` (n, 3).
 
     North need not be up there; lengths and angles are true.
     """

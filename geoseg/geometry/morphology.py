@@ -22,8 +22,9 @@ class MaskStrip(NamedTuple):
     hands to the next.
 
     ``mask`` and ``valid`` are bool. ``scores`` is the surface the mask was cut from, None where
-    there is none; ``boundary_margin`` how much likelier a boundary is than the inside of a building, of any
-    dtype; ``touches_nodata`` bool, the mask's pixels next to missing data, None where nothing is missing.
+    there is none; ``boundary_margin`` how much likelier a boundary is than the inside of a
+    building, of any dtype; ``touches_nodata`` bool, the mask's pixels next to missing data, None
+    where nothing is missing.
     """
 
     mask: np.ndarray
@@ -83,7 +84,8 @@ def beside_missing(mask: np.ndarray, valid: np.ndarray) -> np.ndarray:
 def cleaned(
     strips: Iterable[MaskStrip], open_radius: float, close_radius: float
 ) -> Iterator[MaskStrip]:
-    """Strips with the clean mask and what lies ``touches_nodata`` missing data, as if cleaned whole.
+    """Strips with the clean mask and what lies ``touches_nodata`` missing data, as if cleaned
+    whole.
 
     They are of any height, and come out as they are cut, once the rows below that count are known.
     """

@@ -42,10 +42,10 @@ def separated(
 ) -> Iterator[MaskStrip]:
     """Strips of the mask with touching buildings parted, the same for any cutting.
 
-    Buildings are parted along the ``boundary_margin`` of the strips where these have one, else at their
-    necks. Strips are of any height and come out as they are cut, once the components in them are
-    complete. ``pixel_size`` is metres along x and y. Components of more than :data:`TALLEST` rows
-    stay as they are.
+    Buildings are parted along the ``boundary_margin`` of the strips where these have one, else at
+    their necks. Strips are of any height and come out as they are cut, once the components in them
+    are complete. ``pixel_size`` is metres along x and y. Components of more than :data:`TALLEST`
+    rows stay as they are.
     """
     held: deque[MaskStrip] = deque()
     rows: _RowBuffer | None = None
@@ -67,9 +67,10 @@ class _RowBuffer:
     """Rows of the mask that are held, as they came (``raw``) and parted (``out``), below one that
     has gone already.
 
-    ``boundary_margin`` has that of each row, None if there is none. ``tall`` marks pixels of the row that has
-    gone whose component is known to be too tall; ``seen`` rows of ``raw`` were there when it was
-    last looked at, its components ``labels`` (row, col) from 1 on, ``too_tall`` one a label.
+    ``boundary_margin`` has that of each row, None if there is none. ``tall`` marks pixels of the
+    row that has gone whose component is known to be too tall; ``seen`` rows of ``raw`` were there
+    when it was last looked at, its components ``labels`` (row, col) from 1 on, ``too_tall`` one a
+    label.
     """
 
     def __init__(

@@ -19,8 +19,9 @@ class ClassSurface:
     """Channels that make up the footprints of class ``name``: its own, and that of what lies
     ``boundary_channel``, None without.
 
-    ``boundary_is_building`` says that what lies between belongs to the footprints too, ``multilabel`` that the two are
-    no classes but told each by itself, so that they may both be likely.
+    ``boundary_is_building`` says that what lies between belongs to the footprints too,
+    ``multilabel`` that the two are no classes but told each by itself, so that they may both be
+    likely.
     """
 
     name: str
@@ -38,8 +39,8 @@ class ClassSurface:
         )
 
     def score(self, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Scores and ridge (row, col), as :class:`geoseg.geometry.morphology.MaskStrip` has them, of
-        the :attr:`channels` (band, row, col).
+        """Scores and ridge (row, col), as :class:`geoseg.geometry.morphology.MaskStrip` has them,
+        of the :attr:`channels` (band, row, col).
 
         Scores are of the dtype of ``probability``, float32 or uint8. The ridge is int16 in steps of
         1/254, so that the last bit of a float, which depends on the windows, moves no line.

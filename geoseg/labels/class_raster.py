@@ -71,9 +71,9 @@ def open_class_raster(
     where it reaches the threshold. Other integers are classes; 255 is void, but building where it
     is the only label and nothing says that the file is geoseg's. Where all other classes than
     buildings only lie between them, boundaries count as building, and part the footprints. Of bands
-    told each by itself (:func:`multilabel_names`) only the ``band`` of that number, from 0, is taken
-    where one is given; masks of them lie one over the other where they may be ``stacked``, and are
-    refused else.
+    told each by itself (:func:`multilabel_names`) only the ``band`` of that number, from 0, is
+    taken where one is given; masks of them lie one over the other where they may be ``stacked``,
+    and are refused else.
     """
     if grid.crs is None:
         grid = assign_crs(grid, path, PixelReference(pixel_coords=True))

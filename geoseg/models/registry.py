@@ -150,7 +150,8 @@ def build(spec: ModelSpec, weights: str | None = None) -> Segmenter:
     library has under that name.
 
     Raises UsageError for names the registry or the encoder library does not know, OSError where
-    weights cannot be fetched. See :func:`geoseg.models.pretrained.create_network` for weights of any kind.
+    weights cannot be fetched. See :func:`geoseg.models.pretrained.create_network` for weights of
+    any kind.
     """
     if spec.architecture not in ARCHITECTURES:
         raise UsageError(

@@ -66,10 +66,10 @@ def run(
     Of several layers ``layer`` is taken, else that called "footprints", else the first. Footprints
     get the value of the spec, or that of their class: integers as they are, names 1 to n in
     alphabetical order. Bands are uint8, all of them float32 with a distance among them, uint32 with
-    instances, float64 with both. A picture without a CRS takes the CRS of ``reference``, or pixel coordinates for
-    footprints in its pixels (x right, y down). Burns window by window. Raises UnsuitableError where
-    the footprints cannot be placed on the scene or lie outside it, UsageError for a width of too
-    many pixels and an output that is an input.
+    instances, float64 with both. A picture without a CRS takes the CRS of ``reference``, or pixel
+    coordinates for footprints in its pixels (x right, y down). Burns window by window. Raises
+    UnsuitableError where the footprints cannot be placed on the scene or lie outside it, UsageError
+    for a width of too many pixels and an output that is an input.
     """
     start, spec = time.perf_counter(), spec or MaskSpec()
     check_apart(output, footprints, like)

@@ -150,7 +150,9 @@ def test_two_processes_share_the_work(tmp_path: Path) -> None:
 def test_two_processes_agree_on_what_is_hard(tmp_path: Path) -> None:
     train(job(tmp_path, devices=2, samples=12, hard=0.9, epochs=1), resume=False, progress=silent)
     state = torch.load(tmp_path / LAST, weights_only=True)["callbacks"]
-    losses = next(value for name, value in state.items() if name.startswith("HardExampleSampler"))["losses"]
+    losses = next(value for name, value in state.items() if name.startswith("HardExampleSampler"))[
+        "losses"
+    ]
     assert (~losses.isnan()).sum() > 6  # one process alone saw six at the most
     assert losses.nan_to_num().min() >= 0
 
