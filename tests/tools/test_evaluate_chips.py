@@ -17,12 +17,12 @@ from geoseg.errors import OutputError, UnsuitableError
 from geoseg.evaluation.chips import ChipPrediction
 from geoseg.evaluation.gallery import Gallery
 from geoseg.evaluation.metrics import Counts, count
+from geoseg.evaluation.reports import ChipsReport
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.reports import chips_page
 from geoseg.specs import ChipSpec, ModelSpec, PredictSpec
-from geoseg.evaluation.reports import ChipsReport
 from geoseg.tools import evaluate_chips, predict, tile
 from geoseg.tools.evaluate_chips import without_small
 from tests.scenes import buildings, grid, picture, write_scene
