@@ -1,14 +1,24 @@
 """Neighbours whose outlines were straightened or simplified one by one: where two lie over each
 other, one gives way.
 
-Outlines are in pixels. Who gives way is told from the two alone, so that strips leave no trace: a
-changed outline to a raw one, of two changed ones the smaller, of two alike the later.
+Outlines are in pixels; traced outlines (``raw``) never overlap, changed ones may. Three rules, each
+of which looks at two neighbours alone, so that the result is the same for any cutting into strips:
+
+1. No changed outline covers more than a quarter of what a neighbour was traced as: that is taken
+   out of it.
+2. Of two that still overlap one gives way: a changed outline to a raw one, of two changed ones the
+   smaller, of two alike the later.
+3. One that would be cut in two, or agree too little with its raw outline, becomes the raw outline
+   without what changed neighbours cover of it::
+
+       raw        changed         result
+       aaa|bb     aaaa(b          aaaa|b    b gives way to a, which is larger
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -23,33 +33,24 @@ T = TypeVar("T")
 _SLIVER = 0.01
 # Pixels by which a raw outline may be larger than the pixels in it
 _FINER = 0.5
+# Share of a neighbour's raw outline that a changed one may cover
+_COVERED = 0.25
 
 
 @dataclass
 class _Batch(Generic[T]):
-    """Footprints with their outlines, and for each the outlines it gives way to."""
+    """Footprints with their outlines, and for each what has to be taken out of them.
+
+    ``lost`` are outlines that footprint i gives way to, ``covering`` changed outlines that lie over
+    the raw outline of i.
+    """
 
     what: T
     raw: np.ndarray
     regular: Regular
-    yields_to: dict[int, list[shapely.Geometry]] = field(default_factory=dict)
-
-    def resolve_overlaps(self) -> tuple[T, Regular]:
-        geometry, iou = self.regular.geometry.copy(), self.regular.iou.copy()
-        for i, others in self.yields_to.items():
-            cut = shapely.orient_polygons(
-                shapely.difference(
-                    geometry[i], shapely.union_all(others), grid_size=1 / SUBPIXEL_STEPS
-                )
-            )
-            agreement = _iou(cut, self.raw[i])
-            whole = (
-                shapely.get_num_geometries(cut) == shapely.get_num_geometries(geometry[i])
-                and agreement >= LOWEST_IOU
-            )
-            geometry[i] = cut if whole else self.raw[i]
-            iou[i] = agreement if whole and np.isfinite(iou[i]) else np.nan
-        return self.what, Regular(geometry, iou)
+    open_row: int
+    lost: dict[int, list[shapely.Geometry]] = field(default_factory=dict)
+    covering: dict[int, list[shapely.Geometry]] = field(default_factory=dict)
 
 
 def resolve_overlaps(
@@ -59,44 +60,133 @@ def resolve_overlaps(
     footprints are known.
 
     A batch is ``(anything, raw (n,), changed, open row)``; footprints of later batches lie below
-    the open row. One that would be cut in two or have too low an IoU with its raw outline becomes
-    that outline again.
+    the open row. ``iou`` becomes NaN where an outline is the raw one again.
     """
+    spared = ((b.what, b.raw, _spared(b), b.open_row) for b in _with_neighbours(batches, _covers))
+    for batch in _with_neighbours(spared, _conflicts):
+        yield batch.what, _settled(batch)
+
+
+def _with_neighbours(
+    batches: Iterable[tuple[T, np.ndarray, Regular, int]],
+    note: Callable[[list[_Batch[T]]], None],
+) -> Iterator[_Batch[T]]:
+    """Batches, each once ``note`` has looked at its footprints beside all of their neighbours."""
     held: deque[_Batch[T]] = deque()
     for what, raw, regular, open_row in batches:
-        held.append(_Batch(what, raw, regular))
-        _find_conflicts(list(held))
-        while (
-            held
-            and shapely.bounds(held[0].regular.geometry)[:, 3].max(initial=0)
-            <= open_row - REACH - _FINER
-        ):
-            yield held.popleft().resolve_overlaps()
-    for batch in held:
-        yield batch.resolve_overlaps()
+        held.append(_Batch(what, raw, regular, open_row))
+        note(list(held))
+        while held and _bottom(held[0]) <= open_row - REACH - _FINER:
+            yield held.popleft()
+    yield from held
 
 
-def _find_conflicts(batches: list[_Batch[T]]) -> None:
+def _bottom(batch: _Batch[T]) -> float:
+    return float(shapely.bounds(batch.regular.geometry)[:, 3].max(initial=0))
+
+
+@dataclass(frozen=True)
+class _Pairs(Generic[T]):
+    """Footprints ``first`` and ``second`` (pairs), numbers into those of ``batches``, whose
+    outlines overlap, at least one of them changed and one in the last batch.
+    """
+
+    batches: list[_Batch[T]]
+    outlines: np.ndarray
+    raw: np.ndarray
+    changed: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+    @classmethod
+    def among(cls, batches: list[_Batch[T]]) -> _Pairs[T]:
+        outlines = np.concatenate([batch.regular.geometry for batch in batches])
+        raw = np.concatenate([batch.raw for batch in batches])
+        changed = ~shapely.equals_identical(raw, outlines)
+        new = np.arange(len(outlines) - len(batches[-1].raw), len(outlines))
+        one, other = shapely.STRtree(outlines).query(outlines[new], predicate="intersects")
+        one = new[one]
+        once = (other < one) & (changed[one] | changed[other])
+        first, second = other[once], one[once]
+        over = shapely.area(shapely.intersection(outlines[first], outlines[second])) > _SLIVER
+        return cls(batches, outlines, raw, changed, first[over], second[over])
+
+    def place(self, number: int) -> tuple[_Batch[T], int]:
+        """The batch of footprint ``number``, and its place in it."""
+        for batch in self.batches:
+            if number < len(batch.raw):
+                return batch, int(number)
+            number -= len(batch.raw)
+        raise IndexError(number)
+
+
+def _covers(batches: list[_Batch[T]]) -> None:
+    """Note what changed outlines have to spare: neighbours that they would cover too much of."""
+    pairs = _Pairs.among(batches)
+    for one, other in ((pairs.first, pairs.second), (pairs.second, pairs.first)):
+        shared = shapely.area(shapely.intersection(pairs.outlines[one], pairs.raw[other]))
+        much = pairs.changed[one] & (shared > _COVERED * shapely.area(pairs.raw[other]))
+        for greedy, neighbour in zip(one[much], other[much], strict=True):
+            batch, place = pairs.place(greedy)
+            batch.lost.setdefault(place, []).append(pairs.raw[neighbour])
+
+
+def _conflicts(batches: list[_Batch[T]]) -> None:
     """Note who gives way where outlines of the last batch lie over others."""
-    outlines = np.concatenate([batch.regular.geometry for batch in batches])
-    changed = np.concatenate(
-        [~shapely.equals_identical(batch.raw, batch.regular.geometry) for batch in batches]
-    )
-    owner = np.repeat(np.arange(len(batches)), [len(batch.raw) for batch in batches])
-    place = np.concatenate([np.arange(len(batch.raw)) for batch in batches])
-    new = np.flatnonzero(owner == len(batches) - 1)
-    one, other = shapely.STRtree(outlines).query(outlines[new], predicate="intersects")
-    one = new[one]
-    once = (other < one) & (changed[one] | changed[other])
-    first, second = other[once], one[once]
-    over = shapely.area(shapely.intersection(outlines[first], outlines[second])) > _SLIVER
-    first, second = first[over], second[over]
-    area = shapely.area(outlines)
-    weaker = np.where(changed[first] & changed[second], area[first] < area[second], changed[first])
-    for loser, winner in zip(
-        np.where(weaker, first, second), np.where(weaker, second, first), strict=True
-    ):
-        batches[owner[loser]].yields_to.setdefault(int(place[loser]), []).append(outlines[winner])
+    pairs = _Pairs.among(batches)
+    first, second, changed = pairs.first, pairs.second, pairs.changed
+    area = shapely.area(pairs.outlines)
+    smaller = area[first] < area[second]
+    weaker = np.where(changed[first] & changed[second], smaller, changed[first])
+    losers, winners = np.where(weaker, first, second), np.where(weaker, second, first)
+    for loser, winner in zip(losers, winners, strict=True):
+        batch, place = pairs.place(loser)
+        batch.lost.setdefault(place, []).append(pairs.outlines[winner])
+    for one, other in ((first, second), (second, first)):
+        for covered, above in zip(one, other, strict=True):
+            batch, place = pairs.place(covered)
+            batch.covering.setdefault(place, []).append(pairs.outlines[above])
+
+
+def _spared(batch: _Batch[T]) -> Regular:
+    """Outlines without the neighbours they would cover too much of; raw ones where that breaks
+    them.
+    """
+    geometry, iou = batch.regular.geometry.copy(), batch.regular.iou.copy()
+    for i, neighbours in batch.lost.items():
+        cut, agreement = _cut(geometry[i], neighbours, batch.raw[i])
+        geometry[i] = batch.raw[i] if cut is None else cut
+        iou[i] = agreement if np.isfinite(iou[i]) else np.nan
+    return Regular(geometry, iou)
+
+
+def _settled(batch: _Batch[T]) -> Regular:
+    geometry, iou = batch.regular.geometry.copy(), batch.regular.iou.copy()
+    for i, winners in batch.lost.items():
+        cut, agreement = _cut(geometry[i], winners, batch.raw[i])
+        if cut is None:
+            rest = _without(batch.raw[i], batch.covering[i])
+            cut = batch.raw[i] if shapely.is_empty(rest) else rest
+        geometry[i] = cut
+        iou[i] = agreement if np.isfinite(iou[i]) else np.nan
+    return Regular(geometry, iou)
+
+
+def _cut(
+    outline: shapely.Geometry, others: list[shapely.Geometry], raw: shapely.Geometry
+) -> tuple[shapely.Geometry | None, float]:
+    """``outline`` without ``others`` and its IoU with ``raw``; None and NaN where it would be cut
+    in two or agree too little.
+    """
+    cut = _without(outline, others)
+    agreement = _iou(cut, raw)
+    parts = shapely.get_num_geometries(cut) == shapely.get_num_geometries(outline)
+    return (cut, agreement) if parts and agreement >= LOWEST_IOU else (None, np.nan)
+
+
+def _without(outline: shapely.Geometry, others: list[shapely.Geometry]) -> shapely.Geometry:
+    rest = shapely.difference(outline, shapely.union_all(others), grid_size=1 / SUBPIXEL_STEPS)
+    return shapely.orient_polygons(rest)
 
 
 def _iou(one: shapely.Geometry, other: shapely.Geometry) -> float:
