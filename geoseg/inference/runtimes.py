@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from geoseg.errors import ModelError, ResourceError
+from geoseg.inference.third_party import InputForm, OutputForm
 from geoseg.models.store import bundled, kind, load, read_spec
 from geoseg.specs import ModelSpec, PredictSpec
 
@@ -20,14 +21,16 @@ if TYPE_CHECKING:
 class Runtime(Protocol):
     """A model ready to run.
 
-    Called with float32 (batch, band, size, size) in [0, 1] it returns probabilities float32 (batch,
+    Called with float32 (batch, band, side, side) in [0, 1] it returns probabilities float32 (batch,
     channel, size, size): one channel, the building's, for two classes, else one a class. ``size``
-    is the side of its windows in pixels, ``name`` says what computes and in what precision.
+    is the side of its windows in pixels, ``border`` the pixels around a window that it has to see
+    too: ``side`` is ``size + 2 * border``. ``name`` says what computes and in what precision.
     """
 
     spec: ModelSpec
     size: int
     name: str
+    border: int
 
     def __call__(self, batch: np.ndarray) -> np.ndarray: ...
 
@@ -92,8 +95,15 @@ def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
     size = _window(predict, 1024, extent)
     if len(model.inputs) != 1 or len(model.input(0).partial_shape) != 4:
         raise ModelError(f"{path}: does not take one batch of images")
+    sides = [side.get_length() if side.is_static else 0 for side in model.input(0).partial_shape]
+    form = InputForm(
+        as_bytes=model.input(0).element_type == import_openvino().Type.u8,
+        bands_last=_bands_last(sides, spec),
+    )
+    if spec.architecture == "onnx" and sides[2] and not predict.tile_size:
+        size = sides[2]  # other windows may not suit it
     try:
-        model.reshape([predict.batch_size, spec.bands, size, size])
+        model.reshape(form.shape(predict.batch_size, spec.bands, size))
     except RuntimeError as error:
         raise ModelError(
             f"{path}: cannot run at windows of {size} pixels", f"try --tile-size {spec.size}"
@@ -112,7 +122,14 @@ def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
         f"openvino {precision}",
         lambda batch: request.infer({0: batch})[compiled.output(0)],
         path,
+        form,
+        predict.batch_size,
     )
+
+
+def _bands_last(shape: list[int], spec: ModelSpec) -> bool:
+    """Whether an input of ``shape``, 0 where it is open, has the bands behind rows and columns."""
+    return shape[3] == spec.bands and shape[1] != spec.bands
 
 
 # ONNX Runtime
@@ -137,37 +154,66 @@ def _onnx(path: Path, predict: PredictSpec, extent: int) -> Runtime:
     except Exception as error:  # onnxruntime's errors share no public base
         raise ModelError(f"{path}: cannot be read as ONNX") from error
     spec = read_spec(path)
-    side = session.get_inputs()[0].shape[-1]
-    size = side if isinstance(side, int) else _window(predict, 1024, extent)
-    name = session.get_inputs()[0].name
+    taken = session.get_inputs()[0]
+    if len(session.get_inputs()) != 1 or len(taken.shape) != 4:
+        raise ModelError(f"{path}: does not take one batch of images")
+    sides = [side if isinstance(side, int) else 0 for side in taken.shape]
+    form = InputForm(taken.type == "tensor(uint8)", _bands_last(sides, spec))
+    size = sides[2] or _window(predict, 1024, extent)
     return _Graph(
-        spec, size, "onnxruntime fp32", lambda batch: session.run(None, {name: batch})[0], path
+        spec,
+        size,
+        "onnxruntime fp32",
+        lambda batch: session.run(None, {taken.name: batch})[0],
+        path,
+        form,
+        sides[0] or predict.batch_size,
     )
 
 
 class _Graph:
     """An ONNX graph under either runtime: probabilities out, the building's channel alone where
     there are two classes.
+
+    Those of other programs are run once on ``batch`` images to see what they give
+    (:mod:`geoseg.inference.third_party`).
     """
 
     def __init__(
-        self, spec: ModelSpec, size: int, name: str, infer: Callable[[np.ndarray], Any], path: Path
+        self,
+        spec: ModelSpec,
+        size: int,
+        name: str,
+        infer: Callable[[np.ndarray], Any],
+        path: Path,
+        form: InputForm,
+        batch: int,
     ) -> None:
-        self.spec, self.size, self.name = spec, size, name
-        self._infer, self._path = infer, path
-        self._mean = np.array(dict(spec.options).get("mean", [0.0]), np.float32)[:, None, None]
-        self._std = np.array(dict(spec.options).get("std", [1.0]), np.float32)[:, None, None]
+        self.spec, self.name = spec, name
+        self._infer, self._path, self._form = infer, path, form
+        options = dict(spec.options)
+        self._mean = np.array(options.get("mean", [0.0]), np.float32)[:, None, None]
+        self._std = np.array(options.get("std", [1.0]), np.float32)[:, None, None]
+        self._output = OutputForm()
+        if spec.architecture == "onnx":
+            shape = (batch, spec.bands, size, size)
+            self._output = OutputForm.found(self._raw, shape, len(spec.classes), path)
+        self.border = self._output.border
+        self.size = size - 2 * self.border
 
-    def __call__(self, batch: np.ndarray) -> np.ndarray:
+    def _raw(self, batch: np.ndarray) -> np.ndarray:
         if self._mean.any() or (self._std != 1).any():
             batch = (batch - self._mean) / self._std
-        out = np.asarray(self._infer(batch), np.float32)
+        return np.asarray(self._infer(self._form.prepare(batch)), np.float32)
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        out = self._output.finish(self._raw(batch), self.spec.multilabel, self._path)
         if self.spec.channels == 1 and out.shape[1] == 2:
             out = out[:, 1:]
-        if out.shape[1:] != (self.spec.channels, *batch.shape[2:]):
+        if out.shape[1:] != (self.spec.channels, self.size, self.size):
             raise ModelError(
                 f"{self._path}: gives {out.shape[1:]} for {len(self.spec.classes)} classes of "
-                f"{batch.shape[2:]}"
+                f"{(self.size, self.size)}"
             )
         return out.copy()
 
@@ -207,6 +253,7 @@ class _Torch:
         self, spec: ModelSpec, size: int, name: str, infer: Callable[[np.ndarray], np.ndarray]
     ) -> None:
         self.spec, self.size, self.name, self._infer = spec, size, name, infer
+        self.border = 0
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         return self._infer(batch)

@@ -47,12 +47,15 @@ STRIP_ROWS = 128
 
 @dataclass(frozen=True)
 class Plan:
-    """How a scene goes through a model: which bands, stretched how, in which windows."""
+    """How a scene goes through a model: which bands, stretched how, in which windows, with how many
+    pixels around each.
+    """
 
     bands: tuple[int, ...]
     stretch: Stretch | None
     tiling: TilingSpec
     margin: int
+    border: int
     tiles: int
     warnings: tuple[str, ...]
 
@@ -95,7 +98,8 @@ def plan(
     count = len(offsets(scene.grid.height, tiling.size, tiling.stride)) * len(
         offsets(scene.grid.width, tiling.size, tiling.stride)
     )
-    return Plan(bands, stretch, tiling, min(model.margin, overlap // 4), count, tuple(warnings))
+    margin = min(model.margin, overlap // 4)
+    return Plan(bands, stretch, tiling, margin, runtime.border, count, tuple(warnings))
 
 
 def _bands(scene: Scene, model: ModelSpec) -> tuple[tuple[int, ...], list[str]]:
@@ -186,7 +190,8 @@ def predict_strips(
             while blender.row < tile.row:
                 yield from finish()
             window = tile.window
-            band[: window.height, window.col_off : window.col_off + window.width] = valid
+            cols = slice(window.col_off, window.col_off + window.width)
+            band[: window.height, cols] = False if valid is None else valid
             if result is not None:
                 with clock("blend"):
                     blender.add(tile, result)
@@ -195,48 +200,63 @@ def predict_strips(
         yield from finish()
 
 
-Read = tuple[Tile, np.ndarray | None, np.ndarray]
-
-
-def _windows(scene: Scene, plan: Plan, area: Burner | None, clock: Clock) -> Iterator[Read]:
-    """Tile, image float32 (band, size, size) or None where nothing is valid, validity of the tile's
-    window.
+class _Window(NamedTuple):
+    """A window as it was read: ``image`` float32 (band, size, size) and ``valid`` bool (row, col)
+    of the tile. Both are None where nothing is valid, so that windows without data weigh nothing.
     """
-    size = plan.tiling.size
+
+    tile: Tile
+    image: np.ndarray | None = None
+    valid: np.ndarray | None = None
+
+
+def _windows(scene: Scene, plan: Plan, area: Burner | None, clock: Clock) -> Iterator[_Window]:
     for tile in tiles(scene.grid.shape, plan.tiling):
         with clock("read"):
-            chip = scene.read(tile.window, plan.bands)
-            valid = chip.valid
-            if area is not None and valid.any():
-                valid = valid & (area.burn(chip.grid) > 0)
-            image = None
-            if valid.any():
-                image = to_unit(chip.image, plan.stretch)
-                height, width = valid.shape
-                if (height, width) != (size, size):
-                    image = np.pad(
-                        image, ((0, 0), (0, size - height), (0, size - width)), mode="symmetric"
-                    )
-        yield tile, image, valid
+            yield _read(scene, tile, plan, area)
 
 
-def _batched(reads: Iterator[Read], size: int) -> Iterator[list[Read]]:
-    batch: list[Read] = []
+def _read(scene: Scene, tile: Tile, plan: Plan, area: Burner | None) -> _Window:
+    """``tile`` with ``plan.border`` pixels around it; what lies beyond the scene is mirrored."""
+    around, own = plan.border, tile.window
+    left, top = max(0, own.col_off - around), max(0, own.row_off - around)
+    right = min(scene.grid.width, own.col_off + own.width + around)
+    bottom = min(scene.grid.height, own.row_off + own.height + around)
+    chip = scene.read(Window(left, top, right - left, bottom - top), plan.bands)
+    rows = slice(own.row_off - top, own.row_off - top + own.height)
+    cols = slice(own.col_off - left, own.col_off - left + own.width)
+    valid = chip.valid[rows, cols]
+    if area is not None and valid.any():
+        valid = valid & (area.burn(scene.grid.window(own)) > 0)
+    if not valid.any():
+        return _Window(tile)
+    side = plan.tiling.size + 2 * around
+    above, before = around - rows.start, around - cols.start
+    below, behind = side - above - chip.valid.shape[0], side - before - chip.valid.shape[1]
+    image = to_unit(chip.image, plan.stretch)
+    if above or before or below or behind:
+        image = np.pad(image, ((0, 0), (above, below), (before, behind)), mode="symmetric")
+    return _Window(tile, image, valid)
+
+
+def _batched(reads: Iterator[_Window], size: int) -> Iterator[list[_Window]]:
+    """Windows in their order, ``size`` of them with data at a time."""
+    batch: list[_Window] = []
     for read in reads:
         batch.append(read)
-        if sum(image is not None for _, image, _ in batch) == size:
+        if sum(window.image is not None for window in batch) == size:
             yield batch
             batch = []
     if batch:
         yield batch
 
 
-def _forward(runtime: Runtime, batch: list[Read], tta: str) -> list[np.ndarray | None]:
-    images = [image for _, image, _ in batch if image is not None]
+def _forward(runtime: Runtime, batch: list[_Window], tta: str) -> list[np.ndarray | None]:
+    images = [window.image for window in batch if window.image is not None]
     if not images:
         return [None] * len(batch)
     results = iter(_augmented(runtime, np.stack(images), tta))
-    return [None if image is None else next(results) for _, image, _ in batch]
+    return [None if window.image is None else next(results) for window in batch]
 
 
 def _augmented(runtime: Runtime, images: np.ndarray, tta: str) -> np.ndarray:

@@ -89,7 +89,7 @@ def test_nodata_is_not_valid_and_empty_windows_are_not_computed(
         runtime = open_runtime(model, spec, 64)
 
         class Counting:
-            spec, size, name = runtime.spec, runtime.size, runtime.name
+            spec, size, name, border = runtime.spec, runtime.size, runtime.name, 0
 
             def __call__(self, batch: np.ndarray) -> np.ndarray:
                 calls.append(len(batch))
