@@ -69,7 +69,7 @@ class OutputForm:
         height, width = out.shape[1:3] if last else out.shape[2:]
         size = shape[-1]
         whole = size % height == 0
-        if height != width or not (whole or 2 * height >= size and (size - height) % 2 == 0):
+        if height != width or not (whole or (2 * height >= size and (size - height) % 2 == 0)):
             raise ModelError(f"{path}: gives {height} x {width} pixels for {size} x {size}")
         low, high = min(map(np.min, outputs)), max(map(np.max, outputs))
         logits = bool(low < -_ROUNDING or high > 1 + _ROUNDING)
