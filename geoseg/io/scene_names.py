@@ -39,6 +39,23 @@ def scene_name(name: str) -> str:
     return Path(redact_url(name)).stem
 
 
+def unique_names(scenes: Iterable[str]) -> list[str]:
+    """A name for each of ``scenes``, numbered where two are alike: ``ortho``, ``ortho_2``. Case
+    does not count, because some file systems ignore it.
+    """
+    taken: set[str] = set()
+    names = []
+    for path in scenes:
+        stem = name = scene_name(path)
+        number = 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{stem}_{number}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
 def _expand(name: str) -> Iterator[str]:
     path = Path(name)
     if name.startswith("@"):

@@ -25,7 +25,7 @@ from geoseg.inference.session import LoadedModel, SceneRun
 from geoseg.inference.stream import ProbabilityStrip
 from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
-from geoseg.io.scene_names import scene_name
+from geoseg.io.scene_names import unique_names
 from geoseg.io.vector.write import FootprintWriter, create_vector
 from geoseg.labels.footprints import footprints_on
 from geoseg.parallel.prefetch import ahead
@@ -82,7 +82,9 @@ def run(
     destinations = _destinations(scenes, target)
     loaded = LoadedModel(model, predict_spec or PredictSpec())
     spec = _resolved(polygon_spec or PolygonSpec(), loaded)
-    settings = _Settings(loaded, footprint_surface(loaded), spec, bands, aoi, reference, save_prob)
+    names = dict(zip(scenes, unique_names(scenes), strict=True))
+    surface = footprint_surface(loaded)
+    settings = _Settings(loaded, surface, spec, names, bands, aoi, reference, save_prob)
     totals = _Totals()
     if dry_run:
         plans = [_plan(path, settings) for path in scenes]
@@ -99,11 +101,14 @@ def run(
 
 @dataclass(frozen=True)
 class _Settings:
-    """What holds for all scenes; threshold and minimum area of ``spec`` are resolved."""
+    """What holds for all scenes; threshold and minimum area of ``spec`` are resolved,
+    ``names`` are those of the scenes by path.
+    """
 
     loaded: LoadedModel
     surface: ClassSurface
     spec: PolygonSpec
+    names: dict[str, str]
     bands: tuple[int, ...] | None
     aoi: Path | None
     reference: PixelReference
@@ -152,10 +157,8 @@ def _destinations(scenes: Sequence[str], target: VectorTarget) -> dict[Path, lis
     if not folder.is_dir():
         return {folder: list(scenes)}
     suffix = (target.format or "gpkg").lstrip(".")
-    files = {folder / f"{scene_name(path)}.{suffix}": [path] for path in scenes}
-    if len(files) < len(scenes):
-        raise UsageError("two of the scenes have the same name", "write them into one file")
-    return files
+    names = zip(scenes, unique_names(scenes), strict=True)
+    return {folder / f"{name}.{suffix}": [path] for path, name in names}
 
 
 def _resolved(spec: PolygonSpec, loaded: LoadedModel) -> PolygonSpec:
@@ -252,7 +255,7 @@ def _footprints(
     return trace_footprints(
         (_cut(strip, surface, level) for strip in probability),
         grid,
-        FootprintLabels(scene_name(path), surface.name),
+        FootprintLabels(settings.names[path], surface.name),
         spec,
         spec.min_area,
         float(level),

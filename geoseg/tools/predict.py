@@ -12,7 +12,7 @@ from geoseg.inference.probability_raster import ProbabilityEncoding, probability
 from geoseg.inference.session import LoadedModel
 from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
-from geoseg.io.scene_names import scene_name
+from geoseg.io.scene_names import unique_names
 from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, no_progress
@@ -93,7 +93,7 @@ def _targets(scenes: Sequence[str], output: Path) -> list[tuple[str, Path]]:
         raise UsageError(
             f"{output}: several scenes go into a folder", "create it, and name it with --output"
         )
-    targets = [(path, output / f"{scene_name(path)}.tif") for path in scenes]
-    if len({target for _, target in targets}) < len(targets):
-        raise UsageError("two of the scenes have the same name")
-    return targets
+    return [
+        (path, output / f"{name}.tif")
+        for path, name in zip(scenes, unique_names(scenes), strict=True)
+    ]

@@ -26,7 +26,7 @@ from geoseg.io.chip_index import INDEX
 from geoseg.io.journal import Journal, stamp
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.safety import check_claim
-from geoseg.io.scene_names import scene_name
+from geoseg.io.scene_names import unique_names
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import ChipSpec, Stretch, parse_rescale
 
@@ -135,7 +135,7 @@ def _plan(
 ) -> list[_Part]:
     plan = [
         _part(path, name, spec, labels, aoi, force)
-        for path, name in zip(scenes, _names(scenes), strict=True)
+        for path, name in zip(scenes, unique_names(scenes), strict=True)
     ]
     first = plan[0].source
     for source in (part.source for part in plan):
@@ -192,21 +192,6 @@ def _part(
     area = shapely.union_all(layer(aoi, source.grid.crs)[0])
     shapely.prepare(area)
     return _Part(source, area, sum(1 for _ in _wanted(source, area, spec)))
-
-
-def _names(scenes: Sequence[str]) -> Iterator[str]:
-    """The stems of the scenes, numbered where two are alike, also to file systems that take no
-    notice of case.
-    """
-    taken: set[str] = set()
-    for path in scenes:
-        stem = name = scene_name(path)
-        number = 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{stem}_{number}"
-        taken.add(name.casefold())
-        yield name
 
 
 def _wanted(source: Source, area: shapely.Geometry | None, spec: ChipSpec) -> Iterator[Tile]:

@@ -8,6 +8,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from affine import Affine
 from pyproj import Geod
 from rasterio import features
 
@@ -378,3 +380,23 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(
     )
     assert report.plan[0]["crs"] == "EPSG:32633"
     assert [p.name for p in tmp_path.iterdir()] == ["scene.tif"]
+
+
+def test_scenes_of_one_name_have_names_of_their_own(model: Path, tmp_path: Path) -> None:
+    on = grid(120, 415)
+    paths = []
+    for folder, top in (("x", 0), ("y", 150)):
+        (tmp_path / folder).mkdir()
+        part = MASK[top : top + 120]
+        beside = replace(on, transform=on.transform * Affine.translation(0, top))
+        paths.append(str(write_scene(tmp_path / folder / "ortho.tif", part, beside)))
+    extract.run(paths, tmp_path / "one.gpkg", SPEC, ALL, model=model)
+    layer = gpd.read_file(tmp_path / "one.gpkg", layer="footprints")
+    assert set(layer["scene"]) == {"ortho", "ortho_2"}
+    lower = layer.geometry.centroid.y < on.bounds[1]
+    assert (layer["scene"][lower] == "ortho_2").all() and lower.any()
+    (tmp_path / "each").mkdir()
+    report = extract.run(paths, tmp_path / "each", SPEC, ALL, model=model)
+    assert [Path(path).name for path in report.outputs] == ["ortho.gpkg", "ortho_2.gpkg"]
+    second = gpd.read_file(tmp_path / "each/ortho_2.gpkg", layer="footprints")
+    assert set(second["scene"]) == {"ortho_2"}
