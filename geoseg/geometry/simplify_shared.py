@@ -3,6 +3,14 @@ between two, and none overlap.
 
 Where more than two sides of pixels meet is a node; the wall between two nodes is simplified once,
 so both neighbours get the same.
+
+Three footprints meet at the node N; the wall between N and M is one line for both neighbours, which
+each of them walks in a direction of its own::
+
+    aaaaaaaM.....        a goes from M to N, b from N to M: simplified once,
+    aaaaa__|bbbbb        no gap opens and nothing overlaps
+    aaaaa|bbbbbbb
+    -----Nccccccc
 """
 
 from __future__ import annotations

@@ -9,6 +9,11 @@ each keeps to its own triangle; so what is valid stays so, without looking.
 A side between values that do not cross, because the mask was cleaned since, stays in the middle. A
 side beside missing data or at the scene's border is the footprint's edge as far as anybody knows:
 there the outline keeps the side and its corners.
+
+A level of 0.5 between pixel centres (o) of the scores 0.9 and 0.2, along one row::
+
+    o 0.9 . . . | . . . 0.2 o      the side of the pixel, half way between the centres
+    o . . . . .>x . . . . . o      the crossing: (0.9 - 0.5) / (0.9 - 0.2) = 0.57 of the way
 """
 
 from __future__ import annotations

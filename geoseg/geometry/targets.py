@@ -4,6 +4,16 @@ instance.
 All are made of one label array, the number of each pixel's building, so that buildings which touch
 keep the wall between them. Lengths are metres on the ground (pixels without a CRS), by the pixel
 size in the middle of the grid.
+
+Two buildings that touch in their upper row: their numbers, the boundary 1 pixel wide on the inner
+side, and the contact of gaps up to 4 pixels::
+
+    .111112222.      .111111111.      ....1111...      (made by Targets.burn;
+    .1111..222.       .1..1..1.1.      ...........       0 is a dot)
+    .1111..222.       .1..1..1.1.      .....11....
+    .1111..222.       .1111..111.      .....11....
+
+The wall between 1 and 2 is a boundary of both, although the mask has no gap there.
 """
 
 from __future__ import annotations

@@ -6,6 +6,16 @@ outline's horizontal and vertical edges, and the cycles of edges are its rings. 
 nothing of the ones before but the corners of unfinished footprints and the vertical edges that
 cross the seam, so there is nothing to merge at seams and memory does not grow with the scene.
 
+Two pixels of a mask, the corners at which its outline turns, and their pairs::
+
+    . . . .      row-major pairs are horizontal edges:  (1,1)-(3,1)  (1,2)-(3,2)
+    . # # .      column-major pairs are vertical edges: (1,1)-(1,2)  (3,1)-(3,2)
+    . . . .      one cycle of four edges: the ring of a footprint
+
+A corner is where one or three of the four pixels around a point are in the mask, or two that face
+each other across it (a checkerboard: the corner counts twice, and the connectivity decides which
+edges follow each other there).
+
 Coordinates are pixel corners, x = column and y = row, both from 0 at the upper left. Exteriors run
 from +x to +y (positive area by the shoelace formula, counter-clockwise to shapely), holes the other
 way; rings start at their topmost, then leftmost corner and hold no collinear vertex.

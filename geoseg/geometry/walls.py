@@ -1,5 +1,15 @@
 """Rings of walls: lines that follow each other, whose short ones are taken out; corners are where
 they meet.
+
+A stair of three walls; the middle one is shorter than allowed, so it goes, the two beside it become
+one at the mean of their offsets, weighted by their lengths, and the next corners are computed from
+what is left::
+
+    ______                     ____________
+          |__ short      ->                |
+             |____                         |
+
+In a ring of walls each has a neighbour before and after it; corners are where neighbours cross.
 """
 
 from __future__ import annotations
