@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from geoseg.errors import OutputError, UsageError
+from geoseg.io.drafts import abandoned, draft_of
 
 # What GDAL and SQLite write beside a file; the last three belong to a COG in the making
 SIDECARS = (
@@ -31,6 +32,8 @@ def check_output(path: Path | str, overwrite: bool = False) -> Path:
     _check_parent(path)
     if path.is_dir():
         raise OutputError(f"{path}: is a folder", "name a file")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path}: is a device or a pipe, not a file", "name a file")
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: exists already", "use --overwrite to replace it")
     return path
@@ -76,8 +79,9 @@ def atomic(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
     """
     path = check_output(path, overwrite)
     replaces = path.exists()
-    temporary = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
-    temporary.unlink(missing_ok=True)
+    temporary = draft_of(path)
+    for draft in (temporary, *abandoned(path)):
+        remove(draft)
     try:
         with _told(path, temporary):
             yield temporary
@@ -110,9 +114,9 @@ def atomic_folder(
             raise OutputError(
                 f"{named}: is not replaced, for it holds no {marker}", "choose another folder"
             )
-    temporary, old = (
-        path.with_name(f".{path.name}.{word}-{os.getpid()}") for word in ("partial", "old")
-    )
+    temporary, old = draft_of(path), draft_of(path, "old")
+    for draft in abandoned(path):
+        remove(draft)
     if keep:
         temporary = path.with_name(f".{path.name}.partial")
     else:
