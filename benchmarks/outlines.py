@@ -28,7 +28,7 @@ from scipy import ndimage
 from geoseg.core.grid import Grid
 from geoseg.geometry.footprints import footprints
 from geoseg.io.raster.scene import open_scene
-from geoseg.specs import PolygonSpec, Quantity
+from geoseg.specs import Area, PolygonSpec
 
 Case = tuple[str, np.ndarray, np.ndarray, Grid]
 FINE = 8
@@ -121,7 +121,7 @@ def main() -> None:
                     "scene": "",
                     "spec": spec,
                     "threshold": 0.5,
-                    "min_area": Quantity(SMALLEST),
+                    "min_area": Area(SMALLEST),
                 }
                 batches = list(footprints([(scores, valid)], grid, **keywords))
                 geometry = np.concatenate([batch.to_crs(crs).geometry for batch in batches])

@@ -1,3 +1,3 @@
-"""geoseg: buildings out of georeferenced imagery."""
+"""geoseg: extract building footprints from georeferenced imagery."""
 
 __version__ = "0.1.0"

@@ -1,7 +1,19 @@
 """Everything geoseg may raise on purpose; each error carries its exit code.
 
+    GeosegError
+    +-- UsageError        2  bad option or combination
+    |   +-- SettingError     a setting has a value that it cannot have
+    +-- InputError        3  missing, unreadable, corrupt
+    +-- UnsuitableError   4  readable, but not what the job needs
+    +-- ModelError        5  a model is unreadable, or does not fit the scene
+    +-- OutputError       6  exists, folder missing, not writable, disk full
+    +-- ResourceError     7  memory, device, optional package
+    +-- SafetyError       8  refused for safety
+    +-- PartialError      9  some of the scenes failed
+
 An error is one line: what is wrong, and in ``hint`` what to do about it. Anything else that reaches
-the command line is a bug and exits with 1.
+the command line is a bug and exits with 1. A message, a hint or a warning mentions a setting by its
+field in backquotes, as in "use `overwrite` to replace it"; the command line shows its option.
 """
 
 from __future__ import annotations
@@ -25,6 +37,22 @@ class UsageError(GeosegError):
     """A bad option or a combination of options that makes no sense."""
 
     exit_code = 2
+
+
+class SettingError(UsageError):
+    """A setting has a value that it cannot have, alone or beside the others.
+
+    ``field`` is the name of the setting in its spec; ``reason`` says what is wrong with it. The
+    command line shows the field as its option.
+    """
+
+    def __init__(self, field: str, reason: str, hint: str | None = None) -> None:
+        super().__init__(f"{field}: {reason}", hint)
+        self.field = field
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[SettingError], tuple[str, str, str | None]]:
+        return SettingError, (self.field, self.reason, self.hint)
 
 
 class InputError(GeosegError):

@@ -18,6 +18,7 @@ from geoseg.cli.main import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "geoseg"
+VERBS = set(COMMANDS) - {"completion"}  # that one is the command line's own
 FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     "errors",
@@ -177,7 +178,7 @@ def test_tools_are_the_verbs_and_nothing_else() -> None:
         "__init__",
         "evaluate_chips",
     }
-    assert verbs == set(COMMANDS)
+    assert verbs == VERBS
 
 
 def test_an_upward_import_is_seen() -> None:
@@ -227,6 +228,7 @@ def test_heavy_imports_wait_in_the_cli(path: Path) -> None:
     names = {name for name, _ in imported(top)}
     assert {name.split(".")[0] for name in names} & HEAVY == set()
     light = ("geoseg.core.text", "geoseg.report", "geoseg.io.scene_names", "geoseg.io.config")
+    light += ("geoseg.io.packages", "geoseg.io.provenance")
     allowed = (*light, "geoseg.specs", "geoseg.errors", "geoseg.cli", "geoseg.__version__")
     assert [
         name for name in names if name.startswith("geoseg") and not name.startswith(allowed)
@@ -255,6 +257,17 @@ def test_what_is_imported_is_declared() -> None:
     assert third_party - extras == declared
 
 
+def test_an_extra_brings_what_is_imported() -> None:
+    """But for ``dev``, and for what a package that is imported needs at run time."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    text = "\n".join(path.read_text() for path in FILES)
+    for extra, lines in project["optional-dependencies"].items():
+        for line in lines if extra != "dev" else ():
+            name = re.split(r"[^\w-]", line)[0]
+            module = {"pillow": "PIL"}.get(name, name.replace("-", "_"))
+            assert name == "geoseg" or re.search(rf"\b{module}\b", text), (extra, name)
+
+
 def test_core_is_pure() -> None:
     for path in (*(PACKAGE / "core").glob("*.py"), *(PACKAGE / "geometry").glob("*.py")):
         names = {name.split(".")[0] for name, _ in imported(ast.parse(path.read_text()))}
@@ -274,9 +287,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert shown.splitlines()[-1] == "loaded"
 
 
-@pytest.mark.parametrize(
-    "command", [name for name in COMMANDS if name not in ("train", "models", "export", "doctor")]
-)
+@pytest.mark.parametrize("command", sorted(VERBS - {"train", "models", "export", "doctor"}))
 def test_torch_waits_for_those_who_train(command: str) -> None:
     code = (
         f"import importlib, sys; importlib.import_module('geoseg.tools.{command}');"

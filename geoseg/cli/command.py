@@ -1,4 +1,4 @@
-"""What every geoseg command has: its common options, and where a value comes from, in which order.
+"""What every geoseg command has: its common options, and the sources of a value in their order.
 
 Flag > ``GEOSEG_COMMAND_OPTION`` and ``GEOSEG_OPTION`` in the environment > ``--config FILE.toml`` >
 the model > default.
@@ -6,8 +6,9 @@ the model > default.
 
 from __future__ import annotations
 
+import difflib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,15 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from geoseg.cli.groups import long_name, write_options
 from geoseg.errors import UsageError
 from geoseg.io.config import read_toml
 from geoseg.specs.toml import to_toml
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 # what --help shows as the default of a setting that the model file carries
-FROM_MODEL = "the model's"
+FROM_MODEL = "from the model"
+COMPLETE = "_GEOSEG_COMPLETE"  # the variable by which a shell asks for completions
 SOURCES = {
     ParameterSource.COMMANDLINE: "command line",
     ParameterSource.ENVIRONMENT: "environment",
@@ -32,24 +35,17 @@ SOURCES = {
 
 @dataclass
 class Session:
-    """What holds for the whole run, whatever the command."""
+    """State of the run, the same for all commands."""
 
     debug: bool = False
     verbosity: int = 0
+    command: click.Command | None = None  # the subcommand, once its arguments are parsed
+    emitted: bool = False  # a report has been printed
 
 
 def session() -> Session:
-    """The run's settings, from whichever command is running."""
+    """State of the running command."""
     return click.get_current_context().find_root().ensure_object(Session)
-
-
-def key(parameter: click.Parameter) -> str:
-    """Name of a parameter in a configuration: its long option without dashes, or the argument's
-    name.
-    """
-    return next(
-        (name[2:] for name in parameter.opts if name.startswith("--")), parameter.name or ""
-    )
 
 
 class Command(click.Command):
@@ -58,7 +54,7 @@ class Command(click.Command):
     def __init__(self, name: str | None, params: list[click.Parameter], **attributes: Any) -> None:
         super().__init__(name, context_settings=CONTEXT, params=[*params, *_common()], **attributes)
         for option in self.params:
-            name = key(option).replace("-", "_").upper()
+            name = long_name(option).replace("-", "_").upper()
             if isinstance(option, click.Option) and name != "PRINT_CONFIG":
                 option.envvar = [f"GEOSEG_{(self.name or '').upper()}_{name}", f"GEOSEG_{name}"]
 
@@ -67,10 +63,14 @@ class Command(click.Command):
         return (
             parameter
             for parameter in self.params
-            if key(parameter) not in ("config", "print-config")
+            if long_name(parameter) not in ("config", "print-config")
         )
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        write_options(self, ctx, formatter)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        session().command = self
         required = [p for p in self.params if p.required] if "--print-config" in args else []
         for parameter in required:  # a configuration may be looked at before there is a scene
             parameter.required = False
@@ -101,7 +101,7 @@ class Command(click.Command):
             if hasattr(parameter.type, "shown"):
                 value = parameter.type.shown(value)
             if value not in (None, (), {}):
-                yield f"{key(parameter)} = {to_toml(value)}  # {source}"
+                yield f"{long_name(parameter)} = {to_toml(value)}  # {source}"
 
 
 def _model(ctx: click.Context) -> Any:
@@ -123,42 +123,24 @@ def command(function: Callable[..., Any]) -> Command:
 
 def _common() -> list[click.Parameter]:
     hidden: dict[str, Any] = {"is_eager": True, "expose_value": False}
+    texts = {
+        "config": "TOML file of settings.  [default: none]",
+        "verbose": "Log model, GSD, device and windows to stderr (-vv: debug log).",
+        "quiet": "Print errors only.",
+        "debug": "Show the traceback of an error.",
+    }
     path = click.Path(path_type=Path)
     return [
+        click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
+        click.Option(["--config"], type=path, callback=_apply, help=texts["config"], **hidden),
+        click.Option(["--print-config"], is_flag=True, help="Print each setting with its source."),
         click.Option(
-            ["--json", "as_json"], is_flag=True, help="Print one JSON object instead of text."
+            ["-v", "--verbose"], count=True, callback=_verbose, help=texts["verbose"], **hidden
         ),
         click.Option(
-            ["--config"],
-            type=path,
-            callback=_apply,
-            help="Take settings from a TOML file.",
-            **hidden,
+            ["-q", "--quiet"], is_flag=True, callback=_quiet, help=texts["quiet"], **hidden
         ),
-        click.Option(
-            ["--print-config"], is_flag=True, help="Show each setting and its source, and stop."
-        ),
-        click.Option(
-            ["-v", "--verbose"],
-            count=True,
-            callback=_verbose,
-            help="Say more on stderr; -vv still more.",
-            **hidden,
-        ),
-        click.Option(
-            ["-q", "--quiet"],
-            is_flag=True,
-            callback=_quiet,
-            help="Say nothing but errors.",
-            **hidden,
-        ),
-        click.Option(
-            ["--debug"],
-            is_flag=True,
-            callback=_debug,
-            help="Show the traceback of an error.",
-            **hidden,
-        ),
+        click.Option(["--debug"], is_flag=True, callback=_debug, help=texts["debug"], **hidden),
     ]
 
 
@@ -166,10 +148,11 @@ def _verbose(_: click.Context, __: click.Parameter, count: int) -> None:
     if count:
         session().verbosity = count
         logging.basicConfig(
-            level=logging.INFO if count == 1 else logging.DEBUG, format="%(name)s: %(message)s"
+            level=logging.WARNING if count == 1 else logging.DEBUG, format="%(name)s: %(message)s"
         )
+        logging.getLogger("geoseg").setLevel(logging.INFO if count == 1 else logging.DEBUG)
     else:
-        # libraries' own remarks are not results
+        # warnings of libraries are not for users
         logging.getLogger().addHandler(logging.NullHandler())
 
 
@@ -186,14 +169,14 @@ def _apply(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
     """Take the values of a TOML file as defaults: those at its top and those of the command's own
     table.
 
-    A key no command knows is an error, so that a slip does not pass for a setting.
+    A key that no command knows is an error, so that a typo does not go unnoticed.
     """
     if path is None:
         return
     content = read_toml(path)
     command = ctx.command
     assert isinstance(command, Command)
-    own = {key(p): p for p in command.settings()}
+    own = {long_name(p): p for p in command.settings()}
     shared = {k: v for k, v in content.items() if not isinstance(v, dict)}
     table = content.get(command.name or "", {})
     for name in table if isinstance(table, dict) else ():
@@ -208,9 +191,15 @@ def _apply(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
     }
 
 
-def _known(name: str, names: Any, path: Path) -> None:
+def _known(name: str, names: Collection[str], path: Path) -> None:
     if name.replace("_", "-") not in names:
-        raise UsageError(f"{path}: {name} is no setting of this command")
+        raise UsageError(f"{path}: unknown setting {name!r}", suggestion(name, names))
+
+
+def suggestion(name: str, names: Collection[str]) -> str | None:
+    """``did you mean 'NAME'?`` with the nearest of ``names``; None if none is near."""
+    near = difflib.get_close_matches(name.replace("_", "-"), names, n=1)
+    return f"did you mean {near[0]!r}?" if near else None
 
 
 def _group(ctx: click.Context) -> click.Group:
@@ -222,7 +211,10 @@ def _every_setting(ctx: click.Context) -> set[str]:
     group = _group(ctx)
     commands = [group.get_command(ctx, name) for name in group.list_commands(ctx)]
     return {
-        key(p) for command in commands if isinstance(command, Command) for p in command.settings()
+        long_name(p)
+        for command in commands
+        if isinstance(command, Command)
+        for p in command.settings()
     }
 
 

@@ -8,7 +8,7 @@ from geoseg.cli.command import command
 
 @command
 def doctor(as_json: bool) -> None:
-    """Show versions, devices and runtimes, and what is missing.
+    """Show versions, devices, runtimes and missing packages.
 
     \b
     Example:

@@ -9,10 +9,10 @@ import click
 
 from geoseg.cli import options
 from geoseg.cli.command import command
-from geoseg.errors import UnsuitableError, UsageError
+from geoseg.errors import SettingError, UnsuitableError, UsageError
 from geoseg.specs import EvaluateSpec, PredictSpec
 
-# The worst blocks of ground that text shows, and what of a report it leaves to --json
+# The worst ground blocks that the text shows, and the parts of a report that only --json has
 WORST = 5
 LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
 
@@ -23,34 +23,30 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
 @options.spec_options(
     "spec",
     EvaluateSpec,
-    options.setting(
-        EvaluateSpec, "iou", "IoU of a match.", type=click.FloatRange(0, 1, min_open=True)
-    ),
+    options.setting(EvaluateSpec, "iou", "Minimum IoU at which a prediction counts as a match."),
     options.setting(
         EvaluateSpec,
         "threshold",
-        "Probability from which a pixel is building.  [default: 0.5]",
-        type=options.OPEN_UNIT,
+        "Minimum probability of a building pixel, 0 to 1.  [default: that of the raster, else 0.5]",
     ),
+    options.setting(EvaluateSpec, "boundary_width", "Width of the boundary IoU's band in pixels."),
     options.setting(
-        EvaluateSpec, "boundary_width", "Pixels, for the boundary IoU.", type=click.IntRange(1)
-    ),
-    options.setting(
-        EvaluateSpec, "neighbourhood", "Side of the blocks of ground that errors are told by."
+        EvaluateSpec,
+        "neighbourhood",
+        "Size of the ground blocks by which errors are reported, in metres.",
     ),
     options.setting(
         EvaluateSpec,
         "bootstrap",
-        "Draws of blocks, for 95% intervals.",
+        "Number of bootstrap samples for 95% confidence intervals; 0 computes none.",
         metavar="N",
-        type=click.IntRange(0),
     ),
-    options.setting(EvaluateSpec, "seed", "Seed of the draws."),
+    options.setting(EvaluateSpec, "seed", "Random seed of the bootstrap."),
     options.setting(
-        EvaluateSpec, "sweep", "Score a probability raster at every threshold.", is_flag=True
+        EvaluateSpec, "sweep", "Score a probability raster at every threshold.  [default: at one]"
     ),
     options.setting(
-        EvaluateSpec, "profile", "Rules of a challenge.", type=click.Choice(["none", "spacenet2"])
+        EvaluateSpec, "profile", "Rules of a challenge: spacenet2 scores its CSV tables."
     ),
 )
 @options.spec_options("predict", PredictSpec, *options.inference)
@@ -58,28 +54,34 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
     "--data",
     type=options.FILE,
     metavar="CHIPS",
-    help="Compare --model with the masks of a chip index folder.",
+    help="Chip folder: score the model on its masks instead of two files.",
 )
 @options.model
-@click.option("--split", default="test", show_default=True, help="Chips of --data to compare.")
 @click.option(
-    "--like", metavar="RASTER", help="Compare pixels on this grid.  [default: the first raster's]"
+    "--split", default="test", show_default=True, help="Split of the chips to score (with --data)."
+)
+@click.option(
+    "--like",
+    metavar="RASTER",
+    help="Raster whose grid pixels are compared on.  [default: the first raster of the two]",
 )
 @click.option(
     "--layers",
     type=options.FILE,
     metavar="OUT.gpkg",
-    help="Write layers of what was right and wrong.",
+    help="Write a GeoPackage with layers of true positives, false positives and missed footprints.",
 )
 @click.option(
     "--report",
     "page",
     type=options.FILE,
     metavar="OUT.html",
-    help="Write a page with pictures and plots.",
+    help="Write a self-contained page with figures and plots.",
 )
 @click.option(
-    "--image", metavar="SCENE", help="Scene that the page shows places on.  [default: plain ground]"
+    "--image",
+    metavar="SCENE",
+    help="Scene drawn under the figures of the report.  [default: none]",
 )
 @options.overwrite
 @click.option(
@@ -87,7 +89,7 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
     multiple=True,
     metavar="METRIC=VALUE",
     callback=options.limits,
-    help="Exit with 4 below this.",
+    help="Exit code 4 if a score is lower, e.g. f1=0.7; repeatable.",
 )
 def evaluate(
     as_json: bool,
@@ -97,11 +99,11 @@ def evaluate(
     predict: PredictSpec,
     **arguments: Any,
 ) -> None:
-    """Compare a prediction with the truth, or a model with all chips of a split.
+    """Score a prediction, or a model on a split of chips.
 
     Two rasters are compared by pixel, two layers footprint by footprint, a raster and a layer both
-    ways. The text shows the five worst blocks of ground; --json has all numbers. The exit code is 4
-    where a limit of --fail-under is missed.
+    ways. The text shows the five worst ground blocks; --json has all numbers. The exit code is 4
+    if a score is below its limit of --fail-under.
 
     \b
     Example:
@@ -109,14 +111,12 @@ def evaluate(
         geoseg evaluate probability.tif footprints.gpkg --sweep --layers outcomes.gpkg
         geoseg evaluate --data chips -m model.safetensors --split test --report model.html
     """
-    if data:
-        report = _of_chips(data, model, split, predict, arguments)
-        options.emit(report, as_json, _without_confusion)
-    else:
-        report = _of_files(arguments)
-        options.emit(report, as_json, _brief)
+    report = _of_chips(data, model, split, predict, arguments) if data else _of_files(arguments)
+    error = None
     if report.failed:
-        raise UnsuitableError(f"{data or arguments['prediction']}: {', '.join(report.failed)}")
+        name = data or arguments["prediction"]
+        error = UnsuitableError(f"{name}: {', '.join(report.failed)}")
+    options.emit(report, as_json, _without_confusion if data else _brief, error)
 
 
 def _of_chips(
@@ -124,14 +124,9 @@ def _of_chips(
 ) -> Any:
     from geoseg.tools import evaluate_chips as tool
 
-    others = {
-        "prediction": "prediction",
-        "like": "--like",
-        "layers": "--layers",
-        "image": "--image",
-    }
-    if named := [said for name, said in others.items() if arguments[name]]:
-        raise UsageError(f"--data compares a model with chips, without {' or '.join(named)}")
+    others = ("prediction", "like", "layers", "image")
+    if named := [f"`{name}`" for name in others if arguments[name]]:
+        raise SettingError("data", f"cannot be combined with {' or '.join(named)}")
     own = {name: arguments[name] for name in ("fail_under", "page", "overwrite")} | {
         "iou": arguments["spec"].iou
     }
@@ -142,9 +137,7 @@ def _of_files(arguments: dict[str, Any]) -> Any:
     from geoseg.tools import evaluate as tool
 
     if not arguments["truth"]:
-        raise UsageError(
-            "evaluate takes PREDICTION and TRUTH, or --data", "see geoseg evaluate --help"
-        )
+        raise UsageError("needs PREDICTION and TRUTH, or --data", "see geoseg evaluate --help")
     return tool.run(progress=options.progress(), **arguments)
 
 
@@ -154,8 +147,8 @@ def _without_confusion(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _brief(content: dict[str, Any]) -> dict[str, Any]:
-    """What a terminal shows: no curves, of two classes the buildings, of places the worst by their
-    middles.
+    """What a terminal shows: no curves, only buildings of two classes, and the worst places by
+    their centres.
     """
     if "tp" in content["pixel"]:
         del content["pixel"]["classes"]

@@ -14,11 +14,13 @@ from geoseg.cli.command import command
 @click.argument("model", type=options.MODEL)
 @options.output
 @click.option(
-    "--tile-size", type=click.IntRange(32), help="Fix the input to this many pixels a side."
+    "--tile-size",
+    type=click.IntRange(32),
+    help="Fix the input to this many pixels per side.  [default: any size]",
 )
 @options.overwrite
 def export(as_json: bool, **arguments: Any) -> None:
-    """Write a trained model as ONNX, which runs without torch.
+    """Export a trained model to ONNX, which runs without torch.
 
     \b
     Example:

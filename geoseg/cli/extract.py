@@ -17,12 +17,14 @@ from geoseg.specs import PolygonSpec, PredictSpec, VectorTarget
 @options.spec_options(
     "target",
     VectorTarget,
-    options.output,
+    options.layers_output,
     options.layer,
     options.vector_format,
     options.dst_crs,
     options.overwrite,
-    click.option("--append", is_flag=True, help="Add to a GeoPackage what it does not hold yet."),
+    click.option(
+        "--append", is_flag=True, help="Add to an existing GeoPackage the footprints that it lacks."
+    ),
 )
 @options.model
 @options.spec_options("predict_spec", PredictSpec, *options.inference)
@@ -30,13 +32,16 @@ from geoseg.specs import PolygonSpec, PredictSpec, VectorTarget
 @options.bands
 @options.aoi
 @click.option(
-    "--save-prob", type=options.FILE, metavar="PROB.tif", help="Write the probabilities too."
+    "--save-prob",
+    type=options.FILE,
+    metavar="PROB.tif",
+    help="Write the probabilities too, as a GeoTIFF.",
 )
 @options.reference
 @options.on_error
-@click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show windows, memory and CRS; write nothing.")
 def extract(as_json: bool, **arguments: Any) -> None:
-    """Find the buildings of scenes and write their footprints.
+    """Extract building footprints from scenes.
 
     \b
     Example:
@@ -45,10 +50,11 @@ def extract(as_json: bool, **arguments: Any) -> None:
     from geoseg.tools import extract as tool
 
     report = tool.run(progress=options.progress(), **arguments)
-    options.emit(report, as_json)
+    error = None
     if report.failed:
         reasons = "; ".join(report.failed.values())
-        raise PartialError(
+        error = PartialError(
             f"{len(report.failed)} of {len(report.inputs)} scenes failed: {reasons}",
             "the others are done",
         )
+    options.emit(report, as_json, error=error)

@@ -13,10 +13,10 @@ from geoseg.cli.command import command
 @command
 @click.argument("path", metavar="FILE")
 @click.option(
-    "-m", "--model", type=options.MODEL, help="Tell whether this model fits the scene FILE."
+    "-m", "--model", type=options.MODEL, help="Model file: check whether it fits the scene FILE."
 )
 def info(path: str, model: Path | None, as_json: bool) -> None:
-    """Show what a scene, model, chip index or output is.
+    """Describe a raster, vector, model or chip folder.
 
     \b
     Example:

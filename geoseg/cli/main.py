@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import json
 import os
-import re
 import select
 import signal
 import sys
 import traceback
 import warnings
 from types import FrameType
+from typing import IO
 
 import click
 from click.shell_completion import shell_complete
 
 from geoseg import __version__
-from geoseg.cli.command import CONTEXT, Session
-from geoseg.errors import GeosegError
+from geoseg.cli.command import COMPLETE, CONTEXT, Session, suggestion
+from geoseg.cli.failure import INTERRUPTED, Failure, describe
+from geoseg.errors import UsageError
+from geoseg.io.provenance import command_text, recorded_as
 
 # Each is geoseg/cli/NAME.py with a click command NAME; in the order of --help
 COMMANDS = (
@@ -36,24 +40,9 @@ COMMANDS = (
     "info",
     "models",
     "doctor",
+    "completion",
 )
-# What `pip install geoseg[...]` brings each of these packages
-EXTRAS = {
-    "torch": "train",
-    "torchvision": "train",
-    "segmentation_models_pytorch": "train",
-    "lightning": "train",
-    "torchmetrics": "train",
-    "safetensors": "train",
-    "onnx": "train",
-    "onnxscript": "export",
-    "onnxruntime": "dev",
-    "gradio": "web",
-    "dask": "dask",
-    "distributed": "dask",
-}
-COMPLETE = "_GEOSEG_COMPLETE"
-ISSUES = "run it again with --debug and report what it prints"
+_interrupted = False  # the word is out
 
 
 class Commands(click.Group):
@@ -68,12 +57,20 @@ class Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f"geoseg.cli.{name}"), name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] in COMMANDS or args[0].startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        hint = suggestion(args[0], COMMANDS) or "see geoseg --help"
+        raise UsageError(f"unknown command {args[0]!r}", hint)
+
 
 @click.command(cls=Commands, context_settings=CONTEXT, invoke_without_command=True)
 @click.version_option(__version__, prog_name="geoseg", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Buildings out of georeferenced imagery.
+    """Extract building footprints from georeferenced imagery.
 
     \b
     Example:
@@ -86,18 +83,26 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """Entry point of the ``geoseg`` command."""
+    for name in ("stdout", "stderr"):  # closed by the caller: what is written goes nowhere
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGINT, _interrupt)
     # numpy multiplies no large matrices here, and a sixth of a short command's time would go into
     # starting threads for it
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == INTERRUPTED:
+        # partial outputs are removed; the interpreter would still wait for threads at work
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(args: list[str]) -> int:
     """Run ``geoseg ARGS``; the exit code."""
     session = Session()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), recorded_as(command_text(args)):
             if not sys.warnoptions:
                 warnings.simplefilter("ignore")
             if how := os.environ.get(COMPLETE):
@@ -112,55 +117,50 @@ def run(args: list[str]) -> int:
     except BaseException as error:  # the one place: everything ends here, as one line
         if session.debug:
             traceback.print_exc()
-        return _report(error)
+        if isinstance(error, BrokenPipeError) and _reader_is_gone():
+            return 0
+        return _report(describe(error, session.command), session, "--json" in args)
 
 
-def _report(error: BaseException) -> int:
-    if isinstance(error, KeyboardInterrupt):
-        return _say("interrupted", 130)
-    if isinstance(error, GeosegError):
-        return _say(str(error), error.exit_code)
-    if isinstance(error, click.UsageError):
-        command = error.ctx.command_path if error.ctx else "geoseg"
-        return _say(f"{error.format_message().rstrip('.')} (see {command} --help)", 2)
-    if (
-        isinstance(error, ModuleNotFoundError)
-        and (package := (error.name or "").split(".")[0]) in EXTRAS
-    ):
-        return _say(
-            f"this needs {package}, which is not installed (pip install "
-            f"'geoseg[{EXTRAS[package]}]')",
-            7,
-        )
-    if isinstance(error, MemoryError):
-        return _say("out of memory (a smaller --tile-size or --jobs needs less)", 7)
-    if isinstance(error, BrokenPipeError) and _reader_is_gone():
-        return 0
-    return _say(f"{type(error).__name__}: {error}: this is a bug in geoseg ({ISSUES})", 1)
+def _report(failure: Failure, session: Session, as_json: bool) -> int:
+    """One line on stderr and, with --json, an object on stdout unless a report stands there."""
+    if as_json and not session.emitted:
+        click.echo(json.dumps(failure.to_dict(session.command)))
+    if failure.exit != INTERRUPTED or not _interrupted:
+        _say(str(failure))
+    return failure.exit
 
 
-def _say(message: str, code: int) -> int:
-    """One line on stderr, free of control characters that a file name may hold, over a progress bar
-    that stands there.
-    """
+def _say(message: str) -> None:
+    """One line on stderr, over a progress bar that stands there; nothing where no one reads it."""
     start = "\r\x1b[K" if sys.stderr.isatty() else ""
-    click.echo(
-        start + "Error: " + re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+", " ", message), err=True
-    )
-    return code
+    with contextlib.suppress(OSError):
+        click.echo(f"{start}Error: {message}", err=True)
 
 
 def _reader_is_gone() -> bool:
-    """Whether it is stdout that broke (`geoseg ... | head`); what is left to write then goes
-    nowhere.
-    """
+    """Whether stdout or stderr broke (`geoseg ... | head`); what is left to write goes nowhere."""
+    broken = [stream for stream in (sys.stdout, sys.stderr) if _is_broken(stream)]
+    for stream in broken:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return bool(broken)
+
+
+def _is_broken(stream: IO[str]) -> bool:
     poll = select.poll()
-    poll.register(sys.stdout, 0)
-    if gone := any(event & select.POLLERR for _, event in poll.poll(0)):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return gone
+    poll.register(stream, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     """SIGTERM unwinds the stack, so that partial outputs are removed."""
     raise SystemExit(128 + number)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Ctrl-C is answered at once; then the stack unwinds, so that partial outputs are removed."""
+    global _interrupted
+    if not _interrupted:
+        _interrupted = True
+        _say("interrupted")
+    raise KeyboardInterrupt

@@ -14,12 +14,13 @@ from geoseg.cli.command import command
 @click.option(
     "--encoder",
     metavar="NAME",
-    help="With this encoder; tu-NAME is timm's.  [default: the architecture's]",
+    help="Encoder to count with; tu-NAME is one of timm.  [default: that of the architecture]",
 )
-@click.option("--encoders", is_flag=True, help="List the names of the encoders too.")
+@click.option("--encoders", is_flag=True, help="List the encoders too.")
 def models(as_json: bool, **arguments: Any) -> None:
-    """List the architectures: their parameters, the stride of their coarsest features, operations a
-    megapixel.
+    """List the architectures.
+
+    Each with its parameter count, output stride and GFLOP per megapixel.
 
     \b
     Example:

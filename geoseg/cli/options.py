@@ -1,29 +1,30 @@
-"""Options that commands share, the specs they build, and how a report is shown."""
+"""Options that commands share, and the specs they build."""
 
 from __future__ import annotations
 
 import functools
-import json
+import math
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field, fields
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
-from geoseg.cli.bar import Bar
-from geoseg.cli.command import FROM_MODEL, session
-from geoseg.core.text import format_value
+from geoseg.cli.command import FROM_MODEL
+from geoseg.cli.groups import GroupedOption
+from geoseg.cli.show import emit, progress
 from geoseg.errors import GeosegError
 from geoseg.io.scene_names import expand
-from geoseg.report import Progress, Report, no_progress
-from geoseg.specs import PixelReference, PolygonSpec, PredictSpec, Quantity, VectorTarget
+from geoseg.specs import Area, Length, PixelReference, PolygonSpec, PredictSpec, VectorTarget
+from geoseg.specs.settings import Setting, settings
 from geoseg.specs.toml import to_cli_text
 
+__all__ = ["emit", "progress"]  # with the options of this file
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-COMMON = ("command", "inputs", "outputs", "seconds", "warnings", "version")
+SPEC_GROUPS: dict[type, str] = {PredictSpec: "Model", PolygonSpec: "Footprints"}
 
 
 # Values
@@ -60,6 +61,11 @@ def numbers(text: str) -> tuple[int, ...]:
 def fractions(text: str) -> tuple[float, ...]:
     """``"0.8,0.1,0.1"`` -> floats."""
     return tuple(float(part) for part in text.split(","))
+
+
+def names(text: str) -> tuple[str, ...]:
+    """``"csv, mlflow"`` -> names."""
+    return tuple(part.strip() for part in text.split(","))
 
 
 def _pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -115,12 +121,13 @@ def _model(name: str) -> Path:
     return model_path(name)
 
 
-QUANTITY = Text("quantity", Quantity.parse)
+LENGTH = Text("length", Length.parse)
+AREA = Text("area", Area.parse)
 BANDS = Text("bands", numbers)
 FRACTIONS = Text("fractions", fractions)
+NAMES = Text("list", names)
 FILE = click.Path(path_type=Path)
 MODEL = Text("model", _model)
-OPEN_UNIT = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 # Single options
@@ -132,62 +139,128 @@ def _scenes(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> tu
 
 scenes = click.argument("scenes", nargs=-1, required=True, metavar="SCENE...", callback=_scenes)
 chips = click.argument("chips", nargs=-1, required=True, metavar="CHIPS...", callback=_scenes)
-output = click.option("-o", "--output", type=FILE, required=True, help="What to write.")
-overwrite = click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+output = click.option("-o", "--output", type=FILE, required=True, help="Output file.")
+folder = click.option("-o", "--output", type=FILE, required=True, help="Output folder.")
+layers_output = click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    required=True,
+    help="Output file: .gpkg, .geojson, .fgb, .parquet or .shp; or an existing folder, one file "
+    "per scene.",
+)
+raster_output = click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    required=True,
+    help="Output GeoTIFF; or an existing folder, one file per scene.",
+)
+overwrite = click.option(
+    "--overwrite", is_flag=True, help="Replace an existing output.  [default: refuse]"
+)
 creation_options = click.option(
     "--co",
     "creation_options",
     multiple=True,
     metavar="NAME=VALUE",
     callback=_pairs,
-    help="Raster creation option.",
+    help="GDAL creation option of the raster, repeatable, e.g. COMPRESS=ZSTD.",
 )
 bands = click.option(
     "-b",
     "--bands",
     type=BANDS,
     metavar="LIST",
-    help="Bands from 1: 3,2,1 or 1-3.  [default: all but alpha]",
+    help="Bands to read, counted from 1: 3,2,1 or 1-3.  [default: all but alpha]",
 )
 jobs = click.option(
-    "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes."
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Number of parallel processes.",
 )
-model = click.option("-m", "--model", type=MODEL, help="Model file.  [default: the bundled one]")
-aoi = click.option("--aoi", type=FILE, help="Polygons of the area of interest.")
-layer = click.option("--layer", help="Name of the vector layer.")
+model = click.option(
+    "-m",
+    "--model",
+    type=MODEL,
+    help="Model file: .safetensors, .onnx or .xml.  [default: the bundled model]",
+)
+aoi = click.option(
+    "--aoi",
+    type=FILE,
+    help="Polygons of the area of interest; the rest is left out.  [default: all]",
+)
+layer = click.option("--layer", help="Name of the layer to write.  [default: footprints]")
+input_layer = click.option(
+    "--layer",
+    cls=GroupedOption,
+    group="Input",
+    help="Layer of the vector file to read.  [default: footprints, or the only one]",
+)
 vector_format = click.option(
-    "-f", "--format", metavar="EXT", help="Vector format.  [default: from the extension]"
+    "-f",
+    "--format",
+    metavar="EXT",
+    help="Vector format as an extension, e.g. gpkg.  [default: that of the output file]",
 )
 dst_crs = click.option(
-    "--dst-crs", metavar="CRS", help="CRS of the footprints.  [default: the raster's]"
+    "--dst-crs",
+    metavar="CRS",
+    help="CRS of the footprints, e.g. EPSG:4326.  [default: that of the raster]",
 )
-crs = click.option("--crs", metavar="CRS", help="CRS to assign to a picture that has none.")
+crs = click.option(
+    "--crs", metavar="CRS", help="CRS to assume for imagery without one, e.g. EPSG:32633."
+)
 pixel_coords = click.option(
-    "--pixel-coords", is_flag=True, help="Take a picture without a CRS in pixel coordinates."
+    "--pixel-coords", is_flag=True, help="Use pixel coordinates for imagery without a CRS."
 )
 on_error = click.option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),
     default="stop",
     show_default=True,
-    help="What to do when a scene fails.",
+    help="When a scene fails: stop, or skip it and exit with 9 after the others.",
 )
 
 
 # Specs
 
 
+def value_type(setting: Setting) -> click.ParamType | type:
+    """What click makes of a field's type: its choices, its range, its unit."""
+    if setting.several:
+        return FRACTIONS if setting.kind is float else BANDS if setting.kind is int else NAMES
+    if setting.choices:
+        return click.Choice(setting.choices)
+    if setting.kind in (Length, Area):
+        return LENGTH if setting.kind is Length else AREA
+    if limits := setting.range:
+        kind: Any = click.IntRange if setting.kind is int else click.FloatRange
+        low, high = (n if math.isfinite(n) else None for n in (limits.low, limits.high))
+        return kind(low, high, limits.low_open, limits.high_open)
+    return setting.kind
+
+
 def setting(spec: type, name: str, help: str, *flags: str, **attributes: Any) -> Decorator:
-    """Option ``--name`` for field ``name`` of ``spec``, which also gives its default."""
-    field: Field[Any] = next(f for f in fields(spec) if f.name == name)
-    default = None if field.default is MISSING else field.default
-    if not attributes.get("is_flag"):
-        attributes.setdefault("type", QUANTITY if isinstance(default, Quantity) else type(default))
+    """Option ``--name`` for field ``name`` of ``spec``, which gives its default, and its values by
+    its type.
+    """
+    default = next(field.default for field in fields(spec) if field.name == name)
+    kind = settings(spec)[name]
+    if kind.kind is bool:
+        attributes["is_flag"] = True
+    else:
+        attributes.setdefault("type", value_type(kind))
         attributes.setdefault("show_default", default is not None)
     return click.option(
         *flags,
         f"--{name.replace('_', '-')}",
         name,
+        cls=GroupedOption,
+        group=SPEC_GROUPS.get(spec, "Options"),
         default=to_cli_text(default),
         help=help,
         **attributes,
@@ -198,12 +271,12 @@ def spec_options(name: str, spec: type, *options: Decorator) -> Decorator:
     """The command takes ``options`` and hands its function one ``spec`` under ``name`` instead of
     them.
     """
-    names = {field.name for field in fields(spec)}
+    own_names = {field.name for field in fields(spec)}
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def gathered(*args: Any, **values: Any) -> Any:
-            own = {key: values.pop(key) for key in names & values.keys()}
+            own = {key: values.pop(key) for key in own_names & values.keys()}
             return function(*args, **{name: spec(**own)}, **values)
 
         made: Callable[..., Any] = gathered
@@ -217,140 +290,94 @@ def spec_options(name: str, spec: type, *options: Decorator) -> Decorator:
 MODELS = {"show_default": FROM_MODEL}
 reference = spec_options("reference", PixelReference, crs, pixel_coords)
 vector_target = spec_options(
-    "target", VectorTarget, output, layer, vector_format, dst_crs, overwrite
+    "target", VectorTarget, layers_output, layer, vector_format, dst_crs, overwrite
 )
 inference = (
     setting(
         PredictSpec,
         "tile_size",
-        "Pixels a side of the windows.  [default: the runtime's]",
-        type=int,
+        "Window size in pixels.  [default: chosen by the runtime]",
     ),
     setting(
         PredictSpec,
         "overlap",
-        "Pixels shared by neighbouring windows.  [default: an eighth]",
-        type=int,
+        "Overlap of neighbouring windows in pixels.  [default: 1/8 of the window]",
     ),
     setting(
         PredictSpec,
         "tta",
-        "Average over flipped and turned windows.",
-        type=click.Choice(["none", "flips", "d4"]),
+        "Test-time augmentation: average over flips (3x slower) or flips and rotations (d4, 7x).",
     ),
-    setting(PredictSpec, "batch_size", "Windows at a time.", type=Text("auto|n", batch)),
-    setting(PredictSpec, "device", "auto, cpu or cuda[:N]."),
+    setting(
+        PredictSpec,
+        "batch_size",
+        "Windows per batch; auto is 1.",
+        type=Text("auto|n", batch),
+    ),
+    setting(PredictSpec, "device", "Device: auto (a GPU if there is one), cpu or cuda[:N]."),
     setting(
         PredictSpec,
         "runtime",
-        "What runs the model.",
-        type=click.Choice(["auto", "torch", "openvino", "onnx"]),
+        "Library that runs the model; auto chooses by the model file and the device.",
     ),
     setting(
         PredictSpec,
         "precision",
-        "Precision of the arithmetic.",
-        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        "Numeric precision of inference; auto is fp32 on a CPU.",
     ),
 )
 polygons = (
     setting(
         PolygonSpec,
         "threshold",
-        "Probability from which a pixel is building.",
-        type=float,
+        "Minimum probability of a building pixel, 0 to 1.",
         **MODELS,
     ),
-    setting(PolygonSpec, "open", "Remove what is narrower than twice this radius."),
-    setting(PolygonSpec, "close", "Fill gaps narrower than twice this radius."),
-    setting(PolygonSpec, "min_area", "Leave out smaller footprints.", type=QUANTITY, **MODELS),
-    setting(PolygonSpec, "min_hole", "Fill smaller holes."),
-    setting(PolygonSpec, "simplify", "Move no edge by more than this."),
+    setting(
+        PolygonSpec,
+        "open",
+        "Morphological opening radius: removes parts narrower than twice this (metres, or px).",
+    ),
+    setting(
+        PolygonSpec,
+        "close",
+        "Morphological closing radius: fills gaps narrower than twice this (metres, or px).",
+    ),
+    setting(
+        PolygonSpec,
+        "min_area",
+        "Drop footprints smaller than this: 20 or 20m2 (square metres), 40px (pixels).",
+        **MODELS,
+    ),
+    setting(
+        PolygonSpec,
+        "min_hole",
+        "Fill holes smaller than this: 5 or 5m2 (square metres), 40px (pixels).",
+    ),
+    setting(
+        PolygonSpec,
+        "simplify",
+        "Simplification tolerance in metres (or px); 0 keeps all vertices.",
+    ),
     setting(
         PolygonSpec,
         "outline",
-        "Along pixels, or finer, where the probability crosses the threshold.",
-        type=click.Choice(["pixel", "subpixel"]),
+        "Outlines along pixel edges, or subpixel: where the probability crosses the threshold.",
     ),
     setting(
         PolygonSpec,
         "regularize",
-        "Give buildings right angles.",
-        type=click.Choice(["none", "orthogonal"]),
+        "orthogonal: right angles where they fit the outline.",
     ),
     setting(
         PolygonSpec,
         "separate",
-        "Part buildings that touch; auto does where a class boundary or contact tells how.",
-        type=click.Choice(["auto", "none", "watershed"]),
+        "Split touching buildings. auto: only if the model has a boundary or contact class; "
+        "watershed: by shape.",
     ),
-    setting(PolygonSpec, "connectivity", "Neighbours of a pixel.", type=Text("4|8", int)),
+    setting(
+        PolygonSpec,
+        "connectivity",
+        "Pixels that touch at corners belong together (8) or not (4).",
+    ),
 )
-
-
-# What is shown
-
-
-def progress() -> Progress:
-    """A bar a stage on a terminal's stderr, nothing elsewhere or with --quiet."""
-    return Bar if sys.stderr.isatty() and session().verbosity >= 0 else no_progress
-
-
-def emit(
-    report: Report, as_json: bool, brief: Callable[[dict[str, Any]], dict[str, Any]] = dict
-) -> None:
-    """Warnings to stderr; the report to stdout, as one JSON object or as text: what ``brief``
-    leaves of it.
-    """
-    quiet = session().verbosity < 0
-    for warning in () if quiet else report.warnings:
-        click.echo(f"Warning: {warning}", err=True)
-    content = report.to_dict()
-    if as_json:
-        click.echo(json.dumps(content, allow_nan=False))
-    elif not quiet:
-        own = {name: value for name, value in brief(content).items() if name not in COMMON}
-        text = "\n".join(
-            [*(f"wrote {path}" for path in report.outputs), *lines(own), f"{report.seconds:.1f} s"]
-        )
-        click.echo(text.encode("utf-8", "replace").decode("utf-8"))
-
-
-def lines(content: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    """``name  value`` for each value that is there, nested mappings indented."""
-    there = {
-        name.replace("_", " "): value
-        for name, value in content.items()
-        if value not in (None, [], {}, "")
-    }
-    width = max(
-        (len(name) for name, value in there.items() if not isinstance(value, dict)), default=0
-    )
-    for name, value in there.items():
-        if isinstance(value, dict) and all(isinstance(row, dict) for row in value.values()):
-            value = [{"": str(row), **cells} for row, cells in value.items()]
-        if isinstance(value, dict):
-            yield f"{indent}{name}"
-            yield from lines(value, indent + "  ")
-        elif isinstance(value, list) and isinstance(value[0], dict):
-            yield f"{indent}{name}"
-            yield from (indent + "  " + row for row in table(value))
-        else:
-            yield f"{indent}{name:<{width}}  {format_value(value)}"
-
-
-def table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Rows under their column names, numbers to the right; what a row lacks stays blank."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    for_columns = [[row.get(name) for row in rows] for name in columns]
-    cells = [
-        [name.replace("_", " "), *map(format_value, values)]
-        for name, values in zip(columns, for_columns, strict=True)
-    ]
-    numeric = [any(isinstance(value, int | float) for value in values) for values in for_columns]
-    widths = [max(map(len, column)) for column in cells]
-    for row in zip(*cells, strict=True):
-        padded = (
-            c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, numeric, strict=True)
-        )
-        yield "  ".join(padded).rstrip()

@@ -19,11 +19,11 @@ from geoseg.specs import PolygonSpec
     "--class",
     "class_value",
     type=click.IntRange(0, 255),
-    help="Number of the class to trace.  [default: all that have names]",
+    help="Value of the class to trace, 0 to 255.  [default: all named classes]",
 )
 @options.reference
 def polygonize(as_json: bool, **arguments: Any) -> None:
-    """Turn a mask or a probability raster into footprints.
+    """Trace a mask or a probability raster into footprints.
 
     \b
     Example:

@@ -13,7 +13,7 @@ from geoseg.specs import PredictSpec
 
 @command
 @options.scenes
-@options.output
+@options.raster_output
 @options.model
 @options.spec_options("spec", PredictSpec, *options.inference)
 @options.bands
@@ -22,15 +22,17 @@ from geoseg.specs import PredictSpec
     type=click.Choice(["uint8", "float32"]),
     default="uint8",
     show_default=True,
-    help="Type of the values.",
+    help="Data type: uint8 is 0..254 with 255 as nodata, float32 is 0..1.",
 )
 @click.option(
-    "--classes", is_flag=True, help="Write the most probable class instead of probabilities."
+    "--classes",
+    is_flag=True,
+    help="Write the most probable class of each pixel.  [default: probabilities]",
 )
 @options.creation_options
 @options.overwrite
 def predict(as_json: bool, **arguments: Any) -> None:
-    """Write the building probability of every pixel.
+    """Predict the building probability of every pixel.
 
     \b
     Example:

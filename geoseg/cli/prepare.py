@@ -18,62 +18,56 @@ LAYOUTS = ("spacenet2", "whu", "kitti-road", "camvid", "folder")
 @command
 @click.argument("layout", type=click.Choice(LAYOUTS))
 @click.argument("root", type=options.FILE, metavar="ROOT")
-@options.output
+@options.folder
 @spec_options(
     "spec",
     PrepareSpec,
     setting(
         PrepareSpec,
         "classes",
-        "Names of the labels: NAME, NAME=3 or NAME=#3c1098, ... or void.",
-        type=str,
+        "Classes of the labels: NAME, NAME=3 or NAME=#3c1098, comma-separated; void is ignored.  "
+        "[default: those of the layout]",
     ),
-    setting(PrepareSpec, "labels", "Name of the folder of labels (folder).", type=str),
+    setting(PrepareSpec, "labels", "Name of the label folder (folder layout)."),
     setting(
         PrepareSpec,
         "pattern",
-        "What of a picture's name is its scene: a regular expression (folder).",
-        type=str,
+        "Regular expression that finds the scene name in a file name (folder layout).",
     ),
     setting(
-        PrepareSpec, "imagery", "RGB-PanSharpen, MUL-PanSharpen, PAN or MUL (spacenet2).", type=str
+        PrepareSpec,
+        "imagery",
+        "RGB-PanSharpen, MUL-PanSharpen, PAN or MUL (spacenet2).  [default: RGB-PanSharpen]",
     ),
-    setting(
-        PrepareSpec, "target", "What is labelled (kitti-road).", type=click.Choice(["road", "lane"])
-    ),
-    setting(PrepareSpec, "size", "Pictures with longer sides are cut into even chips."),
+    setting(PrepareSpec, "target", "Labels to use (kitti-road).  [default: road]"),
+    setting(PrepareSpec, "size", "Largest chip in pixels per side; larger images are cut."),
     options.bands,
     setting(
         PrepareSpec,
         "rescale",
-        "To 8 bits: auto (all but 8 bits, 2 to 98%), none, minmax or percentile:LO,HI.",
+        "Stretch to 8 bits: none, minmax, percentile:LO,HI, or auto (2 to 98% unless 8-bit).",
     ),
     setting(
         PrepareSpec,
         "split",
-        "Shares of train, val and test where none is published.",
-        type=options.FRACTIONS,
+        "Fractions of train, val and test where no split is published.",
     ),
     setting(
         PrepareSpec,
         "split_by",
-        "What that split keeps together; auto: blocks of ground, or scenes where pictures "
-        "have no place on it.",
-        type=click.Choice(["auto", "block", "scene", "random"]),
+        "Unit that is never split between train, val and test; auto: ground blocks, or scenes for "
+        "images without a CRS.",
     ),
-    setting(PrepareSpec, "block_size", "Pictures, or chips of larger ones, a side of a block."),
-    setting(PrepareSpec, "seed", "Seed of that split."),
     setting(
-        PrepareSpec,
-        "csv",
-        "Also write train.csv, val.csv and test.csv as solaris reads them.",
-        is_flag=True,
+        PrepareSpec, "block_size", "Block size in images (blocks are squares of N x N images)."
     ),
+    setting(PrepareSpec, "seed", "Random seed of the split."),
+    setting(PrepareSpec, "csv", "Also write train.csv, val.csv and test.csv for solaris."),
 )
 @options.jobs
 @options.overwrite
 def prepare(layout: str, root: Path, as_json: bool, **arguments: Any) -> None:
-    """Convert a published data set into chips and a chip index.
+    """Convert a published data set to chips and a chip index.
 
     \b
     Example:

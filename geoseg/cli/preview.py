@@ -21,72 +21,67 @@ def _pixels(text: str) -> tuple[int, ...]:
 @click.argument("overlays", nargs=-1, metavar="[FOOTPRINTS|MASK|PROB]...")
 @options.output
 @click.option(
-    "--truth", metavar="FILE", help="Compare with this; predictions are drawn by what is right."
+    "--truth",
+    metavar="FILE",
+    help="Truth to compare with: predictions are coloured by true and false positives.",
 )
-@click.option("--aoi", metavar="FILE", help="Show the part that these polygons lie in.")
+@click.option("--aoi", metavar="FILE", help="Show only the area of these polygons.  [default: all]")
 @spec_options(
     "spec",
     PreviewSpec,
     setting(
         PreviewSpec,
         "window",
-        "Pixels to show: COL,ROW,WIDTH,HEIGHT.",
+        "Area to show in pixels: COL,ROW,WIDTH,HEIGHT.  [default: all]",
         metavar="LIST",
         type=options.Text("pixels", _pixels),
     ),
     setting(
         PreviewSpec,
         "bounds",
-        "Part to show: LEFT,BOTTOM,RIGHT,TOP in the scene's CRS.",
-        type=options.FRACTIONS,
+        "Area to show in the scene's CRS: LEFT,BOTTOM,RIGHT,TOP.  [default: all]",
         metavar="LIST",
     ),
-    setting(PreviewSpec, "size", "Longest side of the picture, in pixels."),
+    setting(PreviewSpec, "size", "Longest side of the figure in pixels."),
     click.option(
         "-b",
         "--bands",
         type=options.BANDS,
         metavar="LIST",
-        help="Bands as red, green and blue, or one.  [default: 1-3]",
+        help="Bands shown as red, green and blue, or one as grey.  [default: 1-3]",
     ),
     setting(
         PreviewSpec,
         "rescale",
-        "To 8 bits: auto (all but 8 bits, 2 to 98%), none, minmax or percentile:LO,HI.",
+        "Stretch to 8 bits: none, minmax, percentile:LO,HI, or auto (2 to 98% unless 8-bit).",
     ),
     setting(
         PreviewSpec,
         "threshold",
-        "Probability from which a pixel is building.  [default: the file's]",
-        type=options.OPEN_UNIT,
+        "Minimum probability of a building pixel, 0 to 1.  [default: that of the file]",
     ),
-    setting(PreviewSpec, "iou", "IoU of a match."),
+    setting(PreviewSpec, "iou", "Minimum IoU at which a prediction counts as a match."),
     setting(
         PreviewSpec,
         "opacity",
-        "Of what is laid over the scene, 0 to 1.  [default: 0.3, several classes 0.6]",
-        type=float,
+        "Opacity of the overlay, 0 to 1.  [default: 0.3, with several classes 0.6]",
     ),
-    setting(PreviewSpec, "beside", "Show the bare scene beside it.", is_flag=True),
-    setting(PreviewSpec, "title", "Line over the picture.", show_default=False),
-    setting(PreviewSpec, "split", "Chips of this split alone.", type=str),
-    setting(PreviewSpec, "count", "Chips to show.  [default: 24, augmented 6]", type=int),
-    setting(PreviewSpec, "seed", "Seed of their choice."),
+    setting(PreviewSpec, "beside", "Show the scene without overlay beside it."),
+    setting(PreviewSpec, "title", "Title of the figure.  [default: none]", show_default=False),
+    setting(PreviewSpec, "split", "Show chips of this split only.  [default: all]"),
+    setting(PreviewSpec, "count", "Number of chips.  [default: 24, with --augment 6]"),
+    setting(PreviewSpec, "seed", "Random seed of the choice of chips."),
     setting(
-        PreviewSpec,
-        "augment",
-        "Show chips as training sees them.",
-        type=click.Choice(["none", "light", "standard", "strong"]),
+        PreviewSpec, "augment", "Show chips as training augments them.  [default: as they are]"
     ),
 )
 @options.overwrite
 def preview(as_json: bool, **arguments: Any) -> None:
-    """Draw a scene with what was found in it, or the chips of a chip index.
+    """Draw a scene with footprints, or the chips of a folder.
 
-    SCENE is a raster of any size, or the folder of a chip index. Footprints, masks and class
-    rasters are laid over it, probabilities drawn beside it. With --truth scene, truth and
-    predictions stand side by side, with the metrics of what is shown. The output is a .png, .jpg,
-    .pdf or .svg.
+    SCENE is a raster of any size or a chip folder. Footprints, masks and class rasters are drawn
+    over it, probabilities beside it. With --truth, scene, truth and predictions stand side by side,
+    with metrics of the area shown. The output is a .png, .jpg, .pdf or .svg.
 
     \b
     Example:

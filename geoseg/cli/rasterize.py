@@ -14,8 +14,8 @@ from geoseg.specs import MaskSpec
 
 @command
 @click.argument("footprints", type=options.FILE)
-@click.option("--like", metavar="SCENE", required=True, help="Raster whose grid the mask takes.")
-@options.output
+@click.option("--like", metavar="SCENE", required=True, help="Raster whose grid the mask gets.")
+@options.raster_output
 @spec_options(
     "spec",
     MaskSpec,
@@ -27,39 +27,34 @@ from geoseg.specs import MaskSpec
         show_default=True,
         callback=options.commas,
         metavar="KIND[:WIDTH]",
-        help=(
-            "Mask to burn, a band each: footprint, edges, boundary, contact, distance, "
-            "instance. Repeatable, or a list."
-        ),
+        help="Mask to burn, one band each: footprint, edges, boundary, contact, distance or "
+        "instance; repeatable, or comma-separated.",
     ),
     setting(
         MaskSpec,
         "width",
-        "Width of boundaries, of gaps that are contact, of the range of distances.",
-        type=options.QUANTITY,
-        show_default="1px, 10px and 10",
+        "Width of boundary, contact and distance bands in metres (or px).  [default: boundary 1px, "
+        "contact 10px, distance 10m]",
     ),
+    setting(MaskSpec, "side", "Side of the outline on which boundaries are drawn."),
     setting(
         MaskSpec,
-        "side",
-        "Where boundaries are drawn.",
-        type=click.Choice(["inner", "outer", "both"]),
+        "class_field",
+        "Column with the class of each footprint.  [default: one class]",
     ),
-    setting(MaskSpec, "class_field", "Column with the class of each footprint.", type=str),
     setting(
         MaskSpec,
         "all_touched",
-        "Burn every pixel a footprint touches.  [default: centres inside]",
-        is_flag=True,
+        "Burn every pixel touched.  [default: only pixels whose centre is inside]",
     ),
-    setting(MaskSpec, "value", "Value of the footprints.", type=click.IntRange(1, 254)),
+    setting(MaskSpec, "value", "Pixel value of the footprints, 1 to 254."),
 )
-@options.layer
+@options.input_layer
 @options.reference
 @options.creation_options
 @options.overwrite
 def rasterize(as_json: bool, **arguments: Any) -> None:
-    """Burn footprints into masks on a scene's grid.
+    """Burn footprints into masks on the grid of a scene.
 
     \b
     Example:

@@ -12,18 +12,18 @@ from geoseg.cli.command import command
 
 @command
 @options.chips
-@options.output
+@options.raster_output
 @click.option(
     "--blend",
     type=click.Choice(["hann", "mean", "max", "first", "last"]),
     default="hann",
     show_default=True,
-    help="What counts where chips overlap.",
+    help="How overlapping chips are combined.",
 )
 @options.creation_options
 @options.overwrite
 def stitch(as_json: bool, **arguments: Any) -> None:
-    """Put georeferenced chips back into one mosaic.
+    """Merge georeferenced chips into one mosaic.
 
     \b
     Example:

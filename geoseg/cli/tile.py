@@ -10,62 +10,62 @@ import click
 from geoseg.cli import options
 from geoseg.cli.command import command
 from geoseg.cli.options import setting, spec_options
-from geoseg.errors import UsageError
+from geoseg.errors import SettingError
 from geoseg.specs import ChipSpec
 
 
 @command
 @options.scenes
-@options.output
+@options.folder
 @spec_options(
     "spec",
     ChipSpec,
-    setting(ChipSpec, "size", "Pixels a side."),
-    setting(ChipSpec, "overlap", "Pixels shared with the neighbours."),
+    setting(ChipSpec, "size", "Chip size in pixels per side."),
+    setting(ChipSpec, "overlap", "Overlap of neighbouring chips in pixels."),
     setting(
         ChipSpec,
         "edge",
-        "What to do at the scene's edge.",
-        type=click.Choice(["shift", "pad", "partial", "drop"]),
+        "Chips at the scene's edge: shift inside, pad with nodata, keep partial ones, or drop.",
     ),
-    setting(ChipSpec, "max_nodata", "Leave out chips with a larger share of nodata."),
+    setting(ChipSpec, "max_nodata", "Leave out chips with a larger fraction of nodata, 0 to 1."),
     options.bands,
-    setting(ChipSpec, "rescale", "To 8 bits over all scenes: none, minmax or percentile:LO,HI."),
-    setting(
-        ChipSpec, "gsd", "Resample to this many metres a pixel.  [default: the scene's]", type=float
-    ),
-    setting(ChipSpec, "split", "Shares of train, val and test.", type=options.FRACTIONS),
     setting(
         ChipSpec,
-        "split_by",
-        "What a split keeps together.",
-        type=click.Choice(["block", "scene", "random"]),
+        "rescale",
+        "Stretch to 8 bits, the same for all scenes: none, minmax or percentile:LO,HI.",
     ),
-    setting(ChipSpec, "block_size", "Tiles a side of a block."),
-    setting(ChipSpec, "seed", "Seed of the split."),
-    setting(ChipSpec, "format", "Format of the chips.", "-f", type=click.Choice(["tif", "png"])),
+    setting(
+        ChipSpec, "gsd", "Resample to this many metres per pixel.  [default: that of the scene]"
+    ),
+    setting(ChipSpec, "split", "Fractions of train, val and test."),
+    setting(ChipSpec, "split_by", "Unit that is never split between train, val and test."),
+    setting(ChipSpec, "block_size", "Block size in tiles (blocks are squares of N x N tiles)."),
+    setting(ChipSpec, "seed", "Random seed of the split."),
+    setting(ChipSpec, "format", "Format of the chips.", "-f"),
 )
 @click.option(
     "--stride",
     type=click.IntRange(1),
-    help="Pixels from one chip to the next, instead of --overlap.",
+    help="Distance from one chip to the next in pixels, instead of --overlap.",
 )
 @click.option(
     "--labels",
     type=options.FILE,
-    help="Footprints or mask to burn beside the chips; or a folder of them.",
+    help="Footprints or mask to burn beside the chips; or a folder of them.  [default: none]",
 )
 @options.aoi
 @options.creation_options
 @options.jobs
 @click.option(
-    "--resume", is_flag=True, help="Keep what was cut when stopped, and go on there next time."
+    "--resume",
+    is_flag=True,
+    help="Keep finished chips when interrupted, and continue from them.  [default: start over]",
 )
 @options.overwrite
 @click.option(
     "--force",
     is_flag=True,
-    help="Cut scenes even if they claim far more pixels than their files can hold.",
+    help="Accept scenes that claim far more pixels than their files can hold.",
 )
 def tile(spec: ChipSpec, stride: int | None, as_json: bool, **arguments: Any) -> None:
     """Cut scenes into georeferenced chips and a chip index.
@@ -77,11 +77,10 @@ def tile(spec: ChipSpec, stride: int | None, as_json: bool, **arguments: Any) ->
     from geoseg.tools import tile as tool
 
     if stride and spec.overlap:
-        raise UsageError("--stride and --overlap exclude each other")
+        raise SettingError("stride", "cannot be combined with `overlap`")
     if stride and stride > spec.size:
-        raise UsageError(
-            f"--stride {stride} is larger than --size {spec.size}",
-            "it would leave gaps between the chips",
+        raise SettingError(
+            "stride", f"{stride} is above the size, {spec.size}", "chips would have gaps between"
         )
     if stride:
         spec = replace(spec, overlap=spec.size - stride)

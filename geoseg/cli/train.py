@@ -11,11 +11,10 @@ from geoseg.cli.command import command
 from geoseg.cli.options import setting, spec_options
 from geoseg.specs import ChipSpec, TrainSpec
 from geoseg.specs.toml import to_cli_text
-from geoseg.specs.train import AUGMENTATIONS, OPTIMIZERS, SCHEDULES
 
 
 class Auto(options.Text):
-    """A number, or ``auto``, which a TrainSpec has as 0."""
+    """A number, or ``auto``, which is 0 in a TrainSpec."""
 
     def __init__(self, kind: type[int] | type[float]) -> None:
         super().__init__(f"auto|{kind.__name__}", lambda text: kind(0 if text == "auto" else text))
@@ -24,110 +23,98 @@ class Auto(options.Text):
         return value or "auto"
 
 
-def listed(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(","))
-
-
 @command
 @click.argument("data", nargs=-1, required=True, metavar="DATA...")
-@options.output
+@click.option(
+    "-o", "--output", type=options.FILE, required=True, help="Model file to write: .safetensors."
+)
 @spec_options(
     "spec",
     TrainSpec,
-    setting(TrainSpec, "arch", "Architecture; see `geoseg models`."),
+    setting(TrainSpec, "arch", "Architecture (list: `geoseg models`)."),
     setting(
         TrainSpec,
         "encoder",
-        "Encoder of the architecture.  [default: the architecture's]",
-        type=str,
+        "Encoder (list: `geoseg models --encoders`).  [default: that of the architecture]",
     ),
     setting(
         TrainSpec,
         "weights",
-        "Weights to start from: none, imagenet, or a file of torchvision, timm or smp.",
+        "Initial encoder weights: none (random), imagenet, or a file of torchvision, timm or smp.",
     ),
-    setting(TrainSpec, "epochs", "Passes over the train split."),
+    setting(TrainSpec, "epochs", "Number of passes over the train split."),
     setting(
         TrainSpec,
         "batch_size",
-        "Chips at a time in each process; auto: as many as fit.",
+        "Chips per batch and process; auto: as many as fit into memory.",
         type=Auto(int),
     ),
-    setting(TrainSpec, "accumulate", "Batches to a step of the optimizer."),
-    setting(TrainSpec, "lr", "Highest learning rate; auto looks for it.", type=Auto(float)),
-    setting(TrainSpec, "optimizer", "What moves the weights.", type=click.Choice(OPTIMIZERS)),
-    setting(TrainSpec, "momentum", "Momentum of sgd."),
-    setting(TrainSpec, "nesterov", "Nesterov's momentum, for sgd.", is_flag=True),
+    setting(TrainSpec, "accumulate", "Gradient accumulation: batches per optimizer step."),
+    setting(TrainSpec, "lr", "Peak learning rate; auto: found by a range test.", type=Auto(float)),
+    setting(TrainSpec, "optimizer", "Optimizer."),
+    setting(TrainSpec, "momentum", "Momentum of sgd, 0 to 1."),
+    setting(TrainSpec, "nesterov", "Nesterov momentum for sgd.  [default: plain momentum]"),
     setting(TrainSpec, "weight_decay", "Weight decay."),
-    setting(TrainSpec, "schedule", "Course of the learning rate.", type=click.Choice(SCHEDULES)),
+    setting(TrainSpec, "schedule", "Learning-rate schedule."),
     setting(
         TrainSpec,
         "warmup",
-        "Steps of a rising rate, or a share of all.  [default: 0.3 of a one-cycle, else none]",
-        type=float,
+        "Warm-up: number of steps, or fraction of all steps if below 1.  [default: 0.3 with "
+        "onecycle, else 0]",
     ),
-    setting(TrainSpec, "clip", "Largest norm of the gradient; 0 for any."),
-    setting(TrainSpec, "ema", "Average the weights with this decay, such as 0.999; 0 does not."),
+    setting(TrainSpec, "clip", "Gradient clipping (maximum norm); 0 turns it off."),
+    setting(TrainSpec, "ema", "Decay of averaged weights (EMA), e.g. 0.999; 0 turns it off."),
     setting(
         TrainSpec,
         "loss",
-        "auto, bce, ce, boundary, dice, focal, lovasz, tversky, or a sum such as bce+0.5*dice.",
+        "Loss: auto (by the classes), bce, ce, boundary, dice, focal, lovasz, tversky, or a sum "
+        "such as bce+0.5*dice.",
     ),
     setting(
         TrainSpec,
         "class_weights",
-        "Of bce, ce and boundary: none, auto (by frequency), or a number a class: 1,4.",
+        "Class weights for bce, ce and boundary loss: none, auto (inverse frequency) or one number "
+        "per class: 1,4.",
     ),
     setting(
         TrainSpec,
         "augment",
-        "Changes to the chips; photos are not turned.",
-        type=click.Choice(AUGMENTATIONS),
+        "Augmentation preset; images without a CRS are not rotated.",
     ),
-    setting(TrainSpec, "crop", "Pixels a side of the crops trained on.  [default: 256]", type=int),
-    setting(TrainSpec, "gsd", "Metres a pixel to train at.  [default: the chips']", type=float),
-    setting(
-        TrainSpec,
-        "scale",
-        "How far crops zoom out, least and most: 0.8,1.25.",
-        type=options.FRACTIONS,
-    ),
-    setting(TrainSpec, "samples", "Crops an epoch.  [default: one a chip]", type=int),
+    setting(TrainSpec, "crop", "Size of the training crops in pixels.  [default: 256]"),
+    setting(TrainSpec, "gsd", "Metres per pixel to train at.  [default: that of the chips]"),
+    setting(TrainSpec, "scale", "Random scale range of crops, MIN,MAX, e.g. 0.8,1.25."),
+    setting(TrainSpec, "samples", "Crops per epoch.  [default: one per chip]"),
     setting(
         TrainSpec,
         "data_weights",
-        "How often each DATA is drawn from, against the others: 1,2.",
-        type=options.FRACTIONS,
+        "Relative sampling weight of each DATA: 1,2.  [default: by their number of chips]",
     ),
-    setting(TrainSpec, "foreground", "Share of the crops that are laid around something."),
-    setting(TrainSpec, "hard", "Share of the crops that are drawn by the loss of their chip."),
+    setting(TrainSpec, "foreground", "Fraction of crops centred near a foreground pixel, 0 to 1."),
     setting(
         TrainSpec,
-        "on_error",
-        "What to do about chips that cannot be read.",
-        type=click.Choice(["stop", "skip"]),
+        "hard",
+        "Fraction of crops drawn from chips with a high loss (hard-example mining), 0 to 1.",
     ),
-    setting(
-        TrainSpec,
-        "precision",
-        "Precision of the arithmetic.",
-        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-    ),
-    setting(TrainSpec, "compile", "Compile the network by torch.compile.", is_flag=True),
-    setting(TrainSpec, "devices", "GPUs, or processes without one."),
+    setting(TrainSpec, "on_error", "When a chip cannot be read: stop, or skip it."),
+    setting(TrainSpec, "precision", "Numeric precision of training; auto is fp32 on a CPU."),
+    setting(TrainSpec, "compile", "Compile the network with torch.compile.  [default: do not]"),
+    setting(TrainSpec, "devices", "Number of GPUs (or CPU processes)."),
     setting(
         TrainSpec,
         "workers",
-        "Processes that read chips.  [default: 0, with a GPU up to 8]",
-        type=int,
+        "Processes that read chips.  [default: up to 8 with a GPU, else 0]",
     ),
-    setting(TrainSpec, "seed", "Seed of every random choice."),
-    setting(TrainSpec, "early_stop", "Stop after this many epochs without a better one.", type=int),
+    setting(TrainSpec, "seed", "Random seed."),
+    setting(
+        TrainSpec,
+        "early_stop",
+        "Stop after this many epochs without improvement.  [default: never]",
+    ),
     setting(
         TrainSpec,
         "log",
-        "Where scores go besides metrics.csv: tensorboard, mlflow.",
-        type=options.Text("list", listed),
+        "Loggers, comma-separated: csv (always), tensorboard, mlflow.",
     ),
 )
 @click.option(
@@ -136,30 +123,39 @@ def listed(text: str) -> tuple[str, ...]:
     multiple=True,
     metavar="NAME=VALUE",
     callback=options.network,
-    help="Of the architecture: hidden=512, encoder_depth=3.",
+    help="Architecture option NAME=VALUE, repeatable, e.g. hidden=512.",
 )
 @click.option(
     "--labels",
     type=options.FILE,
-    help="Footprints or masks of DATA that are scenes: a file, or a folder by scene.",
+    help="Labels of DATA that are scenes: footprints or a mask, or a folder with one file per "
+    "scene.",
 )
 @click.option(
     "--split",
     type=options.FRACTIONS,
     default=to_cli_text(ChipSpec.split),
-    help="Parts of scenes.  [default: 0.8,0.1,0.1]",
+    help="Fractions of each scene for train, val and test.  [default: 0.8,0.1,0.1]",
 )
 @options.bands
 @click.option(
-    "--init", type=options.MODEL, help="Start from this model's weights; `bundled` is a model too."
+    "--init",
+    type=options.MODEL,
+    help="Continue from a geoseg model (file or `bundled`).  [default: random weights]",
 )
 @click.option(
-    "--run-dir", type=options.FILE, help="Folder of checkpoints and metrics.  [default: OUTPUT.run]"
+    "--run-dir",
+    type=options.FILE,
+    help="Folder of checkpoints and metrics.  [default: OUTPUT.run]",
 )
-@click.option("--resume", is_flag=True, help="Go on where the run in --run-dir stopped.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Continue the interrupted run in --run-dir.  [default: start over]",
+)
 @options.overwrite
 def train(as_json: bool, **arguments: Any) -> None:
-    """Train a model on folders of chips, or on scenes with --labels.
+    """Train a model on chips, or on scenes with --labels.
 
     \b
     Example:
@@ -174,7 +170,7 @@ def train(as_json: bool, **arguments: Any) -> None:
 
 
 def _brief(content: dict[str, Any]) -> dict[str, Any]:
-    """The best epoch without what its page draws."""
+    """The best epoch without the tables that only its page shows."""
     best = {
         name: value
         for name, value in content["best"].items()

@@ -15,15 +15,20 @@ from geoseg.specs import PredictSpec
 @click.argument("data", type=options.FILE)
 @options.model
 @options.output
-@click.option("--split", default="val", show_default=True, help="Chips to look at.")
+@click.option("--split", default="val", show_default=True, help="Split of the chips to tune on.")
 @click.option(
-    "--iou", type=click.FloatRange(0.5, 1), default=0.5, show_default=True, help="IoU of a match."
+    "--iou",
+    type=click.FloatRange(0.5, 1),
+    default=0.5,
+    show_default=True,
+    help="Minimum IoU at which a prediction counts as a match.",
 )
 @options.spec_options("spec", PredictSpec, *options.inference)
 @options.overwrite
 def tune(as_json: bool, **arguments: Any) -> None:
-    """Find the threshold and the least area of the best footprints, and store them in the model
-    file.
+    """Tune a model's threshold and minimum area.
+
+    Those that give the best footprint F1 are stored in the model.
 
     \b
     Example:

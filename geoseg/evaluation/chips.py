@@ -21,7 +21,7 @@ from geoseg.io.chip_index import ChipIndex
 from geoseg.io.raster.scene import open_scene
 from geoseg.parallel.clock import Clock
 from geoseg.report import Progress, no_progress
-from geoseg.specs import PolygonSpec, Quantity
+from geoseg.specs import Area, PolygonSpec
 
 MASK_THRESHOLD = 0.5  # the threshold of masks, which are 0 and 1
 
@@ -131,7 +131,7 @@ def true_outlines(answer: ChipPrediction) -> np.ndarray:
         (answer.truth == 1).astype(np.float32),
         answer,
         MASK_THRESHOLD,
-        PolygonSpec(min_hole=Quantity(0.0)),
+        PolygonSpec(min_hole=Area(0.0)),
     )[0]
 
 
@@ -148,7 +148,7 @@ def outlines(
             scene=answer.name,
             spec=spec,
             threshold=threshold,
-            min_area=Quantity(0.0),
+            min_area=Area(0.0),
         )
     )
     geometry = np.concatenate([np.empty(0, object), *(layer.geometry for layer in found)])

@@ -29,7 +29,7 @@ from geoseg.geometry.simplify_shared import simplify_together
 from geoseg.geometry.subpixel import Crossings
 from geoseg.geometry.trace import Traced, trace
 from geoseg.parallel.clock import Clock
-from geoseg.specs import PolygonSpec, Quantity
+from geoseg.specs import Area, Length, PolygonSpec
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def footprints(
     class_name: str = "building",
     spec: PolygonSpec,
     threshold: float,
-    min_area: Quantity,
+    min_area: Area,
 ) -> Iterator[Layer]:
     """:func:`trace_footprints` of where the probability is at least ``threshold``: strips of
     ``(probability float32, valid bool)``.
@@ -76,7 +76,7 @@ def trace_footprints(
     grid: Grid,
     naming: FootprintLabels,
     spec: PolygonSpec,
-    min_area: Quantity,
+    min_area: Area,
     level: float | None = None,
     first_id: int = 1,
     clock: Clock | None = None,
@@ -108,7 +108,7 @@ def simplified(found: Layer, grid: Grid, spec: PolygonSpec) -> Layer:
     stay shared.
     """
     pixels = shapely.transform(found.geometry, lambda xy: np.rint(coordinates(xy, ~grid.transform)))
-    thin = simplify_together(pixels, spec.simplify.in_metres(grid.gsd or 1.0, 1), pixel_size(grid))
+    thin = simplify_together(pixels, spec.simplify.in_metres(grid.gsd or 1.0), pixel_size(grid))
     geometry = to_crs_coordinates(shapely.orient_polygons(thin), grid.transform)
     area, around = measure(geometry, grid.crs)
     sizes = {
@@ -156,7 +156,7 @@ def _found(
     strips: Iterable[MaskStrip],
     grid: Grid,
     spec: PolygonSpec,
-    min_area: Quantity,
+    min_area: Area,
     level: float | None,
 ) -> Iterator[_Found]:
     crossings = Crossings(level) if spec.outline == "subpixel" and level is not None else None
@@ -186,7 +186,7 @@ def _found(
 def _shaped(batches: Iterator[_Found], grid: Grid, spec: PolygonSpec) -> Iterator[_Found]:
     """With outlines straightened or simplified, none over another."""
     tolerance, straight = (
-        spec.simplify.in_metres(grid.gsd or 1.0, 1),
+        spec.simplify.in_metres(grid.gsd or 1.0),
         spec.regularize == "orthogonal",
     )
     if not straight and tolerance <= 0:
@@ -205,11 +205,11 @@ def _shaped(batches: Iterator[_Found], grid: Grid, spec: PolygonSpec) -> Iterato
         yield replace(found, outline=regular.geometry, iou=regular.iou if straight else None)
 
 
-def _radius(length: Quantity, gsd: float) -> float:
+def _radius(length: Length, gsd: float) -> float:
     """In pixels; rounded, for a projection that is off by parts in a thousand must not make a disk
     of 2 pixels one of 1.999.
     """
-    return round(length.in_metres(gsd, 1) / gsd, 1)
+    return round(length.in_metres(gsd) / gsd, 1)
 
 
 def _ground(geometry: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
@@ -218,7 +218,7 @@ def _ground(geometry: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     return at, area_scale(at) * abs(grid.transform.determinant)
 
 
-def _pixels(area: Quantity, square_metres: np.ndarray) -> np.ndarray:
+def _pixels(area: Area, square_metres: np.ndarray) -> np.ndarray:
     """``area`` in pixels of ``square_metres`` each."""
     return np.full(len(square_metres), area.value) if area.pixels else area.value / square_metres
 

@@ -24,7 +24,7 @@ from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
 from geoseg.io.formats import kind_of
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.labels.footprints import footprints_on
-from geoseg.specs import ModelSpec, PixelReference, PolygonSpec, Quantity
+from geoseg.specs import Area, ModelSpec, PixelReference, PolygonSpec
 
 VOID = 255
 # Pixels looked at together when labels are counted.
@@ -147,7 +147,7 @@ def _traced(
     rows = (strip(w.row_off, w.row_off + w.height) for w in row_windows(grid, STRIP_PIXELS))
     found = list(
         trace_footprints(
-            rows, grid, FootprintLabels(scene.path), PolygonSpec(), Quantity(min_area), level
+            rows, grid, FootprintLabels(scene.path), PolygonSpec(), Area(min_area), level
         )
     )
     confidence = np.concatenate([np.empty(0), *(batch.columns["confidence"] for batch in found)])

@@ -15,11 +15,11 @@ from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
 from geoseg.io.raster.scene import Scene
 from geoseg.labels.class_raster import check_masks, multilabel_names
-from geoseg.specs import ModelSpec, PolygonSpec, Quantity
+from geoseg.specs import Area, ModelSpec, PolygonSpec
 
 # Pixels read at a time; rows are a multiple of the raster's blocks
 STRIP_PIXELS = 2**23
-NO_AREA = Quantity(0.0)
+NO_AREA = Area(0.0)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TraceableClass:
 
     surface: ClassSurface
     building: Callable[[np.ndarray], np.ndarray]
-    min_area: Quantity = NO_AREA
+    min_area: Area = NO_AREA
     unit: float | None = None
     threshold: float | None = None
     labels: tuple[int, ...] = ()
@@ -148,9 +148,7 @@ def _wanted(
 
 def _probable(scene: Scene, spec: PolygonSpec, surface: ClassSurface) -> TraceableClass:
     threshold = spec.threshold or float(scene.tags.get("GEOSEG_THRESHOLD", ModelSpec.threshold))
-    min_area = spec.min_area or Quantity(
-        float(scene.tags.get("GEOSEG_MIN_AREA", ModelSpec.min_area))
-    )
+    min_area = spec.min_area or Area(float(scene.tags.get("GEOSEG_MIN_AREA", ModelSpec.min_area)))
     coded = scene.dtype == "uint8"
     level = np.uint8(np.ceil(threshold * 254 - 1e-6)) if coded else np.float32(threshold)
     return TraceableClass(

@@ -10,7 +10,7 @@ from geoseg.specs.model import ARCHITECTURES, IMAGENET_MEAN, IMAGENET_STD, Model
 from geoseg.specs.output import PixelReference, VectorTarget
 from geoseg.specs.polygons import MASK_WIDTHS, MaskSpec, PolygonSpec, PredictSpec
 from geoseg.specs.preview import PreviewSpec
-from geoseg.specs.quantity import Quantity
+from geoseg.specs.quantity import Area, Length
 from geoseg.specs.train import TrainSpec
 
 __all__ = [
@@ -18,8 +18,10 @@ __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "MASK_WIDTHS",
+    "Area",
     "ChipSpec",
     "EvaluateSpec",
+    "Length",
     "MaskSpec",
     "ModelSpec",
     "PixelReference",
@@ -27,7 +29,6 @@ __all__ = [
     "PredictSpec",
     "PrepareSpec",
     "PreviewSpec",
-    "Quantity",
     "Stretch",
     "TilingSpec",
     "TrainSpec",

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from geoseg.errors import ModelError, UsageError
-from geoseg.specs.quantity import check
+from geoseg.specs.settings import check
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -45,15 +45,14 @@ class ModelSpec:
     """What a model is and what it expects; travels inside the model file.
 
     Input is float32 (batch, band, row, col) in [0, 1] after the stretch; the network itself
-    normalises with ``mean`` and ``std``, so that no one else has to. Without a ``stretch`` the full
-    range of ``dtype`` is [0, 1]. ``gsd`` is in metres per pixel, ``None`` for pictures without a
-    CRS. ``source_bands`` are the bands of the scenes, from 1, that were chosen for training;
-    ``None`` where all were taken. Where no one stretch suits all scenes, ``percentiles`` (low,
-    high) say that each is stretched by its own, as it was for training. ``size`` is the window it
-    was trained at, ``margin`` the border of a window whose probabilities are not trusted, both in
-    pixels. ``min_area`` is in square metres. The ``classes`` exclude each other, the first being
-    the background; those of a ``multilabel`` model are told each by itself, and none is the
-    background.
+    normalises with ``mean`` and ``std``. Without a ``stretch`` the full range of ``dtype`` is
+    [0, 1]. ``gsd`` is in metres per pixel, ``None`` for images without a CRS. ``source_bands`` are
+    the bands of the scenes, from 1, that were chosen for training; ``None`` where all were taken.
+    ``percentiles`` (low, high) replace a fixed stretch: each scene is stretched by its own.
+    ``size`` is the window it was trained at, ``margin`` the border of a window whose probabilities
+    are not trusted, both in pixels. ``min_area`` is in square metres. The ``classes`` exclude each
+    other, the first being the background; a ``multilabel`` model predicts each class independently
+    and has no background class.
     """
 
     architecture: str
@@ -75,18 +74,22 @@ class ModelSpec:
     options: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        check(self.bands >= 1, "a model needs at least one band")
-        check(len(self.classes) >= 2, "a model needs at least two classes, the background included")
+        check(self.bands >= 1, "bands", "must be at least 1")
+        check(len(self.classes) >= 2, "classes", "must be at least two, the background included")
         check(
             not self.multilabel or "background" not in map(str.lower, self.classes),
-            "classes each told by itself leave no background; those that exclude each other "
-            "go into one band",
+            "classes",
+            "a multi-label model has no background class",
+            "encode exclusive classes in one band",
         )
         check(
             len(self.mean) == len(self.std) == self.bands,
-            f"mean and std need {self.bands} values each",
+            "mean",
+            f"mean and std must have {self.bands} values each",
         )
-        check(0 < self.threshold < 1, f"threshold {self.threshold} must lie between 0 and 1")
+        check(
+            0 < self.threshold < 1, "threshold", f"must lie between 0 and 1, not {self.threshold}"
+        )
 
     @property
     def channels(self) -> int:

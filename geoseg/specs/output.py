@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from geoseg.errors import UsageError
+from geoseg.specs.settings import check
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,7 @@ class VectorTarget:
     append: bool = False
 
     def __post_init__(self) -> None:
-        if self.append and self.overwrite:
-            raise UsageError("--append and --overwrite exclude each other")
+        check(not (self.append and self.overwrite), "append", "cannot be combined with `overwrite`")
 
     @classmethod
     def of(cls, output: Path | str | VectorTarget) -> VectorTarget:

@@ -3,77 +3,56 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from geoseg.specs.quantity import Quantity, check
+from geoseg.specs.quantity import Area, Length
+from geoseg.specs.settings import Range, check, check_settings
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True)
 class PredictSpec:
     """How a model is run over a scene."""
 
-    tile_size: int | None = None
-    overlap: int | None = None
-    batch_size: int = 1
+    tile_size: Annotated[int, Range(32)] | None = None
+    overlap: Annotated[int, Range(0)] | None = None
+    batch_size: Annotated[int, Range(1)] = 1
     device: str = "auto"
-    runtime: str = "auto"
-    precision: str = "auto"
-    tta: str = "none"
+    runtime: Literal["auto", "torch", "openvino", "onnx"] = "auto"
+    precision: Precision = "auto"
+    tta: Literal["none", "flips", "d4"] = "none"
 
     def __post_init__(self) -> None:
-        check(self.tile_size is None or self.tile_size >= 32, "--tile-size must be at least 32")
-        check(self.batch_size >= 1, "--batch-size must be at least 1")
-        check(self.tta in ("none", "flips", "d4"), f"unknown test-time augmentation {self.tta!r}")
-        check(
-            self.precision in ("auto", "fp32", "bf16", "fp16"),
-            f"unknown precision {self.precision!r}",
-        )
-        check(
-            self.runtime in ("auto", "torch", "openvino", "onnx"),
-            f"unknown runtime {self.runtime!r}",
-        )
+        check_settings(self)
 
 
 @dataclass(frozen=True)
 class PolygonSpec:
     """How probabilities or masks become footprints; ``None`` takes the model's value."""
 
-    threshold: float | None = None
-    open: Quantity = Quantity(0.0)
-    close: Quantity = Quantity(0.0)
-    min_area: Quantity | None = None
-    min_hole: Quantity = Quantity(5.0)
-    simplify: Quantity = Quantity(0.0)
-    connectivity: int = 4
-    outline: str = "pixel"
-    regularize: str = "none"
-    separate: str = "auto"
+    threshold: Annotated[float, Range(0, 1, low_open=True, high_open=True)] | None = None
+    open: Length = Length(0.0)
+    close: Length = Length(0.0)
+    min_area: Area | None = None
+    min_hole: Area = Area(5.0)
+    simplify: Length = Length(0.0)
+    connectivity: Literal[4, 8] = 4
+    outline: Literal["pixel", "subpixel"] = "pixel"
+    regularize: Literal["none", "orthogonal"] = "none"
+    separate: Literal["auto", "none", "watershed"] = "auto"
 
     def __post_init__(self) -> None:
-        check(
-            self.threshold is None or 0 < self.threshold < 1, "--threshold must lie between 0 and 1"
-        )
-        check(self.connectivity in (4, 8), "--connectivity is 4 or 8")
-        check(
-            self.regularize in ("none", "orthogonal"),
-            f"--regularize is none or orthogonal, not {self.regularize!r}",
-        )
-        check(
-            self.outline in ("pixel", "subpixel"),
-            f"--outline is pixel or subpixel, not {self.outline!r}",
-        )
-        check(
-            self.separate in ("auto", "none", "watershed"),
-            f"--separate is auto, none or watershed, not {self.separate!r}",
-        )
+        check_settings(self)
 
 
-# What `rasterize` burns, and how wide where nothing is said
-MASK_WIDTHS = {
+# What `rasterize` burns, and the default width of each
+MASK_WIDTHS: dict[str, Length | None] = {
     "footprint": None,
-    "edges": Quantity(1, pixels=True),
-    "boundary": Quantity(1, pixels=True),
-    "contact": Quantity(10, pixels=True),
-    "distance": Quantity(10),
+    "edges": Length(1, pixels=True),
+    "boundary": Length(1, pixels=True),
+    "contact": Length(10, pixels=True),
+    "distance": Length(10),
     "instance": None,
 }
 
@@ -88,39 +67,42 @@ class MaskSpec:
     """
 
     kinds: tuple[str, ...] = ("footprint",)
-    width: Quantity | None = None
-    side: str = "inner"
+    width: Length | None = None
+    side: Literal["inner", "outer", "both"] = "inner"
     class_field: str | None = None
     all_touched: bool = False
-    value: int = 1
+    value: Annotated[int, Range(1, 254)] = 1
 
     def __post_init__(self) -> None:
-        check(bool(self.kinds), "--kind names no mask")
-        check(self.side in ("inner", "outer", "both"), f"unknown side {self.side!r} of a boundary")
-        check(1 <= self.value <= 254, f"--value {self.value} is not between 1 and 254")
+        check_settings(self)
+        check(bool(self.kinds), "kinds", "names no mask")
         names = [name for name, _ in self.bands]
         check(
             self.class_field is None or "footprint" in names,
-            "--class-field is for the kind footprint",
+            "class_field",
+            "applies to the kind footprint only",
         )
         check(
             self.width is None or any(MASK_WIDTHS[name] for name in names),
-            f"--width is for none of {', '.join(names)}",
+            "width",
+            f"does not apply to {', '.join(names)}",
         )
 
     @property
-    def bands(self) -> list[tuple[str, Quantity | None]]:
+    def bands(self) -> list[tuple[str, Length | None]]:
         """Kind and width of each band; None for kinds that have no width."""
         found = []
         for text in self.kinds:
             name, _, own = text.partition(":")
             check(
                 name in MASK_WIDTHS,
-                f"unknown kind of mask {name!r}, there are {', '.join(MASK_WIDTHS)}",
+                "kinds",
+                f"unknown kind {name!r}",
+                f"choose from {', '.join(MASK_WIDTHS)}",
             )
             default = MASK_WIDTHS[name]
-            check(default is not None or not own, f"the kind {name} has no width")
-            width = default and (Quantity.parse(own) if own else self.width or default)
-            check(width is None or width.value > 0, f"the width of {name} must be positive")
+            check(default is not None or not own, "kinds", f"{name} has no width")
+            width = default and (Length.parse(own) if own else self.width or default)
+            check(width is None or width.value > 0, "width", f"must be above 0 for {name}")
             found.append((name, width))
         return found

@@ -1,40 +1,59 @@
-"""Lengths and areas as users write them, and the check of a setting."""
+"""Lengths and areas as users write them."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 from geoseg.errors import UsageError
-
-_QUANTITY = re.compile(r"^\s*([0-9]*\.?[0-9]+)\s*(px|m2|m)?\s*$")
-
-
-def check(condition: bool, message: str) -> None:
-    """Raise UsageError with ``message`` unless ``condition`` holds."""
-    if not condition:
-        raise UsageError(message)
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A length or an area: ``value`` in metres (or square metres), or in pixels when ``pixels``."""
+    """A number with a unit: ``value`` in the unit of the ground, or in pixels when ``pixels``."""
 
     value: float
     pixels: bool = False
 
+    ARTICLE: ClassVar[str] = "a"
+    UNIT: ClassVar[str] = ""
+    EXAMPLES: ClassVar[str] = ""
+
     @classmethod
-    def parse(cls, text: str | float) -> Quantity:
-        """``"10"``, ``"10m2"``, ``"2.5m"`` or ``"40px"``; bare numbers are metres or square
-        metres.
+    def parse(cls, text: str | float) -> Self:
+        """``"2.5m"`` or ``"20m2"``, ``"40px"``; a bare number is in the unit of the ground.
+
+        Raises UsageError for anything else, a length where an area belongs included.
         """
-        match = _QUANTITY.match(str(text))
+        match = re.fullmatch(
+            rf"\s*([0-9]*\.?[0-9]+(?:e-?[0-9]+)?)\s*(px|{cls.UNIT})?\s*", str(text)
+        )
         if not match:
-            raise UsageError(f"{text!r} is not a length or an area", "write 10, 10m2, 2.5m or 40px")
+            name = f"{cls.ARTICLE} {cls.__name__.lower()}"
+            raise UsageError(f"{str(text)!r} is not {name}", f"write {cls.EXAMPLES}")
         return cls(float(match[1]), match[2] == "px")
 
-    def in_metres(self, gsd: float, power: int) -> float:
-        """Value in metres (``power`` 1) or square metres (``power`` 2) at ``gsd`` metres per
-        pixel.
-        """
-        return self.value * gsd**power if self.pixels else self.value
+    def __str__(self) -> str:
+        """The shortest text that :meth:`parse` reads as this quantity."""
+        number = repr(float(self.value)).removesuffix(".0")
+        return f"{number}{'px' if self.pixels else ''}"
+
+
+class Length(Quantity):
+    """Metres, or sides of a pixel."""
+
+    UNIT = "m"
+    EXAMPLES = "2.5, 2.5m (metres) or 4px (pixels)"
+
+    def in_metres(self, gsd: float) -> float:
+        """Metres at ``gsd`` metres per pixel."""
+        return self.value * gsd if self.pixels else self.value
+
+
+class Area(Quantity):
+    """Square metres, or pixels."""
+
+    ARTICLE = "an"
+    UNIT = "m2"
+    EXAMPLES = "20, 20m2 (square metres) or 40px (pixels)"

@@ -12,29 +12,11 @@ from importlib import metadata
 from types import ModuleType
 from typing import Any
 
+from geoseg.io.packages import how_to_install, import_name, requirements
 from geoseg.report import Progress, Report, no_progress
 
-# import name -> (distribution, what needs it, extra that installs it)
-PACKAGES = {
-    "click": ("click", "geoseg", ""),
-    "numpy": ("numpy", "geoseg", ""),
-    "scipy": ("scipy", "geoseg", ""),
-    "rasterio": ("rasterio", "geoseg", ""),
-    "geopandas": ("geopandas", "geoseg", ""),
-    "pyogrio": ("pyogrio", "geoseg", ""),
-    "pyproj": ("pyproj", "geoseg", ""),
-    "shapely": ("shapely", "geoseg", ""),
-    "skimage": ("scikit-image", "geoseg", ""),
-    "pyarrow": ("pyarrow", "geoseg", ""),
-    "openvino": ("openvino", "geoseg", ""),
-    "torch": ("torch", "training", "train"),
-    "lightning": ("lightning", "training", "train"),
-    "segmentation_models_pytorch": ("segmentation-models-pytorch", "training", "train"),
-    "safetensors": ("safetensors", "training", "train"),
-    "onnx": ("onnx", "training", "train"),
-    "onnxscript": ("onnxscript", "export", "export"),
-    "onnxruntime": ("onnxruntime", "the onnx runtime", "dev"),
-}
+# What the packages of an extra are for
+PURPOSES = {"": "geoseg", "train": "training", "export": "export", "onnx": "the onnx runtime"}
 # runtime -> (import name, devices it sees)
 RUNTIMES: dict[str, tuple[str, Callable[[ModuleType], list[str]]]] = {
     "openvino": (
@@ -74,16 +56,19 @@ def run(*, progress: Progress = no_progress) -> DoctorReport:
     start = time.monotonic()
     packages: dict[str, str | None] = {}
     missing: list[str] = []
-    advance = progress("import", len(PACKAGES))
+    required = packages_used()
+    advance = progress("import", len(required))
     modules: dict[str, ModuleType] = {}
-    for name, (distribution, purpose, extra) in PACKAGES.items():
+    for distribution, extra in required.items():
+        name = import_name(distribution)
         module, problem = _import(name)
         packages[distribution] = _version(distribution) if module else None
         if module:
             modules[name] = module
         else:
-            install = f"geoseg[{extra}]" if extra else "geoseg"
-            missing.append(f"{distribution}, for {purpose}: {problem} (pip install '{install}')")
+            install = how_to_install(name) or "pip install geoseg"
+            purpose = PURPOSES.get(extra, extra)
+            missing.append(f"{distribution}, for {purpose}: {problem} ({install})")
         advance(1)
     libraries, absent = _libraries(modules)
     return DoctorReport(
@@ -101,6 +86,11 @@ def run(*, progress: Progress = no_progress) -> DoctorReport:
         },
         missing=(*missing, *absent),
     )
+
+
+def packages_used() -> dict[str, str]:
+    """Distributions that geoseg imports, with the extra that brings each."""
+    return {name: extra for name, extra in requirements().items() if extra != "dev"}
 
 
 def _import(name: str) -> tuple[ModuleType | None, str]:

@@ -30,7 +30,7 @@ from geoseg.io.vector.write import FootprintWriter, create_vector
 from geoseg.labels.footprints import footprints_on
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, Run, no_progress
-from geoseg.specs import PixelReference, PolygonSpec, PredictSpec, Quantity, VectorTarget
+from geoseg.specs import Area, PixelReference, PolygonSpec, PredictSpec, VectorTarget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,9 +164,7 @@ def _destinations(scenes: Sequence[str], target: VectorTarget) -> dict[Path, lis
 def _resolved(spec: PolygonSpec, loaded: LoadedModel) -> PolygonSpec:
     """``spec`` with the model's threshold and minimum area where it leaves them open."""
     threshold = spec.threshold or loaded.model.threshold
-    return replace(
-        spec, threshold=threshold, min_area=spec.min_area or Quantity(loaded.model.min_area)
-    )
+    return replace(spec, threshold=threshold, min_area=spec.min_area or Area(loaded.model.min_area))
 
 
 def footprint_surface(loaded: LoadedModel) -> ClassSurface:

@@ -16,7 +16,7 @@ from geoseg.io.vector.write import create_vector
 from geoseg.labels.traceable import NO_AREA, TraceableClass, mask_strips, traceable_classes
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, Run, no_progress
-from geoseg.specs import PixelReference, PolygonSpec, VectorTarget
+from geoseg.specs import Length, PixelReference, PolygonSpec, VectorTarget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ def _traced(
     together = beside and spec.simplify.value > 0 and spec.regularize == "none"
     if beside:  # a hole is another class
         spec = replace(spec, min_hole=NO_AREA)
-    own = replace(spec, simplify=NO_AREA) if together else spec
+    own = replace(spec, simplify=Length(0.0)) if together else spec
     batches, count = [], 0
     for kind in found:
         naming = FootprintLabels(Path(scene.path).stem, kind.surface.name, kind.unit)

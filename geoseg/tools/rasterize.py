@@ -130,7 +130,7 @@ def _targets(spec: MaskSpec, grid: Grid) -> list[Target]:
     size = pixel_size(grid)
     found = []
     for kind, width in spec.bands:
-        metres = width.in_metres(math.sqrt(size[0] * size[1]), 1) if width else 0.0
+        metres = width.in_metres(math.sqrt(size[0] * size[1])) if width else 0.0
         if metres / min(size) > WIDEST:
             raise UsageError(
                 f"a {kind} {metres:g} m wide takes {metres / min(size):.0f} pixels, {WIDEST} "

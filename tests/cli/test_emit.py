@@ -9,7 +9,7 @@ import click
 import pytest
 
 from geoseg.cli.command import Session
-from geoseg.cli.options import emit, lines
+from geoseg.cli.show import emit, lines
 from geoseg.report import Report
 
 

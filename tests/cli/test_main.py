@@ -80,11 +80,10 @@ def test_memory_and_packages_are_resources(failing, capsys) -> None:
     failing(MemoryError())
     assert main.run(["doctor"]) == 7
     assert "out of memory" in one_line(capsys)
-    failing(ModuleNotFoundError("No module named 'gradio.blocks'", name="gradio.blocks"))
+    failing(ModuleNotFoundError("No module named 'onnxscript.x'", name="onnxscript.x"))
     assert main.run(["doctor"]) == 7
-    assert (
-        one_line(capsys) == "this needs gradio, which is not installed (pip install 'geoseg[web]')"
-    )
+    line = one_line(capsys)
+    assert line == "this needs onnxscript, which is not installed (pip install 'geoseg[export]')"
     failing(ModuleNotFoundError("No module named 'geoseg.gone'", name="geoseg.gone"))
     assert main.run(["doctor"]) == 1
 
@@ -104,14 +103,21 @@ def test_a_file_name_cannot_steer_the_terminal(failing, capsys) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["docter"], "No such command"),
+        (["docter"], "unknown command 'docter' (did you mean 'doctor'?)"),
+        (["buildings"], "unknown command 'buildings' (see geoseg --help)"),
         (["doctor", "--jsn"], "No such option"),
         (["tile", "--size", "many", "a.tif", "-o", "b"], "Invalid value for '--size'"),
         (["tile", "a.tif"], "Missing option '-o'"),
         (["tile", "-o", "b"], "Missing argument 'SCENE...'"),
-        (["tile", "a.tif", "-o", "b", "--overlap", "700"], "overlap 700"),
+        (
+            ["tile", "a.tif", "-o", "b", "--overlap", "700"],
+            "--overlap: 700 is not below the tile size, 512",
+        ),
         (["tile", "a.tif", "-o", "b", "-b", "0,1"], "no list of band numbers"),
-        (["tile", "a.tif", "-o", "b", "--overlap", "7", "--stride", "8"], "exclude each other"),
+        (
+            ["tile", "a.tif", "-o", "b", "--overlap", "7", "--stride", "8"],
+            "--stride: cannot be combined with --overlap",
+        ),
     ],
 )
 def test_usage_errors_are_one_line(args, said, capsys) -> None:

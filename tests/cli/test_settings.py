@@ -123,10 +123,11 @@ def test_an_option_that_repeats_takes_a_list_or_one_value(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("sise = 3", "sise is no setting"),
-        ("[tile]\nepochs = 3", "epochs is no setting"),
-        ("[tiles]\nsize = 3", "tiles is no setting"),
-        ("tile = 3", "tile is no setting"),
+        ("sise = 3", "unknown setting 'sise' (did you mean 'size'?)"),
+        ("[tile]\nmax_nodat = 3", "unknown setting 'max_nodat' (did you mean 'max-nodata'?)"),
+        ("[tile]\nepochs = 3", "unknown setting 'epochs'"),
+        ("[tiles]\nsize = 3", "unknown setting 'tiles' (did you mean 'tile'?)"),
+        ("tile = 3", "unknown setting 'tile'"),
         ("size = [", "is not TOML"),
         ('size = "big"', "'big' is not a valid integer"),
     ],

@@ -8,7 +8,7 @@ from pyproj import CRS
 from geoseg.core.layer import Layer
 from geoseg.evaluation.footprints import compare_layers
 from geoseg.evaluation.regions import footprint_regions, regional_errors
-from geoseg.specs import EvaluateSpec, Quantity
+from geoseg.specs import EvaluateSpec, Length
 
 boxes = st.lists(
     st.tuples(st.integers(0, 60), st.integers(0, 40), st.integers(1, 9), st.integers(1, 6)).map(
@@ -29,7 +29,7 @@ def test_blocks_share_out_all_there_is(prediction, truth, side):
     area.
     """
     matched = compare_layers(
-        layer(prediction), layer(truth), EvaluateSpec(neighbourhood=Quantity(side))
+        layer(prediction), layer(truth), EvaluateSpec(neighbourhood=Length(side))
     )
     counts = matched.matches.counts
     assert matched.counts.sum(axis=0).tolist() == [counts.tp, counts.fp, counts.fn]
@@ -47,7 +47,7 @@ def test_a_match_across_the_border_of_two_blocks():
     prediction = layer(
         [shapely.box(0, 0, 8, 6), shapely.box(40, 0, 44, 6), shapely.box(16.5, 0, 24, 5.9)]
     )
-    matched = compare_layers(prediction, truth, EvaluateSpec(iou=0.3, neighbourhood=Quantity(14)))
+    matched = compare_layers(prediction, truth, EvaluateSpec(iou=0.3, neighbourhood=Length(14)))
     assert (
         matched.blocks[0].tolist() == matched.blocks[1].tolist()
         and (matched.counts[:, 1:] == 0).all()

@@ -9,7 +9,7 @@ from geoseg.evaluation import pixels
 from geoseg.evaluation.metrics import confusion
 from geoseg.evaluation.regions import pixel_intervals, pixel_regions
 from geoseg.labels.class_raster import VOID, ClassRaster
-from geoseg.specs import EvaluateSpec, Quantity
+from geoseg.specs import EvaluateSpec, Length
 
 GRID = Grid(None, Affine.identity(), 300, 170)
 
@@ -30,7 +30,7 @@ def test_blocks_add_up_to_the_confusion_matrix(labels, side, seed, strip):
     real[250:, 3:90] = VOID
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pixels, "STRIP_PIXELS", strip)
-        spec = EvaluateSpec(neighbourhood=Quantity(side))
+        spec = EvaluateSpec(neighbourhood=Length(side))
         compared = pixels.compare_pixels(classes(found), classes(real), GRID, spec)
     rows, cols = compared.block
     assert (rows, cols) == (side, side)
@@ -48,7 +48,7 @@ def test_the_worst_block_is_where_the_prediction_is_wrong():
     real[10:290:40, 5:160] = real[11:290:40, 5:160] = 1
     found = real.copy()
     found[128:192, 64:128] = 1 - found[128:192, 64:128]
-    spec = EvaluateSpec(neighbourhood=Quantity(64))
+    spec = EvaluateSpec(neighbourhood=Length(64))
     compared = pixels.compare_pixels(classes(found), classes(real), GRID, spec)
     worst, *others = pixel_regions(compared)
     assert worst["bounds"] == (64, 128, 128, 192) and worst["iou"] == 0 and worst["crs"] is None

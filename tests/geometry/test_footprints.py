@@ -20,7 +20,7 @@ from scipy import ndimage
 from geoseg.core.grid import Grid
 from geoseg.geometry.footprints import FootprintLabels, trace_footprints
 from geoseg.geometry.morphology import MaskStrip
-from geoseg.specs import PolygonSpec, Quantity
+from geoseg.specs import Area, Length, PolygonSpec
 from tests.layers import table
 from tests.scenes import buildings
 
@@ -41,7 +41,7 @@ def found(
     ]
     batches = list(
         trace_footprints(
-            cut, grid_of(rows.mask.shape), FootprintLabels("town"), spec, Quantity(min_area), level
+            cut, grid_of(rows.mask.shape), FootprintLabels("town"), spec, Area(min_area), level
         )
     )
     if not batches:
@@ -72,13 +72,13 @@ def town(height: int, width: int) -> MaskStrip:
 
 
 SPECS = {
-    "pixel": PolygonSpec(open=Quantity(0.3), close=Quantity(0.6)),
-    "subpixel": PolygonSpec(outline="subpixel", close=Quantity(0.3), separate="none"),
-    "simplified": PolygonSpec(outline="subpixel", simplify=Quantity(0.4), connectivity=8),
+    "pixel": PolygonSpec(open=Length(0.3), close=Length(0.6)),
+    "subpixel": PolygonSpec(outline="subpixel", close=Length(0.3), separate="none"),
+    "simplified": PolygonSpec(outline="subpixel", simplify=Length(0.4), connectivity=8),
     "necks": PolygonSpec(outline="subpixel", regularize="orthogonal", separate="watershed"),
-    "boundaries": PolygonSpec(regularize="orthogonal", simplify=Quantity(0.6)),
+    "boundaries": PolygonSpec(regularize="orthogonal", simplify=Length(0.6)),
 }
-SPECS = {name: replace(spec, min_hole=Quantity(1.0)) for name, spec in SPECS.items()}
+SPECS = {name: replace(spec, min_hole=Area(1.0)) for name, spec in SPECS.items()}
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -107,10 +107,10 @@ def cases(draw: st.DrawFn) -> tuple[MaskStrip, PolygonSpec, float, int]:
     valid = draw(arrays(bool, shape, elements=st.booleans(), fill=st.just(True)))
     boundary_margin = draw(st.none() | arrays(np.int16, shape, elements=st.integers(-3, 3)))
     spec = PolygonSpec(
-        open=Quantity(draw(st.sampled_from([0, 1])), True),
-        close=Quantity(draw(st.sampled_from([0, 1])), True),
-        min_hole=Quantity(draw(st.sampled_from([0, 3])), True),
-        simplify=Quantity(draw(st.sampled_from([0.0, 0.4]))),
+        open=Length(draw(st.sampled_from([0, 1])), True),
+        close=Length(draw(st.sampled_from([0, 1])), True),
+        min_hole=Area(draw(st.sampled_from([0, 3])), True),
+        simplify=Length(draw(st.sampled_from([0.0, 0.4]))),
         connectivity=draw(st.sampled_from([4, 8])),
         outline=draw(st.sampled_from(["pixel", "subpixel"])),
         regularize=draw(st.sampled_from(["none", "orthogonal"])),
@@ -158,7 +158,7 @@ def test_simplified_neighbours_do_not_overlap(simplify: float, outline: str) -> 
     """Lanes a pixel wide between houses, and outlines that may move by more than that."""
     rows = town(500, 330)._replace(boundary_margin=None)
     narrow = rows.mask & (np.add.outer(np.arange(500), np.arange(330)) % 23 > 0)
-    spec = PolygonSpec(simplify=Quantity(simplify), outline=outline, min_hole=Quantity(0.0))
+    spec = PolygonSpec(simplify=Length(simplify), outline=outline, min_hole=Area(0.0))
     layer = found(rows._replace(mask=narrow), 128, spec, 0.0, 0.35)
     shapes = shapely.from_wkb(layer["geometry"].to_numpy())
     one, other = shapely.STRtree(shapes).query(shapes, predicate="intersects")

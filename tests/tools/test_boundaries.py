@@ -15,7 +15,7 @@ from shapely import affinity
 
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
-from geoseg.specs import MaskSpec, ModelSpec, PolygonSpec, PredictSpec, Quantity, VectorTarget
+from geoseg.specs import Area, MaskSpec, ModelSpec, PolygonSpec, PredictSpec, VectorTarget
 from geoseg.tools import evaluate, extract, polygonize, predict, rasterize
 from tests.scenes import GROUND, ROOF, grid, red_model
 
@@ -25,7 +25,7 @@ WALL = (60, 60, 210)
 CLASSES = ("background", "building", "boundary")
 WEIGHTS = ((-20, 20, -20), (20, -20, -20), (-20, -20, 20))
 SPEC = PredictSpec(tile_size=96, overlap=24, precision="fp32")
-ALL = PolygonSpec(min_area=Quantity(0.0))
+ALL = PolygonSpec(min_area=Area(0.0))
 
 
 def terraces() -> np.ndarray:
@@ -87,7 +87,7 @@ def test_extract_parts_what_the_boundary_parts(town: Path, tmp_path: Path) -> No
     layers = {}
     for name, spec in {
         "auto": ALL,
-        "none": PolygonSpec(min_area=Quantity(0.0), separate="none"),
+        "none": PolygonSpec(min_area=Area(0.0), separate="none"),
     }.items():
         extract.run(
             [str(town / "scene.tif")],
@@ -119,7 +119,7 @@ def test_predict_and_polygonize_are_the_halves_of_extract(
     )
     with rasterio.open(tmp_path / "p.tif") as file:
         assert file.count == 3
-    spec = PolygonSpec(min_area=Quantity(0.0), regularize="orthogonal", outline="subpixel")
+    spec = PolygonSpec(min_area=Area(0.0), regularize="orthogonal", outline="subpixel")
     report = polygonize.run(tmp_path / "p.tif", tmp_path / "b.gpkg", spec)
     layer = gpd.read_file(tmp_path / "b.gpkg", layer="footprints")
     assert report.footprints == len(layer) == 36

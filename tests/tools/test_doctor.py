@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from geoseg.io import packages
 from geoseg.tools import doctor
 
 
@@ -20,25 +21,19 @@ def test_what_is_absent_or_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     )
     (tmp_path / "needypackage.py").write_text("import absentpackage")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(
-        doctor,
-        "PACKAGES",
-        {
-            "absentpackage": ("absent-package", "training", "train"),
-            "brokenpackage": ("broken-package", "geoseg", ""),
-            "needypackage": ("needy-package", "export", "export"),
-        },
-    )
+    required = {"absentpackage": "train", "brokenpackage": "", "needypackage": "export"}
+    lines = [f'{name}>=1; extra == "{extra}"' for name, extra in required.items() if extra]
+    monkeypatch.setattr(packages.metadata, "requires", lambda _: ["brokenpackage>=1", *lines])
     report = doctor.run()
     assert report.packages == {
-        "absent-package": None,
-        "broken-package": None,
-        "needy-package": None,
+        "absentpackage": None,
+        "brokenpackage": None,
+        "needypackage": None,
     }
     assert report.missing == (
-        "absent-package, for training: not installed (pip install 'geoseg[train]')",
-        "broken-package, for geoseg: broken: libmissing.so: not found (pip install 'geoseg')",
-        "needy-package, for export: needs absentpackage (pip install 'geoseg[export]')",
+        "brokenpackage, for geoseg: broken: libmissing.so: not found (pip install geoseg)",
+        "absentpackage, for training: not installed (pip install 'geoseg[train]')",
+        "needypackage, for export: needs absentpackage (pip install 'geoseg[export]')",
     )
     assert report.runtimes == {"openvino": [], "onnx": [], "torch": []}
 
@@ -52,4 +47,4 @@ def test_progress_counts_every_package() -> None:
         return seen.append
 
     doctor.run(progress=progress)
-    assert totals == [sum(seen)] == [len(doctor.PACKAGES)]
+    assert totals == [sum(seen)] == [len(doctor.packages_used())]

@@ -22,14 +22,14 @@ from rasterio import features
 
 from geoseg.errors import OutputError, UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
-from geoseg.specs import PixelReference, PolygonSpec, PredictSpec, Quantity, VectorTarget
+from geoseg.specs import Area, PixelReference, PolygonSpec, PredictSpec, VectorTarget
 from geoseg.tools import extract
 from tests.scenes import buildings, grid, picture, write_scene
 
 pytest.importorskip("onnx")
 MASK = buildings(300, 415)
 SPEC = PredictSpec(tile_size=64, overlap=8, precision="fp32")
-ALL = PolygonSpec(min_area=Quantity(0.0), min_hole=Quantity(0.0))
+ALL = PolygonSpec(min_area=Area(0.0), min_hole=Area(0.0))
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_the_columns_and_what_they_hold(model: Path, scene: Path, tmp_path: Path
 
 
 def test_straight_and_parted_whatever_the_windows(model: Path, scene: Path, tmp_path: Path) -> None:
-    spec = PolygonSpec(min_area=Quantity(0.0), regularize="orthogonal", separate="watershed")
+    spec = PolygonSpec(min_area=Area(0.0), regularize="orthogonal", separate="watershed")
     layers = []
     for name, windows in {
         "tiled": SPEC,
@@ -242,7 +242,7 @@ def test_mercator_areas_are_ground_areas(model: Path, tmp_path: Path) -> None:
 def test_small_footprints_and_holes_go_by_square_metres(
     model: Path, scene: Path, tmp_path: Path
 ) -> None:
-    spec = PolygonSpec(min_area=Quantity(20.0), min_hole=Quantity(10.0))
+    spec = PolygonSpec(min_area=Area(20.0), min_hole=Area(10.0))
     extract.run([str(scene)], tmp_path / "b.gpkg", SPEC, spec, model=model)
     layer = gpd.read_file(tmp_path / "b.gpkg")
     assert len(layer) and (layer["area_m2"] >= 20).all()

@@ -30,11 +30,11 @@ from geoseg.reports.scene_view import view_of
 from geoseg.specs import (
     ChipSpec,
     EvaluateSpec,
+    Length,
     MaskSpec,
     ModelSpec,
     PolygonSpec,
     PreviewSpec,
-    Quantity,
     TrainSpec,
 )
 from geoseg.tools import (
@@ -206,7 +206,7 @@ def test_masks_in_bands_are_traced_too(town: Path, tmp_path: Path) -> None:
     with rasterio.open(tmp_path / "two.tif", "w", **profile | {"count": 2}) as out:
         out.write(np.stack([bands[0], np.roll(bands[0], 5, axis=1)]))
         out.descriptions = ("house", "shadow")
-    polygonize.run(tmp_path / "two.tif", tmp_path / "c.gpkg", PolygonSpec(simplify=Quantity(0.5)))
+    polygonize.run(tmp_path / "two.tif", tmp_path / "c.gpkg", PolygonSpec(simplify=Length(0.5)))
     both = footprints(tmp_path / "c.gpkg")
     assert both["class"].value_counts().to_dict() == {"house": 3, "shadow": 3}
     assert (

@@ -23,12 +23,12 @@ from geoseg.geometry.footprints import footprints
 from geoseg.geometry.outlines import vertices
 from geoseg.io.raster.write import create_raster
 from geoseg.labels import traceable
-from geoseg.specs import PixelReference, PolygonSpec, Quantity, VectorTarget
+from geoseg.specs import Area, Length, PixelReference, PolygonSpec, VectorTarget
 from geoseg.tools.polygonize import run
 from tests.layers import read, table
 
 UTM = Grid(CRS.from_epsg(32645), Affine(0.3, 0, 334000, 0, -0.3, 3057000), 900, 700)
-NONE = Quantity(0.0)
+NONE = Area(0.0)
 
 
 def probability(grid=UTM, seed=7):
@@ -62,14 +62,14 @@ def found(strips, grid=UTM, spec=None, threshold=0.5, min_area=NONE):
 def test_strips_of_any_height_give_the_same(connectivity):
     p, valid = probability()
     spec = PolygonSpec(
-        open=Quantity(0.6),
-        close=Quantity(2, pixels=True),
-        simplify=Quantity(0.4),
+        open=Length(0.6),
+        close=Length(2, pixels=True),
+        simplify=Length(0.4),
         connectivity=connectivity,
     )
 
     def by(height):
-        return found(cut(height, p, valid), spec=spec, threshold=0.6, min_area=Quantity(1.0))
+        return found(cut(height, p, valid), spec=spec, threshold=0.6, min_area=Area(1.0))
 
     whole = by(900)
     assert len(whole) > 100
@@ -113,12 +113,12 @@ def test_strips_leave_no_trace_in_straight_outlines(connectivity):
     spec = PolygonSpec(
         regularize="orthogonal",
         separate="watershed",
-        simplify=Quantity(0.3),
+        simplify=Length(0.3),
         connectivity=connectivity,
     )
 
     def by(height):
-        return found(cut(height, p, valid), spec=spec, min_area=Quantity(5.0))
+        return found(cut(height, p, valid), spec=spec, min_area=Area(5.0))
 
     whole = by(900)
     assert list(whole.columns) == [*FOOTPRINTS, "regularized", "regularized_iou", "geometry"]
@@ -136,9 +136,9 @@ def test_straight_outlines_are_measured_as_they_are_written():
     frame = found(
         cut(300, p, np.ones_like(p, bool)),
         spec=PolygonSpec(regularize="orthogonal"),
-        min_area=Quantity(5.0),
+        min_area=Area(5.0),
     )
-    raw = found(cut(300, p, np.ones_like(p, bool)), min_area=Quantity(5.0))
+    raw = found(cut(300, p, np.ones_like(p, bool)), min_area=Area(5.0))
     assert frame["confidence"].tolist() == raw["confidence"].tolist()
     assert frame["vertices"].sum() < raw["vertices"].sum() / 5
     np.testing.assert_allclose(frame["area_m2"], frame.geometry.area, rtol=2e-3, atol=0.01)
@@ -168,7 +168,7 @@ def test_radii_in_metres_and_in_pixels():
     p, valid = probability()
     for metres, pixels in ((0.6, 2), (0.9, 3)):
         one, other = (
-            PolygonSpec(open=Quantity(*v), close=Quantity(*v)) for v in ((metres,), (pixels, True))
+            PolygonSpec(open=Length(*v), close=Length(*v)) for v in ((metres,), (pixels, True))
         )
         pd.testing.assert_frame_equal(
             found(cut(300, p, valid), spec=one), found(cut(300, p, valid), spec=other)
@@ -238,7 +238,7 @@ def test_areas_are_square_metres_everywhere(crs, transform):
     true = abs(local.get_geod().geometry_area_perimeter(lonlat)[0])
     pixel = true / (13 * 21)
     keep, fill = (
-        found(strip_of(mask), grid, PolygonSpec(min_hole=Quantity(12 * pixel * f)))
+        found(strip_of(mask), grid, PolygonSpec(min_hole=Area(12 * pixel * f)))
         for f in (0.99, 1.01)
     )
     assert keep["area_m2"].item() == pytest.approx(true - 12 * pixel, rel=1e-3, abs=0.01)
@@ -253,7 +253,7 @@ def test_areas_are_square_metres_everywhere(crs, transform):
                     scene="",
                     spec=PolygonSpec(),
                     threshold=0.5,
-                    min_area=Quantity(true * 0.9),
+                    min_area=Area(true * 0.9),
                 )
             )
         )
@@ -266,11 +266,11 @@ def test_areas_are_square_metres_everywhere(crs, transform):
             scene="",
             spec=PolygonSpec(),
             threshold=0.5,
-            min_area=Quantity(true * 1.1),
+            min_area=Area(true * 1.1),
         )
     )
     by_pixels = found(
-        strip_of(mask), grid, PolygonSpec(min_hole=Quantity(13, True)), min_area=Quantity(270, True)
+        strip_of(mask), grid, PolygonSpec(min_hole=Area(13, True)), min_area=Area(270, True)
     )
     assert by_pixels["vertices"].item() == 4
 
@@ -283,15 +283,15 @@ def test_a_hole_is_not_filled_over_a_footprint_in_it(height):
     mask[20:29, 5:14] = False
     frame = found(
         cut(height, mask.astype(np.float32), np.ones_like(mask)),
-        spec=PolygonSpec(min_hole=Quantity(90, True)),
+        spec=PolygonSpec(min_hole=Area(90, True)),
     )
     assert len(frame) == 2
     assert frame.geometry.iloc[0].disjoint(frame.geometry.iloc[1])
     assert [len(g.interiors) for g in frame.geometry] == [0, 1]
     swallowed = found(
         cut(height, mask.astype(np.float32), np.ones_like(mask)),
-        spec=PolygonSpec(min_hole=Quantity(90, True)),
-        min_area=Quantity(10, True),
+        spec=PolygonSpec(min_hole=Area(90, True)),
+        min_area=Area(10, True),
     )
     assert [len(g.interiors) for g in swallowed.geometry] == [0]
 
@@ -340,7 +340,7 @@ def test_run_equals_the_strips_of_any_height(tmp_path, monkeypatch):
     expected = found(
         cut(900, (coded / 254).astype(np.float32), valid),
         threshold=0.6 - 1e-6,
-        min_area=Quantity(4.0),
+        min_area=Area(4.0),
     )
     for pixels in (700, 2**18, 2**23):
         monkeypatch.setattr(traceable, "STRIP_PIXELS", pixels)
@@ -399,7 +399,7 @@ def test_all_classes_that_have_names(tmp_path, simplify):
     """
     tags = {"GEOSEG_CLASSES": "background,road,building,tree"}
     raster = write(tmp_path / "classes.tif", fields(), tags=tags)
-    report = run(raster, tmp_path / "out.gpkg", PolygonSpec(simplify=Quantity(simplify)))
+    report = run(raster, tmp_path / "out.gpkg", PolygonSpec(simplify=Length(simplify)))
     layer = read(tmp_path / "out.gpkg")
     assert layer["class"].unique().tolist() == ["road", "building", "tree"]
     assert layer["id"].tolist() == list(range(1, len(layer) + 1))

@@ -14,7 +14,7 @@ from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.targets import Target, Targets
 from geoseg.io.raster.scene import open_scene, read_array
 from geoseg.io.raster.write import write_array
-from geoseg.specs import MaskSpec, PixelReference, Quantity
+from geoseg.specs import Length, MaskSpec, PixelReference
 from geoseg.tools import rasterize
 
 UTM = CRS.from_epsg(32736)
@@ -282,7 +282,7 @@ def test_several_kinds_at_once(tmp_path, scene):
         tmp_path / "f.gpkg",
         scene,
         tmp_path / "all.tif",
-        MaskSpec(kinds, Quantity(8, True), value=5),
+        MaskSpec(kinds, Length(8, True), value=5),
     )
     masks, _, grid = read_array(tmp_path / "all.tif")
     assert grid == GRID and masks.dtype == np.float64
@@ -334,7 +334,7 @@ def test_windows_and_dtypes(tmp_path, monkeypatch, kinds, dtype):
     )
     gpd.GeoDataFrame(geometry=geometry, crs=UTM).to_file(tmp_path / "f.gpkg")
     spec = (
-        MaskSpec(kinds, Quantity(6), side="both")
+        MaskSpec(kinds, Length(6), side="both")
         if kinds != ("instance", "footprint")
         else MaskSpec(kinds)
     )
@@ -354,7 +354,7 @@ def test_windows_and_dtypes(tmp_path, monkeypatch, kinds, dtype):
         ({"kinds": ("instance:3",)}, "the kind instance has no width"),
         ({"kinds": ("contact:wide",)}, "'wide' is not a length"),
         ({"kinds": ("boundary:0",)}, "width of boundary must be positive"),
-        ({"kinds": ("footprint",), "width": Quantity(3)}, "--width is for none of footprint"),
+        ({"kinds": ("footprint",), "width": Length(3)}, "--width is for none of footprint"),
         ({"kinds": ("boundary",), "class_field": "use"}, "--class-field is for the kind footprint"),
         ({"kinds": ("boundary",), "side": "upper"}, "unknown side"),
         ({"value": 0}, "--value 0"),

@@ -17,7 +17,7 @@ from geoseg.errors import UnsuitableError
 from geoseg.io.raster.write import write_array
 from geoseg.models.metadata import rewrite
 from geoseg.models.store import read_spec
-from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, Quantity
+from geoseg.specs import Area, ChipSpec, PolygonSpec, PredictSpec
 from geoseg.tools import evaluate, extract, tile, tune
 from tests.scenes import buildings, grid, picture
 
@@ -57,10 +57,10 @@ def test_what_is_found_is_the_best_and_extract_uses_it(
     truth = tmp_path / "truth.gpkg"
     from geoseg.tools import polygonize
 
-    polygonize.run(chips / "mask.tif", truth, PolygonSpec(min_hole=Quantity(0.0)))
+    polygonize.run(chips / "mask.tif", truth, PolygonSpec(min_hole=Area(0.0)))
     for threshold, min_area in ((None, None), (0.3, 0.0), (0.5, 5.0)):
         polygons = PolygonSpec(
-            threshold=threshold, min_area=None if min_area is None else Quantity(min_area)
+            threshold=threshold, min_area=None if min_area is None else Area(min_area)
         )
         found = tmp_path / f"{threshold}.gpkg"
         extract.run([str(chips / "scene.tif")], found, SPEC, polygons, model=out)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from geoseg.errors import UsageError  # noqa: E402
 from geoseg.specs import TrainSpec  # noqa: E402
-from geoseg.specs.train import SCHEDULES  # noqa: E402
+from geoseg.specs.settings import settings  # noqa: E402
 from geoseg.training.optim import course, optimizer, schedule  # noqa: E402
 
 
@@ -20,7 +20,7 @@ def rates(steps: int, **settings: object) -> list[float]:
 
 
 @given(
-    st.sampled_from(SCHEDULES),
+    st.sampled_from(settings(TrainSpec)["schedule"].choices),
     st.integers(1, 300),
     st.none() | st.floats(0, 0.9) | st.integers(1, 400),
 )
@@ -60,7 +60,7 @@ def test_cosine_poly_and_constant_after_a_warmup() -> None:
 
 
 def test_steps_beyond_the_plan_are_no_error() -> None:
-    for name in SCHEDULES:
+    for name in settings(TrainSpec)["schedule"].choices:
         share = course(TrainSpec(schedule=name), 10)
         assert share(14) == share(10)
 

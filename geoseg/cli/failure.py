@@ -1,0 +1,94 @@
+"""Any error as it is shown: one line on stderr, an object of its own with --json."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from geoseg import __version__
+from geoseg.cli.groups import long_name
+from geoseg.errors import GeosegError, SettingError
+from geoseg.io.packages import how_to_install
+
+INTERRUPTED = 130
+BUG = "run it again with --debug and report what it prints"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """``file`` is the input or output that the error is about, None where it is about none."""
+
+    exit: int
+    file: str | None
+    message: str
+    hint: str | None
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+    def to_dict(self, command: click.Command | None) -> dict[str, Any]:
+        """The JSON object of a command that failed."""
+        name = command.name if command else None
+        return {"command": name, "version": __version__, "error": self.__dict__}
+
+
+def describe(error: BaseException, command: click.Command | None) -> Failure:
+    """Exit code, message and hint of any error, with settings shown as options of ``command``."""
+    code, message, hint = _describe(error, command)
+    message, hint = (_clean(with_flags(text or "", command)) for text in (message, hint))
+    return Failure(code, _file(error), message, hint or None)
+
+
+def _describe(error: BaseException, command: click.Command | None) -> tuple[int, str, str | None]:
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, "interrupted", None
+    if isinstance(error, SettingError):
+        return error.exit_code, f"{flag_of(error.field, command)}: {error.reason}", error.hint
+    if isinstance(error, GeosegError):
+        return error.exit_code, error.message, error.hint
+    if isinstance(error, click.UsageError):
+        name = error.ctx.command_path if error.ctx else "geoseg"
+        return 2, error.format_message().rstrip("."), f"see {name} --help"
+    if isinstance(error, ModuleNotFoundError) and (install := how_to_install(error.name or "")):
+        package = (error.name or "").split(".")[0]
+        return 7, f"this needs {package}, which is not installed", install
+    if isinstance(error, MemoryError):
+        return 7, "out of memory", "a smaller `tile_size` or fewer `jobs` need less"
+    return 1, f"{type(error).__name__}: {error}: this is a bug in geoseg", BUG
+
+
+def _file(error: BaseException) -> str | None:
+    """The file at the start of a message such as ``a.tif: does not exist``."""
+    if not isinstance(error, GeosegError) or isinstance(error, SettingError):
+        return None
+    name, colon, _ = error.message.partition(": ")
+    return name if colon and (Path(name).suffix or Path(name).exists()) else None
+
+
+def _clean(text: str) -> str:
+    """``text`` without the control characters that a file name may hold."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+", " ", text)
+
+
+def flag_of(field: str, command: click.Command | None) -> str:
+    """``--min-area`` for ``min_area``; the field itself where ``command`` has no such option."""
+    return _flags(command).get(field, field)
+
+
+def with_flags(text: str, command: click.Command | None) -> str:
+    """``text`` with the settings that stand in it in backquotes as options of ``command``."""
+    flags = _flags(command)
+    return re.sub(r"`([a-z][a-z0-9_]*)`", lambda name: flags.get(name[1], name[0]), text)
+
+
+def _flags(command: click.Command | None) -> dict[str, str]:
+    options = [p for p in command.params if isinstance(p, click.Option)] if command else []
+    return {
+        name: f"--{long_name(option)}"
+        for option in options
+        for name in (long_name(option).replace("-", "_"), option.name or "")
+    }
