@@ -265,7 +265,8 @@ def test_an_extra_brings_what_is_imported() -> None:
         for line in lines if extra != "dev" else ():
             name = re.split(r"[^\w-]", line)[0]
             module = {"pillow": "PIL"}.get(name, name.replace("-", "_"))
-            assert name == "geoseg" or re.search(rf"\b{module}\b", text), (extra, name)
+            by_others = ("geoseg", "onnxscript")  # torch.onnx imports the latter
+            assert name in by_others or re.search(rf"\b{module}\b", text), (extra, name)
 
 
 def test_core_is_pure() -> None:
