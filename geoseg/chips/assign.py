@@ -52,10 +52,10 @@ def assign_chips(cuts: Sequence[CutChip], spec: ChipSpec) -> tuple[Chips, list[C
 def split_warnings(counts: Counter[str], leaks: list[CutChip], spec: ChipSpec) -> Iterator[str]:
     """What a user should know of the splits."""
     if leaks and spec.split_by == "random":
-        yield "chips of different splits overlap; --split-by block keeps them apart"
+        yield "chips of different splits overlap; `split_by` block keeps them apart"
     for split, share in zip(SPLITS, spec.split, strict=True):
         if share > 0 and not counts[split]:
-            hint = "; a smaller --block-size makes more blocks" if spec.split_by == "block" else ""
+            hint = "; a smaller `block_size` makes more blocks" if spec.split_by == "block" else ""
             yield f"the {split} split is empty{hint}"
 
 

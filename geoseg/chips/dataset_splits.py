@@ -101,12 +101,12 @@ def assign_pictures(chips: Sequence[Outlined], spec: PrepareSpec) -> SplitResult
     )
     if loose.any():
         hints = {
-            "block": "a smaller --block-size or --size makes more blocks",
+            "block": "a smaller `block_size` or `size` makes more blocks",
             "scene": f"scenes: {len(set(units))}",
         }
         dealt.warnings.extend(_empty(dealt.counts, spec, hints.get(by, f"chips: {len(chips)}")))
     if left := int((leaks & ~out).sum()):
-        why = "; --split-by block keeps them apart" if loose.any() else ", as published"
+        why = "; `split_by` block keeps them apart" if loose.any() else ", as published"
         dealt.warnings.append(f"{left} chips share ground with chips of another split{why}")
     return dealt
 

@@ -55,7 +55,7 @@ def chips_of(index: ChipIndex) -> ExampleSet:
         table = index.split(split)
         if table["mask"].isna().any():
             raise UnsuitableError(
-                f"{index.folder}: some chips have no mask", "cut them with `geoseg tile --labels`"
+                f"{index.folder}: some chips have no mask", "cut them by `geoseg tile` with labels"
             )
         pairs = zip(table["image"], table["mask"], strict=True)
         splits[split] = [

@@ -71,7 +71,7 @@ class ClassMap:
                 listed = ",".join(f"NAME=#{bytes(c).hex()}" for c in coloured[:12])
                 raise UnsuitableError(
                     f"masks hold {len(coloured)} colours that have no names",
-                    f"name them: --classes {listed}",
+                    f"name them: `classes` {listed}",
                 )
             return cls(BINARY, colours={(0, 0, 0): 0, **dict.fromkeys(coloured, 1)})
         known = {int(value) for value in values}

@@ -115,7 +115,7 @@ def assign_crs(grid: Grid, name: str, reference: PixelReference) -> Grid:
     if grid.crs is not None:
         if reference.crs or reference.pixel_coords:
             raise UsageError(
-                f"{name}: has a CRS", "--crs and --pixel-coords are for pictures without one"
+                f"{name}: has a CRS", "`crs` and `pixel_coords` apply to imagery without one"
             )
         return grid
     if reference.crs:
@@ -125,4 +125,4 @@ def assign_crs(grid: Grid, name: str, reference: PixelReference) -> Grid:
             raise UsageError(f"{reference.crs} is no CRS", "for example EPSG:32736") from error
     if reference.pixel_coords:
         return replace(grid, transform=Affine.identity())  # a worldfile may have placed it
-    raise UnsuitableError(f"{name}: has no CRS", "assign one with --crs, or use --pixel-coords")
+    raise UnsuitableError(f"{name}: has no CRS", "assign one with `crs`, or use `pixel_coords`")

@@ -82,7 +82,7 @@ class Layer:
         """
         if self.crs is None or crs is None:
             raise UnsuitableError(
-                "footprints with and without a CRS do not go together", "assign one with --crs"
+                "footprints with and without a CRS do not go together", "assign one with `crs`"
             )
         to = Transformer.from_crs(self.crs, crs, always_xy=True)
         return replace(

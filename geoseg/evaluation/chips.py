@@ -59,7 +59,7 @@ def predict_chips(
         raise UnsuitableError(f"{index.folder}: its {split} split is empty")
     if table["mask"].isna().any():
         raise UnsuitableError(
-            f"{index.folder}: some chips have no mask", "cut them with `geoseg tile --labels`"
+            f"{index.folder}: some chips have no mask", "cut them by `geoseg tile` with labels"
         )
     info, own = index.info, models.model
     if (len(info.classes), info.multilabel) != (len(own.classes), own.multilabel):

@@ -12,7 +12,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from geoseg.core.resize import StripResizer
-from geoseg.errors import UsageError
+from geoseg.errors import SettingError, UsageError
 from geoseg.inference.stream import ProbabilityStrip
 from geoseg.io.raster.scene import Scene
 from geoseg.io.raster.write import create_raster
@@ -37,12 +37,12 @@ class ProbabilityEncoding:
 
     def __post_init__(self) -> None:
         if self.dtype not in ("uint8", "float32"):
-            raise UsageError(f"--dtype is uint8 or float32, not {self.dtype!r}")
+            raise SettingError("dtype", f"must be uint8 or float32, not {self.dtype!r}")
         if self.classes and self.model.multilabel:
-            names = ", ".join(self.model.classes)
-            raise UsageError(
-                f"--classes: the model tells {names} each by itself, not one a pixel",
-                "leave it out",
+            raise SettingError(
+                "classes",
+                "needs exclusive classes; this model is multi-label",
+                "omit `classes`",
             )
 
     def keywords(self) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def open_runtime(model: Path | None, spec: PredictSpec, extent: int) -> Runtime:
     trained = kind(path) == "safetensors"
     if trained and spec.runtime not in ("auto", "torch"):
         raise ModelError(
-            f"{path}: --runtime {spec.runtime} runs exported models", "see `geoseg export`"
+            f"{path}: the runtime {spec.runtime} needs an exported model", "see `geoseg export`"
         )
     if trained or spec.runtime == "torch":
         return _torch(path, spec, extent)
@@ -89,7 +89,7 @@ def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
     if predict.device not in ("auto", "cpu"):
         raise ResourceError(
             f"{path}: ONNX models run on the CPU here, not on {predict.device}",
-            "try --runtime torch",
+            "try `runtime` torch",
         )
     model, spec = _openvino_model(path)
     size = _window(predict, 1024, extent)
@@ -106,7 +106,7 @@ def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
         model.reshape(form.shape(predict.batch_size, spec.bands, size))
     except RuntimeError as error:
         raise ModelError(
-            f"{path}: cannot run at windows of {size} pixels", f"try --tile-size {spec.size}"
+            f"{path}: cannot run at windows of {size} pixels", f"try `tile_size` {spec.size}"
         ) from error
     hints = {"PERFORMANCE_HINT": "LATENCY"}
     if predict.precision != "auto":
@@ -140,12 +140,12 @@ def _onnx(path: Path, predict: PredictSpec, extent: int) -> Runtime:
         import onnxruntime as ort
     except ImportError as error:
         raise ResourceError(
-            "--runtime onnx needs onnxruntime", "pip install onnxruntime"
+            "the runtime onnx needs onnxruntime", "pip install 'geoseg[onnx]'"
         ) from error
     cuda = predict.device.startswith("cuda")
     if cuda and "CUDAExecutionProvider" not in ort.get_available_providers():
         raise ResourceError(
-            "this onnxruntime has no CUDA", "pip install onnxruntime-gpu, or --device cpu"
+            "this onnxruntime has no CUDA", "pip install onnxruntime-gpu, or `device` cpu"
         )
     try:
         session = ort.InferenceSession(

@@ -89,7 +89,7 @@ def plan(
         warnings += doubt
     if len(bands) != model.bands:
         raise UnsuitableError(
-            f"{scene.path}: --bands names {len(bands)} bands, the model takes {model.bands}"
+            f"{scene.path}: `bands` has {len(bands)} bands; the model needs {model.bands}"
         )
     stretch, doubt = _stretch(scene, model, bands)
     warnings += doubt
@@ -107,18 +107,19 @@ def _bands(scene: Scene, model: ModelSpec) -> tuple[tuple[int, ...], list[str]]:
     chosen = model.source_bands
     if chosen and max(chosen) <= scene.bands:
         listed = ",".join(map(str, chosen))
-        told = (
-            f"{scene.path}: its bands {listed} are taken, as for training; chips that have "
-            "them alone need --bands"
+        warning = (
+            f"{scene.path}: using bands {listed}, as in training (chips that hold only these need "
+            "`bands`)"
         )
-        return chosen, [told] if scene.bands == model.bands else []
+        return chosen, [warning] if scene.bands == model.bands else []
     if scene.bands < model.bands:
         raise UnsuitableError(
-            f"{scene.path}: has {scene.bands} bands, the model takes {model.bands}",
-            "repeat some: --bands 1,1,1" if scene.bands == 1 else "choose them with --bands",
+            f"{scene.path}: has {scene.bands} band{'s' * (scene.bands > 1)}; the model needs "
+            f"{model.bands}",
+            "grey imagery: `bands` 1,1,1" if scene.bands == 1 else "choose them with `bands`",
         )
-    told = f"{scene.path}: of its {scene.bands} bands the first {model.bands} are taken"
-    return tuple(range(1, model.bands + 1)), [told] if scene.bands > model.bands else []
+    warning = f"{scene.path}: using the first {model.bands} of {scene.bands} bands"
+    return tuple(range(1, model.bands + 1)), [warning] if scene.bands > model.bands else []
 
 
 def _stretch(

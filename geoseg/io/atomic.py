@@ -35,7 +35,7 @@ def check_output(path: Path | str, overwrite: bool = False) -> Path:
     if path.exists() and not path.is_file():
         raise OutputError(f"{path}: is a device or a pipe, not a file", "name a file")
     if path.exists() and not overwrite:
-        raise OutputError(f"{path}: exists already", "use --overwrite to replace it")
+        raise OutputError(f"{path}: exists already", "use `overwrite` to replace it")
     return path
 
 
@@ -109,7 +109,7 @@ def atomic_folder(
         raise OutputError(f"{named}: exists and is no folder")
     if path.is_dir() and any(path.iterdir()):
         if not overwrite:
-            raise OutputError(f"{named}: exists already", "use --overwrite to replace it")
+            raise OutputError(f"{named}: exists already", "use `overwrite` to replace it")
         if marker and not (path / marker).is_file():
             raise OutputError(
                 f"{named}: is not replaced, for it holds no {marker}", "choose another folder"

@@ -142,7 +142,7 @@ def check_claim(name: str, claimed: int) -> None:
         raise SafetyError(
             f"{name}: claims {claimed / 2**30:,.0f} GiB of pixels and holds "
             f"{held / 2**20:,.1f} MiB",
-            "--force takes it nevertheless",
+            "use `force` to read it nevertheless",
         )
 
 

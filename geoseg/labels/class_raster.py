@@ -101,7 +101,7 @@ def open_class_raster(
         else:
             if threshold is not None:
                 warnings.append(
-                    f"{path}: holds classes, not probabilities; --threshold does not apply"
+                    f"{path}: holds classes, not probabilities; `threshold` does not apply"
                 )
             yield _stacked(scene) if stacked and multilabel_names(scene) else _labels(scene, band)
 

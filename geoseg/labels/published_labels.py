@@ -151,7 +151,7 @@ def _named(path: Path, classify: Callable[[], Result]) -> Result:
         return classify()
     except UnsuitableError as error:
         raise UnsuitableError(
-            f"{path}: {error.message}", error.hint or "name its labels with --classes"
+            f"{path}: {error.message}", error.hint or "name its labels with `classes`"
         ) from error
 
 

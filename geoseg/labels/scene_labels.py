@@ -123,7 +123,7 @@ def burner(
     if grid.crs is None and not table:
         raise UnsuitableError(
             f"{path}: footprints need a scene with a CRS",
-            "burn them with `geoseg rasterize --pixel-coords`, give the mask",
+            "burn them into a mask by `geoseg rasterize` in pixel coordinates, and give that",
         )
     image = (scene, own or grid) if table else (None, None)
     warnings += _layer(path, _stamp(path), grid.crs, *image)[1]

@@ -74,9 +74,9 @@ def traceable_classes(
     if spec.outline == "subpixel":
         raise UsageError(
             f"{scene.path}: a mask has no outlines finer than pixels",
-            "--outline subpixel is for probabilities",
+            "`outline` subpixel needs probabilities",
         )
-    warnings = ("--threshold is for probabilities; a mask has none",) if spec.threshold else ()
+    warnings = ("`threshold` applies to probabilities; this is a mask",) if spec.threshold else ()
     if apart:
         wanted = _wanted(scene, surfaces_of_bands(apart), list(apart), class_value)
         return [
@@ -116,7 +116,8 @@ def _chosen(scene: Scene, names: list[str], class_value: int | None) -> list[Cla
     if scene.bands == 1:
         if class_value is not None:
             raise UsageError(
-                f"{scene.path}: holds probabilities of one class", "--class is for several"
+                f"{scene.path}: holds probabilities of one class",
+                "`class` applies to rasters of several classes",
             )
         return [ClassSurface(names[-1] if names else "building", 0)]
     # by geoseg, whose first class is the background whatever its name

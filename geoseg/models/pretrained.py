@@ -57,7 +57,7 @@ def create_network(spec: ModelSpec, weights: str = "none") -> tuple[Segmenter, s
     except OSError as error:
         raise ResourceError(
             f"the weights {weights!r} of {spec.encoder} could not be fetched",
-            "go online once, or give a file: --weights FILE",
+            "connect once, or give a file as `weights`",
         ) from error
 
 

@@ -39,7 +39,7 @@ def _refuse(weights: str | None, spec: ModelSpec) -> None:
     if weights:
         raise UsageError(
             f"there are no weights {weights!r} for {spec.architecture}",
-            "use --weights none, or a file",
+            "use `weights` none, or a file",
         )
 
 

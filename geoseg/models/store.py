@@ -29,7 +29,7 @@ def bundled() -> Path:
     """
     if not _BUNDLED_FILE.is_file():
         raise ModelError(
-            "the bundled model is missing from this installation", "name one with --model"
+            "the bundled model is missing from this installation", "name one with `model`"
         )
     return _BUNDLED_FILE
 

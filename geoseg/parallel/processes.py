@@ -41,6 +41,6 @@ def ordered(
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
-        raise ResourceError("one of the processes was killed", "lower --jobs") from error
+        raise ResourceError("one of the processes was killed", "use fewer `jobs`") from error
     finally:
         pool.shutdown(cancel_futures=True)

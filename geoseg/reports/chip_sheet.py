@@ -123,7 +123,7 @@ def _augmented(
             if mask is None:
                 raise UnsuitableError(
                     f"{index.folder}: some chips have no mask",
-                    "cut them with `geoseg tile --labels`",
+                    "cut them by `geoseg tile` with labels",
                 )
             pixels, labels = ChipFiles(image, mask).read()
             yield name, *_shown(to_unit(pixels), labels)

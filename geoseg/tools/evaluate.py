@@ -140,7 +140,7 @@ def _compare(
     vectors = [is_vector(name) for name in names]
     if spec.profile != "none" and not all(vectors):
         raise UnsuitableError(
-            f"{names[vectors.index(False)]}: --profile {spec.profile} compares SpaceNet tables"
+            f"{names[vectors.index(False)]}: the profile {spec.profile} compares SpaceNet tables"
         )
     grid = _grid(
         [str(like)]
@@ -251,7 +251,7 @@ def _match_files(
         return compare_layers(ours, theirs, spec, by_image=True)
     if spec.profile != "none":
         raise UnsuitableError(
-            f"{names[0]}: --profile {spec.profile} compares SpaceNet tables with PolygonWKT_Pix"
+            f"{names[0]}: the profile {spec.profile} compares SpaceNet tables with PolygonWKT_Pix"
         )
     truth = footprints_in(names[1], None, warnings)
     prediction = footprints_in(names[0], truth.crs, warnings, columns=("confidence",))

@@ -14,7 +14,7 @@ import numpy as np
 
 from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
-from geoseg.errors import GeosegError, UnsuitableError, UsageError
+from geoseg.errors import GeosegError, SettingError, UnsuitableError, UsageError
 from geoseg.geometry.burn import Burner
 from geoseg.geometry.footprints import FootprintLabels, columns, trace_footprints
 from geoseg.geometry.morphology import MaskStrip
@@ -78,7 +78,7 @@ def run(
     """
     target, accompany = VectorTarget.of(target), Run(progress)
     if save_prob and len(scenes) > 1:
-        raise UsageError("--save-prob goes with one scene")
+        raise SettingError("save_prob", "applies to a single scene")
     destinations = _destinations(scenes, target)
     loaded = LoadedModel(model, predict_spec or PredictSpec())
     spec = _resolved(polygon_spec or PolygonSpec(), loaded)

@@ -91,7 +91,7 @@ def _targets(scenes: Sequence[str], output: Path) -> list[tuple[str, Path]]:
         return [(scenes[0], output)]
     if not output.is_dir():
         raise UsageError(
-            f"{output}: several scenes go into a folder", "create it, and name it with --output"
+            f"{output}: several scenes go into a folder", "create it, and name it with `output`"
         )
     return [
         (path, output / f"{name}.tif")

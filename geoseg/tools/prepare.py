@@ -136,7 +136,7 @@ def _look(dataset: Dataset, spec: PrepareSpec) -> tuple[list[SourceImage], list[
             raise UnsuitableError(
                 f"{picture.pair.image}: has {picture.bands} bands of {picture.dtype}, "
                 f"{first.pair.image} {first.bands} of {first.dtype}",
-                "choose bands with --bands, or prepare them apart",
+                "choose bands with `bands`, or prepare them apart",
             )
         if (picture.grid.crs is None) != (first.grid.crs is None):
             raise UnsuitableError(

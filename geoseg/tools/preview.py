@@ -95,7 +95,7 @@ def run(
 
 def _check_scene(spec: PreviewSpec) -> None:
     if spec.augment or spec.split:
-        raise UsageError("--augment and --split are for chips", "name the folder of a chip index")
+        raise UsageError("`augment` and `split` apply to chips", "name the folder of a chip index")
 
 
 def _pixels(figure: Figure) -> tuple[int, int]:

@@ -93,7 +93,7 @@ def run(
             _groups(plan, spec), cutter, jobs, progress("cut", planned), journal
         )
         if not cuts:
-            raise UnsuitableError("no tile holds enough data", "lower --size or raise --max-nodata")
+            raise UnsuitableError("no tile holds enough data", "lower `size` or raise `max_nodata`")
         chips, leaks = assign.assign_chips(cuts, spec)
         for cut in leaks if spec.split_by != "random" else ():
             for path in filter(None, (cut.image, cut.mask)):
@@ -143,7 +143,7 @@ def _plan(
             raise UnsuitableError(
                 f"{source.path}: has {source.bands} bands of {source.dtype}, {first.path} "
                 f"{first.bands} of {first.dtype}",
-                "cut them into separate folders, or choose bands with --bands",
+                "cut them into separate folders, or choose bands with `bands`",
             )
         if (source.grid.crs is None) != (first.grid.crs is None):
             raise UnsuitableError(
@@ -157,7 +157,7 @@ def _plan(
     )
     if spec.format == "png" and (bands > 4 or dtype not in ("uint8", "uint16")):
         raise UnsuitableError(
-            f"{first.path}: {bands} bands of {dtype} do not fit into PNG", "use --format tif"
+            f"{first.path}: {bands} bands of {dtype} do not fit into PNG", "use `format` tif"
         )
     return plan
 
@@ -171,7 +171,7 @@ def _part(
         labels = find(labels, path)
         if spec.format == "png" and classes(labels)[1]:
             raise UnsuitableError(
-                f"{labels}: masks of several bands do not fit into PNG", "use --format tif"
+                f"{labels}: masks of several bands do not fit into PNG", "use `format` tif"
             )
     with open_scene(path, gsd=spec.gsd) as scene:
         if not force:
@@ -254,10 +254,10 @@ def _stretch(sources: list[Source], spec: ChipSpec, progress: Progress) -> Stret
 def _doubts(sources: list[Source], spec: ChipSpec) -> Iterator[str]:
     gsds = [gsd for source in sources if (gsd := source.grid.gsd)]
     if spec.gsd and not gsds:
-        yield "--gsd does nothing: the scenes have no CRS"
+        yield "`gsd` has no effect: the scenes have no CRS"
     if gsds and max(gsds) > SAME_GSD * min(gsds):
         yield (
-            f"the scenes have {min(gsds):.3g} to {max(gsds):.3g} m a pixel; --gsd makes them alike"
+            f"the scenes have {min(gsds):.3g} to {max(gsds):.3g} m per pixel; `gsd` resamples them to one"
         )
 
 

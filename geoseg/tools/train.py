@@ -11,7 +11,14 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from geoseg.chips.scene_windows import ExampleSet, chips_of, windows_of
-from geoseg.errors import InputError, OutputError, ResourceError, UnsuitableError, UsageError
+from geoseg.errors import (
+    InputError,
+    OutputError,
+    ResourceError,
+    SettingError,
+    UnsuitableError,
+    UsageError,
+)
 from geoseg.io.atomic import check_output
 from geoseg.io.chip_index import INDEX, read_index
 from geoseg.io.run_folder import PAGE, read_epochs, read_settings, write_settings
@@ -174,7 +181,7 @@ def _sets(
     ``data``, in its order.
     """
     if weights and len(weights) != len(data):
-        raise UsageError(f"--data-weights needs {len(data)} numbers, one for each of the data sets")
+        raise SettingError("data_weights", f"must be {len(data)} numbers, one per data set")
     scenes = [
         str(p)
         for p in data
@@ -182,9 +189,9 @@ def _sets(
     ]
     if bool(scenes) != bool(labels):
         what = (
-            f"{scenes[0]}: is no folder of chips, and a scene needs --labels"
+            f"{scenes[0]}: is not a folder of chips, and a scene needs `labels`"
             if scenes
-            else "--labels is for scenes"
+            else "`labels` applies to scenes"
         )
         raise UsageError(
             what, "cut chips with `geoseg tile`" if scenes else "chips have their masks"
@@ -219,7 +226,7 @@ def _chips(
         (path for split in chips.values() for chip in split if (path := chip.missing())), None
     )
     if gone and spec.on_error == "stop":
-        raise InputError(f"{gone}: does not exist", "--on-error skip goes on without it")
+        raise InputError(f"{gone}: does not exist", "skip it with `on_error` skip")
     if spec.on_error == "skip":
         advance = progress("check", sum(map(len, chips.values())))
         for split, found in chips.items():
@@ -227,11 +234,11 @@ def _chips(
             warnings += [f"left out: {problem}" for problem in problems]
     if not chips["train"]:
         raise UnsuitableError(
-            f"{sets[0].name}: its train split is empty", "see --split of `geoseg tile`"
+            f"{sets[0].name}: its train split is empty", "see the split of `geoseg tile`"
         )
     if not several_classes(chips["train"], len(sets[0].info.classes)):
         why = "the masks of its train split are of a single class"
-        raise UnsuitableError(f"{sets[0].name}: {why}", "is --labels the right file?")
+        raise UnsuitableError(f"{sets[0].name}: {why}", "is `labels` the right file?")
     return chips
 
 
@@ -329,7 +336,7 @@ def _run_folder(folder: Path, made: tuple[str, ...], resume: bool, overwrite: bo
         return folder
     if last.exists() and not overwrite:
         raise OutputError(
-            f"{folder}: holds another run", "use --resume to go on with it, or --overwrite"
+            f"{folder}: holds another run", "use `resume` to continue it, or `overwrite`"
         )
     folder.mkdir(parents=True, exist_ok=True)
     for name in made:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from geoseg.chips.examples import Example
-from geoseg.errors import UnsuitableError, UsageError
+from geoseg.errors import SettingError, UnsuitableError
 
 READERS = 4
 
@@ -45,12 +45,13 @@ def class_weights(
     try:
         weights = [float(part) for part in text.split(",")]
     except ValueError as error:
-        raise UsageError(
-            f"--class-weights {text!r} is neither auto nor none nor a list of numbers"
+        raise SettingError(
+            "class_weights", f"must be none, auto or one number per class, not {text!r}"
         ) from error
     if len(weights) != len(classes) or min(weights) < 0 or max(weights) <= 0:
-        raise UsageError(
-            f"--class-weights needs {len(classes)} weights, none below 0: {', '.join(classes)}"
+        raise SettingError(
+            "class_weights",
+            f"must be {len(classes)} numbers, none below 0, for {', '.join(classes)}",
         )
     return weights
 

@@ -10,7 +10,7 @@ from itertools import cycle, islice
 import numpy as np
 import torch
 
-from geoseg.errors import ResourceError, UnsuitableError, UsageError
+from geoseg.errors import ResourceError, SettingError, UnsuitableError
 from geoseg.io.run_folder import read_settings
 from geoseg.training.balance import class_weights
 from geoseg.training.data import loaders
@@ -43,9 +43,7 @@ def resolve_auto(job: TrainingRun, resume: bool) -> TrainingRun:
         size, accumulate, lr = (had[name] for name in ("batch-size", "accumulate", "lr"))
         return replace(job, spec=replace(spec, batch_size=size, accumulate=accumulate, lr=lr))
     if by_torchrun():
-        raise UsageError(
-            "--batch-size auto and --lr auto are for geoseg train without torchrun", "give numbers"
-        )
+        raise SettingError("batch_size", "auto needs a run without torchrun", "give numbers")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = DTYPES.get(precision(spec.precision))
     if not spec.batch_size:
@@ -107,7 +105,7 @@ def largest_that_fits(trial: Callable[[int], None], limit: int) -> int:
     if not found:
         raise ResourceError(
             "not even a batch of one fits into the device's memory",
-            "lower --crop, or take a smaller network",
+            "lower `crop`, or take a smaller network",
         )
     return found
 
@@ -135,7 +133,8 @@ def learning_rate(
     lowest = int(np.nanargmin(means))
     if lowest < SMOOTHED:
         raise UnsuitableError(
-            "the loss falls at no learning rate from 1e-6 to 1", "give --lr, and look at the chips"
+            "the loss did not decrease for any learning rate in 1e-6..1",
+            "set `lr`; check the labels",
         )
     return float(f"{_rate(lowest - SMOOTHED // 2) / 10:.2g}")
 

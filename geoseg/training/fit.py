@@ -76,7 +76,7 @@ def train(job: TrainingRun, *, resume: bool, progress: Progress) -> TrainingRun:
             spec = job.spec
             if spec.batch_size == 1 or by_torchrun():
                 raise ResourceError(
-                    "the device ran out of memory", "lower --batch-size or --crop"
+                    "the device ran out of memory", "lower `batch_size` or `crop`"
                 ) from error
         job = replace(
             job, spec=replace(spec, batch_size=spec.batch_size // 2, accumulate=spec.accumulate * 2)
@@ -169,13 +169,13 @@ def check_devices(spec: TrainSpec) -> None:
     """
     gpus = torch.cuda.device_count()
     if gpus and spec.devices > gpus:
-        raise ResourceError(f"--devices {spec.devices}: there are {gpus} GPUs")
+        raise ResourceError(f"`devices` {spec.devices}: there are {gpus} GPUs")
     if not gpus and spec.precision == "fp16":
-        raise ResourceError("--precision fp16 needs a GPU", "use bf16 or fp32")
+        raise ResourceError("`precision` fp16 needs a GPU", "use bf16 or fp32")
     for package in spec.log:
         if package != "csv" and importlib.util.find_spec(package) is None:
             raise ResourceError(
-                f"--log {package} needs {package}, which is not installed", f"pip install {package}"
+                f"`log` {package} needs {package}, which is not installed", f"pip install {package}"
             )
 
 

@@ -67,6 +67,8 @@ def parse_child_error(text: str) -> Exception | None:
     if found := re.search(
         r"^geoseg\.errors\.(\w+): (.*)\Z", text.rstrip(), re.MULTILINE | re.DOTALL
     ):
+        if found[1] == "SettingError":
+            return errors.SettingError(*found[2].split(": ", 1))
         kind: type[Exception] = getattr(errors, found[1])
         return kind(found[2])
     return torch.OutOfMemoryError(text) if "OutOfMemoryError: " in text else None

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from geoseg.core.encoding import VOID
-from geoseg.errors import UsageError
+from geoseg.errors import SettingError
 
 BOUNDARY_REACH = 6
 
@@ -123,8 +123,8 @@ def build(
     try:
         factors = [float(weight) if star else 1.0 for weight, star, _ in terms]
     except ValueError as error:
-        raise UsageError(
-            f"--loss {name!r} has a weight that is no number", "for example bce+0.5*dice"
+        raise SettingError(
+            "loss", f"a weight in {name!r} is not a number", "for example bce+0.5*dice"
         ) from error
     return SumLoss([_one(part.strip(), channels, class_weights) for _, _, part in terms], factors)
 
@@ -143,8 +143,9 @@ def _one(name: str, channels: int, class_weights: Sequence[float] | None) -> nn.
         return _LongMask(smp.TverskyLoss(mode, ignore_index=VOID, alpha=0.3, beta=0.7))
     if name == "lovasz":
         return _LongMask(smp.LovaszLoss(mode, ignore_index=VOID))
-    raise UsageError(
-        f"--loss {name!r} is unknown or does not fit",
+    raise SettingError(
+        "loss",
+        f"{name!r} is unknown or does not fit the classes",
         "bce or ce, boundary, dice, focal, lovasz, tversky, or a sum: bce+dice",
     )
 

@@ -91,7 +91,7 @@ class SegmentationModule(L.LightningModule):
             raise UnsuitableError(
                 f"the loss became {losses[batch].item()} in epoch {self.current_epoch + 1}, "
                 f"batch {batch + 1}",
-                "lower --lr, or take --precision fp32",
+                "lower `lr`, or take `precision` fp32",
             )
         return mean
 

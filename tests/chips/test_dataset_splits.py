@@ -96,7 +96,7 @@ def test_random_splits_keep_what_overlaps_and_say_so(tmp_path: Path) -> None:
         "folder", root, tmp_path / "out", PrepareSpec(split_by="random", split=(0.5, 0.25, 0.25))
     )
     assert report.chips == 25 and report.splits == {"train": 13, "val": 6, "test": 6}
-    assert "share ground" in report.warnings[0] and "--split-by block" in report.warnings[0]
+    assert "share ground" in report.warnings[0] and "`split_by` block" in report.warnings[0]
 
 
 def test_a_published_split_is_kept_though_it_shares_ground(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_pictures_of_several_crs_share_one_ground(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("by", "hint"), [("auto", "scenes: 1"), ("block", "--block-size"), ("random", "chips: 1")]
+    ("by", "hint"), [("auto", "scenes: 1"), ("block", "`block_size`"), ("random", "chips: 1")]
 )
 def test_an_empty_split_is_explained(tmp_path: Path, by: str, hint: str) -> None:
     (tmp_path / "in" / "images").mkdir(parents=True)

@@ -113,7 +113,7 @@ def test_chips_and_scenes_go_together_by_weight(folder: Path, tmp_path: Path) ->
     sets = train._sets([chips, scene], folder / "footprints.gpkg", SPEC, (1.0, 3.0), [])
     weights = [sum(example.weight for example in each.splits["train"]) for each in sets]
     assert weights == pytest.approx([1.0, 3.0])
-    with pytest.raises(UsageError, match="--data-weights needs 1 numbers"):
+    with pytest.raises(UsageError, match="data_weights: must be 1 numbers"):
         train.run([chips], tmp_path / "m.safetensors", TrainSpec(data_weights=(1.0, 2.0)))
 
 
@@ -143,11 +143,11 @@ def test_scenes_without_buildings_or_labels_are_refused(folder: Path, tmp_path: 
             labels=tmp_path / "empty.tif",
         )
     with pytest.raises(
-        UsageError, match=r"scene\.tif: is no folder of chips, and a scene needs --labels"
+        UsageError, match=r"scene\.tif: is not a folder of chips, and a scene needs `labels`"
     ):
         train.run([str(folder / "scene.tif")], tmp_path / "m.safetensors", QUICK)
     tile.run([str(folder / "scene.tif")], tmp_path / "chips", SPEC, labels=folder / "mask.tif")
-    with pytest.raises(UsageError, match="--labels is for scenes"):
+    with pytest.raises(UsageError, match="`labels` applies to scenes"):
         train.run(
             [str(tmp_path / "chips")], tmp_path / "m.safetensors", QUICK, labels=folder / "mask.tif"
         )

@@ -112,8 +112,8 @@ def test_auto_is_found_and_reported(here: Path, capsys, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
-        ("--log paper", 2, "--log takes csv, tensorboard, mlflow"),
-        ("--class-weights 1,2,3", 2, "--class-weights needs 2 weights"),
+        ("--log paper", 2, "--log: must be one of csv, tensorboard, mlflow, not 'paper'"),
+        ("--class-weights 1,2,3", 2, "--class-weights: must be 2 numbers"),
         ("--batch-size none", 2, "none"),
         ("--loss bce+nonesuch", 2, "'nonesuch' is unknown"),
         ("--lr 1e30 --schedule constant --epochs 3", 4, "the loss became"),

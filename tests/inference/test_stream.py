@@ -178,7 +178,10 @@ def test_bands_that_do_not_fit_are_refused(model: Path, tmp_path: Path) -> None:
     write_array(tmp_path / "grey.tif", picture(buildings(*SHAPE))[:1], grid(*SHAPE))
     with open_scene(tmp_path / "grey.tif") as scene:
         runtime = open_runtime(model, PredictSpec(), 64)
-        with pytest.raises(UnsuitableError, match=r"grey\.tif: has 1 bands"):
+        with pytest.raises(
+            UnsuitableError,
+            match=r"grey\.tif: has 1 band; the model needs 3 \(grey imagery: `bands` 1,1,1",
+        ):
             plan(scene, runtime, PredictSpec())
         assert plan(scene, runtime, PredictSpec(), (1, 1, 1)).bands == (1, 1, 1)
 

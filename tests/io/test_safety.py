@@ -179,7 +179,7 @@ def test_claims_that_a_file_cannot_hold(folder):
     for name, size in (("beside.tif", 20_000_000), ("a.vrt", 20_000_000 + held["a.vrt"])):
         check_claim(str(folder / name), 4096 * size)
         with pytest.raises(
-            SafetyError, match=rf"{name}: claims 76 GiB of pixels and holds 19\.1 MiB \(--force"
+            SafetyError, match=rf"{name}: claims 76 GiB of pixels and holds 19\.1 MiB \(use `force`"
         ):
             check_claim(str(folder / name), 4096 * size + 1)
     check_claim("https://example.org/a.tif", 2**60)

@@ -91,7 +91,7 @@ def test_the_error_names_the_mask_that_has_no_classes(tmp_path: Path) -> None:
     with (
         pytest.raises(
             UnsuitableError,
-            match=r"m\.png: holds colours, but no class has one \(name its labels with --classes\)",
+            match=r"m\.png: holds colours, but no class has one \(name its labels with `classes`\)",
         ),
         truth.open(pair(painted(tmp_path / "m.png", False)), PICTURE) as mask,
     ):

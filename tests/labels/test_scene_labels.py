@@ -78,7 +78,7 @@ def test_footprints_need_a_crs_on_both_sides(tmp_path):
     gpd.GeoDataFrame(geometry=[ground(100, 10, 120, 22)], crs=UTM).to_file(tmp_path / "f.gpkg")
     with pytest.raises(
         UnsuitableError,
-        match=r"need a scene with a CRS \(burn them with `geoseg rasterize --pixel-coords`",
+        match=r"need a scene with a CRS \(burn them into a mask by `geoseg rasterize`",
     ):
         read(tmp_path / "f.gpkg", Grid(None, Affine.identity(), 90, 140))
 

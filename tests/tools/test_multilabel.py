@@ -170,7 +170,7 @@ def test_each_class_has_its_band(dtype: str, town: Path, tmp_path: Path) -> None
     polygonize.run(tmp_path / "p.tif", tmp_path / "b.gpkg", ALL)
     layer = footprints(tmp_path / "b.gpkg")
     assert len(layer) == 36 and matched(layer).min() > 0.85 and set(layer["class"]) == {"footprint"}
-    with pytest.raises(UsageError, match="each by itself"):
+    with pytest.raises(UsageError, match="this model is multi-label"):
         predict.run(
             [str(town / "scene.tif")],
             tmp_path / "c.tif",

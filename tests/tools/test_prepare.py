@@ -333,7 +333,7 @@ def test_colours_without_names_are_asked_for(tmp_path: Path) -> None:
         tmp_path / "masks" / "a.png",
         np.repeat(np.arange(3)[:, None, None] + np.arange(30) % 3, 20, axis=1),
     )
-    with pytest.raises(UnsuitableError, match="--classes NAME=#000102,NAME=#010203"):
+    with pytest.raises(UnsuitableError, match="`classes` NAME=#000102,NAME=#010203"):
         prepare.run("folder", tmp_path, tmp_path / "out", PrepareSpec())
     assert not (tmp_path / "out").exists()
 

@@ -206,7 +206,7 @@ def test_values_beyond_8_bits_are_stretched():
 def test_what_does_not_go_together(scene, tmp_path):
     with pytest.raises(UsageError, match="no picture"):
         run(scene, [], tmp_path / "a.tif")
-    with pytest.raises(UsageError, match="for chips"):
+    with pytest.raises(UsageError, match="apply to chips"):
         run(scene, [], tmp_path / "a.png", PreviewSpec(split="val"))
     with pytest.raises(InputError, match="does not exist"):
         run(scene, [str(tmp_path / "missing.gpkg")], tmp_path / "a.png")

@@ -349,15 +349,18 @@ def test_windows_and_dtypes(tmp_path, monkeypatch, kinds, dtype):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"kinds": ("roof",)}, "unknown kind of mask 'roof'"),
+        ({"kinds": ("roof",)}, "kinds: unknown kind 'roof'"),
         ({"kinds": ()}, "names no mask"),
-        ({"kinds": ("instance:3",)}, "the kind instance has no width"),
+        ({"kinds": ("instance:3",)}, "kinds: instance has no width"),
         ({"kinds": ("contact:wide",)}, "'wide' is not a length"),
-        ({"kinds": ("boundary:0",)}, "width of boundary must be positive"),
-        ({"kinds": ("footprint",), "width": Length(3)}, "--width is for none of footprint"),
-        ({"kinds": ("boundary",), "class_field": "use"}, "--class-field is for the kind footprint"),
-        ({"kinds": ("boundary",), "side": "upper"}, "unknown side"),
-        ({"value": 0}, "--value 0"),
+        ({"kinds": ("boundary:0",)}, "width: must be above 0 for boundary"),
+        ({"kinds": ("footprint",), "width": Length(3)}, "width: does not apply to footprint"),
+        (
+            {"kinds": ("boundary",), "class_field": "use"},
+            "class_field: applies to the kind footprint only",
+        ),
+        ({"kinds": ("boundary",), "side": "upper"}, "side: must be one of inner, outer, both"),
+        ({"value": 0}, "value: must be at least 1 and at most 254, not 0"),
     ],
 )
 def test_masks_that_make_no_sense(settings, said):

@@ -354,7 +354,7 @@ def test_random_splits_keep_all_and_say_so(tmp_path):
     report = tile.run([path], tmp_path / "chips", ChipSpec(size=20, overlap=10, split_by="random"))
     assert (report.chips, report.dropped) == (8 * 13, 0)
     assert report.warnings == (
-        "chips of different splits overlap; --split-by block keeps them apart",
+        "chips of different splits overlap; `split_by` block keeps them apart",
     )
     report = tile.run([path], tmp_path / "apart", ChipSpec(size=20, edge="drop", split_by="random"))
     assert report.warnings == () and report.splits == {"train": 22, "val": 3, "test": 3}
@@ -375,7 +375,7 @@ def test_splits_by_scene(tmp_path):
 def test_a_split_that_stays_empty_is_said(tmp_path):
     report = tile.run([scene(tmp_path / "a.tif")], tmp_path / "chips", ChipSpec(size=70))
     assert [
-        f"the {split} split is empty; a smaller --block-size makes more blocks"
+        f"the {split} split is empty; a smaller `block_size` makes more blocks"
         for split in ("val", "test")
     ] == [*report.warnings]
 
@@ -523,7 +523,7 @@ def test_another_gsd(tmp_path):
         )
     assert not any("a pixel" in warning for warning in report.warnings)
     report = tile.run(paths, tmp_path / "native", ChipSpec(size=45))
-    assert "the scenes have 0.5 to 1 m a pixel; --gsd makes them alike" in report.warnings
+    assert "the scenes have 0.5 to 1 m per pixel; `gsd` resamples them to one" in report.warnings
 
 
 # Area of interest
@@ -662,7 +662,7 @@ def test_png_chips_have_worldfiles(tmp_path):
 def test_what_no_png_holds_is_refused_at_once(tmp_path):
     for image in (noise(1, "float32"), noise(5)):
         path = scene(tmp_path / "a.tif", image, overwrite=True)
-        with pytest.raises(UnsuitableError, match=r"do not fit into PNG \(use --format tif\)"):
+        with pytest.raises(UnsuitableError, match=r"do not fit into PNG \(use `format` tif\)"):
             tile.run([path], tmp_path / "chips", ChipSpec(size=70, format="png"))
     assert (
         tile.run([path], tmp_path / "chips", ChipSpec(size=70, format="png", bands=(5, 1, 2))).chips
@@ -685,7 +685,7 @@ def test_pictures_are_outlined_in_pixels(tmp_path):
     np.testing.assert_array_equal(
         plain(tmp_path / "chips/images/a_r0001_c0001.tif")[0], image[:, 20:, 70:]
     )
-    assert "--gsd does nothing: the scenes have no CRS" in report.warnings
+    assert "`gsd` has no effect: the scenes have no CRS" in report.warnings
 
 
 # Labels

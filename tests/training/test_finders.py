@@ -79,7 +79,7 @@ def test_a_loss_that_never_falls_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     trial = job(tmp_path)
     # square: crops are
     flat = [[torch.rand(2, 3, 32, 32), torch.full((2, 32, 32), 255, dtype=torch.uint8)]]
-    with pytest.raises(UnsuitableError, match="falls at no learning rate"):
+    with pytest.raises(UnsuitableError, match="did not decrease for any learning rate"):
         learning_rate(build(trial), flat, None)
 
 

@@ -160,7 +160,7 @@ def test_two_processes_agree_on_what_is_hard(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_error_of_one_process_is_the_runs(tmp_path: Path) -> None:
     with pytest.raises(
-        UnsuitableError, match=r"^the loss became nan in epoch \d, batch \d+ \(lower --lr"
+        UnsuitableError, match=r"^the loss became nan in epoch \d, batch \d+ \(lower `lr`"
     ):
         train(
             job(tmp_path, devices=2, lr=1e30, schedule="constant", samples=12),

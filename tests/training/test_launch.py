@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from geoseg.errors import GeosegError, InputError, UnsuitableError  # noqa: E402
+from geoseg.errors import GeosegError, InputError, SettingError, UnsuitableError  # noqa: E402
 from geoseg.training.launch import launch, parse_child_error, processes, rank  # noqa: E402
 
 TRACE = (
@@ -17,7 +17,11 @@ TRACE = (
 
 @pytest.mark.parametrize(
     "error",
-    [InputError("a.tif: does not exist", "look again"), UnsuitableError("the loss became nan")],
+    [
+        InputError("a.tif: does not exist", "look again"),
+        UnsuitableError("the loss became nan"),
+        SettingError("loss", "'x': is unknown", "use bce"),
+    ],
 )
 def test_the_error_at_the_end_of_a_traceback(error: GeosegError) -> None:
     kind = type(error)

@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 
 from geoseg.core.class_map import BINARY, ClassMap
-from geoseg.errors import UsageError
+from geoseg.errors import SettingError
 from geoseg.io.datasets.layout import Dataset, Pair, check, child, files, listed
 
 IMAGERY = ("RGB-PanSharpen", "MUL-PanSharpen", "PAN", "MUL")
@@ -33,9 +33,7 @@ def read(root: Path, imagery: str | None = None) -> Dataset:
     is missing.
     """
     if imagery and imagery not in IMAGERY:
-        raise UsageError(
-            f"--imagery {imagery} is not of SpaceNet 2", f"one of {', '.join(IMAGERY)}"
-        )
+        raise SettingError("imagery", f"must be one of {', '.join(IMAGERY)}, not {imagery!r}")
     areas = _areas(root)
     missing = (
         []

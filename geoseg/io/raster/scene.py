@@ -130,7 +130,7 @@ class Scene:
         if max(bands) > getattr(self.dataset, "src_dataset", self.dataset).count:
             raise UnsuitableError(
                 f"{self.path}: has {self.bands} bands, not {max(bands)}",
-                "choose others with --bands",
+                "choose others with `bands`",
             )
 
     def _read_into(

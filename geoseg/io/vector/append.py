@@ -43,7 +43,7 @@ class AppendTarget:
             info = pyogrio.read_info(path, layer=layer)
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
             raise UnsuitableError(
-                f"{path}: has no layer {layer} to append to", "name it with --layer"
+                f"{path}: has no layer {layer} to append to", "name it with `layer`"
             ) from error
         if list(info["fields"]) != list(columns):
             there = ", ".join(sorted(set(columns) ^ set(info["fields"]))) or "their order"

@@ -40,7 +40,7 @@ def read_spacenet(path: Path, scene: str | None, pixels: bool) -> Layer:
     on_ground, in_pixels = (any(_solid(row, column) for row in rows) for column in (_GEO, _PIX))
     if pixels and on_ground and not in_pixels:
         raise UnsuitableError(
-            f"{path}: has no {_PIX} for a picture without a CRS", "assign it one with --crs"
+            f"{path}: has no {_PIX} for an image without a CRS", "assign one with `crs`"
         )
     pixels = in_pixels and (pixels or not on_ground)
     column = _PIX if pixels else _GEO

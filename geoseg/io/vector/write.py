@@ -199,14 +199,14 @@ def _target(kind: str, crs: CRS | None, dst_crs: str | CRS | None) -> CRS | None
     if dst_crs is None and (kind != "geojson" or crs is None):
         return None
     if crs is None:
-        raise UsageError("--dst-crs needs a raster with a CRS", "assign one with --crs")
+        raise UsageError("`dst_crs` needs a raster with a CRS", "assign one with `crs`")
     try:
         to = _LONLAT if dst_crs is None else CRS.from_user_input(dst_crs)
     except CRSError as error:
         raise UsageError(f"{dst_crs} is no CRS", "for example EPSG:32736") from error
     if kind == "geojson" and not to.equals(_LONLAT, ignore_axis_order=True):
         raise UsageError(
-            "GeoJSON is in longitude and latitude", "leave --dst-crs out, or write a GeoPackage"
+            "GeoJSON is in longitude and latitude", "leave `dst_crs` out, or write a GeoPackage"
         )
     return None if to.equals(crs, ignore_axis_order=True) else to
 

@@ -123,7 +123,7 @@ def test_folders_that_are_not_there(tmp_path: Path) -> None:
         datasets.read("folder", tmp_path)
     with pytest.raises(InputError, match="does not exist"):
         datasets.read("folder", tmp_path / "none")
-    with pytest.raises(UsageError, match="--target is not for"):
+    with pytest.raises(UsageError, match="target: does not apply"):
         datasets.read("folder", tmp_path, target="road")
     with pytest.raises(UsageError, match="no layout"):
         datasets.read("inria", tmp_path)

@@ -56,7 +56,7 @@ def test_imagery_is_chosen_or_the_first_there_is(tmp_path: Path) -> None:
     dataset = datasets.read("spacenet2", tmp_path, imagery="MUL")
     assert dataset.pairs[0].image.name == "MUL_AOI_2_Vegas_img1.tif"
     assert dataset.size is None
-    with pytest.raises(UsageError, match="--imagery SAR"):
+    with pytest.raises(UsageError, match="imagery: must be one of .*, not 'SAR'"):
         datasets.read("spacenet2", tmp_path, imagery="SAR")
 
 

@@ -401,7 +401,7 @@ def test_bands_that_are_not_there(tmp_path):
         with (
             open_scene(tmp_path / "a.tif", gsd=gsd) as scene,
             pytest.raises(
-                UnsuitableError, match=r"a\.tif: has 3 bands, not 4 \(choose others with --bands\)"
+                UnsuitableError, match=r"a\.tif: has 3 bands, not 4 \(choose others with `bands`\)"
             ),
         ):
             scene.read(bands=(1, 4))
