@@ -1,4 +1,4 @@
-"""What a tool returns, and how it tells that it gets on.
+"""Reports returned by tools, and the progress protocol.
 
 A tool takes ``progress: Progress = no_progress`` and calls ``advance = progress("cut",
 number_of_tiles)`` once a stage, then ``advance(n)`` as units are done; what is shown, and where, is

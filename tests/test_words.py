@@ -13,10 +13,10 @@ ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / "geoseg").rglob("*.py"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES += [path for path in (ROOT / "geoseg").rglob("*") if path.suffix in (".html", ".css", ".md")]
-FLAG = re.compile(r"(?:^|[\s'\"`(])--[a-z{]")
+FLAG = re.compile(r"(?:^|[\s'\"`(])--(?:[a-z]|$)")
 BANNED = re.compile(
     r"\b(told|tells?|telling|said|lest|anew|whatever|to be had|what one reads|learnt by heart"
-    r"|of one's own|by itself|no setting of|chance)\b",
+    r"|of one's own|no setting of|chance)\b",
     re.IGNORECASE,
 )
 # Names of layouts, files and commands may be any words

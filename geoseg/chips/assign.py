@@ -1,4 +1,4 @@
-"""Which split a chip goes to, and the index that tells."""
+"""Assignment of chips to splits, and the index that records it."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _outlines(chips: Chips, crs: CRS | None) -> Iterator[shapely.Polygon]:
 
 
 def _classes(sources: Sequence[Source]) -> tuple[tuple[str, ...], bool]:
-    """Names of the classes that the labels hold, and whether they are told each by itself."""
+    """Names of the classes that the labels hold, and whether they are multi-label."""
     labels = dict.fromkeys(source.labels for source in sources if source.labels)
     if not labels:
         return ChipInfo.classes, False

@@ -33,7 +33,7 @@ class Example(Protocol):
         """Image (band, row, col) and mask uint8 (row, col), 255 where it is ignored. Raises
         InputError, UnsuitableError.
 
-        Masks of classes that are told each by itself are (class, row, col), of 0 and 1.
+        Multi-label masks are (class, row, col), of 0 and 1.
         """
 
     def labels(self) -> np.ndarray:

@@ -154,7 +154,7 @@ def to_unit(image: np.ndarray, stretch: Stretch | None = None) -> np.ndarray:
     Floats without a stretch are taken as they are, clipped.
     """
     if stretch is not None:
-        # beyond 24 bits a range may lie so far from 0 that float32 would not tell its values apart
+        # beyond 24 bits a range may lie so far from 0 that float32 would round its values together
         working: Any = (
             np.float64 if image.dtype.itemsize > 2 and image.dtype != np.float32 else np.float32
         )

@@ -63,7 +63,7 @@ ul { margin: 0 0 1.25rem; padding-left: 1.25rem; overflow-wrap: anywhere; }
 .legend span { display: inline-block; width: .8em; height: .8em; margin-right: .45em; border: 1px solid var(--line); }
 @media print { body { max-width: none; padding: 0; font-size: 11pt; } figure, tr { break-inside: avoid; } }
 """
-# No browser may fetch or run anything on behalf of the page, whatever a name in it holds
+# No browser may fetch or run anything on behalf of the page, for any name in it
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 # How words of keys are written for people
 WORDS = {"f1": "F1", "iou": "IoU", "ap": "AP", "m2": "m²"}

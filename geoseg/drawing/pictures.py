@@ -85,7 +85,7 @@ def class_colours(names: Mapping[int, str], present: tuple[int, ...]) -> dict[in
 
 
 def drawn_names(classes: Sequence[str], multilabel: bool) -> dict[int, str]:
-    """Names of the labels that are drawn; classes told each by itself are
+    """Names of the labels that are drawn; multi-label classes are
     :func:`~geoseg.core.encoding.layered` over nothing.
     """
     return dict(enumerate(("background", *classes) if multilabel else classes))
@@ -126,7 +126,7 @@ def tint(
         table[label], share[label] = rgb(colour), opacity
     table[VOID], share[VOID] = 200, 0.6
     part = np.take(share, labels)
-    if opacity < 0.5:  # too faint to tell where they end
+    if opacity < 0.5:  # too faint to see where they end
         part = np.where(_outlines(labels) & (labels != VOID), np.take(share > 0, labels), part)
     return np.rint(under + (table[labels] - under) * part[..., None]).astype(np.uint8)
 

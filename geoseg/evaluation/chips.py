@@ -32,7 +32,7 @@ class ChipPrediction:
     uint8 (row, col).
 
     ``valid`` is where there are both data and a label. ``grid`` is the chip's, at the model's GSD.
-    Where classes are told each by itself ``valid`` and ``truth`` are (class, row, col).
+    For a multi-label model ``valid`` and ``truth`` are (class, row, col).
     """
 
     name: str
@@ -64,7 +64,9 @@ def predict_chips(
     info, own = index.info, models.model
     if (len(info.classes), info.multilabel) != (len(own.classes), own.multilabel):
         ours, theirs = (", ".join(classes) for classes in (own.classes, info.classes))
-        raise UnsuitableError(f"{models.path}: tells {ours} apart, the chips {theirs}")
+        raise UnsuitableError(
+            f"{models.path}: predicts the classes {ours} but the chips have {theirs}"
+        )
     advance = progress(split, len(table))
     for image, mask in zip(table["image"], table["mask"], strict=True):
         yield _answer(index.folder / image, index.folder / mask, models, warnings)
@@ -72,7 +74,7 @@ def predict_chips(
 
 
 def _answer(image: Path, mask: Path, models: LoadedModel, warnings: list[str]) -> ChipPrediction:
-    # whatever bands of a scene the model was trained on, a chip has them alone, in that order
+    # a chip holds just the bands of the scene that the model was trained on, in that order
     with models.open(str(image), tuple(range(1, models.model.bands + 1))) as job:
         # a chip of 8 bits is stretched already, as it is for training
         warnings += [text for text in job.plan.warnings if "stretched already" not in text]

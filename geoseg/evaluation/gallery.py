@@ -17,7 +17,7 @@ class ScoredChip:
     """A chip with what was found: ``image`` uint8 (band, row, col), ``truth`` and ``found`` uint8
     (row, col) of classes.
 
-    Classes that are told each by itself lie one over the other, from 1, as
+    Multi-label classes lie one over the other, from 1, as
     :func:`geoseg.core.encoding.layered` has them. ``iou`` is the mean over the classes that occur;
     where nothing is known ``truth`` is 255.
     """

@@ -19,7 +19,7 @@ from geoseg.specs import EvaluateSpec
 
 # Pixels compared at a time.
 STRIP_PIXELS = 2**22
-# Pixels a side of the smallest block, lest there be too many.
+# Pixels a side of the smallest block: bounds the number of blocks.
 LEAST = 64
 
 

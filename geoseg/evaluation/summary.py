@@ -58,7 +58,7 @@ def pixel_scores(
 
 
 def multilabel_scores(classes: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Metrics of ``classes`` that are told each by itself, and the means of their ratios over those
+    """Metrics of multi-label ``classes``, and the means of their ratios over those
     that occur.
     """
     present = [row for row in classes.values() if row["tp"] + row["fp"] + row["fn"]]

@@ -179,7 +179,7 @@ def _to_pixels(geometry: np.ndarray, grid: Grid) -> np.ndarray:
 
 
 def snapped(pixels: np.ndarray) -> np.ndarray:
-    """Coordinates in pixels as :class:`Burner` rounds them, lest windows disagree on pixels whose
+    """Coordinates in pixels as :class:`Burner` rounds them, so that windows agree on pixels whose
     centres lie on an edge.
     """
     return np.round(pixels * _SNAP) / _SNAP

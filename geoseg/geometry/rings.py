@@ -117,7 +117,7 @@ def _simple_rings(corners: Corners) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     split into several there.
 
     The pixels lie on one side of a ring, and it meets itself on the other, so its meetings are
-    nested and each split leaves two rings, whatever the order.
+    nested and each split leaves two rings, in any order.
     """
     following, left = corners.following, corners.left
     ring = connected_components(_graph(following), directed=True, connection="weak")[1]

@@ -4,12 +4,12 @@ strip as if done whole.
 Masks are bool (row, col). A building is widest in its middle and a neck is narrow, so two maxima of
 the distance belong to two buildings where the saddle between them lies low: h-maxima (Soille,
 Morphological Image Analysis, 2003, 6.3.5) of the distance's logarithm, so that what counts is the
-neck's width compared with that of the narrower building, whatever its size. At the corner of an L
+neck's width compared with that of the narrower building, of any size. At the corner of an L
 the ratio is 0.85, at the middle of a T 0.8; below 0.75 neither loses a wing. Each maximum floods
 its surroundings (Beucher and Lantuéjoul, 1979), and a line of single pixels stays free between two
 floods.
 
-Where a network tells the boundaries of buildings too, what it takes for the inside of one is
+Where a network predicts the boundaries of buildings too, what it takes for the inside of one is
 flooded instead, up to the ridge of the boundary: the energy of a deep watershed (Bai and Urtasun,
 CVPR 2017), learnt as a class.
 """
@@ -32,7 +32,7 @@ NECK = 0.75
 _RADIUS, _RADIUS_PIXELS = 1.5, 4.0
 # Share of the area of the narrowest building that its inside, the boundary left out, has at least
 _INSIDE = 0.25
-# Whatever reaches over more rows is no group of houses; it stays as it is, so that memory has a
+# A component of more rows is no group of houses; it stays as it is, so that memory has a
 # bound
 TALLEST = 2048
 

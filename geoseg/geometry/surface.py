@@ -20,7 +20,7 @@ class ClassSurface:
     ``boundary_channel``, None without.
 
     ``boundary_is_building`` says that what lies between belongs to the footprints too,
-    ``multilabel`` that the two are no classes but told each by itself, so that they may both be
+    ``multilabel`` that the two are multi-label, so that they may both be
     likely.
     """
 
@@ -68,8 +68,8 @@ def surfaces(classes: Sequence[str]) -> list[ClassSurface]:
 
 
 def surfaces_of_bands(names: Sequence[str]) -> list[ClassSurface]:
-    """A surface of each band that has footprints; without a background they are no classes but told
-    each by itself.
+    """A surface of each band that has footprints; without a background they are
+    multi-label.
     """
     return _surfaces(names, names[0].lower() != "background")
 
@@ -82,7 +82,7 @@ def _surfaces(classes: Sequence[str], multilabel: bool) -> list[ClassSurface]:
     footprints = [
         i for i, name in enumerate(names) if (i or multilabel) and name not in NO_FOOTPRINTS
     ]
-    # a boundary is that of buildings, whatever other classes there are
+    # a boundary is that of buildings, beside any other classes
     parted = (
         names.index("building")
         if "building" in names

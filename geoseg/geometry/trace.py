@@ -44,7 +44,7 @@ class Traced:
     """Complete footprints: ``geometry`` (n,) shapely objects in pixel coordinates, ``pixels`` (n,)
     int64, ``sums`` (n, C).
 
-    Whatever is complete later lies on the rows from ``open_row`` on.
+    Outlines that are complete later lie on the rows from ``open_row`` on.
     """
 
     geometry: np.ndarray

@@ -168,7 +168,7 @@ def predict_strips(
     bottom.
 
     Pixels without data, and outside of ``area`` where given (polygons in the scene's CRS), are not
-    valid. Windows without a valid pixel are not computed. ``advance`` is told of every window.
+    valid. Windows without a valid pixel are not computed. ``advance`` counts every window.
     """
     shape = scene.grid.shape
     blender = StripBlender(shape, plan.tiling, channels=runtime.spec.channels, margin=plan.margin)

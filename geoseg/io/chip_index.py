@@ -2,7 +2,7 @@
 
 Columns: ``id, scene, row, col, image, mask, split, valid_fraction, geometry``; ``image`` and
 ``mask`` are paths relative to the index's folder and inside it. Masks are uint8 class ids, or a
-band of 0 and 1 for each class that is told by itself; 255 is ignored in loss and metrics. Outlines
+band of 0 and 1 for each class of a multi-label mask; 255 is ignored in loss and metrics. Outlines
 of pictures without a CRS are in pixels, x to the right and y downwards.
 """
 

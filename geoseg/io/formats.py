@@ -12,12 +12,12 @@ VECTORS = {
     b"PAR1": "parquet",
     b"\0\0\x27\x0a": "shapefile",
 }
-HEAD = 4096  # bytes that tell a vector format: the names of a table's columns may be long
+HEAD = 4096  # bytes that identify a vector format: the names of a table's columns may be long
 ONNX = b"\x08"  # protobuf's tag of field 1, ir_version, which comes first in every ONNX file
 
 
 def kind_of(name: str) -> str:
-    """``raster``, ``vector``, ``model`` or ``chips``; ``raster`` also for what no one can tell.
+    """``raster``, ``vector``, ``model`` or ``chips``; ``raster`` also for unknown content.
 
     Raises InputError where there is nothing to read.
     """

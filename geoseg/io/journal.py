@@ -26,7 +26,8 @@ class Journal:
             lines.pop()
         if lines and lines[0] != header + "\n":
             raise UsageError(
-                f"{path.parent}: was begun with other scenes or settings", "delete it to begin anew"
+                f"{path.parent}: was started with different scenes or settings",
+                "delete it to start over",
             )
         for line in lines[1:]:
             key, value = json.loads(line)

@@ -1,4 +1,4 @@
-"""Which driver opens a scene, told by its first bytes, and whether it may be opened at all."""
+"""Which driver opens a scene, by its first bytes, and whether it may be opened at all."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _MAGIC = (
     (b"\0\0\0\x0cjP  ", "JP2OpenJPEG"),
 )
 
-# All that gdalbuildvrt and gdal_translate write for a mosaic; GDAL does not tell small letters from
-# large. What is not here may read other files: pixel functions, warped and processed datasets,
+# All that gdalbuildvrt and gdal_translate write for a mosaic; GDAL does not distinguish small from large
+# letters. What is not here may read other files: pixel functions, warped and processed datasets,
 # geolocation arrays, overviews by name.
 _VRT_TAGS = re.compile(
     "vrtdataset|srs|geotransform|metadata|mdi|vrtrasterband|nodatavalue|colorinterp|colortable|entry|description|unittype|offset|"

@@ -67,11 +67,11 @@ def open_class_raster(
 
     Footprints are class 1; on a picture without a CRS they are taken in pixels. Probabilities
     (floats, or integers with a scale) are thresholded, by default at what their file says or 0.5;
-    several bands give the most probable, those that a model told each by itself as classes from 1,
+    several bands give the most probable, multi-label bands as classes from 1,
     where it reaches the threshold. Other integers are classes; 255 is void, but building where it
     is the only label and nothing says that the file is geoseg's. Where all other classes than
-    buildings only lie between them, boundaries count as building, and part the footprints. Of bands
-    told each by itself (:func:`multilabel_names`) only the ``band`` of that number, from 0, is
+    buildings only lie between them, boundaries count as building, and part the footprints. Of
+    multi-label bands (:func:`multilabel_names`) only the ``band`` of that number, from 0, is
     taken where one is given; masks of them lie one over the other where they may be ``stacked``,
     and are refused else.
     """
@@ -200,7 +200,7 @@ def _most_probable(scene: Scene, threshold: float) -> ClassRaster:
 
 
 def multilabel_names(scene: Scene) -> tuple[str, ...]:
-    """Names of the bands of masks or probabilities that are told each by itself, so that a pixel
+    """Names of the bands of multi-label masks or probabilities, so that a pixel
     may be of several.
 
     Nothing for a single band, for bands that are not all named, each by a name of its own, and for
@@ -216,7 +216,7 @@ def multilabel_names(scene: Scene) -> tuple[str, ...]:
 
 
 def check_masks(scene: Scene, image: np.ndarray) -> None:
-    """Raise UnsuitableError where bands told each by itself are no masks but imagery, which may
+    """Raise UnsuitableError where multi-label bands are no masks but imagery, which may
     have named bands too.
     """
     if "GEOSEG_KIND" not in scene.tags and ((image > 1) & (image < VOID)).any():
@@ -269,7 +269,7 @@ def _labels(scene: Scene, band: int | None) -> ClassRaster:
 
 
 def _stacked(scene: Scene) -> ClassRaster:
-    """Masks told each by itself as classes from 1: the last one that a pixel is of."""
+    """Multi-label masks as classes from 1: the last one that a pixel is of."""
     names = ("background", *multilabel_names(scene))
 
     def read(first: int, last: int) -> np.ndarray:

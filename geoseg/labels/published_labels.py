@@ -156,7 +156,7 @@ def _named(path: Path, classify: Callable[[], Result]) -> Result:
 
 
 def infer_class_map(pairs: Sequence[Pair], progress: Progress) -> ClassMap:
-    """The legend that the masks of ``pairs`` tell by what they hold. Raises UnsuitableError where
+    """The legend of the masks of ``pairs``, by the values they hold. Raises UnsuitableError where
     they do not.
     """
     paths = dict.fromkeys(

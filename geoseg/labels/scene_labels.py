@@ -68,7 +68,7 @@ def open_labels(
     """A function from a window of ``grid`` to its mask: uint8 (row, col), 1 building, 0 not, 255
     beyond the labels.
 
-    Of a mask whose bands are classes each told by itself (:func:`classes`) it is (class, row, col)
+    Of a multi-label mask (:func:`classes`) it is (class, row, col)
     of 1, 0 and 255.
 
     Footprints in another CRS are reprojected, a mask raster is read on the grid by nearest
@@ -131,9 +131,9 @@ def burner(
 
 
 def classes(path: Path) -> tuple[tuple[str, ...], bool]:
-    """Names of the classes that labels hold, and whether they are told each by itself, a band each.
+    """Names of the classes that labels hold, and whether they are multi-label, a band each.
 
-    Classes that exclude each other are told by a mask's tags, as `geoseg rasterize --class-field`
+    Classes that exclude each other are named by a mask's tags, as `geoseg rasterize --class-field`
     writes them, bands by their descriptions, as of `geoseg rasterize --kind footprint,boundary`.
     """
     if not is_vector(str(path)):
@@ -154,7 +154,7 @@ def _stamp(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-# Tiles come in groups, each of which opens its labels anew, and many scenes may share one file of
+# Tiles come in groups, each of which opens its labels again, and many scenes may share one file of
 # footprints.
 @lru_cache(maxsize=1)
 def _layer(

@@ -24,7 +24,7 @@ NO_AREA = Area(0.0)
 
 @dataclass(frozen=True)
 class TraceableClass:
-    """How the footprints of one class are read: ``building`` tells them by the scores of the
+    """How the footprints of one class are read: ``building`` selects them by the scores of the
     ``surface``.
 
     ``labels`` are those of its channels in a class raster. ``unit`` is the score of probability 1,
@@ -120,7 +120,7 @@ def _chosen(scene: Scene, names: list[str], class_value: int | None) -> list[Cla
                 "`class` applies to rasters of several classes",
             )
         return [ClassSurface(names[-1] if names else "building", 0)]
-    # by geoseg, whose first class is the background whatever its name
+    # by geoseg, whose first class is the background under any name
     told = len(names) == scene.bands > 2
     names = (
         names
@@ -160,7 +160,7 @@ def _probable(scene: Scene, spec: PolygonSpec, surface: ClassSurface) -> Traceab
 def mask_strips(
     scene: Scene, kind: TraceableClass, advance: Callable[[int], None]
 ) -> Iterator[MaskStrip]:
-    """Whole rows of the scene, cut for one class; ``advance`` is told how many."""
+    """Whole rows of the scene, cut for one class; ``advance`` counts them."""
     height, width = scene.grid.shape
     block = scene.dataset.block_shapes[0][0]
     rows = max(1, STRIP_PIXELS // (width * block)) * block

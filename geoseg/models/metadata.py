@@ -62,7 +62,7 @@ def _safetensors(content: bytes, spec: ModelSpec) -> bytes:
 
 
 def _onnx(content: bytes, spec: ModelSpec) -> bytes:
-    """Only the entries of ``metadata_props`` that are said anew are left out; all other fields are
+    """Only the entries of ``metadata_props`` that are replaced are left out; all other fields are
     copied as they lie.
     """
     anew = {KEY: spec.to_json()}

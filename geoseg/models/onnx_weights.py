@@ -24,9 +24,7 @@ def load(path: Path, spec: ModelSpec) -> tuple[ModelSpec, dict[str, torch.Tensor
     weights.
     """
     if spec.architecture not in ARCHITECTURES:
-        raise ModelError(
-            f"{path}: tells nothing of its network, which only an export of geoseg does"
-        )
+        raise ModelError(f"{path}: does not describe its network; only an export of geoseg does")
     found = {}
     for tensor in onnx.load(path).graph.initializer:
         name = tensor.name.removesuffix(HALF).removeprefix(NETWORK)

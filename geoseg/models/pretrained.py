@@ -1,7 +1,7 @@
 """Weights to start from: those an encoder's library has, or a file of torchvision, timm,
 segmentation_models_pytorch or geoseg.
 
-A file's tensors are found by their names, whatever its network was wrapped in, and by their shapes.
+A file's tensors are found by their names, without the prefixes of wrappers, and by their shapes.
 """
 
 from __future__ import annotations

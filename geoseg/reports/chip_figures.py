@@ -1,4 +1,4 @@
-"""What pages tell of a model on chips: the chips themselves with what was found on them, and its
+"""Chip figures shared by the report pages: chips with the footprints predicted on them, and the
 confusion of classes.
 """
 

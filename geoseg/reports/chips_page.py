@@ -1,4 +1,4 @@
-"""The page that tells how good a model is on the chips of a split."""
+"""The report page of a model on the chips of a split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page that tells of an evaluation: scores, curves, sizes, pictures of the best and the worst
+"""The report page of an evaluation: scores, curves, sizes, pictures of the best and the worst
 places.
 """
 

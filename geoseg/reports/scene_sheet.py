@@ -278,7 +278,7 @@ def matched_outlines(matched: LayerComparison, view: View, opacity: float) -> tu
 def _pixel_metrics(
     one: Found, real: Found, view: View, spec: PreviewSpec, progress: Progress
 ) -> dict[str, Any]:
-    """Metrics of the scene's own pixels in the view, whatever is drawn of them."""
+    """Metrics of the scene's own pixels in the view, drawn or not."""
     said: list[str] = []
     with view.classes(one.path, spec, said) as ours, view.classes(real.path, spec, said) as theirs:
         compared = compare_pixels(

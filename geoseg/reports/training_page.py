@@ -1,4 +1,4 @@
-"""The page that tells of a training run: curves, scores, validation chips, settings."""
+"""The report page of a training run: curves, scores, validation chips, settings."""
 
 from __future__ import annotations
 

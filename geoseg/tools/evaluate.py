@@ -74,13 +74,13 @@ def run(
     Footprints match one to one: of two vector files, predictions reprojected to the truth's CRS; of
     a raster and a vector file, what `geoseg polygonize` makes of the raster, and what of the vector
     file lies on it; of two SpaceNet tables, image by image and in their pixels. Two rasters are
-    compared by pixel alone; where the bands of both are told each by itself, each with that of its
+    compared by pixel alone; where both are multi-label, each band with that of its
     name. ``layers`` names a GeoPackage for what was right and wrong, ``page`` an HTML page of it
     all, with places pictured on the scene ``image`` or on plain ground.
 
     ``fail_under`` holds the lowest values that will do: ``f1`` is that of the footprints where
     footprints were compared, else of the pixels; ``pixel.f1`` and ``object.f1`` are plain. What is
-    missed is told in the report, not raised.
+    missed is reported, not raised.
     """
     start, spec = time.perf_counter(), spec or EvaluateSpec()
     names, warnings = (str(prediction), str(truth)), list[str]()
@@ -90,9 +90,7 @@ def run(
         check_output(page, overwrite)
     bands = _shared(names)
     if bands and (page is not None or spec.bootstrap):
-        raise UsageError(
-            f"{names[0]}: bands told each by itself have metrics, no page and no intervals"
-        )
+        raise UsageError(f"{names[0]}: multi-label bands have metrics, no page and no intervals")
     pixels, matched = (None, None) if bands else _compare(names, spec, like, warnings, progress)
     pixel = (
         _band_metrics(bands, names, spec, like, warnings, progress)
@@ -180,7 +178,7 @@ def _compare_on(
 
 
 def _shared(names: tuple[str, str]) -> dict[str, tuple[int, int]]:
-    """Of two rasters whose bands are told each by itself those of the same names, by their numbers
+    """Bands of the same names in two multi-label rasters, by their numbers
     in both; {} of others.
     """
     if any(map(is_vector, names)):

@@ -50,7 +50,7 @@ def run(
 
     Chips go the way of `geoseg extract`, footprints are traced in each and matched with those of
     its mask; cleaning leaves out what is smaller than the model's least area, pixels and footprints
-    alike. ``page`` is an HTML file that tells of it, with the best and the worst chips. Raises
+    alike. ``page`` is an HTML report with the best and the worst chips. Raises
     UnsuitableError for a split without chips or without masks, and for classes that are not the
     model's.
     """

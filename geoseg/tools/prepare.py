@@ -126,7 +126,7 @@ def run(
 
 
 def _look(dataset: Dataset, spec: PrepareSpec) -> tuple[list[SourceImage], list[str]]:
-    """Open every picture: they must agree. Also tells which are not as large as published."""
+    """Open every image: they must agree. Also returns those that are not as large as published."""
     pictures = [
         inspect(pair, name) for pair, name in zip(dataset.pairs, _names(dataset), strict=True)
     ]

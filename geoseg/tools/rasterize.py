@@ -30,7 +30,7 @@ from geoseg.specs import MaskSpec, PixelReference, TilingSpec
 # Rows and columns burned at a time: whole blocks of the output, and large beside the widths that
 # windows have to share.
 BLOCKS = 1024
-# Pixels a width may have, lest a window be all surroundings.
+# Maximum width in pixels (the halo of a window grows with it).
 WIDEST = 1000
 
 

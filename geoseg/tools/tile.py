@@ -248,7 +248,7 @@ def _stretch(sources: list[Source], spec: ChipSpec, progress: Progress) -> Stret
     return histogram.percentiles(low, high)
 
 
-# What is said
+# Warnings
 
 
 def _doubts(sources: list[Source], spec: ChipSpec) -> Iterator[str]:
@@ -257,7 +257,8 @@ def _doubts(sources: list[Source], spec: ChipSpec) -> Iterator[str]:
         yield "`gsd` has no effect: the scenes have no CRS"
     if gsds and max(gsds) > SAME_GSD * min(gsds):
         yield (
-            f"the scenes have {min(gsds):.3g} to {max(gsds):.3g} m per pixel; `gsd` resamples them to one"
+            f"the scenes have {min(gsds):.3g} to {max(gsds):.3g} m per pixel; "
+            "`gsd` resamples them to one"
         )
 
 

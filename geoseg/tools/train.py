@@ -77,7 +77,7 @@ def run(
     by window while training; their blocks are split as `geoseg tile` does by the parts that
     ``split`` names. The run folder (``OUTPUT.run`` by default) keeps a checkpoint of each epoch, so
     that ``resume`` goes on where a killed run stopped, ``run.toml``, with which ``geoseg train
-    --config`` repeats the run, and ``report.html``, which tells of it. Raises ResourceError without
+    --config`` repeats the run, and ``report.html``, its report page. Raises ResourceError without
     torch, UnsuitableError for indexes that do not go together, have no masks, or masks of a single
     class.
     """

@@ -12,7 +12,7 @@ class Average(nn.Module):
     """``network`` as the average of its past: at each step it keeps ``decay`` of itself (Polyak &
     Juditsky 1992).
 
-    At first it keeps less, (1 + step) / (10 + step), lest the weights of the start weigh for long.
+    At first it keeps less, (1 + step) / (10 + step), so that the first weights do not count for long.
     The statistics of batch normalisation are averaged too.
     """
 

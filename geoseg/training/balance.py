@@ -16,7 +16,7 @@ READERS = 4
 def several_classes(chips: Sequence[Example], classes: int) -> bool:
     """Whether pixels of more than one class occur; stops reading where it knows.
 
-    Of classes that are told each by itself, whether pixels of one and others occur that are not of
+    For multi-label classes, whether pixels of one and others occur that are not of
     it.
     """
     seen = np.zeros((), bool)
@@ -33,7 +33,7 @@ def class_weights(
     """Weights of the classes' pixels: None for ``none``, those given as ``w0,w1,...``, or ``auto``
     by their frequency.
 
-    Classes that are told each by itself are weighed each against all else, which weighs 1. Raises
+    Multi-label classes are weighed each against all else, which weighs 1. Raises
     UsageError where ``text`` is neither, or gives another number of weights than there are classes.
     """
     if text == "none":
@@ -86,7 +86,7 @@ def median_frequency(counts: np.ndarray) -> np.ndarray:
 def _pixels(chip: Example, classes: int) -> np.ndarray:
     """Pixels of each class in a chip's mask, int64 (class); ignored ones are left out.
 
-    Of classes that are told each by itself (class, 2): pixels that are not of it, and those that
+    For multi-label classes (class, 2): pixels that are not of it, and those that
     are.
     """
     labels = chip.labels()

@@ -1,4 +1,4 @@
-"""What happens beside the steps of a run: its chance, its progress, its notes, its best weights."""
+"""Callbacks of a run: random state, progress, scores of each epoch, best weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger("geoseg.train")
 
 
 def seed_everything(*parts: int) -> None:
-    """Start the chance of Python, NumPy and torch anew from a seed made of ``parts``."""
+    """Seed Python, NumPy and torch from ``parts``."""
     seed = derive_seed(*parts)
     random.seed(seed)
     np.random.seed(seed)
@@ -33,7 +33,7 @@ def seed_everything(*parts: int) -> None:
 
 
 class SeedEachEpoch(Callback):
-    """Each epoch's chance comes from the seed, the epoch and the process alone: a run may stop and
+    """Random state per epoch is derived from the seed, the epoch and the process alone: a run may stop and
     go on between any two.
     """
 
@@ -43,7 +43,7 @@ class SeedEachEpoch(Callback):
     def on_load_checkpoint(
         self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]
     ) -> None:
-        # workers begin to draw before the trainer tells the sampler its epoch
+        # workers begin to draw before the trainer sets the sampler's epoch
         self.draws.set_epoch(
             checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
         )
@@ -83,7 +83,7 @@ class SyncBatchNorm(Callback):
 
 
 class EpochLog(Callback):
-    """Tells the progress; keeps each epoch's scores and the weights of the best one in the run
+    """Reports progress; keeps each epoch's scores and the weights of the best one in the run
     folder.
     """
 

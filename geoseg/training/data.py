@@ -156,7 +156,7 @@ def workers_of(spec: TrainSpec) -> int:
 
 
 def order(chips: Sequence[Example], spec: TrainSpec) -> RandomSampler | WeightedRandomSampler:
-    """Each chip once an epoch, or as many by chance as ``spec.samples`` says; by weight where
+    """Each chip once an epoch, or ``spec.samples`` random ones; by weight where
     weights or difficulty differ.
     """
     count = spec.samples or len(chips)

@@ -22,7 +22,7 @@ from geoseg.training.losses import item_losses
 from geoseg.training.optim import optimizer, schedule
 from geoseg.training.scores import ThresholdCounts, multilabel_scores, scores
 
-Batch = Sequence[torch.Tensor]  # image, mask, and what else the data tell
+Batch = Sequence[torch.Tensor]  # image, mask, and other columns of the data
 CHECKED = 32  # losses are looked at so many at a time: each look makes a GPU wait
 
 

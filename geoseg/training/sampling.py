@@ -1,4 +1,4 @@
-"""Which chip comes next, and by what chance it is cropped: from the seed and the epoch alone.
+"""Which chip comes next, and with which random crop: by the seed and the epoch alone.
 
 Nothing has to be remembered for that, so a run that is resumed sees what it would have seen, and
 the numbers of workers and of processes change nothing but the speed.
@@ -54,7 +54,7 @@ class SeededSampler(Sampler[Draw]):
 
 @dataclass
 class SeededDataset(Dataset[Any]):
-    """``dataset`` whose items are asked for by a :data:`Draw`: torch's chance is that of the draw's
+    """``dataset`` whose items are asked for by a :data:`Draw`: torch is seeded with the draw's
     seed.
     """
 

@@ -1,4 +1,4 @@
-"""Published data sets, one file a layout: each finds the pairs of pictures and labels, or tells all
+"""Published data sets, one file a layout: each finds the pairs of images and labels, or reports all
 that is missing.
 """
 

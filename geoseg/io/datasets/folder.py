@@ -70,7 +70,7 @@ def read(root: Path, labels: str | None = None, pattern: str | None = None) -> D
 
 
 def _legend(found: Sequence[Pair]) -> ClassMap | None:
-    """Footprints are buildings; masks have to tell."""
+    """Footprints are buildings; of masks the values decide."""
     vectors = {pair.labels[0].suffix.lower() in VECTORS for pair in found}
     return ClassMap(BINARY, {0: 0, 1: 1}) if vectors == {True} else None
 

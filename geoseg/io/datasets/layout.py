@@ -46,7 +46,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Pairs as published; ``legend`` is None where the masks have to tell.
+    """Pairs as published; ``legend`` is None where the values of the masks decide.
 
     ``gsd`` (metres a pixel) and ``size`` (height, width) are those of the publication where it
     names them; with ``black`` pixels that are 0 in all bands hold no data.

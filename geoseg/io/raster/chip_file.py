@@ -28,8 +28,8 @@ def write_chip(
 ) -> None:
     """Write ``image`` (band, row, col) to ``path``, a TIFF or PNG, over what may be there.
 
-    ``valid`` (row, col) becomes the mask of a TIFF where not all is valid and no ``nodata`` tells.
-    The file is not whole until the function returns. Raises OutputError where GDAL cannot make it,
+    ``valid`` (row, col) becomes the mask of a TIFF where not all is valid and there is no
+    ``nodata``. The file is not whole until the function returns. Raises OutputError where GDAL cannot make it,
     OSError where the disk is full.
     """
     if path.suffix == ".png":

@@ -104,7 +104,7 @@ class Scene:
         """``window``, inside the scene, as a picture of ``shape`` (height, width): averages of what
         is valid.
 
-        Takes the memory of the picture, whatever the window has; reads overviews where there are
+        Takes the memory of the preview for any size of the window; reads overviews where there are
         any.
         """
         bands = bands or tuple(range(1, self.bands + 1))

@@ -97,8 +97,8 @@ def create_raster(
 
 
 def _check_whole(written: Path, path: Path, options: dict[str, Any] | None) -> None:
-    """Raise OutputError where blocks of the TIFF ``written`` lie beyond its end: GDAL does not tell
-    when the disk was full.
+    """Raise OutputError where blocks of the TIFF ``written`` lie beyond its end: GDAL does not
+    report when the disk was full.
     """
     short = OutputError(f"{path}: was cut short", "is the disk full?")
     size = written.stat().st_size

@@ -37,7 +37,7 @@ def write_layers(
     """Write ``layers`` by name into a GeoPackage that appears whole or not at all; ``styles`` has
     the QML of each.
 
-    Raises OutputError; :func:`check_layers` tells beforehand.
+    Raises OutputError; :func:`check_layers` does so beforehand.
     """
     with atomic(path, overwrite) as temporary, writing(path):
         for number, (name, layer) in enumerate(layers.items()):

@@ -75,7 +75,7 @@ def _solid(row: Row, column: str) -> bool:
 
 def _shown(path: Path, images: Collection[str], scene: str, pixels: bool) -> str | None:
     """The image that a scene shows, by the end of its name without what names the product; None
-    where no name tells.
+    where no name identifies it.
 
     ``RGB-PanSharpen_AOI_2_Vegas_img7.tif`` and ``SN2_buildings_train_AOI_2_Vegas_PS-RGB_img7.tif``
     show ``AOI_2_Vegas_img7``. Footprints on the ground need no image to be placed, those in pixels
