@@ -79,5 +79,5 @@ def test_pages_are_in_plain_terms(path: Path) -> None:
 
 def test_a_flag_and_a_banned_word_are_seen() -> None:
     text = '"""Use --size."""\nhint = f"raise --{name}"\nother = "lower --size"\na = "a--b"\n'
-    assert flags(text) == ["raise --", "lower --size"]
+    assert sorted(flags(text)) == ["lower --size", "raise --"]
     assert words("It is told anew, by `lest`, ``chance`` and retold untold-ly") == ["told", "anew"]

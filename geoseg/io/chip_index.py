@@ -152,7 +152,9 @@ def read_index(folder: Path | str) -> ChipIndex:
         info = ChipInfo.from_dict(json.loads(metadata[_KEY.encode()]))
         table = gpd.read_parquet(path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, CRSError) as error:
-        raise InputError(f"{path}: cannot be read as a chip index: it is damaged") from error
+        raise InputError(
+            f"{path}: cannot be read as a chip index", "cut chips with `geoseg tile`"
+        ) from error
     if missing := set(COLUMNS) - set(table.columns):
         raise InputError(f"{path}: lacks the columns {', '.join(sorted(missing))}")
     for name in (*table["image"], *table["mask"].dropna()):

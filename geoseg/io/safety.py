@@ -26,7 +26,7 @@ _MAGIC = (
     (b"\0\0\0\x0cjP  ", "JP2OpenJPEG"),
 )
 
-# All that gdalbuildvrt and gdal_translate write for a mosaic; GDAL does not distinguish small from large
+# All that gdalbuildvrt and gdal_translate write for a mosaic; GDAL ignores the case of
 # letters. What is not here may read other files: pixel functions, warped and processed datasets,
 # geolocation arrays, overviews by name.
 _VRT_TAGS = re.compile(

@@ -179,8 +179,8 @@ def infer_class_map(pairs: Sequence[Pair], progress: Progress) -> ClassMap:
                     values |= set(np.unique(image[0]).tolist())
         if len(colours) > MOST_COLOURS or (values and not 0 <= min(values) <= max(values) <= VOID):
             raise UnsuitableError(
-                f"{path}: is a picture or numbers objects, masks hold classes",
-                "is it the folder of labels?",
+                f"{path}: contains more values than a class mask",
+                "is it an image or an instance mask?",
             )
         advance(1)
     if colours:  # grey masks among coloured ones: those without any object

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from geoseg.errors import ModelError, UsageError
+from geoseg.errors import ModelError, SettingError, UsageError
 from geoseg.models.networks.cnn import CNN
 from geoseg.specs import ARCHITECTURES, ModelSpec
 
@@ -165,6 +165,10 @@ def build(spec: ModelSpec, weights: str | None = None) -> Segmenter:
             .partition(", supported")[0]
             .partition("\n")[0]
         )
+        if "Wrong encoder name" in why:
+            raise SettingError(
+                "encoder", f"unknown encoder {spec.encoder!r}", "`geoseg models` lists them"
+            ) from error
         raise UsageError(
             f"{spec.architecture} with encoder {spec.encoder} cannot be built: {why}",
             "see `geoseg models`",

@@ -188,7 +188,7 @@ def _window(
     right, bottom = min(grid.width, int(np.ceil(right))), min(grid.height, int(np.ceil(bottom)))
     if left >= right or top >= bottom:
         raise UnsuitableError(
-            f"{path}: has nothing there", "compare with its bounds in `geoseg info`"
+            f"{path}: the requested window lies outside", "see its bounds in `geoseg info`"
         )
     return Window(left, top, right - left, bottom - top)
 

@@ -298,8 +298,9 @@ def _intervals(
     if matched:
         out["object"] = footprint_intervals(matched, spec.bootstrap, spec.seed)
         if len(matched.bounds) < _FEW:
-            kind = "blocks of ground" if matched.images is None else "images"
-            warnings.append(f"intervals drawn from {len(matched.bounds)} {kind} say little")
+            kind = "ground blocks" if matched.images is None else "images"
+            count = len(matched.bounds)
+            warnings.append(f"only {count} {kind}: confidence intervals are unreliable")
     if pixels:
         out["pixel"] = pixel_intervals(pixels, spec.bootstrap, spec.seed)
     return out

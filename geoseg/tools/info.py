@@ -80,7 +80,7 @@ def run(path: str, *, model: Path | None = None) -> InfoReport:
         fit=_fit(path, model) if model and scene else None,
         warnings=()
         if scene or not model
-        else (f"{path}: is no scene, so {model} was not tried on it",),
+        else (f"{path}: is not a raster, so {model} was not checked against it",),
         seconds=time.perf_counter() - start,
     )
 

@@ -12,8 +12,8 @@ class Average(nn.Module):
     """``network`` as the average of its past: at each step it keeps ``decay`` of itself (Polyak &
     Juditsky 1992).
 
-    At first it keeps less, (1 + step) / (10 + step), so that the first weights do not count for long.
-    The statistics of batch normalisation are averaged too.
+    At first it keeps less, (1 + step) / (10 + step), so that the first weights do not count
+    for long. The statistics of batch normalisation are averaged too.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:

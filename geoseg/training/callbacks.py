@@ -33,8 +33,8 @@ def seed_everything(*parts: int) -> None:
 
 
 class SeedEachEpoch(Callback):
-    """Random state per epoch is derived from the seed, the epoch and the process alone: a run may stop and
-    go on between any two.
+    """Random state per epoch is derived from the seed, the epoch and the process alone:
+    a run may stop and go on between any two.
     """
 
     def __init__(self, draws: SeededSampler) -> None:

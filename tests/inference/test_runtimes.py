@@ -141,7 +141,7 @@ def test_weights_of_an_export_come_back_and_others_are_refused(tmp_path: Path) -
     pytest.importorskip("torch")
     from geoseg.models.store import load
 
-    with pytest.raises(ModelError, match=r"red.onnx: tells nothing of its network"):
+    with pytest.raises(ModelError, match=r"red.onnx: does not describe its network"):
         load(red_model(tmp_path / "red.onnx"))
     source = _trained(tmp_path)
     target = _exported(source)

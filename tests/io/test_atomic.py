@@ -49,7 +49,7 @@ def test_what_cannot_be_written(tmp_path):
     (tmp_path / "mask.tif").write_text("old")
     (tmp_path / "folder.tif").mkdir()
     for path, said in (
-        (tmp_path / "mask.tif", r"mask\.tif: exists already \(use --overwrite"),
+        (tmp_path / "mask.tif", r"mask\.tif: exists already \(use `overwrite`"),
         (tmp_path / "folder.tif", r"folder\.tif: is a folder \(name a file"),
         (tmp_path / "none" / "mask.tif", "the folder .*none does not exist"),
     ):

@@ -41,7 +41,7 @@ def test_a_header_that_was_torn_begins_anew(tmp_path: Path) -> None:
 
 def test_another_plan_is_refused(tmp_path: Path) -> None:
     Journal(tmp_path / "journal", PLAN)
-    with pytest.raises(UsageError, match="other scenes or settings"):
+    with pytest.raises(UsageError, match="different scenes or settings"):
         Journal(tmp_path / "journal", PLAN | {"size": 128})
 
 

@@ -82,7 +82,7 @@ def test_a_mask_of_half_the_size_is_enlarged_and_told(tmp_path: Path) -> None:
 
 def test_a_picture_is_no_mask(tmp_path: Path) -> None:
     write_array(tmp_path / "m.png", np.random.default_rng(0).integers(0, 255, (3, 12, 17), "uint8"))
-    with pytest.raises(UnsuitableError, match=r"m\.png: is a picture or numbers objects"):
+    with pytest.raises(UnsuitableError, match=r"m\.png: contains more values than a class mask"):
         infer_class_map([pair(tmp_path / "m.png")], no_progress)
 
 

@@ -387,5 +387,5 @@ def test_straight_from_a_scene_and_from_a_model(town: Path, tmp_path: Path) -> N
         train.run(
             [str(town / "chips"), str(tmp_path / "edges")], tmp_path / "both.safetensors", quick
         )
-    with pytest.raises(UnsuitableError, match="apart"):
+    with pytest.raises(UnsuitableError, match="but the chips have background, building"):
         evaluate_chips.run(tmp_path / "edges", again, split="val")

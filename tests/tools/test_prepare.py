@@ -286,7 +286,7 @@ def test_a_large_picture_is_cut_into_even_chips_of_one_split(tmp_path: Path) -> 
     assert (burned == burn([footprint], grid)).all() and burned[41, 99] == 1
     assert any("reprojected" in warning for warning in report.warnings)
     assert (
-        "the val split is empty (a smaller --block-size or --size makes more blocks)"
+        "the val split is empty (a smaller `block_size` or `size` makes more blocks)"
         in report.warnings
     )
     again = prepare.run(
@@ -393,7 +393,7 @@ def test_the_command_lists_what_is_missing(
     assert run(["prepare", "whu", str(tmp_path), "-o", str(tmp_path / "out")]) == 3
     error = capsys.readouterr().err
     assert error.startswith(
-        f"Error: {tmp_path}: is no whole WHU data set, it lacks train/label/ (expected: "
+        f"Error: {tmp_path}: incomplete WHU data set; missing: train/label/ (expected: "
     )
     assert error.count("\n") == 1
 

@@ -183,7 +183,7 @@ def test_views(scene, tmp_path):
         50,
         50,
     )
-    with pytest.raises(UnsuitableError, match="has nothing there"):
+    with pytest.raises(UnsuitableError, match="the requested window lies outside"):
         view_of(scene, 1000, PreviewSpec(window=(900, 900, 10, 10)))
 
 

@@ -66,7 +66,7 @@ def check(root: Path, layout: str, missing: Sequence[str], expected: str) -> Non
     """
     if missing:
         raise InputError(
-            f"{root}: is no whole {layout} data set, it lacks {'; '.join(missing)}",
+            f"{root}: incomplete {layout} data set; missing: {'; '.join(missing)}",
             f"expected: {expected}",
         )
 

@@ -29,8 +29,8 @@ def write_chip(
     """Write ``image`` (band, row, col) to ``path``, a TIFF or PNG, over what may be there.
 
     ``valid`` (row, col) becomes the mask of a TIFF where not all is valid and there is no
-    ``nodata``. The file is not whole until the function returns. Raises OutputError where GDAL cannot make it,
-    OSError where the disk is full.
+    ``nodata``. The file is not whole until the function returns. Raises OutputError where GDAL
+    cannot make it, OSError where the disk is full.
     """
     if path.suffix == ".png":
         write_array(path, image, grid, nodata=nodata, options=options, tags=tags, overwrite=True)

@@ -72,10 +72,10 @@ def test_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "train" / "x.png").touch()
     (tmp_path / "testannot").mkdir()
     with pytest.raises(
-        InputError, match=r"lacks valannot/; test/; labels in trainannot/ for x.png \(expected"
+        InputError, match=r"missing: valannot/; test/; labels in trainannot/ for x.png \(expected"
     ):
         datasets.read("camvid", tmp_path)
     with pytest.raises(
-        InputError, match="lacks train/ and trainannot/; or images/ and annotations/"
+        InputError, match="missing: train/ and trainannot/; or images/ and annotations/"
     ):
         datasets.read("camvid", tmp_path / "testannot")

@@ -99,7 +99,7 @@ def test_one_error_lists_all_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         datasets.read("folder", tmp_path)
     assert error.value.message.endswith(
-        "is no whole folder data set, it lacks val/masks/; test/images/; labels in "
+        "incomplete folder data set; missing: val/masks/; test/images/; labels in "
         "train/masks/ for b.tif"
     )
     assert error.value.hint and error.value.hint.startswith("expected: images/NAME.tif")
@@ -114,12 +114,12 @@ def test_a_long_list_ends(tmp_path: Path) -> None:
 def test_a_folder_without_pictures(tmp_path: Path) -> None:
     touch(tmp_path, "labels/footprints.gpkg")
     (tmp_path / "images").mkdir()
-    with pytest.raises(InputError, match="lacks pictures in images/"):
+    with pytest.raises(InputError, match="missing: pictures in images/"):
         datasets.read("folder", tmp_path)
 
 
 def test_folders_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="lacks images/; masks/"):
+    with pytest.raises(InputError, match="missing: images/; masks/"):
         datasets.read("folder", tmp_path)
     with pytest.raises(InputError, match="does not exist"):
         datasets.read("folder", tmp_path / "none")

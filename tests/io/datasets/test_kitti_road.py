@@ -49,7 +49,7 @@ def test_lanes_stand_in_where_no_road_is_labelled(tmp_path: Path) -> None:
 def test_labels_that_are_missing(tmp_path: Path) -> None:
     with pytest.raises(
         InputError,
-        match=r"lacks labels in gt_image_2/: umm_road_000000.png, uu_road_000001.png \(expected",
+        match=r"missing: labels in gt_image_2/: umm_road_000000.png, uu_road_000001.png \(expected",
     ):
         datasets.read("kitti-road", tree(tmp_path, ROADS[0]))
 
@@ -62,5 +62,5 @@ def test_photos_of_which_none_is_wanted(tmp_path: Path) -> None:
 
 
 def test_folders_that_are_missing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="lacks image_2/; gt_image_2/"):
+    with pytest.raises(InputError, match="missing: image_2/; gt_image_2/"):
         datasets.read("kitti-road", tmp_path)

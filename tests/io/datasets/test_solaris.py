@@ -49,7 +49,7 @@ def test_other_lists_are_no_data_set(tmp_path: Path) -> None:
 def test_all_absent_files_are_told(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("image,label\na.tif,a.png\nb.tif,\n")
     with pytest.raises(
-        InputError, match=r"lacks a.tif, a.png, b.tif, the label of b.tif \(expected"
+        InputError, match=r"missing: a.tif, a.png, b.tif, the label of b.tif \(expected"
     ):
         datasets.read("folder", tmp_path / "x.csv")
 

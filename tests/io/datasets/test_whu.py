@@ -54,7 +54,7 @@ def test_what_is_missing_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "val" / "image" / "9.tif").touch()
     with pytest.raises(
         InputError,
-        match=r"lacks test/label/; labels in val/label/ for 9.tif; train/ \(expected: train/image",
+        match=r"missing: test/label/; labels in val/label/ for 9.tif; train/ \(expected: train/image",
     ):
         datasets.read("whu", tmp_path)
 
