@@ -18,8 +18,8 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
 
 
 @command
-@click.argument("prediction", required=False)
-@click.argument("truth", required=False)
+@click.argument("prediction", required=False, type=options.SCENE)
+@click.argument("truth", required=False, type=options.SCENE)
 @options.spec_options(
     "spec",
     EvaluateSpec,
@@ -62,6 +62,7 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
 )
 @click.option(
     "--like",
+    type=options.SCENE,
     metavar="RASTER",
     help="Raster whose grid pixels are compared on.  [default: the first raster of the two]",
 )
@@ -80,6 +81,7 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
 )
 @click.option(
     "--image",
+    type=options.SCENE,
     metavar="SCENE",
     help="Scene drawn under the figures of the report.  [default: none]",
 )

@@ -11,7 +11,7 @@ from geoseg.cli.command import command
 
 
 @command
-@click.argument("path", metavar="FILE")
+@click.argument("path", metavar="FILE", type=options.SCENE)
 @click.option(
     "-m", "--model", type=options.MODEL, help="Model file: check whether it fits the scene FILE."
 )

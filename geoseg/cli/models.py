@@ -13,6 +13,7 @@ from geoseg.cli.command import command
 @command
 @click.option(
     "--encoder",
+    type=options.ENCODER,
     metavar="NAME",
     help="Encoder to count with; tu-NAME is one of timm.  [default: that of the architecture]",
 )

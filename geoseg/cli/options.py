@@ -5,24 +5,41 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from geoseg.cli.command import FROM_MODEL
 from geoseg.cli.groups import GroupedOption
 from geoseg.cli.show import emit, progress
 from geoseg.errors import GeosegError
 from geoseg.io.scene_names import expand
-from geoseg.specs import Area, Length, PixelReference, PolygonSpec, PredictSpec, VectorTarget
+from geoseg.specs import (
+    ARCHITECTURES,
+    Area,
+    Length,
+    PixelReference,
+    PolygonSpec,
+    PredictSpec,
+    VectorTarget,
+)
 from geoseg.specs.settings import Setting, settings
 from geoseg.specs.toml import to_cli_text
 
 __all__ = ["emit", "progress"]  # with the options of this file
 
+# What a shell completes; `geoseg models --encoders` has them all, but after seconds of imports
+COMMON_ENCODERS = (
+    *(f"resnet{depth}" for depth in (18, 34, 50, 101, 152)),
+    *(f"efficientnet-b{size}" for size in range(8)),
+    *(f"mit_b{size}" for size in range(6)),
+    *(f"densenet{depth}" for depth in (121, 161, 169, 201)),
+    *("mobilenet_v2", "resnext50_32x4d", "vgg16", "vgg16_bn", "xception"),
+)
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 SPEC_GROUPS: dict[type, str] = {PredictSpec: "Model", PolygonSpec: "Footprints"}
 
@@ -33,10 +50,28 @@ SPEC_GROUPS: dict[type, str] = {PredictSpec: "Model", PolygonSpec: "Footprints"}
 class Text(click.ParamType):
     """A value that ``parse`` makes of what was typed; a GeosegError or ValueError in it is a usage
     error.
+
+    A shell completes it to the names that ``complete`` gives, and to files if these are ``files``.
     """
 
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name, self.parse = name, parse
+    def __init__(
+        self,
+        name: str,
+        parse: Callable[[str], Any],
+        complete: Callable[[], Iterable[str]] = tuple,
+        files: bool = False,
+    ) -> None:
+        self.name = name
+        self.parse = parse
+        self.complete = complete
+        self.files = files
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        names = [name for name in self.complete() if name.startswith(incomplete)]
+        files = [CompletionItem(incomplete, type="file")] * self.files
+        return [CompletionItem(name) for name in names] + files
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str | int | float):
@@ -127,7 +162,10 @@ BANDS = Text("bands", numbers)
 FRACTIONS = Text("fractions", fractions)
 NAMES = Text("list", names)
 FILE = click.Path(path_type=Path)
-MODEL = Text("model", _model)
+SCENE = Text("scene", str, files=True)
+MODEL = Text("model", _model, lambda: ["bundled"], files=True)
+ARCH = Text("name", str, lambda: ARCHITECTURES)
+ENCODER = Text("name", str, lambda: COMMON_ENCODERS)
 
 
 # Single options
@@ -137,8 +175,12 @@ def _scenes(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> tu
     return expand(names)
 
 
-scenes = click.argument("scenes", nargs=-1, required=True, metavar="SCENE...", callback=_scenes)
-chips = click.argument("chips", nargs=-1, required=True, metavar="CHIPS...", callback=_scenes)
+scenes = click.argument(
+    "scenes", nargs=-1, required=True, metavar="SCENE...", type=SCENE, callback=_scenes
+)
+chips = click.argument(
+    "chips", nargs=-1, required=True, metavar="CHIPS...", type=SCENE, callback=_scenes
+)
 output = click.option("-o", "--output", type=FILE, required=True, help="Output file.")
 folder = click.option("-o", "--output", type=FILE, required=True, help="Output folder.")
 layers_output = click.option(

@@ -12,7 +12,7 @@ from geoseg.specs import PolygonSpec
 
 
 @command
-@click.argument("raster")
+@click.argument("raster", type=options.SCENE)
 @options.vector_target
 @options.spec_options("spec", PolygonSpec, *options.polygons)
 @click.option(

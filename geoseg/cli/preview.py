@@ -17,15 +17,21 @@ def _pixels(text: str) -> tuple[int, ...]:
 
 
 @command
-@click.argument("scene", metavar="SCENE")
-@click.argument("overlays", nargs=-1, metavar="[FOOTPRINTS|MASK|PROB]...")
+@click.argument("scene", metavar="SCENE", type=options.SCENE)
+@click.argument("overlays", nargs=-1, metavar="[FOOTPRINTS|MASK|PROB]...", type=options.SCENE)
 @options.output
 @click.option(
     "--truth",
+    type=options.SCENE,
     metavar="FILE",
     help="Truth to compare with: predictions are coloured by true and false positives.",
 )
-@click.option("--aoi", metavar="FILE", help="Show only the area of these polygons.  [default: all]")
+@click.option(
+    "--aoi",
+    metavar="FILE",
+    type=options.SCENE,
+    help="Show only the area of these polygons.  [default: all]",
+)
 @spec_options(
     "spec",
     PreviewSpec,

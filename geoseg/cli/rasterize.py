@@ -14,7 +14,13 @@ from geoseg.specs import MaskSpec
 
 @command
 @click.argument("footprints", type=options.FILE)
-@click.option("--like", metavar="SCENE", required=True, help="Raster whose grid the mask gets.")
+@click.option(
+    "--like",
+    metavar="SCENE",
+    type=options.SCENE,
+    required=True,
+    help="Raster whose grid the mask gets.",
+)
 @options.raster_output
 @spec_options(
     "spec",

@@ -24,18 +24,19 @@ class Auto(options.Text):
 
 
 @command
-@click.argument("data", nargs=-1, required=True, metavar="DATA...")
+@click.argument("data", nargs=-1, required=True, metavar="DATA...", type=options.SCENE)
 @click.option(
     "-o", "--output", type=options.FILE, required=True, help="Model file to write: .safetensors."
 )
 @spec_options(
     "spec",
     TrainSpec,
-    setting(TrainSpec, "arch", "Architecture (list: `geoseg models`)."),
+    setting(TrainSpec, "arch", "Architecture (list: `geoseg models`).", type=options.ARCH),
     setting(
         TrainSpec,
         "encoder",
         "Encoder (list: `geoseg models --encoders`).  [default: that of the architecture]",
+        type=options.ENCODER,
     ),
     setting(
         TrainSpec,

@@ -138,7 +138,9 @@ def test_whether_a_model_fits(scene: Path, model: Path, tmp_path: Path) -> None:
     assert fit and fit.fits and fit.why == () and fit.tiles == 1
     write_array(tmp_path / "one.tif", np.ones((1, *GRID.shape), "uint8"), GRID)
     fit = info.run(str(tmp_path / "one.tif"), model=model).fit
-    assert fit and not fit.fits and "has 1 band; the model needs 3" in fit.why[0] and fit.tiles is None
+    assert (
+        fit and not fit.fits and "has 1 band; the model needs 3" in fit.why[0] and fit.tiles is None
+    )
     coarse = Grid(GRID.crs, GRID.transform * Affine.scale(20), *GRID.shape)
     write_array(tmp_path / "coarse.tif", np.ones((3, *GRID.shape), "uint8"), coarse)
     fit = info.run(str(tmp_path / "coarse.tif"), model=model).fit
