@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,11 +127,22 @@ def test_examples_are_found() -> None:
     ]
 
 
-def test_help_in_the_docs_is_current() -> None:
-    spec = importlib.util.spec_from_file_location("generate_cli", ROOT / "docs" / "generate_cli.py")
+def generator_of(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec and spec.loader
     generator = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generator)
+    return generator
+
+
+def test_schemas_are_current() -> None:
+    folder = ROOT / "docs" / "schemas"
+    written = {path.name: path.read_text("utf-8") for path in folder.iterdir()}
+    assert written == generator_of("generate_schemas").schemas(), "run docs/generate_schemas.py"
+
+
+def test_help_in_the_docs_is_current() -> None:
+    generator = generator_of("generate_cli")
     page = generator.PAGE.read_text("utf-8")
     assert page.split() == generator.refreshed(page).split(), "run python docs/generate_cli.py"
 

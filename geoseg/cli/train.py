@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from geoseg.cli import options
-from geoseg.cli.command import command
+from geoseg.cli.command import command, session
 from geoseg.cli.options import setting, spec_options
 from geoseg.specs import ChipSpec, TrainSpec
 from geoseg.specs.toml import to_cli_text
@@ -165,9 +169,24 @@ def train(as_json: bool, **arguments: Any) -> None:
     """
     from geoseg.tools import train as tool
 
-    report = tool.run(progress=options.progress(), **arguments)
+    with _epoch_lines():
+        report = tool.run(progress=options.progress(), **arguments)
     if tool.is_main_process():
         options.emit(report, as_json, _brief)
+
+
+@contextlib.contextmanager
+def _epoch_lines() -> Iterator[None]:
+    """A line for each epoch where stderr is no terminal, which has a bar."""
+    log, handler = logging.getLogger("geoseg.train"), logging.StreamHandler()
+    wanted = not sys.stderr.isatty() and session().verbosity == 0
+    if wanted:
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def _brief(content: dict[str, Any]) -> dict[str, Any]:

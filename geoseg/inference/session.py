@@ -4,6 +4,7 @@ what.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,11 +15,14 @@ from geoseg.inference.runtimes import Runtime, open_runtime
 from geoseg.inference.stream import Plan, ProbabilityStrip, plan, predict_strips, working_gsd
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
+from geoseg.io.scene_names import redact_url
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.store import bundled, read_spec
 from geoseg.parallel.clock import Clock
 from geoseg.report import Progress
 from geoseg.specs import ModelSpec, PredictSpec
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,25 @@ class LoadedModel:
                 gsd = working_gsd(self.model, raw.grid, path)
             scene = stack.enter_context(open_scene(path, gsd=gsd))
             runtime = self.runtime(scene)
-            yield SceneRun(scene, runtime, plan(scene, runtime, self.spec, bands), self.spec)
+            run = SceneRun(scene, runtime, plan(scene, runtime, self.spec, bands), self.spec)
+            log.info(
+                "%s: %d x %d pixels of %s (model: %s); %s, %s; %d windows of %d pixels",
+                redact_url(path),
+                scene.grid.width,
+                scene.grid.height,
+                _metres(scene.grid.gsd),
+                _metres(self.model.gsd),
+                self.path.name,
+                runtime.name,
+                run.plan.tiles,
+                runtime.size,
+            )
+            yield run
 
     def provenance(self, source: str) -> dict[str, str]:
         """What is stored with an output: version, model, command, source."""
         return provenance(source) | {"GEOSEG_MODEL": f"{self.path.name} {fingerprint(self.path)}"}
+
+
+def _metres(gsd: float | None) -> str:
+    return f"{gsd:.3g} m" if gsd else "unknown size"

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from affine import Affine
@@ -67,6 +68,11 @@ LINES = [
 ]
 
 
+def schema(command: str) -> dict[str, object]:
+    path = Path(__file__).resolve().parents[2] / "docs" / "schemas" / f"{command}.json"
+    return json.loads(path.read_text("utf-8"))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch")
@@ -96,10 +102,12 @@ def test_json_is_alone_and_complete(
     out, err = capfd.readouterr()
     assert code == 0, err
     content = json.loads(out)
+    jsonschema.validate(content, schema(line.split()[0]))
     assert out.count("\n") == 1 and content.keys() >= COMMON | keys
     assert (content["command"], content["version"]) == (line.split()[0], __version__)
     assert all(Path(path).exists() for path in content["outputs"])
-    assert [f"Warning: {text}" for text in content["warnings"]] == err.splitlines()
+    remarks = [text for text in err.splitlines() if not text.startswith("epoch ")]
+    assert [f"Warning: {text}" for text in content["warnings"]] == remarks
 
 
 @pytest.mark.parametrize("line", ["info mask.tif", "evaluate mask.tif mask.tif"])

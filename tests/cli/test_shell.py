@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import click
+import jsonschema
 import numpy as np
 import pytest
 from affine import Affine
@@ -79,19 +81,19 @@ def test_the_script_of_a_shell(shell: str, capsys) -> None:
         (["tile", "a.tif", "-o", "b", "--overlap", "512"], 2, None, "--overlap: 512 is not below the tile size, 512", None),
         (["tile", "-o", "b"], 2, None, "Missing argument 'SCENE...'", "see geoseg tile --help"),
         (["tiel"], 2, None, "unknown command 'tiel'", "did you mean 'tile'?"),
-        (["polygonize", "here.txt", "-o", "here.txt"], 6, "here.txt", "here.txt: exists already", "use --overwrite to replace it"),
     ],
 )  # fmt: skip
 def test_a_failure_is_an_object_too(
     args, code, file, message, hint, tmp_path: Path, monkeypatch, capsys
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("here.txt").touch()
     assert run([*args, "--json"]) == code
     out, err = capsys.readouterr()
     command = None if args[0] == "tiel" else args[0]
     error = {"exit": code, "file": file, "message": message, "hint": hint}
     assert json.loads(out) == {"command": command, "version": __version__, "error": error}
+    schemas = Path(__file__).resolve().parents[2] / "docs" / "schemas"
+    jsonschema.validate(json.loads(out), json.loads((schemas / "error.json").read_text("utf-8")))
     assert err == f"Error: {message}" + (f" ({hint})\n" if hint else "\n")
 
 
@@ -161,7 +163,7 @@ def test_ctrl_c_is_answered_at_once_and_stops_within_a_second(tmp_path: Path) ->
 LATE = 3
 
 
-def test_outputs_name_the_command_without_secrets(tmp_path: Path) -> None:
+def test_outputs_name_the_command(tmp_path: Path, capsys) -> None:
     assert provenance("a.tif")["GEOSEG_COMMAND"] == "geoseg (Python)"
     with recorded_as("geoseg.extract('a.tif')"):
         assert provenance("a.tif")["GEOSEG_COMMAND"] == "geoseg.extract('a.tif')"
@@ -170,10 +172,11 @@ def test_outputs_name_the_command_without_secrets(tmp_path: Path) -> None:
     )
     args = ["polygonize", str(tmp_path / "m.tif"), "-o", str(tmp_path / "m.gpkg"), "--pixel-coords"]
     assert run(args) == 0
-    import sqlite3
-
     text = "".join(sqlite3.connect(tmp_path / "m.gpkg").iterdump())
     assert " ".join(["geoseg", *args]) in text
+    assert run([*args, "--json"]) == 6
+    failure = json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
+    assert failure["file"] == args[3] and failure["hint"] == "use --overwrite to replace it"
 
 
 def test_every_command_groups_its_options(capsys) -> None:

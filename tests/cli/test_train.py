@@ -114,6 +114,7 @@ def test_auto_is_found_and_reported(here: Path, capsys, monkeypatch) -> None:
     [
         ("--log paper", 2, "--log: must be one of csv, tensorboard, mlflow, not 'paper'"),
         ("--class-weights 1,2,3", 2, "--class-weights: must be 2 numbers"),
+        ("-o m.pt", 2, "--output: must end in .safetensors"),
         ("--batch-size none", 2, "none"),
         ("--loss bce+nonesuch", 2, "'nonesuch' is unknown"),
         ("--lr 1e30 --schedule constant --epochs 3", 4, "the loss became"),
