@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import threading
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 # what --help shows as the default of a setting that the model file carries
 FROM_MODEL = "from the model"
 COMPLETE = "_GEOSEG_COMPLETE"  # the variable by which a shell asks for completions
+interrupted = threading.Event()  # by Ctrl-C
 SOURCES = {
     ParameterSource.COMMANDLINE: "command line",
     ParameterSource.ENVIRONMENT: "environment",

@@ -18,7 +18,7 @@ import click
 from click.shell_completion import shell_complete
 
 from geoseg import __version__
-from geoseg.cli.command import COMPLETE, CONTEXT, Session, suggestion
+from geoseg.cli.command import COMPLETE, CONTEXT, Session, interrupted, suggestion
 from geoseg.cli.failure import INTERRUPTED, Failure, describe
 from geoseg.errors import UsageError
 from geoseg.io.provenance import command_text, recorded_as
@@ -42,7 +42,6 @@ COMMANDS = (
     "doctor",
     "completion",
 )
-_interrupted = False  # the word is out
 
 
 class Commands(click.Group):
@@ -126,7 +125,7 @@ def _report(failure: Failure, session: Session, as_json: bool) -> int:
     """One line on stderr and, with --json, an object on stdout unless a report stands there."""
     if as_json and not session.emitted:
         click.echo(json.dumps(failure.to_dict(session.command)))
-    if failure.exit != INTERRUPTED or not _interrupted:
+    if failure.exit != INTERRUPTED or not interrupted.is_set():
         _say(str(failure))
     return failure.exit
 
@@ -159,8 +158,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """Ctrl-C is answered at once; then the stack unwinds, so that partial outputs are removed."""
-    global _interrupted
-    if not _interrupted:
-        _interrupted = True
+    if not interrupted.is_set():
+        interrupted.set()
         _say("interrupted")
     raise KeyboardInterrupt

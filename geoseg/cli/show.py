@@ -5,23 +5,43 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from geoseg.cli.bar import Bar
-from geoseg.cli.command import session
+from geoseg.cli.command import interrupted, session
 from geoseg.cli.failure import describe, with_flags
 from geoseg.core.text import format_value
 from geoseg.errors import GeosegError
-from geoseg.report import Progress, Report, no_progress
+from geoseg.report import Advance, Label, Progress, Report, no_progress
 
 COMMON = ("command", "inputs", "outputs", "seconds", "warnings", "version")
 
 
 def progress() -> Progress:
-    """A bar a stage on a terminal's stderr, nothing elsewhere or with --quiet."""
-    return Bar if sys.stderr.isatty() and session().verbosity >= 0 else no_progress
+    """A bar for each stage on a terminal's stderr, nothing elsewhere or with --quiet."""
+    return Stages(Bar if sys.stderr.isatty() and session().verbosity >= 0 else no_progress)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Progress that ends the work after Ctrl-C: Python interrupts the main thread alone, and that
+    one waits for the others.
+    """
+
+    shown: Progress
+
+    def __call__(self, stage: Label, total: int) -> Advance:
+        advance = self.shown(stage, total)
+
+        def step(count: int) -> None:
+            if interrupted.is_set():
+                raise KeyboardInterrupt
+            advance(count)
+
+        return step
 
 
 def emit(
