@@ -52,6 +52,7 @@ HEAVY = {
     "skimage",
     "affine",
     "matplotlib",
+    "jinja2",
 }
 OPENING = {
     "read_text",
