@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from geoseg.core.encoding import VOID, layered
-from geoseg.evaluation.metrics import confusion, count, mean_iou
+from geoseg.evaluation.metrics import class_means, confusion, count, mean_iou
 
 LEAST_KNOWN = 0.1  # part of a chip
 
@@ -40,9 +40,10 @@ def score_chip(
             name, mean_iou(confusion(found, truth, classes, ignore=[VOID])), image, truth, found
         )
     counts = [
-        count(one == 1, real == 1, real != VOID) for one, real in zip(found, truth, strict=True)
+        count(mask == 1, true_mask == 1, true_mask != VOID)
+        for mask, true_mask in zip(found, truth, strict=True)
     ]
-    iou = float(np.mean([c.iou for c in counts if c.tp + c.fp + c.fn] or [1.0]))
+    iou = class_means(counts, ("iou",))["iou"]
     return ScoredChip(name, iou, image, layered(truth), layered(found))
 
 

@@ -8,7 +8,7 @@ only one of the two is empty it is 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,11 @@ class Counts:
     @property
     def total(self) -> int:
         return self.tp + self.fp + self.fn + self.tn
+
+    @property
+    def occurs(self) -> bool:
+        """Whether anything was to be found or was found."""
+        return self.tp + self.fp + self.fn > 0
 
     @property
     def iou(self) -> float:
@@ -134,8 +139,20 @@ def class_counts(matrix: np.ndarray) -> list[Counts]:
 
 def mean_iou(matrix: np.ndarray) -> float:
     """Mean IoU of the classes that occur in the truth or in the prediction; 1 where none does."""
-    present = [c.iou for c in class_counts(matrix) if c.tp + c.fp + c.fn]
-    return float(np.mean(present)) if present else 1.0
+    return class_means(class_counts(matrix), ("iou",))["iou"]
+
+
+def class_means(classes: Iterable[Counts], names: Sequence[str]) -> dict[str, float]:
+    """Means of the ratios of those ``names`` over the classes that occur in the truth or in the
+    prediction; 1 where none does.
+    """
+    present = [counts for counts in classes if counts.occurs]
+    return {name: mean_ratio([getattr(counts, name) for counts in present]) for name in names}
+
+
+def mean_ratio(values: Sequence[float]) -> float:
+    """Mean of ratios; 1 of none, as nothing was to be found."""
+    return float(np.mean(values)) if values else 1.0
 
 
 def pixel_accuracy(matrix: np.ndarray) -> float:

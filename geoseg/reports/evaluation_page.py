@@ -28,6 +28,7 @@ from geoseg.drawing.pictures import RESULT, class_colours
 from geoseg.drawing.plots import bars, curves
 from geoseg.evaluation.footprints import LayerComparison
 from geoseg.evaluation.pixels import ComparedPixels
+from geoseg.evaluation.summary import RATIOS
 from geoseg.reports.region_pictures import Draw, drawn_footprints, drawn_pixels
 from geoseg.specs import EvaluateSpec
 
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 PICTURED = 6
 # Square metres between which footprints are counted
 AREAS = (0, 25, 50, 100, 200, 500, 1000, np.inf)
-RATIOS = ("precision", "recall", "f1", "iou")
 DISTANCES = {
     f"{name.lower()}_{unit}": f"{name}, {unit}"
     for name in ("PoLiS", "Hausdorff")
