@@ -17,9 +17,9 @@ from geoseg.labels.class_raster import VOID, ClassRaster
 from geoseg.report import Progress, no_progress
 from geoseg.specs import EvaluateSpec
 
-# Pixels compared at a time.
+# Pixels compared at a time
 STRIP_PIXELS = 2**22
-# Pixels a side of the smallest block, lest there be too many.
+# Pixels a side of the smallest block, so that there are not too many
 LEAST = 64
 
 
@@ -53,9 +53,11 @@ def compare_pixels(
     grid: Grid,
     spec: EvaluateSpec,
     progress: Progress = no_progress,
+    strip_pixels: int = STRIP_PIXELS,
 ) -> ComparedPixels:
-    """Compare two class rasters on ``grid``; raises UnsuitableError where no pixel has data in
-    both.
+    """Compare two class rasters on ``grid``, about ``strip_pixels`` at a time.
+
+    Raises UnsuitableError where no pixel has data in both.
     """
     present = sorted({0, 1, *prediction.present, *truth.present})
     classes, width = present[-1] + 1, spec.boundary_width
@@ -66,7 +68,7 @@ def compare_pixels(
     outlines = {label: Counts() for label in present[1:]}
     swept = np.zeros((2, PROBABILITY_CODES), np.int64) if spec.sweep else None
     advance = progress("compare", grid.height)
-    for window in row_windows(grid, STRIP_PIXELS):
+    for window in row_windows(grid, strip_pixels):
         top, bottom = window.row_off, window.row_off + window.height
         # an outline needs the pixels within its width, and ends where the scene ends
         first, last = max(0, top - width), min(grid.height, bottom + width)
