@@ -369,7 +369,7 @@ def _width(text: str, size: float) -> float:
 
 
 def _fit(text: str, wide: float, size: float) -> str:
-    """``text`` with its middle left out where it is too long; names tell most at their ends."""
+    """``text`` with its middle left out where it is too long; names differ most at their ends."""
     kept = text
     while len(kept) > 4 and _width(kept, size) > wide:
         half = (len(kept) - 2) // 2

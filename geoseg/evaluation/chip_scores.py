@@ -109,10 +109,14 @@ class ClassScores:
             raise UnsuitableError(
                 f"{prediction.name}: its mask holds the class {truth.max()}, which has no name"
             )
-        found = self.predicted(prediction, 0.0)
-        self.matrix += confusion(found, prediction.truth, len(self.classes), valid=prediction.valid)
+        predicted = self.predicted(prediction, 0.0)
+        self.matrix += confusion(
+            predicted, prediction.truth, len(self.classes), valid=prediction.valid
+        )
         for label in self.outlines:
-            masks = [(labels == label) & prediction.valid for labels in (found, prediction.truth)]
+            masks = [
+                (labels == label) & prediction.valid for labels in (predicted, prediction.truth)
+            ]
             self.outlines[label] += boundary_count(masks[0], masks[1], self.width)
 
     def predicted(self, prediction: ChipPrediction, threshold: float) -> np.ndarray:
@@ -134,9 +138,9 @@ class MultilabelScores:
     def add(self, prediction: ChipPrediction) -> None:
         for (level, name), counts in self.counts.items():
             i = self.classes.index(name)
-            found = prediction.probability[i] >= np.float32(level)
+            mask = prediction.probability[i] >= np.float32(level)
             self.counts[level, name] = counts + count(
-                found, prediction.truth[i] == 1, prediction.valid[i]
+                mask, prediction.truth[i] == 1, prediction.valid[i]
             )
 
     def predicted(self, prediction: ChipPrediction, threshold: float) -> np.ndarray:

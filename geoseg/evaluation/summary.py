@@ -65,7 +65,7 @@ def pixel_scores(
 
 
 def multilabel_scores(classes: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Metrics of ``classes`` that are told each by itself, and the means of their ratios over those
+    """Metrics of multi-label ``classes``, and the means of their ratios over those
     that occur.
     """
     present = [row for row in classes.values() if row["tp"] + row["fp"] + row["fn"]]
@@ -145,7 +145,7 @@ def describe(values: np.ndarray) -> dict[str, float]:
 
 
 def failed_limits(
-    pixel: dict[str, Any], found: dict[str, Any], limits: Mapping[str, float]
+    pixel: dict[str, Any], objects: dict[str, Any], limits: Mapping[str, float]
 ) -> tuple[str, ...]:
     """Which of the lowest values that will do are missed, in words.
 
@@ -155,7 +155,7 @@ def failed_limits(
     failed = []
     for name, lowest in limits.items():
         group, _, metric = name.rpartition(".")
-        groups = {"pixel": [pixel], "object": [found], "": [found, pixel]}.get(group, [])
+        groups = {"pixel": [pixel], "object": [objects], "": [objects, pixel]}.get(group, [])
         value = next(
             (values[metric] for values in groups if isinstance(values.get(metric), int | float)),
             None,
@@ -164,7 +164,7 @@ def failed_limits(
             known = sorted(
                 {
                     key
-                    for values in (pixel, found)
+                    for values in (pixel, objects)
                     for key, v in values.items()
                     if isinstance(v, float)
                 }

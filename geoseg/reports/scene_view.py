@@ -83,8 +83,8 @@ class View:
             return
         if self.source.crs is not None:
             # a part of the scene's grid would be called another grid
-            said = warnings if exact == self.source else []
-            with open_class_raster(path, exact, spec.threshold, said, stacked=stacked) as classes:
+            notes = warnings if exact == self.source else []
+            with open_class_raster(path, exact, spec.threshold, notes, stacked=stacked) as classes:
                 yield classes
             return
         # what has no CRS lies on the whole picture, or on none of it

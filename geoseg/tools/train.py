@@ -70,7 +70,7 @@ def run(
     by window while training; their blocks are split as `geoseg tile` does by the parts that
     ``split`` names. The run folder (``OUTPUT.run`` by default) keeps a checkpoint of each epoch, so
     that ``resume`` goes on where a killed run stopped, ``run.toml``, with which ``geoseg train
-    --config`` repeats the run, and ``report.html``, which tells of it. Raises ResourceError without
+    --config`` repeats the run, and ``report.html``. Raises ResourceError without
     torch, UnsuitableError for indexes that do not go together, have no masks, or masks of a single
     class.
     """
@@ -213,7 +213,8 @@ def _chips(
     from geoseg.training.data import readable
 
     chips = {
-        split: [chip for each in sets for chip in each.splits[split]] for split in ("train", "val")
+        split: [chip for examples in sets for chip in examples.splits[split]]
+        for split in ("train", "val")
     }
     gone = next(
         (path for split in chips.values() for chip in split if (path := chip.missing())), None
@@ -222,8 +223,8 @@ def _chips(
         raise InputError(f"{gone}: does not exist", "--on-error skip goes on without it")
     if spec.on_error == "skip":
         advance = progress("check", sum(map(len, chips.values())))
-        for split, found in chips.items():
-            chips[split], problems = readable(found, advance)
+        for split, listed in chips.items():
+            chips[split], problems = readable(listed, advance)
             warnings += [f"left out: {problem}" for problem in problems]
     if not chips["train"]:
         raise UnsuitableError(
@@ -285,8 +286,8 @@ def _model_spec(sets: list[ExampleSet], spec: TrainSpec, init: Path | None) -> M
             raise UnsuitableError(
                 f"{other.name}: its chips have {info.gsd:.3f} m, {sets[0].name}'s {first.gsd:.3f} m"
             )
-    told = ("classes", "multilabel", "dtype", "stretch", "percentiles", "source_bands")
-    common: dict[str, Any] = {name: getattr(first, name) for name in told}
+    shared = ("classes", "multilabel", "dtype", "stretch", "percentiles", "source_bands")
+    common: dict[str, Any] = {name: getattr(first, name) for name in shared}
     common |= {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
     if init:
         base = read_spec(init)

@@ -116,8 +116,8 @@ def _centre(mask: np.ndarray, extent: float, foreground: float) -> tuple[float, 
 
 def _foreground(mask: np.ndarray) -> np.ndarray:
     """Pixels of any class but background, bool (row, col)."""
-    found = (mask != 0) & (mask != VOID)
-    return found if found.ndim == 2 else found.any(axis=0)
+    foreground = (mask != 0) & (mask != VOID)
+    return foreground if foreground.ndim == 2 else foreground.any(axis=0)
 
 
 def _cut(

@@ -97,20 +97,20 @@ def largest_that_fits(trial: Callable[[int], None], limit: int) -> int:
     """Largest power of two up to ``limit`` with which ``trial`` does not run out of memory. Raises
     ResourceError.
     """
-    found, size = 0, 1
+    largest, size = 0, 1
     while size <= limit:
         try:
             trial(size)
         except torch.OutOfMemoryError:
             break
-        found, size = size, size * 2
+        largest, size = size, size * 2
     torch.cuda.empty_cache()
-    if not found:
+    if not largest:
         raise ResourceError(
             "not even a batch of one fits into the device's memory",
             "lower --crop, or take a smaller network",
         )
-    return found
+    return largest
 
 
 def learning_rate(

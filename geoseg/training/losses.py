@@ -1,6 +1,6 @@
 """Losses over logits (batch, channel, row, col) and masks (batch, row, col) with 255 ignored.
 
-Of classes that are told each by itself masks are (batch, class, row, col).
+Masks of multi-label classes are (batch, class, row, col).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class CrossEntropy(nn.Module):
     ``weights`` weigh the pixels of each class. With a ``reach`` in pixels, those near outlines
     weigh more: 1 + 4 exp(-d² / 2s²) at the distance d in rows or columns, s being half of the
     reach. That is the weight map of the U-Net (Ronneberger et al. 2015, equation 2) with the
-    distance to the nearest outline alone, as masks do not tell touching buildings apart.
+    distance to the nearest outline alone, as masks do not separate touching buildings.
     """
 
     weights: torch.Tensor | None
@@ -89,7 +89,7 @@ def nearness(mask: torch.Tensor, reach: int) -> torch.Tensor:
 
 
 class EachClass(nn.Module):
-    """Mean of the losses of classes that are told each by itself."""
+    """Mean of the losses of multi-label classes."""
 
     def __init__(self, losses: list[nn.Module]) -> None:
         super().__init__()
@@ -171,11 +171,11 @@ def item_losses(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     counts = mask != VOID
     if logits.shape[1] == 1:
         target = mask.clamp(max=1).float()
-        each = nn.functional.binary_cross_entropy_with_logits(
+        pixel_losses = nn.functional.binary_cross_entropy_with_logits(
             logits[:, 0].float(), target, reduction="none"
         )
     else:
-        each = nn.functional.cross_entropy(
+        pixel_losses = nn.functional.cross_entropy(
             logits.float(), mask.long(), ignore_index=VOID, reduction="none"
         )
-    return (each * counts).sum((1, 2)) / counts.sum((1, 2)).clamp(min=1)
+    return (pixel_losses * counts).sum((1, 2)) / counts.sum((1, 2)).clamp(min=1)

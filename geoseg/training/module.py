@@ -22,7 +22,7 @@ from geoseg.training.losses import item_losses
 from geoseg.training.optim import optimizer, schedule
 from geoseg.training.scores import ThresholdCounts, multilabel_scores, scores
 
-Batch = Sequence[torch.Tensor]  # image, mask, and what else the data tell
+Batch = Sequence[torch.Tensor]  # image, mask, and further columns of the data
 CHECKED = 32  # losses are looked at so many at a time: each look makes a GPU wait
 
 
@@ -102,12 +102,14 @@ class SegmentationModule(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         image, mask, *_ = batch
         logits = self.best_network(image.to(memory_format=torch.channels_last)).float()
-        found = logits.sigmoid().reshape(mask.shape) if self.model.sigmoid else logits.argmax(1)
-        self.counts.update(found, mask.long())
+        prediction = (
+            logits.sigmoid().reshape(mask.shape) if self.model.sigmoid else logits.argmax(1)
+        )
+        self.counts.update(prediction, mask.long())
 
     def on_validation_epoch_end(self) -> None:
-        told = multilabel_scores if self.model.multilabel else scores
-        self.scores = told(self.counts.compute().cpu().numpy(), self.model.classes)
+        score = multilabel_scores if self.model.multilabel else scores
+        self.scores = score(self.counts.compute().cpu().numpy(), self.model.classes)
         self.log("val_iou", self.scores["iou"], logger=False)
         self.counts.reset()
 

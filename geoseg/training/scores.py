@@ -53,7 +53,7 @@ def scores(matrix: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def multilabel_scores(matrices: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Scores of classes that are told each by itself, from confusion matrices (class, truth,
+    """Scores of multi-label classes, from confusion matrices (class, truth,
     prediction) of not and of.
 
     Those of each of the ``classes``, and their means over those that occur, at 0.5; ``accuracy``

@@ -181,4 +181,4 @@ def test_a_class_that_does_not_occur_has_its_place_on_the_page(tmp_path: Path) -
         tmp_path / "page.html", report, ModelSpec("unet", classes=sums.classes), Gallery(1)
     )
     assert list(report.pixel["classes"]) == ["ground", "building"]
-    assert "found road" in (tmp_path / "page.html").read_text()
+    assert "predicted road" in (tmp_path / "page.html").read_text()

@@ -87,7 +87,7 @@ def test_intervals(tmp_path):
     )
     assert (
         again.intervals == report.intervals
-        and "from 4 blocks of ground say little" in report.warnings[-1]
+        and "only 4 ground blocks: confidence intervals are unreliable" in report.warnings[-1]
     )
     several = mask(*TRUTH)
     several[0, 50:, 60:70] = 2
