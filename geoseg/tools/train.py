@@ -84,11 +84,18 @@ def run(
         spec.data_weights,
         warnings,
     )
-    model = _model_spec(sets, spec, init)
+    model = _model_spec(sets, spec, init, warnings)
     try:
         from geoseg.training.callbacks import BEST, best_of
         from geoseg.training.finders import resolve_auto
-        from geoseg.training.fit import LAST, TrainingRun, check_devices, network, train
+        from geoseg.training.fit import (
+            LAST,
+            TrainingRun,
+            check_devices,
+            check_resumable,
+            network,
+            train,
+        )
     except ImportError as error:
         raise ResourceError(
             f"training needs {error.name}", "pip install 'geoseg[train]'"
@@ -99,6 +106,8 @@ def run(
         run_dir or output.with_name(output.name + ".run"), (LAST, BEST), resume, overwrite
     )
     job = TrainingRun(model, spec, chips["train"], chips["val"], _zoom(sets, model), folder, init)
+    if resume:
+        check_resumable(job)
     made, matched = network(job)
     begun = resolve_auto(job, resume)
     note = partial(
@@ -272,7 +281,9 @@ def _warnings(begun: TrainSpec, done: TrainSpec, val: bool) -> Iterator[str]:
         )
 
 
-def _model_spec(sets: list[ExampleSet], spec: TrainSpec, init: Path | None) -> ModelSpec:
+def _model_spec(
+    sets: list[ExampleSet], spec: TrainSpec, init: Path | None, warnings: list[str]
+) -> ModelSpec:
     first = sets[0].info
     if len(first.classes) < 2:
         raise UnsuitableError(f"{sets[0].name}: names a single class, {', '.join(first.classes)}")
@@ -291,29 +302,40 @@ def _model_spec(sets: list[ExampleSet], spec: TrainSpec, init: Path | None) -> M
     common |= {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
     if init:
         base = read_spec(init)
-        if (base.bands, len(base.classes), base.multilabel) != (
-            first.bands,
-            len(first.classes),
-            first.multilabel,
-        ):
-            raise UnsuitableError(
-                f"{init}: has {base.bands} bands and {len(base.classes)} classes, the chips "
-                "have others"
-            )
-        return replace(base, **common)
-    encoder = spec.encoder or ARCHITECTURES.get(spec.arch)
-    # ImageNet's means repeat over bands beyond three: a start as good as any for a network that
-    # learns its own first layer
-    mean, std = ModelSpec.mean, ModelSpec.std
+        model = replace(base, **_normalisation(base, first.bands), **common)
+        warnings += _new_layers(base, model, str(init))
+        return model
     return ModelSpec(
         architecture=spec.arch,
-        encoder=encoder,
-        bands=first.bands,
-        mean=tuple(mean[i % 3] for i in range(first.bands)),
-        std=tuple(std[i % 3] for i in range(first.bands)),
+        encoder=spec.encoder or ARCHITECTURES.get(spec.arch),
         options=spec.options,
+        **_normalisation(ModelSpec, first.bands),
         **common,
     )
+
+
+def _normalisation(base: ModelSpec | type[ModelSpec], bands: int) -> dict[str, Any]:
+    """``bands`` with mean and standard deviation of each: those of ``base`` repeat over further
+    bands, a start as good as any for a network that learns its own first layer.
+    """
+    return {
+        "bands": bands,
+        "mean": tuple(base.mean[i % len(base.mean)] for i in range(bands)),
+        "std": tuple(base.std[i % len(base.std)] for i in range(bands)),
+    }
+
+
+def _new_layers(base: ModelSpec, model: ModelSpec, init: str) -> Iterator[str]:
+    """Which layers of ``base`` cannot be used for the bands and classes of ``model``."""
+    if base.bands != model.bands:
+        how = "is adapted" if base.bands == 3 else "is initialised randomly"
+        yield f"{init}: has {base.bands} bands, the data {model.bands}: its first layer {how}"
+    if base.channels != model.channels:
+        kinds = [
+            f"{len(spec.classes)} {'multi-label ' if spec.multilabel else ''}classes"
+            for spec in (base, model)
+        ]
+        yield f"{init}: has {kinds[0]}, the data {kinds[1]}: its last layer is initialised randomly"
 
 
 def _zoom(sets: list[ExampleSet], model: ModelSpec) -> float:
