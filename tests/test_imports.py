@@ -53,6 +53,7 @@ HEAVY = {
     "skimage",
     "affine",
     "matplotlib",
+    "jinja2",
 }
 OPENING = {
     "read_text",

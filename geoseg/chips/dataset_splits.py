@@ -12,7 +12,7 @@ import shapely
 from pyproj import CRS, Transformer
 
 from geoseg.chips.convert import SourceImage, WrittenChip
-from geoseg.core.splits import SPLITS, assign_splits, ground_blocks, sharing
+from geoseg.core.splits import SPLITS, assign_splits, outline_blocks, sharing
 from geoseg.specs import PrepareSpec
 
 LONLAT = CRS.from_epsg(4326)
@@ -126,7 +126,7 @@ def _units(chips: Sequence[Outlined], by: str, size: int) -> list[Hashable]:
         places = list(own)
         for i, block in zip(
             places,
-            ground_blocks(np.array([chips[i].outline for i in places], object), size),
+            outline_blocks(np.array([chips[i].outline for i in places], object), size),
             strict=True,
         ):
             units[i] = ground, block

@@ -14,20 +14,20 @@ from rasterio.windows import Window
 from geoseg.chips import assign
 from geoseg.chips.cut import CutChip, Source
 from geoseg.chips.examples import ChipFiles, Example
-from geoseg.core.bands import percentile_stretch, to_uint8
+from geoseg.core.bands import check_same_bands, percentile_stretch, to_uint8
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Tile, tiles
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.io.chip_index import ChipIndex, ChipInfo
+from geoseg.io.raster.sampling import sampled_strips
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import scene_name
 from geoseg.labels import scene_labels
 from geoseg.labels.class_raster import is_vector
 from geoseg.specs import ChipSpec, Stretch
 
-STATISTICS = 64  # rows looked at together for the stretch, and how many such strips of a scene
 PERCENTILES = 2.0, 98.0
 
 
@@ -139,15 +139,10 @@ def windows_of(
             ]
         sources.append(source)
     first = sources[0]
-    for source in sources:
-        if (source.dtype, len(spec.bands or ()) or source.bands) != (
-            first.dtype,
-            len(spec.bands or ()) or first.bands,
-        ):
-            raise UnsuitableError(
-                f"{source.path}: has {source.bands} bands of {source.dtype}, {first.path} has "
-                "others"
-            )
+    bands = len(spec.bands or ())
+    check_same_bands(
+        [(str(source.path), bands or source.bands, source.dtype) for source in sources]
+    )
     told = {scene_labels.classes(source.labels) for source in sources if source.labels}
     if len(told) > 1:
         raise UnsuitableError(f"{truth}: the masks of the scenes name different classes")
@@ -157,10 +152,9 @@ def windows_of(
     splits: dict[str, list[Example]] = {"train": [], "val": [], "test": []}
     for cut, split in chips:
         splits[split].append(SceneWindow(ready[cut.source.name], cut.tile))
-    bands = len(spec.bands or ()) or first.bands
     names, multilabel = told.pop()
     info = ChipInfo(
-        bands,
+        bands or first.bands,
         first.dtype,
         first.grid.gsd,
         names,
@@ -188,14 +182,11 @@ def _labelled(
 
 
 def _stretch(sources: Sequence[Source], spec: ChipSpec) -> Stretch | None:
-    def chips() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for source in sources:
-            with open_scene(source.path, gsd=spec.gsd) as scene:
-                height, width = scene.grid.shape
-                for row in range(0, height, max(STATISTICS, height // STATISTICS)):
-                    chip = scene.read(
-                        Window(0, row, width, min(STATISTICS, height - row)), spec.bands
-                    )
-                    yield chip.image, chip.valid
+    """One stretch over all of the scenes."""
+    return percentile_stretch(_sampled(sources, spec), *PERCENTILES)
 
-    return percentile_stretch(chips(), *PERCENTILES)
+
+def _sampled(sources: Sequence[Source], spec: ChipSpec) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for source in sources:
+        with open_scene(source.path, gsd=spec.gsd) as scene:
+            yield from sampled_strips(scene, spec.bands)

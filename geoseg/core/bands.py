@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from geoseg.specs import Stretch
+from geoseg.errors import UnsuitableError
+from geoseg.specs import Stretch, parse_rescale
 
 _BINS = 1 << 18  # a band: more than the values of 16 bits
 
@@ -168,6 +169,32 @@ def to_unit(image: np.ndarray, stretch: Stretch | None = None) -> np.ndarray:
     return np.clip(image.astype("float32"), 0, 1)
 
 
-def to_uint8(image: np.ndarray, stretch: Stretch) -> np.ndarray:
-    """``image`` stretched to 0..255, rounded."""
+def to_uint8(image: np.ndarray, stretch: Stretch | None = None) -> np.ndarray:
+    """``image`` (band, row, col) as 0..255, rounded: :func:`to_unit` in 8 bits."""
     return np.rint(to_unit(image, stretch) * 255).astype("uint8")
+
+
+def for_display(image: np.ndarray, valid: np.ndarray, rescale: str = "auto") -> np.ndarray:
+    """``image`` (band, row, col) as uint8, by the ``valid`` (row, col) values in it alone.
+
+    ``rescale`` is that of :func:`~geoseg.specs.parse_rescale`, or ``auto``: 8 bits stay as they
+    are, others are stretched from their percentile 2 to 98.
+    """
+    if rescale == "auto":
+        rescale = "none" if image.dtype == np.uint8 else "percentile:2,98"
+    kind, low, high = parse_rescale(rescale)
+    stretch = None if kind == "none" else percentile_stretch([(image, valid)], low, high)
+    return image if image.dtype == np.uint8 and stretch is None else to_uint8(image, stretch)
+
+
+def check_same_bands(files: Sequence[tuple[str, int, str]], hint: str | None = None) -> None:
+    """Raises UnsuitableError, with ``hint``, for a file whose bands or dtype are not the first's.
+
+    ``files`` are (path, number of bands, dtype).
+    """
+    (first, *others) = files
+    for path, bands, dtype in others:
+        if (bands, dtype) != first[1:]:
+            raise UnsuitableError(
+                f"{path}: has {bands} bands of {dtype}, {first[0]} {first[1]} of {first[2]}", hint
+            )

@@ -15,7 +15,7 @@ SPLITS = ("train", "val", "test")
 ORDERS, CLOSE = 32, 0.02
 
 
-def ground_blocks(outlines: np.ndarray, size: int) -> list[tuple[int, int]]:
+def outline_blocks(outlines: np.ndarray, size: int) -> list[tuple[int, int]]:
     """Row and column of the block of ground that the middle of each of ``outlines`` (polygons of
     one CRS) lies in.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from geoseg.core.class_map import Colour
 
-# Right, found where nothing is, missed: apart for the colour-blind and on any imagery (after Okabe
-# and Ito 2008)
+# Correct, false positive, missed: apart for the colour-blind and on any imagery (after Okabe and
+# Ito 2008)
 TP, FP, FN = "#56b4e9", "#e8601c", "#f0e442"
 
 

@@ -63,7 +63,7 @@ _NAMED = {
 }
 # Of the labels of :func:`outcomes`, and what they are called
 OUTCOMES = {1: TP, 2: FP, 3: FN}
-RESULT = {"right": TP, "too much": FP, "missed": FN}
+RESULT = {"correct": TP, "false positive": FP, "missed": FN}
 HEAT = "plasma"
 PLAIN = (38, 42, 50)  # ground without imagery: dark, so that all colours stand out
 _HATCH = (236, 224)  # greys of the stripes where there is no data
@@ -126,7 +126,7 @@ def tint(
         table[label], share[label] = rgb(colour), opacity
     table[VOID], share[VOID] = 200, 0.6
     part = np.take(share, labels)
-    if opacity < 0.5:  # too faint to see where they end
+    if opacity < 0.5:  # too faint to show where they end
         part = np.where(_outlines(labels) & (labels != VOID), np.take(share > 0, labels), part)
     return np.rint(under + (table[labels] - under) * part[..., None]).astype(np.uint8)
 
@@ -139,16 +139,16 @@ def heat(probability: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return np.where(valid[..., None], colours, ground(valid.shape))
 
 
-def outcomes(found: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """What became of each pixel, uint8 (row, col): 1 right, 2 found where nothing is, 3 missed,
-    ``VOID`` where not known.
+def outcomes(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Outcome of each pixel, uint8 (row, col): 1 true positive, 2 false positive, 3 missed,
+    ``VOID`` if unknown.
     """
     out = (
-        (found == 1).astype(np.uint8) * 2
-        + (real == 1) * np.uint8(3)
-        - 4 * ((found == 1) & (real == 1)).astype(np.uint8)
+        (prediction == 1).astype(np.uint8) * 2
+        + (truth == 1) * np.uint8(3)
+        - 4 * ((prediction == 1) & (truth == 1)).astype(np.uint8)
     )
-    out[(found == VOID) | (real == VOID)] = VOID
+    out[(prediction == VOID) | (truth == VOID)] = VOID
     return out
 
 

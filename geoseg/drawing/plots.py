@@ -23,7 +23,7 @@ def curves(
     mark: tuple[str, float] | None = None,
 ) -> Figure:
     """Lines by name, each of x and y values, under the names of the axes ``x`` and ``y``; up to
-    eight are distinguishable.
+    eight have colours.
 
     ``limits`` are those of y; ``mark`` is a name and an x at which a line stands, such as the
     threshold that was used.

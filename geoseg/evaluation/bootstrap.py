@@ -10,7 +10,7 @@ from pyproj import CRS
 from geoseg.geometry.measure import metric_tensor
 
 # Weights of blocks held at a time
-_WEIGHTS = 2**22
+WEIGHTS = 2**22
 
 
 def block_step(middle: np.ndarray, side: float, crs: CRS | None) -> np.ndarray:
@@ -39,16 +39,18 @@ def ground_blocks(
     return block.reshape(-1), np.column_stack([corner, corner + step])
 
 
-def resample(counts: np.ndarray, times: int, seed: int) -> np.ndarray:
+def resample(counts: np.ndarray, times: int, seed: int, weights: int = WEIGHTS) -> np.ndarray:
     """Sums over as many blocks as there are, drawn with replacement: float64 (times, ...) of
     ``counts`` (block, ...).
 
     Whole blocks are drawn because neighbouring buildings fail together; drawn one by one they would
     make a score look surer than it is. Efron and Tibshirani, "An introduction to the bootstrap"
-    (1993), chapter 8.
+    (1993), chapter 8. About so many ``weights`` are held at a time; the result is the same.
     """
-    blocks, random = len(counts), np.random.default_rng(seed)
-    out, at_once = np.zeros((times, *counts.shape[1:])), max(1, _WEIGHTS // max(blocks, 1))
+    blocks = len(counts)
+    random = np.random.default_rng(seed)
+    out = np.zeros((times, *counts.shape[1:]))
+    at_once = max(1, weights // max(blocks, 1))
     for first in range(0, times if blocks else 0, at_once):
         part = out[first : first + at_once]
         drawn = random.multinomial(blocks, np.full(blocks, 1 / blocks), len(part))

@@ -32,7 +32,7 @@ class ChipPrediction:
     uint8 (row, col).
 
     ``valid`` is where there are both data and a label. ``grid`` is the chip's, at the model's GSD.
-    For a multi-label model ``valid`` and ``truth`` are (class, row, col).
+    Of multi-label classes ``valid`` and ``truth`` are (class, row, col).
     """
 
     name: str
@@ -61,11 +61,14 @@ def predict_chips(
         raise UnsuitableError(
             f"{index.folder}: some chips have no mask", "cut them by `geoseg tile` with labels"
         )
-    info, own = index.info, models.model
-    if (len(info.classes), info.multilabel) != (len(own.classes), own.multilabel):
-        ours, theirs = (", ".join(classes) for classes in (own.classes, info.classes))
+    info, model = index.info, models.model
+    if (len(info.classes), info.multilabel) != (len(model.classes), model.multilabel):
+        model_classes, chip_classes = (
+            ", ".join(classes) for classes in (model.classes, info.classes)
+        )
         raise UnsuitableError(
-            f"{models.path}: predicts the classes {ours} but the chips have {theirs}"
+            f"{models.path}: predicts the classes {model_classes}, but the chips have "
+            f"{chip_classes}"
         )
     advance = progress(split, len(table))
     for image, mask in zip(table["image"], table["mask"], strict=True):
@@ -74,7 +77,7 @@ def predict_chips(
 
 
 def _answer(image: Path, mask: Path, models: LoadedModel, warnings: list[str]) -> ChipPrediction:
-    # a chip holds just the bands of the scene that the model was trained on, in that order
+    # a chip has only the bands that the model was trained on, in that order
     with models.open(str(image), tuple(range(1, models.model.bands + 1))) as job:
         # a chip of 8 bits is stretched already, as it is for training
         warnings += [text for text in job.plan.warnings if "stretched already" not in text]
@@ -143,7 +146,7 @@ def outlines(
     """Footprints where ``score`` (row, col) reaches ``threshold``, and their areas in square metres
     (pixels without a CRS).
     """
-    found = list(
+    layers = list(
         footprints(
             [(score, answer.valid)],
             answer.grid,
@@ -153,5 +156,5 @@ def outlines(
             min_area=Area(0.0),
         )
     )
-    geometry = np.concatenate([np.empty(0, object), *(layer.geometry for layer in found)])
-    return geometry, np.concatenate([np.empty(0), *(layer.columns["area_m2"] for layer in found)])
+    geometry = np.concatenate([np.empty(0, object), *(layer.geometry for layer in layers)])
+    return geometry, np.concatenate([np.empty(0), *(layer.columns["area_m2"] for layer in layers)])

@@ -51,22 +51,22 @@ class LayerComparison:
     @cached_property
     def distances(self) -> tuple[np.ndarray, np.ndarray]:
         """PoLiS and Hausdorff distance of each match, in metres, in pixels without a CRS."""
-        ours = self.prediction.geometry[self.matches.pairs[:, 0]]
-        theirs = self.truth.geometry[self.matches.pairs[:, 1]]
-        about = centres(theirs)
-        at = metric_tensor(about, self.truth.crs)
+        predictions = self.prediction.geometry[self.matches.pairs[:, 0]]
+        truths = self.truth.geometry[self.matches.pairs[:, 1]]
+        origins = centres(truths)
+        metric = metric_tensor(origins, self.truth.crs)
         return outline_distances(
-            to_local_metres(ours, at, about), to_local_metres(theirs, at, about)
+            to_local_metres(predictions, metric, origins), to_local_metres(truths, metric, origins)
         )
 
     @cached_property
     def counts(self) -> np.ndarray:
         """tp, fp and fn of each block: int64 (block, 3)."""
-        ours, theirs = self.blocks
+        prediction_blocks, truth_blocks = self.blocks
         groups = (
-            ours[self.matches.pairs[:, 0]],
-            ours[self.matches.false_positives],
-            theirs[self.matches.false_negatives],
+            prediction_blocks[self.matches.pairs[:, 0]],
+            prediction_blocks[self.matches.false_positives],
+            truth_blocks[self.matches.false_negatives],
         )
         return np.stack(
             [np.bincount(group, minlength=len(self.bounds)) for group in groups], axis=1
@@ -75,11 +75,11 @@ class LayerComparison:
     @cached_property
     def area_errors(self) -> np.ndarray:
         """Square metres found less those of the truth, of each block: float64 (block)."""
-        found, real = (
+        predicted, true = (
             np.bincount(b, a, len(self.bounds))
             for b, a in zip(self.blocks, self.areas, strict=True)
         )
-        return found - real
+        return predicted - true
 
 
 def compare_layers(
@@ -96,21 +96,24 @@ def compare_layers(
     prediction, truth = (
         layer.take(~shapely.is_empty(layer.geometry)) for layer in (prediction, truth)
     )
-    ours, theirs = prediction.geometry, truth.geometry
+    predictions, truths = prediction.geometry, truth.geometry
     images, names = _images(prediction, truth) if by_image else (None, None)
-    found, confidence = overlaps(ours, theirs, min(spec.iou, 0.5), images), _confidence(prediction)
-    matches = assign(found, confidence, spec.iou)
+    candidates, confidence = (
+        overlaps(predictions, truths, min(spec.iou, 0.5), images),
+        _confidence(prediction),
+    )
+    matches = assign(candidates, confidence, spec.iou)
     return LayerComparison(
         prediction,
         truth,
         confidence,
-        (areas(ours, prediction.crs), areas(theirs, truth.crs)),
-        found,
+        (areas(predictions, prediction.crs), areas(truths, truth.crs)),
+        candidates,
         matches,
         *(
-            _grounded(ours, theirs, matches, spec, truth)
+            _grounded(predictions, truths, matches, spec, truth)
             if images is None
-            else _imaged(ours, theirs, images)
+            else _imaged(predictions, truths, images)
         ),
         names,
     )
@@ -136,10 +139,10 @@ def _images(
 
 
 def _imaged(
-    ours: np.ndarray, theirs: np.ndarray, images: tuple[np.ndarray, np.ndarray]
+    predictions: np.ndarray, truths: np.ndarray, images: tuple[np.ndarray, np.ndarray]
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Images as blocks, with the bounds of what lies in each."""
-    image, boxes = np.concatenate(images), shapely.bounds(np.concatenate([ours, theirs]))
+    image, boxes = np.concatenate(images), shapely.bounds(np.concatenate([predictions, truths]))
     bounds = np.tile([np.inf, np.inf, -np.inf, -np.inf], (image.max(initial=-1) + 1, 1))
     np.minimum.at(bounds[:, :2], image, boxes[:, :2])
     np.maximum.at(bounds[:, 2:], image, boxes[:, 2:])
@@ -147,9 +150,9 @@ def _imaged(
 
 
 def _grounded(
-    ours: np.ndarray, theirs: np.ndarray, matches: Matches, spec: EvaluateSpec, truth: Layer
+    predictions: np.ndarray, truths: np.ndarray, matches: Matches, spec: EvaluateSpec, truth: Layer
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    points = np.concatenate([centres(ours), centres(theirs)])
-    points[matches.pairs[:, 0]] = points[len(ours) + matches.pairs[:, 1]]
+    points = np.concatenate([centres(predictions), centres(truths)])
+    points[matches.pairs[:, 0]] = points[len(predictions) + matches.pairs[:, 1]]
     block, bounds = ground_blocks(points, spec.neighbourhood.value, truth.crs)
-    return (block[: len(ours)], block[len(ours) :]), bounds
+    return (block[: len(predictions)], block[len(predictions) :]), bounds

@@ -1,4 +1,4 @@
-"""Chips that a model gets right and wrong, to look at."""
+"""Chips with the best and the worst predictions, to look at."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from geoseg.core.encoding import VOID, layered
-from geoseg.evaluation.metrics import confusion, count, mean_iou
+from geoseg.evaluation.metrics import class_means, confusion, count, mean_iou
 
 LEAST_KNOWN = 0.1  # part of a chip
 
 
 @dataclass(frozen=True)
 class ScoredChip:
-    """A chip with what was found: ``image`` uint8 (band, row, col), ``truth`` and ``found`` uint8
-    (row, col) of classes.
+    """A chip and its prediction: ``image`` uint8 (band, row, col), ``truth`` and ``prediction``
+    uint8 (row, col) of classes.
 
     Multi-label classes lie one over the other, from 1, as
     :func:`geoseg.core.encoding.layered` has them. ``iou`` is the mean over the classes that occur;
@@ -26,24 +26,29 @@ class ScoredChip:
     iou: float
     image: np.ndarray
     truth: np.ndarray
-    found: np.ndarray
+    prediction: np.ndarray
 
 
 def score_chip(
-    name: str, image: np.ndarray, truth: np.ndarray, found: np.ndarray, classes: int
+    name: str, image: np.ndarray, truth: np.ndarray, prediction: np.ndarray, classes: int
 ) -> ScoredChip:
-    """``truth`` and ``found`` uint8 (row, col) of so many classes, or (class, row, col) of 0 and 1;
-    255 is not known.
+    """``truth`` and ``prediction`` uint8 (row, col) of so many classes, or (class, row, col) of 0
+    and 1; 255 is not known.
     """
     if truth.ndim == 2:
         return ScoredChip(
-            name, mean_iou(confusion(found, truth, classes, ignore=[VOID])), image, truth, found
+            name,
+            mean_iou(confusion(prediction, truth, classes, ignore=[VOID])),
+            image,
+            truth,
+            prediction,
         )
     counts = [
-        count(one == 1, real == 1, real != VOID) for one, real in zip(found, truth, strict=True)
+        count(mask == 1, true_mask == 1, true_mask != VOID)
+        for mask, true_mask in zip(prediction, truth, strict=True)
     ]
-    iou = float(np.mean([c.iou for c in counts if c.tp + c.fp + c.fn] or [1.0]))
-    return ScoredChip(name, iou, image, layered(truth), layered(found))
+    iou = class_means(counts, ("iou",))["iou"]
+    return ScoredChip(name, iou, image, layered(truth), layered(prediction))
 
 
 @dataclass
@@ -57,13 +62,15 @@ class Gallery:
     _worst: list[ScoredChip] = field(default_factory=list)
     _looked_at: int = 0
 
-    def add(self, one: ScoredChip) -> None:
-        known = one.truth != VOID
-        if known.mean() < LEAST_KNOWN or not (one.found[known].any() or one.truth[known].any()):
+    def add(self, chip: ScoredChip) -> None:
+        known = chip.truth != VOID
+        if known.mean() < LEAST_KNOWN or not (
+            chip.prediction[known].any() or chip.truth[known].any()
+        ):
             return
         self._looked_at += 1
-        self._best = sorted([*self._best, one], key=lambda chip: -chip.iou)[: self.size]
-        self._worst = sorted([*self._worst, one], key=lambda chip: chip.iou)[: self.size]
+        self._best = sorted([*self._best, chip], key=lambda scored: -scored.iou)[: self.size]
+        self._worst = sorted([*self._worst, chip], key=lambda scored: scored.iou)[: self.size]
 
     @property
     def best(self) -> list[ScoredChip]:

@@ -8,7 +8,7 @@ only one of the two is empty it is 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,11 @@ class Counts:
         return self.tp + self.fp + self.fn + self.tn
 
     @property
+    def occurs(self) -> bool:
+        """Whether anything was to be found or was found."""
+        return self.tp + self.fp + self.fn > 0
+
+    @property
     def iou(self) -> float:
         """Intersection over union, the Jaccard index."""
         return self._ratio(self.tp, self.tp + self.fp + self.fn)
@@ -54,7 +59,7 @@ class Counts:
 
     @property
     def accuracy(self) -> float:
-        """Part of all pixels that is right; says little where buildings are rare."""
+        """Fraction of all pixels with the true class; says little where buildings are rare."""
         return self._ratio(self.tp + self.tn, self.total)
 
     def _ratio(self, part: int, whole: int) -> float:
@@ -94,8 +99,8 @@ def count(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray | None = 
         prediction, truth = prediction & valid, truth & valid
     pixels = truth.size if valid is None else int(np.count_nonzero(valid))
     tp = int(np.count_nonzero(prediction & truth))
-    found, real = int(np.count_nonzero(prediction)), int(np.count_nonzero(truth))
-    return Counts(tp, found - tp, real - tp, pixels - found - real + tp)
+    predicted, true = int(np.count_nonzero(prediction)), int(np.count_nonzero(truth))
+    return Counts(tp, predicted - tp, true - tp, pixels - predicted - true + tp)
 
 
 def confusion(
@@ -114,14 +119,14 @@ def confusion(
     keep = np.isin(truth, list(ignore), invert=True)
     if valid is not None:
         keep &= valid
-    real, found = truth[keep].astype(np.int64), prediction[keep].astype(np.int64)
-    for name, labels in (("truth", real), ("prediction", found)):
+    true, predicted = truth[keep].astype(np.int64), prediction[keep].astype(np.int64)
+    for name, labels in (("truth", true), ("prediction", predicted)):
         if labels.size and not 0 <= labels.min() <= labels.max() < classes:
             raise ValueError(
                 f"labels {labels.min()} to {labels.max()} of the {name} are not the classes 0 "
                 f"to {classes - 1}"
             )
-    return np.bincount(real * classes + found, minlength=classes**2).reshape(classes, classes)
+    return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def class_counts(matrix: np.ndarray) -> list[Counts]:
@@ -134,12 +139,24 @@ def class_counts(matrix: np.ndarray) -> list[Counts]:
 
 def mean_iou(matrix: np.ndarray) -> float:
     """Mean IoU of the classes that occur in the truth or in the prediction; 1 where none does."""
-    present = [c.iou for c in class_counts(matrix) if c.tp + c.fp + c.fn]
-    return float(np.mean(present)) if present else 1.0
+    return class_means(class_counts(matrix), ("iou",))["iou"]
+
+
+def class_means(classes: Iterable[Counts], names: Sequence[str]) -> dict[str, float]:
+    """Means of the ratios of those ``names`` over the classes that occur in the truth or in the
+    prediction; 1 where none does.
+    """
+    present = [counts for counts in classes if counts.occurs]
+    return {name: mean_ratio([getattr(counts, name) for counts in present]) for name in names}
+
+
+def mean_ratio(values: Sequence[float]) -> float:
+    """Mean of ratios; 1 of none, as nothing was to be found."""
+    return float(np.mean(values)) if values else 1.0
 
 
 def pixel_accuracy(matrix: np.ndarray) -> float:
-    """Part of the pixels whose class is right; 1 where there are none."""
+    """Fraction of the pixels with their true class; 1 where there are none."""
     return float(np.trace(matrix) / matrix.sum()) if matrix.any() else 1.0
 
 

@@ -1,4 +1,4 @@
-"""What was right and what was wrong as layers on the map."""
+"""True positives, false positives and misses as layers on the map."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ from geoseg.labels.class_raster import VOID, ClassRaster
 from geoseg.report import Progress, no_progress
 from geoseg.specs import EvaluateSpec
 
-# Pixels compared at a time.
+# Pixels compared at a time
 STRIP_PIXELS = 2**22
-# Pixels a side of the smallest block: bounds the number of blocks.
+# Pixels a side of the smallest block, so that there are not too many
 LEAST = 64
 
 
@@ -53,9 +53,11 @@ def compare_pixels(
     grid: Grid,
     spec: EvaluateSpec,
     progress: Progress = no_progress,
+    strip_pixels: int = STRIP_PIXELS,
 ) -> ComparedPixels:
-    """Compare two class rasters on ``grid``; raises UnsuitableError where no pixel has data in
-    both.
+    """Compare two class rasters on ``grid``, about ``strip_pixels`` at a time.
+
+    Raises UnsuitableError where no pixel has data in both.
     """
     present = sorted({0, 1, *prediction.present, *truth.present})
     classes, width = present[-1] + 1, spec.boundary_width
@@ -66,22 +68,24 @@ def compare_pixels(
     outlines = {label: Counts() for label in present[1:]}
     swept = np.zeros((2, PROBABILITY_CODES), np.int64) if spec.sweep else None
     advance = progress("compare", grid.height)
-    for window in row_windows(grid, STRIP_PIXELS):
+    for window in row_windows(grid, strip_pixels):
         top, bottom = window.row_off, window.row_off + window.height
         # an outline needs the pixels within its width, and ends where the scene ends
         first, last = max(0, top - width), min(grid.height, bottom + width)
-        found, real = (side.read(first, last) for side in (prediction, truth))
-        valid = (found != VOID) & (real != VOID)
+        predicted, true = (side.read(first, last) for side in (prediction, truth))
+        valid = (predicted != VOID) & (true != VOID)
         inner = slice(top - first, bottom - first)
         for label in outlines:
-            borders = [boundary((side == label) & valid, width)[inner] for side in (found, real)]
+            borders = [
+                boundary((side == label) & valid, width)[inner] for side in (predicted, true)
+            ]
             outlines[label] += count(borders[0], borders[1])
-        found, real, valid = found[inner], real[inner], valid[inner]
-        for at, part in _parts(top, found.shape, block):
-            matrices[at] += _matrix(found[part], real[part], valid[part], classes)
+        predicted, true, valid = predicted[inner], true[inner], valid[inner]
+        for at, part in _parts(top, predicted.shape, block):
+            matrices[at] += _matrix(predicted[part], true[part], valid[part], classes)
         if swept is not None and prediction.scores:
             probability, known = prediction.scores(top, bottom)
-            swept += histogram(probability, real == 1, known & valid)
+            swept += histogram(probability, true == 1, known & valid)
         advance(window.height)
     if not matrices.any():
         raise UnsuitableError(
@@ -111,8 +115,8 @@ def _parts(
             yield (row, col), (rows, slice(col * block[1], (col + 1) * block[1]))
 
 
-def _matrix(found: np.ndarray, real: np.ndarray, valid: np.ndarray, classes: int) -> np.ndarray:
+def _matrix(predicted: np.ndarray, true: np.ndarray, valid: np.ndarray, classes: int) -> np.ndarray:
     if classes > 2:
-        return confusion(found, real, classes, valid=valid)
-    two = count(found == 1, real == 1, valid)
+        return confusion(predicted, true, classes, valid=valid)
+    two = count(predicted == 1, true == 1, valid)
     return np.array([[two.tn, two.fp], [two.fn, two.tp]])

@@ -61,7 +61,8 @@ def pixel_regions(compared: ComparedPixels) -> tuple[Region, ...]:
     """The blocks of least IoU and those of greatest, worst first, of those that hold or should hold
     buildings.
 
-    Several classes are taken together: right is a pixel of the right class, background apart.
+    Several classes are taken together: a true positive is a pixel of its true class, background
+    apart.
     """
     matrices = compared.matrices
     tp = np.trace(matrices[..., 1:, 1:], axis1=-2, axis2=-1)
@@ -89,11 +90,11 @@ def _worst_first(score: np.ndarray, right: np.ndarray, wrong: np.ndarray) -> np.
 def _rows(
     order: np.ndarray, bounds: np.ndarray, crs: CRS | None, columns: dict[str, np.ndarray]
 ) -> tuple[Region, ...]:
-    told = None if crs is None else crs.to_string()
+    crs_name = None if crs is None else crs.to_string()
     cells = [column[order].tolist() for column in columns.values()]
     values = (dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True))
     return tuple(
-        {"bounds": tuple(box), "crs": told} | row
+        {"bounds": tuple(box), "crs": crs_name} | row
         for box, row in zip(bounds.tolist(), values, strict=True)
     )
 

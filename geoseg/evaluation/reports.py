@@ -10,16 +10,16 @@ from geoseg.report import Report
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateReport(Report):
-    """``pixel`` and ``object`` metrics, empty if not applicable; ``failed`` says which
-    limits are missed.
+    """``pixel`` and ``object`` metrics, empty if not applicable; ``failed`` names the limits that
+    are not met.
 
     ``pixel``: ratios of the building pixels (means over the classes where there are several),
     ``mean_iou``, ``accuracy``, ``boundary_iou``, counts, and all of it for each of the ``classes``;
-    of a sweep the curves, ``best_threshold`` and ``average_precision``. Of multi-label bands
-    itself the mean ratios, and all of it of each under ``classes``. ``object``: counts and ratios
-    of the footprints, ``ap`` (mean over the IoUs 0.5 to 0.95), ``by_iou`` and ``by_size``,
-    ``splits`` and ``merges``, the distances of matched ``outlines``, the errors ``by_block`` of
-    ground, and of SpaceNet tables those of the ``cities`` with their ``mean_f1``.
+    of a sweep the curves, ``best_threshold`` and ``average_precision``. Of multi-label bands the
+    mean ratios, and all of it of each under ``classes``. ``object``: counts and ratios of the
+    footprints, ``ap`` (mean over the IoUs 0.5 to 0.95), ``by_iou`` and ``by_size``, ``splits`` and
+    ``merges``, the distances of matched ``outlines``, the errors ``by_block`` of ground, and of
+    SpaceNet tables those of the ``cities`` with their ``mean_f1``.
 
     ``intervals`` are those of the bootstrap, 95%, by kind and metric. ``places`` are the worst and
     the best blocks of ground, worst first, each a dict: ``bounds`` (left, bottom, right, top) in
@@ -39,7 +39,7 @@ class ChipsReport(Report):
     """``pixel`` and ``object`` metrics at the model's own threshold, cleaned by its least area; of
     several classes ``pixel``.
 
-    For multi-label classes ``pixel`` has the means of the ``classes``,
+    Of multi-label classes ``pixel`` has the means of the ``classes``,
     ``thresholds`` a row for each of them at each threshold.
 
     ``thresholds`` has a row for each threshold, once as it is and once cleaned, with the metrics of

@@ -11,7 +11,14 @@ import numpy as np
 from geoseg.errors import UsageError
 from geoseg.evaluation.footprints import LayerComparison
 from geoseg.evaluation.matching import coco_ap, counts_by_size
-from geoseg.evaluation.metrics import Counts, class_counts, mean_iou, pixel_accuracy
+from geoseg.evaluation.metrics import (
+    Counts,
+    class_counts,
+    class_means,
+    mean_iou,
+    mean_ratio,
+    pixel_accuracy,
+)
 from geoseg.evaluation.sweep import THRESHOLDS, average_precision, curves
 
 RATIOS = ("precision", "recall", "f1", "iou")
@@ -31,7 +38,7 @@ def pixel_scores(
     occurs under ``classes``.
     """
     counts = class_counts(matrix)
-    present = [label for label, c in enumerate(counts) if c.tp + c.fp + c.fn]
+    present = [label for label, c in enumerate(counts) if c.occurs]
     rows = {label: {name: getattr(counts[label], name) for name in RATIOS} for label in present}
     for label in rows.keys() & outlines.keys():
         rows[label]["boundary_iou"] = outlines[label].iou
@@ -44,10 +51,10 @@ def pixel_scores(
         }
         names = {0: "background", 1: "building"} | dict(names)
     else:
-        buildings = [row for label, row in rows.items() if label > 0]
-        out = {name: float(np.mean([row[name] for row in rows.values()])) for name in RATIOS}
-        out["boundary_iou"] = (
-            float(np.mean([row["boundary_iou"] for row in buildings])) if buildings else 1.0
+        out = class_means(counts, RATIOS)
+        # the background has no outline of its own
+        out["boundary_iou"] = mean_ratio(
+            [row["boundary_iou"] for label, row in rows.items() if label > 0]
         )
     classes = {names.get(label, str(label)): row for label, row in rows.items()}
     return out | {
@@ -65,7 +72,7 @@ def multilabel_scores(classes: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     names = [
         name for name in (*RATIOS, "boundary_iou") if all(name in row for row in classes.values())
     ]
-    means = {name: float(np.mean([row[name] for row in present] or [1.0])) for name in names}
+    means = {name: mean_ratio([row[name] for row in present]) for name in names}
     return means | {"classes": dict(classes)}
 
 
@@ -138,7 +145,7 @@ def describe(values: np.ndarray) -> dict[str, float]:
 
 
 def failed_limits(
-    pixel: dict[str, Any], found: dict[str, Any], limits: Mapping[str, float]
+    pixel: dict[str, Any], objects: dict[str, Any], limits: Mapping[str, float]
 ) -> tuple[str, ...]:
     """Which of the lowest values that will do are missed, in words.
 
@@ -148,7 +155,7 @@ def failed_limits(
     failed = []
     for name, lowest in limits.items():
         group, _, metric = name.rpartition(".")
-        groups = {"pixel": [pixel], "object": [found], "": [found, pixel]}.get(group, [])
+        groups = {"pixel": [pixel], "object": [objects], "": [objects, pixel]}.get(group, [])
         value = next(
             (values[metric] for values in groups if isinstance(values.get(metric), int | float)),
             None,
@@ -157,7 +164,7 @@ def failed_limits(
             known = sorted(
                 {
                     key
-                    for values in (pixel, found)
+                    for values in (pixel, objects)
                     for key, v in values.items()
                     if isinstance(v, float)
                 }

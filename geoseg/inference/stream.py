@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from rasterio.windows import Window
 
 from geoseg.core.bands import percentile_stretch, to_unit
 from geoseg.core.blend import StripBlender
@@ -21,6 +20,7 @@ from geoseg.core.tiling import Tile, offsets, tiles
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.inference.runtimes import Runtime
+from geoseg.io.raster.sampling import sampled_strips
 from geoseg.io.raster.scene import Scene
 from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead
@@ -140,17 +140,8 @@ def _stretch(
         f"{scene.path}: {scene.dtype} stretched from its percentile {low:g} to {high:g}, "
         f"the model takes {model.dtype}"
     )
-    return _own_stretch(scene, bands, low, high), [told] if scene.dtype != model.dtype else []
-
-
-def _own_stretch(scene: Scene, bands: tuple[int, ...], low: float, high: float) -> Stretch | None:
-    height, width = scene.grid.shape
-    rows = [
-        Window(0, row, width, min(64, height - row))
-        for row in range(0, height, max(64, 64 * (height // 4096)))
-    ]
-    chips = (scene.read(window, bands) for window in rows)
-    return percentile_stretch(((chip.image, chip.valid) for chip in chips), low, high)
+    own_stretch = percentile_stretch(sampled_strips(scene, bands), low, high)
+    return own_stretch, [told] if scene.dtype != model.dtype else []
 
 
 def predict_strips(

@@ -1,6 +1,4 @@
-"""Chip figures shared by the report pages: chips with the footprints predicted on them, and the
-confusion of classes.
-"""
+"""Chip images and class tables shared by the report pages."""
 
 from __future__ import annotations
 
@@ -24,6 +22,14 @@ from geoseg.drawing.pictures import (
 from geoseg.evaluation.gallery import Gallery, ScoredChip
 from geoseg.specs import ModelSpec
 
+# Of pictures of several classes
+SIDES = "On the left the truth, on the right the prediction."
+
+
+def outcome_counts(counts: Mapping[str, Any]) -> str:
+    """``tp``, ``fp`` and ``fn`` in words, as the legend of the pictures has them."""
+    return f"{counts['tp']:,} correct, {counts['fp']:,} false positives, {counts['fn']:,} missed"
+
 
 def chip_sections(model: ModelSpec, gallery: Gallery, what: str) -> Iterator[str]:
     """The best and the worst chips; ``what`` they are: "validation chips"."""
@@ -45,10 +51,10 @@ def confusion_table(classes: Sequence[str], matrix: Sequence[Sequence[int]]) -> 
         shares = [round(100 * count / max(1, sum(counts)), 2) for count in counts]
         rows.append(
             {"truth": name}
-            | {f"found {other}, %": share for other, share in zip(classes, shares, strict=True)}
+            | {f"predicted {name}, %": share for name, share in zip(classes, shares, strict=True)}
         )
         rows[-1]["pixels"] = sum(counts)
-    return table(rows, "Confusion matrix: what the pixels of each class were taken for")
+    return table(rows, "Confusion matrix: the predicted classes of the pixels of each true class")
 
 
 def _colours(model: ModelSpec) -> tuple[dict[int, str], dict[int, str]]:
@@ -61,24 +67,22 @@ def _legend(model: ModelSpec) -> str:
     if model.channels == 1:
         return legend(RESULT)
     names, colours = _colours(model)
-    return text("On the left the truth, on the right what was found.") + legend(
-        {names[i]: c for i, c in colours.items()}
-    )
+    return text(SIDES) + legend({names[i]: c for i, c in colours.items()})
 
 
-def _chip(model: ModelSpec, seen: ScoredChip) -> str:
-    under = picture(seen.image, np.ones(seen.truth.shape, bool))
+def _chip(model: ModelSpec, chip: ScoredChip) -> str:
+    under = picture(chip.image, np.ones(chip.truth.shape, bool))
     if model.channels == 1:
-        drawn = tint(under, outcomes(seen.found, seen.truth), OUTCOMES, 0.5)
+        drawn = tint(under, outcomes(chip.prediction, chip.truth), OUTCOMES, 0.5)
     else:
         _, colours = _colours(model)
         drawn = np.hstack(
             [
                 tint(under, side, colours, opacity_of(len(colours), None))
-                for side in (seen.truth, seen.found)
+                for side in (chip.truth, chip.prediction)
             ]
         )
-    name = Path(seen.name).stem
+    name = Path(chip.name).stem
     return figure(
-        png(drawn), f"{name}, mean IoU {seen.iou:.3f}", f"chip {name} with what was found on it"
+        png(drawn), f"{name}, mean IoU {chip.iou:.3f}", f"chip {name} with the prediction on it"
     )

@@ -22,7 +22,7 @@ from geoseg.specs import PreviewSpec, TrainSpec
 CHIPS, ROWS = 24, 6
 # A chip as it is, and so often as training may see it
 VARIANTS = 5
-SIZE = 256  # of crops, the default of training
+SIZE = 256  # default of crops in training
 
 
 def sheet_of_chips(folder: str, spec: PreviewSpec, progress: Progress) -> tuple[Sheet, int]:

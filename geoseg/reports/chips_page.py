@@ -1,4 +1,4 @@
-"""The report page of a model on the chips of a split."""
+"""The report page of a model's scores on the chips of a split."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ from geoseg.drawing.html import (
 from geoseg.drawing.plots import curves
 from geoseg.evaluation.gallery import Gallery
 from geoseg.evaluation.summary import RATIOS
-from geoseg.reports.chip_figures import chip_sections, class_table, confusion_table
+from geoseg.reports.chip_figures import (
+    chip_sections,
+    class_table,
+    confusion_table,
+    outcome_counts,
+)
 from geoseg.specs import ModelSpec
 
 if TYPE_CHECKING:
@@ -72,11 +77,10 @@ def _pixels(report: ChipsReport, model: ModelSpec) -> Iterator[str]:
 
 
 def _footprints(report: ChipsReport) -> Iterator[str]:
-    found = report.object
-    yield facts({name: found[name] for name in ("f1", "precision", "recall")})
+    scores = report.object
+    yield facts({name: scores[name] for name in ("f1", "precision", "recall")})
     yield text(
-        f"{found['tp']:,} right, {found['fp']:,} too much, {found['fn']:,} missed, at an IoU "
-        f"of {found['at_iou']:g}; "
+        f"{outcome_counts(scores)}, at an IoU of {scores['at_iou']:g}; "
         "footprints at the border of a chip end there, in the truth as well."
     )
 
@@ -98,9 +102,10 @@ def _thresholds(report: ChipsReport) -> Iterator[str]:
 
 
 def _curves(rows: list[dict[str, Any]], names: tuple[str, ...]) -> Any:
-    at = [row["threshold"] for row in rows]
+    thresholds = [row["threshold"] for row in rows]
     plain = {name: name.removeprefix("object_") for name in names}
     lines = {
-        WORDS.get(word, word): (at, [row[name] for row in rows]) for name, word in plain.items()
+        WORDS.get(word, word): (thresholds, [row[name] for row in rows])
+        for name, word in plain.items()
     }
     return curves(lines, x="threshold", y="", limits=(0, 1))

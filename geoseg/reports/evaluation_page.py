@@ -28,6 +28,8 @@ from geoseg.drawing.pictures import RESULT, class_colours
 from geoseg.drawing.plots import bars, curves
 from geoseg.evaluation.footprints import LayerComparison
 from geoseg.evaluation.pixels import ComparedPixels
+from geoseg.evaluation.summary import RATIOS
+from geoseg.reports.chip_figures import SIDES, outcome_counts
 from geoseg.reports.region_pictures import Draw, drawn_footprints, drawn_pixels
 from geoseg.specs import EvaluateSpec
 
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
 PICTURED = 6
 # Square metres between which footprints are counted
 AREAS = (0, 25, 50, 100, 200, 500, 1000, np.inf)
-RATIOS = ("precision", "recall", "f1", "iou")
 DISTANCES = {
     f"{name.lower()}_{unit}": f"{name}, {unit}"
     for name in ("PoLiS", "Hausdorff")
@@ -92,23 +93,22 @@ def _sections(
 def _footprints(
     report: EvaluateReport, matched: LayerComparison, spec: EvaluateSpec
 ) -> Iterator[str]:
-    found = report.object
-    yield facts({name: found[name] for name in ("f1", "precision", "recall", "ap", "matched_iou")})
-    counts = f"{found['tp']:,} right, {found['fp']:,} too much, {found['fn']:,} missed"
-    parts = (
-        f"{found['splits']:,} true footprints are found as several, {found['merges']:,} "
-        "found ones cover several."
+    scores = report.object
+    yield facts({name: scores[name] for name in ("f1", "precision", "recall", "ap", "matched_iou")})
+    fragments = (
+        f"{scores['splits']:,} true footprints are split into several, {scores['merges']:,} "
+        "predicted ones merge several."
     )
-    yield text(f"{counts}, at an IoU of {spec.iou:g}. {parts}")
+    yield text(f"{outcome_counts(scores)}, at an IoU of {spec.iou:g}. {fragments}")
     if intervals := report.intervals.get("object"):
-        yield table(_intervals(intervals, found), "95% intervals of the bootstrap")
+        yield table(_intervals(intervals, scores), "95% intervals of the bootstrap")
     yield table(
-        [{"size": name, **row} for name, row in found["by_size"].items()],
+        [{"size": name, **row} for name, row in scores["by_size"].items()],
         "By size: small below 50 m², large from 500 m²",
     )
-    ious = [float(iou) for iou in found["by_iou"]]
+    ious = [float(iou) for iou in scores["by_iou"]]
     by_iou = curves(
-        {"AP": (ious, list(found["by_iou"].values()))},
+        {"AP": (ious, list(scores["by_iou"].values()))},
         x="IoU of a match",
         y="average precision",
         limits=(0, 1),
@@ -121,10 +121,10 @@ def _footprints(
         ),
         figure(by_iou, "Average precision by the IoU that a match needs", "a falling curve"),
     )
-    if found.get("outlines"):
+    if scores.get("outlines"):
         rows = [
             {"distance": DISTANCES.get(name, name), **row}
-            for name, row in found["outlines"].items()
+            for name, row in scores["outlines"].items()
         ]
         yield table(rows, "Distances between matched outlines")
 
@@ -213,10 +213,10 @@ def _legend(matched: LayerComparison | None, pixels: ComparedPixels | None) -> s
         return legend(RESULT)
     colours = class_colours(pixels.names, tuple(range(pixels.matrices.shape[-1])))
     names = {pixels.names.get(label, str(label)): colour for label, colour in colours.items()}
-    return text("On the left the truth, on the right what was found.") + legend(names)
+    return text(SIDES) + legend(names)
 
 
-def _places(places: tuple[dict[str, Any], ...], draw: Draw, told: str) -> Iterator[str]:
+def _places(places: tuple[dict[str, Any], ...], draw: Draw, keys: str) -> Iterator[str]:
     worst = places[:PICTURED]
     best = places[max(PICTURED, len(places) - PICTURED) :][::-1]
     for title, chosen in (("Worst places", worst), ("Best places", best)):
@@ -225,13 +225,12 @@ def _places(places: tuple[dict[str, Any], ...], draw: Draw, told: str) -> Iterat
                 figure(jpeg(draw(place)), _caption(place), f"{title.lower()}: {_caption(place)}")
                 for place in chosen
             )
-            yield section(title, told, figures(*pictures), table([_row(place) for place in chosen]))
+            yield section(title, keys, figures(*pictures), table([_row(place) for place in chosen]))
 
 
 def _caption(place: Mapping[str, Any]) -> str:
     score = f"F1 {place['f1']:.3f}" if "f1" in place else f"IoU {place['iou']:.3f}"
-    counts = f"{place['tp']:,} right, {place['fp']:,} too much, {place['fn']:,} missed"
-    return f"{_where(place)}: {score}, {counts}"
+    return f"{_where(place)}: {score}, {outcome_counts(place)}"
 
 
 def _where(place: Mapping[str, Any]) -> str:

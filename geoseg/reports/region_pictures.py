@@ -50,12 +50,12 @@ def drawn_footprints(matched: LayerComparison, image: str | None) -> Draw:
     """
     groups, image = _groups(matched), image if matched.images is None else None
 
-    def draw(at: Place) -> Figure:
-        view, under = _background(_wider(at["bounds"]), matched.truth.crs, image)
-        number = None if matched.images is None else matched.images.index(at["image"])
+    def draw(place: Place) -> Figure:
+        view, under = _background(_wider(place["bounds"]), matched.truth.crs, image)
+        number = None if matched.images is None else matched.images.index(place["image"])
         outlines = tuple(group.within(view, number) for group in groups)
         return single_panel(
-            Panel("", under, (_frame(at, matched.truth.crs, view), *outlines)), SIZE, view.metres
+            Panel("", under, (_frame(place, matched.truth.crs, view), *outlines)), SIZE, view.metres
         )
 
     return draw
@@ -72,14 +72,17 @@ def drawn_pixels(
     spec, grid = PreviewSpec(threshold=threshold), pixels.grid
     colours = class_colours(pixels.names, tuple(range(pixels.matrices.shape[-1])))
 
-    def draw(at: Place) -> Figure:
-        view, under = _background(tuple(at["bounds"]), grid.crs, image, grid)
-        found, real = (_labels(view, name, spec) for name in names)
+    def draw(place: Place) -> Figure:
+        view, under = _background(tuple(place["bounds"]), grid.crs, image, grid)
+        prediction, truth = (_labels(view, name, spec) for name in names)
         if len(colours) == 1:
-            seen = tint(under, outcomes(found, real), OUTCOMES, opacity_of(1, None))
-            return single_panel(Panel("", seen, (_frame(at, grid.crs, view),)), SIZE, view.metres)
+            seen = tint(under, outcomes(prediction, truth), OUTCOMES, opacity_of(1, None))
+            return single_panel(
+                Panel("", seen, (_frame(place, grid.crs, view),)), SIZE, view.metres
+            )
         left, right = (
-            tint(under, each, colours, opacity_of(len(colours), None)) for each in (real, found)
+            tint(under, labels, colours, opacity_of(len(colours), None))
+            for labels in (truth, prediction)
         )
         gap = np.full((len(left), max(1, len(left) // 50), 3), 255, np.uint8)
         return single_panel(Panel("", np.hstack([left, gap, right])), 2 * SIZE, view.metres)
@@ -87,9 +90,9 @@ def drawn_pixels(
     return draw
 
 
-def _frame(at: Place, crs: CRS | None, view: View) -> Outlines:
+def _frame(place: Place, crs: CRS | None, view: View) -> Outlines:
     """The border of the place itself: at the edge of an image the picture is moved inwards."""
-    box = shapely.box(*_bounds_in(tuple(at["bounds"]), crs, view.source.crs))
+    box = shapely.box(*_bounds_in(tuple(place["bounds"]), crs, view.source.crs))
     return Outlines(view.in_pixels(np.array([box])), "#ffffff", 0.0)
 
 
@@ -120,12 +123,12 @@ class _Group:
 
 
 def _groups(matched: LayerComparison) -> list[_Group]:
-    """Missed, too much and right, as they are drawn over one another."""
-    found, (ours, theirs) = matched.matches, matched.blocks
+    """Missed, false positive and correct, as they are drawn over one another."""
+    matches, (prediction_blocks, truth_blocks) = matched.matches, matched.blocks
     chosen = [
-        (matched.truth, theirs, found.false_negatives, FN),
-        (matched.prediction, ours, found.false_positives, FP),
-        (matched.prediction, ours, found.pairs[:, 0], TP),
+        (matched.truth, truth_blocks, matches.false_negatives, FN),
+        (matched.prediction, prediction_blocks, matches.false_positives, FP),
+        (matched.prediction, prediction_blocks, matches.pairs[:, 0], TP),
     ]
     return [
         _Group(layer.take(index), shapely.bounds(layer.geometry[index]), blocks[index], colour)

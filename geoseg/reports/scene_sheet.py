@@ -138,34 +138,35 @@ def _found(path: str, view: View, spec: PreviewSpec, warnings: list[str]) -> Fou
 # Without a truth
 
 
-def _overlaid(bare: Panel, found: Sequence[Found], view: View, spec: PreviewSpec) -> Sheet:
+def _overlaid(bare: Panel, overlays: Sequence[Found], view: View, spec: PreviewSpec) -> Sheet:
     panels = (
         [bare]
-        if bare.title and (spec.beside or not found or any(one.scores for one in found))
+        if bare.title
+        and (spec.beside or not overlays or any(overlay.scores for overlay in overlays))
         else []
     )
     keys: dict[str, str] = {}
-    for one in found:
-        if one.scores is not None:
-            panels.append(Panel(one.title, heat(*one.scores)))
-        elif one.layer is not None:
-            outlines = by_confidence(one.layer, view, opacity_of(1, spec.opacity))
-            panels.append(Panel(one.title, bare.image, tuple(outlines.values())))
+    for overlay in overlays:
+        if overlay.scores is not None:
+            panels.append(Panel(overlay.title, heat(*overlay.scores)))
+        elif overlay.layer is not None:
+            outlines = by_confidence(overlay.layer, view, opacity_of(1, spec.opacity))
+            panels.append(Panel(overlay.title, bare.image, tuple(outlines.values())))
             keys |= {name: each.colour for name, each in outlines.items()}
         else:
             panels.append(
                 Panel(
-                    one.title,
+                    overlay.title,
                     tint(
                         bare.image,
-                        one.labels,
-                        one.colours,
-                        opacity_of(len(one.colours), spec.opacity),
+                        overlay.labels,
+                        overlay.colours,
+                        opacity_of(len(overlay.colours), spec.opacity),
                     ),
                 )
             )
-            keys |= one.keys
-    bar = "probability" if any(one.scores for one in found) else ""
+            keys |= overlay.keys
+    bar = "probability" if any(overlay.scores for overlay in overlays) else ""
     return Sheet(panels, spec.title, keys=keys, metres=view.metres, bar=bar)
 
 
@@ -200,8 +201,8 @@ def _hex(colour: str) -> str:
 
 def _compared(
     bare: Panel,
-    found: Sequence[Found],
-    real: Found,
+    predictions: Sequence[Found],
+    truth: Found,
     view: View,
     spec: PreviewSpec,
     progress: Progress,
@@ -209,92 +210,109 @@ def _compared(
     """Scene, truth, each prediction; predictions of buildings in the colours of what became of
     them.
     """
-    panels = [bare, _plain(bare, real, view, spec)]
+    panels = [bare, _plain(bare, truth, view, spec)]
     metrics: Metrics = {}
-    many, faint = any(len(each.colours) > 1 for each in (real, *found)), opacity_of(1, spec.opacity)
-    for one in found:
-        if one.scores is not None:
-            panels.append(Panel(f"{one.title}: probability", heat(*one.scores)))
-        if one.layer is not None and real.layer is not None:
-            matched = compare_layers(one.layer, real.layer, EvaluateSpec(iou=spec.iou))
+    many, faint = (
+        any(len(each.colours) > 1 for each in (truth, *predictions)),
+        opacity_of(1, spec.opacity),
+    )
+    for prediction in predictions:
+        if prediction.scores is not None:
+            panels.append(Panel(f"{prediction.title}: probability", heat(*prediction.scores)))
+        if prediction.layer is not None and truth.layer is not None:
+            matched = compare_layers(prediction.layer, truth.layer, EvaluateSpec(iou=spec.iou))
             counts = matched.matches.counts.to_dict()
-            metrics[one.path] = {name: value for name, value in counts.items() if name != "iou"}
-            panels.append(Panel(one.title, bare.image, matched_outlines(matched, view, faint)))
+            metrics[prediction.path] = {
+                name: value for name, value in counts.items() if name != "iou"
+            }
+            panels.append(
+                Panel(prediction.title, bare.image, matched_outlines(matched, view, faint))
+            )
             continue
-        metrics[one.path] = _pixel_metrics(one, real, view, spec, progress)
+        metrics[prediction.path] = _pixel_metrics(prediction, truth, view, spec, progress)
         if many:
             panels.append(
                 Panel(
-                    one.title,
+                    prediction.title,
                     tint(
                         bare.image,
-                        one.labels,
-                        one.colours,
-                        opacity_of(len(one.colours), spec.opacity),
+                        prediction.labels,
+                        prediction.colours,
+                        opacity_of(len(prediction.colours), spec.opacity),
                     ),
                 )
             )
         else:
-            became = outcomes(one.labels, real.labels)
-            panels.append(Panel(one.title, tint(bare.image, became, OUTCOMES, faint)))
-    keys = {} if many or not found else _counted(metrics)
-    rows = _class_rows(found, real, metrics) if many else _rows(found, metrics)
-    bar = "probability" if any(one.scores for one in found) else ""
+            became = outcomes(prediction.labels, truth.labels)
+            panels.append(Panel(prediction.title, tint(bare.image, became, OUTCOMES, faint)))
+    keys = {} if many or not predictions else _counted(metrics)
+    rows = _class_rows(predictions, truth, metrics) if many else _rows(predictions, metrics)
+    bar = "probability" if any(prediction.scores for prediction in predictions) else ""
     return Sheet(panels, spec.title, keys=keys, rows=rows, metres=view.metres, bar=bar), metrics
 
 
-def _plain(bare: Panel, real: Found, view: View, spec: PreviewSpec) -> Panel:
-    title = f"truth: {real.title}"
-    if real.layer is None:
+def _plain(bare: Panel, truth: Found, view: View, spec: PreviewSpec) -> Panel:
+    title = f"truth: {truth.title}"
+    if truth.layer is None:
         return Panel(
             title,
             tint(
-                bare.image, real.labels, real.colours, opacity_of(len(real.colours), spec.opacity)
+                bare.image,
+                truth.labels,
+                truth.colours,
+                opacity_of(len(truth.colours), spec.opacity),
             ),
         )
     return Panel(
         title,
         bare.image,
-        (Outlines(view.in_pixels(real.layer.geometry), BUILDING, opacity_of(1, spec.opacity)),),
+        (Outlines(view.in_pixels(truth.layer.geometry), BUILDING, opacity_of(1, spec.opacity)),),
     )
 
 
 def matched_outlines(matched: LayerComparison, view: View, opacity: float) -> tuple[Outlines, ...]:
-    """Footprints of both layers by what became of them: missed, too much, right, the last on
-    top.
-    """
-    ours, theirs = (
+    """Footprints of both layers by outcome: missed, false positive, correct, the last on top."""
+    predicted, true = (
         view.in_pixels(matched.prediction.geometry),
         view.in_pixels(matched.truth.geometry),
     )
-    found = matched.matches
+    matches = matched.matches
     return (
-        Outlines(theirs[found.false_negatives], FN, opacity),
-        Outlines(ours[found.false_positives], FP, opacity),
-        Outlines(ours[found.pairs[:, 0]], TP, opacity),
+        Outlines(true[matches.false_negatives], FN, opacity),
+        Outlines(predicted[matches.false_positives], FP, opacity),
+        Outlines(predicted[matches.pairs[:, 0]], TP, opacity),
     )
 
 
 def _pixel_metrics(
-    one: Found, real: Found, view: View, spec: PreviewSpec, progress: Progress
+    prediction: Found, truth: Found, view: View, spec: PreviewSpec, progress: Progress
 ) -> dict[str, Any]:
-    """Metrics of the scene's own pixels in the view, drawn or not."""
-    said: list[str] = []
-    with view.classes(one.path, spec, said) as ours, view.classes(real.path, spec, said) as theirs:
+    """Metrics of the scene's own pixels in the view, at their full resolution."""
+    notes: list[str] = []
+    with (
+        view.classes(prediction.path, spec, notes) as predicted_classes,
+        view.classes(truth.path, spec, notes) as true_classes,
+    ):
         compared = compare_pixels(
-            ours, theirs, view.source.window(view.window), EvaluateSpec(), progress
+            predicted_classes,
+            true_classes,
+            view.source.window(view.window),
+            EvaluateSpec(),
+            progress,
         )
     return pixel_scores(compared.matrix, compared.outlines, compared.names)
 
 
-def _rows(found: Sequence[Found], metrics: Metrics) -> list[dict[str, Any]]:
+def _rows(overlays: Sequence[Found], metrics: Metrics) -> list[dict[str, Any]]:
     """Metrics of buildings, a row for each prediction; those of footprints have no IoU."""
     rows = []
-    for one in found:
-        ours = metrics[one.path]
-        shown = {"IoU": ours["iou"]} if _by_pixel(ours) else {}
-        shown |= {"F1": ours["f1"], "precision": ours["precision"], "recall": ours["recall"]}
-        rows.append({"": f"{one.title}, {'pixels' if _by_pixel(ours) else 'footprints'}"} | shown)
+    for overlay in overlays:
+        scores = metrics[overlay.path]
+        shown = {"IoU": scores["iou"]} if _by_pixel(scores) else {}
+        shown |= {"F1": scores["f1"], "precision": scores["precision"], "recall": scores["recall"]}
+        rows.append(
+            {"": f"{overlay.title}, {'pixels' if _by_pixel(scores) else 'footprints'}"} | shown
+        )
     return rows
 
 
@@ -317,19 +335,19 @@ def _counted(metrics: Metrics) -> dict[str, str]:
 
 
 def _class_rows(
-    found: Sequence[Found], real: Found, metrics: Mapping[str, dict[str, Any]]
+    predictions: Sequence[Found], truth: Found, metrics: Mapping[str, dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """IoU and dice of each class, by class, in columns for each prediction; their means last."""
-    colours = {name: colour for one in (*found, real) for name, colour in one.keys.items()}
+    colours = {name: colour for one in (*predictions, truth) for name, colour in one.keys.items()}
     labels = {name for one in metrics.values() for name in one["classes"]}
     order = {**dict.fromkeys(colours), **dict.fromkeys(sorted(labels))}
     rows: list[dict[str, Any]] = []
     for name in [name for name in order if name in labels]:
         rows.append({"": name, "colour": colours.get(name, "#ffffff")})
     rows.append({"": "mean"})
-    for one in found:
+    for one in predictions:
         of_class = metrics[one.path]["classes"]
-        more = f" {one.title}" if len(found) > 1 else ""
+        more = f" {one.title}" if len(predictions) > 1 else ""
         for row in rows:
             for column, metric in (("IoU", "iou"), ("dice", "f1")):
                 means = {"iou": metrics[one.path]["mean_iou"], "f1": metrics[one.path]["f1"]}

@@ -14,7 +14,7 @@ import shapely
 from affine import Affine
 from rasterio.windows import Window
 
-from geoseg.core.bands import percentile_stretch, to_unit
+from geoseg.core.bands import for_display
 from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
@@ -23,10 +23,8 @@ from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.outlines import to_crs_coordinates
 from geoseg.io.raster.scene import open_scene
 from geoseg.labels.class_raster import ClassRaster, is_vector, open_class_raster
-
-# Rows that are read at a time
 from geoseg.labels.footprints import footprints_on
-from geoseg.specs import PixelReference, PreviewSpec, parse_rescale
+from geoseg.specs import PreviewSpec
 
 # Rows that are read at a time
 _ROWS = 256
@@ -62,7 +60,7 @@ class View:
         with open_scene(path) as scene:
             bands = spec.bands or ((1, 2, 3) if scene.bands >= 3 else (1,))
             chip = scene.read_preview(self.window, self.shape, bands)
-        return eight_bits(chip.image, chip.valid, spec.rescale), chip.valid
+        return for_display(chip.image, chip.valid, spec.rescale), chip.valid
 
     @contextmanager
     def classes(
@@ -85,8 +83,8 @@ class View:
             return
         if self.source.crs is not None:
             # a part of the scene's grid would be called another grid
-            said = warnings if exact == self.source else []
-            with open_class_raster(path, exact, spec.threshold, said, stacked=stacked) as classes:
+            notes = warnings if exact == self.source else []
+            with open_class_raster(path, exact, spec.threshold, notes, stacked=stacked) as classes:
                 yield classes
             return
         # what has no CRS lies on the whole picture, or on none of it
@@ -198,16 +196,3 @@ def _bounds(aoi: str, grid: Grid, warnings: list[str]) -> tuple[float, ...]:
     if not len(layer):
         raise UnsuitableError(f"{aoi}: holds no polygons")
     return tuple(shapely.total_bounds(layer.geometry).tolist())
-
-
-def eight_bits(image: np.ndarray, valid: np.ndarray, rescale: str) -> np.ndarray:
-    """``image`` (band, row, col) as uint8: ``auto`` leaves 8 bits as they are and stretches others
-    from 2 to 98%.
-    """
-    if rescale == "auto":
-        rescale = "none" if image.dtype == np.uint8 else "percentile:2,98"
-    kind, low, high = parse_rescale(rescale)
-    stretch = percentile_stretch([(image, valid)], low, high) if kind != "none" else None
-    if image.dtype == np.uint8 and stretch is None:
-        return image
-    return np.rint(to_unit(image, stretch) * 255).astype(np.uint8)

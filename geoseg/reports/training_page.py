@@ -65,21 +65,22 @@ def _sections(
         for epoch in epochs
     ]
     yield section("Epochs", table(rows))
-    said = [
+    setting_rows = [
         {"setting": name, "value": to_toml(value).strip('"')}
         for name, value in settings.items()
         if value is not None
     ]
-    yield section("Settings", table(said))
+    yield section("Settings", table(setting_rows))
 
 
 def _curves(epochs: Epochs, best: Mapping[str, Any]) -> Iterator[str]:
-    at = [float(epoch["epoch"]) for epoch in epochs]
+    numbers = [float(epoch["epoch"]) for epoch in epochs]
 
     def lines(*names: str) -> dict[str, tuple[list[float], list[float]]]:
         there = [name for name in names if name in epochs[0]]
         return {
-            NAMES.get(name, name): (at, [float(epoch[name]) for epoch in epochs]) for name in there
+            NAMES.get(name, name): (numbers, [float(epoch[name]) for epoch in epochs])
+            for name in there
         }
 
     mark = ("best", float(best["epoch"]))
@@ -93,7 +94,7 @@ def _curves(epochs: Epochs, best: Mapping[str, Any]) -> Iterator[str]:
         yield figure(plot, "Scores", "IoU, precision and recall of the validation split by epoch")
     yield figure(
         curves(lines("lr"), x="epoch", y="learning rate"),
-        "Learning rate at the end of the epoch",
+        "Learning rate numbers the end of the epoch",
         "learning rate",
     )
     if "thresholds" in best:

@@ -74,13 +74,13 @@ def run(
     Footprints match one to one: of two vector files, predictions reprojected to the truth's CRS; of
     a raster and a vector file, what `geoseg polygonize` makes of the raster, and what of the vector
     file lies on it; of two SpaceNet tables, image by image and in their pixels. Two rasters are
-    compared by pixel alone; where both are multi-label, each band with that of its
-    name. ``layers`` names a GeoPackage for what was right and wrong, ``page`` an HTML page of it
+    compared by pixel alone; where both are multi-label, each band with that of its name. ``layers``
+    names a GeoPackage of true positives, false positives and misses, ``page`` an HTML page of it
     all, with places pictured on the scene ``image`` or on plain ground.
 
     ``fail_under`` holds the lowest values that will do: ``f1`` is that of the footprints where
-    footprints were compared, else of the pixels; ``pixel.f1`` and ``object.f1`` are plain. What is
-    missed is reported, not raised.
+    footprints were compared, else of the pixels; ``pixel.f1`` and ``object.f1`` are plain. Limits
+    that are not met are in the report, not raised.
     """
     start, spec = time.perf_counter(), spec or EvaluateSpec()
     names, warnings = (str(prediction), str(truth)), list[str]()
@@ -90,17 +90,19 @@ def run(
         check_output(page, overwrite)
     bands = _shared(names)
     if bands and (page is not None or spec.bootstrap):
-        raise UsageError(f"{names[0]}: multi-label bands have metrics, no page and no intervals")
+        raise UsageError(
+            f"{names[0]}: multi-label bands have metrics, but no page and no intervals"
+        )
     pixels, matched = (None, None) if bands else _compare(names, spec, like, warnings, progress)
     pixel = (
         _band_metrics(bands, names, spec, like, warnings, progress)
         if bands
         else _pixel_metrics(pixels)
     )
-    found = _footprint_metrics(matched, spec)
+    object_scores = _footprint_metrics(matched, spec)
     intervals = _intervals(pixels, matched, spec, warnings)
     places = footprint_regions(matched) if matched else pixel_regions(pixels) if pixels else ()
-    failed = failed_limits(pixel, found, fail_under or {})
+    failed = failed_limits(pixel, object_scores, fail_under or {})
     if layers is not None:
         if matched is None:
             raise UnsuitableError(
@@ -114,7 +116,7 @@ def run(
         seconds=time.perf_counter() - start,
         warnings=tuple(dict.fromkeys(warnings)),
         pixel=pixel,
-        object=found,
+        object=object_scores,
         intervals=intervals,
         places=places,
         failed=failed,
@@ -165,33 +167,31 @@ def _compare_on(
 ) -> tuple[ComparedPixels, LayerComparison | None]:
     """Pixels on ``grid``, and if asked for the ``footprints`` on it."""
     with ExitStack() as stack:
-        ours, theirs = (
+        predicted, true = (
             stack.enter_context(open_class_raster(name, grid, spec.threshold, warnings))
             for name in names
         )
-        if spec.sweep and ours.scores is None:
+        if spec.sweep and predicted.scores is None:
             raise _no_probabilities(names[0])
-        pixels = compare_pixels(ours, theirs, grid, spec, progress)
-        if not (footprints and ours.footprints and theirs.footprints):
+        pixels = compare_pixels(predicted, true, grid, spec, progress)
+        if not (footprints and predicted.footprints and true.footprints):
             return pixels, None
-        return pixels, compare_layers(ours.footprints(), theirs.footprints(), spec)
+        return pixels, compare_layers(predicted.footprints(), true.footprints(), spec)
 
 
 def _shared(names: tuple[str, str]) -> dict[str, tuple[int, int]]:
-    """Bands of the same names in two multi-label rasters, by their numbers
-    in both; {} of others.
-    """
+    """Bands with the same name in two multi-label rasters: name -> (index, index); empty otherwise."""
     if any(map(is_vector, names)):
         return {}
-    told = []
+    band_names = []
     for name in names:
         with open_scene(name) as scene:
-            told.append([band.lower() for band in multilabel_names(scene)])
-    ours, theirs = told
-    shared = {band: (ours.index(band), theirs.index(band)) for band in ours if band in theirs}
-    if ours and theirs and not shared:
+            band_names.append([band.lower() for band in multilabel_names(scene)])
+    predicted, true = band_names
+    shared = {band: (predicted.index(band), true.index(band)) for band in predicted if band in true}
+    if predicted and true and not shared:
         raise UnsuitableError(
-            f"{names[0]}: has the bands {', '.join(ours)}, {names[1]} {', '.join(theirs)}"
+            f"{names[0]}: has the bands {', '.join(predicted)}, {names[1]} {', '.join(true)}"
         )
     return shared
 
@@ -210,13 +210,13 @@ def _band_metrics(
     rows = {}
     for band, numbers in bands.items():
         with ExitStack() as stack:
-            ours, theirs = (
+            predicted, true = (
                 stack.enter_context(open_class_raster(name, grid, spec.threshold, warnings, number))
                 for name, number in zip(names, numbers, strict=True)
             )
-            if spec.sweep and ours.scores is None:
+            if spec.sweep and predicted.scores is None:
                 raise _no_probabilities(names[0])
-            rows[band] = _pixel_metrics(compare_pixels(ours, theirs, grid, spec, progress))
+            rows[band] = _pixel_metrics(compare_pixels(predicted, true, grid, spec, progress))
         del rows[band]["classes"]
     return multilabel_scores(rows)
 
@@ -242,11 +242,11 @@ def _match_files(
     """
     tables = [_in_pixels(name, warnings) for name in names if name.lower().endswith(".csv")]
     if len(tables) == 2 and all(table.pixels for table in tables):
-        ours, theirs = tables
+        predictions, truths = tables
         if spec.profile == "spacenet2":
-            ours = ours.take(shapely.area(ours.geometry) > _SPACENET_AREA)
-            theirs = theirs.take(shapely.area(theirs.geometry) >= _SPACENET_AREA)
-        return compare_layers(ours, theirs, spec, by_image=True)
+            predictions = predictions.take(shapely.area(predictions.geometry) > _SPACENET_AREA)
+            truths = truths.take(shapely.area(truths.geometry) >= _SPACENET_AREA)
+        return compare_layers(predictions, truths, spec, by_image=True)
     if spec.profile != "none":
         raise UnsuitableError(
             f"{names[0]}: the profile {spec.profile} compares SpaceNet tables with PolygonWKT_Pix"
@@ -299,8 +299,9 @@ def _intervals(
         out["object"] = footprint_intervals(matched, spec.bootstrap, spec.seed)
         if len(matched.bounds) < _FEW:
             kind = "ground blocks" if matched.images is None else "images"
-            count = len(matched.bounds)
-            warnings.append(f"only {count} {kind}: confidence intervals are unreliable")
+            warnings.append(
+                f"only {len(matched.bounds)} {kind}: confidence intervals are unreliable"
+            )
     if pixels:
         out["pixel"] = pixel_intervals(pixels, spec.bootstrap, spec.seed)
     return out

@@ -23,7 +23,7 @@ from geoseg.chips.convert import (
     inspect,
 )
 from geoseg.chips.dataset_splits import Outlined, assign_pictures, outlined
-from geoseg.core.bands import BandHistogram
+from geoseg.core.bands import BandHistogram, check_same_bands
 from geoseg.core.class_map import ClassMap
 from geoseg.errors import UnsuitableError
 from geoseg.io import datasets
@@ -131,13 +131,12 @@ def _look(dataset: Dataset, spec: PrepareSpec) -> tuple[list[SourceImage], list[
         inspect(pair, name) for pair, name in zip(dataset.pairs, _names(dataset), strict=True)
     ]
     first = pictures[0]
+    chosen = len(spec.bands or ())
+    check_same_bands(
+        [(str(p.pair.image), chosen or p.bands, p.dtype) for p in pictures],
+        "choose bands with --bands, or prepare them apart",
+    )
     for picture in pictures:
-        if (picture.bands != first.bands and not spec.bands) or picture.dtype != first.dtype:
-            raise UnsuitableError(
-                f"{picture.pair.image}: has {picture.bands} bands of {picture.dtype}, "
-                f"{first.pair.image} {first.bands} of {first.dtype}",
-                "choose bands with `bands`, or prepare them apart",
-            )
         if (picture.grid.crs is None) != (first.grid.crs is None):
             raise UnsuitableError(
                 f"{picture.pair.image}: pictures with and without a CRS do not go into one index"

@@ -55,7 +55,7 @@ def run(
     the chips of an index.
 
     One overlay is drawn on the scene; several get a panel each. Beside a ``truth`` predictions are
-    drawn in the colours of what is right, too much and missed, several classes in their own, over a
+    drawn as correct, false positive and missed, several classes in their own, over a
     table of their metrics; probabilities are cut at ``spec.threshold``, else at what their file
     says. Only the pixels that are drawn are held. Raises UsageError (extension of ``output``,
     combinations that mean nothing), OutputError, and what opening the files may raise.

@@ -14,6 +14,7 @@ from affine import Affine
 from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
+from geoseg.core.bands import check_same_bands
 from geoseg.core.grid import Grid
 from geoseg.core.merge import Merger, taper
 from geoseg.errors import UnsuitableError
@@ -173,11 +174,9 @@ def _check(
     if grid.crs != first.crs:
         names = [g.crs.to_string() if g.crs else "none" for g in (grid, first)]
         raise UnsuitableError(f"{path}: its CRS is {names[0]}, that of {first_path} {names[1]}")
-    if (sort.bands, sort.dtype) != (first_sort.bands, first_sort.dtype):
-        raise UnsuitableError(
-            f"{path}: has {sort.bands} bands of {sort.dtype}, {first_path} {first_sort.bands} "
-            f"of {first_sort.dtype}"
-        )
+    check_same_bands(
+        [(first_path, first_sort.bands, first_sort.dtype), (path, sort.bands, sort.dtype)]
+    )
 
 
 def _offset(path: str, grid: Grid, first: Grid) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from rasterio.windows import Window
 from geoseg import __version__
 from geoseg.chips import assign
 from geoseg.chips.cut import Cutter, Source, TileBatch, cut_tiles
-from geoseg.core.bands import BandHistogram
+from geoseg.core.bands import BandHistogram, check_same_bands
 from geoseg.core.splits import SPLITS
 from geoseg.core.tiling import Tile, outlines, tile_count, tiles
 from geoseg.errors import UnsuitableError
@@ -138,13 +138,12 @@ def _plan(
         for path, name in zip(scenes, unique_names(scenes), strict=True)
     ]
     first = plan[0].source
+    chosen = len(spec.bands or ())
+    check_same_bands(
+        [(str(p.source.path), chosen or p.source.bands, p.source.dtype) for p in plan],
+        "cut them into separate folders, or choose bands with --bands",
+    )
     for source in (part.source for part in plan):
-        if (source.bands != first.bands and not spec.bands) or source.dtype != first.dtype:
-            raise UnsuitableError(
-                f"{source.path}: has {source.bands} bands of {source.dtype}, {first.path} "
-                f"{first.bands} of {first.dtype}",
-                "cut them into separate folders, or choose bands with `bands`",
-            )
         if (source.grid.crs is None) != (first.grid.crs is None):
             raise UnsuitableError(
                 f"{source.path}: scenes with and without a CRS do not go into one index"

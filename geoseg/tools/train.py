@@ -77,7 +77,7 @@ def run(
     by window while training; their blocks are split as `geoseg tile` does by the parts that
     ``split`` names. The run folder (``OUTPUT.run`` by default) keeps a checkpoint of each epoch, so
     that ``resume`` goes on where a killed run stopped, ``run.toml``, with which ``geoseg train
-    --config`` repeats the run, and ``report.html``, its report page. Raises ResourceError without
+    --config`` repeats the run, and ``report.html``. Raises ResourceError without
     torch, UnsuitableError for indexes that do not go together, have no masks, or masks of a single
     class.
     """
@@ -93,11 +93,18 @@ def run(
         spec.data_weights,
         warnings,
     )
-    model = _model_spec(sets, spec, init)
+    model = _model_spec(sets, spec, init, warnings)
     try:
         from geoseg.training.callbacks import BEST, best_of
         from geoseg.training.finders import resolve_auto
-        from geoseg.training.fit import LAST, TrainingRun, check_devices, network, train
+        from geoseg.training.fit import (
+            LAST,
+            TrainingRun,
+            check_devices,
+            check_resumable,
+            network,
+            train,
+        )
     except ImportError as error:
         raise ResourceError(
             f"training needs {error.name}", "pip install 'geoseg[train]'"
@@ -108,6 +115,8 @@ def run(
         run_dir or output.with_name(output.name + ".run"), (LAST, BEST), resume, overwrite
     )
     job = TrainingRun(model, spec, chips["train"], chips["val"], _zoom(sets, model), folder, init)
+    if resume:
+        check_resumable(job)
     made, matched = network(job)
     begun = resolve_auto(job, resume)
     note = partial(
@@ -222,7 +231,8 @@ def _chips(
     from geoseg.training.data import readable
 
     chips = {
-        split: [chip for each in sets for chip in each.splits[split]] for split in ("train", "val")
+        split: [chip for examples in sets for chip in examples.splits[split]]
+        for split in ("train", "val")
     }
     gone = next(
         (path for split in chips.values() for chip in split if (path := chip.missing())), None
@@ -231,8 +241,8 @@ def _chips(
         raise InputError(f"{gone}: does not exist", "skip it with `on_error` skip")
     if spec.on_error == "skip":
         advance = progress("check", sum(map(len, chips.values())))
-        for split, found in chips.items():
-            chips[split], problems = readable(found, advance)
+        for split, listed in chips.items():
+            chips[split], problems = readable(listed, advance)
             warnings += [f"left out: {problem}" for problem in problems]
     if not chips["train"]:
         raise UnsuitableError(
@@ -280,7 +290,9 @@ def _warnings(begun: TrainSpec, done: TrainSpec, val: bool) -> Iterator[str]:
         )
 
 
-def _model_spec(sets: list[ExampleSet], spec: TrainSpec, init: Path | None) -> ModelSpec:
+def _model_spec(
+    sets: list[ExampleSet], spec: TrainSpec, init: Path | None, warnings: list[str]
+) -> ModelSpec:
     first = sets[0].info
     if len(first.classes) < 2:
         raise UnsuitableError(f"{sets[0].name}: names a single class, {', '.join(first.classes)}")
@@ -294,34 +306,45 @@ def _model_spec(sets: list[ExampleSet], spec: TrainSpec, init: Path | None) -> M
             raise UnsuitableError(
                 f"{other.name}: its chips have {info.gsd:.3f} m, {sets[0].name}'s {first.gsd:.3f} m"
             )
-    told = ("classes", "multilabel", "dtype", "stretch", "percentiles", "source_bands")
-    common: dict[str, Any] = {name: getattr(first, name) for name in told}
+    shared = ("classes", "multilabel", "dtype", "stretch", "percentiles", "source_bands")
+    common: dict[str, Any] = {name: getattr(first, name) for name in shared}
     common |= {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
     if init:
         base = read_spec(init)
-        if (base.bands, len(base.classes), base.multilabel) != (
-            first.bands,
-            len(first.classes),
-            first.multilabel,
-        ):
-            raise UnsuitableError(
-                f"{init}: has {base.bands} bands and {len(base.classes)} classes, the chips "
-                "have others"
-            )
-        return replace(base, **common)
-    encoder = spec.encoder or ARCHITECTURES.get(spec.arch)
-    # ImageNet's means repeat over bands beyond three: a start as good as any for a network that
-    # learns its own first layer
-    mean, std = ModelSpec.mean, ModelSpec.std
+        model = replace(base, **_normalisation(base, first.bands), **common)
+        warnings += _new_layers(base, model, str(init))
+        return model
     return ModelSpec(
         architecture=spec.arch,
-        encoder=encoder,
-        bands=first.bands,
-        mean=tuple(mean[i % 3] for i in range(first.bands)),
-        std=tuple(std[i % 3] for i in range(first.bands)),
+        encoder=spec.encoder or ARCHITECTURES.get(spec.arch),
         options=spec.options,
+        **_normalisation(ModelSpec, first.bands),
         **common,
     )
+
+
+def _normalisation(base: ModelSpec | type[ModelSpec], bands: int) -> dict[str, Any]:
+    """``bands`` with mean and standard deviation of each: those of ``base`` repeat over further
+    bands, a start as good as any for a network that learns its own first layer.
+    """
+    return {
+        "bands": bands,
+        "mean": tuple(base.mean[i % len(base.mean)] for i in range(bands)),
+        "std": tuple(base.std[i % len(base.std)] for i in range(bands)),
+    }
+
+
+def _new_layers(base: ModelSpec, model: ModelSpec, init: str) -> Iterator[str]:
+    """Which layers of ``base`` cannot be used for the bands and classes of ``model``."""
+    if base.bands != model.bands:
+        how = "is adapted" if base.bands == 3 else "is initialised randomly"
+        yield f"{init}: has {base.bands} bands, the data {model.bands}: its first layer {how}"
+    if base.channels != model.channels:
+        kinds = [
+            f"{len(spec.classes)} {'multi-label ' if spec.multilabel else ''}classes"
+            for spec in (base, model)
+        ]
+        yield f"{init}: has {kinds[0]}, the data {kinds[1]}: its last layer is initialised randomly"
 
 
 def _zoom(sets: list[ExampleSet], model: ModelSpec) -> float:

@@ -68,24 +68,29 @@ def run(
         LoadedModel(model, spec or PredictSpec()),
         list[str](),
     )
-    own = models.model
-    if own.channels != 1:
+    old_spec = models.model
+    if old_spec.channels != 1:
         raise UnsuitableError(
-            f"{models.path}: has {len(own.classes)} classes, a threshold is for two"
+            f"{models.path}: has {len(old_spec.classes)} classes, a threshold is for two"
         )
-    swept = {level: Footprints(level, iou) for level in sorted({*THRESHOLDS, own.threshold})}
+    swept = {level: Footprints(level, iou) for level in sorted({*THRESHOLDS, old_spec.threshold})}
     chips = 0
     for answer in predict_chips(index, split, models, warnings, progress):
         truth = true_outlines(answer)
         for footprints in swept.values():
             footprints.add(answer, truth)
         chips += 1
-    if not swept[own.threshold].truths:
+    if not swept[old_spec.threshold].truths:
         raise UnsuitableError(f"{index.folder}: there is no building in its {split} split")
-    before = swept[own.threshold].counts(own.min_area)
-    threshold, min_area = best(swept, own)
+    before = swept[old_spec.threshold].counts(old_spec.min_area)
+    threshold, min_area = best(swept, old_spec)
     after = swept[threshold].counts(min_area)
-    rewrite(models.path, output, replace(own, threshold=threshold, min_area=min_area), overwrite)
+    rewrite(
+        models.path,
+        output,
+        replace(old_spec, threshold=threshold, min_area=min_area),
+        overwrite,
+    )
     return TuneReport(
         command="tune",
         inputs=(str(data), str(models.path)),

@@ -116,8 +116,8 @@ def _centre(mask: np.ndarray, extent: float, foreground: float) -> tuple[float, 
 
 def _foreground(mask: np.ndarray) -> np.ndarray:
     """Pixels of any class but background, bool (row, col)."""
-    found = (mask != 0) & (mask != VOID)
-    return found if found.ndim == 2 else found.any(axis=0)
+    foreground = (mask != 0) & (mask != VOID)
+    return foreground if foreground.ndim == 2 else foreground.any(axis=0)
 
 
 def _cut(
@@ -191,26 +191,26 @@ class Colour(nn.Module):
         self.strength = strength
         self.three = bands == 3
         self.rare: list[tuple[float, Callable[[torch.Tensor], torch.Tensor]]] = [
-            (0.3, self._gamma),
-            (0.3 * strength, self._shadow),
-            (0.2, self._blur),
-            (0.25, self._noise),
+            (0.3, self.gamma),
+            (0.3 * strength, self.shadow),
+            (0.2, self.blur),
+            (0.25, self.noise),
         ]
         if self.three:
-            self.rare.append((0.15 * strength, self._jpeg))
+            self.rare.append((0.15 * strength, self.jpeg))
 
     @torch.no_grad()
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         # products of 8 bits of precision would show as steps
         with torch.autocast(image.device.type, enabled=False):
-            out = self._mixed(image.float()).clamp_(0, 1)
+            out = self.mix_bands(image.float()).clamp_(0, 1)
             for share, change in self.rare:
                 chosen = (torch.rand(len(out)) < share).nonzero()[:, 0].to(out.device)
                 if len(chosen):
                     out[chosen] = change(out[chosen]).clamp_(0, 1)
         return out
 
-    def _mixed(self, image: torch.Tensor) -> torch.Tensor:
+    def mix_bands(self, image: torch.Tensor) -> torch.Tensor:
         """Everything that is linear in a pixel's bands, as one matrix and one offset an image."""
         count, bands = image.shape[:2]
         strength = self.strength
@@ -235,11 +235,11 @@ class Colour(nn.Module):
         mixed = torch.baddbmm(offset.expand(count, bands, 1), contrast * matrix, image.flatten(2))
         return mixed.view(image.shape)
 
-    def _gamma(self, image: torch.Tensor) -> torch.Tensor:
+    def gamma(self, image: torch.Tensor) -> torch.Tensor:
         powers = torch.exp(0.5 * self.strength * _symmetric_uniform(len(image), 1)).to(image.device)
         return image.clamp_(min=1e-4).pow_(powers[:, :, None, None])
 
-    def _shadow(self, image: torch.Tensor) -> torch.Tensor:
+    def shadow(self, image: torch.Tensor) -> torch.Tensor:
         """A dark band of soft edges across each image, as a taller building or a cloud throws
         it.
         """
@@ -255,7 +255,7 @@ class Colour(nn.Module):
         inside = torch.sigmoid(along / soft) * torch.sigmoid((0.2 + breadth - along) / soft)
         return image * (1 - (0.2 + 0.4 * depth) * inside)[:, None].to(image.device)
 
-    def _blur(self, image: torch.Tensor) -> torch.Tensor:
+    def blur(self, image: torch.Tensor) -> torch.Tensor:
         count, bands = image.shape[:2]
         sigma = 0.3 + 1.2 * self.strength * torch.rand(count, 1)
         kernel = torch.exp(-0.5 * (torch.arange(-BLUR, BLUR + 1) / sigma) ** 2)
@@ -264,11 +264,11 @@ class Colour(nn.Module):
         planes = F.conv2d(planes, kernel[:, None, None, :], groups=count * bands)
         return F.conv2d(planes, kernel[:, None, :, None], groups=count * bands).view(image.shape)
 
-    def _noise(self, image: torch.Tensor) -> torch.Tensor:
+    def noise(self, image: torch.Tensor) -> torch.Tensor:
         deviation = 0.06 * self.strength * torch.rand(len(image), 1, 1, 1).to(image.device)
         return image.add_(torch.randn_like(image).mul_(deviation))
 
-    def _jpeg(self, image: torch.Tensor) -> torch.Tensor:
+    def jpeg(self, image: torch.Tensor) -> torch.Tensor:
         low, high = JPEG_QUALITY
         arrays = (image * 255).round().to("cpu", torch.uint8).permute(0, 2, 3, 1).numpy()
         again = np.stack(

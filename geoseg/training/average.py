@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import copy
+from functools import partial
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 
-class Average(nn.Module):
-    """``network`` as the average of its past: at each step it keeps ``decay`` of itself (Polyak &
-    Juditsky 1992).
+def moving_average(network: nn.Module, decay: float) -> AveragedModel:
+    """``network`` as the average of its past, in ``module``: at each ``update_parameters`` it keeps
+    ``decay`` of itself (Polyak & Juditsky 1992).
 
-    At first it keeps less, (1 + step) / (10 + step), so that the first weights do not count
-    for long. The statistics of batch normalisation are averaged too.
+    At first it keeps less, (1 + n) / (10 + n) after n updates, so that the weights of the start do
+    not weigh for long. The statistics of batch normalisation are averaged too.
     """
+    average = AveragedModel(network, multi_avg_fn=partial(_mix, decay), use_buffers=True)
+    return average.requires_grad_(False)
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        super().__init__()
-        self.network = copy.deepcopy(network).requires_grad_(False)
-        self.decay = decay
 
-    @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        """Take in the weights of ``network`` after ``step`` steps."""
-        kept = min(self.decay, (1 + step) / (10 + step))
-        for own, other in zip(
-            self.network.state_dict().values(), network.state_dict().values(), strict=True
-        ):
-            if own.is_floating_point():
-                own.lerp_(other, 1 - kept)
-            else:
-                own.copy_(other)
+@torch.no_grad()
+def _mix(
+    decay: float, averages: list[torch.Tensor], weights: list[torch.Tensor], updates: torch.Tensor
+) -> None:
+    """Mix tensors of one dtype; counters, which are integers, are copied."""
+    kept = min(decay, (1 + int(updates)) / (10 + int(updates)))
+    for average, weight in zip(averages, weights, strict=True):
+        if average.is_floating_point():
+            average.lerp_(weight, 1 - kept)
+        else:
+            average.copy_(weight)

@@ -16,8 +16,7 @@ READERS = 4
 def several_classes(chips: Sequence[Example], classes: int) -> bool:
     """Whether pixels of more than one class occur; stops reading where it knows.
 
-    For multi-label classes, whether pixels of one and others occur that are not of
-    it.
+    Of multi-label classes, whether pixels of one and others that are not of it occur.
     """
     seen = np.zeros((), bool)
     for chip in chips:
@@ -33,7 +32,7 @@ def class_weights(
     """Weights of the classes' pixels: None for ``none``, those given as ``w0,w1,...``, or ``auto``
     by their frequency.
 
-    Multi-label classes are weighed each against all else, which weighs 1. Raises
+    Each multi-label class is weighed against all else, which weighs 1. Raises
     UsageError where ``text`` is neither, or gives another number of weights than there are classes.
     """
     if text == "none":
@@ -62,7 +61,7 @@ def _balanced(counts: np.ndarray) -> np.ndarray:
     """
     if counts.ndim == 2:
         return median_frequency(counts)
-    pairs = np.array([median_frequency(own) for own in counts.swapaxes(0, 1)])
+    pairs = np.array([median_frequency(class_counts) for class_counts in counts.swapaxes(0, 1)])
     ratios: np.ndarray = pairs[:, 1] / pairs[:, 0]
     return ratios
 
@@ -74,19 +73,21 @@ def median_frequency(counts: np.ndarray) -> np.ndarray:
     The frequency of a class is its part of the pixels of those masks in which it occurs (Eigen &
     Fergus 2015, section 6.3.2). A class that never occurs weighs 1.
     """
-    there = counts > 0
-    own = counts.sum(axis=0)
-    around = (there * counts.sum(axis=1, keepdims=True)).sum(axis=0)
-    frequency = np.divide(own, around, out=np.full(len(own), np.nan), where=own > 0)
+    occurs = counts > 0
+    pixels = counts.sum(axis=0)
+    pixels_of_its_masks = (occurs * counts.sum(axis=1, keepdims=True)).sum(axis=0)
+    frequency = np.divide(
+        pixels, pixels_of_its_masks, out=np.full(len(pixels), np.nan), where=pixels > 0
+    )
     if not np.isfinite(frequency).any():
-        return np.ones(len(own))
+        return np.ones(len(pixels))
     return np.nan_to_num(np.nanmedian(frequency) / frequency, nan=1.0)
 
 
 def _pixels(chip: Example, classes: int) -> np.ndarray:
     """Pixels of each class in a chip's mask, int64 (class); ignored ones are left out.
 
-    For multi-label classes (class, 2): pixels that are not of it, and those that
+    Of multi-label classes (class, 2): pixels that are not of it, and those that
     are.
     """
     labels = chip.labels()
@@ -102,9 +103,9 @@ def _pixels(chip: Example, classes: int) -> np.ndarray:
 def _counted(name: str, labels: np.ndarray, classes: int) -> np.ndarray:
     counts = np.bincount(labels.reshape(-1), minlength=256)
     if counts[classes:255].any():
-        found = classes + int(np.flatnonzero(counts[classes:255])[0])
+        label = classes + int(np.flatnonzero(counts[classes:255])[0])
         raise UnsuitableError(
-            f"{name}: its mask holds the class {found}, but there are the classes 0 to "
+            f"{name}: its mask holds the class {label}, but there are the classes 0 to "
             f"{classes - 1}"
         )
     return counts[:classes]

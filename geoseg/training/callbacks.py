@@ -1,4 +1,4 @@
-"""Callbacks of a run: random state, progress, scores of each epoch, best weights."""
+"""What happens beside the steps of a run: seeds, progress, the log of epochs, the best weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger("geoseg.train")
 
 
 def seed_everything(*parts: int) -> None:
-    """Seed Python, NumPy and torch from ``parts``."""
+    """Seed Python, NumPy and torch from a seed made of ``parts``."""
     seed = derive_seed(*parts)
     random.seed(seed)
     np.random.seed(seed)
@@ -33,8 +33,8 @@ def seed_everything(*parts: int) -> None:
 
 
 class SeedEachEpoch(Callback):
-    """Random state per epoch is derived from the seed, the epoch and the process alone:
-    a run may stop and go on between any two.
+    """Random state per epoch is derived from seed, epoch and process alone: a run may stop and
+    resume between any two.
     """
 
     def __init__(self, draws: SeededSampler) -> None:
@@ -83,7 +83,7 @@ class SyncBatchNorm(Callback):
 
 
 class EpochLog(Callback):
-    """Reports progress; keeps each epoch's scores and the weights of the best one in the run
+    """Reports the progress; keeps each epoch's scores and the weights of the best one in the run
     folder.
     """
 
@@ -100,11 +100,11 @@ class EpochLog(Callback):
         assert isinstance(module, SegmentationModule)
         name = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
         best = best_of(self.epochs)
-        said = f", best IoU {best['iou']:.3f}" if "iou" in best else ""
+        best_so_far = f", best IoU {best['iou']:.3f}" if "iou" in best else ""
 
         def label() -> str:
             loss = module.last_loss()
-            return name + ("" if loss is None else f" loss {loss:.3f}") + said
+            return name + ("" if loss is None else f" loss {loss:.3f}") + best_so_far
 
         self._advance = self.progress(label, int(trainer.num_training_batches))
         self._images, self._start = 0, time.perf_counter()

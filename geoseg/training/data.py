@@ -124,21 +124,21 @@ def loaders(
         if workers
         else {}
     )
-    draws = SeededSampler(order(train, spec), spec.seed, rank(), processes())
-    mine = range(rank() % max(1, len(val)), len(val), processes())
+    sampler = SeededSampler(base_sampler(train, spec), spec.seed, rank(), processes())
+    val_indices = range(rank() % max(1, len(val)), len(val), processes())
     return (
         DataLoader(
             SeededDataset(cropped),
             spec.batch_size,
-            sampler=draws,
-            drop_last=len(draws) >= spec.batch_size,
+            sampler=sampler,
+            drop_last=len(sampler) >= spec.batch_size,
             pin_memory=gpu,
             **more,  # type: ignore[arg-type]
         ),
         DataLoader(
             ChipDataset(val, zoom=zoom),
             max(1, spec.batch_size // 4),
-            sampler=mine,
+            sampler=val_indices,
             collate_fn=pad_collate,
         ),
     )
@@ -155,9 +155,11 @@ def workers_of(spec: TrainSpec) -> int:
     )
 
 
-def order(chips: Sequence[Example], spec: TrainSpec) -> RandomSampler | WeightedRandomSampler:
-    """Each chip once an epoch, or ``spec.samples`` random ones; by weight where
-    weights or difficulty differ.
+def base_sampler(
+    chips: Sequence[Example], spec: TrainSpec
+) -> RandomSampler | WeightedRandomSampler:
+    """Each chip once an epoch, or ``spec.samples`` random ones; by weight where weights or
+    difficulty differ.
     """
     count = spec.samples or len(chips)
     weights = [chip.weight for chip in chips]

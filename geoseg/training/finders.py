@@ -21,7 +21,8 @@ from geoseg.training.optim import optimizer
 
 CPU_PIXELS = 8 * 256 * 256
 LARGEST = 1024
-LR_RANGE, LR_STEPS = (1e-6, 1.0), 100
+LR_RANGE = (1e-6, 1.0)
+LR_STEPS = 100
 SMOOTHED, DIVERGED = 5, 2.0
 DTYPES = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
@@ -94,38 +95,41 @@ def largest_that_fits(trial: Callable[[int], None], limit: int) -> int:
     """Largest power of two up to ``limit`` with which ``trial`` does not run out of memory. Raises
     ResourceError.
     """
-    found, size = 0, 1
+    largest, size = 0, 1
     while size <= limit:
         try:
             trial(size)
         except torch.OutOfMemoryError:
             break
-        found, size = size, size * 2
+        largest, size = size, size * 2
     torch.cuda.empty_cache()
-    if not found:
+    if not largest:
         raise ResourceError(
             "not even a batch of one fits into the device's memory",
             "lower `crop`, or take a smaller network",
         )
-    return found
+    return largest
 
 
 def learning_rate(
-    module: SegmentationModule, batches: Iterable[Batch], dtype: torch.dtype | None
+    module: SegmentationModule,
+    batches: Iterable[Batch],
+    dtype: torch.dtype | None,
+    steps: int = LR_STEPS,
 ) -> float:
     """The range test of Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017.
 
-    The rate rises from 1e-6 to 1, step by step by the same factor, until the loss, a mean over 5
-    steps, is twice its lowest. Found is a tenth of the rate at the lowest. The weights of
-    ``module`` are moved: take another for the training. Raises UnsuitableError where the loss never
-    falls.
+    The rate rises from 1e-6 to 1 in ``steps`` steps, each by the same factor, until the loss, a
+    mean over 5 steps, is twice its lowest. The result is a tenth of the rate at the lowest. The
+    weights of ``module`` are changed: take another for the training. Raises UnsuitableError where
+    the loss never falls.
     """
     over = optimizer(module.spec, module.network.parameters())
     losses: list[float] = []
     means: list[float] = []  # of the last losses at each step
-    for step, batch in enumerate(islice(cycle(batches), LR_STEPS)):
+    for step, batch in enumerate(islice(cycle(batches), steps)):
         for group in over.param_groups:
-            group["lr"] = _rate(step)
+            group["lr"] = _rate(step, steps)
         losses.append(_step(module, over, batch, dtype))
         means.append(float(np.mean(losses[-SMOOTHED:])))
         if not math.isfinite(means[-1]) or means[-1] > DIVERGED * min(means):
@@ -134,14 +138,14 @@ def learning_rate(
     if lowest < SMOOTHED:
         raise UnsuitableError(
             "the loss did not decrease for any learning rate in 1e-6..1",
-            "set `lr`; check the labels",
+            "set --lr; check the labels",
         )
-    return float(f"{_rate(lowest - SMOOTHED // 2) / 10:.2g}")
+    return float(f"{_rate(lowest - SMOOTHED // 2, steps) / 10:.2g}")
 
 
-def _rate(step: int) -> float:
+def _rate(step: int, steps: int) -> float:
     low, high = LR_RANGE
-    return low * (high / low) ** (step / (LR_STEPS - 1))
+    return low * (high / low) ** (step / (steps - 1))
 
 
 def _step(

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from pickle import UnpicklingError
 
 import lightning as L
 import torch
@@ -19,12 +20,14 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
 from geoseg.chips.examples import Example
-from geoseg.errors import GeosegError, ResourceError
+from geoseg.errors import GeosegError, ModelError, ResourceError, UnsuitableError
+from geoseg.io.run_folder import read_settings
 from geoseg.models import pretrained, registry, store
 from geoseg.models.registry import Segmenter
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.balance import class_weights
 from geoseg.training.callbacks import (
+    BEST,
     EarlyStop,
     EpochLog,
     Progress,
@@ -157,10 +160,58 @@ def build(job: TrainingRun) -> SegmentationModule:
 def network(job: TrainingRun) -> tuple[Segmenter, str | None]:
     """The network with the weights that it starts from, and what matched of those of a file."""
     seed_everything(job.spec.seed)
-    made, matched = pretrained.create_network(job.model, job.spec.weights)
+    network, matched = pretrained.create_network(job.model, job.spec.weights)
     if job.init:
-        registry.load_weights(made, store.load(job.init)[1], str(job.init))
-    return made, matched
+        base, state = store.load(job.init)
+        if same_ends(base, job.model):
+            registry.load_weights(network, state, str(job.init))
+        else:
+            matched = pretrained.load_matching(network, state, str(job.init))
+    return network, matched
+
+
+def same_ends(left: ModelSpec, right: ModelSpec) -> bool:
+    """Whether two models of one architecture have the same first and last layer."""
+    return (left.bands, left.channels) == (right.bands, right.channels)
+
+
+def check_resumable(job: TrainingRun) -> None:
+    """Raises ModelError for a last checkpoint that is damaged, UnsuitableError for one of another
+    network or optimizer.
+    """
+    path = job.run_dir / LAST
+    begun = store.read_spec(job.run_dir / BEST)
+    if _ends(begun) != _ends(job.model):
+        raise UnsuitableError(
+            f"{job.run_dir}: trains {_ends(begun)}, the data have {_ends(job.model)}",
+            "--overwrite starts over",
+        )
+    names = [f"{spec.architecture} {spec.encoder or ''}".strip() for spec in (begun, job.model)]
+    optimizer = read_settings(job.run_dir, "train").get("optimizer", job.spec.optimizer)
+    if names[0] != names[1]:
+        raise UnsuitableError(f"{job.run_dir}: trains {names[0]}, not {names[1]}")
+    if optimizer != job.spec.optimizer:
+        raise UnsuitableError(f"{job.run_dir}: trains with {optimizer}, not {job.spec.optimizer}")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        shapes = {name: tensor.shape for name, tensor in state.items()}
+    except (RuntimeError, UnpicklingError, EOFError, LookupError, ValueError, OSError) as error:
+        raise ModelError(f"{path}: is damaged", "--overwrite starts over") from error
+    module = SegmentationModule(registry.build(job.model), job.model, job.spec)
+    expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
+    if shapes != expected:
+        name = min(name for name in shapes | expected if shapes.get(name) != expected.get(name))
+        raise UnsuitableError(
+            f"{path}: its {len(shapes)} tensors are not the {len(expected)} of this network "
+            f"({name} differs)",
+            "resume with the settings of run.toml",
+        )
+
+
+def _ends(model: ModelSpec) -> str:
+    kind = "multi-label classes" if model.multilabel else "classes"
+    names = ", ".join(model.classes)
+    return f"{model.bands} bands and {len(model.classes)} {kind} ({names})"
 
 
 def check_devices(spec: TrainSpec) -> None:

@@ -1,4 +1,4 @@
-"""Validation chips that a trained network gets right and wrong."""
+"""Validation chips with the best and the worst predictions."""
 
 from __future__ import annotations
 
@@ -47,5 +47,7 @@ def _look(
     truth = mask.numpy()
     pixels = np.rint(image.numpy() * 255).astype(np.uint8)
     positive = logits if truth.ndim == 3 else logits[0]
-    found = positive > 0 if truth.ndim == 3 or len(logits) == 1 else logits.argmax(0)
-    return score_chip(data.chips[i].name, pixels, truth, found.to(torch.uint8).numpy(), classes)
+    prediction = positive > 0 if truth.ndim == 3 or len(logits) == 1 else logits.argmax(0)
+    return score_chip(
+        data.chips[i].name, pixels, truth, prediction.to(torch.uint8).numpy(), classes
+    )

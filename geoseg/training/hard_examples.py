@@ -9,22 +9,23 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch.utils.data import DataLoader
 
-KEPT = 0.5  # what a chip's loss keeps of itself when it is seen again
+KEPT = 0.5  # decay of the moving average of a chip's loss
 
 
 class HardExampleSampler(Callback):
-    """Keeps the loss of each chip, and before each epoch makes the ``share`` of the draws go by it.
+    """Keeps the loss of each chip, and before each epoch draws the fraction ``share`` of chips by
+    it.
 
     The rest is drawn by weight as before; a chip that was not seen yet counts as the mean of those
-    that were. The losses are part of the checkpoint, so that a run that is resumed draws what it
+    that were. The losses are part of the checkpoint, so that a resumed run draws what it
     would have drawn. The sampler of ``batches`` draws by a torch.utils.data.WeightedRandomSampler.
     """
 
     def __init__(self, batches: DataLoader[Any], share: float) -> None:
-        self.order: Any = batches.sampler.order  # type: ignore[attr-defined]
+        self.base_sampler: Any = batches.sampler.base_sampler  # type: ignore[attr-defined]
         self.share = share
-        self.base = torch.as_tensor(self.order.weights, dtype=torch.float64) / sum(
-            self.order.weights
+        self.base = torch.as_tensor(self.base_sampler.weights, dtype=torch.float64) / sum(
+            self.base_sampler.weights
         )
         self.losses = torch.full((len(self.base),), float("nan"), dtype=torch.float64)
         self._sums = torch.zeros(2, len(self.base), dtype=torch.float64)
@@ -42,8 +43,8 @@ class HardExampleSampler(Callback):
         self._sums[0].index_add_(0, chips.cpu(), losses.double().cpu())
         self._sums[1].index_add_(0, chips.cpu(), torch.ones(len(chips), dtype=torch.float64))
 
-    def settle(self) -> None:
-        """Take the epoch's losses up."""
+    def end_epoch(self) -> None:
+        """Update the moving averages by the losses of the epoch."""
         total, count = self._sums
         mean = total / count
         known = torch.where(self.losses.isnan(), mean, KEPT * self.losses + (1 - KEPT) * mean)
@@ -51,7 +52,7 @@ class HardExampleSampler(Callback):
         self._sums = torch.zeros_like(self._sums)
 
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self.order.weights = self.weights()
+        self.base_sampler.weights = self.weights()
 
     def on_train_batch_end(
         self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -63,7 +64,7 @@ class HardExampleSampler(Callback):
             sums = self._sums.to(module.device)
             torch.distributed.all_reduce(sums)
             self._sums = sums.cpu()
-        self.settle()
+        self.end_epoch()
 
     def state_dict(self) -> dict[str, Any]:
         return {"losses": self.losses}

@@ -47,7 +47,7 @@ def launch(count: int, work: Callable[..., None], *arguments: Any) -> None:
 def _child(
     number: int, count: int, port: int, work: Callable[..., None], arguments: tuple[Any, ...]
 ) -> None:
-    own = {
+    variables = {
         "RANK": number,
         "LOCAL_RANK": number,
         "NODE_RANK": 0,
@@ -55,7 +55,7 @@ def _child(
         "MASTER_PORT": port,
     }
     os.environ.update(
-        {name: str(value) for name, value in own.items()} | {"MASTER_ADDR": "127.0.0.1"}
+        {name: str(value) for name, value in variables.items()} | {"MASTER_ADDR": "127.0.0.1"}
     )
     work(*arguments)
 

@@ -1,6 +1,6 @@
 """Losses over logits (batch, channel, row, col) and masks (batch, row, col) with 255 ignored.
 
-Multi-label masks are (batch, class, row, col).
+Masks of multi-label classes are (batch, class, row, col).
 """
 
 from __future__ import annotations
@@ -172,11 +172,11 @@ def item_losses(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     counts = mask != VOID
     if logits.shape[1] == 1:
         target = mask.clamp(max=1).float()
-        each = nn.functional.binary_cross_entropy_with_logits(
+        pixel_losses = nn.functional.binary_cross_entropy_with_logits(
             logits[:, 0].float(), target, reduction="none"
         )
     else:
-        each = nn.functional.cross_entropy(
+        pixel_losses = nn.functional.cross_entropy(
             logits.float(), mask.long(), ignore_index=VOID, reduction="none"
         )
-    return (each * counts).sum((1, 2)) / counts.sum((1, 2)).clamp(min=1)
+    return (pixel_losses * counts).sum((1, 2)) / counts.sum((1, 2)).clamp(min=1)

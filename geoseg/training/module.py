@@ -16,13 +16,13 @@ from geoseg.errors import UnsuitableError
 from geoseg.models.registry import Segmenter
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.augment import PRESETS, Colour
-from geoseg.training.average import Average
+from geoseg.training.average import moving_average
 from geoseg.training.losses import build as build_loss
 from geoseg.training.losses import item_losses
 from geoseg.training.optim import optimizer, schedule
 from geoseg.training.scores import ThresholdCounts, multilabel_scores, scores
 
-Batch = Sequence[torch.Tensor]  # image, mask, and other columns of the data
+Batch = Sequence[torch.Tensor]  # image, mask, and further columns of the data
 CHECKED = 32  # losses are looked at so many at a time: each look makes a GPU wait
 
 
@@ -40,7 +40,7 @@ class SegmentationModule(L.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
-        self.average = Average(network, spec.ema) if spec.ema else None
+        self.average = moving_average(network, spec.ema) if spec.ema else None
         self.model = model
         self.spec = spec
         self.loss = build_loss(spec.loss, model.channels, class_weights, model.multilabel)
@@ -53,7 +53,7 @@ class SegmentationModule(L.LightningModule):
     @property
     def best_network(self) -> nn.Module:
         """The network that is scored and kept: the averaged one, where there is one."""
-        return self.average.network if self.average else self.network
+        return self.average.module if self.average else self.network
 
     def batch_loss(self, batch: Batch) -> torch.Tensor:
         image, mask, *_ = batch
@@ -78,7 +78,7 @@ class SegmentationModule(L.LightningModule):
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
         if self.average:
-            self.average.update(self.network, self.trainer.global_step)
+            self.average.update_parameters(self.network)
 
     def check_losses(self) -> float:
         """Mean of the epoch's losses so far. Raises UnsuitableError, naming the batch, where one is
@@ -102,12 +102,14 @@ class SegmentationModule(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         image, mask, *_ = batch
         logits = self.best_network(image.to(memory_format=torch.channels_last)).float()
-        found = logits.sigmoid().reshape(mask.shape) if self.model.sigmoid else logits.argmax(1)
-        self.counts.update(found, mask.long())
+        prediction = (
+            logits.sigmoid().reshape(mask.shape) if self.model.sigmoid else logits.argmax(1)
+        )
+        self.counts.update(prediction, mask.long())
 
     def on_validation_epoch_end(self) -> None:
-        told = multilabel_scores if self.model.multilabel else scores
-        self.scores = told(self.counts.compute().cpu().numpy(), self.model.classes)
+        score = multilabel_scores if self.model.multilabel else scores
+        self.scores = score(self.counts.compute().cpu().numpy(), self.model.classes)
         self.log("val_iou", self.scores["iou"], logger=False)
         self.counts.reset()
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import partial
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR
@@ -25,44 +26,41 @@ def optimizer(spec: TrainSpec, weights: Iterable[torch.nn.Parameter]) -> torch.o
 
 def schedule(spec: TrainSpec, over: torch.optim.Optimizer, steps: int) -> LambdaLR:
     """The learning rate of ``over`` through ``steps`` steps."""
-    return LambdaLR(over, course(spec, steps))
+    return LambdaLR(over, partial(rate_share, spec, steps))
 
 
-def course(spec: TrainSpec, steps: int) -> Callable[[int], float]:
-    """Share of the highest learning rate at each step from 0 to ``steps`` - 1: it depends on the
-    step alone.
+def rate_share(spec: TrainSpec, steps: int, step: int) -> float:
+    """Share of the highest learning rate at a ``step`` from 0 to ``steps`` - 1: it depends on the
+    step alone, so that a run that is resumed with more epochs has no history to correct.
 
     ``onecycle`` rises and falls along half a cosine each (Smith & Topin 2018, with the ends of
     torch's OneCycleLR); ``cosine`` falls from the top (Loshchilov & Hutter 2017), ``poly`` with the
     power 0.9 (Chen et al., DeepLab, 2018). All but the first warm up along a line.
     """
-    wanted = (
-        spec.warmup
-        if spec.warmup is not None
-        else ONE_CYCLE_WARMUP
-        if spec.schedule == "onecycle"
-        else 0
-    )
-    warmup = round(wanted * steps) if wanted < 1 else min(int(wanted), steps)
-    rest = max(1, steps - 1 - warmup) if spec.schedule == "onecycle" else max(1, steps - warmup)
-
-    def share(step: int) -> float:
-        if step < warmup:
-            return (
-                _between(ONE_CYCLE_START, 1, step / warmup)
-                if spec.schedule == "onecycle"
-                else (step + 1) / (warmup + 1)
-            )
-        return fall(min(1.0, (step - warmup) / rest))
-
-    fall = {
-        "onecycle": lambda done: _between(1, ONE_CYCLE_END, done),
-        "cosine": lambda done: _between(1, 0, done),
-        "poly": lambda done: (1 - done) ** 0.9,
-        "constant": lambda done: 1.0,
-    }[spec.schedule]
-    return share
+    one_cycle = spec.schedule == "onecycle"
+    warmup = _warmup_steps(spec, steps)
+    if step < warmup:
+        return (
+            _half_cosine(ONE_CYCLE_START, 1, step / warmup)
+            if one_cycle
+            else (step + 1) / (warmup + 1)
+        )
+    # one cycle is at its end in the last step, the others would be in the one after it
+    done = min(1.0, (step - warmup) / max(1, steps - warmup - one_cycle))
+    if one_cycle:
+        return _half_cosine(1, ONE_CYCLE_END, done)
+    if spec.schedule == "cosine":
+        return _half_cosine(1, 0, done)
+    return (1 - done) ** 0.9 if spec.schedule == "poly" else 1.0
 
 
-def _between(start: float, end: float, done: float) -> float:
+def _warmup_steps(spec: TrainSpec, steps: int) -> int:
+    """Steps of the rising rate; the setting is a fraction of all if below 1."""
+    if spec.warmup is None:
+        return round(ONE_CYCLE_WARMUP * steps) if spec.schedule == "onecycle" else 0
+    return round(spec.warmup * steps) if spec.warmup < 1 else min(int(spec.warmup), steps)
+
+
+def _half_cosine(start: float, end: float, done: float) -> float:
+    """From ``start`` to ``end`` along half a cosine, at the fraction ``done`` of the way."""
     return end + (start - end) * (1 + math.cos(math.pi * done)) / 2

@@ -1,7 +1,7 @@
-"""Which chip comes next, and with which random crop: by the seed and the epoch alone.
+"""Which chip comes next and how it is cropped, from the seed and the epoch alone.
 
-Nothing has to be remembered for that, so a run that is resumed sees what it would have seen, and
-the numbers of workers and of processes change nothing but the speed.
+So nothing has to be stored: a resumed run sees what it would have seen, and the numbers of workers
+and of processes change nothing but the speed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.utils.data import Dataset, Sampler
 Draw = tuple[int, int]
 
 
-class _Order(Sized, Protocol):
+class _Indices(Sized, Protocol):
     def __iter__(self) -> Iterator[int]: ...
 
 
@@ -27,26 +27,31 @@ def derive_seed(*parts: int) -> int:
 
 
 class SeededSampler(Sampler[Draw]):
-    """The indices that ``order`` gives, each with a seed for its crop.
+    """The indices of ``base_sampler``, each with a seed for its crop.
 
-    Of ``processes`` that train together, process ``rank`` gets every so manieth, all of them
-    equally many.
+    Each of ``processes`` that train together takes every n-th index from its ``rank`` on, the same
+    number each.
     """
 
-    def __init__(self, order: _Order, seed: int, rank: int = 0, processes: int = 1) -> None:
-        self.order, self.seed, self.rank, self.processes = order, seed, rank, processes
+    def __init__(
+        self, base_sampler: _Indices, seed: int, rank: int = 0, processes: int = 1
+    ) -> None:
+        self.base_sampler = base_sampler
+        self.seed = seed
+        self.rank = rank
+        self.processes = processes
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.order) // self.processes
+        return len(self.base_sampler) // self.processes
 
     def __iter__(self) -> Iterator[Draw]:
         with torch.random.fork_rng([]):
             torch.manual_seed(derive_seed(self.seed, self.epoch))
-            indices = list(self.order)
+            indices = list(self.base_sampler)
             seeds = torch.randint(1 << 31, (len(indices),)).tolist()
         draws = list(zip(indices, seeds, strict=True))
         yield from draws[self.rank : len(self) * self.processes : self.processes]
@@ -54,8 +59,8 @@ class SeededSampler(Sampler[Draw]):
 
 @dataclass
 class SeededDataset(Dataset[Any]):
-    """``dataset`` whose items are asked for by a :data:`Draw`: torch is seeded with the draw's
-    seed.
+    """``dataset`` whose items are asked for by a :data:`Draw`, whose seed is torch's while an item
+    is made.
     """
 
     dataset: Any

@@ -9,7 +9,7 @@ import torch
 from torchmetrics.classification import BinaryPrecisionRecallCurve
 
 from geoseg.core.encoding import VOID
-from geoseg.evaluation.metrics import Counts, class_counts, mean_iou, pixel_accuracy
+from geoseg.evaluation.metrics import Counts, class_counts, class_means, mean_iou, pixel_accuracy
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 RATIOS = ("iou", "f1", "precision", "recall")
@@ -41,14 +41,7 @@ def scores(matrix: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
     two = len(classes) == 2
     middle = matrix[THRESHOLDS.index(0.5)] if two else matrix
     counts = class_counts(middle)
-    present = [_ratios(c) for c in counts if c.tp + c.fp + c.fn]
-    result: dict[str, Any] = (
-        _ratios(counts[1])
-        if two
-        else {
-            name: _rounded(float(np.mean([c[name] for c in present] or [1.0]))) for name in RATIOS
-        }
-    )
+    result: dict[str, Any] = _ratios(counts[1]) if two else _means(counts)
     result |= {"mean_iou": _rounded(mean_iou(middle)), "accuracy": _rounded(pixel_accuracy(middle))}
     result["classes"] = {name: _ratios(c) for name, c in zip(classes, counts, strict=True)}
     if two:
@@ -67,15 +60,16 @@ def multilabel_scores(matrices: np.ndarray, classes: tuple[str, ...]) -> dict[st
     over all pixels of all.
     """
     counts = [class_counts(matrix)[1] for matrix in matrices]
-    present = [c for c in counts if c.tp + c.fp + c.fn]
-    result: dict[str, Any] = {
-        n: _rounded(float(np.mean([getattr(c, n) for c in present] or [1.0]))) for n in RATIOS
-    }
+    result: dict[str, Any] = _means(counts)
     result |= {
         "mean_iou": result["iou"],
         "accuracy": _rounded(pixel_accuracy(matrices.sum(axis=0))),
     }
     return result | {"classes": {name: _ratios(c) for name, c in zip(classes, counts, strict=True)}}
+
+
+def _means(classes: list[Counts]) -> dict[str, float]:
+    return {name: _rounded(value) for name, value in class_means(classes, RATIOS).items()}
 
 
 def _ratios(counts: Counts) -> dict[str, float]:

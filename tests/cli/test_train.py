@@ -99,8 +99,7 @@ def test_what_is_printed_is_what_is_noted(here: Path, capsys) -> None:
     assert tomllib.loads(capsys.readouterr().out)["train"] == printed
 
 
-def test_auto_is_found_and_reported(here: Path, capsys, monkeypatch) -> None:
-    monkeypatch.setattr("geoseg.training.finders.LR_STEPS", 25)
+def test_auto_is_found_and_reported(here: Path, capsys) -> None:
     args = [*QUICK, "--batch-size", "auto", "--lr", "auto", "--samples", "16", "--json"]
     assert run(["train", "chips", "-o", "m.safetensors", *args]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -5,7 +5,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from geoseg.core import bands
-from geoseg.core.bands import BandHistogram, percentile_stretch, to_uint8, to_unit
+from geoseg.core.bands import (
+    BandHistogram,
+    check_same_bands,
+    for_display,
+    percentile_stretch,
+    to_uint8,
+    to_unit,
+)
+from geoseg.errors import UnsuitableError
 from geoseg.specs import Stretch
 
 percents = (
@@ -193,3 +201,27 @@ def test_a_narrow_range_far_from_0_keeps_its_values_apart(dtype):
     image = (2_000_000_000 + np.arange(200)).reshape(1, 10, 20).astype(dtype)
     unit = to_unit(image, Stretch((2_000_000_000,), (2_000_000_199,)))
     np.testing.assert_allclose(unit, np.linspace(0, 1, 200).reshape(1, 10, 20), atol=1e-6)
+
+
+def test_for_display_leaves_eight_bits_and_stretches_the_rest():
+    eight = np.arange(24, dtype=np.uint8).reshape(1, 4, 6)
+    valid = np.ones((4, 6), bool)
+    assert for_display(eight, valid) is eight
+    plain = for_display(eight.astype(np.uint16) * 2849, valid, "none")
+    assert plain.max() == round(23 * 2849 / 65535 * 255)
+    shown = for_display(eight.astype(np.uint16) * 100 + 50, valid, "percentile:0,100")
+    assert shown.dtype == np.uint8 and (shown.min(), shown.max()) == (0, 255)
+    # the values that are not valid have no say
+    wild = eight.astype(np.float32)
+    wild[0, 0, 0] = 1e9
+    valid[0, 0] = False
+    assert np.ptp(for_display(wild, valid)[0][valid].astype(int)) == 255
+
+
+def test_files_of_other_bands_are_refused_by_name():
+    check_same_bands([("a.tif", 3, "uint8"), ("b.tif", 3, "uint8")])
+    for count, dtype in ((4, "uint8"), (3, "uint16")):
+        with pytest.raises(UnsuitableError) as error:
+            check_same_bands([("a.tif", 3, "uint8"), ("b.tif", count, dtype)], "choose")
+        assert str(error.value).startswith(f"b.tif: has {count} bands of {dtype}, a.tif 3 of uint8")
+        assert "choose" in str(error.value)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
-from geoseg.core.splits import SPLITS, assign_splits, ground_blocks, leaking, sharing
+from geoseg.core.splits import SPLITS, assign_splits, leaking, outline_blocks, sharing
 from geoseg.core.tiling import Tile, even_tiles, offsets, outlines, tile_count, tiles
 from geoseg.specs import TilingSpec
 
@@ -232,7 +232,7 @@ def test_no_ground_lies_in_two_splits(seed, block, turn):
             for box in beside + anyhow
         ]
     )
-    splits = np.array(assign_splits(ground_blocks(outlines, block), (0.5, 0.25, 0.25), seed))
+    splits = np.array(assign_splits(outline_blocks(outlines, block), (0.5, 0.25, 0.25), seed))
     left_out = sharing(outlines, splits)
     ground = [shapely.union_all(outlines[(splits == split) & ~left_out]) for split in SPLITS]
     assert (
@@ -262,8 +262,8 @@ def test_blocks_are_squares_of_so_many_pictures():
             for x in range(4)
         ]
     )
-    assert ground_blocks(outlines, 2) == [(y // 2, x // 2) for y in range(3) for x in range(4)]
-    assert ground_blocks(outlines, 9) == [(0, 0)] * 12
+    assert outline_blocks(outlines, 2) == [(y // 2, x // 2) for y in range(3) for x in range(4)]
+    assert outline_blocks(outlines, 9) == [(0, 0)] * 12
 
 
 @pytest.mark.parametrize("edge", ["shift", "pad", "partial", "drop"])

@@ -79,9 +79,17 @@ def test_all_text_is_escaped(tmp_path):
     assert read.pictures()[0]["alt"] == NASTY
 
 
+def test_a_piece_that_was_not_made_here_is_escaped(tmp_path):
+    read = page(tmp_path, NASTY, figures(NASTY))
+    assert {"script", "a"} & {tag for tag, _ in read.attributes} == set()
+    assert read.texts["div"][0].strip() == NASTY
+
+
 def test_nothing_is_fetched(tmp_path):
     read = page(tmp_path, figures(figure(png(3, 4), "a", "b"), figure(png(4, 3), "c", "d")))
     assert all(picture["src"].startswith("data:image/png;base64,") for picture in read.pictures())
+    (policy,) = (a["content"] for _, a in read.attributes if "http-equiv" in a)
+    assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     assert {tag for tag, _ in read.attributes} & {"link", "script", "iframe", "object"} == set()
     assert "url(" not in read.texts["style"][0] and "@import" not in read.texts["style"][0]
 

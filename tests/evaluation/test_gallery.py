@@ -58,7 +58,9 @@ def test_classes_told_each_by_itself_lie_over_each_other() -> None:
     found[0, :5], found[1, 5:7] = 1, 1
     one = score_chip("each", IMAGE, truth, found, 3)
     assert one.iou == pytest.approx((1 + 1 / 3) / 2)
-    assert one.truth[:, 0].tolist() == [1, 1, 1, 1, 2, 2, 0, 0] and one.found[:, 0].tolist() == [
+    assert one.truth[:, 0].tolist() == [1, 1, 1, 1, 2, 2, 0, 0] and one.prediction[
+        :, 0
+    ].tolist() == [
         1,
         1,
         1,

@@ -12,6 +12,7 @@ from geoseg.evaluation.metrics import (
     boundary,
     boundary_count,
     class_counts,
+    class_means,
     confusion,
     count,
     mean_iou,
@@ -129,3 +130,14 @@ def test_boundary_of_blocks_with_a_halo():
     mask = np.random.default_rng(1).random((40, 23)) < 0.95
     whole = boundary(mask, 3)
     np.testing.assert_array_equal(boundary(mask[7:33], 3)[3:-3], whole[10:30])
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 9)] * 3), max_size=5))
+def test_class_means_are_those_of_the_classes_that_occur(cells):
+    classes = [Counts(*cell) for cell in cells]
+    means = class_means([*classes, Counts(tn=7)], ("iou", "recall"))
+    present = [counts for counts in classes if counts != Counts()]
+    for name, mean in means.items():
+        assert mean == pytest.approx(
+            sum(getattr(c, name) for c in present) / len(present) if present else 1.0
+        )

@@ -18,7 +18,7 @@ from tests.scenes import buildings, grid, picture, write_scene
 
 GRID = grid(700, 1100)
 MASK = buildings(700, 1100)
-# in pixels: right, missed; right, too much
+# in pixels: correct, missed; correct, false positive
 TRUTH = [(20, 30, 90, 100), (600, 400, 680, 470)]
 FOUND = [(22, 30, 92, 100), (900, 500, 980, 560)]
 
@@ -115,7 +115,11 @@ def test_an_image_elsewhere_leaves_plain_ground(tmp_path):
     files = layer(tmp_path / "p.gpkg", FOUND), layer(tmp_path / "t.gpkg", TRUTH)
     evaluate.run(*files, page=tmp_path / "report.html", image=far)
     read = page(tmp_path / "report.html")
-    assert len(list(photos(read))) == 3 and read.texts["li"][:3] == ["right", "too much", "missed"]
+    assert len(list(photos(read))) == 3 and read.texts["li"][:3] == [
+        "correct",
+        "false positive",
+        "missed",
+    ]
 
 
 def test_a_page_that_exists_is_refused_before_work(tmp_path):

@@ -4,50 +4,16 @@ from contextlib import closing
 import geopandas as gpd
 import numpy as np
 import pytest
-import shapely
 from affine import Affine
 from pyproj import CRS
 
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
-from geoseg.evaluation import pixels
 from geoseg.evaluation.metrics import boundary_count, count
 from geoseg.evaluation.sweep import THRESHOLDS
-from geoseg.io.raster.write import write_array
-from geoseg.specs import EvaluateSpec, Length
+from geoseg.specs import EvaluateSpec
 from geoseg.tools import evaluate
-
-UTM = CRS.from_epsg(32736)
-GRID = Grid(UTM, Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 60, 95)
-
-
-def ground(*boxes):
-    return [
-        shapely.box(*(GRID.transform * (x0, y1)), *(GRID.transform * (x1, y0)))
-        for x0, y0, x1, y1 in boxes
-    ]
-
-
-def vector(path, boxes, crs=UTM, to=None, **columns):
-    layer = gpd.GeoDataFrame(columns, geometry=ground(*boxes), crs=crs)
-    (layer.to_crs(to) if to else layer).to_file(path, geometry_type="Polygon")
-    return path
-
-
-def mask(*boxes):
-    out = np.zeros((1, *GRID.shape), np.uint8)
-    for x0, y0, x1, y1 in boxes:
-        out[0, y0:y1, x0:x1] = 1
-    return out
-
-
-def raster(path, image, grid=GRID, **keywords):
-    write_array(path, image, grid, **keywords)
-    return path
-
-
-TRUTH = [(60, 5, 80, 15), (5, 30, 25, 55), (70, 40, 74, 44)]
-FOUND = [(62, 5, 82, 15), (5, 30, 25, 50), (40, 2, 44, 8)]
+from tests.tools.compared import FOUND, GRID, TRUTH, UTM, mask, raster, vector
 
 
 def test_two_rasters(tmp_path):
@@ -61,24 +27,6 @@ def test_two_rasters(tmp_path):
     assert report.pixel["mean_iou"] == pytest.approx((counts.iou + background.iou) / 2)
     assert report.pixel["boundary_iou"] == boundary_count(found[0] > 0, real[0] > 0, 3).iou
     assert report.object == {} and report.failed == () and report.command == "evaluate"
-
-
-def test_strips_give_the_same_as_the_whole(tmp_path, monkeypatch):
-    rng = np.random.default_rng(3)
-    grid = Grid(UTM, GRID.transform, 600, 31)
-    found, real = (rng.random((1, 600, 31)) < 0.9 for _ in range(2))
-    paths = [
-        raster(tmp_path / f"{n}.tif", a.astype(np.uint8), grid)
-        for n, a in (("p", found), ("t", real))
-    ]
-    monkeypatch.setattr(pixels, "STRIP_PIXELS", 1)
-    seen = []
-    report = evaluate.run(
-        *paths, EvaluateSpec(boundary_width=5), progress=lambda stage, total: seen.append
-    )
-    assert seen == [256, 256, 88]
-    assert report.pixel["tp"] == count(found[0], real[0]).tp
-    assert report.pixel["boundary_iou"] == boundary_count(found[0], real[0], 5).iou
 
 
 def test_invalid_pixels_of_either_do_not_count(tmp_path):
@@ -339,90 +287,8 @@ def test_layers_that_cannot_be(tmp_path):
     assert not list(tmp_path.glob("*out*"))
 
 
-def test_places_of_footprints(tmp_path):
-    prediction, truth = (
-        vector(tmp_path / "p.gpkg", FOUND),
-        vector(tmp_path / "t.gpkg", TRUTH, to=3857),
-    )
-    report = evaluate.run(prediction, truth, EvaluateSpec(neighbourhood=Length(12)))
-    places = report.places
-    assert [place["f1"] for place in places] == sorted(place["f1"] for place in places)
-    assert (
-        sum(place["tp"] for place in places) == 2 and sum(place["truth"] for place in places) == 3
-    )
-    assert places[0]["crs"] == "EPSG:3857" and (
-        places[0]["count_error"],
-        places[1]["count_error"],
-    ) in ((1, -1), (-1, 1))
-    assert sum(place["area_error_m2"] for place in places) == pytest.approx(
-        (624 - 716) / 4, rel=1e-3
-    )
-    found = report.object
-    assert found["neighbourhood_m"] == 12 and found["blocks"] == len(places)
-    assert found["by_block"]["count_error"]["mean"] == 0
-    for place in places:
-        left, bottom, right, top = place["bounds"]
-        assert right - left == pytest.approx(top - bottom, rel=0.02) and 12 < right - left < 12.3
-
-
-def test_places_of_pixels(tmp_path):
-    """A raster of 60 x 95 pixels of half a metre in blocks of 64 pixels, the least."""
-    found, real = mask(*FOUND), mask(*TRUTH)
-    report = evaluate.run(
-        raster(tmp_path / "p.tif", found),
-        raster(tmp_path / "t.tif", real),
-        EvaluateSpec(neighbourhood=Length(1)),
-    )
-    left, right = sorted(report.places, key=lambda place: place["bounds"][0])
-    assert (
-        left["bounds"] == (512_000, 9_300_000 - 30, 512_032, 9_300_000)
-        and right["bounds"][2] == 512_047.5
-    )
-    counts = count(found[0, :, :64] > 0, real[0, :, :64] > 0)
-    assert (left["tp"], left["fp"], left["fn"], left["iou"]) == (
-        counts.tp,
-        counts.fp,
-        counts.fn,
-        counts.iou,
-    )
-    assert (
-        left["area_error_m2"] == pytest.approx((counts.fp - counts.fn) / 4, rel=1e-3)
-        and "count_error" not in left
-    )
-
-
-def test_many_places_are_cut_to_the_worst_and_the_best(tmp_path):
-    truth = vector(tmp_path / "t.gpkg", [(x, 5, x + 4, 9) for x in range(0, 1200, 20)])
-    prediction = vector(tmp_path / "p.gpkg", [(x, 5, x + 4, 9) for x in range(400, 1200, 20)])
-    report = evaluate.run(prediction, truth, EvaluateSpec(neighbourhood=Length(10)))
-    assert [place["f1"] for place in report.places] == [0] * 12 + [1] * 12 and report.object[
-        "blocks"
-    ] == 60
-
-
-def test_intervals(tmp_path):
-    scene = raster(tmp_path / "s.tif", np.zeros((3, *GRID.shape), np.uint8))
-    paths = vector(tmp_path / "p.gpkg", FOUND), vector(tmp_path / "t.gpkg", TRUTH)
-    assert evaluate.run(*paths).intervals == {}
-    report = evaluate.run(*paths, EvaluateSpec(bootstrap=200, neighbourhood=Length(12)), like=scene)
-    assert report.intervals.keys() == {"pixel", "object"}
-    for kind, metrics in report.intervals.items():
-        for name, (low, high) in metrics.items():
-            assert low <= getattr(report, kind)[name] <= high, (kind, name)
-    assert report.intervals["pixel"].keys() == {"f1", "precision", "recall", "iou"}
-    again = evaluate.run(*paths, EvaluateSpec(bootstrap=200, neighbourhood=Length(12)), like=scene)
-    assert (
-        again.intervals == report.intervals
-        and "only 4 ground blocks: confidence intervals are unreliable" in report.warnings[-1]
-    )
-    several = mask(*TRUTH)
-    several[0, 50:, 60:70] = 2
-    path = raster(tmp_path / "c.tif", several)
-    assert evaluate.run(path, path, EvaluateSpec(bootstrap=20)).intervals["pixel"]["f1"] == (1, 1)
-
-
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_a_sweep_agrees_with_every_single_threshold(tmp_path, dtype, monkeypatch):
+def test_a_sweep_agrees_with_every_single_threshold(tmp_path, dtype):
     rng = np.random.default_rng(8)
     grid = Grid(UTM, GRID.transform, 300, 45)
     truth = (rng.random((1, *grid.shape)) < 0.3).astype(np.uint8)
@@ -436,7 +302,6 @@ def test_a_sweep_agrees_with_every_single_threshold(tmp_path, dtype, monkeypatch
         raster(tmp_path / "p.tif", image, grid, **keywords),
         raster(tmp_path / "t.tif", truth, grid),
     )
-    monkeypatch.setattr(pixels, "STRIP_PIXELS", 1)
     pixel = evaluate.run(*paths, EvaluateSpec(sweep=True)).pixel
     assert pixel["sweep"]["thresholds"] == THRESHOLDS.round(6).tolist()
     for k in (0, 99, 126, 200):
@@ -458,66 +323,3 @@ def test_a_sweep_needs_probabilities(tmp_path):
             vector(tmp_path / "t.gpkg", TRUTH),
             EvaluateSpec(sweep=True),
         )
-
-
-def spacenet(path, rows, header="ImageId,BuildingId,PolygonWKT_Pix,Confidence"):
-    lines = [
-        f'{image},{n},"{shapely.box(*box).wkt if box else "POLYGON EMPTY"}",{sure}'
-        for n, (image, box, sure) in enumerate(rows)
-    ]
-    path.write_text("\n".join([header, *lines]) + "\n")
-    return path
-
-
-VEGAS, PARIS = "AOI_2_Vegas_img7", "AOI_3_Paris_img9"
-
-
-def test_spacenet_tables_are_compared_image_by_image(tmp_path):
-    truth = [
-        (VEGAS, (10, 10, 40, 20), 1),
-        (VEGAS, (50, 10, 55, 14), 1),
-        (PARIS, (10, 10, 40, 20), 1),
-        (PARIS, None, 1),
-    ]
-    # the second lies on a building of the other city alone, the third and fourth have 20 pixels
-    found = [
-        (VEGAS, (10, 10, 40, 20), 0.9),
-        (PARIS, (100, 30, 130, 60), 0.8),
-        (VEGAS, (50, 10, 55, 14), 0.7),
-    ]
-    paths = spacenet(tmp_path / "p.csv", found), spacenet(tmp_path / "t.csv", truth)
-    report = evaluate.run(*paths, EvaluateSpec(profile="spacenet2"))
-    cities = {
-        city: (row["tp"], row["fp"], row["fn"]) for city, row in report.object["cities"].items()
-    }
-    assert cities == {"AOI_2_Vegas": (1, 0, 1), "AOI_3_Paris": (0, 1, 1)}
-    assert report.object["mean_f1"] == pytest.approx((2 / 3 + 0) / 2) and report.object[
-        "f1"
-    ] == pytest.approx(2 / 5)
-    assert [place["image"] for place in report.places] == [PARIS, VEGAS] and report.places[0][
-        "crs"
-    ] is None
-    # without the challenge's rules small ones count
-    assert evaluate.run(*paths).object["cities"]["AOI_2_Vegas"]["tp"] == 2
-
-
-def test_spacenet_proposals_rank_by_their_confidence(tmp_path):
-    truth = spacenet(tmp_path / "t.csv", [(VEGAS, (10, 10, 40, 20), 1)])
-    for sure, iou in ((0.9, 0.7), (0.5, 1.0)):
-        found = [(VEGAS, (10, 10, 40, 17), sure), (VEGAS, (10, 10, 40, 20), 0.7)]
-        report = evaluate.run(
-            spacenet(tmp_path / "p.csv", found), truth, EvaluateSpec(profile="spacenet2")
-        )
-        assert (report.object["tp"], report.object["matched_iou"]) == (1, pytest.approx(iou))
-
-
-def test_the_profile_is_for_spacenet_tables(tmp_path):
-    spec, truth = EvaluateSpec(profile="spacenet2"), vector(tmp_path / "t.gpkg", TRUTH)
-    with pytest.raises(UnsuitableError, match="compares SpaceNet tables with PolygonWKT_Pix"):
-        evaluate.run(truth, truth, spec)
-    with pytest.raises(
-        UnsuitableError, match=r"p\.tif: the profile spacenet2 compares SpaceNet tables"
-    ):
-        evaluate.run(raster(tmp_path / "p.tif", mask(*FOUND)), truth, spec)
-    with pytest.raises(UsageError, match=r"matches at 0\.5"):
-        EvaluateSpec(profile="spacenet2", iou=0.6)

@@ -14,6 +14,7 @@ pytest.importorskip("onnx")
 
 from geoseg.cli.main import run as geoseg
 from geoseg.errors import OutputError, UnsuitableError
+from geoseg.evaluation.chip_scores import ClassScores, without_small
 from geoseg.evaluation.chips import ChipPrediction
 from geoseg.evaluation.gallery import Gallery
 from geoseg.evaluation.metrics import Counts, count
@@ -24,7 +25,6 @@ from geoseg.io.raster.write import write_array
 from geoseg.reports import chips_page
 from geoseg.specs import ChipSpec, ModelSpec, PredictSpec
 from geoseg.tools import evaluate_chips, predict, tile
-from geoseg.tools.evaluate_chips import without_small
 from tests.scenes import buildings, grid, picture, write_scene
 from tests.tools.pages import pictures
 
@@ -135,18 +135,18 @@ def test_chips_without_masks_are_refused(chips: Path, model: Path, tmp_path: Pat
 
 def test_several_classes_are_told_apart_by_the_most_probable() -> None:
     random = np.random.default_rng(5)
-    tally = evaluate_chips._Classes(("ground", "building", "road"))
+    sums = ClassScores(("ground", "building", "road"))
     whole = np.zeros((3, 3), np.int64)
     for number in range(2):
         truth = random.integers(0, 3, (14, 23)).astype("uint8")
         truth[3, 4:9] = 255
         probability = random.random((3, 14, 23)).astype("float32")
-        tally.add(ChipPrediction(str(number), probability, truth != 255, truth, grid(14, 23)))
+        sums.add(ChipPrediction(str(number), probability, truth != 255, truth, grid(14, 23)))
         for real, found in zip(
             truth[truth != 255], probability.argmax(axis=0)[truth != 255], strict=True
         ):
             whole[real, found] += 1
-    pixel, found, rows = tally.scores(0.5)
+    pixel, found, rows = sums.scores(0.5)
     assert pixel["accuracy"] == pytest.approx(np.trace(whole) / whole.sum()) and (found, rows) == (
         {},
         [],
@@ -161,24 +161,24 @@ def test_several_classes_are_told_apart_by_the_most_probable() -> None:
         "odd", probability, np.ones((14, 23), bool), np.full((14, 23), 7, np.uint8), grid(14, 23)
     )
     with pytest.raises(UnsuitableError, match="class 7"):
-        tally.add(odd)
+        sums.add(odd)
 
 
 def test_a_class_that_does_not_occur_has_its_place_on_the_page(tmp_path: Path) -> None:
-    tally = evaluate_chips._Classes(("ground", "building", "road"))
+    sums = ClassScores(("ground", "building", "road"))
     truth = buildings(40, 56, 23).astype("uint8")
     probability = np.stack([truth == 0, truth == 1, np.zeros_like(truth)]).astype("float32")
-    tally.add(
+    sums.add(
         ChipPrediction(
             "no roads", probability, np.ones(truth.shape, bool), truth, grid(*truth.shape)
         )
     )
     report = ChipsReport(
         command="evaluate", inputs=("chips",), model="m", split="test", chips=1, threshold=None, min_area=None,
-        pixel=tally.scores(0.5)[0], object={}, thresholds=[],
+        pixel=sums.scores(0.5)[0], object={}, thresholds=[],
     )  # fmt: skip
     chips_page.write(
-        tmp_path / "page.html", report, ModelSpec("unet", classes=tally.classes), Gallery(1)
+        tmp_path / "page.html", report, ModelSpec("unet", classes=sums.classes), Gallery(1)
     )
     assert list(report.pixel["classes"]) == ["ground", "building"]
-    assert "found road" in (tmp_path / "page.html").read_text()
+    assert "predicted road" in (tmp_path / "page.html").read_text()

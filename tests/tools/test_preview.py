@@ -10,7 +10,7 @@ from geoseg.drawing.colours import FN, FP, TP, rgb
 from geoseg.drawing.pictures import BUILDING
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
-from geoseg.reports.scene_view import eight_bits, view_of
+from geoseg.reports.scene_view import view_of
 from geoseg.specs import PreviewSpec
 from geoseg.tools import evaluate
 from geoseg.tools.preview import run
@@ -192,15 +192,6 @@ def test_drawn_pixels_are_the_nearest(scene):
     values = np.arange(90 * 150).reshape(90, 150)
     drawn = view.drawn(lambda first, last: values[first:last])
     np.testing.assert_array_equal(drawn, values[1::3, 1::3])
-
-
-def test_values_beyond_8_bits_are_stretched():
-    image = np.linspace(100, 3000, 1200, dtype=np.uint16).reshape(1, 30, 40)
-    valid = np.ones((30, 40), bool)
-    drawn = eight_bits(image, valid, "auto")
-    assert drawn.dtype == np.uint8 and drawn.min() == 0 and drawn.max() == 255
-    assert eight_bits(drawn, valid, "auto") is drawn
-    assert eight_bits(image, valid, "none").max() == round(3000 / 65535 * 255)
 
 
 def test_what_does_not_go_together(scene, tmp_path):

@@ -82,10 +82,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(
     ).read_bytes()
 
 
-def test_a_resumed_run_keeps_what_it_found(
-    chips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("geoseg.training.finders.LR_STEPS", 25)
+def test_a_resumed_run_keeps_what_it_found(chips: Path, tmp_path: Path) -> None:
     spec = replace(QUICK, batch_size=0, lr=0.0, epochs=1, samples=24)
     first = train.run([str(chips)], tmp_path / "m.safetensors", spec)
     again = train.run(

@@ -150,12 +150,12 @@ def test_colour_keeps_the_range_and_changes_something(bands: int, strength: floa
     assert out.min() >= 0 and out.max() <= 1
     assert all(not torch.equal(a, b) for a, b in zip(out, image, strict=True))
     assert {change.__name__ for _, change in Colour(bands, strength).rare} >= {
-        "_gamma",
-        "_shadow",
-        "_blur",
-        "_noise",
+        "gamma",
+        "shadow",
+        "blur",
+        "noise",
     }
-    assert ("_jpeg" in {change.__name__ for _, change in Colour(bands, strength).rare}) == (
+    assert ("jpeg" in {change.__name__ for _, change in Colour(bands, strength).rare}) == (
         bands == 3
     )
 
@@ -165,16 +165,16 @@ def test_each_change_of_colour_does_what_it_says() -> None:
     colour = Colour(3, 1.0)
     smooth = torch.linspace(0.2, 0.8, 56).expand(3, 3, 40, 56)
     sharp = (torch.arange(56) % 8 < 4).float().expand(2, 3, 40, 56) * 0.6 + 0.2
-    assert colour._blur(sharp.clone()).std() < sharp.std()
-    assert (colour._shadow(smooth.clone()) <= smooth + 1e-6).all() and colour._shadow(
+    assert colour.blur(sharp.clone()).std() < sharp.std()
+    assert (colour.shadow(smooth.clone()) <= smooth + 1e-6).all() and colour.shadow(
         smooth.clone()
     ).mean() < smooth.mean()
-    assert 0 < (colour._noise(smooth.clone()) - smooth).std() < 0.06
-    rising = colour._gamma(smooth.clone()).diff(dim=-1)
+    assert 0 < (colour.noise(smooth.clone()) - smooth).std() < 0.06
+    rising = colour.gamma(smooth.clone()).diff(dim=-1)
     assert (rising >= 0).all()
-    assert (colour._jpeg(smooth.clone()) - smooth).abs().mean() < 0.03
+    assert (colour.jpeg(smooth.clone()) - smooth).abs().mean() < 0.03
     grey = torch.full((4, 3, 40, 56), 0.5)
-    assert colour._mixed(grey).std(dim=(2, 3)).max() < 1e-5
+    assert colour.mix_bands(grey).std(dim=(2, 3)).max() < 1e-5
 
 
 def test_presets_grow() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from geoseg.training.average import Average  # noqa: E402
+from geoseg.training.average import moving_average  # noqa: E402
 
 
 def network(value: float) -> torch.nn.Module:
@@ -16,17 +16,35 @@ def network(value: float) -> torch.nn.Module:
     return made
 
 
-def test_it_keeps_little_of_the_start_and_then_its_decay() -> None:
-    average = Average(network(0.0), 0.6)
-    average.update(network(1.0), 1)
+def test_it_starts_as_the_first_weights_and_then_keeps_more_and_more() -> None:
+    average = moving_average(network(0.0), 0.6)
+    average.update_parameters(network(1.0))
+    assert average.module[0].weight.flatten().tolist() == [1.0] * 6
+    average.update_parameters(network(0.0))
     kept = 2 / 11
-    assert average.network[0].weight.flatten().tolist() == pytest.approx([1 - kept] * 6)
-    average.update(network(0.0), 100)
-    assert average.network[1].running_var.tolist() == pytest.approx([(1 - kept) * 0.6] * 2)
+    assert average.module[0].weight.flatten().tolist() == pytest.approx([kept] * 6)
+    for _ in range(40):
+        average.update_parameters(network(0.0))
+    average.module[1].running_var.fill_(1.0)
+    average.update_parameters(network(0.0))
+    assert average.module[1].running_var.tolist() == pytest.approx([0.6] * 2)
 
 
 def test_counters_are_copied_and_nothing_of_it_is_trained() -> None:
-    average = Average(network(0.0), 0.9)
-    average.update(network(7.0), 50)
-    assert average.network[1].num_batches_tracked == 7
+    average = moving_average(network(0.0), 0.9)
+    for value in (3.0, 7.0):
+        average.update_parameters(network(value))
+    assert average.module[1].num_batches_tracked == 7
     assert not any(weight.requires_grad for weight in average.parameters())
+
+
+def test_its_state_holds_all_that_the_next_update_needs() -> None:
+    whole, parts = (moving_average(network(0.0), 0.9) for _ in range(2))
+    for value in (1.0, 2.0, 5.0):
+        whole.update_parameters(network(value))
+    for value in (1.0, 2.0):
+        parts.update_parameters(network(value))
+    resumed = moving_average(network(9.0), 0.9)
+    resumed.load_state_dict(parts.state_dict())
+    resumed.update_parameters(network(5.0))
+    assert all(map(torch.equal, resumed.state_dict().values(), whole.state_dict().values()))

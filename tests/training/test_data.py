@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,14 @@ from geoseg.errors import InputError, UnsuitableError  # noqa: E402
 from geoseg.io.raster.write import write_array  # noqa: E402
 from geoseg.specs import ModelSpec, TrainSpec  # noqa: E402
 from geoseg.training.augment import Geometry  # noqa: E402
-from geoseg.training.data import ChipDataset, loaders, order, pad_collate, readable, workers_of  # noqa: E402
+from geoseg.training.data import (  # noqa: E402
+    ChipDataset,
+    base_sampler,
+    loaders,
+    pad_collate,
+    readable,
+    workers_of,
+)
 from tests.scenes import buildings, grid, picture  # noqa: E402
 
 MODEL = ModelSpec("cnn", size=32)
@@ -28,6 +36,18 @@ def chip(
     write_array(folder / f"{name}.tif", picture(mask), grid(height, width))
     write_array(folder / f"{name}_mask.tif", mask.astype("uint8"), grid(height, width))
     return ChipFiles(folder / f"{name}.tif", folder / f"{name}_mask.tif", weight)
+
+
+@dataclass
+class CountedReads:
+    """A chip that counts how often it is read."""
+
+    chip: ChipFiles
+    reads: int = 0
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        self.reads += 1
+        return self.chip.read()
 
 
 @pytest.fixture
@@ -75,7 +95,7 @@ def test_weights_decide_how_often_a_chip_is_drawn(chips: list[Example]) -> None:
     train.dataset.dataset.geometry = Geometry(8)
     drawn = torch.cat([numbers for _, _, numbers in train])
     assert len(drawn) == 400 and 0.7 < drawn.float().mean() < 0.8
-    assert sorted(order(chips, TrainSpec())) == [0, 1]  # alike: each once
+    assert sorted(base_sampler(chips, TrainSpec())) == [0, 1]  # alike: each once
 
 
 def test_the_same_seed_gives_the_same_batches(chips: list[Example]) -> None:
@@ -139,14 +159,15 @@ def test_a_gpu_is_kept_busy_by_the_processors_that_there_are(
 
 def test_what_does_not_fit_is_read_again(chips: list[Example]) -> None:
     size = sum(part.nbytes for part in chips[0].read())
-    data = ChipDataset(chips, room=size * 5 // 2)
+    counted = [CountedReads(chip) for chip in chips]
+    data = ChipDataset(counted, room=size * 3 // 2)
     first = [data[i] for i in range(len(chips))]
-    assert len(data._cache) == 2
     assert all(
         torch.equal(a, b)
         for i in range(len(chips))
         for a, b in zip(first[i][:2], data[i][:2], strict=True)
     )
+    assert [chip.reads for chip in counted] == [1, 2]
 
 
 def test_masks_of_several_bands_keep_them(tmp_path: Path) -> None:

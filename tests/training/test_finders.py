@@ -64,23 +64,19 @@ def test_a_cpu_takes_as_many_pixels_as_it_gains_by(
     assert batch_size(job(tmp_path, crop=crop, samples=samples), CPU, None) == found
 
 
-def test_the_rate_found_is_one_at_which_the_loss_falls(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("geoseg.training.finders.LR_STEPS", 40)
+def test_the_rate_found_is_one_at_which_the_loss_falls(tmp_path: Path) -> None:
     trial = job(tmp_path, samples=12, batch_size=4, augment="none")
     batches, _ = loaders(trial.train, trial.val, trial.spec, trial.model, 1.0)
-    found = learning_rate(build(trial), batches, None)
+    found = learning_rate(build(trial), batches, None, steps=40)
     assert 1e-5 < found < 0.5
 
 
-def test_a_loss_that_never_falls_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geoseg.training.finders.LR_STEPS", 10)
+def test_a_loss_that_never_falls_is_an_error(tmp_path: Path) -> None:
     trial = job(tmp_path)
     # square: crops are
     flat = [[torch.rand(2, 3, 32, 32), torch.full((2, 32, 32), 255, dtype=torch.uint8)]]
     with pytest.raises(UnsuitableError, match="did not decrease for any learning rate"):
-        learning_rate(build(trial), flat, None)
+        learning_rate(build(trial), flat, None, steps=10)
 
 
 def test_what_is_given_is_not_looked_for(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_the_average_is_what_is_scored_and_kept(tmp_path: Path) -> None:
         torch.load(tmp_path / LAST, weights_only=True)["state_dict"],
     )
     name = next(name for name in best if best[name].is_floating_point())
-    assert torch.equal(best[name], last[f"average.network.{name}"])
+    assert torch.equal(best[name], last[f"average.module.{name}"])
     assert not torch.equal(best[name], last[f"network.{name}"])
 
 

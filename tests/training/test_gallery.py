@@ -41,7 +41,7 @@ def test_the_best_and_the_worst_of_those_with_buildings(tmp_path: Path) -> None:
     one = best[0]
     pixels, labels = Painted(int(one.name.split()[1])).read()
     assert np.array_equal(one.image, pixels) and np.array_equal(one.truth, labels)
-    both = [count(one.found == label, labels == label) for label in (0, 1)]
+    both = [count(one.prediction == label, labels == label) for label in (0, 1)]
     assert one.iou == pytest.approx(np.mean([c.iou for c in both if c.tp + c.fp + c.fn]))
 
 

@@ -22,7 +22,8 @@ from tests.training.jobs import job  # noqa: E402
 
 def difficulty(weights: list[float], share: float) -> HardExampleSampler:
     return HardExampleSampler(
-        SimpleNamespace(sampler=SimpleNamespace(order=WeightedRandomSampler(weights, 8))), share
+        SimpleNamespace(sampler=SimpleNamespace(base_sampler=WeightedRandomSampler(weights, 8))),
+        share,
     )
 
 
@@ -33,7 +34,7 @@ def test_draws_go_by_weight_until_something_was_seen() -> None:
 def test_hard_chips_are_drawn_more_often() -> None:
     hard = difficulty([1, 1, 1, 1], 0.5)
     hard.add(torch.tensor([0, 1, 1]), torch.tensor([0.9, 0.2, 0.4]))
-    hard.settle()
+    hard.end_epoch()
     assert (
         hard.losses[:2].tolist() == pytest.approx([0.9, 0.3], abs=1e-6)
         and hard.losses[2:].isnan().all()
@@ -44,7 +45,7 @@ def test_hard_chips_are_drawn_more_often() -> None:
         [0.125 + 0.5 * loss / 2.4 for loss in (0.9, 0.3, 0.6, 0.6)], abs=1e-6
     )
     hard.add(torch.tensor([0]), torch.tensor([0.1]))
-    hard.settle()
+    hard.end_epoch()
     assert hard.losses[:2].tolist() == pytest.approx([0.5, 0.3], abs=1e-6)
 
 

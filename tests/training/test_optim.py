@@ -10,13 +10,13 @@ from hypothesis import strategies as st  # noqa: E402
 
 from geoseg.errors import UsageError  # noqa: E402
 from geoseg.specs import TrainSpec  # noqa: E402
-from geoseg.specs.settings import settings  # noqa: E402
-from geoseg.training.optim import course, optimizer, schedule  # noqa: E402
+from geoseg.specs.train import SCHEDULES  # noqa: E402
+from geoseg.training.optim import optimizer, rate_share, schedule  # noqa: E402
 
 
 def rates(steps: int, **settings: object) -> list[float]:
-    share = course(TrainSpec(**settings), steps)
-    return [share(step) for step in range(steps)]
+    spec = TrainSpec(**settings)
+    return [rate_share(spec, steps, step) for step in range(steps)]
 
 
 @given(
@@ -60,9 +60,9 @@ def test_cosine_poly_and_constant_after_a_warmup() -> None:
 
 
 def test_steps_beyond_the_plan_are_no_error() -> None:
-    for name in settings(TrainSpec)["schedule"].choices:
-        share = course(TrainSpec(schedule=name), 10)
-        assert share(14) == share(10)
+    for name in SCHEDULES:
+        spec = TrainSpec(schedule=name)
+        assert rate_share(spec, 10, 14) == rate_share(spec, 10, 10)
 
 
 def test_the_schedule_scales_the_rate() -> None:
