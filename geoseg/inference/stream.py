@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from rasterio.windows import Window
 
 from geoseg.core.bands import percentile_stretch, to_unit
 from geoseg.core.blend import StripBlender

@@ -24,7 +24,7 @@ from geoseg.geometry.outlines import to_crs_coordinates
 from geoseg.io.raster.scene import open_scene
 from geoseg.labels.class_raster import ClassRaster, is_vector, open_class_raster
 from geoseg.labels.footprints import footprints_on
-from geoseg.specs import PreviewSpec
+from geoseg.specs import PixelReference, PreviewSpec
 
 # Rows that are read at a time
 _ROWS = 256

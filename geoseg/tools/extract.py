@@ -14,7 +14,7 @@ import numpy as np
 
 from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
-from geoseg.errors import GeosegError, SettingError, UnsuitableError, UsageError
+from geoseg.errors import GeosegError, SettingError, UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.geometry.footprints import FootprintLabels, columns, trace_footprints
 from geoseg.geometry.morphology import MaskStrip

@@ -134,7 +134,7 @@ def _look(dataset: Dataset, spec: PrepareSpec) -> tuple[list[SourceImage], list[
     chosen = len(spec.bands or ())
     check_same_bands(
         [(str(p.pair.image), chosen or p.bands, p.dtype) for p in pictures],
-        "choose bands with --bands, or prepare them apart",
+        "choose bands with `bands`, or prepare them apart",
     )
     for picture in pictures:
         if (picture.grid.crs is None) != (first.grid.crs is None):

@@ -141,7 +141,7 @@ def _plan(
     chosen = len(spec.bands or ())
     check_same_bands(
         [(str(p.source.path), chosen or p.source.bands, p.source.dtype) for p in plan],
-        "cut them into separate folders, or choose bands with --bands",
+        "cut them into separate folders, or choose bands with `bands`",
     )
     for source in (part.source for part in plan):
         if (source.grid.crs is None) != (first.grid.crs is None):

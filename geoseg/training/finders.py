@@ -138,7 +138,7 @@ def learning_rate(
     if lowest < SMOOTHED:
         raise UnsuitableError(
             "the loss did not decrease for any learning rate in 1e-6..1",
-            "set --lr; check the labels",
+            "set `lr`; check the labels",
         )
     return float(f"{_rate(lowest - SMOOTHED // 2, steps) / 10:.2g}")
 

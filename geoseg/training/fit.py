@@ -184,7 +184,7 @@ def check_resumable(job: TrainingRun) -> None:
     if _ends(begun) != _ends(job.model):
         raise UnsuitableError(
             f"{job.run_dir}: trains {_ends(begun)}, the data have {_ends(job.model)}",
-            "--overwrite starts over",
+            "`overwrite` starts over",
         )
     names = [f"{spec.architecture} {spec.encoder or ''}".strip() for spec in (begun, job.model)]
     optimizer = read_settings(job.run_dir, "train").get("optimizer", job.spec.optimizer)
@@ -196,7 +196,7 @@ def check_resumable(job: TrainingRun) -> None:
         state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
         shapes = {name: tensor.shape for name, tensor in state.items()}
     except (RuntimeError, UnpicklingError, EOFError, LookupError, ValueError, OSError) as error:
-        raise ModelError(f"{path}: is damaged", "--overwrite starts over") from error
+        raise ModelError(f"{path}: is damaged", "`overwrite` starts over") from error
     module = SegmentationModule(registry.build(job.model), job.model, job.spec)
     expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
     if shapes != expected:

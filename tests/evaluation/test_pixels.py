@@ -29,7 +29,7 @@ def test_blocks_add_up_to_the_confusion_matrix(labels, side, seed, strip):
     rng = np.random.default_rng(seed)
     found, real = rng.integers(0, labels, (2, *GRID.shape), np.uint8)
     real[250:, 3:90] = VOID
-    spec = EvaluateSpec(neighbourhood=Quantity(side))
+    spec = EvaluateSpec(neighbourhood=Length(side))
     compared = compare_pixels(classes(found), classes(real), GRID, spec, strip_pixels=strip)
     rows, cols = compared.block
     assert (rows, cols) == (side, side)
@@ -84,7 +84,7 @@ def test_the_worst_block_is_where_the_prediction_is_wrong():
     real[10:290:40, 5:160] = real[11:290:40, 5:160] = 1
     found = real.copy()
     found[128:192, 64:128] = 1 - found[128:192, 64:128]
-    spec = EvaluateSpec(neighbourhood=Quantity(64))
+    spec = EvaluateSpec(neighbourhood=Length(64))
     compared = compare_pixels(classes(found), classes(real), GRID, spec)
     worst, *others = pixel_regions(compared)
     assert worst["bounds"] == (64, 128, 128, 192) and worst["iou"] == 0 and worst["crs"] is None

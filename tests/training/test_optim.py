@@ -10,6 +10,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from geoseg.errors import UsageError  # noqa: E402
 from geoseg.specs import TrainSpec  # noqa: E402
+from geoseg.specs.settings import settings  # noqa: E402
 from geoseg.specs.train import SCHEDULES  # noqa: E402
 from geoseg.training.optim import optimizer, rate_share, schedule  # noqa: E402
 
