@@ -180,7 +180,9 @@ def _compare_on(
 
 
 def _shared(names: tuple[str, str]) -> dict[str, tuple[int, int]]:
-    """Bands with the same name in two multi-label rasters: name -> (index, index); empty otherwise."""
+    """Bands with the same name in two multi-label rasters: name -> (index, index); empty
+    otherwise.
+    """
     if any(map(is_vector, names)):
         return {}
     band_names = []
