@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import row_windows
 from geoseg.errors import UnsuitableError
 from geoseg.evaluation.metrics import Counts, boundary, confusion, count
 from geoseg.evaluation.sweep import PROBABILITY_CODES, histogram
 from geoseg.geometry.measure import pixel_size
-from geoseg.labels.class_raster import VOID, ClassRaster
+from geoseg.labels.class_raster import ClassRaster
 from geoseg.report import Progress, no_progress
 from geoseg.specs import EvaluateSpec
 

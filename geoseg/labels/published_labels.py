@@ -15,7 +15,7 @@ from pyproj import CRS
 from rasterio.windows import Window
 
 from geoseg.core.class_map import ClassMap, Colour, codes
-from geoseg.core.encoding import VOID
+from geoseg.core.encoding import VOID, RasterTags
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import row_windows
 from geoseg.errors import UnsuitableError
@@ -25,7 +25,6 @@ from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.labels.footprints import footprints_in
 from geoseg.report import Progress
 
-STRIP_PIXELS = 2**22
 # More colours than this are no legend but a picture
 MOST_COLOURS = 64
 Mask = Callable[[Window, np.ndarray], np.ndarray]
@@ -119,7 +118,7 @@ class LabelReader:
     @property
     def tags(self) -> dict[str, str]:
         """What a mask says of itself: that it holds classes, and their names."""
-        return {"GEOSEG_KIND": "classes", "GEOSEG_CLASSES": ",".join(self.legend.classes)}
+        return RasterTags(kind="classes", classes=dict(enumerate(self.legend.classes))).to_dict()
 
 
 # All pictures of an area share its footprints, which may come in thousands of files.
@@ -168,7 +167,7 @@ def infer_class_map(pairs: Sequence[Pair], progress: Progress) -> ClassMap:
     advance = progress("labels", len(paths))
     for path in paths:
         with open_scene(path) as labels:
-            for window in row_windows(labels.grid, STRIP_PIXELS):
+            for window in row_windows(labels.grid):
                 image = labels.read(window).image
                 if len(image) == 3 and not (image == image[0]).all():
                     red, green, blue = (np.unique(codes(image)) >> np.array([[16], [8], [0]])) & 255

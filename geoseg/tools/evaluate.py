@@ -40,8 +40,9 @@ from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.vector.layers import check_layers
 from geoseg.io.vector.read import read_footprints
-from geoseg.labels.class_raster import is_vector, multilabel_names, open_class_raster
+from geoseg.labels.class_raster import is_vector, open_class_raster
 from geoseg.labels.footprints import footprints_in
+from geoseg.labels.interpret import interpret
 from geoseg.report import Progress, no_progress
 from geoseg.specs import EvaluateSpec
 
@@ -88,7 +89,7 @@ def run(
         check_layers(layers, overwrite)
     if page is not None:
         check_output(page, overwrite)
-    bands = _shared(names)
+    bands = _shared(names, spec.threshold)
     if bands and (page is not None or spec.bootstrap):
         raise UsageError(
             f"{names[0]}: bands told each by itself have metrics, no page and no intervals"
@@ -179,17 +180,19 @@ def _compare_on(
         return pixels, compare_layers(ours.footprints(), theirs.footprints(), spec)
 
 
-def _shared(names: tuple[str, str]) -> dict[str, tuple[int, int]]:
+def _shared(names: tuple[str, str], threshold: float | None) -> dict[str, tuple[int, int]]:
     """Of two rasters whose bands are told each by itself those of the same names, by their numbers
     in both; {} of others.
     """
     if any(map(is_vector, names)):
         return {}
-    told = []
+    named = []
     for name in names:
         with open_scene(name) as scene:
-            told.append([band.lower() for band in multilabel_names(scene)])
-    ours, theirs = told
+            meaning = interpret(scene, threshold)
+        several = meaning.names.values() if meaning.kind == "multilabel" else ()
+        named.append([band.lower() for band in several])
+    ours, theirs = named
     shared = {band: (ours.index(band), theirs.index(band)) for band in ours if band in theirs}
     if ours and theirs and not shared:
         raise UnsuitableError(
