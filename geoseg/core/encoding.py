@@ -77,7 +77,7 @@ class RasterTags:
         names = [self.classes.get(i, "") for i in range(max(self.classes, default=-1) + 1)]
         found = {
             _KIND: self.kind or None,
-            _CLASSES: ",".join(name.replace(",", " ") for name in names) or None,
+            _CLASSES: ",".join(name.replace(", ", " ").replace(",", " ") for name in names) or None,
             _THRESHOLD: self.threshold,
             _MIN_AREA: self.min_area,
             _VALUE: self.value,

@@ -90,6 +90,7 @@ def _outlined(pieces: list[_Piece]) -> Iterator[Traced]:
         mask[rows, cols] = piece.mask
         if piece.beside is not None:
             beside[rows, cols] = piece.beside & piece.mask
+    corner = np.array([left, top])
     for batch in trace([(mask, [None, beside])]):
-        moved = shapely.transform(batch.geometry, lambda points: points + [left, top])
+        moved = shapely.transform(batch.geometry, lambda points: points + corner)
         yield Traced(moved, batch.pixels, batch.sums, bottom)

@@ -24,7 +24,8 @@ from geoseg.geometry.surface import ClassSurface
 from geoseg.io.formats import kind_of
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.labels.footprints import footprints_on
-from geoseg.labels.interpret import Interpretation, interpret
+from geoseg.labels.interpret import interpret
+from geoseg.labels.interpretation import Interpretation
 from geoseg.specs import PixelReference, PolygonSpec, Quantity
 
 

@@ -24,7 +24,8 @@ from geoseg.io.raster.scene import open_scene
 from geoseg.io.safety import first_bytes
 from geoseg.labels.class_raster import is_vector
 from geoseg.labels.footprints import footprints_in
-from geoseg.labels.interpret import Interpretation, interpret
+from geoseg.labels.interpret import interpret
+from geoseg.labels.interpretation import Interpretation
 
 RASTERS = (".tif", ".tiff", ".png", ".vrt")
 VECTORS = (".gpkg", ".geojson", ".json", ".fgb", ".parquet", ".shp", ".csv")

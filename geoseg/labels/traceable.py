@@ -13,7 +13,8 @@ from geoseg.errors import UnsuitableError, UsageError
 from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.surface import ClassSurface
 from geoseg.io.raster.scene import Scene
-from geoseg.labels.interpret import Interpretation, interpret
+from geoseg.labels.interpret import interpret
+from geoseg.labels.interpretation import Interpretation
 from geoseg.specs import PolygonSpec, Quantity
 
 # Pixels read at a time; rows are a multiple of the raster's blocks

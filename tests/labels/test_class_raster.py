@@ -6,10 +6,11 @@ from affine import Affine
 from pyproj import CRS
 from rasterio.windows import Window
 
+from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster.write import create_raster, write_array
-from geoseg.labels.class_raster import VOID, open_class_raster
+from geoseg.labels.class_raster import open_class_raster
 
 GRID = Grid(CRS.from_epsg(32736), Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 20, 34)
 
@@ -161,7 +162,7 @@ def test_what_is_no_raster_of_classes(tmp_path):
 def test_a_threshold_does_not_apply_to_classes(tmp_path):
     write_array(tmp_path / "m.tif", image(((2, 6), (20, 30), 1)), GRID)
     whole, _, warnings = classes_of(tmp_path / "m.tif", threshold=0.9)
-    assert whole[3, 25] == 1 and "does not apply" in warnings[0]
+    assert whole[3, 25] == 1 and "the threshold is not used" in warnings[0]
 
 
 def test_a_png_of_probabilities(tmp_path):
