@@ -55,9 +55,10 @@ def compare_pixels(
     spec: EvaluateSpec,
     progress: Progress = no_progress,
 ) -> ComparedPixels:
-    """Compare two class rasters on ``grid``; raises UnsuitableError where no pixel has data in
-    both.
+    """Compare two class rasters on ``grid``, classes of the same name where both name theirs;
+    raises UnsuitableError where no pixel has data in both.
     """
+    prediction = prediction.numbered_like(truth)
     present = sorted({0, 1, *prediction.present, *truth.present})
     classes, width = present[-1] + 1, spec.boundary_width
     block = _block(grid, spec.neighbourhood.value)
@@ -89,7 +90,7 @@ def compare_pixels(
             "no pixel has data in both prediction and truth", "compare the two with `geoseg info`"
         )
     return ComparedPixels(
-        grid, block, matrices, outlines, swept, truth.names or prediction.names, width
+        grid, block, matrices, outlines, swept, {**prediction.names, **truth.names}, width
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 import numpy as np
 import shapely
@@ -45,6 +46,30 @@ class ClassRaster:
     present: tuple[int, ...] = (0, 1)
     names: Mapping[int, str] = field(default_factory=dict)
     scores: Callable[[int, int], tuple[np.ndarray, np.ndarray]] | None = None
+
+    def numbered_like(self, other: ClassRaster) -> ClassRaster:
+        """This raster with the numbers that ``other`` has for classes of the same names.
+
+        Classes whose name the other does not know get numbers of their own. Without names in both,
+        or without a common one besides the background, numbers are taken to mean the same.
+        """
+        theirs = {name.lower(): number for number, name in other.names.items() if number}
+        ours = {number: name.lower() for number, name in self.names.items() if number}
+        unused = count(max((*self.present, *other.present, *ours, *theirs.values())) + 1)
+        if not theirs.keys() & set(ours.values()):
+            return self
+        meaning = np.arange(256, dtype=np.uint8)
+        for number, name in ours.items():
+            if name in theirs:
+                meaning[number] = theirs[name]
+            elif number in theirs.values():
+                meaning[number] = next(unused)
+        return replace(
+            self,
+            read=lambda first, last: meaning[self.read(first, last)],
+            present=tuple(sorted(meaning[list(self.present)].tolist())),
+            names={int(meaning[number]): name for number, name in self.names.items()},
+        )
 
 
 def is_vector(path: str) -> bool:
@@ -158,17 +183,18 @@ class _Raster:
     def labels(self) -> ClassRaster:
         """A mask, numbered buildings, or several classes."""
         surface = self._parted()
-        # what lies between buildings is building or ground
-        merged = np.arange(256, dtype=np.uint8)
-        if surface:
-            merged[list(surface.channels)] = 1, surface.boundary_is_building
+        shown = np.arange(256, dtype=np.uint8)
+        if surface:  # what lies between buildings is building or ground
+            shown[list(surface.channels)] = 1, surface.boundary_is_building
+        elif self.meaning.kind == "classes":
+            shown[list(self.meaning.ids.values())] = list(self.meaning.ids)
 
         def read_ids(first: int, last: int) -> np.ndarray:
             chip = self._read(first, last, self.meaning.bands)
             return np.where(chip.valid, self.meaning.class_ids(chip.image[0]), np.uint8(VOID))
 
         def read(first: int, last: int) -> np.ndarray:
-            return merged[read_ids(first, last)]
+            return shown[read_ids(first, last)]
 
         def strip(first: int, last: int) -> MaskStrip:
             if surface is None:
@@ -184,7 +210,12 @@ class _Raster:
             footprints = self._numbered
         elif max(present) > 1 or not self.meaning.has_footprints:
             footprints = None
-        return ClassRaster(read, footprints, present, {} if surface else self.meaning.class_names)
+        return ClassRaster(read, footprints, present, {} if surface else self._names)
+
+    @property
+    def _names(self) -> Mapping[int, str]:
+        """Names of the classes by number: of several classes their labels."""
+        return self.meaning.names if self.meaning.kind == "classes" else self.meaning.class_names
 
     def _read(self, first: int, last: int, bands: tuple[int, ...]) -> Chip:
         return self.scene.read(_rows(self.scene.grid, first, last), bands)
