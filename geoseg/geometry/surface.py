@@ -22,8 +22,7 @@ class ClassSurface:
     ``boundary_channel``, None without.
 
     ``boundary_is_building`` says that what lies between belongs to the footprints too,
-    ``multilabel`` that the two are no classes but told each by itself, so that they may both be
-    likely.
+    ``multilabel`` that the two are predicted independently, so that both may be likely.
     """
 
     name: str
@@ -74,9 +73,7 @@ def surfaces(classes: Sequence[str]) -> list[ClassSurface]:
 
 
 def surfaces_of_bands(names: Sequence[str]) -> list[ClassSurface]:
-    """A surface of each band that has footprints; without a background they are no classes but told
-    each by itself.
-    """
+    """A surface of each band that has footprints; without a background they are multilabel."""
     return surfaces_of_channels(names, names[0].lower() != "background")
 
 

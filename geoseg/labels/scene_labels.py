@@ -178,7 +178,7 @@ def _stamp(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-# Tiles come in groups, each of which opens its labels anew, and many scenes may share one file of
+# Each group of tiles opens its labels, and many scenes may share one file of
 # footprints.
 @lru_cache(maxsize=1)
 def _layer(
