@@ -1,4 +1,4 @@
-"""Assignment of chips to splits, and the index that records it."""
+"""Which split a chip goes to, and the chip index that records it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def assign_chips(cuts: Sequence[CutChip], spec: ChipSpec) -> tuple[Chips, list[C
 
 
 def split_warnings(counts: Counter[str], leaks: list[CutChip], spec: ChipSpec) -> Iterator[str]:
-    """What a user should know of the splits."""
+    """Warnings about splits that overlap or are empty."""
     if leaks and spec.split_by == "random":
         yield "chips of different splits overlap; `split_by` block keeps them apart"
     for split, share in zip(SPLITS, spec.split, strict=True):
@@ -105,7 +105,7 @@ def _outlines(chips: Chips, crs: CRS | None) -> Iterator[shapely.Polygon]:
 
 
 def _classes(sources: Sequence[Source]) -> tuple[tuple[str, ...], bool]:
-    """Names of the classes that the labels hold, and whether they are multi-label."""
+    """Names of the classes that the labels hold, and whether they are multilabel."""
     labels = dict.fromkeys(source.labels for source in sources if source.labels)
     if not labels:
         return ChipInfo.classes, False

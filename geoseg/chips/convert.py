@@ -104,7 +104,7 @@ def convert(
     return [
         list(_convert(each, way, truth, stretches.get(each.pair.group), folder))
         for each in pictures
-    ], truth.tally
+    ], truth.statistics
 
 
 def _convert(

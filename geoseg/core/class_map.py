@@ -43,7 +43,7 @@ class ClassMap:
             match = _NAMED.fullmatch(part)
             if not match or int(match[3] or 0) > VOID:
                 raise UsageError(
-                    f"{part.strip()!r} is no class",
+                    f"{part.strip()!r} is not a class",
                     "write NAME, NAME=3 or NAME=#3c1098, separated by commas",
                 )
             name = match[1]
@@ -54,12 +54,12 @@ class ClassMap:
             else:
                 values[int(match[3] or place)] = number
         if len(classes) < 2:
-            raise UsageError("a data set has two classes at least, the background included")
+            raise UsageError("a data set needs at least two classes, the background included")
         return cls(tuple(classes), values, colours)
 
     @classmethod
-    def tell(cls, values: Collection[int], colours: Collection[Colour]) -> ClassMap:
-        """The legend of masks in which these labels occur, and no others.
+    def infer(cls, values: Collection[int], colours: Collection[Colour]) -> ClassMap:
+        """The class map of masks in which these labels occur, and no others.
 
         Values up to 1 are background and building, 255 is building where it stands alone beside 0
         and else ignored; higher ones are classes of their own. Raises UnsuitableError for colours,
@@ -92,7 +92,7 @@ class ClassMap:
         label without a class.
 
         One band holds values, or numbers of colours in ``palette``; three hold colours, or three
-        times the same values. Raises UnsuitableError where the legend has none of that kind.
+        times the same values. Raises UnsuitableError where no class has a label of that kind.
         """
         if len(labels) == 1:
             return self._by_value(labels[0], palette)
@@ -120,25 +120,27 @@ class ClassMap:
             }
         if not meaning:
             raise UnsuitableError("holds values, but no class has one")
-        table, known = np.full(256, VOID, np.uint8), np.zeros(256, bool)
-        table[list(meaning)], known[[*meaning, VOID]] = list(meaning.values()), True
+        table = np.full(256, VOID, np.uint8)
+        table[list(meaning)] = list(meaning.values())
+        known = np.zeros(256, bool)
+        known[[*meaning, VOID]] = True
         labels = labels.astype(np.uint8)
         return table[labels], int(labels.size - known[labels].sum())
 
     def _by_colour(self, labels: np.ndarray) -> tuple[np.ndarray, int]:
-        keys = np.array(sorted(codes(np.array(list(self.colours)).T)), np.int64)
+        keys = np.array(sorted(colour_codes(np.array(list(self.colours)).T)), np.int64)
         classes = {
-            int(codes(np.array(colour)[:, None])[0]): number
+            int(colour_codes(np.array(colour)[:, None])[0]): number
             for colour, number in self.colours.items()
         }
-        wanted = codes(labels)
+        wanted = colour_codes(labels)
         place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
         known = keys[place] == wanted
         table = np.array([classes[int(key)] for key in keys], np.uint8)
         return np.where(known, table[place], VOID).astype(np.uint8), int((~known).sum())
 
 
-def codes(colours: np.ndarray) -> np.ndarray:
-    """One number, 0xRRGGBB as int64 (...), a colour of ``colours`` (3, ...)."""
+def colour_codes(colours: np.ndarray) -> np.ndarray:
+    """Each colour of ``colours`` (3, ...) as one number 0xRRGGBB, int64 (...)."""
     red, green, blue = colours.astype(np.int64)
     return (red << 16) | (green << 8) | blue

@@ -1,10 +1,93 @@
-"""What numbers in rasters of labels mean, and the tags that say so."""
+"""What numbers in our rasters stand for, and the tags that travel with them.
+
+No other module knows these numbers or a tag's name; :mod:`geoseg.labels.interpret` decides what
+the values of any raster mean.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import numpy as np
 
-VOID = 255  # a label that counts for no class: no data, or unknown
+from geoseg.errors import InputError
+
+# A label that counts for no class: no data, or unknown. Also the nodata value of probabilities
+VOID = 255
+# uint8 probabilities are stored as steps of 1/254, 0 to 254
+PROBABILITY_STEPS = 254
+BACKGROUND = "background"
+
+_KIND = "GEOSEG_KIND"
+_CLASSES = "GEOSEG_CLASSES"
+_THRESHOLD = "GEOSEG_THRESHOLD"
+_MIN_AREA = "GEOSEG_MIN_AREA"
+_VALUE = "GEOSEG_VALUE"
+_WIDTH = "GEOSEG_WIDTH"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RasterTags:
+    """What a raster of ours says about its values; everything may be missing.
+
+    ``kind`` is ``mask``, ``classes``, ``probability`` or kinds of masks, one for each band, as
+    ``footprint,instance``. ``classes`` are the names by label, the background included; in the
+    file they are a list in which labels without a name are empty: ``background,,,meadow``.
+    ``threshold`` and ``min_area`` (square metres) are those of the model, ``value`` is the label of
+    the footprints in a mask, ``width`` that of a band's boundaries in metres.
+    """
+
+    kind: str = ""
+    classes: Mapping[int, str] = field(default_factory=dict)
+    threshold: float | None = None
+    min_area: float | None = None
+    value: int | None = None
+    width: float | None = None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kind of each band."""
+        return tuple(part for part in self.kind.split(",") if part)
+
+    @classmethod
+    def parse(cls, tags: Mapping[str, str], path: str) -> RasterTags:
+        """The tags of the raster ``path``. Raises InputError for a number that is none."""
+
+        def number(tag: str) -> float | None:
+            text = tags.get(tag)
+            try:
+                return None if text is None else float(text)
+            except ValueError as error:
+                raise InputError(f"{path}: its tag {tag} is not a number: {text!r}") from error
+
+        value = number(_VALUE)
+        names = enumerate(tags.get(_CLASSES, "").split(","))
+        return cls(
+            kind=tags.get(_KIND, ""),
+            classes={label: name.strip() for label, name in names if name.strip()},
+            threshold=number(_THRESHOLD),
+            min_area=number(_MIN_AREA),
+            value=None if value is None else int(value),
+            width=number(_WIDTH),
+        )
+
+    def to_dict(self) -> dict[str, str]:
+        """As they are written; commas in names become spaces."""
+        names = [self.classes.get(i, "") for i in range(max(self.classes, default=-1) + 1)]
+        found = {
+            _KIND: self.kind or None,
+            _CLASSES: ",".join(name.replace(", ", " ").replace(",", " ") for name in names) or None,
+            _THRESHOLD: self.threshold,
+            _MIN_AREA: self.min_area,
+            _VALUE: self.value,
+            _WIDTH: None if self.width is None else f"{self.width:g}",
+        }
+        return {tag: str(value) for tag, value in found.items() if value is not None}
+
+    def __str__(self) -> str:
+        """As a user may write them with `rio edit-info`."""
+        return " ".join(f"--tag {tag}={text}" for tag, text in self.to_dict().items())
 
 
 def layered(masks: np.ndarray) -> np.ndarray:

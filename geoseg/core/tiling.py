@@ -112,9 +112,10 @@ class Chip:
 
 
 BLOCK = 256
+STRIP_PIXELS = 2**22
 
 
-def row_windows(grid: Grid, pixels: int) -> Iterator[Window]:
+def row_windows(grid: Grid, pixels: int = STRIP_PIXELS) -> Iterator[Window]:
     """Windows of whole rows that cover the grid, each of about ``pixels`` pixels or one row of
     blocks.
     """

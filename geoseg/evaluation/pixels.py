@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import row_windows
 from geoseg.errors import UnsuitableError
 from geoseg.evaluation.metrics import Counts, boundary, confusion, count
 from geoseg.evaluation.sweep import PROBABILITY_CODES, histogram
 from geoseg.geometry.measure import pixel_size
-from geoseg.labels.class_raster import VOID, ClassRaster
+from geoseg.labels.class_raster import ClassRaster
 from geoseg.report import Progress, no_progress
 from geoseg.specs import EvaluateSpec
 
@@ -55,10 +56,10 @@ def compare_pixels(
     progress: Progress = no_progress,
     strip_pixels: int = STRIP_PIXELS,
 ) -> ComparedPixels:
-    """Compare two class rasters on ``grid``, about ``strip_pixels`` at a time.
-
-    Raises UnsuitableError where no pixel has data in both.
+    """Compare two class rasters on ``grid``, classes of the same name where both name theirs;
+    raises UnsuitableError where no pixel has data in both.
     """
+    prediction = prediction.numbered_like(truth)
     present = sorted({0, 1, *prediction.present, *truth.present})
     classes, width = present[-1] + 1, spec.boundary_width
     block = _block(grid, spec.neighbourhood.value)
@@ -92,7 +93,7 @@ def compare_pixels(
             "no pixel has data in both prediction and truth", "compare the two with `geoseg info`"
         )
     return ComparedPixels(
-        grid, block, matrices, outlines, swept, truth.names or prediction.names, width
+        grid, block, matrices, outlines, swept, {**prediction.names, **truth.names}, width
     )
 
 

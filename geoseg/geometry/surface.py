@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from geoseg.core.encoding import PROBABILITY_STEPS
+
 # Classes that lie between buildings; a boundary is part of its building, a contact is ground
 BOUNDARY, CONTACT = "boundary", "contact"
 NO_FOOTPRINTS = ("background", BOUNDARY, CONTACT, "distance", "instance")
@@ -20,8 +22,7 @@ class ClassSurface:
     ``boundary_channel``, None without.
 
     ``boundary_is_building`` says that what lies between belongs to the footprints too,
-    ``multilabel`` that the two are multi-label, so that they may both be
-    likely.
+    ``multilabel`` that the two are predicted independently, so that both may be likely.
     """
 
     name: str
@@ -49,13 +50,17 @@ class ClassSurface:
             return probability[0], None
         floating = probability.dtype.kind == "f"
         own, boundary_channel = (
-            np.rint(probability * np.float32(254)) if floating else probability
+            np.rint(probability * np.float32(PROBABILITY_STEPS)) if floating else probability
         ).astype(np.int16)
-        boundary_margin = 2 * boundary_channel - 254 if self.multilabel else boundary_channel - own
+        boundary_margin = (
+            2 * boundary_channel - PROBABILITY_STEPS if self.multilabel else boundary_channel - own
+        )
         if not self.boundary_is_building:
             return probability[0], boundary_margin
         total = probability[0] + probability[1] if floating else own + boundary_channel
-        return total.clip(max=1 if floating else 254).astype(probability.dtype), boundary_margin
+        return total.clip(max=1 if floating else PROBABILITY_STEPS).astype(
+            probability.dtype
+        ), boundary_margin
 
 
 def surfaces(classes: Sequence[str]) -> list[ClassSurface]:
@@ -64,17 +69,18 @@ def surfaces(classes: Sequence[str]) -> list[ClassSurface]:
     """
     if len(classes) == 2:
         return [ClassSurface(classes[1], 0)]
-    return _surfaces(classes, False)
+    return surfaces_of_channels(classes, False)
 
 
 def surfaces_of_bands(names: Sequence[str]) -> list[ClassSurface]:
-    """A surface of each band that has footprints; without a background they are
-    multi-label.
+    """A surface of each band that has footprints; without a background they are multilabel."""
+    return surfaces_of_channels(names, names[0].lower() != "background")
+
+
+def surfaces_of_channels(classes: Sequence[str], multilabel: bool) -> list[ClassSurface]:
+    """A surface of each class that has footprints; channels are one a class, of exclusive classes
+    or of ``multilabel`` ones.
     """
-    return _surfaces(names, names[0].lower() != "background")
-
-
-def _surfaces(classes: Sequence[str], multilabel: bool) -> list[ClassSurface]:
     names = [name.lower() for name in classes]
     boundary_channel = next(
         (names.index(name) for name in (BOUNDARY, CONTACT) if name in names), None

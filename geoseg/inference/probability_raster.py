@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from rasterio.windows import Window
 
+from geoseg.core.encoding import PROBABILITY_STEPS, VOID, RasterTags
 from geoseg.core.resize import StripResizer
 from geoseg.errors import SettingError, UsageError
 from geoseg.inference.stream import ProbabilityStrip
@@ -18,11 +19,6 @@ from geoseg.io.raster.scene import Scene
 from geoseg.io.raster.write import create_raster
 from geoseg.parallel.clock import Clock
 from geoseg.specs import ModelSpec
-
-LEVELS = 254
-
-
-NODATA = 255
 
 
 @dataclass(frozen=True)
@@ -51,31 +47,32 @@ class ProbabilityEncoding:
         return {
             "count": 1 if self.classes else self.model.channels,
             "dtype": "float32" if floats else "uint8",
-            "nodata": float("nan") if floats else NODATA,
-            "scale": None if floats or self.classes else 1 / LEVELS,
+            "nodata": float("nan") if floats else VOID,
+            "scale": None if floats or self.classes else 1 / PROBABILITY_STEPS,
         }
 
     def tags(self) -> dict[str, str]:
         """Classes stand in the tags where they exclude each other; else the descriptions of the
         bands alone name them.
         """
-        classes = {} if self.model.multilabel else {"GEOSEG_CLASSES": ",".join(self.model.classes)}
-        return classes | {
-            "GEOSEG_KIND": "classes" if self.classes else "probability",
-            "GEOSEG_THRESHOLD": str(self.model.threshold),
-            "GEOSEG_MIN_AREA": str(self.model.min_area),
-        }
+        names = {} if self.model.multilabel else dict(enumerate(self.model.classes))
+        return RasterTags(
+            kind="classes" if self.classes else "probability",
+            classes=names,
+            threshold=self.model.threshold,
+            min_area=self.model.min_area,
+        ).to_dict()
 
     def encode(self, probability: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """Probability float32 (channel, row, col) as it is written (band, row, col)."""
         if self.classes:
             two = len(probability) == 1
             best = probability >= self.model.threshold if two else probability.argmax(axis=0)[None]
-            return np.where(valid, best, NODATA).astype("uint8")
+            return np.where(valid, best, VOID).astype("uint8")
         if self.dtype == "float32":
             return np.where(valid, probability, np.float32("nan"))
-        scaled = np.rint(probability * np.float32(LEVELS)).astype("uint8")
-        scaled[:, ~valid] = NODATA
+        scaled = np.rint(probability * np.float32(PROBABILITY_STEPS)).astype("uint8")
+        scaled[:, ~valid] = VOID
         return scaled
 
 

@@ -4,31 +4,30 @@ probabilities, footprints.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 import numpy as np
 import shapely
 from rasterio.windows import Window
 
-from geoseg.core.encoding import layered
+from geoseg.core.encoding import VOID, layered
 from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
-from geoseg.core.tiling import row_windows
-from geoseg.errors import InputError, UnsuitableError
+from geoseg.core.tiling import Chip, row_windows
+from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner, repair
 from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.outlines import to_crs_coordinates
-from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
+from geoseg.geometry.surface import ClassSurface
 from geoseg.io.formats import kind_of
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.labels.footprints import footprints_on
-from geoseg.specs import Area, ModelSpec, PixelReference, PolygonSpec
-
-VOID = 255
-# Pixels looked at together when labels are counted.
-STRIP_PIXELS = 2**22
+from geoseg.labels.interpret import interpret
+from geoseg.labels.interpretation import Interpretation
+from geoseg.specs import PixelReference, PolygonSpec, Quantity
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,33 @@ class ClassRaster:
     names: Mapping[int, str] = field(default_factory=dict)
     scores: Callable[[int, int], tuple[np.ndarray, np.ndarray]] | None = None
 
+    def numbered_like(self, other: ClassRaster) -> ClassRaster:
+        """This raster with the numbers that ``other`` has for classes of the same names.
+
+        Classes whose name the other does not know get numbers of their own. Without names in both,
+        or without a common one besides the background, numbers are taken to mean the same.
+        """
+        theirs = {name.lower(): number for number, name in other.names.items() if number}
+        ours = {number: name.lower() for number, name in self.names.items() if number}
+        unused = count(max((*self.present, *other.present, *ours, *theirs.values())) + 1)
+        if not theirs.keys() & set(ours.values()):
+            return self
+        meaning = np.arange(256, dtype=np.uint8)
+        for number, name in ours.items():
+            if name in theirs:
+                meaning[number] = theirs[name]
+            elif number in theirs.values():
+                meaning[number] = next(unused)
+        return replace(
+            self,
+            read=lambda first, last: meaning[self.read(first, last)],
+            present=tuple(sorted(meaning[list(self.present)].tolist())),
+            names={int(meaning[number]): name for number, name in self.names.items()},
+        )
+
 
 def is_vector(path: str) -> bool:
+    """Whether a file holds footprints."""
     return kind_of(path) == "vector"
 
 
@@ -65,15 +89,14 @@ def open_class_raster(
 ) -> Iterator[ClassRaster]:
     """Open a raster or a vector file on ``grid``.
 
-    Footprints are class 1; on a picture without a CRS they are taken in pixels. Probabilities
-    (floats, or integers with a scale) are thresholded, by default at what their file says or 0.5;
-    several bands give the most probable, multi-label bands as classes from 1,
-    where it reaches the threshold. Other integers are classes; 255 is void, but building where it
-    is the only label and nothing says that the file is geoseg's. Where all other classes than
-    buildings only lie between them, boundaries count as building, and part the footprints. Of
-    multi-label bands (:func:`multilabel_names`) only the ``band`` of that number, from 0, is
-    taken where one is given; masks of them lie one over the other where they may be ``stacked``,
-    and are refused else.
+    Footprints are class 1; on a raster without a CRS they are taken in pixels. What the values of a
+    raster mean is decided by :func:`geoseg.labels.interpret.interpret`. Probabilities are cut at
+    ``threshold``, by default at that of their file or 0.5; several bands give the most probable
+    class, multilabel ones as classes from 1, where it reaches the threshold. Where all other
+    classes than buildings only lie between them, boundaries count as building and part the
+    footprints. Of multilabel bands only the ``band`` of that number, from 0, is taken where one is
+    given; masks of them lie one over the other where they may be ``stacked``. Raises
+    UnsuitableError for other multilabel masks and for what is refused there.
     """
     if grid.crs is None:
         grid = assign_crs(grid, path, PixelReference(pixel_coords=True))
@@ -87,23 +110,24 @@ def open_class_raster(
             lambda: _cut(layer, grid),
         )
         return
+    with open_scene(path) as own:
+        meaning = interpret(own, threshold)
     with open_scene(path, like=grid) as scene:
         if scene.grid != scene.source:
             warnings.append(f"{path}: lies on another grid, read by nearest neighbour")
-        if scene.dtype.startswith("float") or _scale(scene) != 1:
-            cut = (
-                _number(scene, "GEOSEG_THRESHOLD", ModelSpec.threshold)
-                if threshold is None
-                else threshold
-            )
-            surface = _surface(scene) if band is None else ClassSurface("building", band)
-            yield _probabilities(scene, surface, cut) if surface else _most_probable(scene, cut)
+        if meaning.left_out and band is None:
+            warnings.append(f"{path}: only {meaning.taken} is compared")
+        raster = _Raster(scene, meaning)
+        if meaning.unit is not None:
+            level = meaning.threshold if threshold is None else threshold
+            yield raster.probabilities(level, band)
+            return
+        if threshold is not None:
+            warnings.append(f"{path}: holds classes, not probabilities; the threshold is not used")
+        if meaning.kind == "multilabel":
+            yield raster.multilabel(band, stacked)
         else:
-            if threshold is not None:
-                warnings.append(
-                    f"{path}: holds classes, not probabilities; `threshold` does not apply"
-                )
-            yield _stacked(scene) if stacked and multilabel_names(scene) else _labels(scene, band)
+            yield raster.labels()
 
 
 def _rows(grid: Grid, first: int, last: int) -> Window:
@@ -120,203 +144,175 @@ def _cut(layer: Layer, grid: Grid) -> Layer:
     return replace(layer, geometry=inside, crs=grid.crs).take(~shapely.is_empty(inside))
 
 
-def _surface(scene: Scene) -> ClassSurface | None:
-    """The buildings of probabilities of one band, or of buildings and what lies between them; None
-    for other classes.
-    """
-    if scene.bands == 1:
-        return ClassSurface("building", 0)
-    names = list(_names(scene).values())
-    return _parted(surfaces_of_bands(names)) if len(names) == scene.bands else None
+@dataclass(frozen=True)
+class _Raster:
+    """A raster on the grid that is asked for, with the meaning of its values."""
 
+    scene: Scene
+    meaning: Interpretation
 
-def _parted(found: list[ClassSurface]) -> ClassSurface | None:
-    """The one class that there is, where something lies between its footprints."""
-    return found[0] if len(found) == 1 and found[0].boundary_channel is not None else None
+    def probabilities(self, threshold: float, band: int | None) -> ClassRaster:
+        """Classes where probabilities reach ``threshold``: of one band, of buildings with what lies
+        between them, or the most probable of several.
+        """
+        if band is not None or len(self.meaning.bands) == 1:
+            return self._building(ClassSurface("building", band or 0), threshold)
+        surface = self._parted()
+        return self._building(surface, threshold) if surface else self._most_probable(threshold)
 
+    def multilabel(self, band: int | None, stacked: bool) -> ClassRaster:
+        """One mask of several, or all of them, the last above: classes from 1."""
+        if band is None and not stacked:
+            raise UnsuitableError(
+                f"{self.scene.path}: has {self.scene.bands} bands, so it is neither a mask nor a "
+                "class raster"
+            )
+        bands = self.meaning.bands if band is None else (self.meaning.bands[band],)
 
-def _traced(
-    scene: Scene, strip: Callable[[int, int], MaskStrip], level: float, min_area: float
-) -> Layer:
-    """Footprints of the masks that ``strip`` gives of the rows from one to before another, cut from
-    scores at ``level``.
-    """
-    from geoseg.geometry.footprints import FootprintLabels, trace_footprints
+        def read(first: int, last: int) -> np.ndarray:
+            chip = self._read(first, last, bands)
+            masks = self.meaning.masks(chip.image)
+            labels = layered(masks) if band is None else masks[0]
+            return np.where(chip.valid, labels, np.uint8(VOID))
 
-    grid = scene.grid
-    rows = (strip(w.row_off, w.row_off + w.height) for w in row_windows(grid, STRIP_PIXELS))
-    found = list(
-        trace_footprints(
-            rows, grid, FootprintLabels(scene.path), PolygonSpec(), Area(min_area), level
+        if band is not None:
+            return ClassRaster(read, lambda: self._traced(_building_of(read), 0.5, 0))
+        names = self.meaning.class_names
+        return ClassRaster(read, None, tuple(names), names)
+
+    def labels(self) -> ClassRaster:
+        """A mask, numbered buildings, or several classes."""
+        surface = self._parted()
+        shown = np.arange(256, dtype=np.uint8)
+        if surface:  # what lies between buildings is building or ground
+            shown[list(surface.channels)] = 1, surface.boundary_is_building
+        elif self.meaning.kind == "classes":
+            shown[list(self.meaning.ids.values())] = list(self.meaning.ids)
+
+        def read_ids(first: int, last: int) -> np.ndarray:
+            chip = self._read(first, last, self.meaning.bands)
+            return np.where(chip.valid, self.meaning.class_ids(chip.image[0]), np.uint8(VOID))
+
+        def read(first: int, last: int) -> np.ndarray:
+            return shown[read_ids(first, last)]
+
+        def strip(first: int, last: int) -> MaskStrip:
+            if surface is None:
+                return _building_of(read)(first, last)
+            ids = read_ids(first, last)
+            shares = np.stack([ids == channel for channel in surface.channels])
+            scores, boundary_margin = surface.score(shares.astype(np.float32))
+            return MaskStrip(scores > 0, ids != VOID, scores, boundary_margin)
+
+        present = self._present(read)
+        footprints: Callable[[], Layer] | None = lambda: self._traced(strip, 0.5, 0)  # noqa: E731
+        if self.meaning.kind == "instance":
+            footprints = self._numbered
+        elif max(present) > 1 or not self.meaning.has_footprints:
+            footprints = None
+        return ClassRaster(read, footprints, present, {} if surface else self._names)
+
+    @property
+    def _names(self) -> Mapping[int, str]:
+        """Names of the classes by number: of several classes their labels."""
+        return self.meaning.names if self.meaning.kind == "classes" else self.meaning.class_names
+
+    def _read(self, first: int, last: int, bands: tuple[int, ...]) -> Chip:
+        return self.scene.read(_rows(self.scene.grid, first, last), bands)
+
+    def _parted(self) -> ClassSurface | None:
+        """The buildings, where all other classes lie between them."""
+        if len(self.meaning.class_names) < 3:
+            return None
+        found = self.meaning.surfaces()
+        return found[0] if len(found) == 1 and found[0].boundary_channel is not None else None
+
+    def _present(self, read: Callable[[int, int], np.ndarray]) -> tuple[int, ...]:
+        """Class ids that occur, background always."""
+        present = {0, VOID}
+        for window in row_windows(self.scene.grid):
+            ids = read(window.row_off, window.row_off + window.height)
+            present |= set(np.flatnonzero(np.bincount(ids.ravel(), minlength=256)).tolist())
+        return tuple(sorted(present - {VOID}))
+
+    def _building(self, surface: ClassSurface, threshold: float) -> ClassRaster:
+        level = np.float32(threshold)
+        bands = tuple(self.meaning.bands[channel] for channel in surface.channels)
+
+        def strip(first: int, last: int) -> MaskStrip:
+            chip = self._read(first, last, bands)
+            valid = self.meaning.known(chip.image, chip.valid)
+            scores, boundary_margin = surface.score(self.meaning.probabilities(chip.image))
+            return MaskStrip((scores >= level) & valid, valid, scores, boundary_margin)
+
+        def read(first: int, last: int) -> np.ndarray:
+            cut = strip(first, last)
+            return np.where(cut.valid, cut.mask, VOID).astype(np.uint8)
+
+        def scores(first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+            cut = strip(first, last)
+            assert cut.scores is not None
+            return cut.scores, cut.valid
+
+        return ClassRaster(
+            read, lambda: self._traced(strip, float(level), self.meaning.min_area), scores=scores
         )
-    )
+
+    def _most_probable(self, threshold: float) -> ClassRaster:
+        """Classes by the greatest probability; multilabel ones where that reaches ``threshold``."""
+        multilabel = self.meaning.kind == "multilabel"
+
+        def read(first: int, last: int) -> np.ndarray:
+            chip = self._read(first, last, self.meaning.bands)
+            valid = self.meaning.known(chip.image, chip.valid)
+            probability = self.meaning.probabilities(chip.image)
+            best = probability.argmax(axis=0)
+            if multilabel:
+                reached = probability.max(axis=0) >= np.float32(threshold)
+                best = np.where(reached, best + 1, 0)
+            return np.where(valid, best, VOID).astype(np.uint8)
+
+        count = len(self.meaning.bands) + multilabel
+        return ClassRaster(read, None, tuple(range(count)), self.meaning.class_names)
+
+    def _traced(
+        self, strip: Callable[[int, int], MaskStrip], level: float, min_area: float
+    ) -> Layer:
+        """Footprints of the masks that ``strip`` gives of the rows from one to before another, cut
+        from scores at ``level``.
+        """
+        from geoseg.geometry.footprints import FootprintLabels, trace_footprints
+
+        grid = self.scene.grid
+        rows = (strip(w.row_off, w.row_off + w.height) for w in row_windows(grid))
+        labels = FootprintLabels(self.scene.path)
+        return _joined(
+            trace_footprints(rows, grid, labels, PolygonSpec(), Quantity(min_area), level), grid
+        )
+
+    def _numbered(self) -> Layer:
+        """The footprint of each number."""
+        from geoseg.geometry.footprints import FootprintLabels, instance_footprints
+
+        grid = self.scene.grid
+        chips = (self.scene.read(window, self.meaning.bands) for window in row_windows(grid))
+        rows = (self.meaning.numbered(chip.image[0], chip.valid) for chip in chips)
+        labels = FootprintLabels(self.scene.path, unit=None)
+        return _joined(instance_footprints(rows, grid, labels, PolygonSpec(), Quantity(0)), grid)
+
+
+def _building_of(read: Callable[[int, int], np.ndarray]) -> Callable[[int, int], MaskStrip]:
+    """Strips of class 1 of the classes that ``read`` gives."""
+
+    def strip(first: int, last: int) -> MaskStrip:
+        ids = read(first, last)
+        return MaskStrip(ids == 1, ids != VOID, (ids == 1).astype(np.float32))
+
+    return strip
+
+
+def _joined(batches: Iterable[Layer], grid: Grid) -> Layer:
+    found = list(batches)
     confidence = np.concatenate([np.empty(0), *(batch.columns["confidence"] for batch in found)])
     geometry = np.concatenate([np.empty(0, object), *(batch.geometry for batch in found)])
     return Layer(geometry, grid.crs, {"confidence": confidence})
-
-
-def _probabilities(scene: Scene, surface: ClassSurface, threshold: float) -> ClassRaster:
-    scale, level = np.float32(_scale(scene)), np.float32(threshold)
-    bands = tuple(channel + 1 for channel in surface.channels)
-
-    def strip(first: int, last: int) -> MaskStrip:
-        chip = scene.read(_rows(scene.grid, first, last), bands)
-        scores, boundary_margin = surface.score(chip.image * scale)
-        return MaskStrip((scores >= level) & chip.valid, chip.valid, scores, boundary_margin)
-
-    def read(first: int, last: int) -> np.ndarray:
-        cut = strip(first, last)
-        return np.where(cut.valid, cut.mask, VOID).astype(np.uint8)
-
-    def scores(first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        cut = strip(first, last)
-        assert cut.scores is not None
-        return cut.scores, cut.valid
-
-    min_area = _number(scene, "GEOSEG_MIN_AREA", ModelSpec.min_area)
-    return ClassRaster(read, lambda: _traced(scene, strip, float(level), min_area), scores=scores)
-
-
-def _scale(scene: Scene) -> float:
-    """What stored values are multiplied by; a PNG of probabilities cannot say so itself."""
-    scale = float(scene.dataset.scales[0])
-    coded = scale == 1 and scene.dtype == "uint8" and scene.tags.get("GEOSEG_KIND") == "probability"
-    return 1 / 254 if coded else scale
-
-
-def _most_probable(scene: Scene, threshold: float) -> ClassRaster:
-    apart = multilabel_names(scene) if scene.tags.get("GEOSEG_KIND") == "probability" else ()
-    level = np.float32(threshold) / np.float32(_scale(scene))
-
-    def read(first: int, last: int) -> np.ndarray:
-        chip = scene.read(_rows(scene.grid, first, last))
-        best = chip.image.argmax(axis=0)
-        if apart:
-            best = np.where(chip.image.max(axis=0) >= level, best + 1, 0)
-        return np.where(chip.valid, best, VOID).astype(np.uint8)
-
-    names = dict(enumerate(("background", *apart))) if apart else _names(scene)
-    return ClassRaster(read, None, tuple(range(scene.bands + bool(apart))), names)
-
-
-def multilabel_names(scene: Scene) -> tuple[str, ...]:
-    """Names of the bands of multi-label masks or probabilities, so that a pixel
-    may be of several.
-
-    Nothing for a single band, for bands that are not all named, each by a name of its own, and for
-    classes of which a pixel has one: those with a background, and what `geoseg predict` says in its
-    tags to be such.
-    """
-    names = tuple(
-        (text or "").strip().replace(",", " ") for text in scene.dataset.descriptions[: scene.bands]
-    )
-    exclusive = scene.tags.get("GEOSEG_KIND") == "probability" and "GEOSEG_CLASSES" in scene.tags
-    named = len({name.lower() for name in names if name}) == len(names) > 1
-    return names if named and not exclusive and names[0].lower() != "background" else ()
-
-
-def check_masks(scene: Scene, image: np.ndarray) -> None:
-    """Raise UnsuitableError where multi-label bands are no masks but imagery, which may
-    have named bands too.
-    """
-    if "GEOSEG_KIND" not in scene.tags and ((image > 1) & (image < VOID)).any():
-        raise UnsuitableError(f"{scene.path}: is no mask: its bands hold more than 0, 1 and 255")
-
-
-def _number(scene: Scene, tag: str, default: float) -> float:
-    try:
-        return float(scene.tags.get(tag, default))
-    except ValueError as error:
-        raise InputError(f"{scene.path}: its tag {tag} is no number") from error
-
-
-def _labels(scene: Scene, band: int | None) -> ClassRaster:
-    if scene.bands != 1 and band is None:
-        raise UnsuitableError(
-            f"{scene.path}: has {scene.bands} bands, so it is neither a mask nor a class raster"
-        )
-    bands = (1 if band is None else band + 1,)
-    labels, names = _labels_present(scene, bands), _names(scene) if band is None else {}
-    surface = _parted(surfaces(list(names.values()))) if len(names) > 2 else None
-    meaning = _meaning(scene, labels, surface)
-    if band is not None:
-        check_masks(scene, np.flatnonzero(labels))
-        meaning[1:VOID] = 1
-
-    def strip(first: int, last: int) -> MaskStrip:
-        chip = scene.read(_rows(scene.grid, first, last), bands)
-        label = chip.image[0].astype(np.uint8)
-        valid = chip.valid & (meaning[label] != VOID)
-        scores, boundary_margin = (meaning[label] == 1).astype(np.float32), None
-        if surface:
-            scores, boundary_margin = surface.score(
-                np.stack([label == channel for channel in surface.channels]).astype(np.float32)
-            )
-        return MaskStrip((scores > 0) & valid, valid, scores, boundary_margin)
-
-    def read(first: int, last: int) -> np.ndarray:
-        chip = scene.read(_rows(scene.grid, first, last), bands)
-        return np.where(chip.valid, meaning[chip.image[0].astype(np.uint8)], np.uint8(VOID))
-
-    present = tuple(sorted(set(meaning[labels].tolist()) - {VOID}))
-    several = max(present, default=0) > 1
-    return ClassRaster(
-        read,
-        None if several else lambda: _traced(scene, strip, 0.5, 0),
-        present,
-        {} if surface else names,
-    )
-
-
-def _stacked(scene: Scene) -> ClassRaster:
-    """Multi-label masks as classes from 1: the last one that a pixel is of."""
-    names = ("background", *multilabel_names(scene))
-
-    def read(first: int, last: int) -> np.ndarray:
-        chip = scene.read(_rows(scene.grid, first, last))
-        check_masks(scene, chip.image)
-        masks = np.where(chip.image == VOID, np.uint8(VOID), chip.image > 0)
-        return np.where(chip.valid, layered(masks), np.uint8(VOID))
-
-    return ClassRaster(read, None, tuple(range(len(names))), dict(enumerate(names)))
-
-
-def _meaning(scene: Scene, labels: np.ndarray, surface: ClassSurface | None) -> np.ndarray:
-    """The class of each label, uint8 (256)."""
-    meaning = np.arange(256, dtype=np.uint8)
-    building = scene.tags.get("GEOSEG_VALUE", "")
-    if surface:
-        meaning[list(surface.channels)] = 1, surface.boundary_is_building
-    elif building.isdecimal() and int(building) < VOID:
-        meaning[int(building)] = 1
-    elif not labels[1:VOID].any() and "GEOSEG_KIND" not in scene.tags:
-        meaning[VOID] = 1
-    return meaning
-
-
-def _labels_present(scene: Scene, bands: tuple[int, ...]) -> np.ndarray:
-    """Which of the labels 0 to 255 occur: bool (256)."""
-    present = np.zeros(256, bool)
-    for window in row_windows(scene.grid, STRIP_PIXELS):
-        chip = scene.read(window, bands)
-        labels = chip.image[0][chip.valid]
-        if labels.size and not 0 <= labels.min() <= labels.max() <= 255:
-            raise UnsuitableError(
-                f"{scene.path}: holds labels from {labels.min()} to {labels.max()}, classes go "
-                "from 0 to 254"
-            )
-        present |= np.bincount(labels.ravel(), minlength=256) > 0
-    return present
-
-
-def _names(scene: Scene) -> dict[int, str]:
-    """Names of the classes, from geoseg's tag or from the descriptions of the bands."""
-    named = scene.tags.get("GEOSEG_CLASSES")
-    names = (
-        named.split(",")
-        if named
-        else scene.dataset.descriptions[: scene.bands]
-        if scene.bands > 1
-        else ()
-    )
-    return {label: name for label, name in enumerate(names) if name}

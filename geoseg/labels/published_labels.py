@@ -14,8 +14,8 @@ import numpy as np
 from pyproj import CRS
 from rasterio.windows import Window
 
-from geoseg.core.class_map import ClassMap, Colour, codes
-from geoseg.core.encoding import VOID
+from geoseg.core.class_map import ClassMap, Colour, colour_codes
+from geoseg.core.encoding import VOID, RasterTags
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import row_windows
 from geoseg.errors import UnsuitableError
@@ -25,8 +25,7 @@ from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.labels.footprints import footprints_in
 from geoseg.report import Progress
 
-STRIP_PIXELS = 2**22
-# More colours than this are no legend but a picture
+# An image has more colours than this, a mask fewer
 MOST_COLOURS = 64
 Mask = Callable[[Window, np.ndarray], np.ndarray]
 Result = TypeVar("Result")
@@ -34,55 +33,55 @@ Result = TypeVar("Result")
 
 @dataclass
 class LabelStatistics:
-    """What masks held: pixels of each class, labels without one, masks on another grid, what was
-    done to footprints.
+    """What masks held: ``pixels`` of each class, int64 (256); pixels of ``unknown`` labels by file;
+    files that were ``moved`` to another grid; ``remarks`` on what was done to footprints.
     """
 
     pixels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
     unknown: Counter[Path] = field(default_factory=Counter)
     moved: list[Path] = field(default_factory=list)
-    said: dict[str, None] = field(default_factory=dict)
+    remarks: dict[str, None] = field(default_factory=dict)
 
     def add(self, other: LabelStatistics) -> None:
         self.pixels += other.pixels
         self.unknown += other.unknown
         self.moved += other.moved
-        self.said |= other.said
+        self.remarks |= other.remarks
 
     def warnings(self) -> list[str]:
-        """What had to be done to labels, and which hold more than the legend knows."""
-        infer_class_map = list(self.said)
+        """What had to be done to labels, and which hold labels without a class."""
+        found = list(self.remarks)
         if self.moved:
-            infer_class_map.append(
+            found.append(
                 f"{self.moved[0]}: {len(self.moved)} masks lie on another grid, read by "
                 "nearest neighbour"
             )
         if self.unknown:
             pixels = f"{self.unknown.total()} pixels in {len(self.unknown)} masks"
-            infer_class_map.append(
+            found.append(
                 f"{next(iter(self.unknown))}: {pixels} hold labels without a class and are ignored"
             )
-        return infer_class_map
+        return found
 
-    def counted(self, legend: ClassMap) -> dict[str, int]:
+    def counted(self, class_map: ClassMap) -> dict[str, int]:
         """Pixels of each class and of void."""
-        names = {**dict(enumerate(legend.classes)), VOID: "void"}
+        names = {**dict(enumerate(class_map.classes)), VOID: "void"}
         return {name: int(self.pixels[number]) for number, name in names.items()}
 
 
 class LabelReader:
-    """Reads the labels of pairs as class ids by one legend, and keeps a tally of what it met."""
+    """Reads the labels of pairs as class ids by one ``class_map``, and counts what they held."""
 
-    def __init__(self, legend: ClassMap) -> None:
-        self.legend = legend
-        self.tally = LabelStatistics()
+    def __init__(self, class_map: ClassMap) -> None:
+        self.class_map = class_map
+        self.statistics = LabelStatistics()
 
     @contextmanager
     def open(self, pair: Pair, grid: Grid) -> Iterator[Mask]:
         """A function from a window of ``grid`` and its validity to the mask: uint8 (row, col), 255
         is ignored.
 
-        Raises UnsuitableError where the labels do not lie on the picture.
+        Raises UnsuitableError where the labels do not lie on the image.
         """
         if pair.labels[0].suffix.lower() in VECTORS:
             burner = self._footprints(pair, grid)
@@ -92,19 +91,21 @@ class LabelReader:
         with open_scene(path, like=grid) as labels:
             palette = _palette(path, labels)
             if labels.source != labels.grid:
-                self.tally.moved.append(path)
+                self.statistics.moved.append(path)
 
             def read(window: Window, valid: np.ndarray) -> np.ndarray:
                 chip = labels.read(window)
-                classes, unknown = _named(path, lambda: self.legend.classify(chip.image, palette))
-                self.tally.unknown += Counter({path: unknown})
+                classes, unknown = _named(
+                    path, lambda: self.class_map.classify(chip.image, palette)
+                )
+                self.statistics.unknown += Counter({path: unknown})
                 return self._masked(classes, valid & chip.valid)
 
             yield read
 
     def _masked(self, classes: np.ndarray, valid: np.ndarray) -> np.ndarray:
         mask = np.where(valid, classes, np.uint8(VOID))
-        self.tally.pixels += np.bincount(mask.ravel(), minlength=256)
+        self.statistics.pixels += np.bincount(mask.ravel(), minlength=256)
         return mask
 
     def _footprints(self, pair: Pair, grid: Grid) -> Burner:
@@ -112,25 +113,24 @@ class LabelReader:
             raise UnsuitableError(
                 f"{pair.image}: has no CRS to place the footprints of {pair.labels[0].name} in"
             )
-        burner, said = _burner(pair.labels, grid.crs)
-        self.tally.said |= dict.fromkeys(said)
+        burner, remarks = _burner(pair.labels, grid.crs)
+        self.statistics.remarks |= dict.fromkeys(remarks)
         return burner
 
     @property
     def tags(self) -> dict[str, str]:
         """What a mask says of itself: that it holds classes, and their names."""
-        return {"GEOSEG_KIND": "classes", "GEOSEG_CLASSES": ",".join(self.legend.classes)}
+        return RasterTags(kind="classes", classes=dict(enumerate(self.class_map.classes))).to_dict()
 
 
-# All pictures of an area share its footprints, which may come in thousands of files.
+# All images of an area share its footprints, which may come in thousands of files.
 @lru_cache(maxsize=1)
 def _burner(labels: tuple[Path, ...], crs: CRS) -> tuple[Burner, list[str]]:
-    said: list[str] = []
-    found = [np.asarray(footprints_in(path, crs, said).geometry) for path in labels]
-    infer_class_map = said[:3] + [f"and {len(said) - 3} more such remarks on labels"] * (
-        len(said) > 3
-    )
-    return Burner(np.concatenate(found)), infer_class_map
+    remarks: list[str] = []
+    found = [np.asarray(footprints_in(path, crs, remarks).geometry) for path in labels]
+    if len(remarks) > 3:
+        remarks = [*remarks[:3], f"and {len(remarks) - 3} more such remarks on labels"]
+    return Burner(np.concatenate(found)), remarks
 
 
 forget = _burner.cache_clear
@@ -156,8 +156,8 @@ def _named(path: Path, classify: Callable[[], Result]) -> Result:
 
 
 def infer_class_map(pairs: Sequence[Pair], progress: Progress) -> ClassMap:
-    """The legend of the masks of ``pairs``, by the values they hold. Raises UnsuitableError where
-    they do not.
+    """The class map of the labels that occur in the masks of ``pairs``. Raises UnsuitableError for
+    colours without names, and for images.
     """
     paths = dict.fromkeys(
         pair.labels[0] for pair in pairs if pair.labels[0].suffix.lower() not in VECTORS
@@ -168,10 +168,12 @@ def infer_class_map(pairs: Sequence[Pair], progress: Progress) -> ClassMap:
     advance = progress("labels", len(paths))
     for path in paths:
         with open_scene(path) as labels:
-            for window in row_windows(labels.grid, STRIP_PIXELS):
+            for window in row_windows(labels.grid):
                 image = labels.read(window).image
                 if len(image) == 3 and not (image == image[0]).all():
-                    red, green, blue = (np.unique(codes(image)) >> np.array([[16], [8], [0]])) & 255
+                    red, green, blue = (
+                        np.unique(colour_codes(image)) >> np.array([[16], [8], [0]])
+                    ) & 255
                     colours |= set(zip(red.tolist(), green.tolist(), blue.tolist(), strict=True))
                 elif palette := _palette(path, labels):
                     painted |= {value: palette[value][:3] for value in np.unique(image).tolist()}
@@ -179,11 +181,14 @@ def infer_class_map(pairs: Sequence[Pair], progress: Progress) -> ClassMap:
                     values |= set(np.unique(image[0]).tolist())
         if len(colours) > MOST_COLOURS or (values and not 0 <= min(values) <= max(values) <= VOID):
             raise UnsuitableError(
-                f"{path}: contains more values than a class mask",
-                "is it an image or an instance mask?",
+                f"{path}: contains more values than a class mask: is it an image or an instance "
+                "mask?",
+                "give the folder of the labels",
             )
         advance(1)
     if colours:  # grey masks among coloured ones: those without any object
         colours |= set(painted.values()) | {(value, value, value) for value in values}
         values, painted = set(), {}
-    return _named(next(iter(paths)).parent, lambda: ClassMap.tell(values | painted.keys(), colours))
+    return _named(
+        next(iter(paths)).parent, lambda: ClassMap.infer(values | painted.keys(), colours)
+    )

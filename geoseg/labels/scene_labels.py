@@ -14,20 +14,21 @@ import shapely
 from pyproj import CRS, Transformer
 from rasterio.windows import Window
 
-from geoseg.core.encoding import VOID
+from geoseg.core.class_map import BINARY
+from geoseg.core.encoding import BACKGROUND, VOID, RasterTags
 from geoseg.core.grid import Grid
-from geoseg.core.tiling import row_windows
 from geoseg.errors import InputError, UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.io.formats import HEAD, vector_format
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.safety import first_bytes
-from geoseg.labels.class_raster import check_masks, is_vector, multilabel_names
+from geoseg.labels.class_raster import is_vector
 from geoseg.labels.footprints import footprints_in
+from geoseg.labels.interpret import interpret
+from geoseg.labels.interpretation import Interpretation
 
 RASTERS = (".tif", ".tiff", ".png", ".vrt")
 VECTORS = (".gpkg", ".geojson", ".json", ".fgb", ".parquet", ".shp", ".csv")
-STRIP_PIXELS = 2**22
 Reader = Callable[[Window], np.ndarray]
 
 
@@ -68,42 +69,42 @@ def open_labels(
     """A function from a window of ``grid`` to its mask: uint8 (row, col), 1 building, 0 not, 255
     beyond the labels.
 
-    Of a multi-label mask (:func:`classes`) it is (class, row, col)
-    of 1, 0 and 255.
+    Of multilabel masks (:func:`classes`) it is (class, row, col) of 1, 0 and 255.
 
     Footprints in another CRS are reprojected, a mask raster is read on the grid by nearest
     neighbour, and ``warnings`` says so. Of a SpaceNet CSV the footprints of ``scene``, a file name,
-    are taken; those in pixels lie on its ``own`` grid, by default ``grid``. In a mask anything but
-    0 is building, unless it names more classes (:func:`classes`); 255 is unknown where it stands
-    beside other labels or geoseg wrote the mask. Raises UnsuitableError where labels and grid do
-    not meet, or cannot be compared.
+    are taken; those in pixels lie on its ``own`` grid, by default ``grid``. What the values of a
+    raster mean is decided by :func:`geoseg.labels.interpret.interpret`; probabilities are cut at
+    the threshold of their file. Raises UnsuitableError where labels and grid do not meet, or cannot
+    be compared, and for rasters that are no labels.
     """
     if is_vector(str(path)):
         burnt = burner(path, grid, warnings, scene=scene, own=own)
         yield lambda window: burnt.burn(grid.window(window))
         return
+    classes(path)  # raises for what is no labels
+    meaning = _interpreted(path, _stamp(path))
     with open_scene(path, like=grid) as mask:
-        names, multilabel = classes(path)
-        if mask.bands != 1 and not multilabel:
-            raise UnsuitableError(
-                f"{path}: has {mask.bands} bands; a mask has one",
-                "or several uint8 bands with names",
-            )
         bounds = _bounds(mask.source, grid)
         _meet(path, bounds, grid)
         tenth = 0.1 * abs(grid.transform.determinant) ** 0.5
         if mask.source.crs != grid.crs or not np.allclose(bounds, grid.bounds, rtol=0, atol=tenth):
             warnings.append(f"{path}: lies on another grid, read by nearest neighbour")
-        void = _void(path, _stamp(path))
-        many = len(names) > 2 and not multilabel
+        if meaning.left_out:
+            warnings.append(f"{path}: only {meaning.taken} is taken as labels")
+        if meaning.unit is not None:
+            warnings.append(f"{path}: holds probabilities, cut at {meaning.threshold:g}")
 
         def read(window: Window) -> np.ndarray:
-            chip = mask.read(window)
-            image = chip.image if multilabel else chip.image[0]
-            if multilabel:
-                check_masks(mask, image)
-            known = chip.valid & (image != void) if void else chip.valid
-            return np.where(known, image if many else image != 0, VOID).astype("uint8")
+            chip = mask.read(window, meaning.bands)
+            valid = meaning.known(chip.image, chip.valid)
+            if meaning.kind == "multilabel":
+                labels = meaning.masks(chip.image)
+            elif meaning.unit is None:
+                labels = meaning.class_ids(chip.image[0])
+            else:
+                labels = meaning.probabilities(chip.image[0]) >= np.float32(meaning.threshold)
+            return np.where(valid, labels, VOID).astype("uint8")
 
         yield read
 
@@ -131,18 +132,41 @@ def burner(
 
 
 def classes(path: Path) -> tuple[tuple[str, ...], bool]:
-    """Names of the classes that labels hold, and whether they are multi-label, a band each.
+    """Names of the classes that labels hold, and whether they are multilabel, a band each.
 
-    Classes that exclude each other are named by a mask's tags, as `geoseg rasterize --class-field`
-    writes them, bands by their descriptions, as of `geoseg rasterize --kind footprint,boundary`.
+    Exclusive classes are named by a mask's tags, as `geoseg rasterize --class-field` writes them,
+    multilabel ones by the descriptions of their bands, as of `geoseg rasterize --kind
+    footprint,boundary`. Raises UnsuitableError for several classes without names, and for
+    probabilities of several classes.
     """
-    if not is_vector(str(path)):
-        with open_scene(path) as mask:
-            bands = multilabel_names(mask) if mask.dtype == "uint8" else ()
-            names = tuple(filter(None, mask.tags.get("GEOSEG_CLASSES", "").split(",")))
-        if bands or len(names) > 2:
-            return bands or names, bool(bands)
-    return ("background", "building"), False
+    if is_vector(str(path)):
+        return BINARY, False
+    meaning = _interpreted(path, _stamp(path))
+    if meaning.kind == "multilabel" and meaning.unit is None:
+        return tuple(meaning.names.values()), True
+    if len(meaning.bands) > 1:
+        raise UnsuitableError(
+            f"{path}: has {len(meaning.bands)} bands; a mask has one",
+            "predict classes, not probabilities",
+        )
+    if meaning.kind in ("probability", "instance"):
+        return BINARY, False
+    names = meaning.class_names or (dict(enumerate(BINARY)) if meaning.kind == "mask" else {})
+    if not names:
+        labels = [label for label in meaning.ids if label]
+        example = RasterTags(classes={0: BACKGROUND} | {label: f"NAME{label}" for label in labels})
+        raise UnsuitableError(
+            f"{path}: holds the classes {', '.join(map(str, labels))}, which have no names",
+            f"name them: rio edit-info {example} {path}",
+        )
+    return tuple(names[number] for number in sorted(names)), False
+
+
+@lru_cache(maxsize=16)
+def _interpreted(path: Path, stamp: int) -> Interpretation:
+    """What the values of a mask mean, looked at once for all groups of tiles."""
+    with open_scene(path) as mask:
+        return interpret(mask)
 
 
 def layer(path: Path, crs: CRS) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -154,7 +178,7 @@ def _stamp(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-# Tiles come in groups, each of which opens its labels again, and many scenes may share one file of
+# Each group of tiles opens its labels, and many scenes may share one file of
 # footprints.
 @lru_cache(maxsize=1)
 def _layer(
@@ -171,21 +195,6 @@ def _burner(path: Path, stamp: int, grid: Grid, scene: str | None, own: Grid | N
         return Burner(geometry, grid)
     _meet(path, tuple(shapely.total_bounds(geometry)), grid)
     return Burner(geometry[shapely.intersects(geometry, shapely.box(*grid.bounds))], grid)
-
-
-@lru_cache(maxsize=1)
-def _void(path: Path, stamp: int) -> int | None:
-    """The value of a mask that means unknown."""
-    with open_scene(path) as mask:
-        if mask.dtype != "uint8":
-            return None
-        if "GEOSEG_KIND" in mask.tags:
-            return VOID
-        for window in row_windows(mask.grid, STRIP_PIXELS):
-            image = mask.read(window).image
-            if ((image > 0) & (image < VOID)).any():
-                return VOID
-    return None
 
 
 def _bounds(own: Grid, grid: Grid) -> tuple[float, float, float, float]:

@@ -1,6 +1,4 @@
-"""What the values of a raster mean: masks, classes or probabilities, as strips that footprints are
-traced in.
-"""
+"""The classes of a raster that footprints are traced of, as strips of masks."""
 
 from __future__ import annotations
 
@@ -10,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from rasterio.windows import Window
 
+from geoseg.core.encoding import PROBABILITY_STEPS, VOID
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.geometry.morphology import MaskStrip
-from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
+from geoseg.geometry.surface import ClassSurface
 from geoseg.io.raster.scene import Scene
-from geoseg.labels.class_raster import check_masks, multilabel_names
-from geoseg.specs import Area, ModelSpec, PolygonSpec
+from geoseg.labels.interpret import interpret
+from geoseg.labels.interpretation import Interpretation
+from geoseg.specs import PolygonSpec, Quantity
 
 # Pixels read at a time; rows are a multiple of the raster's blocks
 STRIP_PIXELS = 2**23
@@ -24,173 +24,153 @@ NO_AREA = Area(0.0)
 
 @dataclass(frozen=True)
 class TraceableClass:
-    """How the footprints of one class are read: ``building`` selects them by the scores of the
-    ``surface``.
+    """One class of a raster whose values have a ``meaning``: the ``surface`` that is cut at
+    ``threshold``, which is None for labels.
 
-    ``labels`` are those of its channels in a class raster. ``unit`` is the score of probability 1,
-    ``level`` that at which footprints begin; None for masks.
+    ``unit`` is the score of probability 1, None for labels.
     """
 
+    meaning: Interpretation
     surface: ClassSurface
-    building: Callable[[np.ndarray], np.ndarray]
-    min_area: Area = NO_AREA
+    min_area: Quantity = NO_AREA
     unit: float | None = None
     threshold: float | None = None
-    labels: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
     def level(self) -> float | None:
-        return (
-            None
-            if self.unit is None or self.threshold is None
-            else float(np.float32(self.threshold * self.unit))
-        )
+        """The score at which footprints begin."""
+        if self.unit is None or self.threshold is None:
+            return None
+        return float(np.float32(self.threshold * self.unit))
+
+    def strip(self, image: np.ndarray, valid: np.ndarray) -> MaskStrip:
+        """Rows of the class, of the stored values (band, row, col) of its :attr:`bands`."""
+        if self.meaning.kind == "instance":
+            return self.meaning.numbered(image[0], valid)
+        if self.unit is not None and self.threshold is not None:
+            valid = self.meaning.known(image, valid)
+            if self.unit == 1:
+                scores, margin = self.surface.score(self.meaning.probabilities(image))
+                return MaskStrip(
+                    (scores >= np.float32(self.threshold)) & valid, valid, scores, margin
+                )
+            scores, margin = self.surface.score(image)
+            level = np.uint8(np.ceil(self.threshold * self.unit - 1e-6))
+            return MaskStrip((scores >= level) & valid, valid, scores, margin)
+        if self.meaning.kind == "multilabel":
+            masks = self.meaning.masks(image)
+            valid = valid & (masks[0] != VOID)
+            # as certain as can be
+            scores, margin = self.surface.score((masks == 1) * np.uint8(PROBABILITY_STEPS))
+        else:
+            ids = self.meaning.class_ids(image[0])
+            valid = valid & (ids != VOID)
+            shares = np.stack([ids == channel for channel in self.surface.channels])
+            scores, margin = self.surface.score(shares.view(np.uint8))
+        return MaskStrip((scores > 0) & valid, valid, None, margin)
+
+    @property
+    def bands(self) -> tuple[int, ...]:
+        """Bands to be read, from 1."""
+        if self.meaning.unit is None and self.meaning.kind != "multilabel":
+            return self.meaning.bands
+        return tuple(self.meaning.bands[channel] for channel in self.surface.channels)
 
 
 def traceable_classes(
     scene: Scene, spec: PolygonSpec, class_value: int | None
 ) -> list[TraceableClass]:
     """The classes to be traced, one after the other: all that have footprints, or the one whose
-    number is ``class_value``.
+    number is ``class_value``: its label, or the place of its band from 0.
 
-    Raises UnsuitableError where bands are no probabilities, UsageError for what does not go with
-    the raster's kind.
+    Raises UnsuitableError where nothing has footprints, UsageError for what does not go with the
+    raster's kind.
     """
-    names = [name for name in scene.tags.get("GEOSEG_CLASSES", "").split(",") if name]
-    floating = np.dtype(scene.dtype).kind == "f"
-    scaled = (
-        np.isclose(scene.dataset.scales[0], 1 / 254, rtol=1e-3)
-        or scene.tags.get("GEOSEG_KIND") == "probability"
-    )
-    if floating or (scene.dtype == "uint8" and scaled):
-        return [_probable(scene, spec, surface) for surface in _chosen(scene, names, class_value)]
-    apart = multilabel_names(scene)
-    if scene.bands > 1 and not apart:
-        raise UnsuitableError(
-            f"{scene.path}: has {scene.bands} bands; a mask or a class raster has one, or "
-            "names for all"
-        )
+    meaning = interpret(scene, spec.threshold)
+    surfaces = _chosen(meaning, class_value)
+    warnings = []
+    if meaning.left_out:
+        warnings.append(f"{scene.path}: only {meaning.taken} is traced")
+    if meaning.unit is not None:
+        coded = scene.dtype == "uint8" and meaning.unit == PROBABILITY_STEPS
+        return [
+            TraceableClass(
+                meaning,
+                surface,
+                spec.min_area or Quantity(meaning.min_area),
+                meaning.unit if coded else 1.0,
+                spec.threshold or meaning.threshold,
+                tuple(warnings),
+            )
+            for surface in surfaces
+        ]
     if spec.outline == "subpixel":
         raise UsageError(
             f"{scene.path}: a mask has no outlines finer than pixels",
-            "`outline` subpixel needs probabilities",
+            "subpixel outlines are for probabilities",
         )
-    warnings = ("`threshold` applies to probabilities; this is a mask",) if spec.threshold else ()
-    if apart:
-        wanted = _wanted(scene, surfaces_of_bands(apart), list(apart), class_value)
-        return [
-            TraceableClass(
-                each, lambda scores: scores > 0, spec.min_area or NO_AREA, warnings=warnings
-            )
-            for each in wanted
-        ]
-    wanted = surfaces(names) if len(names) > 2 else []
-    if class_value is not None:
-        name = names[class_value] if class_value < len(names) else str(class_value)
-        wanted = [s for s in wanted if s.channel == class_value] or [
-            ClassSurface(name, class_value)
-        ]
-    if not wanted:
-        return [
-            TraceableClass(
-                ClassSurface("building", 0),
-                lambda values: values != 0,
-                spec.min_area or NO_AREA,
-                warnings=warnings,
-            )
-        ]
-    least = spec.min_area or NO_AREA
+    if meaning.kind == "instance" and (spec.open.value or spec.close.value):
+        raise UsageError(
+            f"{scene.path}: numbered buildings are traced as they are, not opened or closed"
+        )
+    if spec.threshold:
+        warnings.append(f"{scene.path}: a mask has no probabilities; the threshold is not used")
     return [
-        TraceableClass(
-            each, lambda scores: scores > 0, least, labels=each.channels, warnings=warnings
-        )
-        for each in wanted
+        TraceableClass(meaning, surface, spec.min_area or NO_AREA, warnings=tuple(warnings))
+        for surface in surfaces
     ]
 
 
-def _chosen(scene: Scene, names: list[str], class_value: int | None) -> list[ClassSurface]:
-    """Surfaces of the classes of a probability raster: one band is the building's, several are one
-    a class.
-    """
-    if scene.bands == 1:
-        if class_value is not None:
-            raise UsageError(
-                f"{scene.path}: holds probabilities of one class",
-                "`class` applies to rasters of several classes",
+def _chosen(meaning: Interpretation, class_value: int | None) -> list[ClassSurface]:
+    """The classes that are asked for."""
+    several = len(meaning.bands) > 1
+    if meaning.unit is not None:
+        if several and len(meaning.names) < len(meaning.bands):
+            raise UnsuitableError(
+                f"{meaning.path}: has {len(meaning.bands)} bands, and nothing names their classes",
+                "geoseg predict does",
             )
-        return [ClassSurface(names[-1] if names else "building", 0)]
-    # by geoseg, whose first class is the background under any name
-    told = len(names) == scene.bands > 2
-    names = (
-        names
-        if told
-        else [(text or "").strip() for text in scene.dataset.descriptions[: scene.bands]]
-    )
-    if not all(names):
-        raise UnsuitableError(
-            f"{scene.path}: has {scene.bands} bands, and nothing names their classes",
-            "geoseg predict does",
-        )
-    return _wanted(scene, surfaces(names) if told else surfaces_of_bands(names), names, class_value)
-
-
-def _wanted(
-    scene: Scene, there: list[ClassSurface], names: list[str], class_value: int | None
-) -> list[ClassSurface]:
-    found = [surface for surface in there if class_value in (None, surface.channel)]
+        if not several and class_value is not None:
+            raise UsageError(
+                f"{meaning.path}: holds probabilities of one class", "a class is for several"
+            )
+    if meaning.kind == "instance" and class_value is not None:
+        raise UsageError(f"{meaning.path}: holds numbers of buildings, not classes")
+    found = meaning.surfaces()
+    if class_value is not None:
+        number = class_value if several else meaning.ids.get(class_value, class_value)
+        wanted = [surface for surface in found if surface.channel == number]
+        # a boundary alone, or a label of which there is none
+        if not several and not wanted:
+            wanted = [ClassSurface(meaning.names.get(class_value, str(class_value)), number)]
+        found = wanted
+    listed = f"it has {', '.join(meaning.names.values())}"
+    if not found and class_value is not None:
+        raise UsageError(f"{meaning.path}: holds no footprints in class {class_value}", listed)
     if not found:
-        which = "any band" if class_value is None else f"class {class_value}"
-        raise UsageError(
-            f"{scene.path}: holds no footprints in {which}", f"it has {', '.join(names)}"
-        )
+        raise UnsuitableError(f"{meaning.path}: holds no footprints", listed)
     return found
 
 
-def _probable(scene: Scene, spec: PolygonSpec, surface: ClassSurface) -> TraceableClass:
-    threshold = spec.threshold or float(scene.tags.get("GEOSEG_THRESHOLD", ModelSpec.threshold))
-    min_area = spec.min_area or Area(float(scene.tags.get("GEOSEG_MIN_AREA", ModelSpec.min_area)))
-    coded = scene.dtype == "uint8"
-    level = np.uint8(np.ceil(threshold * 254 - 1e-6)) if coded else np.float32(threshold)
-    return TraceableClass(
-        surface, lambda values: values >= level, min_area, 254.0 if coded else 1.0, threshold
-    )
-
-
 def mask_strips(
-    scene: Scene, kind: TraceableClass, advance: Callable[[int], None]
+    scene: Scene,
+    kind: TraceableClass,
+    advance: Callable[[int], None],
+    strip_pixels: int = STRIP_PIXELS,
 ) -> Iterator[MaskStrip]:
-    """Whole rows of the scene, cut for one class; ``advance`` counts them."""
+    """Whole rows of the scene, about ``strip_pixels`` at a time, cut for one class; ``advance``
+    takes the number of rows.
+    """
     height, width = scene.grid.shape
     block = scene.dataset.block_shapes[0][0]
-    rows = max(1, STRIP_PIXELS // (width * block)) * block
-    if rows * width > 4 * STRIP_PIXELS:  # blocks as high as the raster
-        rows = max(1, STRIP_PIXELS // width)
-    bands = (1,) if kind.labels else tuple(channel + 1 for channel in kind.surface.channels)
+    rows = max(1, strip_pixels // (width * block)) * block
+    if rows * width > 4 * strip_pixels:  # blocks as high as the raster
+        rows = max(1, strip_pixels // width)
     for top in range(0, height, rows):
-        chip = scene.read(Window(0, top, width, min(rows, height - top)), bands)
-        values, valid = chip.image, chip.valid
-        if kind.unit == 1 and values.size and not 0 <= values.min() <= values.max() <= 1:
-            raise UnsuitableError(
-                f"{scene.path}: holds values from {values.min():g} to {values.max():g}, not "
-                "probabilities"
-            )
-        if kind.unit is None and scene.nodata == 0:  # background, not missing data
-            valid = np.ones_like(valid)
-        if kind.labels:
-            values = (
-                np.concatenate([values == label for label in kind.labels])
-                .view(np.uint8)
-                .reshape(-1, *valid.shape)
-            )
-        elif kind.unit is None and scene.bands > 1:
-            check_masks(scene, values)
-            values = (values != 0) * np.uint8(254)  # as certain as can be
-        scores, boundary_margin = kind.surface.score(values)
-        yield MaskStrip(
-            kind.building(scores) & valid,
-            valid,
-            None if kind.unit is None else scores,
-            boundary_margin,
-        )
+        chip = scene.read(Window(0, top, width, min(rows, height - top)), kind.bands)
+        # of labels 0 is background, not missing data
+        whole = kind.unit is None and scene.nodata == 0
+        valid = np.ones_like(chip.valid) if whole else chip.valid
+        yield kind.strip(chip.image, valid)
         advance(len(valid))

@@ -34,6 +34,7 @@ from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import redact_url
 from geoseg.io.vector.qgis_style import BREAKS, COLOURS, UNKNOWN
 from geoseg.labels.class_raster import is_vector
+from geoseg.labels.interpret import is_result
 from geoseg.report import Progress
 from geoseg.reports.scene_view import View, view_of
 from geoseg.specs import EvaluateSpec, PreviewSpec
@@ -109,8 +110,7 @@ def _name(path: str) -> str:
 def _is_result(path: str) -> bool:
     """Whether a raster is what `predict`, `rasterize` or `prepare` made, to be drawn by itself."""
     with open_scene(path) as scene:
-        kind = scene.tags.get("GEOSEG_KIND", "")
-        return kind == "probability" or (kind != "" and scene.dtype == "uint8")
+        return is_result(scene)
 
 
 def _flat(path: str, metrics: dict[str, Any]) -> list[dict[str, Any]]:

@@ -40,8 +40,9 @@ from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.vector.layers import check_layers
 from geoseg.io.vector.read import read_footprints
-from geoseg.labels.class_raster import is_vector, multilabel_names, open_class_raster
+from geoseg.labels.class_raster import is_vector, open_class_raster
 from geoseg.labels.footprints import footprints_in
+from geoseg.labels.interpret import interpret
 from geoseg.report import Progress, no_progress
 from geoseg.specs import EvaluateSpec
 
@@ -88,7 +89,7 @@ def run(
         check_layers(layers, overwrite)
     if page is not None:
         check_output(page, overwrite)
-    bands = _shared(names)
+    bands = _shared(names, spec.threshold)
     if bands and (page is not None or spec.bootstrap):
         raise UsageError(
             f"{names[0]}: multi-label bands have metrics, but no page and no intervals"
@@ -179,19 +180,21 @@ def _compare_on(
         return pixels, compare_layers(predicted.footprints(), true.footprints(), spec)
 
 
-def _shared(names: tuple[str, str]) -> dict[str, tuple[int, int]]:
-    """Bands with the same name in two multi-label rasters: name -> (index, index); empty
-    otherwise.
+def _shared(names: tuple[str, str], threshold: float | None) -> dict[str, tuple[int, int]]:
+    """Of two rasters whose bands are told each by itself those of the same names, by their numbers
+    in both; {} of others.
     """
     if any(map(is_vector, names)):
         return {}
-    band_names = []
+    named = []
     for name in names:
         with open_scene(name) as scene:
-            band_names.append([band.lower() for band in multilabel_names(scene)])
-    predicted, true = band_names
-    shared = {band: (predicted.index(band), true.index(band)) for band in predicted if band in true}
-    if predicted and true and not shared:
+            meaning = interpret(scene, threshold)
+        several = meaning.names.values() if meaning.kind == "multilabel" else ()
+        named.append([band.lower() for band in several])
+    ours, theirs = named
+    shared = {band: (ours.index(band), theirs.index(band)) for band in ours if band in theirs}
+    if ours and theirs and not shared:
         raise UnsuitableError(
             f"{names[0]}: has the bands {', '.join(predicted)}, {names[1]} {', '.join(true)}"
         )

@@ -21,6 +21,7 @@ from geoseg.io.chip_index import INDEX, read_index
 from geoseg.io.formats import kind_of
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.vector.read import read_footprints
+from geoseg.labels.interpret import interpret
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.store import BUNDLED, bundled, read_spec
 from geoseg.report import Report
@@ -90,8 +91,8 @@ def _is_index(path: str) -> bool:
 
 
 def _raster(path: str) -> dict[str, Any]:
-    """``valid_fraction`` is that of a sample of windows spread evenly; ``bounds`` (left, bottom,
-    right, top).
+    """``valid_fraction`` and ``values`` are those of a sample of windows spread evenly; ``bounds``
+    (left, bottom, right, top).
     """
     with open_scene(path) as scene:
         grid = scene.grid
@@ -105,19 +106,36 @@ def _raster(path: str) -> dict[str, Any]:
             "crs": crs_name(grid.crs),
             "gsd": grid.gsd,
             "bounds": grid.bounds,
+            "values": _values(scene),
             "tags": {
                 name: text for name, text in scene.tags.items() if name.lower().startswith("geoseg")
             },
         }
 
 
+def _values(scene: Scene) -> dict[str, Any] | None:
+    """What the values mean as far as a sample of windows shows; None for imagery."""
+    windows = _samples(scene)
+    try:
+        meaning = interpret(scene, windows=windows)
+        for window in windows:
+            meaning.check(scene.read(window, meaning.bands).image)
+    except UnsuitableError:
+        return None
+    return {"kind": meaning.kind} | ({"names": dict(meaning.names)} if meaning.names else {})
+
+
 def _valid_fraction(scene: Scene) -> float:
+    return float(np.mean([scene.read_validity(window).mean() for window in _samples(scene)]))
+
+
+def _samples(scene: Scene) -> list[Window]:
+    """Small windows spread evenly over the scene."""
     height, width = scene.grid.shape
     size = min(SAMPLE_SIZE, height, width)
     rows = np.unique(np.linspace(0, height - size, SAMPLES).astype(int))
     cols = np.unique(np.linspace(0, width - size, SAMPLES).astype(int))
-    windows = [Window(int(col), int(row), size, size) for row in rows for col in cols]
-    return float(np.mean([scene.read_validity(window).mean() for window in windows]))
+    return [Window(int(col), int(row), size, size) for row in rows for col in cols]
 
 
 def _vector(path: str) -> dict[str, Any]:

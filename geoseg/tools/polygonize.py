@@ -9,11 +9,23 @@ from pathlib import Path
 
 from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
-from geoseg.geometry.footprints import FootprintLabels, columns, simplified, trace_footprints
+from geoseg.geometry.footprints import (
+    FootprintLabels,
+    columns,
+    instance_footprints,
+    simplified,
+    trace_footprints,
+)
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.vector.write import create_vector
-from geoseg.labels.traceable import NO_AREA, TraceableClass, mask_strips, traceable_classes
+from geoseg.labels.traceable import (
+    NO_AREA,
+    STRIP_PIXELS,
+    TraceableClass,
+    mask_strips,
+    traceable_classes,
+)
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, Run, no_progress
 from geoseg.specs import Length, PixelReference, PolygonSpec, VectorTarget
@@ -36,17 +48,18 @@ def run(
     class_value: int | None = None,
     reference: PixelReference = PixelReference(),
     progress: Progress = no_progress,
+    strip_pixels: int = STRIP_PIXELS,
 ) -> PolygonizeReport:
-    """Write the footprints of a mask or probability raster to ``target``.
+    """Write the footprints of a mask, class raster or probability raster to ``target``.
 
-    Probabilities are floats in 0..1, or uint8 with a scale of 1/254 as ``predict`` writes them;
-    they are cut at the threshold. Other integers are masks, several as bands with names, or
-    classes. Of several classes all that have footprints are traced one by one, or the one whose
-    number is ``class_value``; where they lie side by side in a class raster they share their walls,
-    also simplified ones, and none fills a hole. Threshold and minimum area are the spec's, else
-    those the raster's tags name, else a model's default; all of a mask is kept. Raises
-    UnsuitableError (no CRS nor ``reference``, bands or values that are no
-    probabilities), UsageError, OutputError.
+    What the values mean is decided by :func:`geoseg.labels.interpret.interpret`. Probabilities are
+    cut at the threshold. Of several classes all that have footprints are traced one by one, or the
+    one whose number is ``class_value``; where they lie side by side in a class raster they share
+    their walls, also simplified ones, and none fills a hole. Numbered buildings become a footprint
+    each. Threshold and minimum area are the spec's, else those the raster's tags name, else a
+    model's default; all of a mask is kept. About ``strip_pixels`` are read at a time. Raises
+    UnsuitableError (no CRS nor ``reference``, values that are neither labels nor probabilities),
+    UsageError, OutputError.
     """
     target, accompany = VectorTarget.of(target), Run(progress)
     spec, area = spec or PolygonSpec(), 0.0
@@ -61,7 +74,7 @@ def run(
             metadata=provenance(raster),
             **target.keywords(),
         ) as out:
-            for batch in _traced(scene, grid, found, spec, advance):
+            for batch in _traced(scene, grid, found, spec, advance, strip_pixels):
                 area += float(out.write(batch).columns["area_m2"].sum())
     return PolygonizeReport(
         command="polygonize",
@@ -81,9 +94,15 @@ def _traced(
     found: list[TraceableClass],
     spec: PolygonSpec,
     advance: Callable[[int], None],
+    strip_pixels: int,
 ) -> Iterator[Layer]:
     """Batches of footprints, class by class, numbered onwards."""
-    beside = len(found) > 1 and bool(found[0].labels)
+    if found[0].meaning.kind == "instance":
+        naming = FootprintLabels(Path(scene.path).stem, unit=None)
+        rows = mask_strips(scene, found[0], advance, strip_pixels)
+        yield from instance_footprints(rows, grid, naming, spec, found[0].min_area)
+        return
+    beside = len(found) > 1 and found[0].meaning.kind == "classes"
     together = beside and spec.simplify.value > 0 and spec.regularize == "none"
     if beside:  # a hole is another class
         spec = replace(spec, min_hole=NO_AREA)
@@ -91,7 +110,7 @@ def _traced(
     batches, count = [], 0
     for kind in found:
         naming = FootprintLabels(Path(scene.path).stem, kind.surface.name, kind.unit)
-        with closing(ahead(mask_strips(scene, kind, advance))) as rows:
+        with closing(ahead(mask_strips(scene, kind, advance, strip_pixels))) as rows:
             for batch in trace_footprints(
                 rows, grid, naming, own, kind.min_area, kind.level, count + 1
             ):

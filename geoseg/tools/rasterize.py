@@ -12,6 +12,7 @@ import numpy as np
 import shapely
 from rasterio.io import DatasetWriter
 
+from geoseg.core.encoding import BACKGROUND, VOID, RasterTags
 from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
 from geoseg.core.tiling import tiles
@@ -28,9 +29,9 @@ from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import MaskSpec, PixelReference, TilingSpec
 
 # Rows and columns burned at a time: whole blocks of the output, and large beside the widths that
-# windows have to share.
-BLOCKS = 1024
-# Maximum width in pixels (the halo of a window grows with it).
+# windows have to share
+BLOCK_SIZE = 1024
+# Most pixels of a width: the surroundings that each window needs grow with it
 WIDEST = 1000
 
 
@@ -59,17 +60,20 @@ def run(
     layer: str | None = None,
     reference: PixelReference = PixelReference(),
     progress: Progress = no_progress,
+    block_size: int = BLOCK_SIZE,
 ) -> RasterizeReport:
     """Burn ``footprints`` into ``output`` on the grid of the scene ``like``, a band for each kind
     of mask; 0 is background.
 
     Of several layers ``layer`` is taken, else that called "footprints", else the first. Footprints
-    get the value of the spec, or that of their class: integers as they are, names 1 to n in
-    alphabetical order. Bands are uint8, all of them float32 with a distance among them, uint32 with
-    instances, float64 with both. A picture without a CRS takes the CRS of ``reference``, or pixel
-    coordinates for footprints in its pixels (x right, y down). Burns window by window. Raises
-    UnsuitableError where the footprints cannot be placed on the scene or lie outside it, UsageError
-    for a width of too many pixels and an output that is an input.
+    get the value of the spec, or that of their class: integers from 1 as they are; names, true and
+    false, and integers of which one is 0 are numbered from 1 in their order. The names of the
+    classes are written into the tags. Bands are uint8, all of them float32 with a distance among
+    them, uint32 with instances, float64 with both. A raster without a CRS takes the CRS of
+    ``reference``, or pixel coordinates for footprints in its pixels (x right, y down). Burns
+    windows of ``block_size`` pixels a side. Raises UnsuitableError where the footprints cannot be
+    placed on the scene or lie outside it, UsageError for a width of too many pixels and an output
+    that is an input.
     """
     start, spec = time.perf_counter(), spec or MaskSpec()
     check_apart(output, footprints, like)
@@ -104,7 +108,7 @@ def run(
     }
     with create_raster(output, grid, count=len(kinds), dtype=targets.dtype, **keywords) as out:
         _describe(out, kinds)
-        for tile in tiles(grid.shape, TilingSpec(BLOCKS), "partial"):
+        for tile in tiles(grid.shape, TilingSpec(block_size), "partial"):
             masks = targets.burn(tile.window)
             out.write(masks, window=tile.window)
             pixels += [np.count_nonzero(mask > 0) for mask in masks]
@@ -144,25 +148,20 @@ def _describe(out: DatasetWriter, kinds: list[Target]) -> None:
     """Name the kinds in the bands' descriptions and tags."""
     for band, target in enumerate(kinds, 1):
         out.set_band_description(band, target.kind)
-        out.update_tags(
-            band,
-            GEOSEG_KIND=target.kind,
-            **({"GEOSEG_WIDTH": f"{target.width:g}"} if target.width else {}),
-        )
+        out.update_tags(band, **RasterTags(kind=target.kind, width=target.width or None).to_dict())
 
 
 def _tags(footprints: Path | str, spec: MaskSpec, classes: dict[str, int]) -> dict[str, str]:
-    names = [name for name, _ in spec.bands]
-    tags = provenance(footprints) | {
-        "GEOSEG_KIND": "mask" if names == ["footprint"] else ",".join(names)
-    }
-    if names == ["edges"]:
-        return tags | {"GEOSEG_KIND": "classes", "GEOSEG_CLASSES": "background,building,boundary"}
-    if spec.class_field is None:
-        return tags | {"GEOSEG_VALUE": str(spec.value)}
-    named = [name.replace(",", " ") for name in classes if not name.isdigit()]
-    tags |= {"GEOSEG_KIND": "classes"} if names == ["footprint"] else {}
-    return tags | ({"GEOSEG_CLASSES": ",".join(["background", *named])} if named else {})
+    kinds = [name for name, _ in spec.bands]
+    kind, names = ",".join(kinds), {}
+    if kinds == ["edges"]:
+        kind, names = "classes", {0: BACKGROUND, 1: "building", 2: "boundary"}
+    elif spec.class_field is not None:
+        names = {0: BACKGROUND} | {number: name for name, number in classes.items()}
+    if kinds == ["footprint"]:
+        kind = "mask" if spec.class_field is None else "classes"
+    value = None if names else spec.value
+    return provenance(footprints) | RasterTags(kind=kind, classes=names, value=value).to_dict()
 
 
 def _classes(
@@ -174,35 +173,43 @@ def _classes(
         raise UnsuitableError(f"{path}: has no column {field}", f"its columns: {names}")
     column = found.columns[field]
     missing = np.array([item is None or item != item for item in column.tolist()], bool)
-    geometry, values, known = (
-        found.geometry.copy(),
-        np.zeros(len(found), np.int64),
-        column[~missing],
-    )
+    geometry = found.geometry.copy()
+    values = np.zeros(len(found), np.int64)
     if missing.any():
         warnings.append(f"{path}: {missing.sum()} footprints without a {field} are left out")
         geometry[missing] = shapely.Polygon()
-    if all(isinstance(item, str) for item in known):
-        classes = {name: number for number, name in enumerate(sorted(set(known)), 1)}
-        values[~missing] = [classes[name] for name in known]
-    else:
-        values[~missing] = _integers(path, field, known)
-        classes = {str(number): number for number in np.unique(values[~missing]).tolist()}
-    outside = [name for name, number in classes.items() if not 0 <= number <= 254]
-    if outside:
-        raise UnsuitableError(
-            f"{path}: class {outside[0]} of {field} does not fit a mask of 0 to 254"
-        )
+    known = column[~missing].tolist()
+    if all(isinstance(item, bool) for item in known):
+        known = [str(item).lower() for item in known]
+    if not all(isinstance(item, str) for item in known):
+        known = _integers(path, field, known)
+    classes = _numbered(path, field, sorted(set(known)))
+    values[~missing] = [classes[str(item)] for item in known]
+    if known and not isinstance(known[0], str) and 0 in known:
+        listed = ", ".join(f"{name} is {number}" for name, number in classes.items())
+        warnings.append(f"{path}: 0 is the background of a mask, so classes get numbers: {listed}")
     return geometry, values, classes
 
 
-def _integers(path: Path | str, field: str, known: np.ndarray) -> np.ndarray:
+def _numbered(path: Path | str, field: str, known: list[Any]) -> dict[str, int]:
+    """The value of each class: integers as they are, unless one of them is 0."""
+    plain = known and not isinstance(known[0], str) and 0 not in known
+    classes = {str(item): item if plain else place for place, item in enumerate(known, 1)}
+    for name, number in classes.items():
+        if not 0 < number < VOID:
+            raise UnsuitableError(
+                f"{path}: class {name} of {field} does not fit a mask of 1 to {VOID - 1}"
+            )
+    return classes
+
+
+def _integers(path: Path | str, field: str, known: list[Any]) -> list[int]:
     try:
-        numbers = known.astype(np.float64)
+        numbers = np.array(known).astype(np.float64)
     except (TypeError, ValueError) as error:
         raise UnsuitableError(
             f"{path}: the column {field} holds neither integers nor names"
         ) from error
     if not (numbers == np.round(numbers)).all():
         raise UnsuitableError(f"{path}: the column {field} holds numbers that are no integers")
-    return numbers.astype(np.int64)
+    return [int(number) for number in numbers.tolist()]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geoseg.core.class_map import ClassMap, codes
+from geoseg.core.class_map import ClassMap, colour_codes
 from geoseg.core.encoding import VOID
 from geoseg.errors import UnsuitableError, UsageError
 
@@ -44,7 +44,7 @@ def test_a_colour_without_a_class_is_ignored() -> None:
     image = np.array([[[255, 9]], [[0, 9]], [[255, 9]]], np.uint8)
     classes, unknown = ClassMap(("a", "b"), colours={(255, 0, 255): 1}).classify(image)
     assert (classes.tolist(), unknown) == ([[1, VOID]], 1)
-    assert codes(image).tolist() == [[0xFF00FF, 0x090909]]
+    assert colour_codes(image).tolist() == [[0xFF00FF, 0x090909]]
 
 
 def test_a_palette_stands_for_its_colours() -> None:
@@ -84,13 +84,13 @@ def test_what_no_legend_fits_is_refused(labels: np.ndarray, legend: ClassMap) ->
     ],
 )
 def test_masks_tell_their_legend(values: set[int], classes: dict[int, int]) -> None:
-    assert ClassMap.tell(values, ()).values == classes
+    assert ClassMap.infer(values, ()).values == classes
 
 
 def test_two_colours_are_background_and_building() -> None:
-    assert ClassMap.tell((), {(0, 0, 0), (200, 1, 2)}).colours == {(0, 0, 0): 0, (200, 1, 2): 1}
+    assert ClassMap.infer((), {(0, 0, 0), (200, 1, 2)}).colours == {(0, 0, 0): 0, (200, 1, 2): 1}
     with pytest.raises(UnsuitableError, match="#0a0b0c,NAME=#c80102"):
-        ClassMap.tell((), {(0, 0, 0), (200, 1, 2), (10, 11, 12)})
+        ClassMap.infer((), {(0, 0, 0), (200, 1, 2), (10, 11, 12)})
 
 
 def test_a_legend_is_typed() -> None:

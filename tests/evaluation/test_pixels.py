@@ -5,12 +5,13 @@ from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
 from geoseg.evaluation.metrics import boundary_count, confusion, count
 from geoseg.evaluation.pixels import compare_pixels
 from geoseg.evaluation.regions import pixel_intervals, pixel_regions
-from geoseg.labels.class_raster import VOID, ClassRaster
-from geoseg.specs import EvaluateSpec, Length
+from geoseg.labels.class_raster import ClassRaster
+from geoseg.specs import EvaluateSpec, Quantity
 
 GRID = Grid(None, Affine.identity(), 300, 170)
 

@@ -6,10 +6,13 @@ from affine import Affine
 from pyproj import CRS
 from rasterio.windows import Window
 
+from geoseg.core.encoding import VOID, RasterTags
 from geoseg.core.grid import Grid
 from geoseg.errors import UnsuitableError
+from geoseg.evaluation.pixels import compare_pixels
 from geoseg.io.raster.write import create_raster, write_array
-from geoseg.labels.class_raster import VOID, open_class_raster
+from geoseg.labels.class_raster import open_class_raster
+from geoseg.specs import EvaluateSpec
 
 GRID = Grid(CRS.from_epsg(32736), Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 20, 34)
 
@@ -161,7 +164,7 @@ def test_what_is_no_raster_of_classes(tmp_path):
 def test_a_threshold_does_not_apply_to_classes(tmp_path):
     write_array(tmp_path / "m.tif", image(((2, 6), (20, 30), 1)), GRID)
     whole, _, warnings = classes_of(tmp_path / "m.tif", threshold=0.9)
-    assert whole[3, 25] == 1 and "does not apply" in warnings[0]
+    assert whole[3, 25] == 1 and "the threshold is not used" in warnings[0]
 
 
 def test_a_png_of_probabilities(tmp_path):
@@ -171,3 +174,54 @@ def test_a_png_of_probabilities(tmp_path):
     whole, opened, _ = classes_of(tmp_path / "p.png")
     assert (whole[3, 25], whole[3, 15], whole[11, 5]) == (1, 0, VOID)
     assert opened.present == (0, 1)
+
+
+def compared(tmp_path, prediction, truth, names, true_names):
+    """The confusion of two class rasters (row, col) with these names by label."""
+    rasters = []
+    for name, labels, tags in (("p", prediction, names), ("t", truth, true_names)):
+        path = tmp_path / f"{name}.tif"
+        tagged = RasterTags(classes=tags).to_dict()
+        write_array(path, labels.astype("uint8"), GRID, tags=tagged, overwrite=True)
+        rasters.append(open_class_raster(str(path), GRID, None, []))
+    with rasters[0] as ours, rasters[1] as theirs:
+        return compare_pixels(ours, theirs, GRID, EvaluateSpec())
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        # as a model that was trained on the truth predicts them
+        ((1, 2), {0: "background", 1: "meadow", 2: "Field"}),
+        ((2, 1), {0: "background", 1: "field", 2: "meadow"}),
+        # without names the numbers count
+        ((3, 7), {}),
+        ((3, 7), {0: "background", 3: "meadow", 7: "field"}),
+        # a name that the truth doesn't know is in nobody's way
+        ((1, 2), {0: "background", 1: "meadow", 2: "field", 3: "road", 7: "pond"}),
+    ],
+)
+def test_classes_are_compared_by_their_names(tmp_path, labels, names):
+    truth = np.zeros(GRID.shape, int)
+    truth[2:6, 20:30], truth[10:15, 3:9] = 3, 7
+    prediction = np.select([truth == 3, truth == 7], labels)
+    true_names = {0: "background", 3: "meadow", 7: "field"}
+    found = compared(tmp_path, prediction, truth, names, true_names)
+    assert np.diag(found.matrix).sum() == truth.size
+    assert {found.names[3], found.names[7]} == {"meadow", "field"}
+
+
+def test_a_class_that_the_truth_does_not_have_is_wrong_by_its_own_name(tmp_path):
+    truth = np.zeros(GRID.shape, int)
+    truth[2:6, 20:30], truth[10:15, 3:9] = 1, 2
+    prediction = np.where(truth == 2, 1, truth * 2)
+    found = compared(
+        tmp_path,
+        prediction,
+        truth,
+        {0: "background", 1: "barn", 2: "house"},
+        {0: "background", 1: "house", 2: "shed"},
+    )
+    names = {name: number for number, name in found.names.items()}
+    assert found.matrix[names["house"], names["house"]] == 40
+    assert found.matrix[names["shed"], names["barn"]] == 30

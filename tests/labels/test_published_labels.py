@@ -48,14 +48,18 @@ def test_colours_and_palettes_tell_one_legend_and_read_alike(tmp_path: Path) -> 
         painted(tmp_path / "paletted.png", True),
     )
     truth = LabelReader(infer_class_map([pair(plain), pair(paletted)], no_progress))
-    assert truth.legend.colours == {(0, 0, 0): 0, (255, 0, 0): 1}
+    assert truth.class_map.colours == {(0, 0, 0): 0, (255, 0, 0): 1}
     expected = np.zeros((8, 10), "uint8")
     expected[2:5, 2:6] = 1
     for path in (plain, paletted):
         with truth.open(pair(path), PICTURE) as mask:
             np.testing.assert_array_equal(mask(WINDOW, VALID), expected)
-    assert truth.tally.counted(truth.legend) == {"background": 136, "building": 24, "void": 0}
-    assert truth.tally.warnings() == []
+    assert truth.statistics.counted(truth.class_map) == {
+        "background": 136,
+        "building": 24,
+        "void": 0,
+    }
+    assert truth.statistics.warnings() == []
 
 
 def test_pixels_without_data_are_void(tmp_path: Path) -> None:
@@ -65,7 +69,7 @@ def test_pixels_without_data_are_void(tmp_path: Path) -> None:
     with truth.open(pair(painted(tmp_path / "m.png", False)), PICTURE) as mask:
         found = mask(WINDOW, valid)
     assert (found[3] == 255).all() and found[2, 2] == 1 and found[4, 2] == 1
-    assert truth.tally.counted(truth.legend)["void"] == 10
+    assert truth.statistics.counted(truth.class_map)["void"] == 10
 
 
 def test_a_mask_of_half_the_size_is_enlarged_and_told(tmp_path: Path) -> None:
@@ -75,7 +79,7 @@ def test_a_mask_of_half_the_size_is_enlarged_and_told(tmp_path: Path) -> None:
     with truth.open(pair(tmp_path / "m.png"), Grid(None, Affine.identity(), 10, 24)) as mask:
         found = mask(Window(0, 0, 24, 10), np.ones((10, 24), bool))
     np.testing.assert_array_equal(found, small[0].repeat(2, axis=0).repeat(2, axis=1))
-    assert truth.tally.warnings() == [
+    assert truth.statistics.warnings() == [
         f"{tmp_path / 'm.png'}: 1 masks lie on another grid, read by nearest neighbour"
     ]
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from affine import Affine
 from click.testing import CliRunner
@@ -179,8 +180,36 @@ def test_a_mask_that_names_more_classes_keeps_them(tmp_path):
         GRID,
         tags={"GEOSEG_KIND": "mask", "GEOSEG_CLASSES": "background,house"},
     )
-    assert classes(tmp_path / "two.tif") == (("background", "building"), False)
-    assert set(np.unique(read(tmp_path / "two.tif")[0])) == {0, 1, 255}
+    assert classes(tmp_path / "two.tif") == (("background", "house"), False)
+    with pytest.raises(UnsuitableError, match=r"two\.tif: holds the label 2, which has no name"):
+        read(tmp_path / "two.tif")
+
+
+def test_classes_without_names_are_refused_with_the_command_that_names_them(tmp_path):
+    labels = np.zeros((90, 140), "int16")
+    labels[10:22, 100:120], labels[60:85, 5:17] = 3, 7
+    write_array(tmp_path / "wide.tif", labels, GRID)
+    command = r"--tag GEOSEG_CLASSES=background,,,NAME3,,,,NAME7 \S*wide\.tif"
+    with pytest.raises(UnsuitableError, match=rf"holds the classes 3, 7.*rio edit-info {command}"):
+        read(tmp_path / "wide.tif")
+    with rasterio.open(tmp_path / "wide.tif", "r+") as file:
+        file.update_tags(GEOSEG_CLASSES="background,,,meadow,,,,field")
+    assert classes(tmp_path / "wide.tif") == (("background", "meadow", "field"), False)
+    np.testing.assert_array_equal(
+        read(tmp_path / "wide.tif")[0], np.select([labels == 3, labels == 7], [1, 2])
+    )
+
+
+def test_probabilities_are_labels_by_their_threshold(tmp_path):
+    p = np.zeros((90, 140), "float32")
+    p[10:22, 100:120], p[60:85, 5:17], p[0, :9] = 0.7, 0.4, np.nan
+    write_array(tmp_path / "p.tif", p, GRID, tags={"GEOSEG_THRESHOLD": "0.6"})
+    mask, warnings = read(tmp_path / "p.tif")
+    np.testing.assert_array_equal(mask, np.where(np.isnan(p), 255, p > 0.6))
+    assert warnings == [f"{tmp_path / 'p.tif'}: holds probabilities, cut at 0.6"]
+    write_array(tmp_path / "dem.tif", 300 + p, GRID)
+    with pytest.raises(UnsuitableError, match=r"dem\.tif: holds values from .* not probabilities"):
+        read(tmp_path / "dem.tif")
 
 
 def test_classes_go_from_a_field_to_the_chip_index(tmp_path):

@@ -3,8 +3,6 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
-from affine import Affine
-from pyproj import CRS
 from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
@@ -12,25 +10,11 @@ from geoseg.errors import OutputError, UnsuitableError, UsageError
 from geoseg.geometry.burn import burn
 from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.targets import Target, Targets
-from geoseg.io.raster.scene import open_scene, read_array
+from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.specs import Length, MaskSpec, PixelReference
 from geoseg.tools import rasterize
-
-UTM = CRS.from_epsg(32736)
-GRID = Grid(UTM, Affine(0.5, 0, 512_000, 0, -0.5, 9_300_000), 90, 140)
-
-
-def ground(*boxes):
-    """Boxes (left, top, right, bottom in pixels) on the ground of GRID."""
-    return [
-        shapely.box(*(GRID.transform * (x0, y1)), *(GRID.transform * (x1, y0)))
-        for x0, y0, x1, y1 in boxes
-    ]
-
-
-def layer(boxes, crs=UTM, **columns):
-    return gpd.GeoDataFrame(columns, geometry=ground(*boxes), crs=crs)
+from tests.tools.boxes import BOXES, GRID, UTM, covered, ground, layer
 
 
 @pytest.fixture
@@ -38,16 +22,6 @@ def scene(tmp_path):
     path = tmp_path / "scene.tif"
     write_array(path, np.zeros((3, *GRID.shape), np.uint8), GRID)
     return path
-
-
-BOXES = [(100, 10, 120, 22), (5, 60, 17, 85)]
-
-
-def covered(*boxes):
-    out = np.zeros(GRID.shape, np.uint8)
-    for x0, y0, x1, y1 in boxes:
-        out[y0:y1, x0:x1] = 1
-    return out
 
 
 def test_a_mask_on_the_scenes_grid(tmp_path, scene):
@@ -75,7 +49,7 @@ def test_labels_in_another_crs_are_reprojected_and_the_report_says_so(tmp_path, 
     assert np.count_nonzero(mask != covered(*BOXES)) <= 4
 
 
-def test_strips_give_the_same_as_the_whole(tmp_path, monkeypatch):
+def test_strips_give_the_same_as_the_whole(tmp_path):
     grid = Grid(UTM, GRID.transform, 700, 40)
     write_array(tmp_path / "s.tif", np.zeros((1, *grid.shape), np.uint8), grid)
     rng = np.random.default_rng(8)
@@ -83,62 +57,16 @@ def test_strips_give_the_same_as_the_whole(tmp_path, monkeypatch):
         shapely.points(rng.uniform((512_000, 9_299_650), (512_020, 9_300_000), (60, 2))), 3
     )
     gpd.GeoDataFrame(geometry=geometry, crs=UTM).to_file(tmp_path / "f.gpkg")
-    monkeypatch.setattr(rasterize, "BLOCKS", 256)
     seen = []
     rasterize.run(
         tmp_path / "f.gpkg",
         tmp_path / "s.tif",
         tmp_path / "m.tif",
         progress=lambda stage, total: seen.append,
+        block_size=256,
     )
     np.testing.assert_array_equal(read_array(tmp_path / "m.tif")[0][0], burn(geometry, grid))
     assert seen == [256 * 40, 256 * 40, 188 * 40]
-
-
-@pytest.mark.parametrize(
-    ("column", "classes", "values"),
-    [
-        (["shed", "house"], {"house": 1, "shed": 2}, (2, 1)),
-        ([7, 3], {"3": 3, "7": 7}, (7, 3)),
-        ([7.0, 3.0], {"3": 3, "7": 7}, (7, 3)),
-        (["house", None], {"house": 1}, (1, 0)),
-    ],
-)
-def test_class_field(tmp_path, scene, column, classes, values):
-    layer(BOXES, kind=column).to_file(tmp_path / "f.gpkg")
-    report = rasterize.run(
-        tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(class_field="kind")
-    )
-    mask = read_array(tmp_path / "mask.tif")[0][0]
-    assert report.classes == classes
-    assert (mask[15, 110], mask[70, 10], mask[50, 70]) == (*values, 0)
-    assert any("without a kind" in w for w in report.warnings) == (None in column)
-    with open_scene(tmp_path / "mask.tif") as out:
-        assert out.tags["GEOSEG_KIND"] == "classes"
-        assert out.tags.get("GEOSEG_CLASSES") == (
-            None if "7" in classes else ",".join(["background", *classes])
-        )
-
-
-@pytest.mark.parametrize(
-    ("column", "said"),
-    [
-        ([1.5, 2], "no integers"),
-        ([300, 2], "class 300 of kind does not fit"),
-        ([-1, 2], "class -1 of kind"),
-    ],
-)
-def test_classes_that_do_not_fit(tmp_path, scene, column, said):
-    layer(BOXES, kind=column).to_file(tmp_path / "f.gpkg")
-    with pytest.raises(UnsuitableError, match=said):
-        rasterize.run(
-            tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(class_field="kind")
-        )
-    with pytest.raises(UnsuitableError, match=r"has no column use \(its columns: kind\)"):
-        rasterize.run(
-            tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(class_field="use")
-        )
-    assert not (tmp_path / "mask.tif").exists()
 
 
 def test_all_touched(tmp_path, scene):
@@ -324,7 +252,7 @@ def test_several_kinds_at_once(tmp_path, scene):
         (("distance", "boundary"), "float32"),
     ],
 )
-def test_windows_and_dtypes(tmp_path, monkeypatch, kinds, dtype):
+def test_windows_and_dtypes(tmp_path, kinds, dtype):
     """Windows smaller than the scene meet without a seam."""
     grid = Grid(UTM, GRID.transform, 300, 530)
     write_array(tmp_path / "s.tif", np.zeros((1, *grid.shape), np.uint8), grid)
@@ -339,8 +267,9 @@ def test_windows_and_dtypes(tmp_path, monkeypatch, kinds, dtype):
         else MaskSpec(kinds)
     )
     rasterize.run(tmp_path / "f.gpkg", tmp_path / "s.tif", tmp_path / "whole.tif", spec)
-    monkeypatch.setattr(rasterize, "BLOCKS", 256)
-    rasterize.run(tmp_path / "f.gpkg", tmp_path / "s.tif", tmp_path / "parts.tif", spec)
+    rasterize.run(
+        tmp_path / "f.gpkg", tmp_path / "s.tif", tmp_path / "parts.tif", spec, block_size=256
+    )
     whole, parts = read_array(tmp_path / "whole.tif")[0], read_array(tmp_path / "parts.tif")[0]
     np.testing.assert_array_equal(parts, whole)
     assert whole.dtype == dtype and all((band > 0).any() for band in whole)
@@ -382,77 +311,6 @@ def test_a_png_holds_bytes_alone(tmp_path, scene):
     np.testing.assert_array_equal(read_array(tmp_path / "mask.png")[0][0], covered(*BOXES))
     with pytest.raises(UsageError, match=r"ids\.png: a PNG does not hold uint32 \(write a \.tif"):
         rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "ids.png", MaskSpec(("instance",)))
-
-
-def test_classes_beside_other_kinds(tmp_path, scene):
-    layer(BOXES, kind=["shed", "house"]).to_file(tmp_path / "f.gpkg")
-    spec = MaskSpec(("footprint", "instance"), class_field="kind")
-    assert rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", spec).classes == {
-        "house": 1,
-        "shed": 2,
-    }
-    masks = read_array(tmp_path / "mask.tif")[0]
-    assert masks[:, 15, 110].tolist() == [2, 1] and masks[:, 70, 10].tolist() == [1, 2]
-
-
-HEADER = "ImageId,BuildingId,PolygonWKT_Pix,PolygonWKT_Geo\n"
-
-
-def spacenet(path, *rows, on_ground=True):
-    """A SpaceNet CSV of rows (image, box in pixels, or None for an image without buildings)."""
-    lines = []
-    for number, (image, box) in enumerate(rows):
-        if box is None:
-            lines.append(f"{image},-1,POLYGON EMPTY,POLYGON EMPTY")
-            continue
-        geo = gpd.GeoSeries(ground(box), crs=UTM).to_crs(4326).iloc[0].wkt if on_ground else ""
-        lines.append(f'{image},{number},"{shapely.box(*box).wkt}","{geo}"')
-    path.write_text(HEADER + "\n".join(lines) + "\n")
-
-
-@pytest.mark.parametrize("on_ground", [True, False])
-def test_spacenet_csv(tmp_path, on_ground):
-    """The footprints of the scene's own image, by the ground or by its pixels."""
-    scene = tmp_path / "RGB-PanSharpen_AOI_2_Vegas_img7.tif"
-    write_array(scene, np.zeros((3, *GRID.shape), np.uint8), GRID)
-    rows = [
-        ("AOI_2_Vegas_img7", BOXES[0]),
-        ("AOI_2_Vegas_img17", BOXES[1]),
-        ("AOI_2_Vegas_img5", None),
-    ]
-    spacenet(tmp_path / "f.csv", *rows, on_ground=on_ground)
-    report = rasterize.run(tmp_path / "f.csv", scene, tmp_path / "mask.tif")
-    np.testing.assert_array_equal(read_array(tmp_path / "mask.tif")[0][0], covered(BOXES[0]))
-    assert report.footprints == 1
-    empty = tmp_path / "RGB-PanSharpen_AOI_2_Vegas_img5.tif"
-    write_array(empty, np.zeros((3, *GRID.shape), np.uint8), GRID)
-    assert rasterize.run(tmp_path / "f.csv", empty, tmp_path / "none.tif").footprints == 0
-
-
-def test_spacenet_csv_on_a_scene_of_another_name(tmp_path, scene):
-    """On the ground all footprints have their place; in pixels nobody knows of which image."""
-    rows = [("img7", BOXES[0]), ("img17", BOXES[1])]
-    spacenet(tmp_path / "geo.csv", *rows)
-    assert rasterize.run(tmp_path / "geo.csv", scene, tmp_path / "mask.tif").footprints == 2
-    spacenet(tmp_path / "pix.csv", *rows, on_ground=False)
-    with pytest.raises(UnsuitableError, match=r"pix\.csv: holds 2 images, and none is scene"):
-        rasterize.run(tmp_path / "pix.csv", scene, tmp_path / "other.tif")
-    spacenet(tmp_path / "one.csv", rows[1], on_ground=False)
-    rasterize.run(tmp_path / "one.csv", scene, tmp_path / "other.tif")
-    np.testing.assert_array_equal(read_array(tmp_path / "other.tif")[0][0], covered(BOXES[1]))
-
-
-def test_spacenet_csv_on_a_picture(tmp_path):
-    """Without a CRS the column in pixels counts, though there is one on the ground."""
-    write_array(tmp_path / "img7.png", np.zeros((3, *GRID.shape), np.uint8))
-    spacenet(tmp_path / "f.csv", ("img7", BOXES[0]), ("img17", BOXES[1]))
-    rasterize.run(
-        tmp_path / "f.csv",
-        tmp_path / "img7.png",
-        tmp_path / "mask.tif",
-        reference=PixelReference(pixel_coords=True),
-    )
-    np.testing.assert_array_equal(read_array(tmp_path / "mask.tif")[0][0], covered(BOXES[0]))
 
 
 @pytest.mark.parametrize("name", ["a", "b"])
