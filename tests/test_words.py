@@ -38,9 +38,9 @@ def strings(text: str) -> Iterator[tuple[int, str, bool]]:
 
 
 def flags(text: str) -> list[str]:
-    """Strings with an option's flag in them, docstrings and style sheets aside."""
+    """Strings with an option's flag in them; docstrings, style sheets and rio's --tag aside."""
     found = [string for _, string, doc in strings(text) if not doc and FLAG.search(string)]
-    return [string for string in found if "var(--" not in string]
+    return [s for s in found if "var(--" not in s and not s.startswith("--tag ")]
 
 
 def words(text: str) -> list[str]:

@@ -112,7 +112,7 @@ def instance_footprints(
     grid: Grid,
     naming: FootprintLabels,
     spec: PolygonSpec,
-    min_area: Quantity,
+    min_area: Area,
 ) -> Iterator[Layer]:
     """Footprints of numbered buildings, one for each number, as :func:`trace_footprints` makes
     them of masks; nothing is opened, closed or parted.
@@ -179,7 +179,7 @@ def _found(
     batches: Iterable[Traced],
     grid: Grid,
     spec: PolygonSpec,
-    min_area: Quantity,
+    min_area: Area,
     crossings: Crossings | None,
 ) -> Iterator[_Found]:
     islands = np.empty((0, 2))

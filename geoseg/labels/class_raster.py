@@ -27,7 +27,7 @@ from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.labels.footprints import footprints_on
 from geoseg.labels.interpret import interpret
 from geoseg.labels.interpretation import Interpretation
-from geoseg.specs import PixelReference, PolygonSpec, Quantity
+from geoseg.specs import Area, PixelReference, PolygonSpec
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ class _Raster:
         rows = (strip(w.row_off, w.row_off + w.height) for w in row_windows(grid))
         labels = FootprintLabels(self.scene.path)
         return _joined(
-            trace_footprints(rows, grid, labels, PolygonSpec(), Quantity(min_area), level), grid
+            trace_footprints(rows, grid, labels, PolygonSpec(), Area(min_area), level), grid
         )
 
     def _numbered(self) -> Layer:
@@ -298,7 +298,7 @@ class _Raster:
         chips = (self.scene.read(window, self.meaning.bands) for window in row_windows(grid))
         rows = (self.meaning.numbered(chip.image[0], chip.valid) for chip in chips)
         labels = FootprintLabels(self.scene.path, unit=None)
-        return _joined(instance_footprints(rows, grid, labels, PolygonSpec(), Quantity(0)), grid)
+        return _joined(instance_footprints(rows, grid, labels, PolygonSpec(), Area(0)), grid)
 
 
 def _building_of(read: Callable[[int, int], np.ndarray]) -> Callable[[int, int], MaskStrip]:

@@ -154,7 +154,7 @@ def _one_kind(scene: Scene, tags: RasterTags, kind: str, band: int = 1) -> Inter
     if kind == "distance":
         raise UnsuitableError(
             f"{scene.path}: holds distances to outlines, not labels",
-            "burn a mask with `geoseg rasterize --kind footprint`",
+            "burn a mask of the kind footprint with `geoseg rasterize`",
         )
     bands = (band,)
     if kind == "instance":

@@ -15,7 +15,7 @@ from geoseg.geometry.surface import ClassSurface
 from geoseg.io.raster.scene import Scene
 from geoseg.labels.interpret import interpret
 from geoseg.labels.interpretation import Interpretation
-from geoseg.specs import PolygonSpec, Quantity
+from geoseg.specs import Area, PolygonSpec
 
 # Pixels read at a time; rows are a multiple of the raster's blocks
 STRIP_PIXELS = 2**23
@@ -32,7 +32,7 @@ class TraceableClass:
 
     meaning: Interpretation
     surface: ClassSurface
-    min_area: Quantity = NO_AREA
+    min_area: Area = NO_AREA
     unit: float | None = None
     threshold: float | None = None
     warnings: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ def traceable_classes(
             TraceableClass(
                 meaning,
                 surface,
-                spec.min_area or Quantity(meaning.min_area),
+                spec.min_area or Area(meaning.min_area),
                 meaning.unit if coded else 1.0,
                 spec.threshold or meaning.threshold,
                 tuple(warnings),

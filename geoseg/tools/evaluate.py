@@ -181,8 +181,8 @@ def _compare_on(
 
 
 def _shared(names: tuple[str, str], threshold: float | None) -> dict[str, tuple[int, int]]:
-    """Of two rasters whose bands are told each by itself those of the same names, by their numbers
-    in both; {} of others.
+    """Bands with the same name in two multi-label rasters: name -> (index, index); empty
+    otherwise.
     """
     if any(map(is_vector, names)):
         return {}
@@ -192,9 +192,9 @@ def _shared(names: tuple[str, str], threshold: float | None) -> dict[str, tuple[
             meaning = interpret(scene, threshold)
         several = meaning.names.values() if meaning.kind == "multilabel" else ()
         named.append([band.lower() for band in several])
-    ours, theirs = named
-    shared = {band: (ours.index(band), theirs.index(band)) for band in ours if band in theirs}
-    if ours and theirs and not shared:
+    predicted, true = named
+    shared = {band: (predicted.index(band), true.index(band)) for band in predicted if band in true}
+    if predicted and true and not shared:
         raise UnsuitableError(
             f"{names[0]}: has the bands {', '.join(predicted)}, {names[1]} {', '.join(true)}"
         )

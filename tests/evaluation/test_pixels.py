@@ -11,7 +11,7 @@ from geoseg.evaluation.metrics import boundary_count, confusion, count
 from geoseg.evaluation.pixels import compare_pixels
 from geoseg.evaluation.regions import pixel_intervals, pixel_regions
 from geoseg.labels.class_raster import ClassRaster
-from geoseg.specs import EvaluateSpec, Quantity
+from geoseg.specs import EvaluateSpec, Length
 
 GRID = Grid(None, Affine.identity(), 300, 170)
 

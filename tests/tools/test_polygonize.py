@@ -19,7 +19,7 @@ from geoseg.core.layer import FOOTPRINTS
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.geometry.outlines import vertices
 from geoseg.io.raster.write import create_raster
-from geoseg.specs import PixelReference, PolygonSpec, Quantity, VectorTarget
+from geoseg.specs import Area, Length, PixelReference, PolygonSpec, VectorTarget
 from geoseg.tools.polygonize import run
 from tests.layers import read
 from tests.probabilities import NONE, UTM, cut, found, probability
