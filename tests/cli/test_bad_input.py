@@ -56,6 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "footprints.geojson").write_text(FOOTPRINTS.format(27.1223, 27.1224))
     (folder / "far.geojson").write_text(FOOTPRINTS.format(28.5, 28.6))
     (folder / "taken.tif").write_text("mine")
+    (folder / "taken.safetensors").write_text("mine")
     (folder / "folder").mkdir()
     _models(folder)
     return folder
@@ -94,7 +95,7 @@ WRITING = (
     "rasterize footprints.geojson --like scene.tif -o taken.tif",
     "polygonize mask.tif -o taken.tif -f gpkg",
     "tile scene.tif -o taken.tif",
-    "train folder -o taken.tif",
+    "train folder -o taken.safetensors",
     "export model.safetensors -o taken.tif",
     PREDICT.format("scene.tif", "taken"),
     EXTRACT.format("scene.tif", "taken.tif"),
@@ -139,7 +140,7 @@ CASES = [
     ("extract scene.tif -o new.gpkg -m text.onnx", 5, "text.onnx"),
     ("export text.onnx -o new.onnx", 5, "text.onnx"),
     # outputs
-    *((command, 6, "taken.tif") for command in WRITING),
+    *((command, 6, "taken.") for command in WRITING),
     ("tile scene.tif -o folder/none/new", 6, "folder/none"),
     (PREDICT.format("scene.tif", "none/new.tif"), 6, "none"),
     ("polygonize mask.tif -o none/new.gpkg", 6, "none"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from geoseg.evaluation.metrics import count
-from geoseg.specs import EvaluateSpec, Quantity
+from geoseg.specs import EvaluateSpec, Length
 from geoseg.tools import evaluate
 from tests.tools.compared import FOUND, GRID, TRUTH, mask, raster, vector
 
@@ -14,7 +14,7 @@ def test_places_of_footprints(tmp_path):
         vector(tmp_path / "p.gpkg", FOUND),
         vector(tmp_path / "t.gpkg", TRUTH, to=3857),
     )
-    report = evaluate.run(prediction, truth, EvaluateSpec(neighbourhood=Quantity(12)))
+    report = evaluate.run(prediction, truth, EvaluateSpec(neighbourhood=Length(12)))
     places = report.places
     assert [place["f1"] for place in places] == sorted(place["f1"] for place in places)
     assert (
@@ -41,7 +41,7 @@ def test_places_of_pixels(tmp_path):
     report = evaluate.run(
         raster(tmp_path / "p.tif", found),
         raster(tmp_path / "t.tif", real),
-        EvaluateSpec(neighbourhood=Quantity(1)),
+        EvaluateSpec(neighbourhood=Length(1)),
     )
     left, right = sorted(report.places, key=lambda place: place["bounds"][0])
     assert (
@@ -64,7 +64,7 @@ def test_places_of_pixels(tmp_path):
 def test_many_places_are_cut_to_the_worst_and_the_best(tmp_path):
     truth = vector(tmp_path / "t.gpkg", [(x, 5, x + 4, 9) for x in range(0, 1200, 20)])
     prediction = vector(tmp_path / "p.gpkg", [(x, 5, x + 4, 9) for x in range(400, 1200, 20)])
-    report = evaluate.run(prediction, truth, EvaluateSpec(neighbourhood=Quantity(10)))
+    report = evaluate.run(prediction, truth, EvaluateSpec(neighbourhood=Length(10)))
     assert [place["f1"] for place in report.places] == [0] * 12 + [1] * 12 and report.object[
         "blocks"
     ] == 60
@@ -74,17 +74,13 @@ def test_intervals(tmp_path):
     scene = raster(tmp_path / "s.tif", np.zeros((3, *GRID.shape), np.uint8))
     paths = vector(tmp_path / "p.gpkg", FOUND), vector(tmp_path / "t.gpkg", TRUTH)
     assert evaluate.run(*paths).intervals == {}
-    report = evaluate.run(
-        *paths, EvaluateSpec(bootstrap=200, neighbourhood=Quantity(12)), like=scene
-    )
+    report = evaluate.run(*paths, EvaluateSpec(bootstrap=200, neighbourhood=Length(12)), like=scene)
     assert report.intervals.keys() == {"pixel", "object"}
     for kind, metrics in report.intervals.items():
         for name, (low, high) in metrics.items():
             assert low <= getattr(report, kind)[name] <= high, (kind, name)
     assert report.intervals["pixel"].keys() == {"f1", "precision", "recall", "iou"}
-    again = evaluate.run(
-        *paths, EvaluateSpec(bootstrap=200, neighbourhood=Quantity(12)), like=scene
-    )
+    again = evaluate.run(*paths, EvaluateSpec(bootstrap=200, neighbourhood=Length(12)), like=scene)
     assert (
         again.intervals == report.intervals
         and "only 4 ground blocks: confidence intervals are unreliable" in report.warnings[-1]

@@ -25,7 +25,7 @@ from geoseg.specs import (
     PolygonSpec,
     PredictSpec,
     PreviewSpec,
-    Quantity,
+,
 )
 from geoseg.tools import evaluate, info, polygonize, predict, preview, rasterize, tile
 from tests.scenes import GROUND, ROOF, grid, red_model
@@ -40,7 +40,7 @@ HOUSES = [
 ]
 USES = ["home", "shop", "home", "barn"]
 SPEC = PredictSpec(tile_size=96, overlap=16, precision="fp32")
-ALL = PolygonSpec(min_area=Quantity(0.0))
+ALL = PolygonSpec(min_area=Area(0.0))
 
 
 class Raster(NamedTuple):
