@@ -19,13 +19,13 @@ from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.specs import (
+    Area,
     ChipSpec,
     MaskSpec,
     ModelSpec,
     PolygonSpec,
     PredictSpec,
     PreviewSpec,
-,
 )
 from geoseg.tools import evaluate, info, polygonize, predict, preview, rasterize, tile
 from tests.scenes import GROUND, ROOF, grid, red_model
