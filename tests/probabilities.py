@@ -10,11 +10,11 @@ from scipy import ndimage
 
 from geoseg.core.grid import Grid
 from geoseg.geometry.footprints import footprints
-from geoseg.specs import PolygonSpec, Quantity
+from geoseg.specs import Area, PolygonSpec
 from tests.layers import table
 
 UTM = Grid(CRS.from_epsg(32645), Affine(0.3, 0, 334000, 0, -0.3, 3057000), 900, 700)
-NONE = Quantity(0.0)
+NONE = Area(0.0)
 
 
 def probability(grid=UTM, seed=7):

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from geoseg.geometry.footprints import FootprintLabels, instance_footprints
 from geoseg.geometry.instances import trace_instances
 from geoseg.geometry.morphology import MaskStrip
-from geoseg.specs import PolygonSpec, Quantity
+from geoseg.specs import Area, PolygonSpec
 from tests.scenes import grid
 
 LABELS = arrays(np.uint32, st.tuples(st.integers(1, 9), st.integers(1, 13)), elements=st.sampled_from([0, 0, 1, 2, 7]))  # fmt: skip
@@ -49,7 +49,7 @@ def test_strips_of_any_height_give_the_same(labels: np.ndarray, height: int, mis
             on,
             FootprintLabels("a", unit=None),
             PolygonSpec(),
-            Quantity(0),
+            Area(0),
         )
         return [
             (shapely.to_wkb(layer.geometry).tolist(), layer.columns["edge"].tolist())
@@ -78,7 +78,7 @@ def test_missing_data_marks_the_edge() -> None:
         grid(20, 30),
         FootprintLabels("a", unit=None),
         PolygonSpec(),
-        Quantity(0),
+        Area(0),
     )
     assert layer.columns["edge"].tolist() == [True, False]
     assert np.isnan(layer.columns["confidence"]).all()

@@ -15,7 +15,7 @@ from scipy import ndimage
 from geoseg.core.grid import Grid
 from geoseg.core.layer import FOOTPRINTS
 from geoseg.geometry.footprints import footprints
-from geoseg.specs import PolygonSpec, Quantity
+from geoseg.specs import Area, Length, PolygonSpec
 from tests.probabilities import NONE, UTM, cut, found, probability
 
 
@@ -23,14 +23,14 @@ from tests.probabilities import NONE, UTM, cut, found, probability
 def test_strips_of_any_height_give_the_same(connectivity):
     p, valid = probability()
     spec = PolygonSpec(
-        open=Quantity(0.6),
-        close=Quantity(2, pixels=True),
-        simplify=Quantity(0.4),
+        open=Length(0.6),
+        close=Length(2, pixels=True),
+        simplify=Length(0.4),
         connectivity=connectivity,
     )
 
     def by(height):
-        return found(cut(height, p, valid), spec=spec, threshold=0.6, min_area=Quantity(1.0))
+        return found(cut(height, p, valid), spec=spec, threshold=0.6, min_area=Area(1.0))
 
     whole = by(900)
     assert len(whole) > 100
@@ -74,12 +74,12 @@ def test_strips_leave_no_trace_in_straight_outlines(connectivity):
     spec = PolygonSpec(
         regularize="orthogonal",
         separate="watershed",
-        simplify=Quantity(0.3),
+        simplify=Length(0.3),
         connectivity=connectivity,
     )
 
     def by(height):
-        return found(cut(height, p, valid), spec=spec, min_area=Quantity(5.0))
+        return found(cut(height, p, valid), spec=spec, min_area=Area(5.0))
 
     whole = by(900)
     assert list(whole.columns) == [*FOOTPRINTS, "regularized", "regularized_iou", "geometry"]
@@ -97,9 +97,9 @@ def test_straight_outlines_are_measured_as_they_are_written():
     frame = found(
         cut(300, p, np.ones_like(p, bool)),
         spec=PolygonSpec(regularize="orthogonal"),
-        min_area=Quantity(5.0),
+        min_area=Area(5.0),
     )
-    raw = found(cut(300, p, np.ones_like(p, bool)), min_area=Quantity(5.0))
+    raw = found(cut(300, p, np.ones_like(p, bool)), min_area=Area(5.0))
     assert frame["confidence"].tolist() == raw["confidence"].tolist()
     assert frame["vertices"].sum() < raw["vertices"].sum() / 5
     np.testing.assert_allclose(frame["area_m2"], frame.geometry.area, rtol=2e-3, atol=0.01)
@@ -129,7 +129,7 @@ def test_radii_in_metres_and_in_pixels():
     p, valid = probability()
     for metres, pixels in ((0.6, 2), (0.9, 3)):
         one, other = (
-            PolygonSpec(open=Quantity(*v), close=Quantity(*v)) for v in ((metres,), (pixels, True))
+            PolygonSpec(open=Length(*v), close=Length(*v)) for v in ((metres,), (pixels, True))
         )
         pd.testing.assert_frame_equal(
             found(cut(300, p, valid), spec=one), found(cut(300, p, valid), spec=other)
@@ -199,7 +199,7 @@ def test_areas_are_square_metres_everywhere(crs, transform):
     true = abs(local.get_geod().geometry_area_perimeter(lonlat)[0])
     pixel = true / (13 * 21)
     keep, fill = (
-        found(strip_of(mask), grid, PolygonSpec(min_hole=Quantity(12 * pixel * f)))
+        found(strip_of(mask), grid, PolygonSpec(min_hole=Area(12 * pixel * f)))
         for f in (0.99, 1.01)
     )
     assert keep["area_m2"].item() == pytest.approx(true - 12 * pixel, rel=1e-3, abs=0.01)
@@ -214,7 +214,7 @@ def test_areas_are_square_metres_everywhere(crs, transform):
                     scene="",
                     spec=PolygonSpec(),
                     threshold=0.5,
-                    min_area=Quantity(true * 0.9),
+                    min_area=Area(true * 0.9),
                 )
             )
         )
@@ -227,11 +227,11 @@ def test_areas_are_square_metres_everywhere(crs, transform):
             scene="",
             spec=PolygonSpec(),
             threshold=0.5,
-            min_area=Quantity(true * 1.1),
+            min_area=Area(true * 1.1),
         )
     )
     by_pixels = found(
-        strip_of(mask), grid, PolygonSpec(min_hole=Quantity(13, True)), min_area=Quantity(270, True)
+        strip_of(mask), grid, PolygonSpec(min_hole=Area(13, True)), min_area=Area(270, True)
     )
     assert by_pixels["vertices"].item() == 4
 
@@ -244,14 +244,14 @@ def test_a_hole_is_not_filled_over_a_footprint_in_it(height):
     mask[20:29, 5:14] = False
     frame = found(
         cut(height, mask.astype(np.float32), np.ones_like(mask)),
-        spec=PolygonSpec(min_hole=Quantity(90, True)),
+        spec=PolygonSpec(min_hole=Area(90, True)),
     )
     assert len(frame) == 2
     assert frame.geometry.iloc[0].disjoint(frame.geometry.iloc[1])
     assert [len(g.interiors) for g in frame.geometry] == [0, 1]
     swallowed = found(
         cut(height, mask.astype(np.float32), np.ones_like(mask)),
-        spec=PolygonSpec(min_hole=Quantity(90, True)),
-        min_area=Quantity(10, True),
+        spec=PolygonSpec(min_hole=Area(90, True)),
+        min_area=Area(10, True),
     )
     assert [len(g.interiors) for g in swallowed.geometry] == [0]

@@ -16,7 +16,7 @@ from geoseg.errors import UnsuitableError
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
-from geoseg.specs import ChipSpec, MaskSpec, PolygonSpec, Quantity
+from geoseg.specs import Area, ChipSpec, Length, MaskSpec, PolygonSpec
 from geoseg.tools import evaluate, polygonize, rasterize, tile
 from geoseg.training.balance import several_classes
 from tests.layers import read
@@ -55,7 +55,7 @@ def test_scores_are_cut_at_the_threshold_that_is_given(
 ) -> None:
     scores = (two_roofs() * full).astype(dtype)
     write_array(tmp_path / "s.tif", scores, GRID)
-    spec = PolygonSpec(threshold=0.5, min_area=Quantity(0.0), min_hole=Quantity(0.0))
+    spec = PolygonSpec(threshold=0.5, min_area=Area(0.0), min_hole=Area(0.0))
     report = polygonize.run(tmp_path / "s.tif", tmp_path / "s.gpkg", spec)
     np.testing.assert_array_equal(burnt(tmp_path / "s.gpkg"), scores >= 0.5 * full)
     assert report.footprints == 2 and report.warnings == ()
@@ -90,7 +90,7 @@ def test_classes_without_names_are_footprints_of_their_own(
     tmp_path: Path, values: tuple[int, int, int], dtype: str, simplify: float
 ) -> None:
     write_array(tmp_path / "c.tif", three_fields(values, dtype), GRID)
-    spec = PolygonSpec(min_area=Quantity(0.0), simplify=Quantity(simplify))
+    spec = PolygonSpec(min_area=Area(0.0), simplify=Length(simplify))
     polygonize.run(tmp_path / "c.tif", tmp_path / "c.gpkg", spec)
     layer = read(tmp_path / "c.gpkg").set_index("class")
     areas = [300, 300, 450]

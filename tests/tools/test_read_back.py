@@ -20,13 +20,13 @@ from geoseg.io.raster.scene import open_scene, read_array
 from geoseg.io.raster.write import write_array
 from geoseg.labels.interpret import interpret
 from geoseg.specs import (
+    Area,
     ChipSpec,
     MaskSpec,
     ModelSpec,
     PolygonSpec,
     PredictSpec,
     PreviewSpec,
-    Quantity,
 )
 from geoseg.tools import evaluate, info, polygonize, predict, preview, rasterize, tile
 from tests.scenes import GROUND, ROOF, grid, red_model
@@ -41,7 +41,7 @@ HOUSES = [
 ]
 USES = ["home", "shop", "home", "barn"]
 SPEC = PredictSpec(tile_size=96, overlap=16, precision="fp32")
-ALL = PolygonSpec(min_area=Quantity(0.0))
+ALL = PolygonSpec(min_area=Area(0.0))
 
 
 class Raster(NamedTuple):
