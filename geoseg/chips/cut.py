@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby, tee
 from pathlib import Path
 from typing import Any
@@ -97,13 +98,14 @@ class Cutter:
             scene = stack.enter_context(open_scene(source.path, gsd=spec.gsd))
             labels = None
             if source.labels:
-                from geoseg.labels.scene_labels import open_labels
+                from geoseg.labels.scene_labels import label_tags, open_labels
 
                 labels = stack.enter_context(
                     open_labels(
                         source.labels, scene.grid, warnings, scene=source.path, own=scene.source
                     )
                 )
+                write_mask = partial(write_chip, tags=label_tags(source.labels))
             write = stack.enter_context(_writers(WRITERS))
             chips = (
                 self._runs(scene, group.tiles)
@@ -119,7 +121,7 @@ class Cutter:
                 if labels and cut.mask:
                     label = np.where(chip.valid, labels(tile.window), VOID).astype("uint8")
                     write(
-                        write_chip,
+                        write_mask,
                         self.folder / cut.mask,
                         label.reshape(-1, *chip.valid.shape),
                         chip.grid,

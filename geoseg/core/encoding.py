@@ -31,9 +31,10 @@ _WIDTH = "GEOSEG_WIDTH"
 class RasterTags:
     """What a raster of ours says about its values; everything may be missing.
 
-    ``kind`` is ``mask``, ``classes``, ``probability`` or kinds of masks, one for each band, as
-    ``footprint,instance``. ``classes`` are the names by label, the background included; in the
-    file they are a list in which labels without a name are empty: ``background,,,meadow``.
+    ``kind`` is ``mask``, ``classes``, ``probability``, ``multilabel`` or kinds of masks, one for
+    each band, as ``footprint,instance``. ``classes`` are the names by label, the background
+    included, of multilabel masks those of the bands; in the file they are a list in which labels
+    without a name are empty: ``background,,,meadow``.
     ``threshold`` and ``min_area`` (square metres) are those of the model, ``value`` is the label of
     the footprints in a mask, ``width`` that of a band's boundaries in metres.
     """

@@ -17,6 +17,7 @@ themselves, for which the raster is read once. ``n`` stands for any integer.
 | several kinds of masks as bands | multilabel masks of footprint, boundary and contact |
 | ... footprint with ``GEOSEG_CLASSES`` among them | classes of that band |
 | ... no footprint, but edges, else instance | that band |
+| multilabel (chips), a band for each name in ``GEOSEG_CLASSES`` | multilabel masks |
 | **of others** | |
 | floats, one band | probability, 0 to 1; beyond refused |
 | integers with a scale, one band | probability: value times scale |
@@ -77,6 +78,9 @@ def interpret(
         return _kinds_as_bands(scene, tags)
     if unit := _unit(scene, tags):
         return _probabilities(scene, tags, unit)
+    bands = tuple(range(1, scene.bands + 1))
+    if tags.kind == "multilabel" and len(tags.classes) == len(bands):
+        return Interpretation(scene.path, "multilabel", bands, tags.classes, void=VOID)
     if scene.bands > 1:
         names = _multilabel_names(scene)
         if not names:
@@ -84,9 +88,7 @@ def interpret(
                 f"{scene.path}: has {scene.bands} bands; a mask has one",
                 "or several with a name each",
             )
-        return Interpretation(
-            scene.path, "multilabel", tuple(range(1, scene.bands + 1)), dict(enumerate(names))
-        )
+        return Interpretation(scene.path, "multilabel", bands, dict(enumerate(names)))
     if found := _one_kind(scene, tags, tags.kind):
         return found
     occurring = _occurring(scene, row_windows(scene.grid) if windows is None else windows)
@@ -154,7 +156,7 @@ def _one_kind(scene: Scene, tags: RasterTags, kind: str, band: int = 1) -> Inter
     if kind == "distance":
         raise UnsuitableError(
             f"{scene.path}: holds distances to outlines, not labels",
-            "burn a mask of the kind footprint with `geoseg rasterize`",
+            "burn footprints with `geoseg rasterize`",
         )
     bands = (band,)
     if kind == "instance":
@@ -193,7 +195,7 @@ def _values(scene: Scene, found: Occurring, threshold: float | None, ours: bool)
             return Interpretation(scene.path, "probability", unit=float(wide))
         raise UnsuitableError(
             f"{scene.path}: holds scores of 0 to {wide}, not classes",
-            "give the threshold that makes a mask of them",
+            "cut them at a threshold, with `geoseg polygonize`",
         )
     if not 0 <= found.low <= found.high <= VOID:
         raise UnsuitableError(

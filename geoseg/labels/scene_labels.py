@@ -162,6 +162,13 @@ def classes(path: Path) -> tuple[tuple[str, ...], bool]:
     return tuple(names[number] for number in sorted(names)), False
 
 
+def label_tags(path: Path) -> dict[str, str]:
+    """Tags of chips of these labels, so that they are read back as what they are."""
+    names, multilabel = classes(path)
+    kind = "multilabel" if multilabel else "classes"
+    return RasterTags(kind=kind, classes=dict(enumerate(names))).to_dict()
+
+
 @lru_cache(maxsize=16)
 def _interpreted(path: Path, stamp: int) -> Interpretation:
     """What the values of a mask mean, looked at once for all groups of tiles."""

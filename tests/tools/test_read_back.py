@@ -16,8 +16,9 @@ from geoseg.cli.main import run
 from geoseg.core.encoding import VOID
 from geoseg.errors import UnsuitableError
 from geoseg.io.chip_index import read_index
-from geoseg.io.raster.scene import read_array
+from geoseg.io.raster.scene import open_scene, read_array
 from geoseg.io.raster.write import write_array
+from geoseg.labels.interpret import interpret
 from geoseg.specs import (
     Area,
     ChipSpec,
@@ -187,6 +188,10 @@ def test_tile(name: str, town: Path, tmp_path: Path) -> None:
     masks = [read_array(index.folder / mask)[0] for mask in index.table["mask"]]
     assert {len(mask) for mask in masks} == {len(expected) if index.info.multilabel else 1}
     assert {int(value) for mask in masks for value in np.unique(mask)} == RASTERS[name].values
+    with open_scene(index.folder / index.table["mask"].iloc[0]) as chip:
+        meaning = interpret(chip)
+    assert (meaning.kind == "multilabel") == index.info.multilabel
+    assert tuple(meaning.names.values()) == expected
 
 
 @named
