@@ -14,6 +14,7 @@ FILES = sorted((ROOT / "geoseg").rglob("*.py"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES += [path for path in (ROOT / "geoseg").rglob("*") if path.suffix in (".html", ".css", ".md")]
 FLAG = re.compile(r"(?:^|[\s'\"`(])--(?:[a-z]|$)")
+OTHERS = ("var(--", "--tag ")  # style sheets, and the options of `rio edit-info`
 BANNED = re.compile(
     r"\b(told|tells?|telling|said|lest|anew|whatever|to be had|what one reads|learnt by heart"
     r"|of one's own|no setting of|chance)\b",

@@ -18,7 +18,7 @@ FORMATS = (".png", ".jpg", ".jpeg", ".pdf", ".svg")
 def check_picture(path: Path | str) -> None:
     """Raise UsageError where the extension of ``path`` names no format of a picture."""
     if Path(path).suffix.lower() not in FORMATS:
-        raise UsageError(f"{path}: its extension names no picture", "png, jpg, pdf or svg")
+        raise UsageError(f"{path}: is not a figure by its extension", "png, jpg, pdf or svg")
 
 
 def write_figure(

@@ -94,7 +94,7 @@ def run(
         made, tally = _convert_all(pictures, work, jobs, progress)
         chips, crs = outlined(made)
         if not chips:
-            raise UnsuitableError(f"{root}: no picture holds any data")
+            raise UnsuitableError(f"{root}: no image holds any data")
         dealt = assign_pictures(chips, spec)
         for chip in dealt.dropped:
             (folder / chip.made.image).unlink()
@@ -139,7 +139,7 @@ def _look(dataset: Dataset, spec: PrepareSpec) -> tuple[list[SourceImage], list[
     for picture in pictures:
         if (picture.grid.crs is None) != (first.grid.crs is None):
             raise UnsuitableError(
-                f"{picture.pair.image}: pictures with and without a CRS do not go into one index"
+                f"{picture.pair.image}: images with and without a CRS cannot share a chip index"
             )
     height, width = dataset.size or (0, 0)
     odd = [picture for picture in pictures if dataset.size and picture.grid.shape != dataset.size]
@@ -183,7 +183,7 @@ def _info(
     gsd = gsds[len(gsds) // 2] if gsds else dataset.gsd
     if gsds and gsds[-1] / gsds[0] > 1.2:
         warnings.append(
-            f"pictures of {gsds[0]:.2f} to {gsds[-1]:.2f} m a pixel go into one index, as "
+            f"images of {gsds[0]:.2f} to {gsds[-1]:.2f} m per pixel go into one index, as "
             f"{gsd:.2f} m"
         )
     kind, low, high = ("none" if dtype == "uint8" else "percentile", 2.0, 98.0)

@@ -6,10 +6,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from geoseg.cli import main
 from geoseg.cli.options import fractions, numbers
 from geoseg.specs import ModelSpec
+from geoseg.specs.toml import to_toml
 
 
 @pytest.fixture
@@ -149,3 +152,15 @@ def test_lists_as_typed() -> None:
     for bad in ("", "0", "3-1", "1;2", "-1"):
         with pytest.raises(ValueError, match="band numbers"):
             numbers(bad)
+
+
+PLAIN = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text()
+
+
+@given(st.dictionaries(st.text(min_size=1), PLAIN | st.lists(PLAIN, max_size=3), max_size=4))
+def test_any_value_is_one_line_of_toml_that_reads_back(values: dict[str, object]) -> None:
+    """Control characters, quotes, line separators and infinity included."""
+    for value in values.values():
+        line = to_toml(value)
+        assert "\n" not in line
+        assert tomllib.loads(f"value = {line}  # source")["value"] == value

@@ -37,7 +37,7 @@ def test_a_png_has_the_size_and_the_tags(tmp_path):
 
 def test_what_is_no_picture(tmp_path):
     with pytest.raises(
-        UsageError, match=r"a\.tif: its extension names no picture \(png, jpg, pdf or svg\)"
+        UsageError, match=r"a\.tif: is not a figure by its extension \(png, jpg, pdf or svg\)"
     ):
         write_figure(tmp_path / "a.tif", figure())
     (tmp_path / "a.png").touch()

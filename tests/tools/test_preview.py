@@ -195,7 +195,7 @@ def test_drawn_pixels_are_the_nearest(scene):
 
 
 def test_what_does_not_go_together(scene, tmp_path):
-    with pytest.raises(UsageError, match="no picture"):
+    with pytest.raises(UsageError, match="is not a figure"):
         run(scene, [], tmp_path / "a.tif")
     with pytest.raises(UsageError, match="apply to chips"):
         run(scene, [], tmp_path / "a.png", PreviewSpec(split="val"))

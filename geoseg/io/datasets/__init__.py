@@ -37,5 +37,5 @@ def read(layout: str, root: Path, **settings: str | None) -> Dataset:
         raise SettingError(name, f"does not apply to the layout {layout}")
     dataset = reader(root, **given)
     if not dataset.pairs:
-        raise InputError(f"{root}: holds no pair of picture and labels")
+        raise InputError(f"{root}: holds no pair of image and labels")
     return dataset

@@ -140,7 +140,7 @@ def pairs(root: Path, side: Side, missing: list[str], suffixes: Iterable[str] = 
     split, folder, beside = side
     pictures = files(folder)
     if not pictures:
-        missing.append(f"pictures in {folder.relative_to(root).as_posix()}/")
+        missing.append(f"images in {folder.relative_to(root).as_posix()}/")
     exact, bare = _by_name(beside, tuple(suffixes) or EXTENSIONS)
     found, without = [], []
     for picture in pictures:

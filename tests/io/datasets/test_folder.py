@@ -114,7 +114,7 @@ def test_a_long_list_ends(tmp_path: Path) -> None:
 def test_a_folder_without_pictures(tmp_path: Path) -> None:
     touch(tmp_path, "labels/footprints.gpkg")
     (tmp_path / "images").mkdir()
-    with pytest.raises(InputError, match="missing: pictures in images/"):
+    with pytest.raises(InputError, match="missing: images in images/"):
         datasets.read("folder", tmp_path)
 
 

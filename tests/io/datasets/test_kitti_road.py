@@ -57,7 +57,7 @@ def test_labels_that_are_missing(tmp_path: Path) -> None:
 def test_photos_of_which_none_is_wanted(tmp_path: Path) -> None:
     tree(tmp_path, *ROADS)
     (tmp_path / "training" / "image_2" / "um_000000.png").unlink()
-    with pytest.raises(InputError, match="holds no pair of picture and labels"):
+    with pytest.raises(InputError, match="holds no pair of image and labels"):
         datasets.read("kitti-road", tmp_path, target="lane")
 
 
