@@ -17,6 +17,7 @@ from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
 from geoseg.core.tiling import tiles
 from geoseg.errors import UnsuitableError, UsageError
+from geoseg.geometry.burn import Burner
 from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.targets import Target, Targets
 from geoseg.io.atomic import check_apart
@@ -37,7 +38,7 @@ WIDEST = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class RasterizeReport(Report):
-    """``footprints`` read, ``pixels`` set in the first band, and with a class field the value of
+    """``footprints`` burnt, ``pixels`` set in the first band, and with a class field the value of
     each class.
 
     ``bands`` has of each the ``kind``, the ``width`` in metres and the ``pixels`` above 0.
@@ -119,7 +120,7 @@ def run(
         outputs=(str(output),),
         seconds=time.perf_counter() - start,
         warnings=tuple(warnings),
-        footprints=len(found),
+        footprints=len(Burner(geometry).inside(grid)),
         pixels=int(pixels[0]),
         bands=tuple(
             {"kind": k.kind, "width": k.width, "pixels": int(n)}
