@@ -96,29 +96,48 @@ def read_features(
 
 
 def describe_layers(path: Path | str) -> list[dict[str, Any]]:
-    """``layer``, ``features``, ``geometry`` and ``metadata`` of each layer of a file of several, by
-    GDAL's words. Raises as :func:`read_features`.
+    """``layer``, ``features``, ``geometry``, ``crs`` and ``metadata`` (geoseg's provenance) of each
+    layer, as its file says; nothing of a SpaceNet CSV. Raises as :func:`read_features`.
     """
     path = Path(path)
     kind = sniff(path)
-    if kind in ("csv", "parquet"):
+    if kind == "csv":
         return []
+    if kind == "parquet":
+        with _reading(path):
+            return [_about_parquet(path)]
     from geoseg.io.vector.ogr import pyogrio
 
+    found = []
     with _reading(path), open_layers(path, kind) as layers:
-        abouts = [
-            pyogrio.read_info(each.path, each.layer, force_feature_count=True, **dict(each.options))
-            for each in layers
-        ]
-    return [
-        {
-            "layer": source.name,
-            "features": int(about["features"]),
-            "geometry": about["geometry_type"],
-            "metadata": {**(about["dataset_metadata"] or {}), **(about["layer_metadata"] or {})},
-        }
-        for source, about in zip(layers, abouts, strict=True)
-    ]
+        for each in layers:
+            options = dict(each.options)
+            about = pyogrio.read_info(each.path, each.layer, force_feature_count=True, **options)
+            metadata = {**(about["dataset_metadata"] or {}), **(about["layer_metadata"] or {})}
+            found.append(
+                {
+                    "layer": each.name,
+                    "features": int(about["features"]),
+                    "geometry": about["geometry_type"],
+                    "crs": about["crs"],
+                    "metadata": metadata,
+                }
+            )
+    return found
+
+
+def _about_parquet(path: Path) -> dict[str, Any]:
+    import pyarrow.parquet as pq
+
+    file = pq.read_metadata(path)
+    metadata = file.metadata or {}
+    return {
+        "layer": path.stem,
+        "features": file.num_rows,
+        "geometry": None,
+        "crs": None,
+        "metadata": json.loads(metadata.get(b"geoseg", b"{}")),
+    }
 
 
 @contextmanager
@@ -150,7 +169,7 @@ def _ogr(
     except (ValueError, pyogrio.errors.FeatureError) as error:
         if where is None:
             raise
-        reason = str(error).rpartition(": ")[2] if "prepare" in str(error) else "no valid SQL"
+        reason = str(error).partition(f"{where}: ")[2] or "no such column, or no SQL"
         raise _bad_condition(path, where, reason) from error
     if wkb is None:
         raise UnsuitableError(f"{path}: holds no geometries")
