@@ -83,16 +83,22 @@ def read_features(
     """
     path = Path(path)
     kind = sniff(path)
+    # a condition may name any of them; to GDAL those that are not read are NULL
+    needed = columns if where is None else None
     with _reading(path):
         if kind == "csv":
             found = _filtered(path, read_spacenet(path, scene, pixels), where)
         elif kind == "parquet":
-            found = _parquet(path, columns if where is None else None)
-            found = _filtered(path, found, where)
+            found = _filtered(path, _parquet(path, needed), where)
         else:
             with open_layers(path, kind) as layers:
-                found = _ogr(path, choose(path, layers, layer), where, columns)
-    return replace(found, geometry=shapely.force_2d(found.geometry))
+                found = _ogr(path, choose(path, layers, layer), where, needed)
+    wanted = {
+        name: values
+        for name, values in found.columns.items()
+        if kind == "csv" or columns is None or name in columns
+    }
+    return replace(found, geometry=shapely.force_2d(found.geometry), columns=wanted)
 
 
 def describe_layers(path: Path | str) -> list[dict[str, Any]]:
