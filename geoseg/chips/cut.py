@@ -25,6 +25,7 @@ from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.parallel.processes import ordered
 from geoseg.report import Advance
 from geoseg.specs import ChipSpec, Stretch
+from geoseg.specs.vectors import VectorFiles
 
 WRITERS = 2  # threads that compress chips while the next one is read
 RUN = 2**22  # pixels of neighbouring tiles that are read together, of a scene in strips
@@ -36,7 +37,7 @@ class Source:
 
     path: str
     name: str
-    labels: Path | None
+    labels: Path | VectorFiles | None
     grid: Grid
     bands: int
     dtype: str

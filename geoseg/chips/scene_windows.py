@@ -25,8 +25,8 @@ from geoseg.io.raster.sampling import sampled_strips
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import scene_name
 from geoseg.labels import scene_labels
-from geoseg.labels.class_raster import is_vector
 from geoseg.specs import ChipSpec, Stretch
+from geoseg.specs.vectors import VectorFiles
 
 PERCENTILES = 2.0, 98.0
 
@@ -74,7 +74,7 @@ class _Labelled:
     bands: tuple[int, ...] | None
     stretch: Stretch | None
     burner: Burner | None
-    mask: Path
+    mask: Path | VectorFiles
 
     def classes(self, window: Window) -> np.ndarray:
         if self.burner is not None:
@@ -109,7 +109,7 @@ class SceneWindow:
 
 
 def windows_of(
-    scenes: Sequence[str], truth: Path, spec: ChipSpec, warnings: list[str]
+    scenes: Sequence[str], truth: Path | VectorFiles, spec: ChipSpec, warnings: list[str]
 ) -> ExampleSet:
     """The windows of ``scenes`` that `geoseg tile` would cut with ``spec``, in the same splits.
 
@@ -170,7 +170,7 @@ def _labelled(
 ) -> _Labelled:
     assert source.labels is not None
     burner = None
-    if is_vector(str(source.labels)):
+    if isinstance(source.labels, VectorFiles):
         with open_scene(source.path) as scene:
             burner = scene_labels.burner(
                 source.labels, source.grid, warnings, scene=source.path, own=scene.grid

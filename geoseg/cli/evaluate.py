@@ -66,6 +66,16 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
     metavar="RASTER",
     help="Raster whose grid pixels are compared on.  [default: the first raster of the two]",
 )
+@options.input_layer
+@options.where
+@click.option(
+    "--truth-layer", metavar="NAME", help="Layer of TRUTH to read.  [default: as --layer]"
+)
+@click.option(
+    "--truth-where",
+    metavar="SQL",
+    help="Condition of the footprints of TRUTH.  [default: as --where]",
+)
 @click.option(
     "--layers",
     type=options.FILE,
@@ -126,7 +136,8 @@ def _of_chips(
 ) -> Any:
     from geoseg.tools import evaluate_chips as tool
 
-    others = ("prediction", "like", "layers", "image")
+    others = ["prediction", "like", "layers", "image"]
+    others += ["layer", "where", "truth_layer", "truth_where"]
     if named := [f"`{name}`" for name in others if arguments[name]]:
         raise SettingError("data", f"cannot be combined with {' or '.join(named)}")
     own = {name: arguments[name] for name in ("fail_under", "page", "overwrite")} | {

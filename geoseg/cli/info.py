@@ -15,7 +15,8 @@ from geoseg.cli.command import command
 @click.option(
     "-m", "--model", type=options.MODEL, help="Model file: check whether it fits the scene FILE."
 )
-def info(path: str, model: Path | None, as_json: bool) -> None:
+@options.input_layer
+def info(path: str, model: Path | None, layer: str | None, as_json: bool) -> None:
     """Describe a raster, vector, model or chip folder.
 
     \b
@@ -24,4 +25,4 @@ def info(path: str, model: Path | None, as_json: bool) -> None:
     """
     from geoseg.tools import info as tool
 
-    options.emit(tool.run(path, model=model), as_json)
+    options.emit(tool.run(path, model=model, layer=layer), as_json)

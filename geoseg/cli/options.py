@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 from geoseg.cli.command import FROM_MODEL
 from geoseg.cli.groups import GroupedOption
 from geoseg.cli.show import emit, progress
-from geoseg.errors import GeosegError
+from geoseg.errors import GeosegError, SettingError
 from geoseg.io.scene_names import expand
 from geoseg.specs import (
     ARCHITECTURES,
@@ -29,6 +29,7 @@ from geoseg.specs import (
 )
 from geoseg.specs.settings import Setting, settings
 from geoseg.specs.toml import to_cli_text
+from geoseg.specs.vectors import VectorFiles
 
 __all__ = ["emit", "progress"]  # with the options of this file
 
@@ -242,6 +243,13 @@ input_layer = click.option(
     group="Input",
     help="Layer of the vector file to read.  [default: footprints, or the only one]",
 )
+where = click.option(
+    "--where",
+    cls=GroupedOption,
+    group="Input",
+    metavar="SQL",
+    help='Condition of the footprints to read, e.g. "height > 3".  [default: all]',
+)
 vector_format = click.option(
     "-f",
     "--format",
@@ -266,6 +274,46 @@ on_error = click.option(
     show_default=True,
     help="When a scene fails: stop, or skip it and exit with 9 after the others.",
 )
+
+
+def labels(help: str) -> Decorator:
+    """Options --labels, --labels-layer and --labels-where, which the function gets as one
+    ``labels``: VectorFiles or None.
+    """
+    decorators = (
+        click.option("--labels", type=FILE, multiple=True, metavar="FILE", help=help),
+        click.option(
+            "--labels-layer",
+            metavar="NAME",
+            help="Layer of the labels to read.  [default: footprints, or the only one]",
+        ),
+        click.option(
+            "--labels-where",
+            metavar="SQL",
+            help='Condition of the labels to read, e.g. "height > 3".  [default: all]',
+        ),
+    )
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def gathered(
+            *args: Any,
+            labels: tuple[Path, ...],
+            labels_layer: str | None,
+            labels_where: str | None,
+            **values: Any,
+        ) -> Any:
+            if not labels and (labels_layer or labels_where):
+                raise SettingError("labels", "is what `labels_layer` and `labels_where` go with")
+            files = VectorFiles.of(labels, labels_layer, labels_where) if labels else None
+            return function(*args, labels=files, **values)
+
+        made: Callable[..., Any] = gathered
+        for option in reversed(decorators):
+            made = option(made)
+        return made
+
+    return decorate
 
 
 # Specs

@@ -13,7 +13,7 @@ from geoseg.specs import MaskSpec
 
 
 @command
-@click.argument("footprints", type=options.FILE)
+@click.argument("footprints", type=options.FILE, nargs=-1, required=True, metavar="FOOTPRINTS...")
 @click.option(
     "--like",
     metavar="SCENE",
@@ -56,6 +56,7 @@ from geoseg.specs import MaskSpec
     setting(MaskSpec, "value", "Pixel value of the footprints, 1 to 254."),
 )
 @options.input_layer
+@options.where
 @options.reference
 @options.creation_options
 @options.overwrite

@@ -48,10 +48,9 @@ from geoseg.specs import ChipSpec
     type=click.IntRange(1),
     help="Distance from one chip to the next in pixels, instead of --overlap.",
 )
-@click.option(
-    "--labels",
-    type=options.FILE,
-    help="Footprints or mask to burn beside the chips; or a folder of them.  [default: none]",
+@options.labels(
+    "Footprints or masks of the scenes: files (repeatable), or a folder, of which the file named "
+    "like the scene is taken, else all of them.  [default: none]"
 )
 @options.aoi
 @options.creation_options

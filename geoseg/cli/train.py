@@ -130,11 +130,9 @@ class Auto(options.Text):
     callback=options.network,
     help="Architecture option NAME=VALUE, repeatable, e.g. hidden=512.",
 )
-@click.option(
-    "--labels",
-    type=options.FILE,
-    help="Labels of DATA that are scenes: footprints or a mask, or a folder with one file per "
-    "scene.",
+@options.labels(
+    "Footprints or masks of the scenes: files (repeatable), or a folder, of which the file named "
+    "like the scene is taken, else all of them.  [default: none]"
 )
 @click.option(
     "--split",

@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import shapely
@@ -90,12 +89,3 @@ class Layer:
             geometry=shapely.transform(self.geometry, to.transform, interleaved=False),
             crs=crs,
         )
-
-
-def column(values: Sequence[Any], kind: type) -> np.ndarray:
-    """Values of one ``kind``, int, float, bool or str: NaN for None among numbers, objects where
-    text is among them.
-    """
-    if kind is str or any(isinstance(value, str | bytes) for value in values):
-        return np.array(values, object)
-    return np.array(values, np.float64 if None in values else np.dtype(kind))

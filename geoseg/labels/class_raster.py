@@ -28,6 +28,7 @@ from geoseg.labels.footprints import footprints_on
 from geoseg.labels.interpret import interpret
 from geoseg.labels.interpretation import Interpretation
 from geoseg.specs import Area, PixelReference, PolygonSpec
+from geoseg.specs.vectors import VectorFiles
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def is_vector(path: str) -> bool:
 
 @contextmanager
 def open_class_raster(
-    path: str,
+    path: str | VectorFiles,
     grid: Grid,
     threshold: float | None,
     warnings: list[str],
@@ -99,8 +100,8 @@ def open_class_raster(
     UnsuitableError for other multilabel masks and for what is refused there.
     """
     if grid.crs is None:
-        grid = assign_crs(grid, path, PixelReference(pixel_coords=True))
-    if is_vector(path):
+        grid = assign_crs(grid, str(path), PixelReference(pixel_coords=True))
+    if isinstance(path, VectorFiles) or is_vector(path):
         layer = footprints_on(
             path, grid, warnings, pixel_coords=grid.crs is None, columns=("confidence",)
         )

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import shapely
-from pyproj import CRS
+from pyproj import CRS, Transformer
 
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner, repair
+from geoseg.geometry.longitudes import gathered, near, period
 from geoseg.geometry.outlines import to_crs_coordinates
+from geoseg.io.formats import vector_kind
 from geoseg.io.vector.read import read_footprints
+from geoseg.specs.vectors import VectorFiles
+
+# Degrees from the area where a CRS is used; coordinates farther away were meant for another one
+_ASTRAY = 1.0
+# Of half a circle: footprints beyond may have their neighbours on the other side
+_SEAM = 179 / 180
 
 
 def footprints_on(
-    path: Path | str, grid: Grid, warnings: list[str], *, pixel_coords: bool = False, **wanted: Any
+    files: Path | str | VectorFiles,
+    grid: Grid,
+    warnings: list[str],
+    *,
+    pixel_coords: bool = False,
+    **wanted: Any,
 ) -> Layer:
     """Footprints in the CRS of ``grid``, as :func:`footprints_in`, or with ``pixel_coords`` as they
     are.
@@ -28,53 +42,102 @@ def footprints_on(
     grid; an empty layer is fine.
     """
     if grid.crs is None and not pixel_coords:
-        raise UnsuitableError(f"{path}: the scene has no CRS to place the footprints in")
-    found = footprints_in(path, grid.crs, warnings, grid=grid, **wanted)
-    if len(found) and not len(Burner(found.geometry).inside(grid)):
+        raise UnsuitableError(f"{files}: the scene has no CRS to place the footprints in")
+    found = footprints_in(files, grid.crs, warnings, grid=grid, **wanted)
+    solid = ~shapely.is_empty(found.geometry)
+    if solid.any() and not len(Burner(found.geometry).inside(grid)):
         raise UnsuitableError(
-            f"{path}: no overlap with the scene", "compare the two with `geoseg info`"
+            f"{files}: no overlap with the scene", "compare the two with `geoseg info`"
         )
     return found
 
 
 def footprints_in(
-    path: Path | str,
+    files: Path | str | VectorFiles,
     crs: CRS | None,
     warnings: list[str],
     *,
     grid: Grid | None = None,
-    layer: str | None = None,
     scene: str | None = None,
     columns: tuple[str, ...] = (),
+    beside: Layer | None = None,
 ) -> Layer:
     """Valid footprints, reprojected to ``crs`` where one is given, with ``columns``; ``warnings``
-    takes what had to be done.
+    takes what had to be done. What is no polygon is empty, so that rows keep their numbers.
 
     A SpaceNet CSV may hold those of many images, of which that of ``scene`` is taken, and may give
-    them in pixels, which are placed on the image's ``grid``. Raises UnsuitableError where the
-    footprints' own CRS is unknown and ``crs`` is given.
+    them in pixels, which are placed on the image's ``grid``. Longitudes are those nearest to the
+    ``grid``, or to the layer ``beside``. Raises UnsuitableError where the footprints' own CRS is
+    unknown and ``crs`` is given, and where coordinates cannot be what it says.
     """
-    pixels = grid is not None and grid.crs is None
-    found = read_footprints(path, layer, columns=columns, scene=scene, pixels=pixels)
-    if grid is not None and found.pixels:
-        found = replace(
-            found, geometry=to_crs_coordinates(found.geometry, grid.transform), crs=grid.crs
-        )
-    elif crs is not None:
-        found = _reprojected(found, path, crs, warnings)
+    files = VectorFiles.of(files)
+    layers = [
+        _read(path, files, crs, warnings, grid=grid, scene=scene, columns=columns)
+        for path in files.paths
+    ]
+    found = layers[0] if len(layers) == 1 else _joined(layers, crs)
     geometry = found.geometry.copy()
     nothing = shapely.is_missing(geometry) | shapely.is_empty(geometry)
+    # an image without buildings is no news in a table of many
+    if nothing.all() and not any(vector_kind(path) == "csv" for path in files.paths):
+        warnings.append(f"{files}: holds no footprints")
     astray = ~nothing & ~np.isfinite(shapely.bounds(geometry)).all(axis=1)
     if astray.any():
         warnings.append(
-            f"{path}: {astray.sum()} footprints have no place in the CRS of the other file and "
+            f"{files}: {astray.sum()} footprints have no place in the CRS of the other file and "
             "are left out"
         )
         geometry[astray] = shapely.Polygon()
+    if not found.pixels:
+        geometry = _turned(geometry, found.crs, grid, beside)
     geometry, repaired = repair(geometry)
     if repaired:
-        warnings.append(f"{path}: {repaired} invalid footprints repaired")
+        warnings.append(f"{files}: {repaired} invalid footprints repaired")
     return replace(found, geometry=geometry)
+
+
+def _read(
+    path: Path,
+    files: VectorFiles,
+    crs: CRS | None,
+    warnings: list[str],
+    *,
+    grid: Grid | None,
+    scene: str | None,
+    columns: tuple[str, ...],
+) -> Layer:
+    """Footprints of one file in ``crs``, or as they are where that is None."""
+    found = read_footprints(
+        path,
+        files.layer,
+        where=files.where,
+        columns=columns,
+        scene=scene,
+        pixels=grid is not None and grid.crs is None,
+        warnings=warnings,
+    )
+    if grid is not None and found.pixels:
+        placed = to_crs_coordinates(found.geometry, grid.transform)
+        return replace(found, geometry=placed, crs=grid.crs)
+    if grid is not None and grid.crs is None:
+        return found
+    _check_coordinates(path, found, grid)
+    return found if crs is None else _reprojected(found, path, crs, warnings)
+
+
+def _joined(layers: Sequence[Layer], crs: CRS | None) -> Layer:
+    """Layers one after the other; a column that one of them lacks is None there."""
+    names = list(dict.fromkeys(name for layer in layers for name in layer.columns))
+    full = [
+        replace(
+            layer,
+            columns={
+                name: layer.columns.get(name, np.full(len(layer), None, object)) for name in names
+            },
+        )
+        for layer in layers
+    ]
+    return Layer.joined(full, crs or layers[0].crs)
 
 
 def _reprojected(found: Layer, path: Path | str, crs: CRS, warnings: list[str]) -> Layer:
@@ -86,6 +149,60 @@ def _reprojected(found: Layer, path: Path | str, crs: CRS, warnings: list[str]) 
         return found
     warnings.append(f"{path}: reprojected from {_name(found.crs)} to {_name(crs)}")
     return found.to_crs(crs)
+
+
+def _check_coordinates(path: Path, found: Layer, grid: Grid | None) -> None:
+    """Raise UnsuitableError for metres in a CRS of degrees, and for degrees in one of metres."""
+    crs, bounds = found.crs, found.bounds
+    if crs is None or not np.isfinite(bounds).all():
+        return
+    left, bottom, right, top = bounds
+    degrees = -180 <= left <= right <= 180 and -90 <= bottom <= top <= 90
+    if crs.is_geographic:
+        quarter = (period(crs) or 360) / 4
+        wrong = max(abs(bottom), abs(top)) > 1.001 * quarter
+    else:
+        # a grid may lie there too, as that of a photo whose CRS is assigned
+        there = grid is not None and shapely.box(*grid.bounds).intersects(shapely.box(*bounds))
+        wrong = crs.is_projected and degrees and not there and _is_astray(crs, bounds)
+    if wrong:
+        unit = crs.axis_info[0].unit_name
+        raise UnsuitableError(
+            f"{path}: coordinates from {left:.9g} {bottom:.9g} to {right:.9g} {top:.9g} cannot be "
+            f"those of {_name(crs)}, which counts in {unit}s",
+            "give the file its right CRS, for example with ogr2ogr -a_srs",
+        )
+
+
+def _is_astray(crs: CRS, bounds: tuple[float, float, float, float]) -> bool:
+    """Whether bounds lie outside of the area for which a CRS was made."""
+    area = crs.area_of_use
+    if area is None:
+        return False
+    to_degrees = Transformer.from_crs(crs, 4326, always_xy=True)
+    x, y = to_degrees.transform((bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2)
+    across = area.west > area.east
+    outside = area.east < x < area.west if across else not area.west <= x <= area.east
+    return outside or not area.south - _ASTRAY <= y <= area.north + _ASTRAY
+
+
+def _turned(
+    geometry: np.ndarray, crs: CRS | None, grid: Grid | None, beside: Layer | None
+) -> np.ndarray:
+    """Geometry with its longitudes near those of the ``grid`` or the layer ``beside``, else near
+    each other.
+    """
+    circle = period(crs)
+    if circle is None or not len(geometry):
+        return geometry
+    if grid is not None:
+        return near(geometry, (grid.bounds[0] + grid.bounds[2]) / 2, circle)
+    if beside is None or not len(beside):
+        return gathered(geometry, circle)
+    left, _, right, _ = beside.bounds
+    own_left, _, own_right, _ = shapely.total_bounds(geometry)
+    reach = max(-left, right, -own_left, own_right)
+    return near(geometry, (left + right) / 2, circle) if reach > _SEAM * circle / 2 else geometry
 
 
 def _name(crs: CRS) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 import shapely
@@ -17,49 +17,25 @@ from rasterio.windows import Window
 from geoseg.core.class_map import BINARY
 from geoseg.core.encoding import BACKGROUND, VOID, RasterTags
 from geoseg.core.grid import Grid
-from geoseg.errors import InputError, UnsuitableError
+from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
-from geoseg.io.formats import HEAD, vector_format
+from geoseg.io.formats import vector_kind
 from geoseg.io.raster.scene import open_scene
-from geoseg.io.safety import first_bytes
 from geoseg.labels.class_raster import is_vector
 from geoseg.labels.footprints import footprints_in
 from geoseg.labels.interpret import interpret
 from geoseg.labels.interpretation import Interpretation
+from geoseg.labels.label_files import Labels, find
+from geoseg.specs.vectors import VectorFiles
 
-RASTERS = (".tif", ".tiff", ".png", ".vrt")
-VECTORS = (".gpkg", ".geojson", ".json", ".fgb", ".parquet", ".shp", ".csv")
 Reader = Callable[[Window], np.ndarray]
 
-
-def find(labels: Path, scene: str) -> Path:
-    """The labels of ``scene``: ``labels`` itself, or in a folder the file of the scene's name,
-    ``NAME`` or ``NAME_mask``.
-
-    Without one it is the folder's one CSV, which may hold footprints of many images.
-    """
-    if not labels.is_dir():
-        if not labels.is_file():
-            raise InputError(f"{labels}: does not exist")
-        return labels
-    stem, own = Path(scene).stem, Path(scene).absolute()
-    for name in (stem, f"{stem}_mask"):
-        for suffix in VECTORS + RASTERS:
-            candidate = labels / f"{name}{suffix}"
-            if candidate.is_file() and candidate.absolute() != own:
-                return candidate
-    tables = list(labels.glob("*.csv"))
-    if len(tables) == 1:
-        return tables[0]
-    raise InputError(
-        f"{labels}: has no labels for {scene}",
-        f"name them {stem}.gpkg, {stem}.geojson or {stem}_mask.tif",
-    )
+__all__ = ["burner", "classes", "find", "layer", "open_labels"]
 
 
 @contextmanager
 def open_labels(
-    path: Path,
+    path: Labels,
     grid: Grid,
     warnings: list[str],
     *,
@@ -78,13 +54,13 @@ def open_labels(
     the threshold of their file. Raises UnsuitableError where labels and grid do not meet, or cannot
     be compared, and for rasters that are no labels.
     """
-    if is_vector(str(path)):
+    if _is_vector(path):
         burnt = burner(path, grid, warnings, scene=scene, own=own)
         yield lambda window: burnt.burn(grid.window(window))
         return
     classes(path)  # raises for what is no labels
-    meaning = _interpreted(path, _stamp(path))
-    with open_scene(path, like=grid) as mask:
+    meaning = _interpreted(str(path), _stamp(path))
+    with open_scene(str(path), like=grid) as mask:
         bounds = _bounds(mask.source, grid)
         _meet(path, bounds, grid)
         tenth = 0.1 * abs(grid.transform.determinant) ** 0.5
@@ -110,7 +86,7 @@ def open_labels(
 
 
 def burner(
-    path: Path,
+    path: Labels,
     grid: Grid,
     warnings: list[str],
     *,
@@ -120,7 +96,7 @@ def burner(
     """Footprints ready to be burned on windows of ``grid``, as :func:`open_labels` takes and
     refuses them.
     """
-    table = vector_format(first_bytes(path, HEAD)) == "csv"
+    table = any(vector_kind(each) == "csv" for each in VectorFiles.of(path).paths)
     if grid.crs is None and not table:
         raise UnsuitableError(
             f"{path}: footprints need a scene with a CRS",
@@ -131,7 +107,7 @@ def burner(
     return _burner(path, _stamp(path), grid, *image)
 
 
-def classes(path: Path) -> tuple[tuple[str, ...], bool]:
+def classes(path: Labels) -> tuple[tuple[str, ...], bool]:
     """Names of the classes that labels hold, and whether they are multilabel, a band each.
 
     Exclusive classes are named by a mask's tags, as `geoseg rasterize --class-field` writes them,
@@ -139,9 +115,9 @@ def classes(path: Path) -> tuple[tuple[str, ...], bool]:
     footprint,boundary`. Raises UnsuitableError for several classes without names, and for
     probabilities of several classes.
     """
-    if is_vector(str(path)):
+    if _is_vector(path):
         return BINARY, False
-    meaning = _interpreted(path, _stamp(path))
+    meaning = _interpreted(str(path), _stamp(path))
     if meaning.kind == "multilabel" and meaning.unit is None:
         return tuple(meaning.names.values()), True
     if len(meaning.bands) > 1:
@@ -170,33 +146,39 @@ def label_tags(path: Path) -> dict[str, str]:
 
 
 @lru_cache(maxsize=16)
-def _interpreted(path: Path, stamp: int) -> Interpretation:
+def _interpreted(path: str, stamp: tuple[int, ...]) -> Interpretation:
     """What the values of a mask mean, looked at once for all groups of tiles."""
     with open_scene(path) as mask:
         return interpret(mask)
 
 
-def layer(path: Path, crs: CRS) -> tuple[np.ndarray, tuple[str, ...]]:
+def layer(path: Labels, crs: CRS) -> tuple[np.ndarray, tuple[str, ...]]:
     """Valid polygons of a vector file in ``crs``, and what had to be done to them."""
     return _layer(path, _stamp(path), crs, None, None)
 
 
-def _stamp(path: Path) -> int:
-    return path.stat().st_mtime_ns
+def _stamp(path: Labels) -> tuple[int, ...]:
+    return tuple(each.stat().st_mtime_ns for each in VectorFiles.of(path).paths)
+
+
+def _is_vector(path: Labels) -> TypeGuard[VectorFiles]:
+    return isinstance(path, VectorFiles) or is_vector(str(path))
 
 
 # Each group of tiles opens its labels, and many scenes may share one file of
 # footprints.
 @lru_cache(maxsize=1)
 def _layer(
-    path: Path, stamp: int, crs: CRS | None, scene: str | None, own: Grid | None
+    path: Labels, stamp: tuple[int, ...], crs: CRS | None, scene: str | None, own: Grid | None
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     warnings: list[str] = []
     return footprints_in(path, crs, warnings, scene=scene, grid=own).geometry, tuple(warnings)
 
 
 @lru_cache(maxsize=1)
-def _burner(path: Path, stamp: int, grid: Grid, scene: str | None, own: Grid | None) -> Burner:
+def _burner(
+    path: Labels, stamp: tuple[int, ...], grid: Grid, scene: str | None, own: Grid | None
+) -> Burner:
     geometry = _layer(path, stamp, grid.crs, scene, own)[0]
     if shapely.is_empty(geometry).all():
         return Burner(geometry, grid)
@@ -211,7 +193,7 @@ def _bounds(own: Grid, grid: Grid) -> tuple[float, float, float, float]:
     return Transformer.from_crs(own.crs, grid.crs, always_xy=True).transform_bounds(*own.bounds)
 
 
-def _meet(path: Path, bounds: tuple[float, ...], grid: Grid) -> None:
+def _meet(path: Labels, bounds: tuple[float, ...], grid: Grid) -> None:
     # a scene without a single building has labels that merely lie around it
     left, bottom, right, top = grid.bounds
     if bounds[0] >= right or bounds[2] <= left or bounds[1] >= top or bounds[3] <= bottom:

@@ -45,6 +45,7 @@ from geoseg.labels.footprints import footprints_in
 from geoseg.labels.interpret import interpret
 from geoseg.report import Progress, no_progress
 from geoseg.specs import EvaluateSpec
+from geoseg.specs.vectors import VectorFiles
 
 # Fewer blocks than this are few to draw from
 _FEW = 20
@@ -62,6 +63,10 @@ def run(
     page: Path | str | None = None,
     image: Path | str | None = None,
     overwrite: bool = False,
+    layer: str | None = None,
+    where: str | None = None,
+    truth_layer: str | None = None,
+    truth_where: str | None = None,
     fail_under: Mapping[str, float] | None = None,
     progress: Progress = no_progress,
 ) -> EvaluateReport:
@@ -79,6 +84,9 @@ def run(
     names a GeoPackage of true positives, false positives and misses, ``page`` an HTML page of it
     all, with places pictured on the scene ``image`` or on plain ground.
 
+    Of vector files ``layer`` is taken and the features for which ``where`` holds, an SQL condition;
+    ``truth_layer`` and ``truth_where`` stand for those of the truth where they differ.
+
     ``fail_under`` holds the lowest values that will do: ``f1`` is that of the footprints where
     footprints were compared, else of the pixels; ``pixel.f1`` and ``object.f1`` are plain. Limits
     that are not met are in the report, not raised.
@@ -89,12 +97,16 @@ def run(
         check_layers(layers, overwrite)
     if page is not None:
         check_output(page, overwrite)
+    sources = (
+        _source(names[0], layer, where),
+        _source(names[1], truth_layer or layer, truth_where or where),
+    )
     bands = _shared(names, spec.threshold)
     if bands and (page is not None or spec.bootstrap):
         raise UsageError(
             f"{names[0]}: multi-label bands have metrics, but no page and no intervals"
         )
-    pixels, matched = (None, None) if bands else _compare(names, spec, like, warnings, progress)
+    pixels, matched = (None, None) if bands else _compare(sources, spec, like, warnings, progress)
     pixel = (
         _band_metrics(bands, names, spec, like, warnings, progress)
         if bands
@@ -130,15 +142,21 @@ def run(
     return report
 
 
+def _source(name: str, layer: str | None, where: str | None) -> str | VectorFiles:
+    """The path of a raster, or a vector file with what is taken of it."""
+    return VectorFiles.of(name, layer, where) if is_vector(name) else name
+
+
 def _compare(
-    names: tuple[str, str],
+    sources: tuple[str | VectorFiles, str | VectorFiles],
     spec: EvaluateSpec,
     like: Path | str | None,
     warnings: list[str],
     progress: Progress,
 ) -> tuple[ComparedPixels | None, LayerComparison | None]:
     """Pixels and footprints compared, each where that can be."""
-    vectors = [is_vector(name) for name in names]
+    names = [str(source) for source in sources]
+    vectors = [isinstance(source, VectorFiles) for source in sources]
     if spec.profile != "none" and not all(vectors):
         raise UnsuitableError(
             f"{names[vectors.index(False)]}: the profile {spec.profile} compares SpaceNet tables"
@@ -153,14 +171,14 @@ def _compare(
     pixels, matched = (
         (None, None)
         if grid is None
-        else _compare_on(grid, names, spec, sum(vectors) == 1, warnings, progress)
+        else _compare_on(grid, sources, spec, sum(vectors) == 1, warnings, progress)
     )
-    return pixels, _match_files(names, spec, warnings) if all(vectors) else matched
+    return pixels, _match_files(sources, spec, warnings) if all(vectors) else matched
 
 
 def _compare_on(
     grid: Grid,
-    names: tuple[str, str],
+    sources: tuple[str | VectorFiles, str | VectorFiles],
     spec: EvaluateSpec,
     footprints: bool,
     warnings: list[str],
@@ -169,11 +187,11 @@ def _compare_on(
     """Pixels on ``grid``, and if asked for the ``footprints`` on it."""
     with ExitStack() as stack:
         predicted, true = (
-            stack.enter_context(open_class_raster(name, grid, spec.threshold, warnings))
-            for name in names
+            stack.enter_context(open_class_raster(source, grid, spec.threshold, warnings))
+            for source in sources
         )
         if spec.sweep and predicted.scores is None:
-            raise _no_probabilities(names[0])
+            raise _no_probabilities(str(sources[0]))
         pixels = compare_pixels(predicted, true, grid, spec, progress)
         if not (footprints and predicted.footprints and true.footprints):
             return pixels, None
@@ -240,12 +258,16 @@ def _grid(rasters: list[str]) -> Grid | None:
 
 
 def _match_files(
-    names: tuple[str, str], spec: EvaluateSpec, warnings: list[str]
+    sources: tuple[str | VectorFiles, str | VectorFiles], spec: EvaluateSpec, warnings: list[str]
 ) -> LayerComparison:
     """Footprints of two vector files matched in the truth's CRS, those of two SpaceNet tables image
     by image.
     """
-    tables = [_in_pixels(name, warnings) for name in names if name.lower().endswith(".csv")]
+    tables = [
+        _in_pixels(VectorFiles.of(source), warnings)
+        for source in sources
+        if str(source).lower().endswith(".csv")
+    ]
     if len(tables) == 2 and all(table.pixels for table in tables):
         predictions, truths = tables
         if spec.profile == "spacenet2":
@@ -254,15 +276,17 @@ def _match_files(
         return compare_layers(predictions, truths, spec, by_image=True)
     if spec.profile != "none":
         raise UnsuitableError(
-            f"{names[0]}: the profile {spec.profile} compares SpaceNet tables with PolygonWKT_Pix"
+            f"{sources[0]}: the profile {spec.profile} compares SpaceNet tables with PolygonWKT_Pix"
         )
-    truth = footprints_in(names[1], None, warnings)
-    prediction = footprints_in(names[0], truth.crs, warnings, columns=("confidence",))
+    truth = footprints_in(sources[1], None, warnings)
+    prediction = footprints_in(
+        sources[0], truth.crs, warnings, columns=("confidence",), beside=truth
+    )
     return compare_layers(prediction, truth, spec)
 
 
-def _in_pixels(name: str, warnings: list[str]) -> Layer:
-    table = read_footprints(name, pixels=True)
+def _in_pixels(name: VectorFiles, warnings: list[str]) -> Layer:
+    table = read_footprints(name.paths[0], where=name.where, pixels=True)
     geometry, repaired = repair(table.geometry)
     if repaired:
         warnings.append(f"{name}: {repaired} invalid footprints repaired")

@@ -20,7 +20,7 @@ from geoseg.inference.session import LoadedModel
 from geoseg.io.chip_index import INDEX, read_index
 from geoseg.io.formats import kind_of
 from geoseg.io.raster.scene import Scene, open_scene
-from geoseg.io.vector.read import read_footprints
+from geoseg.io.vector.read import LAYER, describe_layers, read_features
 from geoseg.labels.interpret import interpret
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.store import BUNDLED, bundled, read_spec
@@ -54,9 +54,10 @@ class InfoReport(Report):
     fit: Fit | None = None
 
 
-def run(path: str, *, model: Path | None = None) -> InfoReport:
+def run(path: str, *, model: Path | None = None, layer: str | None = None) -> InfoReport:
     """Describe ``path``, or the bundled model by that word; with ``model`` also whether that model
-    fits it.
+    fits it. Of a vector file of several layers they are listed, and ``layer`` or that called
+    "footprints" is described.
 
     Raises InputError (missing, unreadable) and ModelError (a model that is malformed).
     """
@@ -69,7 +70,7 @@ def run(path: str, *, model: Path | None = None) -> InfoReport:
     scene = kind == "raster"
     describe: dict[str, Callable[[str], dict[str, Any]]] = {
         "raster": _raster,
-        "vector": _vector,
+        "vector": lambda path: _vector(path, layer),
         "model": _model,
         "chips": _chips,
     }
@@ -138,14 +139,37 @@ def _samples(scene: Scene) -> list[Window]:
     return [Window(int(col), int(row), size, size) for row in rows for col in cols]
 
 
-def _vector(path: str) -> dict[str, Any]:
-    table = read_footprints(path)
-    return {
+def _vector(path: str, wanted: str | None) -> dict[str, Any]:
+    """``layers`` where there are several; ``tags`` are the provenance that geoseg wrote."""
+    layers = describe_layers(path)
+    listed = [
+        {
+            **{name: each[name] for name in ("layer", "features", "geometry")},
+            "crs": crs_name(each["crs"]),
+        }
+        for each in layers
+    ]
+    several = {"layers": listed} if len(layers) > 1 else {}
+    default = wanted or (LAYER if LAYER in [each["layer"] for each in layers] else None)
+    if several and default is None:
+        return several
+    table = read_features(path, default)
+    kinds = Counter(each.geom_type for each in table.geometry if each is not None)
+    described = [each for each in layers if len(layers) == 1 or each["layer"] == default]
+    tags = {
+        name: text
+        for each in described
+        for name, text in each["metadata"].items()
+        if name.lower().startswith("geoseg")
+    }
+    return several | {
+        **({"layer": default} if several else {}),
         "features": len(table),
-        "geometries": dict(Counter(each.geom_type for each in table.geometry if each is not None)),
+        "geometries": dict(kinds),
         "columns": list(table.columns),
         "crs": crs_name(table.crs),
         "bounds": table.bounds,
+        **({"tags": tags} if tags else {}),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
 from geoseg.core.tiling import tiles
 from geoseg.errors import UnsuitableError, UsageError
+from geoseg.geometry.burn import Burner
 from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.targets import Target, Targets
 from geoseg.io.atomic import check_apart
@@ -27,6 +29,7 @@ from geoseg.io.vector.read import read_footprints
 from geoseg.labels.footprints import footprints_on
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import MaskSpec, PixelReference, TilingSpec
+from geoseg.specs.vectors import VectorFiles
 
 # Rows and columns burned at a time: whole blocks of the output, and large beside the widths that
 # windows have to share
@@ -37,7 +40,7 @@ WIDEST = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class RasterizeReport(Report):
-    """``footprints`` read, ``pixels`` set in the first band, and with a class field the value of
+    """``footprints`` burnt, ``pixels`` set in the first band, and with a class field the value of
     each class.
 
     ``bands`` has of each the ``kind``, the ``width`` in metres and the ``pixels`` above 0.
@@ -50,7 +53,7 @@ class RasterizeReport(Report):
 
 
 def run(
-    footprints: Path | str,
+    footprints: Path | str | Sequence[Path | str],
     like: Path | str,
     output: Path | str,
     spec: MaskSpec | None = None,
@@ -58,6 +61,7 @@ def run(
     overwrite: bool = False,
     creation_options: dict[str, Any] | None = None,
     layer: str | None = None,
+    where: str | None = None,
     reference: PixelReference = PixelReference(),
     progress: Progress = no_progress,
     block_size: int = BLOCK_SIZE,
@@ -76,26 +80,26 @@ def run(
     that is an input.
     """
     start, spec = time.perf_counter(), spec or MaskSpec()
-    check_apart(output, footprints, like)
+    files = VectorFiles.of(footprints, layer, where)
+    check_apart(output, *files.paths, like)
     with open_scene(like) as scene:
         grid = assign_crs(scene.grid, str(like), reference)
     warnings: list[str] = []
     field = spec.class_field
     wanted: dict[str, Any] = {
-        "layer": layer,
         "scene": str(like),
         "columns": (field,) if field else (),
     }
-    found = footprints_on(footprints, grid, warnings, pixel_coords=reference.pixel_coords, **wanted)
+    found = footprints_on(files, grid, warnings, pixel_coords=reference.pixel_coords, **wanted)
     geometry, values, classes = (
-        _classes(footprints, found, field, warnings) if field else (found.geometry, None, {})
+        _classes(files, found, field, warnings) if field else (found.geometry, None, {})
     )
     kinds = _targets(spec, grid)
     targets = Targets(
         geometry, grid, kinds, all_touched=spec.all_touched, value=spec.value, values=values
     )
     advance, pixels = progress("burn", grid.height * grid.width), np.zeros(len(kinds), np.int64)
-    tags = _tags(footprints, spec, classes)
+    tags = _tags(str(files), spec, classes)
     png = Path(output).suffix.lower() == ".png"
     if png and targets.dtype != "uint8":
         raise UsageError(f"{output}: a PNG does not hold {targets.dtype}", "write a .tif")
@@ -115,11 +119,11 @@ def run(
             advance(masks[0].size)
     return RasterizeReport(
         command="rasterize",
-        inputs=(str(footprints), str(like)),
+        inputs=(*map(str, files.paths), str(like)),
         outputs=(str(output),),
         seconds=time.perf_counter() - start,
         warnings=tuple(warnings),
-        footprints=len(found),
+        footprints=len(Burner(geometry).inside(grid)),
         pixels=int(pixels[0]),
         bands=tuple(
             {"kind": k.kind, "width": k.width, "pixels": int(n)}
@@ -165,11 +169,11 @@ def _tags(footprints: Path | str, spec: MaskSpec, classes: dict[str, int]) -> di
 
 
 def _classes(
-    path: Path | str, found: Layer, field: str, warnings: list[str]
+    path: VectorFiles, found: Layer, field: str, warnings: list[str]
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Geometries, those without a class emptied, the value of each, and of each class."""
     if field not in found.columns:
-        names = ", ".join(read_footprints(path).columns) or "none"
+        names = ", ".join(read_footprints(path.paths[0], path.layer).columns) or "none"
         raise UnsuitableError(f"{path}: has no column {field}", f"its columns: {names}")
     column = found.columns[field]
     missing = np.array([item is None or item != item for item in column.tolist()], bool)
@@ -191,7 +195,7 @@ def _classes(
     return geometry, values, classes
 
 
-def _numbered(path: Path | str, field: str, known: list[Any]) -> dict[str, int]:
+def _numbered(path: VectorFiles, field: str, known: list[Any]) -> dict[str, int]:
     """The value of each class: integers as they are, unless one of them is 0."""
     plain = known and not isinstance(known[0], str) and 0 not in known
     classes = {str(item): item if plain else place for place, item in enumerate(known, 1)}
@@ -203,7 +207,7 @@ def _numbered(path: Path | str, field: str, known: list[Any]) -> dict[str, int]:
     return classes
 
 
-def _integers(path: Path | str, field: str, known: list[Any]) -> list[int]:
+def _integers(path: VectorFiles, field: str, known: list[Any]) -> list[int]:
     try:
         numbers = np.array(known).astype(np.float64)
     except (TypeError, ValueError) as error:

@@ -29,6 +29,7 @@ from geoseg.io.safety import check_claim
 from geoseg.io.scene_names import unique_names
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import ChipSpec, Stretch, parse_rescale
+from geoseg.specs.vectors import VectorFiles
 
 JOURNAL = "journal.jsonl"
 GROUP = 32  # tiles that a process cuts at a time
@@ -53,7 +54,7 @@ def run(
     output: Path | str,
     spec: ChipSpec,
     *,
-    labels: Path | None = None,
+    labels: Path | VectorFiles | None = None,
     aoi: Path | None = None,
     jobs: int = 1,
     creation_options: dict[str, str] | None = None,
@@ -131,7 +132,11 @@ class _Part:
 
 
 def _plan(
-    scenes: Sequence[str], spec: ChipSpec, labels: Path | None, aoi: Path | None, force: bool
+    scenes: Sequence[str],
+    spec: ChipSpec,
+    labels: Path | VectorFiles | None,
+    aoi: Path | None,
+    force: bool,
 ) -> list[_Part]:
     plan = [
         _part(path, name, spec, labels, aoi, force)
@@ -162,7 +167,12 @@ def _plan(
 
 
 def _part(
-    path: str, name: str, spec: ChipSpec, labels: Path | None, aoi: Path | None, force: bool
+    path: str,
+    name: str,
+    spec: ChipSpec,
+    labels: Path | VectorFiles | None,
+    aoi: Path | None,
+    force: bool,
 ) -> _Part:
     if labels:
         from geoseg.labels.scene_labels import classes, find
@@ -219,11 +229,17 @@ def _everything(
     sources: list[Source], spec: ChipSpec, aoi: Path | None, options: dict[str, str] | None
 ) -> dict[str, Any]:
     """All that the chips depend on, for the journal."""
-    files = [str(path) for source in sources for path in (source.path, source.labels) if path] + [
-        str(aoi or "")
-    ]
+    labels = dict.fromkeys(source.labels for source in sources if source.labels)
+    files = [source.path for source in sources] + [str(aoi or "")]
+    files += [str(path) for each in labels for path in VectorFiles.of(each).paths]
     stamps = [(name, *stamp(name)) for name in dict.fromkeys(files)]
-    return {"version": __version__, "files": stamps, "spec": asdict(spec), "options": options or {}}
+    return {
+        "version": __version__,
+        "files": stamps,
+        "spec": asdict(spec),
+        "labels": [repr(each) for each in labels],
+        "options": options or {},
+    }
 
 
 def _stretch(sources: list[Source], spec: ChipSpec, progress: Progress) -> Stretch | None:

@@ -25,6 +25,7 @@ from geoseg.io.run_folder import PAGE, read_epochs, read_settings, write_setting
 from geoseg.models.store import model_name, read_spec
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import ARCHITECTURES, ChipSpec, ModelSpec, TrainSpec
+from geoseg.specs.vectors import VectorFiles
 from geoseg.training.launch import rank
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def run(
     output: Path | str,
     spec: TrainSpec,
     *,
-    labels: Path | None = None,
+    labels: Path | VectorFiles | None = None,
     split: tuple[float, ...] = ChipSpec.split,
     bands: tuple[int, ...] | None = None,
     init: Path | None = None,
@@ -124,7 +125,9 @@ def run(
         folder,
         data,
         init,
-        {"labels": labels, "split": split, "bands": bands} if labels else {},
+        VectorFiles.of(labels).settings("labels") | {"split": split, "bands": bands}
+        if labels
+        else {},
     )
     note(begun.spec)
     done = train(begun, resume=resume, progress=progress)
@@ -183,7 +186,7 @@ def _window(spec: TrainSpec) -> int:
 
 def _sets(
     data: Sequence[str],
-    labels: Path | None,
+    labels: Path | VectorFiles | None,
     spec: ChipSpec,
     weights: tuple[float, ...] | None,
     warnings: list[str],

@@ -1,10 +1,17 @@
-"""Add to a GeoPackage without what it holds already."""
+"""Add to a GeoPackage without what it holds already, also while another program has it open.
+
+A copy of what is committed is looked at, new footprints go into a file of their own, and in the end
+one transaction of SQLite brings them into the GeoPackage: whole or not at all, beside whatever
+others have committed meanwhile.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+import struct
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,49 +20,38 @@ import shapely
 from pyproj import CRS
 
 from geoseg.core.layer import Layer
-from geoseg.errors import UnsuitableError
+from geoseg.errors import OutputError, UnsuitableError
 from geoseg.geometry.duplicates import same
+from geoseg.io.atomic import check_output
+from geoseg.io.vector.sqlite import MAGIC, connect, is_lock, locked_output, quoted
+
+# Milliseconds to wait for another program when all is computed
+_LAST_PATIENCE = 30_000
+# Bytes before the WKB of a geometry, by its kind of envelope (OGC 12-128, clause 2.1.3)
+_HEADER = (8, 40, 56, 56, 72)
 
 
 @dataclass
 class AppendTarget:
     """A layer that is added to: its CRS, the number its next footprint gets, and the rows that
-    whole footprints replace.
+    whole footprints replace. ``seen`` is a copy of the GeoPackage, ``added`` a path for what is
+    new.
     """
 
     path: Path
     layer: str
+    seen: Path
+    added: Path
     crs: CRS | None
+    first_id: int
     next_id: int
     replaced: set[int] = field(default_factory=set)
 
-    @classmethod
-    def open(cls, path: Path, layer: str, columns: Mapping[str, str]) -> AppendTarget:
-        """Raises UnsuitableError where ``path`` is no GeoPackage with a ``layer`` of these
-        columns.
-        """
-        from geoseg.io.vector.ogr import pyogrio
-
-        with path.open("rb") as file:
-            if file.read(6) != b"SQLite":
-                raise UnsuitableError(f"{path}: is no GeoPackage", "only these can be appended to")
-        try:
-            info = pyogrio.read_info(path, layer=layer)
-        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-            raise UnsuitableError(
-                f"{path}: has no layer {layer} to append to", "name it with `layer`"
-            ) from error
-        if list(info["fields"]) != list(columns):
-            there = ", ".join(sorted(set(columns) ^ set(info["fields"]))) or "their order"
-            raise UnsuitableError(
-                f"{path}: its columns differ: {there}", "append with the options it was made with"
-            )
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as package:
-            quoted = layer.replace('"', '""')
-            (last,) = package.execute(f'SELECT max(id) FROM "{quoted}"').fetchone()
-        return cls(
-            path, layer, CRS.from_user_input(info["crs"]) if info["crs"] else None, (last or 0) + 1
-        )
+    def target_crs(self, wanted: str | CRS | None) -> CRS | None:
+        """The layer's CRS; UnsuitableError where another one is ``wanted``."""
+        if wanted is not None and CRS.from_user_input(wanted) != self.crs:
+            raise UnsuitableError(f"{self.path}: is not in {wanted}", "leave `dst_crs` out")
+        return self.crs
 
     def filter_new(self, batch: Layer) -> Layer:
         """The footprints of ``batch``, in the layer's CRS, that it does not hold yet, numbered
@@ -69,7 +65,7 @@ class AppendTarget:
         if self.crs is not None:
             box = tuple(shapely.total_bounds(batch.geometry))
             _, rows, shapes, (edge,) = pyogrio.raw.read(
-                self.path, self.layer, columns=["edge"], bbox=box, return_fids=True, force_2d=True
+                self.seen, self.layer, columns=["edge"], bbox=box, return_fids=True, force_2d=True
             )
             there = shapely.from_wkb(shapes)
             own, old = same(batch.geometry, there)
@@ -82,12 +78,137 @@ class AppendTarget:
         self.next_id += len(batch)
         return replace(batch, columns={**batch.columns, "id": numbers})
 
-    def delete_replaced(self, path: Path) -> None:
-        """Take what was replaced out of ``path``, a copy of the GeoPackage. Raises
-        sqlite3.Error.
+    def merge(self, columns: Mapping[str, str]) -> None:
+        """Bring what was added into the GeoPackage, and take what was replaced out of it unless
+        somebody else has changed it since. Raises OutputError and sqlite3.Error.
         """
-        with closing(sqlite3.connect(path)) as package, package:
-            quoted = self.layer.replace('"', '""')
-            package.executemany(
-                f'DELETE FROM "{quoted}" WHERE rowid = ?', ((row,) for row in sorted(self.replaced))
+        with closing(connect(self.path)) as package, _locks(self.path):
+            package.execute(f"PRAGMA busy_timeout = {_LAST_PATIENCE}")
+            for name, place in (("ST_MinX", 0), ("ST_MinY", 1), ("ST_MaxX", 2), ("ST_MaxY", 3)):
+                package.create_function(name, 1, _bound(place))
+            package.create_function("ST_IsEmpty", 1, lambda blob: bool(shapely.is_empty(_of(blob))))
+            package.create_function("with_srs", 2, _with_srs)
+            package.execute("ATTACH ? AS seen", [str(self.seen)])
+            package.execute("ATTACH ? AS added", [str(self.added)])
+            package.execute("BEGIN IMMEDIATE")
+            # an error closes the connection, which rolls back
+            self._insert(package, list(columns))
+            self._delete(package)
+            package.execute("COMMIT")
+
+    def _insert(self, package: sqlite3.Connection, columns: list[str]) -> None:
+        table, shape, srs = _geometry_column(package, "main", self.layer)
+        new, new_shape, _ = _geometry_column(package, "added", self.layer)
+        (last,) = package.execute(f"SELECT max(id) FROM main.{table}").fetchone()
+        # another program may have added some meanwhile
+        shift = (last or 0) + 1 - self.first_id
+        values = ["id + ?" if name == "id" else quoted(name) for name in columns]
+        package.execute(
+            f"INSERT INTO main.{table} ({', '.join([shape, *map(quoted, columns)])}) "
+            f"SELECT {', '.join([f'with_srs({new_shape}, ?)', *values])} FROM added.{new} "
+            "ORDER BY rowid",
+            [srs, shift],
+        )
+        (box,) = package.execute(
+            "SELECT min_x, min_y, max_x, max_y FROM added.gpkg_contents WHERE table_name = ?",
+            [self.layer],
+        ).fetchall()
+        if None not in box:
+            package.execute(
+                "UPDATE main.gpkg_contents SET min_x = min(coalesce(min_x, ?1), ?1), "
+                "min_y = min(coalesce(min_y, ?2), ?2), max_x = max(coalesce(max_x, ?3), ?3), "
+                "max_y = max(coalesce(max_y, ?4), ?4), "
+                "last_change = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE table_name = ?5",
+                [*box, self.layer],
             )
+
+    def _delete(self, package: sqlite3.Connection) -> None:
+        table, shape, _ = _geometry_column(package, "main", self.layer)
+        package.executemany(
+            f"DELETE FROM main.{table} WHERE rowid = ?1 AND {shape} = "
+            f"(SELECT {shape} FROM seen.{table} WHERE rowid = ?1)",
+            ((row,) for row in sorted(self.replaced)),
+        )
+
+
+@contextmanager
+def append_to(path: Path, layer: str, columns: Mapping[str, str]) -> Iterator[AppendTarget]:
+    """Look at the ``layer`` of a GeoPackage that is to be added to.
+
+    Raises UnsuitableError where ``path`` is no GeoPackage with a ``layer`` of these columns, and
+    OutputError where another program has locked it, or it cannot be written.
+    """
+    from geoseg.io.vector.ogr import pyogrio
+
+    check_output(path, overwrite=True)
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise UnsuitableError(f"{path}: is no GeoPackage", "only these can be appended to")
+    with tempfile.TemporaryDirectory(prefix=f".{path.stem}.partial-", dir=path.parent) as folder:
+        seen = Path(folder, "seen.gpkg")
+        _copy_committed(path, seen)
+        try:
+            info = pyogrio.read_info(seen, layer=layer)
+        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+            raise UnsuitableError(
+                f"{path}: has no layer {layer} to append to", "name it with `layer`"
+            ) from error
+        if list(info["fields"]) != list(columns):
+            there = ", ".join(sorted(set(columns) ^ set(info["fields"]))) or "their order"
+            raise UnsuitableError(
+                f"{path}: its columns differ: {there}", "append with the options it was made with"
+            )
+        with closing(connect(seen)) as package:
+            (last,) = package.execute(f"SELECT max(id) FROM {quoted(layer)}").fetchone()
+        crs = CRS.from_user_input(info["crs"]) if info["crs"] else None
+        first = (last or 0) + 1
+        yield AppendTarget(path, layer, seen, Path(folder, "added.gpkg"), crs, first, first)
+
+
+def _copy_committed(path: Path, copy: Path) -> None:
+    """Copy what is committed, the write-ahead log of another program included."""
+    try:
+        with _locks(path), closing(connect(path)) as package, closing(sqlite3.connect(copy)) as to:
+            # a lock, or a file not to be written, shows now and not when all is computed
+            package.execute("BEGIN IMMEDIATE")
+            package.execute("ROLLBACK")
+            # a backup waits for ever where it may not read, so it gets a lock for that
+            package.execute("BEGIN")
+            package.execute("SELECT count(*) FROM sqlite_master").fetchall()
+            package.backup(to)
+            package.execute("ROLLBACK")
+    except sqlite3.DatabaseError as error:
+        raise OutputError(f"{path}: cannot be appended to: {error}") from error
+
+
+@contextmanager
+def _locks(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if is_lock(error):
+            raise locked_output(path) from error
+        raise
+
+
+def _geometry_column(package: sqlite3.Connection, schema: str, layer: str) -> tuple[str, str, int]:
+    """Table and column as SQL takes them, and the number of the CRS."""
+    column, srs = package.execute(
+        f"SELECT column_name, srs_id FROM {schema}.gpkg_geometry_columns WHERE table_name = ?",
+        [layer],
+    ).fetchone()
+    return quoted(layer), quoted(column), srs
+
+
+def _of(blob: bytes) -> shapely.Geometry:
+    return shapely.from_wkb(blob[_HEADER[blob[3] >> 1 & 7] :])
+
+
+def _bound(place: int) -> Callable[[bytes], float]:
+    """What the triggers of a spatial index call."""
+    return lambda blob: float(shapely.bounds(_of(blob))[place])
+
+
+def _with_srs(blob: bytes, srs: int) -> bytes:
+    """A geometry whose header names the CRS by the number that it has in another GeoPackage."""
+    return blob[:4] + struct.pack("<i" if blob[3] & 1 else ">i", srs) + blob[8:]

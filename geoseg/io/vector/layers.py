@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from geoseg.core.layer import Layer
 from geoseg.errors import UsageError
-from geoseg.io.atomic import atomic, check_output
+from geoseg.io.atomic import check_output
 from geoseg.io.vector.qgis_style import embed
 from geoseg.io.vector.sinks import OgrSink
+from geoseg.io.vector.sqlite import atomic_sqlite
 from geoseg.io.vector.write import format_of, writing
 
 
@@ -39,14 +40,12 @@ def write_layers(
 
     Raises OutputError; :func:`check_layers` does so beforehand.
     """
-    with atomic(path, overwrite) as temporary, writing(path):
+    with atomic_sqlite(path, overwrite) as temporary, writing(path):
         for number, (name, layer) in enumerate(layers.items()):
             # the file is made with the first layer
-            made = {
-                "dataset_options": {"VERSION": "1.2"},
-                "dataset_metadata": dict(metadata or {}) or None,
-            }
-            _write(temporary, name, layer, {} if number else made)
+            made = {} if number else {"dataset_options": {"VERSION": "1.2"}}
+            described = {"layer_metadata": dict(metadata or {}) or None}
+            _write(temporary, name, layer, made | described)
         for name, style in styles.items():
             embed(temporary, name, style)
 

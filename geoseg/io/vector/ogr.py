@@ -8,8 +8,15 @@ import os
 
 import pyogrio
 
-# GDAL would write a .aux.xml beside a GeoPackage with metadata when it is merely read, and print
-# its warnings from threads
-pyogrio.set_gdal_config_options({"GDAL_PAM_ENABLED": False, "CPL_LOG": os.devnull})
+pyogrio.set_gdal_config_options(
+    {
+        # else reading a GeoPackage whose dataset has metadata leaves a .aux.xml beside it
+        "GDAL_PAM_ENABLED": False,
+        # else GDAL prints its warnings from threads
+        "CPL_LOG": os.devnull,
+        # else the links of a GML file name other files and hosts to be read
+        "GML_SKIP_RESOLVE_ELEMS": "ALL",
+    }
+)
 
 __all__ = ["pyogrio"]

@@ -1,14 +1,16 @@
-"""Footprints read from every format we take; GDAL's and Arrow's errors become geoseg's.
-
-pandas and geopandas, which take longer to be imported than most layers to be read, stay out
-wherever they can.
-"""
+"""Footprints read from every format we take; GDAL's and Arrow's errors become geoseg's."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Collection
+import json
+import sqlite3
+import warnings as python_warnings
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -17,88 +19,164 @@ from pyproj.exceptions import CRSError
 from shapely.errors import GEOSException
 
 from geoseg.core.layer import Layer
-from geoseg.errors import InputError, UnsuitableError
-from geoseg.io.formats import HEAD, vector_format
-from geoseg.io.safety import first_bytes
-from geoseg.io.vector.geopackage import read_geopackage
+from geoseg.errors import InputError, UnsuitableError, UsageError
+from geoseg.io.vector.source import LAYER, SourceLayer, choose, open_layers, sniff
 from geoseg.io.vector.spacenet_csv import read_spacenet
+from geoseg.io.vector.sqlite import is_lock, locked_input, quoted
 
-LAYER = "footprints"
+__all__ = ["LAYER", "describe_layers", "read_features", "read_footprints"]
+
 _POLYGONS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
+_COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
 
 
 def read_footprints(
     path: Path | str,
     layer: str | None = None,
     *,
+    where: str | None = None,
+    columns: Collection[str] | None = None,
+    scene: str | None = None,
+    pixels: bool = False,
+    warnings: list[str] | None = None,
+) -> Layer:
+    """Polygons and their attributes, as :func:`read_features` finds them; ``warnings`` takes what
+    was left out.
+
+    Of a collection the polygons are taken. Points and lines have None in their place, so that rows
+    keep their numbers. Raises UnsuitableError too where there is nothing but points and lines.
+    """
+    found = read_features(path, layer, where=where, columns=columns, scene=scene, pixels=pixels)
+    geometry, others = _polygons(found.geometry)
+    solid = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
+    if others and not solid.any():
+        raise UnsuitableError(f"{path}: holds a {next(iter(others))}, footprints are polygons")
+    nothing = shapely.is_missing(found.geometry) | shapely.is_empty(found.geometry)
+    left_out = {"without a geometry": int(nothing.sum())} | others
+    said = [f"{count} {name}" for name, count in left_out.items() if count]
+    if said and warnings is not None:
+        warnings.append(f"{path}: left out what is no polygon: {', '.join(said)}")
+    return replace(found, geometry=geometry)
+
+
+def read_features(
+    path: Path | str,
+    layer: str | None = None,
+    *,
+    where: str | None = None,
     columns: Collection[str] | None = None,
     scene: str | None = None,
     pixels: bool = False,
 ) -> Layer:
-    """Polygons and their attributes, two-dimensional, with the CRS of the file (None where it has
-    none).
+    """Geometries of any kind and their attributes, two-dimensional, with the CRS of the file (None
+    where it has none).
 
-    GeoPackage, GeoJSON, FlatGeobuf, GeoParquet, Shapefile, or a SpaceNet CSV, by the first bytes.
-    Of several layers that called "footprints" or else the first is taken unless ``layer`` names
-    one; of the columns those of ``columns`` that there are, or all. Of a CSV of several images the
-    footprints of ``scene`` are taken, by its file name; they come from ``PolygonWKT_Geo``, or with
-    ``pixels`` or where there is no other column from ``PolygonWKT_Pix``, and then the layer is in
-    ``pixels``. Raises InputError (missing, unreadable) and UnsuitableError (no such layer, no such
-    image, no polygons).
+    GeoPackage, GeoJSON, FlatGeobuf, GeoParquet, Shapefile, KML, GML, a geodatabase's folder, some
+    of these zipped, or a SpaceNet CSV, by the first bytes. Of several layers that called
+    "footprints" is taken unless ``layer`` names one; of the features those for which the SQL
+    condition ``where`` holds; of the columns those of ``columns`` that there are, or all. Of a CSV
+    of several images the footprints of ``scene`` are taken, by its file name; they come from
+    ``PolygonWKT_Geo``, or with ``pixels`` or where there is no other column from
+    ``PolygonWKT_Pix``, and then the layer is in ``pixels``. Raises InputError (missing, unreadable,
+    locked), UnsuitableError (no such layer, several and none named, no such image) and UsageError
+    (``where``).
     """
     path = Path(path)
-    kind = _sniff(path)
+    kind = sniff(path)
+    # a condition may name any of them; to GDAL those that are not read are NULL
+    needed = columns if where is None else None
+    with _reading(path):
+        if kind == "csv":
+            found = _filtered(path, read_spacenet(path, scene, pixels), where)
+        elif kind == "parquet":
+            found = _filtered(path, _parquet(path, needed), where)
+        else:
+            with open_layers(path, kind) as layers:
+                found = _ogr(path, choose(path, layers, layer), where, needed)
+    wanted = {
+        name: values
+        for name, values in found.columns.items()
+        if kind == "csv" or columns is None or name in columns
+    }
+    return replace(found, geometry=shapely.force_2d(found.geometry), columns=wanted)
+
+
+def describe_layers(path: Path | str) -> list[dict[str, Any]]:
+    """``layer``, ``features``, ``geometry``, ``crs`` and ``metadata`` (geoseg's provenance) of each
+    layer, as its file says; nothing of a SpaceNet CSV. Raises as :func:`read_features`.
+    """
+    path = Path(path)
+    kind = sniff(path)
+    if kind == "csv":
+        return []
+    if kind == "parquet":
+        with _reading(path):
+            return [_about_parquet(path)]
+    from geoseg.io.vector.ogr import pyogrio
+
+    found = []
+    with _reading(path), open_layers(path, kind) as layers:
+        for each in layers:
+            options = dict(each.options)
+            about = pyogrio.read_info(each.path, each.layer, force_feature_count=True, **options)
+            metadata = {**(about["dataset_metadata"] or {}), **(about["layer_metadata"] or {})}
+            found.append(
+                {
+                    "layer": each.name,
+                    "features": int(about["features"]),
+                    "geometry": about["geometry_type"],
+                    "crs": about["crs"],
+                    "metadata": metadata,
+                }
+            )
+    return found
+
+
+def _about_parquet(path: Path) -> dict[str, Any]:
+    import pyarrow.parquet as pq
+
+    file = pq.read_metadata(path)
+    metadata = file.metadata or {}
+    return {
+        "layer": path.stem,
+        "features": file.num_rows,
+        "geometry": None,
+        "crs": None,
+        "metadata": json.loads(metadata.get(b"geoseg", b"{}")),
+    }
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """The errors of the libraries that read as InputError."""
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
+        with python_warnings.catch_warnings():
+            python_warnings.filterwarnings(
                 "ignore", ".*(non conformant file extension|Non closed ring)", RuntimeWarning
             )
-            found = (
-                read_spacenet(path, scene, pixels)
-                if kind == "csv"
-                else _read(path, kind, layer, columns)
-            )
+            yield
     except ValueError as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
     except (RuntimeError, OSError, IndexError, GEOSException, CRSError) as error:
+        if is_lock(error):
+            raise locked_input(path) from error
         raise InputError(f"{path}: cannot be read: it is damaged") from error
-    geometry = found.geometry
-    there = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
-    other = there & ~np.isin(shapely.get_type_id(geometry), _POLYGONS)
-    if other.any():
-        raise UnsuitableError(
-            f"{path}: holds a {geometry[other][0].geom_type}, footprints are polygons"
-        )
-    return Layer(shapely.force_2d(geometry), found.crs, found.columns, found.pixels)
 
 
-def _sniff(path: Path) -> str:
-    if found := vector_format(first_bytes(path, HEAD)):
-        return found
-    raise InputError(
-        f"{path}: is not a vector file we read",
-        "GeoPackage, GeoJSON, FlatGeobuf, GeoParquet or Shapefile",
-    )
-
-
-def _read(path: Path, kind: str, layer: str | None, columns: Collection[str] | None) -> Layer:
-    if kind == "parquet":
-        from geoseg.io.vector.geoparquet import read_geoparquet
-
-        plain = read_geoparquet(path, columns)
-        return _parquet(path, columns) if plain is None else plain
-    plain = read_geopackage(path, layer, LAYER, columns) if kind == "gpkg" else None
-    return (
-        _ogr(path, _layer(path, layer) if kind == "gpkg" else None, columns)
-        if plain is None
-        else plain
-    )
-
-
-def _ogr(path: Path, layer: str | None, columns: Collection[str] | None) -> Layer:
+def _ogr(
+    path: Path, source: SourceLayer, where: str | None, columns: Collection[str] | None
+) -> Layer:
     from geoseg.io.vector.ogr import pyogrio
 
-    about, _, wkb, values = pyogrio.raw.read(path, layer, columns=columns)
+    try:
+        about, _, wkb, values = pyogrio.raw.read(
+            source.path, source.layer, columns=columns, where=where, **dict(source.options)
+        )
+    except (ValueError, pyogrio.errors.FeatureError) as error:
+        if where is None:
+            raise
+        reason = str(error).partition(f"{where}: ")[2] or "no such column, or no SQL"
+        raise _bad_condition(path, where, reason) from error
     if wkb is None:
         raise UnsuitableError(f"{path}: holds no geometries")
     crs = CRS.from_user_input(about["crs"]) if about["crs"] else None
@@ -113,34 +191,90 @@ def _geometry(wkb: np.ndarray) -> np.ndarray:
     return found
 
 
-def _layer(path: Path, wanted: str | None) -> str:
-    from geoseg.io.vector.ogr import pyogrio
-
-    layers = {str(name): kind for name, kind in pyogrio.list_layers(path)}
-    if wanted is not None and wanted not in layers:
-        raise UnsuitableError(
-            f"{path}: has no layer {wanted}", f"its layers: {', '.join(layers) or 'none'}"
-        )
-    spatial = [name for name, kind in layers.items() if kind is not None]
-    if not spatial:
-        raise UnsuitableError(f"{path}: holds no geometries")
-    return wanted or (LAYER if LAYER in spatial else spatial[0])
-
-
 def _parquet(path: Path, columns: Collection[str] | None) -> Layer:
     import geopandas as gpd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
+    schema = pq.read_schema(path)
     try:
-        frame = gpd.read_parquet(path)
-    except ValueError as error:
-        if "geo" not in str(error):
-            raise
+        geometry = json.loads(schema.metadata[b"geo"])["primary_column"]
+    except (KeyError, TypeError) as error:
         raise UnsuitableError(f"{path}: holds no geometries", "write it as GeoParquet") from error
     names = [
-        name
-        for name in frame.columns
-        if name != frame.geometry.name and (columns is None or name in columns)
+        field.name
+        for field in schema
+        if field.name != geometry
+        # the bounds that some writers add
+        and not (field.name == "bbox" and pa.types.is_struct(field.type))
+        and not field.name.startswith("__index_level_")
+        and (columns is None or field.name in columns)
     ]
-    return Layer(
-        frame.geometry.to_numpy(), frame.crs, {str(name): frame[name].to_numpy() for name in names}
+    shapes = gpd.read_parquet(path, columns=[geometry]).geometry
+    # not by geopandas, whose columns may be of types that only pandas has
+    table = pq.read_table(path, columns=names)
+    return Layer(shapes.to_numpy(), shapes.crs, {name: table[name].to_numpy() for name in names})
+
+
+def _filtered(path: Path, layer: Layer, where: str | None) -> Layer:
+    """The features for which ``where`` holds, by SQLite, as GDAL does it for GeoPackages."""
+    if where is None:
+        return layer
+    fields = ", ".join(["number INTEGER PRIMARY KEY", *map(quoted, layer.columns)])
+    values = [_python(column) for column in layer.columns.values()]
+    rows = zip(range(len(layer)), *values, strict=True)
+    marks = ", ".join("?" * (1 + len(values)))
+    with closing(sqlite3.connect(":memory:")) as table:
+        try:
+            table.execute(f"CREATE TABLE features ({fields})")
+            table.executemany(f"INSERT INTO features VALUES ({marks})", rows)
+            chosen = table.execute(f"SELECT number FROM features WHERE {where}").fetchall()
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise _bad_condition(path, where, str(error)) from error
+    return layer.take(np.array([number for (number,) in chosen], np.int64))
+
+
+def _python(column: np.ndarray) -> list[Any]:
+    """Values as SQLite takes them, None for NaN."""
+    return [
+        None
+        if value is None or value != value
+        else value
+        if isinstance(value, int | float | bytes)
+        else str(value)
+        for value in column.tolist()
+    ]
+
+
+def _bad_condition(path: Path, where: str, reason: str) -> UsageError:
+    return UsageError(
+        f"{path}: cannot be filtered by {where!r}: {reason}", "an SQL condition on its columns"
     )
+
+
+def _polygons(geometry: np.ndarray) -> tuple[np.ndarray, Counter[str]]:
+    """The geometries, of collections the polygons in them, other kinds as None; and how many of
+    which kind were left out.
+    """
+    kinds, out = shapely.get_type_id(geometry), geometry.copy()
+    there = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
+    foreign = there & ~np.isin(kinds, (*_POLYGONS, _COLLECTION))
+    others = Counter[str]()
+    for kind in np.unique(kinds[foreign]):
+        those = foreign & (kinds == kind)
+        others[geometry[those][0].geom_type] = int(those.sum())
+    out[foreign] = None
+    for row in np.flatnonzero(there & (kinds == _COLLECTION)):
+        parts = np.array(_parts(geometry[row]), object)
+        solid = np.isin(shapely.get_type_id(parts), _POLYGONS)
+        others.update(part.geom_type for part in parts[~solid])
+        polygons = shapely.get_parts(parts[solid])
+        out[row] = polygons[0] if len(polygons) == 1 else shapely.multipolygons(polygons)
+    return out, others
+
+
+def _parts(geometry: shapely.Geometry) -> list[shapely.Geometry]:
+    """A geometry, or all in a collection, also where collections are in it."""
+    if shapely.get_type_id(geometry) != _COLLECTION:
+        return [geometry]
+    return [part for each in geometry.geoms for part in _parts(each) if not part.is_empty]

@@ -16,8 +16,6 @@ import pyarrow.parquet as pq
 import shapely
 from pyproj import CRS
 
-from geoseg.io.vector.gpkg_sink import multi
-
 GEOMETRY = "geometry"
 _ROW_GROUP = 2**16
 
@@ -58,7 +56,7 @@ class OgrSink:
         self._thread.start()
 
     def send(self, columns: Mapping[str, np.ndarray], geometry: np.ndarray) -> None:
-        self._put(_batch(columns, shapely.to_wkb(multi(geometry)), self.schema))
+        self._put(_batch(columns, shapely.to_wkb(_multi(geometry)), self.schema))
 
     def close(self) -> None:
         self._put(None)
@@ -154,6 +152,14 @@ class ParquetSink:
         if self._waiting:
             self._writer.write_table(pa.Table.from_batches(self._waiting))
             self._waiting = []
+
+
+def _multi(geometry: np.ndarray) -> np.ndarray:
+    """Polygons as MultiPolygons of one."""
+    single = shapely.get_type_id(geometry) == shapely.GeometryType.POLYGON
+    out = geometry.copy()
+    out[single] = shapely.multipolygons(geometry[single], indices=np.arange(int(single.sum())))
+    return out
 
 
 def _batch(columns: Mapping[str, np.ndarray], wkb: np.ndarray, schema: pa.Schema) -> pa.RecordBatch:

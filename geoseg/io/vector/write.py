@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +18,10 @@ from pyproj.exceptions import CRSError
 from geoseg.core.layer import FOOTPRINTS, Layer
 from geoseg.errors import OutputError, UsageError
 from geoseg.io.atomic import atomic, check_output, remove
-from geoseg.io.vector.append import AppendTarget
-from geoseg.io.vector.gpkg_sink import GpkgSink
+from geoseg.io.vector.append import AppendTarget, append_to
 from geoseg.io.vector.qgis_style import embed, graduated
-from geoseg.io.vector.read import LAYER
+from geoseg.io.vector.source import LAYER
+from geoseg.io.vector.sqlite import atomic_sqlite
 
 if TYPE_CHECKING:
     from geoseg.io.vector.sinks import Sink
@@ -142,45 +141,37 @@ def create_vector(
     CRS. Raises UsageError (format, CRS), OutputError, and UnsuitableError (a layer that cannot be
     appended to).
     """
-    kind = format_of(path, format)
-    existing = None
-    if append and Path(path).exists():
-        existing = AppendTarget.open(Path(path), layer or LAYER, columns)
-        dst_crs = existing.crs if dst_crs is None else dst_crs
-    to = _target(kind, crs, dst_crs)
-    written = to or crs
+    kind, layer = format_of(path, format), layer or LAYER
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
-        output = (
-            _atomic_shapefile(path, overwrite)
-            if kind == "shapefile"
-            else atomic(path, overwrite or append)
-        )
-        temporary = stack.enter_context(output)
+        existing = None
+        if append and Path(path).exists():
+            existing = stack.enter_context(append_to(Path(path), layer, columns))
+            kind, dst_crs = "gpkg", existing.target_crs(dst_crs)
+        to = _target(kind, crs, dst_crs)
+        output = _output(kind, path, overwrite)
+        temporary = existing.added if existing else stack.enter_context(output)
         with writing(path):
-            if existing:
-                shutil.copyfile(path, temporary)
-            sink = _sink(
-                kind,
-                temporary,
-                columns,
-                written,
-                layer or LAYER,
-                dict(metadata or {}),
-                append=existing is not None,
-            )
+            sink = _sink(kind, temporary, columns, to or crs, layer, dict(metadata or {}))
         try:
             yield FootprintWriter(path, sink, columns, crs, to, existing)
             with writing(path):
                 sink.close()
                 if existing:
-                    existing.delete_replaced(temporary)
-                if kind == "gpkg" and not existing and (style or "confidence" in columns):
-                    embed(temporary, layer or LAYER, style or graduated())
+                    existing.merge(columns)
+                elif kind == "gpkg" and (style or "confidence" in columns):
+                    embed(temporary, layer, style or graduated())
         except BaseException:
             sink.abort()
             raise
+
+
+def _output(kind: str, path: Path | str, overwrite: bool) -> AbstractContextManager[Path]:
+    """What yields the path to write to until the output is whole."""
+    if kind == "shapefile":
+        return _atomic_shapefile(path, overwrite)
+    return atomic_sqlite(path, overwrite) if kind == "gpkg" else atomic(path, overwrite)
 
 
 @contextmanager
@@ -218,11 +209,7 @@ def _sink(
     crs: CRS | None,
     layer: str,
     metadata: dict[str, str],
-    append: bool = False,
 ) -> Sink:
-    if kind == "gpkg" and crs is not None and not append:
-        with suppress(ValueError, sqlite3.OperationalError):  # then GDAL can
-            return GpkgSink(path, columns, crs, layer, metadata)
     import pyarrow as pa
 
     from geoseg.io.vector.sinks import OgrSink, ParquetSink
@@ -237,7 +224,8 @@ def _sink(
     )
     options = dict(_OGR[kind])
     if kind == "gpkg":
-        options |= {"append": True} if append else {"dataset_metadata": metadata or None}
+        # the layer's, for those of the dataset are copied into a .aux.xml by whoever reads it
+        options |= {"layer_metadata": metadata or None}
     if kind == "geojson" and crs is None:
         options["layer_options"] = {"RFC7946": "NO"}
     # a Shapefile's layer is its file

@@ -48,7 +48,7 @@ def test_layers_come_back(tmp_path):
         len(none) == 0 and none.crs.to_epsg() == 32736 and list(none.columns) == list(one.columns)
     )
     assert [name for name, _ in pyogrio.list_layers(path)] == ["one", "none", "layer_styles"]
-    assert pyogrio.read_info(path, layer="one")["dataset_metadata"]["GEOSEG_SOURCE"] == "p.gpkg"
+    assert pyogrio.read_info(path, layer="one")["layer_metadata"]["GEOSEG_SOURCE"] == "p.gpkg"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.gpkg"]
 
 

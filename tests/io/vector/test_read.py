@@ -1,11 +1,9 @@
-"""Footprints come out the same whichever format holds them and whichever library reads it."""
+"""Footprints come out the same whichever format holds them."""
 
 from __future__ import annotations
 
 import shutil
 import sqlite3
-import subprocess
-import sys
 import warnings
 from contextlib import closing
 
@@ -20,11 +18,7 @@ from hypothesis import strategies as st
 from pyproj import CRS
 
 from geoseg.errors import InputError, UnsuitableError
-from geoseg.io.vector import read as reader
-from geoseg.io.vector.geopackage import read_geopackage
-from geoseg.io.vector.geoparquet import read_geoparquet
-from geoseg.io.vector.read import read_footprints
-from tests.layers import read
+from geoseg.io.vector.read import describe_layers, read_features, read_footprints
 
 DRIVERS = {".geojson": "GeoJSON", ".fgb": "FlatGeobuf", ".shp": "ESRI Shapefile"}
 UTM = CRS.from_epsg(32645)
@@ -53,28 +47,8 @@ def save(path, geometry, crs=UTM, **columns):
     return path
 
 
-def by_gdal(path, layer=None, columns=None):
-    """What is read without the readers that stand in for GDAL and geopandas."""
-    if path.suffix == ".parquet":
-        return reader._parquet(path, columns)
-    return reader._ogr(path, layer, columns)
-
-
 def multi(geometry):
     return shapely.normalize(shapely.multipolygons(shapely.get_parts(shapely.force_2d(geometry))))
-
-
-def same(one, other):
-    assert (
-        one.crs == other.crs and list(one.columns) == list(other.columns) and len(one) == len(other)
-    )
-    assert (
-        shapely.to_wkb(shapely.force_2d(one.geometry)).tolist()
-        == shapely.to_wkb(shapely.force_2d(other.geometry)).tolist()
-    )
-    for name, values in one.columns.items():
-        assert values.dtype.kind == other.columns[name].dtype.kind
-        pd.testing.assert_series_equal(pd.Series(values), pd.Series(other.columns[name]))
 
 
 @pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".fgb", ".parquet", ".shp"])
@@ -96,8 +70,7 @@ def test_every_format_holds_the_same(tmp_path, suffix):
     }
     crs = CRS.from_epsg(4326) if suffix == ".geojson" else UTM
     path = save(tmp_path / f"f{suffix}", geometry, crs, **columns)
-    found = read_footprints(path)
-    same(found, by_gdal(path))
+    found = read_features(path)
     assert found.crs == crs and list(found.columns) == list(columns)
     assert [None if kind != kind else kind for kind in found.columns["kind"]] == columns["kind"]
     np.testing.assert_array_equal(found.columns["height"], columns["height"])
@@ -105,10 +78,9 @@ def test_every_format_holds_the_same(tmp_path, suffix):
     for one, other in zip(found.geometry, geometry, strict=True):
         assert (one is None) == (other is None)
         assert one is None or shapely.equals_exact(multi(one), multi(other), 1e-9)
-    some = read_footprints(path, columns=("kind", "height", "none"))
-    same(some, by_gdal(path, columns=("kind", "height", "none")))
+    some = read_features(path, columns=("kind", "height", "none"))
     assert list(some.columns) == ["height", "kind"]
-    assert list(read_footprints(path, columns=()).columns) == []
+    assert list(read_features(path, columns=()).columns) == []
 
 
 polygons = st.builds(
@@ -128,7 +100,7 @@ polygons = st.builds(
     numbers=st.lists(st.none() | st.integers(-(2**53), 2**53), min_size=6, max_size=6),
     suffix=st.sampled_from([".gpkg", ".parquet"]),
 )
-def test_the_light_readers_agree_with_the_heavy_ones(tmp_path_factory, rows, numbers, suffix):
+def test_what_geopandas_writes_is_read(tmp_path_factory, rows, numbers, suffix):
     path = tmp_path_factory.mktemp("f") / f"f{suffix}"
     geometry, names = [row[0] for row in rows], [row[1] for row in rows]
     numbers = pd.array(numbers[: len(rows)], "Int64")
@@ -136,50 +108,34 @@ def test_the_light_readers_agree_with_the_heavy_ones(tmp_path_factory, rows, num
         {"name": pd.array(names, "string"), "n": numbers}, geometry=geometry, crs=UTM
     )
     table.to_parquet(path) if suffix == ".parquet" else table.to_file(path, geometry_type="Unknown")
-    light = (
-        read_geoparquet(path, None)
-        if suffix == ".parquet"
-        else read_geopackage(path, None, "footprints", None)
-    )
-    assert light is not None
-    heavy = by_gdal(path)
-    assert (
-        shapely.to_wkb(light.geometry).tolist() == shapely.to_wkb(heavy.geometry).tolist()
-        and light.crs == heavy.crs
-    )
-    assert light.columns["name"].tolist() == [None if name is None else name for name in names]
+    found = read_features(path)
+    flat = shapely.force_2d(np.array(geometry, object))
+    assert shapely.to_wkb(found.geometry).tolist() == shapely.to_wkb(flat).tolist()
+    assert found.crs == UTM
+    assert found.columns["name"].tolist() == names
     expected = [np.nan if number is pd.NA else number for number in numbers]
-    np.testing.assert_array_equal(light.columns["n"].astype(float), np.array(expected, float))
+    np.testing.assert_array_equal(found.columns["n"].astype(float), np.array(expected, float))
 
 
 def test_the_layer_that_is_taken(tmp_path):
-    path = save(tmp_path / "several.gpkg", [shapely.Point(1, 2)], layer="points")
-    assert read_geopackage(path, None, "footprints", None) is not None
+    path = save(tmp_path / "several.gpkg", [BOX, COURT, PAIR], layer="parcels")
+    assert len(read_footprints(path)) == 3
     save(path, [BOX], layer='ro"ofs')
-    assert read_geopackage(path, None, "footprints", None) is None
-    with pytest.raises(UnsuitableError, match="holds a Point"):
+    with pytest.raises(UnsuitableError, match=r'has several layers, parcels, ro"ofs \(choose one'):
         read_footprints(path)
+    assert len(read_footprints(path, 'ro"ofs')) == 1
     save(path, [BOX, COURT], layer="footprints")
     assert len(read_footprints(path)) == 2
-    assert len(read_footprints(path, 'ro"ofs')) == 1
+    assert len(read_footprints(path, "parcels")) == 3
     with pytest.raises(
-        UnsuitableError, match=r"has no layer walls \(its layers: points, ro\"ofs, footprints\)"
+        UnsuitableError, match=r"has no layer walls \(its layers: parcels, ro\"ofs, footprints\)"
     ):
         read_footprints(path, "walls")
-
-
-def test_plain_files_are_read_without_pandas(tmp_path):
-    """It takes longer to be imported than a whole run of rasterize without it."""
-    paths = [
-        str(save(tmp_path / f"f{suffix}", [BOX, COURT], kind=["a", None]))
-        for suffix in (".gpkg", ".parquet")
+    assert [(each["layer"], each["features"]) for each in describe_layers(path)] == [
+        ("parcels", 3),
+        ('ro"ofs', 1),
+        ("footprints", 2),
     ]
-    program = (
-        "import sys; from geoseg.io.vector.read import read_footprints\n"
-        "assert [len(read_footprints(path)) for path in sys.argv[1:]] == [2, 2]\n"
-        "assert not {'pandas', 'geopandas', 'pyogrio', 'scipy'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", program, *paths], check=True)
 
 
 def change(path, *statements):
@@ -201,10 +157,8 @@ def put(path, blob):
         package.execute("UPDATE f SET geom = ?", (blob,))
 
 
-def test_what_sqlite_alone_does_not_read_is_read_by_gdal(tmp_path):
-    """A write-ahead log, a view, a CRS of one's own, dates: the same comes out, and nothing is left
-    beside the file.
-    """
+def test_odd_geopackages(tmp_path):
+    """A write-ahead log, a view, no CRS or one of one's own, dates: nothing is left beside them."""
     plain = save(tmp_path / "f.gpkg", [BOX, COURT], layer="f", n=[3, 4])
     others = {
         name: shutil.copy(plain, tmp_path / name)
@@ -218,20 +172,15 @@ def test_what_sqlite_alone_does_not_read_is_read_by_gdal(tmp_path):
         "INSERT INTO gpkg_contents (table_name, data_type, srs_id) VALUES ('v', 'features', 32645)",
         "INSERT INTO gpkg_geometry_columns VALUES ('v', 'geom', 'POLYGON', 32645, 0, 0)",
     )
-    assert read_geopackage(plain, None, "footprints", None) is not None
-    assert read_geopackage(others["view.gpkg"], "v", "footprints", None) is None
     assert read_footprints(others["view.gpkg"], "v").columns["n"].tolist() == [4]
     for name in ("log.gpkg", "no_crs.gpkg"):
-        assert read_geopackage(others[name], None, "footprints", None) is None
         assert read_footprints(others[name]).columns["n"].tolist() == [3, 4]
     dated = save(tmp_path / "dated.gpkg", [BOX], built=pd.to_datetime(["2020-02-03"]), n=[3])
-    assert read_geopackage(dated, None, "footprints", None) is None
-    assert read_geopackage(dated, None, "footprints", ("n",)).columns["n"].tolist() == [3]
+    assert read_footprints(dated, columns=("n",)).columns["n"].tolist() == [3]
     assert str(read_footprints(dated).columns["built"][0]).startswith("2020-02-03")
     own = save(
         tmp_path / "own.gpkg", [BOX], CRS.from_proj4("+proj=tmerc +lat_0=3 +lon_0=17 +ellps=GRS80")
     )
-    assert read_geopackage(own, None, "footprints", None) is None
     assert read_footprints(own).crs.to_dict()["lon_0"] == 17
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted(
         ["f.gpkg", *others, "dated.gpkg", "own.gpkg"]
@@ -325,9 +274,9 @@ def test_damaged_geometries_are_an_input_error(tmp_path):
     ):
         path = save(tmp_path / "f.gpkg", [BOX])
         put(path, blob)
-        assert read_geopackage(path, None, "footprints", None) is None
         try:
-            assert shapely.is_missing(read(path).geometry.to_numpy()).all()  # what GDAL makes of it
+            # what GDAL makes of it
+            assert shapely.is_missing(read_footprints(path).geometry).all()
         except InputError as error:
             assert "f.gpkg" in str(error)
         path.unlink()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 
 import geopandas as gpd
 import numpy as np
@@ -16,6 +18,7 @@ from pyproj import CRS, Transformer
 
 from geoseg.core.layer import FOOTPRINTS
 from geoseg.errors import OutputError, UsageError
+from geoseg.io.vector.read import describe_layers
 from geoseg.io.vector.write import create_vector, format_of
 from tests.layers import layer, read
 
@@ -74,6 +77,22 @@ def test_what_is_written_is_read_back(tmp_path, name):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.parametrize(
+    "crs",
+    [None, CRS.from_proj4("+proj=tmerc +lat_0=3 +lon_0=17 +ellps=GRS80"), CRS.from_epsg(4979)],
+)
+def test_odd_crs_and_names_in_a_geopackage(tmp_path, crs):
+    columns = {"id": "int64", 'na"me': "string"}
+    with create_vector(tmp_path / "f.gpkg", crs, columns=columns, layer='ro"ofs') as out:
+        out.write(layer(batch(1, 3).rename(columns={"scene": 'na"me'})))
+    found = pyogrio.read_dataframe(tmp_path / "f.gpkg", layer='ro"ofs')
+    assert found['na"me'].tolist() == ["Tromsø"] * 3
+    assert crs is None or found.crs.name == crs.name or found.crs == crs
+    with sqlite3.connect(tmp_path / "f.gpkg") as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_layer_without_features(tmp_path, name):
     with create_vector(tmp_path / name, UTM):
@@ -110,6 +129,27 @@ def test_geopackage_by_sqlite(tmp_path):
             (2, None, 1),
             (3, 0.8125, 0),
         ]
+
+
+def test_readers_leave_nothing_beside_a_geopackage(tmp_path):
+    """GDAL copies the metadata of a dataset into a .aux.xml, as geopandas shows without our
+    settings; those of a layer it does not, and they are found.
+    """
+    path = tmp_path / "out.gpkg"
+    with create_vector(path, UTM, metadata={"GEOSEG_MODEL": "abc"}) as out:
+        out.write(layer(batch()))
+    program = (
+        "import sys, geopandas, pyogrio\n"
+        "geopandas.read_file(sys.argv[1], layer='footprints')\n"
+        "pyogrio.read_dataframe(sys.argv[1], layer='footprints', use_arrow=True)\n"
+        "about = pyogrio.read_info(sys.argv[1], layer='footprints')\n"
+        "assert about['layer_metadata'] == {'GEOSEG_MODEL': 'abc'}\n"
+        "assert about['dataset_metadata'] is None"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program, str(path)], check=True)
+    assert [each.name for each in tmp_path.iterdir()] == ["out.gpkg"]
+    (about,) = describe_layers(path)
+    assert (about["features"], about["metadata"]) == (3, {"GEOSEG_MODEL": "abc"})
 
 
 def test_geojson_is_rfc_7946(tmp_path):

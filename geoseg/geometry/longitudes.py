@@ -1,0 +1,87 @@
+"""Longitudes go round: a building at 190 degrees stands at -170, and one across 180 is cut there.
+
+-180 |##          ...          ##| 180      as RFC 7946 wants it
+                             ##|## 180.001  as a scene has it that counts on
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import shapely
+from pyproj import CRS
+
+# Of a circle: wider buildings there are none, so such rings have jumped to the other end
+_WIDEST = 1 / 360
+
+
+def period(crs: CRS | None) -> float | None:
+    """How far x goes once around the earth, in units of ``crs``; None where it does not."""
+    if crs is None:
+        return None
+    if crs.is_geographic:
+        return 2 * math.pi / crs.axis_info[0].unit_conversion_factor
+    operation = crs.coordinate_operation
+    if operation is not None and "Pseudo Mercator" in operation.method_name and crs.ellipsoid:
+        return 2 * math.pi * crs.ellipsoid.semi_major_metre
+    return None
+
+
+def near(geometry: np.ndarray, middle: float, circle: float) -> np.ndarray:
+    """Polygons with each part moved by whole circles to where it is nearest to the x ``middle``;
+    parts that meet there become one.
+    """
+    parts, rows = shapely.get_parts(geometry, return_index=True)
+    if not len(parts):
+        return geometry
+    joined, broken = _unbroken(parts, circle)
+    left, _, right, _ = shapely.bounds(joined).T
+    with np.errstate(invalid="ignore"):
+        turns = np.nan_to_num(np.round((middle - (left + right) / 2) / circle))
+    changed = np.unique(rows[(turns != 0) | broken])
+    if not len(changed):
+        return geometry
+    coordinates, owner = shapely.get_coordinates(joined, return_index=True)
+    coordinates[:, 0] += turns[owner] * circle
+    moved = shapely.set_coordinates(joined.copy(), coordinates)
+    out = geometry.copy()
+    for row in changed:
+        own = moved[np.searchsorted(rows, row) : np.searchsorted(rows, row, "right")]
+        out[row] = own[0] if len(own) == 1 else shapely.union_all(own)
+    return out
+
+
+def gathered(geometry: np.ndarray, circle: float) -> np.ndarray:
+    """Polygons around their common middle, where that makes the whole narrower: those on both sides
+    of 180 degrees side by side.
+    """
+    there = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
+    if not there.any():
+        return geometry
+    left, _, right, _ = shapely.bounds(geometry[there]).T
+    angles = (left + right) * math.pi / circle
+    middle = math.atan2(np.sin(angles).sum(), np.cos(angles).sum()) * circle / (2 * math.pi)
+    if right.max() - left.min() <= circle / 2:
+        return geometry
+    moved = near(geometry, middle, circle)
+    left, _, right, _ = shapely.total_bounds(moved)
+    narrower = right - left < np.ptp(shapely.total_bounds(geometry)[[0, 2]])
+    return moved if narrower else geometry
+
+
+def _unbroken(parts: np.ndarray, circle: float) -> tuple[np.ndarray, np.ndarray]:
+    """Parts whose corners lie on both sides of the seam, with all of them on one side; and which
+    these are.
+    """
+    left, _, right, _ = shapely.bounds(parts).T
+    wide = np.flatnonzero(right - left > circle / 2)
+    out, broken = parts.copy(), np.zeros(len(parts), bool)
+    for row in wide:
+        coordinates = shapely.get_coordinates(parts[row])
+        x = coordinates[:, 0]
+        x += circle * np.round((x[0] - x) / circle)
+        if 0 < np.ptp(x) < circle * _WIDEST:
+            out[row] = shapely.set_coordinates(parts[[row]].copy(), coordinates)[0]
+            broken[row] = True
+    return out, broken

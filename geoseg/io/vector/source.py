@@ -1,0 +1,158 @@
+"""What a vector file holds: its layers, where GDAL finds them, and which of them is meant."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from geoseg.errors import InputError, SafetyError, UnsuitableError
+from geoseg.io.formats import vector_kind, zipped
+from geoseg.io.safety import first_bytes
+from geoseg.io.vector.sqlite import check_readable
+
+LAYER = "footprints"
+_DRIVERS = {"kml": ("LIBKML", "KML"), "gml": ("GML",), "gdb": ("OpenFileGDB",)}
+# A member of an archive that claims more is no layer of footprints but a bomb
+_LARGEST = 2**32
+# Where GDAL looks for what makes XML a description of other sources
+_XML_HEAD = 2**16
+
+
+@dataclass(frozen=True)
+class SourceLayer:
+    """A layer called ``name``; GDAL opens ``path``, where it is called ``layer`` (None: it is the
+    only one).
+    """
+
+    name: str
+    path: str
+    layer: str | None
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+def sniff(path: Path) -> str:
+    """Raises InputError (missing, no vector file)."""
+    if found := vector_kind(path):
+        return found
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, not a file")
+    raise InputError(
+        f"{path}: is not a vector file we read",
+        "GeoPackage, GeoJSON, FlatGeobuf, GeoParquet, Shapefile, KML, GML, File Geodatabase; "
+        "convert others with `ogr2ogr footprints.gpkg FILE`",
+    )
+
+
+@contextmanager
+def open_layers(path: Path, kind: str) -> Iterator[list[SourceLayer]]:
+    """The layers with geometries in a file of ``kind``.
+
+    Raises UnsuitableError (none, GDAL without the driver), SafetyError, and what pyogrio raises.
+    """
+    if kind == "gpkg":
+        check_readable(path)
+    if kind == "zip":
+        yield _archived(path)
+    elif kind == "gml":
+        with tempfile.TemporaryDirectory() as folder:
+            yield _gml(path, Path(folder))
+    elif kind in ("gpkg", "kml", "gdb"):
+        yield _named(path, str(path), kind)
+    else:
+        yield [SourceLayer(path.stem, str(path), None)]
+
+
+def choose(path: Path, layers: Sequence[SourceLayer], wanted: str | None) -> SourceLayer:
+    """The layer that is ``wanted``, else the one called footprints, else the only one.
+
+    Raises UnsuitableError where there is no such layer, or where several could be meant.
+    """
+    names = {layer.name: layer for layer in layers}
+    # a format of single layers gives them no names
+    if len(layers) == 1 and layers[0].layer is None:
+        return layers[0]
+    listed = ", ".join(names) or "none"
+    if wanted is not None:
+        if wanted not in names:
+            raise UnsuitableError(f"{path}: has no layer {wanted}", f"its layers: {listed}")
+        return names[wanted]
+    if not names:
+        raise UnsuitableError(f"{path}: holds no geometries")
+    if LAYER not in names and len(names) > 1:
+        raise UnsuitableError(
+            f"{path}: has several layers, {listed}", "choose one with `layer` or `labels_layer`"
+        )
+    return names.get(LAYER, layers[0])
+
+
+def _named(path: Path, address: str, kind: str) -> list[SourceLayer]:
+    """The layers of a file whose format names them."""
+    from geoseg.io.vector.ogr import pyogrio
+
+    _check_driver(path, kind)
+    if kind == "kml":
+        _check_xml(path)
+    layers = pyogrio.list_layers(address)
+    return [SourceLayer(str(name), address, str(name)) for name, geometry in layers if geometry]
+
+
+def _check_driver(path: Path, kind: str) -> None:
+    from geoseg.io.vector.ogr import pyogrio
+
+    if kind in _DRIVERS and not set(_DRIVERS[kind]) & pyogrio.list_drivers(read=True).keys():
+        raise UnsuitableError(
+            f"{path}: GDAL {pyogrio.__gdal_version_string__} was built without {kind.upper()}",
+            "convert it with `ogr2ogr footprints.gpkg FILE`",
+        )
+
+
+def _check_xml(path: Path) -> None:
+    """GDAL takes XML for a description of other sources wherever such a word stands in its head."""
+    if path.is_file() and b"<OGR" in first_bytes(path, _XML_HEAD):
+        raise SafetyError(f"{path}: describes other sources")
+
+
+def _gml(path: Path, folder: Path) -> list[SourceLayer]:
+    """GDAL writes a .gfs beside a GML file; so it gets a link to it in a ``folder`` of its own."""
+    from geoseg.io.vector.ogr import pyogrio
+
+    _check_driver(path, "gml")
+    _check_xml(path)
+    link = folder / f"{path.stem}.gml"
+    try:
+        link.symlink_to(path.resolve())
+    except OSError:  # as on Windows without the right to make one
+        shutil.copyfile(path, link)
+    # no schema from the net; list_layers would not take this
+    options = {"DOWNLOAD_SCHEMA": "NO"}
+    found: list[SourceLayer | None] = []
+    while True:
+        try:
+            about = pyogrio.read_info(link, layer=len(found), **options)
+        except pyogrio.errors.DataLayerError:
+            return [each for each in found if each is not None]
+        name = str(about["layer_name"])
+        source = SourceLayer(name, str(link), name, tuple(options.items()))
+        found.append(source if about["geometry_type"] else None)
+
+
+def _archived(path: Path) -> list[SourceLayer]:
+    """The layers of all files in a zip archive: Shapefiles are called by their file's name."""
+    with zipfile.ZipFile(path) as archive:
+        if any(member.file_size > _LARGEST for member in archive.infolist()):
+            raise SafetyError(f"{path}: claims a file of more than 4 GiB")
+    found = []
+    for inner in zipped(path):
+        address = f"/vsizip/{{{path.absolute()}}}/{inner}"
+        name, suffix = PurePosixPath(inner).stem, PurePosixPath(inner).suffix.lower()
+        if suffix in (".gdb", ".kml"):
+            found += _named(path, address, suffix[1:])
+        else:
+            found.append(SourceLayer(name, address, None))
+    return found

@@ -1,0 +1,44 @@
+"""Vector files to read, and what of each is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class VectorFiles:
+    """One or more vector files that are read as one; of each its ``layer``, and the features for
+    which the SQL condition ``where`` holds.
+    """
+
+    paths: tuple[Path, ...]
+    layer: str | None = None
+    where: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        files: Path | str | Sequence[Path | str] | VectorFiles,
+        layer: str | None = None,
+        where: str | None = None,
+    ) -> VectorFiles:
+        """``files`` as such, with ``layer`` and ``where`` where they are given."""
+        if not isinstance(files, VectorFiles):
+            named = [files] if isinstance(files, Path | str) else files
+            files = cls(tuple(Path(path) for path in named))
+        return replace(files, layer=layer or files.layer, where=where or files.where)
+
+    def settings(self, name: str) -> dict[str, str | list[str] | None]:
+        """As settings ``name``, ``name``_layer and ``name``_where, None for those not given."""
+        paths = [str(path) for path in self.paths]
+        return {
+            name: paths if len(paths) > 1 else paths[0],
+            f"{name}_layer": self.layer,
+            f"{name}_where": self.where,
+        }
+
+    def __str__(self) -> str:
+        first, *others = self.paths
+        return f"{first} and {len(others)} more" if others else str(first)
