@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from typing import TypeGuard
 
 import numpy as np
@@ -139,7 +138,7 @@ def classes(path: Labels) -> tuple[tuple[str, ...], bool]:
     return tuple(names[number] for number in sorted(names)), False
 
 
-def label_tags(path: Path) -> dict[str, str]:
+def label_tags(path: Labels) -> dict[str, str]:
     """Tags of chips of these labels, so that they are read back as what they are."""
     names, multilabel = classes(path)
     kind = "multilabel" if multilabel else "classes"

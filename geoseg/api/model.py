@@ -1,0 +1,82 @@
+"""A model that takes arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from geoseg.specs import ModelSpec, PredictSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from geoseg.core.grid import Grid
+
+
+class Model:
+    """A model file, opened for arrays of any size; ``spec`` says what it expects."""
+
+    def __init__(self, path: str | Path = "bundled", spec: PredictSpec | None = None) -> None:
+        from geoseg.inference.session import LoadedModel
+        from geoseg.models.store import model_path
+
+        self._loaded = LoadedModel(model_path(str(path)), spec or PredictSpec())
+
+    @property
+    def spec(self) -> ModelSpec:
+        return self._loaded.model
+
+    def predict(self, array: np.ndarray, grid: Grid | None = None) -> np.ndarray:
+        """Probabilities float32 (channel, row, col) of ``array`` (band, row, col), NaN where the
+        array is not finite.
+
+        One channel, that of buildings, for two classes, else one for each class. With ``grid``,
+        which needs a CRS for it, the array is resampled to the model's ground sampling distance and
+        the probabilities back to the grid; without it the pixels are taken as the model's own.
+        Windows overlap and are blended, as in `geoseg predict`.
+        """
+        from geoseg.inference.probability_raster import ProbabilityEncoding, probability_file
+        from geoseg.io.raster.scene import open_scene, read_array
+        from geoseg.io.raster.write import write_array
+        from geoseg.parallel.clock import Clock
+        from geoseg.report import no_progress
+
+        encoding, clock = ProbabilityEncoding("float32", False, self.spec), Clock()
+        with TemporaryDirectory(prefix="geoseg-") as folder:
+            scene, target = str(Path(folder) / "scene.tif"), Path(folder) / "probability.tif"
+            write_array(scene, array, grid, options={"compress": "none"})
+            with self._loaded.open(scene, None) as run, open_scene(scene) as native:
+                with probability_file(target, run.scene, native, encoding, {}, clock) as put:
+                    for strip in run.strips(clock, no_progress):
+                        put(strip)
+            probability, valid, _ = read_array(target)
+        probability[:, ~valid] = float("nan")
+        return probability
+
+
+def load_model(path: str | Path = "bundled", spec: PredictSpec | None = None) -> Model:
+    """Open a model file (.safetensors or .onnx), or the bundled model.
+
+    Parameters
+    ----------
+    path
+        Model file, or ``"bundled"``.
+    spec
+        How it is run: window size, device, precision.
+
+    Returns
+    -------
+    Model
+        With ``predict(array, grid)``.
+
+    Raises
+    ------
+    GeosegError
+        ModelError where the file is no model, InputError where it does not exist.
+
+    Examples
+    --------
+    >>> probability = geoseg.load_model().predict(array)
+    """
+    return Model(path, spec)

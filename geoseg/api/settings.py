@@ -1,0 +1,122 @@
+"""Keyword arguments of the library as what the tools take, and results without an output file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from geoseg.specs import Quantity
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import numpy as np
+
+    from geoseg.core.grid import Grid
+
+Spec = TypeVar("Spec")
+Paths = str | Path | Sequence[str | Path]
+
+
+def spec_from(kind: type[Spec], given: Mapping[str, Any]) -> Spec:
+    """A spec of ``kind`` with those of its fields that are ``given`` and not None.
+
+    Lengths and areas may be numbers or texts such as ``"20m2"``, numbers may be ``"auto"`` where a
+    command takes that, sequences become tuples.
+    """
+    values = {}
+    for field in fields(kind):  # type: ignore[arg-type]
+        value = given.get(field.name)
+        if value is not None:
+            values[field.name] = _converted(value, str(field.type))
+    return kind(**values)
+
+
+def _converted(value: Any, annotation: str) -> Any:
+    if "Quantity" in annotation and not isinstance(value, Quantity):
+        return Quantity.parse(str(value))
+    if value == "auto" and "str" not in annotation:
+        return 0
+    if isinstance(value, Mapping):
+        return tuple(value.items())
+    return tuple(value) if isinstance(value, list) else value
+
+
+def numbers(value: Sequence[int] | str | None) -> tuple[int, ...] | None:
+    """Band numbers from 1, as a sequence or as text such as ``"3,2,1"`` or ``"1-3"``."""
+    if not isinstance(value, str):
+        return None if value is None else tuple(value)
+    found: list[int] = []
+    for part in value.split(","):
+        first, _, last = part.partition("-")
+        found += range(int(first), int(last or first) + 1)
+    return tuple(found)
+
+
+def fractions(value: Sequence[float] | str | None) -> tuple[float, ...] | None:
+    """Fractions of train, val and test, as a sequence or as text such as ``"0.8,0.1,0.1"``."""
+    if isinstance(value, str):
+        return tuple(float(part) for part in value.split(","))
+    return None if value is None else tuple(value)
+
+
+def scenes_from(scenes: Paths) -> tuple[str, ...]:
+    """One scene or several: paths, folders, globs, lists and addresses."""
+    from geoseg.io.scene_names import expand
+
+    return expand(map(str, several(scenes)))
+
+
+def several(paths: Paths) -> Iterable[str | Path]:
+    return [paths] if isinstance(paths, str | Path) else paths
+
+
+def path_or_none(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def text_or_none(path: str | Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def model_file(model: str | Path | None) -> Path | None:
+    """The file of a model: a path, or ``"bundled"`` for the one that comes with geoseg."""
+    if model is None:
+        return None
+    from geoseg.models.store import model_path
+
+    return model_path(str(model))
+
+
+def written_or_read(output: str | Path | None, run: Callable[[Path], Any]) -> Any:
+    """What ``run`` returns for ``output``; without one the layer that it writes, as a table."""
+    if output is not None:
+        return run(Path(output))
+    import geopandas as gpd
+
+    with TemporaryDirectory(prefix="geoseg-") as folder:
+        path = Path(folder) / "layer.parquet"
+        run(path)
+        table: gpd.GeoDataFrame = gpd.read_parquet(path)
+        return table
+
+
+def written_or_read_raster(
+    output: str | Path | None, run: Callable[[Path], Any]
+) -> Any | tuple[np.ndarray, Grid]:
+    """What ``run`` returns for ``output``; without one the raster that it writes: image (band, row,
+    col), NaN in floats where there is no data, and grid.
+    """
+    if output is not None:
+        return run(Path(output))
+    from geoseg.io.raster.scene import read_array
+
+    with TemporaryDirectory(prefix="geoseg-") as folder:
+        path = Path(folder) / "raster.tif"
+        run(path)
+        image, valid, grid = read_array(path)
+        if image.dtype.kind == "f":
+            image[:, ~valid] = float("nan")
+        return image, grid
