@@ -56,10 +56,11 @@ def gathered(geometry: np.ndarray, circle: float) -> np.ndarray:
     """Polygons around their common middle, where that makes the whole narrower: those on both sides
     of 180 degrees side by side.
     """
-    there = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
-    if not there.any():
+    parts = shapely.get_parts(geometry)
+    parts = parts[~shapely.is_empty(parts)]
+    if not len(parts):
         return geometry
-    left, _, right, _ = shapely.bounds(geometry[there]).T
+    left, _, right, _ = shapely.bounds(parts).T
     angles = (left + right) * math.pi / circle
     middle = math.atan2(np.sin(angles).sum(), np.cos(angles).sum()) * circle / (2 * math.pi)
     if right.max() - left.min() <= circle / 2:

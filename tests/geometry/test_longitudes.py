@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pyproj import CRS
 
@@ -48,6 +48,7 @@ def test_cut_or_wrapped_polygons_are_whole_again(rows, middle, how):
 
 
 @given(rows=boxes, middle=st.floats(-400, 400))
+@example(rows=[(-0.1, 3, 0.2, 0.3)], middle=180.0)
 def test_what_lies_together_is_gathered(rows, middle):
     """As far apart as before they were cut, at some whole number of turns."""
     whole = build(rows, middle)

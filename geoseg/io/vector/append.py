@@ -1,7 +1,7 @@
 """Add to a GeoPackage without what it holds already, also while another program has it open.
 
 A copy of what is committed is looked at, new footprints go into a file of their own, and in the end
-one transaction of SQLite brings them into the GeoPackage: whole or not at all, beside all that
+one transaction of SQLite brings them into the GeoPackage: whole or not at all, beside what
 others have committed meanwhile.
 """
 

@@ -19,7 +19,7 @@ from geoseg.io.vector.sqlite import check_readable
 LAYER = "footprints"
 _DRIVERS = {"kml": ("LIBKML", "KML"), "gml": ("GML",), "gdb": ("OpenFileGDB",)}
 # A member of an archive that claims more is no layer of footprints but a bomb
-_LARGEST = 2**32
+_LARGEST = 4 * 10**9
 # Where GDAL looks for what makes XML a description of other sources
 _XML_HEAD = 2**16
 
@@ -146,7 +146,7 @@ def _archived(path: Path) -> list[SourceLayer]:
     """The layers of all files in a zip archive: Shapefiles are called by their file's name."""
     with zipfile.ZipFile(path) as archive:
         if any(member.file_size > _LARGEST for member in archive.infolist()):
-            raise SafetyError(f"{path}: claims a file of more than 4 GiB")
+            raise SafetyError(f"{path}: claims to hold a file of more than 4 GB")
     found = []
     for inner in zipped(path):
         address = f"/vsizip/{{{path.absolute()}}}/{inner}"
