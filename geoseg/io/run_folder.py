@@ -1,7 +1,8 @@
 """The files of a training run's folder, all but the checkpoints.
 
-``run.toml`` holds the settings, ``start.json`` the scores before the first epoch, ``epochs.json`` the scores of each epoch, ``metrics.csv`` those of
-them that are numbers, ``report.html`` is for people.
+``run.toml`` holds the settings, ``start.json`` the scores before the first epoch, ``epochs.json``
+the scores of each epoch, ``metrics.csv`` those of them that are numbers, ``report.html`` is for
+people.
 """
 
 from __future__ import annotations

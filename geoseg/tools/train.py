@@ -49,7 +49,7 @@ CHIPS_SHOWN = 3  # of the best and of the worst
 @dataclass(frozen=True, kw_only=True)
 class TrainReport(Report):
     """The validation scores before the first epoch (``start``), of every epoch and of the best one,
-    those of the test split, the model file, the run folder and its page, images trained on a second.
+    those of the test split, the model file, the run folder and its page, images a second.
 
     ``batch_size``, ``accumulate`` and ``lr`` are those that were found or given; ``pretrained``
     says what of a file of weights could be used.
@@ -356,7 +356,8 @@ def _model_spec(
             )
         if first.gsd and info.gsd and abs(info.gsd / first.gsd - 1) > SAME_GSD and not spec.gsd:
             raise UnsuitableError(
-                f"{other.name}: its chips have {info.gsd:.3f} m, {sets[0].name}'s {first.gsd:.3f} m",
+                f"{other.name}: its chips have {info.gsd:.3f} m, those of {sets[0].name} "
+                f"{first.gsd:.3f} m",
                 "set --gsd to train on both at one resolution",
             )
     shared = ("classes", "multilabel", "dtype", "stretch", "percentiles", "source_bands")
