@@ -161,7 +161,7 @@ def windows_of(
     gsds = [source.grid.gsd for source in sources if source.grid.gsd]
     if gsds and max(gsds) > (1 + SAME_GSD) * min(gsds):
         warnings.append(
-            f"the scenes have {min(gsds):.3g} to {max(gsds):.3g} m a pixel; --gsd makes them alike"
+            f"the scenes have {min(gsds):.3g} to {max(gsds):.3g} m a pixel; gsd makes them alike"
         )
     stretch = None if first.dtype == "uint8" else _stretch(sources, spec)
     ready = {source.name: _labelled(source, spec, stretch, warnings) for source in sources}

@@ -99,8 +99,7 @@ def _run(folder: Path, run: FinishedRun) -> Iterator[str]:
             "device": run.device,
         }
     )
-    command = f"geoseg train --config {folder / SETTINGS} -o {run.output}"
-    yield text(f"To repeat the run: {command}")
+    yield text(f"{run.output} can be trained again with the configuration {folder / SETTINGS}.")
     rows = [
         {"setting": name, "value": to_toml(value).strip('"')}
         for name, value in run.settings.items()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from geoseg.chips.scene_windows import SAME_GSD, ExampleSet, chips_of, windows_of
+from geoseg.chips.scene_windows import ExampleSet, chips_of, windows_of
 from geoseg.errors import (
     GeosegError,
     InputError,
@@ -32,11 +32,12 @@ from geoseg.io.run_folder import (
     read_start,
     write_settings,
 )
-from geoseg.models.store import model_name, read_spec
+from geoseg.models.store import model_name
 from geoseg.report import Progress, Report, no_progress
-from geoseg.specs import ARCHITECTURES, ChipSpec, ModelSpec, TrainSpec
+from geoseg.specs import ChipSpec, ModelSpec, TrainSpec
 from geoseg.specs.vectors import VectorFiles
 from geoseg.training.launch import rank
+from geoseg.training.model_spec import model_spec_for
 
 if TYPE_CHECKING:
     from geoseg.chips.examples import Example
@@ -106,7 +107,7 @@ def run(
         spec.data_weights,
         warnings,
     )
-    model = _model_spec(sets, spec, init, warnings)
+    model = model_spec_for(sets, spec, init, warnings)
     if len(sets) > 1 and model.gsd:
         sets = [each.resampled(model.gsd) for each in sets]
     try:
@@ -340,65 +341,6 @@ def _warnings(begun: TrainSpec, done: TrainSpec, val: bool) -> Iterator[str]:
             f"with {done.batch_size}, "
             f"and {done.accumulate} times as many to a step"
         )
-
-
-def _model_spec(
-    sets: list[ExampleSet], spec: TrainSpec, init: Path | None, warnings: list[str]
-) -> ModelSpec:
-    first = sets[0].info
-    if len(first.classes) < 2:
-        raise UnsuitableError(f"{sets[0].name}: names a single class, {', '.join(first.classes)}")
-    for other in sets[1:]:
-        info = other.info
-        if replace(info, gsd=first.gsd) != first:
-            raise UnsuitableError(
-                f"{other.name}: its bands, dtype, stretch or classes differ from {sets[0].name}'s"
-            )
-        if first.gsd and info.gsd and abs(info.gsd / first.gsd - 1) > SAME_GSD and not spec.gsd:
-            raise UnsuitableError(
-                f"{other.name}: its chips have {info.gsd:.3f} m, those of {sets[0].name} "
-                f"{first.gsd:.3f} m",
-                "set --gsd to train on both at one resolution",
-            )
-    shared = ("classes", "multilabel", "dtype", "stretch", "percentiles", "source_bands")
-    common: dict[str, Any] = {name: getattr(first, name) for name in shared}
-    common |= {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
-    if init:
-        base = read_spec(init)
-        model = replace(base, **_normalisation(base, first.bands), **common)
-        warnings += _new_layers(base, model, str(init))
-        return model
-    return ModelSpec(
-        architecture=spec.arch,
-        encoder=spec.encoder or ARCHITECTURES.get(spec.arch),
-        options=spec.options,
-        **_normalisation(ModelSpec, first.bands),
-        **common,
-    )
-
-
-def _normalisation(base: ModelSpec | type[ModelSpec], bands: int) -> dict[str, Any]:
-    """``bands`` with mean and standard deviation of each: those of ``base`` repeat over further
-    bands, a start as good as any for a network that learns its own first layer.
-    """
-    return {
-        "bands": bands,
-        "mean": tuple(base.mean[i % len(base.mean)] for i in range(bands)),
-        "std": tuple(base.std[i % len(base.std)] for i in range(bands)),
-    }
-
-
-def _new_layers(base: ModelSpec, model: ModelSpec, init: str) -> Iterator[str]:
-    """Which layers of ``base`` cannot be used for the bands and classes of ``model``."""
-    if base.bands != model.bands:
-        how = "is adapted" if base.bands == 3 else "is initialised randomly"
-        yield f"{init}: has {base.bands} bands, the data {model.bands}: its first layer {how}"
-    if base.channels != model.channels:
-        kinds = [
-            f"{len(spec.classes)} {'multi-label ' if spec.multilabel else ''}classes"
-            for spec in (base, model)
-        ]
-        yield f"{init}: has {kinds[0]}, the data {kinds[1]}: its last layer is initialised randomly"
 
 
 def _zoom(sets: list[ExampleSet], model: ModelSpec) -> float:

@@ -137,7 +137,7 @@ def test_data_of_two_resolutions_train_at_the_one_that_is_given(
     spec = ChipSpec(size=48, split=(0.6, 0.4, 0.0), split_by="random")
     tile.run([str(tmp_path / "coarse.tif")], tmp_path / "c", spec, labels=tmp_path / "mask.tif")
     data = [str(folder / "two"), str(tmp_path / "c")]
-    with pytest.raises(UnsuitableError, match=r"0\.600 m.* 0\.300 m.*set --gsd"):
+    with pytest.raises(UnsuitableError, match=r"0\.600 m.* 0\.300 m.*set gsd"):
         train.run(data, tmp_path / "n.safetensors", STILL)
     report = train.run(data, tmp_path / "n.safetensors", replace(STILL, gsd=0.45))
     assert modelfile.read_spec(report.model).gsd == 0.45
