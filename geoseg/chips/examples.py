@@ -68,3 +68,51 @@ class ChipFiles:
         if labels.dtype != np.uint8 and labels.size and labels.max() > VOID:
             raise UnsuitableError(f"{self.mask}: holds {labels.max()}, classes go from 0 to 254")
         return labels.astype("uint8", copy=False)
+
+
+@dataclass(frozen=True)
+class ResampledExample:
+    """An example at another resolution, with ``zoom`` times as many pixels a side: the image
+    interpolated (averaged where it shrinks), the mask by nearest neighbour.
+    """
+
+    source: Example
+    zoom: float
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    def missing(self) -> Path | None:
+        return self.source.missing()
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        from skimage.transform import resize
+
+        image, mask = self.source.read()
+        labels = self._nearest(mask)
+        pixels = resize(
+            image.astype(np.float32),
+            (len(image), *labels.shape[-2:]),
+            order=1,
+            mode="edge",
+            anti_aliasing=self.zoom < 1,
+            anti_aliasing_sigma=(0, *[max(0.0, (1 / self.zoom - 1) / 2)] * 2),
+            preserve_range=True,
+        )
+        if image.dtype.kind in "iu":
+            pixels = np.rint(pixels)
+        return pixels.astype(image.dtype), labels
+
+    def labels(self) -> np.ndarray:
+        return self._nearest(self.source.labels())
+
+    def _nearest(self, mask: np.ndarray) -> np.ndarray:
+        rows, cols = (self._indices(side) for side in mask.shape[-2:])
+        return mask[..., rows[:, None], cols]
+
+    def _indices(self, side: int) -> np.ndarray:
+        """The pixel of ``side`` that each resampled one lies in."""
+        count = max(1, round(side * self.zoom))
+        return ((np.arange(count) + 0.5) * side / count).astype(int)

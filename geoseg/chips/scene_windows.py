@@ -13,7 +13,7 @@ from rasterio.windows import Window
 
 from geoseg.chips import assign
 from geoseg.chips.cut import CutChip, Source
-from geoseg.chips.examples import ChipFiles, Example
+from geoseg.chips.examples import ChipFiles, Example, ResampledExample
 from geoseg.core.bands import check_same_bands, percentile_stretch, to_uint8
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
@@ -29,6 +29,7 @@ from geoseg.specs import ChipSpec, Stretch
 from geoseg.specs.vectors import VectorFiles
 
 PERCENTILES = 2.0, 98.0
+SAME_GSD = 0.02  # resolutions that differ by less are one
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,17 @@ class ExampleSet:
             for example in self.splits["train"]
         ]
         return replace(self, splits=self.splits | {"train": train})
+
+    def resampled(self, gsd: float) -> ExampleSet:
+        """With all examples at ``gsd`` metres; as it is within 2% of that, or without a GSD."""
+        if not self.info.gsd or abs(self.info.gsd / gsd - 1) <= SAME_GSD:
+            return self
+        zoom = self.info.gsd / gsd
+        splits: dict[str, list[Example]] = {
+            split: [ResampledExample(example, zoom, example.weight) for example in examples]
+            for split, examples in self.splits.items()
+        }
+        return replace(self, info=replace(self.info, gsd=gsd), splits=splits)
 
 
 def chips_of(index: ChipIndex) -> ExampleSet:
@@ -146,6 +158,11 @@ def windows_of(
     told = {scene_labels.classes(source.labels) for source in sources if source.labels}
     if len(told) > 1:
         raise UnsuitableError(f"{truth}: the masks of the scenes name different classes")
+    gsds = [source.grid.gsd for source in sources if source.grid.gsd]
+    if gsds and max(gsds) > (1 + SAME_GSD) * min(gsds):
+        warnings.append(
+            f"the scenes have {min(gsds):.3g} to {max(gsds):.3g} m a pixel; gsd makes them alike"
+        )
     stretch = None if first.dtype == "uint8" else _stretch(sources, spec)
     ready = {source.name: _labelled(source, spec, stretch, warnings) for source in sources}
     chips, _ = assign.assign_chips(cuts, spec)

@@ -167,8 +167,14 @@ def train(as_json: bool, **arguments: Any) -> None:
     """
     from geoseg.tools import train as tool
 
-    with _epoch_lines():
-        report = tool.run(progress=options.progress(), **arguments)
+    try:
+        with _epoch_lines():
+            report = tool.run(progress=options.progress(), **arguments)
+    except KeyboardInterrupt:
+        if done := tool.finished_epochs(arguments["output"], arguments["run_dir"]):
+            hint = f"{done} epochs are finished: the same command with --resume continues"
+            click.echo(hint, err=True)
+        raise
     if tool.is_main_process():
         options.emit(report, as_json, _brief)
 

@@ -1,7 +1,8 @@
 """The files of a training run's folder, all but the checkpoints.
 
-``run.toml`` holds the settings, ``epochs.json`` the scores of each epoch, ``metrics.csv`` those of
-them that are numbers, ``report.html`` is for people.
+``run.toml`` holds the settings, ``start.json`` the scores before the first epoch, ``epochs.json``
+the scores of each epoch, ``metrics.csv`` those of them that are numbers, ``report.html`` is for
+people.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from geoseg.io.atomic import atomic
 from geoseg.io.config import read_toml
 from geoseg.specs.toml import to_toml
 
-SETTINGS, EPOCHS, METRICS, PAGE = "run.toml", "epochs.json", "metrics.csv", "report.html"
+SETTINGS, START, EPOCHS = "run.toml", "start.json", "epochs.json"
+METRICS, PAGE = "metrics.csv", "report.html"
+CHECKPOINT = "last.ckpt"  # written after each epoch
 
 
 def write_settings(folder: Path, command: str, settings: Mapping[str, Any]) -> None:
@@ -31,6 +34,18 @@ def write_settings(folder: Path, command: str, settings: Mapping[str, Any]) -> N
 def read_settings(folder: Path, command: str) -> dict[str, Any]:
     """Settings that :func:`write_settings` has noted. Raises InputError and UsageError."""
     return dict(read_toml(folder / SETTINGS).get(command, {}))
+
+
+def write_start(folder: Path, scores: Mapping[str, Any]) -> None:
+    """Write the scores of the weights that the run starts from."""
+    with atomic(folder / START, overwrite=True) as temporary:
+        temporary.write_text(json.dumps(scores, indent=1), "utf-8")
+
+
+def read_start(folder: Path) -> dict[str, Any]:
+    """Scores before the first epoch; none of a run without validation."""
+    path = folder / START
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
 
 def write_epochs(folder: Path, epochs: Sequence[Mapping[str, Any]]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from geoseg.chips.scene_windows import ExampleSet, chips_of, windows_of
 from geoseg.errors import (
+    GeosegError,
     InputError,
     OutputError,
     ResourceError,
@@ -21,12 +23,21 @@ from geoseg.errors import (
 )
 from geoseg.io.atomic import check_output
 from geoseg.io.chip_index import INDEX, read_index
-from geoseg.io.run_folder import PAGE, read_epochs, read_settings, write_settings
-from geoseg.models.store import model_name, read_spec
+from geoseg.io.run_folder import (
+    CHECKPOINT,
+    PAGE,
+    START,
+    read_epochs,
+    read_settings,
+    read_start,
+    write_settings,
+)
+from geoseg.models.store import model_name
 from geoseg.report import Progress, Report, no_progress
-from geoseg.specs import ARCHITECTURES, ChipSpec, ModelSpec, TrainSpec
+from geoseg.specs import ChipSpec, ModelSpec, TrainSpec
 from geoseg.specs.vectors import VectorFiles
 from geoseg.training.launch import rank
+from geoseg.training.model_spec import model_spec_for
 
 if TYPE_CHECKING:
     from geoseg.chips.examples import Example
@@ -38,8 +49,8 @@ CHIPS_SHOWN = 3  # of the best and of the worst
 
 @dataclass(frozen=True, kw_only=True)
 class TrainReport(Report):
-    """Scores of every epoch and of the best one, the model file, the run folder and its page,
-    images trained on a second.
+    """The validation scores before the first epoch (``start``), of every epoch and of the best one,
+    those of the test split, the model file, the run folder and its page, images a second.
 
     ``batch_size``, ``accumulate`` and ``lr`` are those that were found or given; ``pretrained``
     says what of a file of weights could be used.
@@ -54,7 +65,9 @@ class TrainReport(Report):
     accumulate: int
     lr: float
     epochs: list[dict[str, Any]]
+    start: dict[str, Any]
     best: dict[str, Any]
+    test: dict[str, Any]
     images_per_second: float
 
 
@@ -90,16 +103,17 @@ def run(
     sets = _sets(
         data,
         labels,
-        ChipSpec(_window(spec), bands=bands, split=split, seed=spec.seed),
+        ChipSpec(_window(spec), bands=bands, split=split, seed=spec.seed, gsd=spec.gsd),
         spec.data_weights,
         warnings,
     )
-    model = _model_spec(sets, spec, init, warnings)
+    model = model_spec_for(sets, spec, init, warnings)
+    if len(sets) > 1 and model.gsd:
+        sets = [each.resampled(model.gsd) for each in sets]
     try:
         from geoseg.training.callbacks import BEST, best_of
         from geoseg.training.finders import resolve_auto
         from geoseg.training.fit import (
-            LAST,
             TrainingRun,
             check_devices,
             check_resumable,
@@ -112,9 +126,7 @@ def run(
         ) from error
     check_devices(spec)
     chips = _chips(sets, spec, progress, warnings)
-    folder = _run_folder(
-        run_dir or output.with_name(output.name + ".run"), (LAST, BEST), resume, overwrite
-    )
+    folder = _run_folder(_folder(output, run_dir), (CHECKPOINT, BEST, START), resume, overwrite)
     job = TrainingRun(model, spec, chips["train"], chips["val"], _zoom(sets, model), folder, init)
     if resume:
         check_resumable(job)
@@ -131,9 +143,11 @@ def run(
     )
     note(begun.spec)
     done = train(begun, resume=resume, progress=progress)
+    test: dict[str, Any] = {}
     if is_main_process():
         note(done.spec)
-        _finish(done, output, overwrite)
+        test_chips = [chip for each in sets for chip in each.splits["test"]]
+        test = _finish(done, test_chips, output, overwrite, warnings)
     epochs = read_epochs(folder)
     return TrainReport(
         command="train",
@@ -149,29 +163,65 @@ def run(
         batch_size=done.spec.batch_size,
         accumulate=done.spec.accumulate,
         lr=done.spec.lr,
-        epochs=[
-            {name: value for name, value in epoch.items() if not isinstance(value, dict | list)}
-            for epoch in epochs
-        ],
+        epochs=[_numbers(epoch) for epoch in epochs],
+        start=_numbers(read_start(folder)),
         best=best_of(epochs),
+        test=_numbers(test),
         images_per_second=round(median(epoch["images_per_second"] for epoch in epochs), 2),
     )
 
 
-def _finish(job: TrainingRun, output: Path, overwrite: bool) -> None:
-    """Write the model file of the best epoch, and the page of the run."""
+def finished_epochs(output: Path | str, run_dir: Path | None = None) -> int:
+    """How many epochs of a run are behind its last checkpoint."""
+    folder = _folder(output, run_dir)
+    return len(read_epochs(folder)) if (folder / CHECKPOINT).is_file() else 0
+
+
+def _folder(output: Path | str, run_dir: Path | None) -> Path:
+    return run_dir or Path(output).with_name(Path(output).name + ".run")
+
+
+def _numbers(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Scores without those of single classes and thresholds."""
+    return {name: value for name, value in scores.items() if not isinstance(value, dict | list)}
+
+
+def _finish(
+    job: TrainingRun,
+    test_chips: Sequence[Example],
+    output: Path,
+    overwrite: bool,
+    warnings: list[str],
+) -> dict[str, Any]:
+    """Write the model file of the best epoch and the page of the run; returns the test scores."""
     from geoseg.models import modelfile
-    from geoseg.reports import training_page
+    from geoseg.reports.training_page import FinishedRun, write
     from geoseg.training.callbacks import BEST, best_of
-    from geoseg.training.gallery import best_and_worst
+    from geoseg.training.fit import device_name
+    from geoseg.training.gallery import best_and_worst, split_scores
 
     epochs = read_epochs(job.run_dir)
     state = modelfile.load(job.run_dir / BEST)[1]
     modelfile.save(output, job.model, state, overwrite)
-    chosen = best_and_worst(job.model, state, job.val, job.zoom, CHIPS_SHOWN)
-    training_page.write(
-        job.run_dir, job.model, epochs, best_of(epochs), read_settings(job.run_dir, "train"), chosen
+    test: dict[str, Any] = {}
+    try:
+        test = split_scores(job.model, state, test_chips, job.zoom) if test_chips else {}
+    except GeosegError as error:  # hours of training are not lost to a chip
+        warnings.append(f"the test split was not scored: {error}")
+    finished = FinishedRun(
+        model=job.model,
+        epochs=epochs,
+        start=read_start(job.run_dir),
+        best=best_of(epochs),
+        test=test,
+        settings=read_settings(job.run_dir, "train"),
+        chips=best_and_worst(job.model, state, job.val, job.zoom, CHIPS_SHOWN),
+        device=device_name(),
+        finished=datetime.now().astimezone(),
+        output=output,
     )
+    write(job.run_dir, finished)
+    return test
 
 
 def is_main_process() -> bool:
@@ -291,63 +341,6 @@ def _warnings(begun: TrainSpec, done: TrainSpec, val: bool) -> Iterator[str]:
             f"with {done.batch_size}, "
             f"and {done.accumulate} times as many to a step"
         )
-
-
-def _model_spec(
-    sets: list[ExampleSet], spec: TrainSpec, init: Path | None, warnings: list[str]
-) -> ModelSpec:
-    first = sets[0].info
-    if len(first.classes) < 2:
-        raise UnsuitableError(f"{sets[0].name}: names a single class, {', '.join(first.classes)}")
-    for other in sets[1:]:
-        info = other.info
-        if replace(info, gsd=first.gsd) != first:
-            raise UnsuitableError(
-                f"{other.name}: its bands, dtype, stretch or classes differ from {sets[0].name}'s"
-            )
-        if first.gsd and info.gsd and abs(info.gsd / first.gsd - 1) > 0.02:
-            raise UnsuitableError(
-                f"{other.name}: its chips have {info.gsd:.3f} m, {sets[0].name}'s {first.gsd:.3f} m"
-            )
-    shared = ("classes", "multilabel", "dtype", "stretch", "percentiles", "source_bands")
-    common: dict[str, Any] = {name: getattr(first, name) for name in shared}
-    common |= {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
-    if init:
-        base = read_spec(init)
-        model = replace(base, **_normalisation(base, first.bands), **common)
-        warnings += _new_layers(base, model, str(init))
-        return model
-    return ModelSpec(
-        architecture=spec.arch,
-        encoder=spec.encoder or ARCHITECTURES.get(spec.arch),
-        options=spec.options,
-        **_normalisation(ModelSpec, first.bands),
-        **common,
-    )
-
-
-def _normalisation(base: ModelSpec | type[ModelSpec], bands: int) -> dict[str, Any]:
-    """``bands`` with mean and standard deviation of each: those of ``base`` repeat over further
-    bands, a start as good as any for a network that learns its own first layer.
-    """
-    return {
-        "bands": bands,
-        "mean": tuple(base.mean[i % len(base.mean)] for i in range(bands)),
-        "std": tuple(base.std[i % len(base.std)] for i in range(bands)),
-    }
-
-
-def _new_layers(base: ModelSpec, model: ModelSpec, init: str) -> Iterator[str]:
-    """Which layers of ``base`` cannot be used for the bands and classes of ``model``."""
-    if base.bands != model.bands:
-        how = "is adapted" if base.bands == 3 else "is initialised randomly"
-        yield f"{init}: has {base.bands} bands, the data {model.bands}: its first layer {how}"
-    if base.channels != model.channels:
-        kinds = [
-            f"{len(spec.classes)} {'multi-label ' if spec.multilabel else ''}classes"
-            for spec in (base, model)
-        ]
-        yield f"{init}: has {kinds[0]}, the data {kinds[1]}: its last layer is initialised randomly"
 
 
 def _zoom(sets: list[ExampleSet], model: ModelSpec) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
-from geoseg.io.run_folder import flat, read_epochs, write_epochs
+from geoseg.io.run_folder import flat, read_epochs, write_epochs, write_start
 from geoseg.models.modelfile import save
 from geoseg.training.module import Batch, SegmentationModule
 from geoseg.training.sampling import SeededSampler, derive_seed
@@ -92,6 +92,11 @@ class EpochLog(Callback):
         self.progress = progress
         self.epochs: list[dict[str, Any]] = []
 
+    def on_sanity_check_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        assert isinstance(module, SegmentationModule)
+        if trainer.is_global_zero:
+            write_start(self.run_dir, module.scores)
+
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         # a run that was killed may have noted an epoch that its checkpoint does not know
         self.epochs = read_epochs(self.run_dir)[: trainer.current_epoch]
@@ -116,7 +121,8 @@ class EpochLog(Callback):
         self._advance(1)
 
     def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self._seconds = time.perf_counter() - self._start
+        if not trainer.sanity_checking:
+            self._seconds = time.perf_counter() - self._start
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         assert isinstance(module, SegmentationModule)
@@ -127,6 +133,7 @@ class EpochLog(Callback):
             "loss": round(float(trainer.strategy.reduce(loss, reduce_op="mean")), 5),
             "lr": trainer.optimizers[0].param_groups[0]["lr"],
             "images_per_second": round(self._images / seconds, 2),
+            "seconds": round(time.perf_counter() - self._start, 2),
         } | module.scores
         if not trainer.is_global_zero:
             return

@@ -21,7 +21,7 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from geoseg.chips.examples import Example
 from geoseg.errors import GeosegError, ModelError, ResourceError, UnsuitableError
-from geoseg.io.run_folder import read_settings
+from geoseg.io.run_folder import CHECKPOINT, read_settings
 from geoseg.models import pretrained, registry, store
 from geoseg.models.registry import Segmenter
 from geoseg.specs import ModelSpec, TrainSpec
@@ -41,7 +41,7 @@ from geoseg.training.launch import by_torchrun, launch, parse_child_error, proce
 from geoseg.training.module import SegmentationModule
 from geoseg.training.sampling import SeededSampler
 
-LAST = "last.ckpt"
+LAST = CHECKPOINT
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
@@ -126,7 +126,8 @@ def fit(job: TrainingRun, resume: bool, progress: Progress) -> None:
         default_root_dir=run_dir,
         enable_progress_bar=False,
         enable_model_summary=False,
-        num_sanity_val_steps=0,
+        # a new run begins with the scores of the weights that it starts from
+        num_sanity_val_steps=-1 if job.val and not resume else 0,
         log_every_n_steps=1_000_000,
     )
     try:
@@ -228,6 +229,13 @@ def check_devices(spec: TrainSpec) -> None:
             raise ResourceError(
                 f"`log` {package} needs {package}, which is not installed", f"pip install {package}"
             )
+
+
+def device_name() -> str:
+    """The device that trains, for people."""
+    if torch.cuda.is_available():
+        return f"{processes()} x {torch.cuda.get_device_name()}"
+    return f"CPU, {torch.get_num_threads()} threads"
 
 
 def _silent(label: object, total: int) -> Callable[[int], None]:

@@ -8,7 +8,7 @@ from typing import Any
 import lightning as L
 import torch
 from torch import nn
-from torchmetrics import Metric
+from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassConfusionMatrix, MultilabelConfusionMatrix
 
 from geoseg.core.encoding import VOID
@@ -47,6 +47,7 @@ class SegmentationModule(L.LightningModule):
         strength = PRESETS[spec.augment][2]
         self.colour = Colour(model.bands, strength) if strength else None
         self.counts = confusions(model)
+        self.val_loss = MeanMetric(nan_strategy="ignore")
         self.scores: dict[str, Any] = {}
         self._losses: list[torch.Tensor] = []
 
@@ -102,16 +103,16 @@ class SegmentationModule(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         image, mask, *_ = batch
         logits = self.best_network(image.to(memory_format=torch.channels_last)).float()
-        prediction = (
-            logits.sigmoid().reshape(mask.shape) if self.model.sigmoid else logits.argmax(1)
-        )
-        self.counts.update(prediction, mask.long())
+        self.counts.update(to_prediction(logits, mask, self.model), mask.long())
+        self.val_loss.update(self.loss(logits, mask), len(image))
 
     def on_validation_epoch_end(self) -> None:
         score = multilabel_scores if self.model.multilabel else scores
-        self.scores = score(self.counts.compute().cpu().numpy(), self.model.classes)
+        val_loss = {"val_loss": round(float(self.val_loss.compute()), 5)}
+        self.scores = val_loss | score(self.counts.compute().cpu().numpy(), self.model.classes)
         self.log("val_iou", self.scores["iou"], logger=False)
         self.counts.reset()
+        self.val_loss.reset()
 
     def configure_optimizers(self) -> Any:
         over = optimizer(self.spec, self.network.parameters())
@@ -120,6 +121,11 @@ class SegmentationModule(L.LightningModule):
             "optimizer": over,
             "lr_scheduler": {"scheduler": schedule(self.spec, over, steps), "interval": "step"},
         }
+
+
+def to_prediction(logits: torch.Tensor, mask: torch.Tensor, model: ModelSpec) -> torch.Tensor:
+    """What :func:`confusions` count: probabilities of the shape of ``mask``, or classes."""
+    return logits.sigmoid().reshape(mask.shape) if model.sigmoid else logits.argmax(1)
 
 
 def confusions(model: ModelSpec) -> Metric:

@@ -5,8 +5,11 @@ torchrun.
 from __future__ import annotations
 
 import json
+import re
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -150,3 +153,23 @@ def test_torchrun_starts_the_processes_and_one_of_them_speaks(here: Path) -> Non
     assert json.loads(done.stdout)["outputs"] == ["m.safetensors"]
     (epoch,) = read_epochs(Path("m.safetensors.run"))
     assert sum(map(sum, epoch["confusion"])) == 12 * 40 * 40  # square: the chips are
+
+
+def test_an_interrupted_run_names_resume(here: Path, capsys) -> None:
+    """A real Ctrl-C, sent when the first epoch has been written."""
+    command = [sys.executable, "-m", "geoseg", "train", "chips", "-o", "i.safetensors", *QUICK]
+    process = subprocess.Popen(
+        [*command, "--epochs", "400"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        # a shell may have started pytest with Ctrl-C ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while process.poll() is None and not Path("i.safetensors.run/last.ckpt").is_file():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Error: interrupted\n" in error
+    assert re.search(r"\d+ epochs are finished: the same command with --resume continues\n$", error)

@@ -65,7 +65,7 @@ def test_the_profile_is_for_spacenet_tables(tmp_path):
     with pytest.raises(UnsuitableError, match="compares SpaceNet tables with PolygonWKT_Pix"):
         evaluate.run(truth, truth, spec)
     with pytest.raises(
-        UnsuitableError, match=r"p\.tif: --profile spacenet2 compares SpaceNet tables"
+        UnsuitableError, match=r"p\.tif: the profile spacenet2 compares SpaceNet tables"
     ):
         evaluate.run(raster(tmp_path / "p.tif", mask(*FOUND)), truth, spec)
     with pytest.raises(UsageError, match=r"an IoU of 0\.5"):

@@ -17,7 +17,7 @@ pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
-from geoseg.evaluation.metrics import count
+from geoseg.evaluation.metrics import Counts, count
 from geoseg.io.chip_index import read_index, write_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
@@ -64,12 +64,15 @@ def test_it_learns_and_tells_so(trained: train.TrainReport, folder: Path) -> Non
     assert last["loss"] < first["loss"] and last["iou"] > first["iou"] and trained.best["iou"] > 0.6
     assert trained.best["epoch"] == max(trained.epochs, key=lambda epoch: epoch["iou"])["epoch"]
     assert trained.images_per_second > 0 and trained.warnings == ()
+    assert trained.start["iou"] < first["iou"] and trained.start["val_loss"] > last["val_loss"] > 0
+    assert trained.test == {}
     run = folder / "model.safetensors.run"
     assert {
         "last.ckpt",
         "best.safetensors",
         "metrics.csv",
         "epochs.json",
+        "start.json",
         "run.toml",
         "report.html",
     } == {path.name for path in run.iterdir()}
@@ -239,3 +242,36 @@ def test_without_a_val_split_the_last_epoch_is_kept_and_said_so(
     spec = TrainSpec(**{**vars(SPEC), "epochs": 1, "samples": 8})
     report = train.run([str(chips)], tmp_path / "m.safetensors", spec)
     assert "val split is empty" in report.warnings[0] and "iou" not in report.best
+
+
+def test_the_test_split_is_scored_by_the_model_that_is_kept(folder: Path, tmp_path: Path) -> None:
+    chips = tmp_path / "chips"
+    spec = ChipSpec(size=64, split=(0.4, 0.3, 0.3), split_by="random")
+    tile.run([str(folder / "scene.tif")], chips, spec, labels=folder / "mask.tif")
+    report = train.run([str(chips)], tmp_path / "m.safetensors", QUICK)
+    index = read_index(chips)
+    total = Counts()
+    for image, mask in zip(*(index.split("test")[name] for name in ("image", "mask")), strict=True):
+        predict.run(
+            [str(index.folder / image)],
+            tmp_path / "p.tif",
+            PredictSpec(tile_size=64, precision="fp32"),
+            model=Path(report.model),
+            dtype="float32",
+            overwrite=True,
+        )
+        probability = read_array(tmp_path / "p.tif")[0][0]
+        total += count(probability >= 0.5, read_array(index.folder / mask)[0][0] == 1)
+    assert report.test["iou"] == pytest.approx(total.iou, abs=2e-3)
+    assert report.test["accuracy"] == pytest.approx(total.accuracy, abs=2e-3)
+
+
+def test_a_damaged_test_chip_costs_its_scores_alone(folder: Path, tmp_path: Path) -> None:
+    chips = tmp_path / "chips"
+    spec = ChipSpec(size=64, split=(0.4, 0.3, 0.3), split_by="random")
+    tile.run([str(folder / "scene.tif")], chips, spec, labels=folder / "mask.tif")
+    index = read_index(chips)
+    (index.folder / index.split("test")["mask"].iloc[0]).write_bytes(b"nothing")
+    report = train.run([str(chips)], tmp_path / "m.safetensors", QUICK)
+    assert Path(report.model).is_file() and report.test == {}
+    assert "the test split was not scored" in report.warnings[-1]

@@ -12,6 +12,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
 from geoseg.errors import ModelError, UnsuitableError  # noqa: E402
+from geoseg.io.chip_index import read_index  # noqa: E402
+from geoseg.io.raster.scene import read_array  # noqa: E402
 from geoseg.io.raster.write import write_array  # noqa: E402
 from geoseg.models import modelfile  # noqa: E402
 from geoseg.specs import ChipSpec  # noqa: E402
@@ -124,3 +126,30 @@ def test_a_damaged_checkpoint_is_named(kept: float, folder: Path) -> None:
             resume(folder, "two")
     finally:
         last.write_bytes(whole)
+
+
+def test_data_of_two_resolutions_train_at_the_one_that_is_given(
+    folder: Path, tmp_path: Path
+) -> None:
+    place = grid(105, 165, gsd=0.6)
+    write_array(tmp_path / "coarse.tif", picture(MASK)[:, ::2, ::2], place)
+    write_array(tmp_path / "mask.tif", MASK[::2, ::2].astype("uint8"), place)
+    spec = ChipSpec(size=48, split=(0.6, 0.4, 0.0), split_by="random")
+    tile.run([str(tmp_path / "coarse.tif")], tmp_path / "c", spec, labels=tmp_path / "mask.tif")
+    data = [str(folder / "two"), str(tmp_path / "c")]
+    with pytest.raises(UnsuitableError, match=r"0\.600 m.* 0\.300 m.*set gsd"):
+        train.run(data, tmp_path / "n.safetensors", STILL)
+    report = train.run(data, tmp_path / "n.safetensors", replace(STILL, gsd=0.45))
+    assert modelfile.read_spec(report.model).gsd == 0.45
+    # both resolutions are scored: as many pixels as their chips have at 0.45 m
+    pixels = sum(
+        round(mask.shape[0] * zoom) * round(mask.shape[1] * zoom)
+        for path, zoom in zip(data, (0.3 / 0.45, 0.6 / 0.45), strict=True)
+        for mask in masks_of(path, "val")
+    )
+    assert np.sum(report.best["confusion"]) == pytest.approx(pixels, rel=0.02)
+
+
+def masks_of(folder: str, split: str) -> list[np.ndarray]:
+    index = read_index(folder)
+    return [read_array(index.folder / name)[0][0] for name in index.split(split)["mask"]]

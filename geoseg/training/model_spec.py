@@ -1,0 +1,76 @@
+"""The description of the model that a run trains: by its data, settings and starting point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from geoseg.chips.scene_windows import SAME_GSD, ExampleSet
+from geoseg.errors import UnsuitableError
+from geoseg.models.store import read_spec
+from geoseg.specs import ARCHITECTURES, ModelSpec, TrainSpec
+
+
+def model_spec_for(
+    sets: Sequence[ExampleSet], spec: TrainSpec, init: Path | None, warnings: list[str]
+) -> ModelSpec:
+    """The ModelSpec that ``spec`` trains on ``sets``, from the model file ``init`` if there is one;
+    layers that it cannot give are named in ``warnings``. Raises UnsuitableError where the sets do
+    not go together.
+    """
+    first = sets[0].info
+    if len(first.classes) < 2:
+        raise UnsuitableError(f"{sets[0].name}: names a single class, {', '.join(first.classes)}")
+    for other in sets[1:]:
+        info = other.info
+        if replace(info, gsd=first.gsd) != first:
+            raise UnsuitableError(
+                f"{other.name}: its bands, dtype, stretch or classes differ from {sets[0].name}'s"
+            )
+        if first.gsd and info.gsd and abs(info.gsd / first.gsd - 1) > SAME_GSD and not spec.gsd:
+            raise UnsuitableError(
+                f"{other.name}: its chips have {info.gsd:.3f} m, those of {sets[0].name} "
+                f"{first.gsd:.3f} m",
+                "set gsd to train on both at one resolution",
+            )
+    shared = ("classes", "multilabel", "dtype", "stretch", "percentiles", "source_bands")
+    common: dict[str, Any] = {name: getattr(first, name) for name in shared}
+    common |= {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
+    if init:
+        base = read_spec(init)
+        model = replace(base, **_normalisation(base, first.bands), **common)
+        warnings += _new_layers(base, model, str(init))
+        return model
+    return ModelSpec(
+        architecture=spec.arch,
+        encoder=spec.encoder or ARCHITECTURES.get(spec.arch),
+        options=spec.options,
+        **_normalisation(ModelSpec, first.bands),
+        **common,
+    )
+
+
+def _normalisation(base: ModelSpec | type[ModelSpec], bands: int) -> dict[str, Any]:
+    """``bands`` with mean and standard deviation of each: those of ``base`` repeat over further
+    bands, a start as good as any for a network that learns its own first layer.
+    """
+    return {
+        "bands": bands,
+        "mean": tuple(base.mean[i % len(base.mean)] for i in range(bands)),
+        "std": tuple(base.std[i % len(base.std)] for i in range(bands)),
+    }
+
+
+def _new_layers(base: ModelSpec, model: ModelSpec, init: str) -> Iterator[str]:
+    """Which layers of ``base`` cannot be used for the bands and classes of ``model``."""
+    if base.bands != model.bands:
+        how = "is adapted" if base.bands == 3 else "is initialised randomly"
+        yield f"{init}: has {base.bands} bands, the data {model.bands}: its first layer {how}"
+    if base.channels != model.channels:
+        kinds = [
+            f"{len(spec.classes)} {'multi-label ' if spec.multilabel else ''}classes"
+            for spec in (base, model)
+        ]
+        yield f"{init}: has {kinds[0]}, the data {kinds[1]}: its last layer is initialised randomly"
