@@ -30,6 +30,7 @@ from geoseg.specs import PolygonSpec, PredictSpec, VectorTarget
 @options.spec_options("predict_spec", PredictSpec, *options.inference)
 @options.spec_options("polygon_spec", PolygonSpec, *options.polygons)
 @options.bands
+@options.scene_spec
 @options.aoi
 @click.option(
     "--save-prob",

@@ -22,6 +22,7 @@ from geoseg.specs import PolygonSpec
     help="Value of the class to trace, 0 to 255.  [default: all named classes]",
 )
 @options.reference
+@options.scene_part
 def polygonize(as_json: bool, **arguments: Any) -> None:
     """Trace a mask or a probability raster into footprints.
 

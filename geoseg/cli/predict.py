@@ -17,6 +17,7 @@ from geoseg.specs import PredictSpec
 @options.model
 @options.spec_options("spec", PredictSpec, *options.inference)
 @options.bands
+@options.scene_spec_in_crs
 @click.option(
     "--dtype",
     type=click.Choice(["uint8", "float32"]),

@@ -35,7 +35,10 @@ from geoseg.specs import ChipSpec
         "Stretch to 8 bits, the same for all scenes: none, minmax or percentile:LO,HI.",
     ),
     setting(
-        ChipSpec, "gsd", "Resample to this many metres per pixel.  [default: that of the scene]"
+        ChipSpec,
+        "gsd",
+        "Metres per pixel: to resample to, or of imagery without a CRS.  [default: that of the "
+        "scene]",
     ),
     setting(ChipSpec, "split", "Fractions of train, val and test."),
     setting(ChipSpec, "split_by", "Unit that is never split between train, val and test."),
@@ -54,6 +57,7 @@ from geoseg.specs import ChipSpec
     help="Footprints or mask to burn beside the chips; or a folder of them.  [default: none]",
 )
 @options.aoi
+@options.scene_part_in_crs
 @options.creation_options
 @options.jobs
 @click.option(
