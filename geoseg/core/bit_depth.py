@@ -19,7 +19,7 @@ def full_scale(values: Sequence[np.ndarray], bits: int | None = None) -> float |
 
     ``values`` are the different values of each band, sorted; ``bits`` is how many of its bits the
     file says that it uses. Few values that are the multiples of one number, or the 256 shades
-    spread over 10 to 16 bits, tell it for certain; of others the range does.
+    spread over 10 to 16 bits, are certain signs; of other values the range is one.
     """
     if not all(len(band) for band in values):
         return None

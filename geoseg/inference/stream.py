@@ -159,16 +159,16 @@ def _stretch(
     histogram = _histogram(native, bands)
     values = None if stretched else histogram.values()
     if values and (top := full_scale(values, native.bits)):
-        told = f"{scene.path}: {scene.dtype} holds an 8-bit picture, whose white is {top:g}"
-        return Stretch((0.0,) * len(bands), (top,) * len(bands)), [told]
+        doubt = f"{scene.path}: {scene.dtype} holds an 8-bit picture, whose white is {top:g}"
+        return Stretch((0.0,) * len(bands), (top,) * len(bands)), [doubt]
     low, high = model.percentiles or (2.0, 98.0)
-    told = (
+    doubt = (
         f"{scene.path}: {scene.dtype} stretched from its percentile {low:g} to {high:g}, "
         f"the model takes {model.dtype}"
     )
     if native.grid != scene.grid:
         histogram = _histogram(scene, bands)
-    return histogram.percentiles(low, high), [told] if scene.dtype != model.dtype else []
+    return histogram.percentiles(low, high), [doubt] if scene.dtype != model.dtype else []
 
 
 def _histogram(scene: Scene, bands: tuple[int, ...]) -> BandHistogram:

@@ -47,7 +47,7 @@ _VRT_ATTRIBUTES = re.compile(
     "resampling|c[1-4]|dataaxistosrsaxismapping|coordinateepoch",
     re.I,
 )
-# Names that GDAL tries beside a raster, on systems that tell large letters from small ones too
+# Names that GDAL tries beside a raster, where large letters differ from small ones too
 _SIDE = (".aux.xml", ".msk", ".MSK", ".ovr", ".OVR")
 _LARGE_XML = 2**26
 

@@ -93,10 +93,11 @@ def run(
 ) -> StitchReport:
     """Stitch ``chips`` into ``output``, on the grid that they share and with their dtype and bands.
 
-    ``nodata`` is the chips' where they name none. ``blend`` says what counts where chips overlap: ``hann`` (weights that fall towards a chip's
-    border), ``mean``, ``max``, or the ``first`` or ``last`` in the order given. Gaps are the chips'
-    nodata, or masked out where they have none. Holds some rows of the mosaic at a time. Raises
-    UnsuitableError where a chip does not fit the first one.
+    ``nodata`` is the chips' where they name none. ``blend`` says what counts where chips overlap:
+    ``hann`` (weights that fall towards a chip's border), ``mean``, ``max``, or the ``first`` or
+    ``last`` in the order given. Gaps are the chips' nodata, or masked out where they have none.
+    Holds some rows of the mosaic at a time. Raises UnsuitableError where a chip does not fit the
+    first one.
     """
     start = time.perf_counter()
     plan = _plan([str(chip) for chip in chips], SceneSpec(nodata=nodata))

@@ -219,7 +219,7 @@ def _colours(scene: Scene, spec: ChipSpec) -> tuple[str, ...]:
     listed = ",".join(map(str, scene.rgb))
     return (
         f"{scene.path}: declares its bands {listed} red, green and blue; chips keep the order of "
-        f"the file (--bands {listed} changes it)",
+        f"the file (`bands` {listed} changes it)",
     )
 
 

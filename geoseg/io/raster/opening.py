@@ -86,8 +86,8 @@ def _open(name: str, driver: str) -> DatasetReader:
             return rasterio.open(location(name), driver=driver)
     except (RasterioError, CPLE_BaseError) as error:
         reason = " ".join(str(error).split())
-        told = name.startswith(REMOTE) and ("HTTP" in reason or "CURL" in reason)
-        cause = f": {reason.removeprefix('CURL error: ')}" if told else " as a raster"
+        known = name.startswith(REMOTE) and ("HTTP" in reason or "CURL" in reason)
+        cause = f": {reason.removeprefix('CURL error: ')}" if known else " as a raster"
         raise InputError(f"{name}: cannot be read{cause}") from error
 
 

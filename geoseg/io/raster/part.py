@@ -60,7 +60,7 @@ def _edges(name: str, grid: Grid, spec: SceneSpec) -> tuple[float, float, float,
 def _transformed(name: str, grid: Grid, spec: SceneSpec) -> tuple[float, float, float, float]:
     left, bottom, right, top = spec.bounds or (0, 0, 0, 0)
     if grid.crs is None:
-        raise UnsuitableError(f"{name}: has no CRS, --bounds-crs needs one")
+        raise UnsuitableError(f"{name}: has no CRS, which `bounds_crs` needs")
     try:
         to_scene = Transformer.from_crs(
             CRS.from_user_input(spec.bounds_crs), grid.crs, always_xy=True

@@ -360,7 +360,7 @@ def _check_nodata(
         raise UsageError(f"{name}: is {dtype}, which does not hold the nodata value {value:g}")
     if bands.alpha or bands.palette or mask_flags(file, bands) != {MaskFlags.all_valid}:
         raise UsageError(
-            f"{name}: says itself which pixels are valid", "--nodata is for scenes that do not"
+            f"{name}: says itself which pixels are valid", "`nodata` is for scenes that do not"
         )
 
 

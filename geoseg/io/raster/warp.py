@@ -73,7 +73,7 @@ def with_crs(name: str, grid: Grid, crs: str) -> Grid:
     one or ``crs`` is none, UnsuitableError where nothing places it.
     """
     if grid.crs is not None:
-        raise UsageError(f"{name}: has a CRS", "--crs is for scenes without one")
+        raise UsageError(f"{name}: has a CRS", "`crs` is for scenes without one")
     if grid.transform.is_identity:
         raise UnsuitableError(
             f"{name}: has no transform, so that its pixels have no place in {crs}",

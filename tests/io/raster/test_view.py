@@ -131,9 +131,9 @@ def test_chips_of_a_palette_have_its_colours(tmp_path: Path) -> None:
 def test_chips_of_an_order_that_is_declared_otherwise_are_told(tmp_path: Path) -> None:
     path = save(tmp_path / "bgr.tif", picture(), colours=RGB[::-1], photometric="MINISBLACK")
     report = tile.run([str(path)], tmp_path / "chips", ChipSpec(size=32))
-    assert any("--bands 3,2,1" in warning for warning in report.warnings)
+    assert any("`bands` 3,2,1" in warning for warning in report.warnings)
     report = tile.run([str(path)], tmp_path / "more", ChipSpec(size=32, bands=(3, 2, 1)))
-    assert not any("--bands" in warning for warning in report.warnings)
+    assert not any("`bands`" in warning for warning in report.warnings)
 
 
 # A nodata value by the user
