@@ -25,7 +25,6 @@ from geoseg.specs import (
     PixelReference,
     PolygonSpec,
     PredictSpec,
-    SceneSpec,
     VectorTarget,
 )
 from geoseg.specs.settings import Setting, settings
@@ -336,48 +335,6 @@ def spec_options(name: str, spec: type, *options: Decorator) -> Decorator:
     return decorate
 
 
-_PART = (
-    setting(
-        SceneSpec,
-        "nodata",
-        "Value of pixels without data, for imagery that names none.  [default: none]",
-        metavar="VALUE",
-    ),
-    setting(
-        SceneSpec,
-        "window",
-        "Part to read in pixels: COL,ROW,WIDTH,HEIGHT.  [default: all]",
-        type=PIXELS,
-        metavar="LIST",
-    ),
-    setting(
-        SceneSpec,
-        "bounds",
-        "Part to read in the scene's CRS: LEFT,BOTTOM,RIGHT,TOP.  [default: all]",
-        metavar="LIST",
-    ),
-    setting(
-        SceneSpec,
-        "bounds_crs",
-        "CRS of --bounds, e.g. EPSG:4326.  [default: that of the scene]",
-        metavar="CRS",
-    ),
-)
-_GSD = setting(
-    SceneSpec,
-    "gsd",
-    "Metres per pixel: to resample to, or of imagery without a CRS.  [default: that of the model]",
-)
-_CRS = click.option(
-    "--crs",
-    "scene_crs",
-    metavar="CRS",
-    help="CRS to assume for imagery without one, e.g. EPSG:32633.  [default: none]",
-)
-scene_part = spec_options("scene_spec", SceneSpec, *_PART)
-scene_part_in_crs = spec_options("scene_spec", SceneSpec, *_PART, _CRS)
-scene_spec = spec_options("scene_spec", SceneSpec, *_PART, _GSD)
-scene_spec_in_crs = spec_options("scene_spec", SceneSpec, *_PART, _GSD, _CRS)
 MODELS = {"show_default": FROM_MODEL}
 reference = spec_options("reference", PixelReference, crs, pixel_coords)
 vector_target = spec_options(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from geoseg.cli import options
+from geoseg.cli import options, scene_options
 from geoseg.cli.command import command
 from geoseg.cli.options import setting, spec_options
 from geoseg.errors import SettingError
@@ -57,7 +57,7 @@ from geoseg.specs import ChipSpec
     help="Footprints or mask to burn beside the chips; or a folder of them.  [default: none]",
 )
 @options.aoi
-@options.scene_part_in_crs
+@scene_options.part_in_crs
 @options.creation_options
 @options.jobs
 @click.option(

@@ -20,17 +20,16 @@ from rasterio.windows import Window
 
 from geoseg.core.grid import Grid, Turn
 from geoseg.core.tiling import Chip
-from geoseg.errors import InputError, UnsuitableError, UsageError
+from geoseg.errors import InputError, UnsuitableError
 from geoseg.io.raster.opening import GDAL_OPTIONS, open_dataset
 from geoseg.io.raster.part import part_of
-from geoseg.io.raster.view import Bands, bands_of, mask_flags, viewed
+from geoseg.io.raster.view import bands_of, check_nodata, nodata_of, viewed
 from geoseg.io.raster.warp import (
     ControlPoints,
     align_grids,
     control_points,
-    grid_of,
+    place_of,
     warped,
-    with_crs,
 )
 from geoseg.specs import SceneSpec
 
@@ -283,7 +282,7 @@ def open_scene(
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(**GDAL_OPTIONS))
         file, warnings = open_dataset(name, stack)
-        raw, doubt = _place(name, file, placed, spec)
+        raw, doubt = place_of(name, file, placed, spec)
         scene, raw = _native(name, file, raw, spec, expand, stack)
         scene = replace(scene, warnings=warnings + doubt)
         if like is not None:
@@ -291,18 +290,6 @@ def open_scene(
         elif gsd and scene.gsd and abs(gsd / scene.gsd - 1) > 0.01:
             scene = _resampled(scene, raw, gsd, stack)
         yield scene
-
-
-def _place(
-    name: str, file: DatasetReader, placed: bool, spec: SceneSpec
-) -> tuple[Grid, tuple[str, ...]]:
-    try:
-        grid = grid_of(name, file)
-        return with_crs(name, grid, spec.scene_crs) if spec.scene_crs else grid, ()
-    except UnsuitableError as error:
-        if placed:
-            raise
-        return Grid(None, Affine.identity(), file.height, file.width), (str(error),)
 
 
 def _native(
@@ -319,7 +306,7 @@ def _native(
         dtype = np.result_type(*[file.dtypes[i - 1] for i in bands.data])
     if dtype.kind not in "uif":
         raise UnsuitableError(f"{name}: holds {dtype}, which is no kind of image")
-    _check_nodata(name, file, bands, dtype, spec.nodata)
+    check_nodata(name, file, bands, dtype, spec.nodata)
     own = None
     if window:
         own = turn.window(window, grid.shape)
@@ -328,7 +315,7 @@ def _native(
     positions = {band: band for band in bands.data}
     if view is not file:
         positions = {band: place for place, band in enumerate(bands.data, 1)}
-    nodata = None if bands.palette else _nodata(view.nodata, dtype)
+    nodata = None if bands.palette else nodata_of(view.nodata, dtype)
     flags = {flag for band in positions.values() for flag in view.mask_flag_enums[band - 1]}
     return Scene(
         path=name,
@@ -349,19 +336,6 @@ def _native(
         _positions=positions,
         _turn=turn,
     ), raw
-
-
-def _check_nodata(
-    name: str, file: DatasetReader, bands: Bands, dtype: np.dtype[Any], value: float | None
-) -> None:
-    if value is None:
-        return
-    if _nodata(value, dtype) is None:
-        raise UsageError(f"{name}: is {dtype}, which does not hold the nodata value {value:g}")
-    if bands.alpha or bands.palette or mask_flags(file, bands) != {MaskFlags.all_valid}:
-        raise UsageError(
-            f"{name}: says itself which pixels are valid", "`nodata` is for scenes that do not"
-        )
 
 
 def _on(scene: Scene, raw: Grid, like: Grid, stack: ExitStack) -> Scene:
@@ -402,14 +376,6 @@ def _resampled(scene: Scene, raw: Grid, gsd: float, stack: ExitStack) -> Scene:
     alpha = any(MaskFlags.per_dataset in flags for flags in dataset.mask_flag_enums)
     view = stack.enter_context(warped(dataset, raw, grid, resampling, alpha=alpha))
     return replace(scene, grid=grid, _dataset=view, _turn=Turn())
-
-
-def _nodata(value: float | None, dtype: np.dtype[Any]) -> float | None:
-    """The nodata value, None where the file names one that ``dtype`` cannot hold."""
-    if value is None or dtype.kind == "f":
-        return value
-    limits = np.iinfo(dtype)
-    return value if limits.min <= value <= limits.max and value == int(value) else None
 
 
 def read_array(path: Path | str) -> tuple[np.ndarray, np.ndarray, Grid]:

@@ -7,12 +7,15 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
+import numpy as np
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.windows import Window
 
+from geoseg.errors import UsageError
 from geoseg.io.raster.opening import quiet
 from geoseg.io.safety import REMOTE, location
 
@@ -48,6 +51,27 @@ def mask_flags(dataset: DatasetReader, bands: Bands) -> set[MaskFlags]:
     """What says which pixels are valid, by GDAL."""
     data = (1,) if bands.palette else bands.data
     return {flag for band in data for flag in dataset.mask_flag_enums[band - 1]}
+
+
+def nodata_of(value: float | None, dtype: np.dtype[Any]) -> float | None:
+    """The nodata value, None where the file names one that ``dtype`` cannot hold."""
+    if value is None or dtype.kind == "f":
+        return value
+    limits = np.iinfo(dtype)
+    return value if limits.min <= value <= limits.max and value == int(value) else None
+
+
+def check_nodata(
+    name: str, file: DatasetReader, bands: Bands, dtype: np.dtype[Any], value: float | None
+) -> None:
+    if value is None:
+        return
+    if nodata_of(value, dtype) is None:
+        raise UsageError(f"{name}: is {dtype}, which does not hold the nodata value {value:g}")
+    if bands.alpha or bands.palette or mask_flags(file, bands) != {MaskFlags.all_valid}:
+        raise UsageError(
+            f"{name}: says itself which pixels are valid", "`nodata` is for scenes that do not"
+        )
 
 
 def viewed(

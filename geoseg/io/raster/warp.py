@@ -19,6 +19,7 @@ from rasterio.vrt import WarpedVRT
 from geoseg.core.grid import Grid
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.safety import worldfile
+from geoseg.specs import SceneSpec
 
 # Pixels by which ground control points may lie off an affine transform
 OFF_POINTS = 0.1
@@ -66,6 +67,18 @@ def grid_of(name: str, dataset: DatasetReader) -> Grid:
         return Grid(crs, transform, dataset.height, dataset.width)
     except UnsuitableError as error:
         raise UnsuitableError(f"{name}: {error.message}", error.hint) from error
+
+
+def place_of(
+    name: str, file: DatasetReader, placed: bool, spec: SceneSpec
+) -> tuple[Grid, tuple[str, ...]]:
+    try:
+        grid = grid_of(name, file)
+        return with_crs(name, grid, spec.scene_crs) if spec.scene_crs else grid, ()
+    except UnsuitableError as error:
+        if placed:
+            raise
+        return Grid(None, Affine.identity(), file.height, file.width), (str(error),)
 
 
 def with_crs(name: str, grid: Grid, crs: str) -> Grid:
