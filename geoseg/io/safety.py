@@ -32,6 +32,20 @@ _MAGIC = (
     (b"\0\0\0\x0cjP  ", "JP2OpenJPEG"),
 )
 
+# Rasters that we know by name and do not read: their drivers read other files too, or hold cubes
+_OTHERS = (
+    (b"EHFA_HEADER_TAG", "an ERDAS Imagine file"),
+    (b"NITF", "a NITF file"),
+    (b"\x89HDF", "an HDF5 or netCDF file"),
+    (b"CDF", "a netCDF file"),
+    (b"SIMPLE  =", "a FITS file"),
+    (b"GIF8", "a GIF"),
+    (b"BM", "a BMP"),
+    (b"RIFF", "a WebP file"),
+    (b"PK\3\4", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip file"),
+)
+
 # All that gdalbuildvrt and gdal_translate write for a mosaic; GDAL ignores the case of
 # letters. What is not here may read other files: pixel functions, warped and processed datasets,
 # geolocation arrays, overviews by name.
@@ -94,9 +108,24 @@ def sniff(name: str) -> str:
     if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and b"<VRTDataset" in head:
         _check_vrt(path)
         return "VRT"
+    if known := _known_format(path, head):
+        raise InputError(
+            f"{name}: is {known}, which is not read", f"gdal_translate {path.name} {path.stem}.tif"
+        )
     raise InputError(
         f"{name}: is not a raster we read", "GeoTIFF, PNG, JPEG, JPEG 2000 or a VRT over them"
     )
+
+
+def _known_format(path: Path, head: bytes) -> str | None:
+    """What a raster that we do not read is."""
+    for magic, name in _OTHERS:
+        if head.startswith(magic):
+            return name
+    for header in (path.with_suffix(".hdr"), Path(f"{path}.hdr")):
+        if header.is_file() and first_bytes(header, 4) == b"ENVI":
+            return "an ENVI file"
+    return None
 
 
 def _check_vrt(path: Path) -> None:

@@ -99,8 +99,8 @@ def _raster(path: str, warnings: list[str]) -> dict[str, Any]:
         grid = scene.grid
         warnings += scene.warnings
         points = scene.control_points
-        if scene.driver != "GTiff":  # whose blocks were looked at
-            scene.read(Window(0, grid.height - 1, grid.width, 1), scene.indexes[:1])
+        # the end of a file that is cut off or says that it has more rows than it holds
+        scene.read(Window(0, grid.height - 1, grid.width, 1), scene.indexes[:1])
         return {
             "format": scene.driver,
             "height": grid.height,

@@ -248,3 +248,40 @@ def test_a_mosaic_claims_what_its_tiles_in_folders_hold(mosaic):
     (mosaic / "a.vrt").write_text(vrt(band("tiles/north/a.tif")))
     with pytest.raises(SafetyError, match=r"a\.vrt: claims"):
         check_claim(str(mosaic / "a.vrt"), BOMB * 2)
+
+
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [
+        (b"EHFA_HEADER_TAG\0\1", "an ERDAS Imagine file"),
+        (b"NITF02.10", "a NITF file"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 or netCDF file"),
+        (b"GIF89a", "a GIF"),
+        (b"PK\3\4\0\0", "a ZIP archive"),
+    ],
+)
+def test_formats_that_are_not_read_are_named(tmp_path, head, what):
+    (tmp_path / "a.img").write_bytes(head + bytes(2000))
+    with pytest.raises(InputError, match=rf"a\.img: is {what}, .*gdal_translate a\.img a\.tif"):
+        sniff(str(tmp_path / "a.img"))
+
+
+def test_an_envi_file_is_named(tmp_path):
+    image = np.arange(126, dtype=np.uint8).reshape(1, 9, 14)
+    with rasterio.open(
+        tmp_path / "a.img", "w", driver="ENVI", width=14, height=9, count=1, dtype="uint8"
+    ) as out:
+        out.write(image)
+    with pytest.raises(InputError, match=r"a\.img: is an ENVI file"):
+        sniff(str(tmp_path / "a.img"))
+
+
+def test_jpeg_2000_is_read(tmp_path):
+    image = np.arange(126 * 16, dtype=np.uint8).reshape(1, 36, 56)
+    write_array(tmp_path / "a.tif", image)
+    with rasterio.open(tmp_path / "a.tif") as scene:
+        rasterio.shutil.copy(
+            scene, tmp_path / "a.jp2", driver="JP2OpenJPEG", QUALITY=100, REVERSIBLE="YES"
+        )
+    with open_scene(tmp_path / "a.jp2") as scene:
+        np.testing.assert_array_equal(scene.read().image, image)

@@ -8,13 +8,13 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from threading import RLock
 
-import numpy as np
 import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from geoseg.errors import InputError, SafetyError
+from geoseg.io.raster.whole import check_whole
 from geoseg.io.safety import REMOTE, SideFile, location, side_files, sniff, vrt_sources
 
 # GDAL's own default, 5% of the machine's memory, would be most of our peak. In bytes: rasterio
@@ -29,7 +29,6 @@ GDAL_OPTIONS = {
 BESIDE = {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
 # Metadata in which a raster names other files, which GDAL then reads: overviews, coordinates
 NAMING = ("OVERVIEWS", "ProxyOverviewRequest", "GEOLOCATION")
-MOST_BLOCKS = 256  # that are looked at to see whether a file is whole
 _ALONE = RLock()
 
 
@@ -115,31 +114,3 @@ def _harmless(file: SideFile) -> bool:
     except (InputError, SafetyError):
         return False
     return True
-
-
-def check_whole(
-    name: str, dataset: DatasetReader, sparse: bool = True, most: int | None = MOST_BLOCKS
-) -> None:
-    """Raise InputError where blocks of a TIFF lie beyond its end: all are looked at, or of more
-    than ``most`` as many, spread evenly, with the last.
-
-    With ``sparse`` blocks may be left away.
-    """
-    size = Path(dataset.name).stat().st_size
-    shared = dataset.interleaving is not None and dataset.interleaving.name == "pixel"
-    height, width = dataset.block_shapes[0]
-    rows, cols = -(-dataset.height // height), -(-dataset.width // width)
-    count = rows * cols * (1 if shared else dataset.count)
-    for index in np.unique(np.linspace(0, count - 1, min(count, most or count)).astype(int)):
-        band, place = divmod(int(index), rows * cols)
-        row, col = divmod(place, cols)
-        offset, length = (
-            dataset.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", band + 1)
-            for what in ("OFFSET", "SIZE")
-        )
-        known = offset is not None and length is not None
-        if (known and int(offset) + int(length) > size) or not (known or sparse):
-            raise InputError(
-                f"{name}: cannot be read at row {row * height}, column {col * width}: it is "
-                "damaged, for the file ends before"
-            )

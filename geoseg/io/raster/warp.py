@@ -50,6 +50,8 @@ def grid_of(name: str, dataset: DatasetReader) -> Grid:
     transform = dataset.transform
     if transform.is_identity:
         transform = worldfile(name) or transform
+    if transform.is_identity and crs is not None and crs.is_engineering:
+        crs = None  # what GDAL makes of a JPEG 2000 without any
     if transform.is_identity and (points := dataset.gcps[0]):
         crs = crs or _crs(name, dataset.gcps[1])
         transform = _follow(name, points, crs)

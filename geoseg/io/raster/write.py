@@ -19,7 +19,8 @@ from geoseg.core.grid import Grid
 from geoseg.errors import InputError, OutputError, UsageError
 from geoseg.io.atomic import atomic, remove
 from geoseg.io.raster import profiles
-from geoseg.io.raster.opening import GDAL_OPTIONS, check_whole, quiet
+from geoseg.io.raster.opening import GDAL_OPTIONS, quiet
+from geoseg.io.raster.whole import check_whole
 
 
 @contextmanager

@@ -212,3 +212,14 @@ def test_pictures_without_a_crs_stay(tmp_path: Path) -> None:
     with open_scene(save(tmp_path / "p.tif", picture(), crs=None, transform=place)) as scene:
         assert scene.grid.transform == place
         np.testing.assert_array_equal(scene.read().image, picture())
+
+
+def test_coordinates_outside_of_the_crs_name_the_file(tmp_path: Path) -> None:
+    path = save(tmp_path / "far.tif", picture(), transform=Affine(1e7, 0, 1e12, 0, -1e7, 1e12))
+    for run in (
+        lambda: info.run(str(path)),
+        lambda: tile.run([str(path)], tmp_path / "chips", ChipSpec(size=32)),
+        lambda: extract.run([str(path)], tmp_path / "a.gpkg", PredictSpec(), PolygonSpec()),
+    ):
+        with pytest.raises(UnsuitableError, match=r"far\.tif: .*outside its CRS"):
+            run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import rasterio
 
 from geoseg.errors import InputError
 from geoseg.inference import session
-from geoseg.io.raster import opening
+from geoseg.io.raster import whole
 from geoseg.io.raster.scene import open_scene
 from geoseg.specs import PolygonSpec, PredictSpec
 from geoseg.tools import extract, info
@@ -72,10 +73,7 @@ def test_blocks_that_are_left_away_are_no_damage(tmp_path: Path) -> None:
         assert not scene.read().image.any()
 
 
-def test_few_blocks_of_many_are_looked_at_the_last_among_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(opening, "MOST_BLOCKS", 3)
+def test_few_blocks_of_many_are_looked_at_the_last_among_them(tmp_path: Path) -> None:
     path = save(tmp_path / "a.tif", picture(), blockysize=1)
     path.write_bytes(path.read_bytes()[:-1])
     with rasterio.open(path) as dataset:
@@ -90,5 +88,30 @@ def test_few_blocks_of_many_are_looked_at_the_last_among_them(
                 return dataset.get_tag_item(item, *rest)
 
         with pytest.raises(InputError, match="row 49"):
-            opening.check_whole("a.tif", Counted(), most=3)
+            whole.check_whole("a.tif", Counted(), most=3)
     assert len(looked) == 6 and looked[-1] == "BLOCK_SIZE_0_49"
+
+
+WIDTH, HEIGHT = 256, 257  # TIFF's tags
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("tag", "claim"), [(HEIGHT, 90), (HEIGHT, 9000), (WIDTH, 700)])
+def test_a_file_that_claims_more_than_it_holds(
+    tmp_path: Path, layout: str, tag: int, claim: int
+) -> None:
+    path = save(tmp_path / "lie.tif", picture(), **LAYOUTS[layout])
+    data = bytearray(path.read_bytes())
+    big = layout == "bigtiff"
+    first = struct.unpack_from("<Q" if big else "<I", data, 8 if big else 4)[0]
+    count = struct.unpack_from("<Q" if big else "<H", data, first)[0]
+    for index in range(count):
+        entry = first + (8 + 20 * index if big else 2 + 12 * index)
+        if struct.unpack_from("<H", data, entry)[0] == tag:
+            struct.pack_into("<H", data, entry + (12 if big else 8), claim)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"lie\.tif: cannot be read"), open_scene(path) as scene:
+        assert scene.grid.shape != (50, 70)
+        scene.read()
+    with pytest.raises(InputError, match=r"lie\.tif: cannot be read"):
+        info.run(str(path))
