@@ -83,7 +83,7 @@ def write_chip_index(folder: Path, chips: Chips, spec: ChipSpec, stretch: Stretc
             chips, _outlines(chips, None if shared else LONLAT), strict=True
         )
     ]
-    gsd = first.grid.gsd and (spec.gsd or first.grid.gsd)
+    gsd = spec.gsd or first.grid.gsd
     bands = len(spec.bands or ()) or first.bands
     classes, multilabel = _classes(sources)
     info = ChipInfo(

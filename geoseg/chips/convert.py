@@ -69,11 +69,7 @@ def inspect(pair: Pair, name: str) -> SourceImage:
     """Raises InputError and UnsuitableError where the picture of ``pair`` cannot be opened."""
     with open_scene(pair.image) as scene:
         plain = scene.grid.transform.is_identity and scene.grid.crs is None and not scene.has_mask
-        photo = (
-            PHOTOS.get(scene.dataset.driver)
-            if plain and scene.bands == scene.dataset.count
-            else None
-        )
+        photo = PHOTOS.get(scene.driver) if plain and not scene.has_alpha else None
         return SourceImage(pair, name, scene.grid, scene.bands, scene.dtype, photo)
 
 

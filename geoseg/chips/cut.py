@@ -24,7 +24,7 @@ from geoseg.io.raster.chip_file import write_chip
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.parallel.processes import ordered
 from geoseg.report import Advance
-from geoseg.specs import ChipSpec, Stretch
+from geoseg.specs import ChipSpec, SceneSpec, Stretch
 from geoseg.specs.vectors import VectorFiles
 
 WRITERS = 2  # threads that compress chips while the next one is read
@@ -33,7 +33,9 @@ RUN = 2**22  # pixels of neighbouring tiles that are read together, of a scene i
 
 @dataclass(frozen=True)
 class Source:
-    """A scene to be cut: its path, its name in the index, its labels, the format of its chips."""
+    """A scene to be cut: its path, its name in the index, its labels, the format of its chips, and
+    which ``view`` of it is cut.
+    """
 
     path: str
     name: str
@@ -42,6 +44,7 @@ class Source:
     bands: int
     dtype: str
     format: str
+    view: SceneSpec = SceneSpec()
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,9 @@ class Cutter:
         warnings: list[str] = []
         source, spec = group.source, self.spec
         with ExitStack() as stack:
-            scene = stack.enter_context(open_scene(source.path, gsd=spec.gsd))
+            scene = stack.enter_context(
+                open_scene(source.path, spec.gsd, spec=source.view, expand=True)
+            )
             labels = None
             if source.labels:
                 from geoseg.labels.scene_labels import label_tags, open_labels

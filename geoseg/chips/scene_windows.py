@@ -108,7 +108,7 @@ class SceneWindow:
         return f"{self.scene.path} {self.tile.id}"
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        with open_scene(self.scene.path, gsd=self.scene.gsd) as scene:
+        with open_scene(self.scene.path, gsd=self.scene.gsd, expand=True) as scene:
             chip = scene.read(self.tile.window, self.scene.bands)
         image = to_uint8(chip.image, self.scene.stretch) if self.scene.stretch else chip.image
         return image, np.where(chip.valid, self.labels(), np.uint8(VOID))
@@ -132,7 +132,7 @@ def windows_of(
     sources: list[Source] = []
     cuts: list[CutChip] = []
     for number, path in enumerate(scenes):
-        with open_scene(path, gsd=spec.gsd) as scene:
+        with open_scene(path, gsd=spec.gsd, expand=True) as scene:
             name = f"{number} {scene_name(path)}"
             source = Source(
                 path,
@@ -205,5 +205,5 @@ def _stretch(sources: Sequence[Source], spec: ChipSpec) -> Stretch | None:
 
 def _sampled(sources: Sequence[Source], spec: ChipSpec) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for source in sources:
-        with open_scene(source.path, gsd=spec.gsd) as scene:
+        with open_scene(source.path, gsd=spec.gsd, expand=True) as scene:
             yield from sampled_strips(scene, spec.bands)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from geoseg.cli import options
+from geoseg.cli import options, scene_options
 from geoseg.cli.command import command
 from geoseg.errors import PartialError
 from geoseg.specs import PolygonSpec, PredictSpec, VectorTarget
@@ -30,6 +30,7 @@ from geoseg.specs import PolygonSpec, PredictSpec, VectorTarget
 @options.spec_options("predict_spec", PredictSpec, *options.inference)
 @options.spec_options("polygon_spec", PolygonSpec, *options.polygons)
 @options.bands
+@scene_options.part_and_gsd
 @options.aoi
 @click.option(
     "--save-prob",

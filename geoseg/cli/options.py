@@ -94,6 +94,11 @@ def numbers(text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
+def pixels(text: str) -> tuple[int, ...]:
+    """``"0,0,2000,1500"`` -> integers."""
+    return tuple(int(part) for part in text.split(","))
+
+
 def fractions(text: str) -> tuple[float, ...]:
     """``"0.8,0.1,0.1"`` -> floats."""
     return tuple(float(part) for part in text.split(","))
@@ -160,6 +165,7 @@ def _model(name: str) -> Path:
 LENGTH = Text("length", Length.parse)
 AREA = Text("area", Area.parse)
 BANDS = Text("bands", numbers)
+PIXELS = Text("pixels", pixels)
 FRACTIONS = Text("fractions", fractions)
 NAMES = Text("list", names)
 FILE = click.Path(path_type=Path)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from geoseg.cli import options
+from geoseg.cli import options, scene_options
 from geoseg.cli.command import command
 from geoseg.specs import PolygonSpec
 
@@ -22,6 +22,7 @@ from geoseg.specs import PolygonSpec
     help="Value of the class to trace, 0 to 255.  [default: all named classes]",
 )
 @options.reference
+@scene_options.part
 def polygonize(as_json: bool, **arguments: Any) -> None:
     """Trace a mask or a probability raster into footprints.
 

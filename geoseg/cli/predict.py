@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from geoseg.cli import options
+from geoseg.cli import options, scene_options
 from geoseg.cli.command import command
 from geoseg.specs import PredictSpec
 
@@ -17,6 +17,7 @@ from geoseg.specs import PredictSpec
 @options.model
 @options.spec_options("spec", PredictSpec, *options.inference)
 @options.bands
+@scene_options.part_gsd_and_crs
 @click.option(
     "--dtype",
     type=click.Choice(["uint8", "float32"]),

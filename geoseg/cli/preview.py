@@ -12,10 +12,6 @@ from geoseg.cli.options import setting, spec_options
 from geoseg.specs import PreviewSpec
 
 
-def _pixels(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
-
-
 @command
 @click.argument("scene", metavar="SCENE", type=options.SCENE)
 @click.argument("overlays", nargs=-1, metavar="[FOOTPRINTS|MASK|PROB]...", type=options.SCENE)
@@ -40,13 +36,21 @@ def _pixels(text: str) -> tuple[int, ...]:
         "window",
         "Area to show in pixels: COL,ROW,WIDTH,HEIGHT.  [default: all]",
         metavar="LIST",
-        type=options.Text("pixels", _pixels),
+        type=options.PIXELS,
     ),
     setting(
         PreviewSpec,
         "bounds",
         "Area to show in the scene's CRS: LEFT,BOTTOM,RIGHT,TOP.  [default: all]",
         metavar="LIST",
+    ),
+    setting(
+        PreviewSpec, "bounds_crs", "CRS of --bounds, e.g. EPSG:4326.  [default: that of the scene]"
+    ),
+    setting(
+        PreviewSpec,
+        "nodata",
+        "Value of pixels without data, for imagery that names none.  [default: none]",
     ),
     setting(PreviewSpec, "size", "Longest side of the figure in pixels."),
     click.option(

@@ -20,6 +20,12 @@ from geoseg.cli.command import command
     show_default=True,
     help="How overlapping chips are combined.",
 )
+@click.option(
+    "--nodata",
+    type=float,
+    metavar="VALUE",
+    help="Value of pixels without data, for chips that name none.",
+)
 @options.creation_options
 @options.overwrite
 def stitch(as_json: bool, **arguments: Any) -> None:

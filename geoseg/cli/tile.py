@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from geoseg.cli import options
+from geoseg.cli import options, scene_options
 from geoseg.cli.command import command
 from geoseg.cli.options import setting, spec_options
 from geoseg.errors import SettingError
@@ -35,7 +35,10 @@ from geoseg.specs import ChipSpec
         "Stretch to 8 bits, the same for all scenes: none, minmax or percentile:LO,HI.",
     ),
     setting(
-        ChipSpec, "gsd", "Resample to this many metres per pixel.  [default: that of the scene]"
+        ChipSpec,
+        "gsd",
+        "Metres per pixel: to resample to, or of imagery without a CRS.  [default: that of the "
+        "scene]",
     ),
     setting(ChipSpec, "split", "Fractions of train, val and test."),
     setting(ChipSpec, "split_by", "Unit that is never split between train, val and test."),
@@ -53,6 +56,7 @@ from geoseg.specs import ChipSpec
     "like the scene is taken, else all of them.  [default: none]"
 )
 @options.aoi
+@scene_options.part_in_crs
 @options.creation_options
 @options.jobs
 @click.option(

@@ -43,6 +43,19 @@ class BandHistogram:
         for own, others in zip(self._bands, other._bands, strict=True):
             own.merge(others)
 
+    def values(self) -> list[np.ndarray] | None:
+        """The different values of each band, sorted; None where there are none, or
+        too many to be held."""
+        bands = []
+        for counts in self._bands:
+            if counts.empty:
+                return None
+            keys = counts.keys()
+            if counts.shift:
+                return None
+            bands.append(_from_keys(keys, self.dtype))
+        return bands
+
     def percentiles(self, low: float, high: float) -> Stretch | None:
         """Values at the ``low`` and ``high`` percent of each band; None where nothing was valid."""
         if any(counts.empty for counts in self._bands):
@@ -99,6 +112,10 @@ class _Counts:
         totals = counts.cumsum()
         ranks = [max(1, totals[-1] * percent / 100) for percent in percents]
         return keys[np.searchsorted(totals, ranks)] << self.shift
+
+    def keys(self) -> np.ndarray:
+        """Lower ends of the bins, sorted."""
+        return self._merge()[0] << self.shift
 
     def _merge(self) -> tuple[np.ndarray, np.ndarray]:
         keys, counts = (np.concatenate(column) for column in zip(*self._parts, strict=True))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
 from affine import Affine
 from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import CRSError
@@ -16,6 +17,35 @@ from rasterio.windows import Window
 
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.specs import PixelReference
+
+# Rotation, as a part of the size of a pixel, that is the rounding of a quarter turn
+SKEW = 1e-9
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How a file's pixels become those of its north-up grid: ``swap`` rows and columns, then turn
+    the order of ``rows`` and of ``cols``.
+    """
+
+    swap: bool = False
+    rows: bool = False
+    cols: bool = False
+
+    def array(self, image: np.ndarray) -> np.ndarray:
+        """``image`` (..., row, col) of the file, as a view that is north-up."""
+        if self.swap:
+            image = image.swapaxes(-1, -2)
+        return image[..., :: -1 if self.rows else 1, :: -1 if self.cols else 1]
+
+    def window(self, window: Window, shape: tuple[int, int]) -> Window:
+        """The window of the file whose pixels are those of ``window`` of the north-up grid of
+        ``shape``.
+        """
+        row, col, height, width = window.row_off, window.col_off, window.height, window.width
+        row = shape[0] - row - height if self.rows else row
+        col = shape[1] - col - width if self.cols else col
+        return Window(row, col, height, width) if self.swap else Window(col, row, width, height)
 
 
 @dataclass(frozen=True)
@@ -85,6 +115,25 @@ class Grid:
                 "the scene's coordinates lie outside its CRS", "check the CRS with `geoseg info`"
             )
         return gsd
+
+    def north_up(self) -> tuple[Grid, Turn]:
+        """The same ground with north above and east to the right, and how its pixels come from
+        ours: flips and a swap of the axes.
+
+        A grid that is turned by anything but quarters, or has no CRS, stays as it is.
+        """
+        t = self.transform
+        swap = abs(t.a) + abs(t.e) < SKEW * (abs(t.b) + abs(t.d))
+        if self.crs is None or not (swap or abs(t.b) + abs(t.d) < SKEW * (abs(t.a) + abs(t.e))):
+            return self, Turn()
+        to_x, to_y = (t.b, t.d) if swap else (t.a, t.e)
+        turn = Turn(swap, to_y > 0, to_x < 0)
+        left, _, _, top = self.bounds
+        height, width = self.shape[::-1] if swap else self.shape
+        if not any(vars(turn).values()):
+            return self, turn
+        transform = Affine(abs(to_x), 0.0, left, 0.0, -abs(to_y), top)
+        return Grid(self.crs, transform, height, width), turn
 
     def window(self, window: Window) -> Grid:
         """Grid of a window of this one."""

@@ -20,7 +20,7 @@ from geoseg.models.modelfile import fingerprint
 from geoseg.models.store import bundled, read_spec
 from geoseg.parallel.clock import Clock
 from geoseg.report import Progress
-from geoseg.specs import ModelSpec, PredictSpec
+from geoseg.specs import ModelSpec, PredictSpec, SceneSpec
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +54,13 @@ class SceneRun:
 class LoadedModel:
     """Opens a model once for many scenes: a runtime for each size of window."""
 
-    def __init__(self, path: Path | None, spec: PredictSpec) -> None:
+    def __init__(
+        self, path: Path | None, spec: PredictSpec, scene_spec: SceneSpec = SceneSpec()
+    ) -> None:
         self.path = path or bundled()
         self.model: ModelSpec = read_spec(self.path)
         self.spec = spec
+        self.scene_spec = scene_spec
         self._runtimes: dict[int, Runtime] = {}
 
     def runtime(self, scene: Scene) -> Runtime:
@@ -72,19 +75,27 @@ class LoadedModel:
 
     @contextmanager
     def open(self, path: str, bands: tuple[int, ...] | None) -> Iterator[SceneRun]:
-        """Open ``path`` resampled to the model's GSD where the two differ."""
+        """Open ``path`` resampled to the model's GSD where the two differ, or to that of the scene
+        spec.
+        """
+        spec = self.scene_spec
         with ExitStack() as stack:
-            with open_scene(path) as raw:
-                gsd = working_gsd(self.model, raw.grid, path)
-            scene = stack.enter_context(open_scene(path, gsd=gsd))
+            native = stack.enter_context(open_scene(path, spec=spec, expand=True))
+            gsd = working_gsd(self.model, native.grid, path, native.picture_gsd)
+            if native.grid.crs is not None:
+                gsd = spec.gsd or gsd
+            scene = native
+            if gsd:
+                scene = stack.enter_context(open_scene(path, gsd, spec=spec, expand=True))
             runtime = self.runtime(scene)
-            run = SceneRun(scene, runtime, plan(scene, runtime, self.spec, bands), self.spec)
+            planned = plan(scene, runtime, self.spec, bands, native)
+            run = SceneRun(scene, runtime, planned, self.spec)
             log.info(
                 "%s: %d x %d pixels of %s (model: %s); %s, %s; %d windows of %d pixels",
                 redact_url(path),
                 scene.grid.width,
                 scene.grid.height,
-                _metres(scene.grid.gsd),
+                _metres(scene.gsd),
                 _metres(self.model.gsd),
                 self.path.name,
                 runtime.name,

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from rasterio.windows import Window
 
-from geoseg.core.bands import percentile_stretch, to_unit
+from geoseg.core.bands import BandHistogram, to_unit
+from geoseg.core.bit_depth import full_scale
 from geoseg.core.blend import StripBlender
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Tile, offsets, tiles
@@ -61,38 +62,51 @@ class Plan:
     warnings: tuple[str, ...]
 
 
-def working_gsd(model: ModelSpec, grid: Grid, path: str) -> float | None:
-    """GSD in metres to read a scene at, None as it is. Raises UnsuitableError where the scene is
+def working_gsd(
+    model: ModelSpec, grid: Grid, path: str, picture_gsd: float | None = None
+) -> float | None:
+    """GSD in metres to read a scene at, None as it is; ``picture_gsd`` is that of a picture without
+    a CRS. Raises UnsuitableError where the scene is
     far too coarse.
     """
-    if (
-        model.gsd is None
-        or grid.gsd is None
-        or 1 / GSD_TOLERANCE <= grid.gsd / model.gsd <= GSD_TOLERANCE
-    ):
+    try:
+        own = grid.gsd or picture_gsd
+    except UnsuitableError as error:
+        raise UnsuitableError(f"{path}: {error.message}", error.hint) from error
+    if model.gsd is None or own is None or 1 / GSD_TOLERANCE <= own / model.gsd <= GSD_TOLERANCE:
         return None
-    if grid.gsd > MAX_ENLARGEMENT * model.gsd:
+    if own > MAX_ENLARGEMENT * model.gsd:
         raise UnsuitableError(
-            f"{path}: has {grid.gsd:.2f} m a pixel, too coarse for a model of {model.gsd:.2f} m",
+            f"{path}: has {own:.2f} m a pixel, too coarse for a model of {model.gsd:.2f} m",
             "use a model of its GSD",
         )
     return model.gsd
 
 
 def plan(
-    scene: Scene, runtime: Runtime, spec: PredictSpec, bands: tuple[int, ...] | None = None
+    scene: Scene,
+    runtime: Runtime,
+    spec: PredictSpec,
+    bands: tuple[int, ...] | None = None,
+    native: Scene | None = None,
 ) -> Plan:
-    """Raises UnsuitableError where the scene has too few bands."""
+    """``native`` is the scene at its own GSD, by whose values its bit depth is known.
+
+    Raises UnsuitableError where the scene has too few bands.
+    """
     model = runtime.spec
-    warnings: list[str] = []
+    warnings = list(scene.warnings)
     if bands is None:
         bands, doubt = _bands(scene, model)
         warnings += doubt
+    elif scene.expanded and set(bands) == {1}:  # its one band, whose values are no brightness
+        bands = scene.indexes
+        warnings.append(f"{scene.path}: using the red, green and blue of its palette")
     if len(bands) != model.bands:
         raise UnsuitableError(
             f"{scene.path}: `bands` has {len(bands)} bands; the model needs {model.bands}"
         )
-    stretch, doubt = _stretch(scene, model, bands)
+    stretch, doubt = _stretch(scene, native or scene, model, bands)
     warnings += doubt
     overlap = min(runtime.size // 8, 128) if spec.overlap is None else spec.overlap
     tiling = TilingSpec(runtime.size, overlap)
@@ -104,9 +118,11 @@ def plan(
 
 
 def _bands(scene: Scene, model: ModelSpec) -> tuple[tuple[int, ...], list[str]]:
-    """The bands that the model was trained on, else the first; and what of it is in doubt."""
+    """The bands that the model was trained on, else those declared red, green and blue, else the
+    first; and what of it is in doubt.
+    """
     chosen = model.source_bands
-    if chosen and max(chosen) <= scene.bands:
+    if chosen and set(chosen) <= set(scene.indexes):
         listed = ",".join(map(str, chosen))
         warning = (
             f"{scene.path}: using bands {listed}, as in training (chips that hold only these need "
@@ -119,12 +135,16 @@ def _bands(scene: Scene, model: ModelSpec) -> tuple[tuple[int, ...], list[str]]:
             f"{model.bands}",
             "grey imagery: `bands` 1,1,1" if scene.bands == 1 else "choose them with `bands`",
         )
+    first = scene.indexes[: model.bands]
+    if model.bands == 3 and scene.rgb and scene.rgb != first:
+        listed = ",".join(map(str, scene.rgb))
+        return scene.rgb, [f"{scene.path}: using bands {listed}, its red, green and blue"]
     warning = f"{scene.path}: using the first {model.bands} of {scene.bands} bands"
-    return tuple(range(1, model.bands + 1)), [warning] if scene.bands > model.bands else []
+    return first, [warning] if scene.bands > model.bands else []
 
 
 def _stretch(
-    scene: Scene, model: ModelSpec, bands: tuple[int, ...]
+    scene: Scene, native: Scene, model: ModelSpec, bands: tuple[int, ...]
 ) -> tuple[Stretch | None, list[str]]:
     """The stretch that the model was trained with, or by its rule the scene's own; and what of it
     is in doubt.
@@ -136,13 +156,26 @@ def _stretch(
         return None, [
             f"{scene.path}: uint8 is taken as stretched already, the model takes {model.dtype}"
         ]
+    histogram = _histogram(native, bands)
+    values = None if stretched else histogram.values()
+    if values and (top := full_scale(values, native.bits)):
+        doubt = f"{scene.path}: {scene.dtype} holds an 8-bit picture, whose white is {top:g}"
+        return Stretch((0.0,) * len(bands), (top,) * len(bands)), [doubt]
     low, high = model.percentiles or (2.0, 98.0)
-    told = (
+    doubt = (
         f"{scene.path}: {scene.dtype} stretched from its percentile {low:g} to {high:g}, "
         f"the model takes {model.dtype}"
     )
-    own_stretch = percentile_stretch(sampled_strips(scene, bands), low, high)
-    return own_stretch, [told] if scene.dtype != model.dtype else []
+    if native.grid != scene.grid:
+        histogram = _histogram(scene, bands)
+    return histogram.percentiles(low, high), [doubt] if scene.dtype != model.dtype else []
+
+
+def _histogram(scene: Scene, bands: tuple[int, ...]) -> BandHistogram:
+    histogram = BandHistogram(len(bands), scene.dtype)
+    for image, valid in sampled_strips(scene, bands):
+        histogram.add(image, valid)
+    return histogram
 
 
 def predict_strips(

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
 
 from affine import Affine
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
 
 from geoseg.errors import InputError, SafetyError
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 REMOTE = ("https://", "s3://")
 # A file that claims so many bytes of pixels, and so many times its own, is all but empty; deflate
@@ -24,6 +30,20 @@ _MAGIC = (
     (b"\x89PNG", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
     (b"\0\0\0\x0cjP  ", "JP2OpenJPEG"),
+)
+
+# Rasters that we know by name and do not read: their drivers read other files too, or hold cubes
+_OTHERS = (
+    (b"EHFA_HEADER_TAG", "an ERDAS Imagine file"),
+    (b"NITF", "a NITF file"),
+    (b"\x89HDF", "an HDF5 or netCDF file"),
+    (b"CDF", "a netCDF file"),
+    (b"SIMPLE  =", "a FITS file"),
+    (b"GIF8", "a GIF"),
+    (b"BM", "a BMP"),
+    (b"RIFF", "a WebP file"),
+    (b"PK\3\4", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip file"),
 )
 
 # All that gdalbuildvrt and gdal_translate write for a mosaic; GDAL ignores the case of
@@ -41,6 +61,9 @@ _VRT_ATTRIBUTES = re.compile(
     "resampling|c[1-4]|dataaxistosrsaxismapping|coordinateepoch",
     re.I,
 )
+# Names that GDAL tries beside a raster, where large letters differ from small ones too
+_SIDE = (".aux.xml", ".msk", ".MSK", ".ovr", ".OVR")
+_LARGE_XML = 2**26
 
 
 def location(name: str) -> str:
@@ -85,14 +108,29 @@ def sniff(name: str) -> str:
     if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and b"<VRTDataset" in head:
         _check_vrt(path)
         return "VRT"
+    if known := _known_format(path, head):
+        raise InputError(
+            f"{name}: is {known}, which is not read", f"gdal_translate {path.name} {path.stem}.tif"
+        )
     raise InputError(
         f"{name}: is not a raster we read", "GeoTIFF, PNG, JPEG, JPEG 2000 or a VRT over them"
     )
 
 
+def _known_format(path: Path, head: bytes) -> str | None:
+    """What a raster that we do not read is."""
+    for magic, name in _OTHERS:
+        if head.startswith(magic):
+            return name
+    for header in (path.with_suffix(".hdr"), Path(f"{path}.hdr")):
+        if header.is_file() and first_bytes(header, 4) == b"ENVI":
+            return "an ENVI file"
+    return None
+
+
 def _check_vrt(path: Path) -> None:
-    """Raise SafetyError unless a VRT is a plain mosaic of TIFFs in its own folder: it must not read
-    other files or hosts.
+    """Raise SafetyError unless a VRT is a plain mosaic of TIFFs in its own folder or below it: it
+    must not read other files or hosts.
     """
     sources = 0
     for element in _elements(path):
@@ -107,21 +145,88 @@ def _check_vrt(path: Path) -> None:
         raise SafetyError(f"{path}: is a VRT without sources")
 
 
-def _elements(path: Path) -> Iterator[ElementTree.Element]:
+def _elements(path: Path) -> Iterator[Element]:
     text = path.read_text("utf-8", "replace").lstrip("\ufeff \r\n\t")
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise SafetyError(f"{path}: is a VRT with entities")
     try:
-        return ElementTree.fromstring(text).iter()
-    except (ElementTree.ParseError, ValueError) as error:
+        return fromstring(text, forbid_dtd=True).iter()
+    except DefusedXmlException as error:
+        raise SafetyError(f"{path}: is XML with entities") from error
+    except (ParseError, ValueError) as error:
         raise InputError(f"{path}: is no valid XML") from error
 
 
 def _check_source(vrt: Path, source: str, relative: bool) -> None:
-    if not relative or not re.fullmatch(r"[^/\\:]+\.tiff?", source, re.I):
-        raise SafetyError(f"{vrt}: names {source.strip()}, which does not lie beside it")
+    parts = source.split("/")
+    plain = relative and re.fullmatch(r"[^\\:]+\.tiff?", source, re.I)
+    if not plain or not {"", ".", ".."}.isdisjoint(parts) or not _below(vrt, source):
+        raise SafetyError(
+            f"{vrt}: names {source.strip()}, which does not lie beside it or in a folder below it"
+        )
     if sniff(str(vrt.parent / source)) != "GTiff":
         raise SafetyError(f"{vrt}: names {source}, which is no TIFF")
+
+
+def _below(vrt: Path, source: str) -> bool:
+    """Whether ``source`` lies in or below the folder of ``vrt``, symbolic links followed."""
+    try:
+        return (vrt.parent / source).resolve().is_relative_to(vrt.parent.resolve())
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a NUL in the name
+        return False
+
+
+def vrt_sources(name: str) -> list[Path]:
+    """The files that a VRT is made of, each once."""
+    path = Path(name)
+    named = (e.text or "" for e in _elements(path) if e.tag.lower() == "sourcefilename")
+    return [path.parent / source for source in dict.fromkeys(named)]
+
+
+@dataclass(frozen=True)
+class SideFile:
+    """A file beside a raster that GDAL would read with it, and why that is not to be, None where
+    nothing is wrong with it.
+    """
+
+    path: Path
+    is_tiff: bool
+    problem: str | None = None
+
+
+def side_files(name: str) -> list[SideFile]:
+    """What lies beside a local raster: ``.msk``, ``.ovr``, ``.aux.xml``, and what lies beside
+    these; ``.aux`` too.
+    """
+    if name.startswith(REMOTE):
+        return []
+    found = [file for suffix in _SIDE for file in _side_file(Path(name + suffix))]
+    aux = (Path(name).with_suffix(suffix) for suffix in (".aux", ".AUX"))
+    for path in (*aux, Path(name + ".aux"), Path(name + ".AUX")):
+        if path.is_file() and first_bytes(path, 15) == b"EHFA_HEADER_TAG":
+            found.append(SideFile(path, False, "it may name other files"))
+    return found
+
+
+def _side_file(path: Path) -> Iterator[SideFile]:
+    if not path.is_file():
+        return
+    if path.suffix.lower() == ".xml":
+        yield SideFile(path, False, _problem(path))
+        return
+    is_tiff = first_bytes(path, 4) in [magic for magic, driver in _MAGIC if driver == "GTiff"]
+    yield SideFile(path, is_tiff, None if is_tiff else "it is no TIFF")
+    yield from side_files(str(path)) if is_tiff else ()
+
+
+def _problem(path: Path) -> str | None:
+    """What is wrong with an ``.aux.xml``."""
+    if path.stat().st_size > _LARGE_XML:
+        return "it is too large"
+    try:
+        domains = {element.get("domain", "").lower() for element in _elements(path)}
+    except (InputError, SafetyError) as error:
+        return error.message.removeprefix(f"{path}: ").replace("is", "it is", 1)
+    naming = domains & {"overviews", "geolocation", "proxyoverviewrequest"}
+    return "it names other files" if naming else None
 
 
 def check_claim(name: str, claimed: int) -> None:
@@ -130,13 +235,7 @@ def check_claim(name: str, claimed: int) -> None:
     """
     if claimed < BOMB or name.startswith(REMOTE):
         return
-    files = {path := Path(name)}
-    if sniff(name) == "VRT":
-        files |= {
-            path.parent / (element.text or "")
-            for element in _elements(path)
-            if element.tag.lower() == "sourcefilename"
-        }
+    files = {Path(name), *(vrt_sources(name) if sniff(name) == "VRT" else ())}
     held = sum(file.stat().st_size for file in files)
     if claimed > held * RATIO:
         raise SafetyError(

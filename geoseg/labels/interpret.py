@@ -104,7 +104,7 @@ def _unit(scene: Scene, tags: RasterTags) -> float | None:
     """The stored value of probability 1; None for labels."""
     if np.dtype(scene.dtype).kind == "f":
         return None if set(tags.kinds) & _LABELS else 1.0
-    scale = float(scene.dataset.scales[0])
+    scale = float(scene.scales[0])
     if scale == 1 or scale <= 0:
         # a PNG cannot say its scale
         return float(PROBABILITY_STEPS) if tags.kind == "probability" else None
@@ -241,7 +241,7 @@ def _distinct(held: np.ndarray) -> np.ndarray:
 
 
 def _descriptions(scene: Scene) -> tuple[str, ...]:
-    named = scene.dataset.descriptions[: scene.bands]
+    named = scene.descriptions
     return tuple((text or "").strip().replace(",", " ") for text in named)
 
 

@@ -89,7 +89,7 @@ class LabelReader:
             return
         path = pair.labels[0]
         with open_scene(path, like=grid) as labels:
-            palette = _palette(path, labels)
+            palette = _palette(labels)
             if labels.source != labels.grid:
                 self.statistics.moved.append(path)
 
@@ -136,14 +136,10 @@ def _burner(labels: tuple[Path, ...], crs: CRS) -> tuple[Burner, list[str]]:
 forget = _burner.cache_clear
 
 
-def _palette(path: Path, labels: Scene) -> dict[int, Colour] | None:
-    if labels.bands != 1:
+def _palette(labels: Scene) -> dict[int, Colour] | None:
+    if labels.bands != 1 or labels.colormap is None:
         return None
-    with open_scene(path) as own:
-        try:
-            return {value: colour[:3] for value, colour in own.dataset.colormap(1).items()}
-        except ValueError:
-            return None
+    return {value: colour[:3] for value, colour in labels.colormap.items()}
 
 
 def _named(path: Path, classify: Callable[[], Result]) -> Result:
@@ -175,7 +171,7 @@ def infer_class_map(pairs: Sequence[Pair], progress: Progress) -> ClassMap:
                         np.unique(colour_codes(image)) >> np.array([[16], [8], [0]])
                     ) & 255
                     colours |= set(zip(red.tolist(), green.tolist(), blue.tolist(), strict=True))
-                elif palette := _palette(path, labels):
+                elif palette := _palette(labels):
                     painted |= {value: palette[value][:3] for value in np.unique(image).tolist()}
                 else:
                     values |= set(np.unique(image[0]).tolist())

@@ -163,7 +163,7 @@ def mask_strips(
     takes the number of rows.
     """
     height, width = scene.grid.shape
-    block = scene.dataset.block_shapes[0][0]
+    block = scene.block_shape[0]
     rows = max(1, strip_pixels // (width * block)) * block
     if rows * width > 4 * strip_pixels:  # blocks as high as the raster
         rows = max(1, strip_pixels // width)

@@ -21,10 +21,11 @@ from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.outlines import to_crs_coordinates
+from geoseg.io.raster.part import part_of
 from geoseg.io.raster.scene import open_scene
 from geoseg.labels.class_raster import ClassRaster, is_vector, open_class_raster
 from geoseg.labels.footprints import footprints_on
-from geoseg.specs import PixelReference, PreviewSpec
+from geoseg.specs import PixelReference, PreviewSpec, SceneSpec
 
 # Rows that are read at a time
 _ROWS = 256
@@ -57,8 +58,8 @@ class View:
         """The scene as it is drawn: uint8 (band, row, col) of one band or three, and valid (row,
         col).
         """
-        with open_scene(path) as scene:
-            bands = spec.bands or ((1, 2, 3) if scene.bands >= 3 else (1,))
+        with open_scene(path, spec=SceneSpec(spec.nodata), expand=True) as scene:
+            bands = spec.bands or scene.rgb or scene.indexes[: 3 if scene.bands >= 3 else 1]
             chip = scene.read_preview(self.window, self.shape, bands)
         return for_display(chip.image, chip.valid, spec.rescale), chip.valid
 
@@ -176,6 +177,9 @@ def _window(
     if spec.window:
         left, top = spec.window[:2]
         right, bottom = left + spec.window[2], top + spec.window[3]
+    elif spec.bounds_crs:
+        part = SceneSpec(bounds=spec.bounds, bounds_crs=spec.bounds_crs)
+        return part_of(path, grid, part) or Window(0, 0, grid.width, grid.height)
     elif spec.bounds or aoi:
         # of the rectangle's corners in pixels, as it may be turned
         frame = shapely.box(*(spec.bounds or _bounds(str(aoi), grid, warnings)))

@@ -11,6 +11,7 @@ from geoseg.specs.output import PixelReference, VectorTarget
 from geoseg.specs.polygons import MASK_WIDTHS, MaskSpec, PolygonSpec, PredictSpec
 from geoseg.specs.preview import PreviewSpec
 from geoseg.specs.quantity import Area, Length
+from geoseg.specs.scene import SceneSpec
 from geoseg.specs.train import TrainSpec
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "PredictSpec",
     "PrepareSpec",
     "PreviewSpec",
+    "SceneSpec",
     "Stretch",
     "TilingSpec",
     "TrainSpec",

@@ -15,13 +15,16 @@ class PreviewSpec:
     """What `preview` draws: ``size`` is the longest side of the figure, in pixels.
 
     ``window`` is (column, row, width, height) in the scene's pixels, ``bounds`` (left, bottom,
-    right, top) in its CRS. The default ``opacity`` is 0.3 for one class and 0.6 for several, the
-    default ``count`` 24 chips, or six rows of augmented ones.
+    right, top) in ``bounds_crs`` or its CRS, ``nodata`` the value of pixels without data where it
+    names none. The default ``opacity`` is 0.3 for one class and 0.6 for several, the default
+    ``count`` 24 chips, or six rows of augmented ones.
     """
 
     size: Annotated[int, Range(200, 20_000)] = 1600
     window: tuple[int, ...] | None = None
     bounds: tuple[float, ...] | None = None
+    bounds_crs: str | None = None
+    nodata: float | None = None
     bands: tuple[int, ...] | None = None
     rescale: str = "auto"
     threshold: Annotated[float, Range(0, 1, low_open=True, high_open=True)] | None = None

@@ -30,7 +30,7 @@ from geoseg.io.vector.write import FootprintWriter, create_vector
 from geoseg.labels.footprints import footprints_on
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, Run, no_progress
-from geoseg.specs import Area, PixelReference, PolygonSpec, PredictSpec, VectorTarget
+from geoseg.specs import Area, PixelReference, PolygonSpec, PredictSpec, SceneSpec, VectorTarget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,7 @@ def run(
     model: Path | None = None,
     bands: tuple[int, ...] | None = None,
     aoi: Path | None = None,
+    scene_spec: SceneSpec = SceneSpec(),
     reference: PixelReference = PixelReference(),
     save_prob: Path | None = None,
     on_error: str = "stop",
@@ -80,7 +81,7 @@ def run(
     if save_prob and len(scenes) > 1:
         raise SettingError("save_prob", "applies to a single scene")
     destinations = _destinations(scenes, target)
-    loaded = LoadedModel(model, predict_spec or PredictSpec())
+    loaded = LoadedModel(model, predict_spec or PredictSpec(), scene_spec)
     spec = _resolved(polygon_spec or PolygonSpec(), loaded)
     names = dict(zip(scenes, unique_names(scenes), strict=True))
     surface = footprint_surface(loaded)
@@ -224,7 +225,7 @@ def _probability(
     strips = scene_run.strips(accompany.clock, accompany.progress, area)
     with ExitStack() as stack:
         if settings.save_prob:
-            native = stack.enter_context(open_scene(path))
+            native = stack.enter_context(open_scene(path, spec=settings.loaded.scene_spec))
             encoding = ProbabilityEncoding("uint8", False, settings.loaded.model)
             tags, clock = settings.loaded.provenance(path), accompany.clock
             put = stack.enter_context(
@@ -314,9 +315,9 @@ class _SharedLayer:
 
     def _grids(self) -> dict[str, Grid]:
         """Where the scenes lie; what is wrong with one is an error when its turn comes."""
-        grids = {}
+        grids, spec = {}, self.settings.loaded.scene_spec
         for path in self.scenes if len(self.scenes) > 1 else ():
-            with suppress(GeosegError), open_scene(path) as scene:
+            with suppress(GeosegError), open_scene(path, spec=spec) as scene:
                 grids[path] = assign_crs(scene.grid, path, self.settings.reference)
         return grids
 

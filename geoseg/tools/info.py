@@ -68,8 +68,11 @@ def run(path: str, *, model: Path | None = None, layer: str | None = None) -> In
     if kind == "vector" and _is_index(path):
         kind = "chips"
     scene = kind == "raster"
+    warnings: list[str] = []
+    if model and not scene:
+        warnings.append(f"{path}: is not a raster, so {model} was not checked against it")
     describe: dict[str, Callable[[str], dict[str, Any]]] = {
-        "raster": _raster,
+        "raster": lambda raster: _raster(raster, warnings),
         "vector": lambda path: _vector(path, layer),
         "model": _model,
         "chips": _chips,
@@ -80,9 +83,7 @@ def run(path: str, *, model: Path | None = None, layer: str | None = None) -> In
         kind=kind,
         about=describe[kind](path),
         fit=_fit(path, model) if model and scene else None,
-        warnings=()
-        if scene or not model
-        else (f"{path}: is not a raster, so {model} was not checked against it",),
+        warnings=tuple(warnings),
         seconds=time.perf_counter() - start,
     )
 
@@ -91,13 +92,18 @@ def _is_index(path: str) -> bool:
     return Path(path).name == INDEX
 
 
-def _raster(path: str) -> dict[str, Any]:
+def _raster(path: str, warnings: list[str]) -> dict[str, Any]:
     """``valid_fraction`` and ``values`` are those of a sample of windows spread evenly; ``bounds``
     (left, bottom, right, top).
     """
-    with open_scene(path) as scene:
+    with open_scene(path, placed=False) as scene:
         grid = scene.grid
+        warnings += scene.warnings
+        points = scene.control_points
+        # the end of a file that is cut off or says that it has more rows than it holds
+        scene.read(Window(0, grid.height - 1, grid.width, 1), scene.indexes[:1])
         return {
+            "format": scene.driver,
             "height": grid.height,
             "width": grid.width,
             "bands": scene.bands,
@@ -105,9 +111,12 @@ def _raster(path: str) -> dict[str, Any]:
             "nodata": scene.nodata,
             "valid_fraction": _valid_fraction(scene),
             "crs": crs_name(grid.crs),
-            "gsd": grid.gsd,
+            "gsd": scene.gsd,
             "bounds": grid.bounds,
             "values": _values(scene),
+            "ground_control_points": points and points.count,
+            "ground_control_crs": points and crs_name(points.crs),
+            "colours": scene.colours,
             "tags": {
                 name: text for name, text in scene.tags.items() if name.lower().startswith("geoseg")
             },

@@ -28,7 +28,7 @@ from geoseg.labels.traceable import (
 )
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, Run, no_progress
-from geoseg.specs import Length, PixelReference, PolygonSpec, VectorTarget
+from geoseg.specs import Length, PixelReference, PolygonSpec, SceneSpec, VectorTarget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,7 @@ def run(
     *,
     class_value: int | None = None,
     reference: PixelReference = PixelReference(),
+    scene_spec: SceneSpec = SceneSpec(),
     progress: Progress = no_progress,
     strip_pixels: int = STRIP_PIXELS,
 ) -> PolygonizeReport:
@@ -63,7 +64,7 @@ def run(
     """
     target, accompany = VectorTarget.of(target), Run(progress)
     spec, area = spec or PolygonSpec(), 0.0
-    with open_scene(raster) as scene:
+    with open_scene(raster, spec=scene_spec) as scene:
         grid = assign_crs(scene.grid, str(raster), reference)
         found = traceable_classes(scene, spec, class_value)
         advance = progress("polygonize", grid.height * len(found))
@@ -81,7 +82,7 @@ def run(
         inputs=(str(raster),),
         outputs=(str(target.output),),
         seconds=accompany.seconds,
-        warnings=found[0].warnings,
+        warnings=scene.warnings + found[0].warnings,
         footprints=out.count,
         area_m2=round(area, 2),
         threshold=found[0].threshold,

@@ -16,7 +16,7 @@ from geoseg.io.scene_names import unique_names
 from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, no_progress
-from geoseg.specs import PredictSpec
+from geoseg.specs import PredictSpec, SceneSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,7 @@ def run(
     *,
     model: Path | None = None,
     bands: tuple[int, ...] | None = None,
+    scene_spec: SceneSpec = SceneSpec(),
     dtype: str = "uint8",
     classes: bool = False,
     overwrite: bool = False,
@@ -53,7 +54,7 @@ def run(
     """
     start = time.perf_counter()
     clock = Clock()
-    models = LoadedModel(model, spec)
+    models = LoadedModel(model, spec, scene_spec)
     warnings: list[str] = []
     pixels = windows = 0
     targets = _targets(scenes, Path(output))
@@ -61,7 +62,7 @@ def run(
         check_output(target, overwrite)
     form = ProbabilityEncoding(dtype, classes, models.model)
     for path, target in targets:
-        with models.open(path, bands) as job, open_scene(path) as native:
+        with models.open(path, bands) as job, open_scene(path, spec=scene_spec) as native:
             warnings += job.plan.warnings
             tags = models.provenance(path)
             with probability_file(

@@ -21,6 +21,7 @@ from geoseg.errors import UnsuitableError
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.raster.write import create_raster
 from geoseg.report import Progress, Report, no_progress
+from geoseg.specs import SceneSpec
 
 # Values (of all bands) held at a time; rows and columns are multiples of the output's blocks.
 HELD_VALUES = 2**23
@@ -70,6 +71,7 @@ class _Plan:
     boxes: np.ndarray
     grid: Grid
     sort: _Sort
+    view: SceneSpec
 
     @property
     def gaps(self) -> bool:
@@ -84,19 +86,21 @@ def run(
     output: Path | str,
     *,
     blend: str = "hann",
+    nodata: float | None = None,
     overwrite: bool = False,
     creation_options: dict[str, Any] | None = None,
     progress: Progress = no_progress,
 ) -> StitchReport:
     """Stitch ``chips`` into ``output``, on the grid that they share and with their dtype and bands.
 
-    ``blend`` says what counts where chips overlap: ``hann`` (weights that fall towards a chip's
-    border), ``mean``, ``max``, or the ``first`` or ``last`` in the order given. Gaps are the chips'
-    nodata, or masked out where they have none. Holds some rows of the mosaic at a time. Raises
-    UnsuitableError where a chip does not fit the first one.
+    ``nodata`` is the chips' where they name none. ``blend`` says what counts where chips overlap:
+    ``hann`` (weights that fall towards a chip's border), ``mean``, ``max``, or the ``first`` or
+    ``last`` in the order given. Gaps are the chips' nodata, or masked out where they have none.
+    Holds some rows of the mosaic at a time. Raises UnsuitableError where a chip does not fit the
+    first one.
     """
     start = time.perf_counter()
-    plan = _plan([str(chip) for chip in chips])
+    plan = _plan([str(chip) for chip in chips], SceneSpec(nodata=nodata))
     grid, sort = plan.grid, plan.sort
     masked = sort.nodata is None and plan.gaps
     advance, valid_pixels = progress("stitch", grid.height * grid.width), 0
@@ -130,12 +134,12 @@ def run(
     )
 
 
-def _plan(paths: list[str]) -> _Plan:
+def _plan(paths: list[str], view: SceneSpec) -> _Plan:
     if not paths:
         raise UnsuitableError("there are no chips to stitch")
     grids, sorts = [], []
     for path in paths:
-        with open_scene(path) as scene:
+        with open_scene(path, spec=view) as scene:
             grids.append(scene.grid)
             sorts.append(_sort(scene))
     for path, grid, sort in zip(paths, grids, sorts, strict=True):
@@ -157,15 +161,25 @@ def _plan(paths: list[str]) -> _Plan:
     nodata = sorts[0].nodata if len({str(sort.nodata) for sort in sorts}) == 1 else None
     masked = any(sort.masked for sort in sorts)
     return _Plan(
-        tuple(paths), boxes, grid, _Sort(**{**vars(sorts[0]), "nodata": nodata, "masked": masked})
+        tuple(paths),
+        boxes,
+        grid,
+        _Sort(**{**vars(sorts[0]), "nodata": nodata, "masked": masked}),
+        view,
     )
 
 
 def _sort(scene: Scene) -> _Sort:
     tags = {name: text for name, text in scene.tags.items() if name != "AREA_OR_POINT"}
-    bands = slice(scene.bands)
-    scales, descriptions = scene.dataset.scales[bands], scene.dataset.descriptions[bands]
-    return _Sort(scene.bands, scene.dtype, scene.nodata, scene.has_mask, tags, scales, descriptions)
+    return _Sort(
+        scene.bands,
+        scene.dtype,
+        scene.nodata,
+        scene.has_mask,
+        tags,
+        scene.scales,
+        scene.descriptions,
+    )
 
 
 def _check(
@@ -233,7 +247,7 @@ def _laid(plan: _Plan, part: Window, blend: str) -> tuple[np.ndarray, np.ndarray
             slice(*ends)
             for ends in zip(begin.tolist(), (np.minimum(last, end) - corner).tolist(), strict=True)
         ]
-        with open_scene(plan.paths[index]) as scene:
+        with open_scene(plan.paths[index], spec=plan.view) as scene:
             chip = scene.read(Window.from_slices(*inside))
         weight = None
         if blend == "hann":

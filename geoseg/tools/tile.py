@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,11 @@ from geoseg.errors import UnsuitableError
 from geoseg.io.atomic import atomic_folder
 from geoseg.io.chip_index import INDEX
 from geoseg.io.journal import Journal, stamp
-from geoseg.io.raster.scene import open_scene
+from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.safety import check_claim
 from geoseg.io.scene_names import unique_names
 from geoseg.report import Progress, Report, no_progress
-from geoseg.specs import ChipSpec, Stretch, parse_rescale
+from geoseg.specs import ChipSpec, SceneSpec, Stretch, parse_rescale
 from geoseg.specs.vectors import VectorFiles
 
 JOURNAL = "journal.jsonl"
@@ -56,6 +56,7 @@ def run(
     *,
     labels: Path | VectorFiles | None = None,
     aoi: Path | None = None,
+    scene_spec: SceneSpec = SceneSpec(),
     jobs: int = 1,
     creation_options: dict[str, str] | None = None,
     resume: bool = False,
@@ -76,7 +77,8 @@ def run(
     start = time.perf_counter()
     output = Path(output)
     with atomic_folder(output, overwrite, marker=INDEX, keep=resume) as folder:
-        plan = _plan(scenes, spec, labels, aoi, force)
+        view = replace(scene_spec, gsd=spec.gsd)
+        plan = _plan(scenes, spec, view, labels, aoi, force)
         sources = [part.source for part in plan]
         journal = (
             Journal(folder / JOURNAL, _everything(sources, spec, aoi, creation_options))
@@ -108,8 +110,8 @@ def run(
         outputs=(str(output),),
         seconds=time.perf_counter() - start,
         warnings=(
-            *_doubts(sources, spec),
-            *_folded(warnings),
+            *_doubts(plan),
+            *_folded([warning for part in plan for warning in part.warnings] + list(warnings)),
             *assign.split_warnings(counts, leaks, spec),
         ),
         chips=len(chips),
@@ -129,17 +131,20 @@ class _Part:
     source: Source
     area: shapely.Geometry | None
     count: int
+    gsd: float | None
+    warnings: tuple[str, ...]
 
 
 def _plan(
     scenes: Sequence[str],
     spec: ChipSpec,
+    view: SceneSpec,
     labels: Path | VectorFiles | None,
     aoi: Path | None,
     force: bool,
 ) -> list[_Part]:
     plan = [
-        _part(path, name, spec, labels, aoi, force)
+        _part(path, name, spec, view, labels, aoi, force)
         for path, name in zip(scenes, unique_names(scenes), strict=True)
     ]
     first = plan[0].source
@@ -170,6 +175,7 @@ def _part(
     path: str,
     name: str,
     spec: ChipSpec,
+    view: SceneSpec,
     labels: Path | VectorFiles | None,
     aoi: Path | None,
     force: bool,
@@ -182,7 +188,7 @@ def _part(
             raise UnsuitableError(
                 f"{labels}: masks of several bands do not fit into PNG", "use `format` tif"
             )
-    with open_scene(path, gsd=spec.gsd) as scene:
+    with open_scene(path, spec.gsd, spec=view, expand=True) as scene:
         if not force:
             check_claim(
                 path,
@@ -191,16 +197,31 @@ def _part(
                 * scene.bands
                 * np.dtype(scene.dtype).itemsize,
             )
-        source = Source(path, name, labels, scene.grid, scene.bands, scene.dtype, spec.format)
+        source = Source(path, name, labels, scene.grid, scene.bands, scene.dtype, spec.format, view)
+        gsd, warnings = scene.gsd, scene.warnings + _colours(scene, spec)
     if not aoi:
-        return _Part(source, None, tile_count(source.grid.shape, spec.tiling, spec.edge))
+        count = tile_count(source.grid.shape, spec.tiling, spec.edge)
+        return _Part(source, None, count, gsd, warnings)
     if source.grid.crs is None:
         raise UnsuitableError(f"{aoi}: an area of interest needs scenes with a CRS")
     from geoseg.labels.scene_labels import layer
 
     area = shapely.union_all(layer(aoi, source.grid.crs)[0])
     shapely.prepare(area)
-    return _Part(source, area, sum(1 for _ in _wanted(source, area, spec)))
+    return _Part(source, area, sum(1 for _ in _wanted(source, area, spec)), gsd, warnings)
+
+
+def _colours(scene: Scene, spec: ChipSpec) -> tuple[str, ...]:
+    """What a user may not expect of the bands of the chips."""
+    if scene.expanded:
+        return (f"{scene.path}: has a palette, chips get its red, green and blue",)
+    if spec.bands or not scene.rgb or scene.rgb == scene.indexes[:3]:
+        return ()
+    listed = ",".join(map(str, scene.rgb))
+    return (
+        f"{scene.path}: declares its bands {listed} red, green and blue; chips keep the order of "
+        f"the file (`bands` {listed} changes it)",
+    )
 
 
 def _wanted(source: Source, area: shapely.Geometry | None, spec: ChipSpec) -> Iterator[Tile]:
@@ -237,6 +258,7 @@ def _everything(
         "version": __version__,
         "files": stamps,
         "spec": asdict(spec),
+        "view": asdict(sources[0].view),
         "labels": [repr(each) for each in labels],
         "options": options or {},
     }
@@ -250,7 +272,7 @@ def _stretch(sources: list[Source], spec: ChipSpec, progress: Progress) -> Stret
     histogram = BandHistogram(len(spec.bands) if spec.bands else sources[0].bands, sources[0].dtype)
     advance = progress("statistics", sum(source.grid.height for source in sources))
     for source in sources:
-        with open_scene(source.path, gsd=spec.gsd) as scene:
+        with open_scene(source.path, spec.gsd, spec=source.view, expand=True) as scene:
             height, width = scene.grid.shape
             cols = width if scene.in_strips else min(width, 2048)
             step = max(1, STATISTICS // cols)
@@ -266,10 +288,8 @@ def _stretch(sources: list[Source], spec: ChipSpec, progress: Progress) -> Stret
 # Warnings
 
 
-def _doubts(sources: list[Source], spec: ChipSpec) -> Iterator[str]:
-    gsds = [gsd for source in sources if (gsd := source.grid.gsd)]
-    if spec.gsd and not gsds:
-        yield "`gsd` has no effect: the scenes have no CRS"
+def _doubts(plan: list[_Part]) -> Iterator[str]:
+    gsds = [part.gsd for part in plan if part.gsd]
     if gsds and max(gsds) > SAME_GSD * min(gsds):
         yield (
             f"the scenes have {min(gsds):.3g} to {max(gsds):.3g} m per pixel; "

@@ -183,3 +183,105 @@ def test_claims_that_a_file_cannot_hold(folder):
         ):
             check_claim(str(folder / name), 4096 * size + 1)
     check_claim("https://example.org/a.tif", 2**60)
+
+
+# Folders below a VRT
+
+
+@pytest.fixture
+def mosaic(folder):
+    (folder / "tiles" / "north").mkdir(parents=True)
+    (folder / "beside.tif").rename(folder / "tiles" / "north" / "a.tif")
+    return folder
+
+
+def test_a_vrt_over_tiffs_in_folders_below_it_is_read(mosaic, monkeypatch):
+    (mosaic / "a.vrt").write_text(vrt(band("tiles/north/a.tif")))
+    with open_scene(mosaic / "a.vrt") as scene:
+        assert scene.read().image[0, 3, 11] == 3 * 14 + 11
+    monkeypatch.chdir(mosaic)
+    with open_scene("a.vrt") as scene:
+        assert scene.read().image[0, 3, 11] == 3 * 14 + 11
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tiles/../../secret.tif",
+        "tiles/north/../../../secret.tif",
+        "./tiles/north/a.tif",
+        "tiles//north/a.tif",
+        "/tiles/north/a.tif",
+        "link/secret.tif",
+        "tiles/link.tif",
+        "tiles/north\\a.tif",
+        "vsicurl/https://example.org/a.tif",
+    ],
+)
+def test_a_vrt_does_not_leave_its_folder(mosaic, name):
+    (mosaic / "link").symlink_to(mosaic.parent)
+    (mosaic / "tiles" / "link.tif").symlink_to(mosaic.parent / "secret.tif")
+    (mosaic / "a.vrt").write_text(vrt(band(name)))
+    with (
+        pytest.raises(SafetyError, match="does not lie beside it or in a folder below it"),
+        open_scene(mosaic / "a.vrt"),
+    ):
+        pass
+
+
+def test_a_vrt_may_be_a_link_itself(mosaic, tmp_path):
+    (mosaic / "a.vrt").write_text(vrt(band("tiles/north/a.tif")))
+    (tmp_path / "whole").symlink_to(mosaic)
+    with open_scene(tmp_path / "whole" / "a.vrt") as scene:
+        assert scene.read().image[0, 3, 11] == 3 * 14 + 11
+
+
+@pytest.mark.parametrize("bytes_of", ["utf-16", "utf-8"])
+def test_entities_are_refused_in_any_encoding(folder, bytes_of):
+    text = '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY s "../secret.tif">]>' + vrt(band("&s;"))
+    (folder / "a.vrt").write_bytes(text.encode(bytes_of))
+    with pytest.raises((SafetyError, InputError)), open_scene(folder / "a.vrt"):
+        pass
+
+
+def test_a_mosaic_claims_what_its_tiles_in_folders_hold(mosaic):
+    (mosaic / "a.vrt").write_text(vrt(band("tiles/north/a.tif")))
+    with pytest.raises(SafetyError, match=r"a\.vrt: claims"):
+        check_claim(str(mosaic / "a.vrt"), BOMB * 2)
+
+
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [
+        (b"EHFA_HEADER_TAG\0\1", "an ERDAS Imagine file"),
+        (b"NITF02.10", "a NITF file"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 or netCDF file"),
+        (b"GIF89a", "a GIF"),
+        (b"PK\3\4\0\0", "a ZIP archive"),
+    ],
+)
+def test_formats_that_are_not_read_are_named(tmp_path, head, what):
+    (tmp_path / "a.img").write_bytes(head + bytes(2000))
+    with pytest.raises(InputError, match=rf"a\.img: is {what}, .*gdal_translate a\.img a\.tif"):
+        sniff(str(tmp_path / "a.img"))
+
+
+def test_an_envi_file_is_named(tmp_path):
+    image = np.arange(126, dtype=np.uint8).reshape(1, 9, 14)
+    with rasterio.open(
+        tmp_path / "a.img", "w", driver="ENVI", width=14, height=9, count=1, dtype="uint8"
+    ) as out:
+        out.write(image)
+    with pytest.raises(InputError, match=r"a\.img: is an ENVI file"):
+        sniff(str(tmp_path / "a.img"))
+
+
+def test_jpeg_2000_is_read(tmp_path):
+    image = np.arange(126 * 16, dtype=np.uint8).reshape(1, 36, 56)
+    write_array(tmp_path / "a.tif", image)
+    with rasterio.open(tmp_path / "a.tif") as scene:
+        rasterio.shutil.copy(
+            scene, tmp_path / "a.jp2", driver="JP2OpenJPEG", QUALITY=100, REVERSIBLE="YES"
+        )
+    with open_scene(tmp_path / "a.jp2") as scene:
+        np.testing.assert_array_equal(scene.read().image, image)

@@ -672,20 +672,17 @@ def test_what_no_png_holds_is_refused_at_once(tmp_path):
 
 def test_pictures_are_outlined_in_pixels(tmp_path):
     image = noise()
-    report = tile.run(
+    tile.run(
         [scene(tmp_path / "a.png", image, grid=None)],
         tmp_path / "chips",
         ChipSpec(size=70, gsd=0.3),
     )
     index = read_index(tmp_path / "chips")
     outline = index.table.set_index("id").loc["a_r0001_c0001", "geometry"]
-    assert (
-        outline.bounds == (70, 20, 140, 90) and index.table.crs is None and index.info.gsd is None
-    )
+    assert outline.bounds == (70, 20, 140, 90) and index.table.crs is None and index.info.gsd == 0.3
     np.testing.assert_array_equal(
         plain(tmp_path / "chips/images/a_r0001_c0001.tif")[0], image[:, 20:, 70:]
     )
-    assert "`gsd` has no effect: the scenes have no CRS" in report.warnings
 
 
 # Labels

@@ -12,7 +12,7 @@ from rasterio.io import MemoryFile
 
 from geoseg.core.grid import Grid
 from geoseg.io.raster import profiles
-from geoseg.io.raster.scene import GDAL_OPTIONS, quiet
+from geoseg.io.raster.opening import GDAL_OPTIONS, quiet
 from geoseg.io.raster.write import translate_gdal_errors, write_array
 
 

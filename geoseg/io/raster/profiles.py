@@ -24,7 +24,8 @@ def tiff(
         "dtype": dtype,
         "nodata": nodata,
         "transform": grid.transform,
-        "crs": grid.crs.to_wkt() if grid.crs else None,
+        # TIFF holds no identity, and a CRS without a place in it would be refused
+        "crs": grid.crs.to_wkt() if grid.crs and not grid.transform.is_identity else None,
         "bigtiff": "IF_SAFER",
         "compress": "zstd",
         "zstd_level": 1,

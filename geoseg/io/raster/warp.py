@@ -2,34 +2,132 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
+import numpy as np
+import rasterio
 from affine import Affine
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 from rasterio._err import CPLE_BaseError
+from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 
 from geoseg.core.grid import Grid
-from geoseg.errors import UnsuitableError
+from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.safety import worldfile
+from geoseg.specs import SceneSpec
+
+# Pixels by which ground control points may lie off an affine transform
+OFF_POINTS = 0.1
+
+
+@dataclass(frozen=True)
+class ControlPoints:
+    """The ground control points of a raster: how many, and their CRS, None where it has none."""
+
+    count: int
+    crs: CRS | None
+
+
+def control_points(name: str, dataset: DatasetReader) -> ControlPoints | None:
+    """None where there are no points."""
+    points, crs = dataset.gcps
+    return ControlPoints(len(points), _crs(name, crs)) if points else None
 
 
 def grid_of(name: str, dataset: DatasetReader) -> Grid:
-    """The file's own grid, or that of the worldfile beside a picture. Raises UnsuitableError where
-    its CRS is none we know.
+    """The file's own grid: by its transform, the worldfile beside it, or its ground control points
+    where an affine transform follows them.
+
+    Raises UnsuitableError where its CRS is none we know, where it has one but no place in it, and
+    where it has a place that is no affine transform.
     """
+    crs = _crs(name, dataset.crs)
+    transform = dataset.transform
+    if transform.is_identity:
+        transform = worldfile(name) or transform
+    if transform.is_identity and crs is not None and crs.is_engineering:
+        crs = None  # what GDAL makes of a JPEG 2000 without any
+    if transform.is_identity and (points := dataset.gcps[0]):
+        crs = crs or _crs(name, dataset.gcps[1])
+        transform = _follow(name, points, crs)
+    elif transform.is_identity and dataset.rpcs:
+        raise UnsuitableError(
+            f"{name}: is placed by rational polynomial coefficients alone",
+            f"warp it first: gdalwarp -rpc -r cubic {name} warped.tif",
+        )
+    elif transform.is_identity and crs is not None:
+        raise UnsuitableError(
+            f"{name}: has a CRS but no transform, so that its pixels have no place",
+            "give it one: gdal_edit -a_ullr LEFT TOP RIGHT BOTTOM",
+        )
     try:
-        crs = CRS.from_user_input(dataset.crs.to_wkt()) if dataset.crs else None
+        return Grid(crs, transform, dataset.height, dataset.width)
+    except UnsuitableError as error:
+        raise UnsuitableError(f"{name}: {error.message}", error.hint) from error
+
+
+def place_of(
+    name: str, file: DatasetReader, placed: bool, spec: SceneSpec
+) -> tuple[Grid, tuple[str, ...]]:
+    try:
+        grid = grid_of(name, file)
+        return with_crs(name, grid, spec.scene_crs) if spec.scene_crs else grid, ()
+    except UnsuitableError as error:
+        if placed:
+            raise
+        return Grid(None, Affine.identity(), file.height, file.width), (str(error),)
+
+
+def with_crs(name: str, grid: Grid, crs: str) -> Grid:
+    """``grid``, which has no CRS, in the one that the user names. Raises UsageError where it has
+    one or ``crs`` is none, UnsuitableError where nothing places it.
+    """
+    if grid.crs is not None:
+        raise UsageError(f"{name}: has a CRS", "`crs` is for scenes without one")
+    if grid.transform.is_identity:
+        raise UnsuitableError(
+            f"{name}: has no transform, so that its pixels have no place in {crs}",
+            "put a worldfile beside it",
+        )
+    try:
+        return replace(grid, crs=CRS.from_user_input(crs))
+    except CRSError as error:
+        raise UsageError(f"{crs} is no CRS", "for example EPSG:32736") from error
+
+
+def _crs(name: str, crs: rasterio.CRS | None) -> CRS | None:
+    try:
+        return CRS.from_user_input(crs.to_wkt()) if crs else None
     except (CRSError, RasterioError, CPLE_BaseError, ValueError) as error:
         raise UnsuitableError(
             f"{name}: its CRS is not understood", "assign another with gdal_edit -a_srs"
         ) from error
-    transform = dataset.transform
-    if crs is None and transform.is_identity:
-        transform = worldfile(name) or transform
-    return Grid(crs, transform, dataset.height, dataset.width)
+
+
+def _follow(name: str, points: list[GroundControlPoint], crs: CRS | None) -> Affine:
+    """The affine transform that goes through all of ``points`` to a part of a pixel."""
+    at = np.array([(point.col, point.row, 1) for point in points], float)
+    ground = np.array([(point.x, point.y) for point in points], float)
+    centre = ground.mean(axis=0)  # numbers of millions would cost digits
+    found, _, rank, _ = np.linalg.lstsq(at, ground - centre, rcond=None)
+    error = np.inf
+    if rank == 3 and abs(np.linalg.det(found[:2])) > 0:
+        off = np.linalg.solve(found[:2].T, (at @ found - (ground - centre)).T)
+        error = np.hypot(*off).max()
+    if not error <= OFF_POINTS:
+        named = f" in {crs.to_string()}" if crs else ""
+        raise UnsuitableError(
+            f"{name}: is placed by {len(points)} ground control points{named}, which no affine "
+            "transform follows",
+            f"warp it first: gdalwarp -r cubic {name} warped.tif",
+        )
+    (a, d), (b, e), (c, f) = found.tolist()
+    return Affine(a, b, c + centre[0], d, e, f + centre[1])
 
 
 def align_grids(name: str, own: Grid, like: Grid) -> Grid:

@@ -16,10 +16,11 @@ from rasterio.errors import RasterioError
 from rasterio.io import DatasetWriter
 
 from geoseg.core.grid import Grid
-from geoseg.errors import OutputError, UsageError
+from geoseg.errors import InputError, OutputError, UsageError
 from geoseg.io.atomic import atomic, remove
 from geoseg.io.raster import profiles
-from geoseg.io.raster.scene import GDAL_OPTIONS, quiet
+from geoseg.io.raster.opening import GDAL_OPTIONS, quiet
+from geoseg.io.raster.whole import check_whole
 
 
 @contextmanager
@@ -100,26 +101,12 @@ def _check_whole(written: Path, path: Path, options: dict[str, Any] | None) -> N
     """Raise OutputError where blocks of the TIFF ``written`` lie beyond its end: GDAL does not
     report when the disk was full.
     """
-    short = OutputError(f"{path}: was cut short", "is the disk full?")
-    size = written.stat().st_size
     sparse = "sparse_ok" in {name.lower() for name in options or {}}
     try:
-        with quiet():
-            opened = rasterio.open(written)
-        with opened as file:
-            shared = file.interleaving is not None and file.interleaving.name == "pixel"
-            for band in file.indexes[:1] if shared else file.indexes:
-                for (row, col), _ in file.block_windows(band):
-                    place = [
-                        file.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", band)
-                        for what in ("OFFSET", "SIZE")
-                    ]
-                    if None in place and sparse:
-                        continue
-                    if None in place or sum(map(int, place)) > size:
-                        raise short
-    except RasterioError as error:
-        raise short from error
+        with quiet(), rasterio.open(written) as file:
+            check_whole(str(path), file, sparse, most=None)
+    except (RasterioError, InputError) as error:
+        raise OutputError(f"{path}: was cut short", "is the disk full?") from error
 
 
 def write_array(
