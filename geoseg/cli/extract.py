@@ -9,7 +9,7 @@ import click
 from geoseg.cli import options, scene_options
 from geoseg.cli.command import command
 from geoseg.errors import PartialError
-from geoseg.specs import PolygonSpec, PredictSpec, VectorTarget
+from geoseg.specs import ExtractSpec, PredictSpec, VectorTarget
 
 
 @command
@@ -28,7 +28,14 @@ from geoseg.specs import PolygonSpec, PredictSpec, VectorTarget
 )
 @options.model
 @options.spec_options("predict_spec", PredictSpec, *options.inference)
-@options.spec_options("polygon_spec", PolygonSpec, *options.polygons)
+@options.spec_options(
+    "polygon_spec",
+    ExtractSpec,
+    *options.polygons(ExtractSpec),
+    options.setting(
+        ExtractSpec, "raw", "Traced pixels as they are: not parted, straightened or simplified."
+    ),
+)
 @options.bands
 @scene_options.part_and_gsd
 @options.aoi

@@ -21,6 +21,7 @@ from geoseg.io.scene_names import expand
 from geoseg.specs import (
     ARCHITECTURES,
     Area,
+    ExtractSpec,
     Length,
     PixelReference,
     PolygonSpec,
@@ -42,7 +43,11 @@ COMMON_ENCODERS = (
     *("mobilenet_v2", "resnext50_32x4d", "vgg16", "vgg16_bn", "xception"),
 )
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-SPEC_GROUPS: dict[type, str] = {PredictSpec: "Model", PolygonSpec: "Footprints"}
+SPEC_GROUPS: dict[type, str] = {
+    PredictSpec: "Model",
+    PolygonSpec: "Footprints",
+    ExtractSpec: "Footprints",
+}
 
 
 # Values
@@ -422,58 +427,72 @@ inference = (
         "Numeric precision of inference; auto is fp32 on a CPU.",
     ),
 )
-polygons = (
-    setting(
-        PolygonSpec,
-        "threshold",
-        "Minimum probability of a building pixel, 0 to 1.",
-        **MODELS,
-    ),
-    setting(
-        PolygonSpec,
-        "open",
-        "Morphological opening radius: removes parts narrower than twice this (metres, or px).",
-    ),
-    setting(
-        PolygonSpec,
-        "close",
-        "Morphological closing radius: fills gaps narrower than twice this (metres, or px).",
-    ),
-    setting(
-        PolygonSpec,
-        "min_area",
-        "Drop footprints smaller than this: 20 or 20m2 (square metres), 40px (pixels).",
-        **MODELS,
-    ),
-    setting(
-        PolygonSpec,
-        "min_hole",
-        "Fill holes smaller than this: 5 or 5m2 (square metres), 40px (pixels).",
-    ),
-    setting(
-        PolygonSpec,
-        "simplify",
-        "Simplification tolerance in metres (or px); 0 keeps all vertices.",
-    ),
-    setting(
-        PolygonSpec,
-        "outline",
-        "Outlines along pixel edges, or subpixel: where the probability crosses the threshold.",
-    ),
-    setting(
-        PolygonSpec,
-        "regularize",
-        "orthogonal: right angles where they fit the outline.",
-    ),
-    setting(
-        PolygonSpec,
-        "separate",
-        "Split touching buildings. auto: only if the model has a boundary or contact class; "
-        "watershed: by shape.",
-    ),
-    setting(
-        PolygonSpec,
-        "connectivity",
-        "Pixels that touch at corners belong together (8) or not (4).",
-    ),
-)
+
+
+def polygons(spec: type[PolygonSpec]) -> tuple[Decorator, ...]:
+    """The options of how footprints are made, with the defaults of ``spec``."""
+    return (
+        setting(
+            spec,
+            "threshold",
+            "Minimum probability of a building pixel, 0 to 1.",
+            **MODELS,
+        ),
+        setting(
+            spec,
+            "open",
+            "Morphological opening radius: removes parts narrower than twice this (metres, or px).",
+        ),
+        setting(
+            spec,
+            "close",
+            "Morphological closing radius: fills gaps narrower than twice this (metres, or px).",
+        ),
+        setting(
+            spec,
+            "min_area",
+            "Drop footprints smaller than this: 20 or 20m2 (square metres), 40px (pixels).",
+            **MODELS,
+        ),
+        setting(
+            spec,
+            "max_area",
+            "Drop footprints larger than this, in the same units.  [default: none]",
+        ),
+        setting(
+            spec,
+            "min_confidence",
+            "Drop footprints whose mean probability is lower, 0 to 1.",
+        ),
+        setting(
+            spec,
+            "min_hole",
+            "Fill holes smaller than this: 5 or 5m2 (square metres), 40px (pixels).",
+        ),
+        setting(
+            spec,
+            "simplify",
+            "Simplification tolerance in metres (or px); 0 keeps all vertices.",
+        ),
+        setting(
+            spec,
+            "outline",
+            "Outlines along pixel edges, or subpixel: where the probability crosses the threshold.",
+        ),
+        setting(
+            spec,
+            "regularize",
+            "orthogonal: right angles where they fit the outline.",
+        ),
+        setting(
+            spec,
+            "separate",
+            "Split touching buildings. auto: only if the model has a boundary or contact class; "
+            "watershed: by shape.",
+        ),
+        setting(
+            spec,
+            "connectivity",
+            "Pixels that touch at corners belong together (8) or not (4).",
+        ),
+    )

@@ -14,7 +14,7 @@ from geoseg.specs import PolygonSpec
 @command
 @click.argument("raster", type=options.SCENE)
 @options.vector_target
-@options.spec_options("spec", PolygonSpec, *options.polygons)
+@options.spec_options("spec", PolygonSpec, *options.polygons(PolygonSpec))
 @click.option(
     "--class",
     "class_value",

@@ -103,7 +103,7 @@ def trace_footprints(
     noted = ready if crossings is None else crossings.noted(ready)
     channels = ((strip.mask, [strip.scores, strip.touches_nodata]) for strip in noted)
     batches = trace(channels, spec.connectivity)
-    found = _shaped(_found(batches, grid, spec, min_area, crossings), grid, spec)
+    found = _shaped(_found(batches, grid, naming, spec, min_area, crossings), grid, spec)
     return clock.timed("trace", _to_layers(found, grid, naming, first_id))
 
 
@@ -122,7 +122,7 @@ def instance_footprints(
     from geoseg.geometry.instances import trace_instances  # scipy's images are slow to import
 
     batches = trace_instances(cleaned(strips, 0, 0))
-    found = _shaped(_found(batches, grid, spec, min_area, None), grid, spec)
+    found = _shaped(_found(batches, grid, naming, spec, min_area, None), grid, spec)
     return _to_layers(found, grid, naming, 1)
 
 
@@ -178,10 +178,12 @@ class _Found:
 def _found(
     batches: Iterable[Traced],
     grid: Grid,
+    naming: FootprintLabels,
     spec: PolygonSpec,
     min_area: Area,
     crossings: Crossings | None,
 ) -> Iterator[_Found]:
+    """Footprints of the wanted sizes and confidences, their small holes filled."""
     islands = np.empty((0, 2))
     for batch in batches:
         ground, square_metres = _ground(batch.geometry, grid)
@@ -194,12 +196,35 @@ def _found(
         outline = (
             geometry if crossings is None else filled(crossings.outlines(batch.geometry), holes)
         )
-        large = shapely.area(geometry) >= smallest
-        if large.any():
+        wanted = _wanted(batch, geometry, smallest, square_metres, naming, spec)
+        if wanted.any():
             chosen = Traced(
-                batch.geometry[large], batch.pixels[large], batch.sums[large], batch.open_row
+                batch.geometry[wanted], batch.pixels[wanted], batch.sums[wanted], batch.open_row
             )
-            yield _Found(chosen, outline[large], ground[large])
+            yield _Found(chosen, outline[wanted], ground[wanted])
+
+
+def _wanted(
+    batch: Traced,
+    geometry: np.ndarray,
+    smallest: np.ndarray,
+    square_metres: np.ndarray,
+    naming: FootprintLabels,
+    spec: PolygonSpec,
+) -> np.ndarray:
+    """Which footprints (n,) are neither too small nor too large, and certain enough."""
+    area = shapely.area(geometry)
+    wanted: np.ndarray = area >= smallest
+    if spec.max_area is not None:
+        wanted &= area <= _pixels(spec.max_area, square_metres)
+    if spec.min_confidence > 0 and naming.unit is not None:
+        wanted &= _confidence(batch, naming.unit) >= spec.min_confidence
+    return wanted
+
+
+def _confidence(traced: Traced, unit: float) -> np.ndarray:
+    """Mean probability of the traced pixels (n,); ``unit`` is the score of probability 1."""
+    return np.round(traced.sums[:, 0] / traced.pixels / unit, 4)
 
 
 def _shaped(batches: Iterator[_Found], grid: Grid, spec: PolygonSpec) -> Iterator[_Found]:
@@ -267,12 +292,12 @@ def _to_layer(found: _Found, grid: Grid, naming: FootprintLabels, first_id: int)
     traced, count = found.traced, len(found.outline)
     geometry = to_crs_coordinates(found.outline, grid.transform)
     area, around = measure(geometry, grid.crs, found.ground)
-    scores, beside = traced.sums.T
+    beside = traced.sums[:, 1]
     left, top, right, bottom = shapely.bounds(traced.geometry).T
     outermost = (left == 0) | (top == 0) | (right == grid.width) | (bottom == grid.height)
     confidence = np.full(count, np.nan)
     if naming.unit is not None:
-        confidence = np.round(scores / traced.pixels / naming.unit, 4)
+        confidence = _confidence(traced, naming.unit)
     columns = {
         "id": np.arange(first_id, first_id + count),
         "scene": np.full(count, naming.scene, object),

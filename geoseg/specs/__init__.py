@@ -8,7 +8,7 @@ from geoseg.specs.chips import ChipSpec, PrepareSpec, TilingSpec, parse_rescale
 from geoseg.specs.evaluate import EvaluateSpec
 from geoseg.specs.model import ARCHITECTURES, IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Stretch
 from geoseg.specs.output import PixelReference, VectorTarget
-from geoseg.specs.polygons import MASK_WIDTHS, MaskSpec, PolygonSpec, PredictSpec
+from geoseg.specs.polygons import MASK_WIDTHS, ExtractSpec, MaskSpec, PolygonSpec, PredictSpec
 from geoseg.specs.preview import PreviewSpec
 from geoseg.specs.quantity import Area, Length
 from geoseg.specs.scene import SceneSpec
@@ -22,6 +22,7 @@ __all__ = [
     "Area",
     "ChipSpec",
     "EvaluateSpec",
+    "ExtractSpec",
     "Length",
     "MaskSpec",
     "ModelSpec",

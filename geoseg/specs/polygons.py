@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from geoseg.specs.quantity import Area, Length
@@ -35,6 +35,8 @@ class PolygonSpec:
     open: Length = Length(0.0)
     close: Length = Length(0.0)
     min_area: Area | None = None
+    max_area: Area | None = None
+    min_confidence: Annotated[float, Range(0, 1)] = 0.0
     min_hole: Area = Area(5.0)
     simplify: Length = Length(0.0)
     connectivity: Literal[4, 8] = 4
@@ -44,6 +46,28 @@ class PolygonSpec:
 
     def __post_init__(self) -> None:
         check_settings(self)
+
+
+@dataclass(frozen=True)
+class ExtractSpec(PolygonSpec):
+    """Footprints to hand over: touching buildings parted, by the model's boundary class or else by
+    shape, right angles where they fit, and simplified outlines where they do not.
+
+    ``raw`` gives the traced pixels as they are.
+    """
+
+    simplify: Length = Length(1.5, pixels=True)
+    regularize: Literal["none", "orthogonal"] = "orthogonal"
+    separate: Literal["auto", "none", "watershed"] = "watershed"
+    raw: bool = False
+
+    def shaping(self) -> PolygonSpec:
+        """These settings, without any shaping of the outlines where ``raw``."""
+        if not self.raw:
+            return self
+        return replace(
+            self, simplify=Length(0.0), min_hole=Area(0.0), regularize="none", separate="none"
+        )
 
 
 # What `rasterize` burns, and the default width of each

@@ -30,7 +30,15 @@ from geoseg.io.vector.write import FootprintWriter, create_vector
 from geoseg.labels.footprints import footprints_on
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, Run, no_progress
-from geoseg.specs import Area, PixelReference, PolygonSpec, PredictSpec, SceneSpec, VectorTarget
+from geoseg.specs import (
+    Area,
+    ExtractSpec,
+    PixelReference,
+    PolygonSpec,
+    PredictSpec,
+    SceneSpec,
+    VectorTarget,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +90,7 @@ def run(
         raise SettingError("save_prob", "applies to a single scene")
     destinations = _destinations(scenes, target)
     loaded = LoadedModel(model, predict_spec or PredictSpec(), scene_spec)
-    spec = _resolved(polygon_spec or PolygonSpec(), loaded)
+    spec = _resolved(polygon_spec or ExtractSpec(), loaded)
     names = dict(zip(scenes, unique_names(scenes), strict=True))
     surface = footprint_surface(loaded)
     settings = _Settings(loaded, surface, spec, names, bands, aoi, reference, save_prob)
@@ -164,6 +172,8 @@ def _destinations(scenes: Sequence[str], target: VectorTarget) -> dict[Path, lis
 
 def _resolved(spec: PolygonSpec, loaded: LoadedModel) -> PolygonSpec:
     """``spec`` with the model's threshold and minimum area where it leaves them open."""
+    if isinstance(spec, ExtractSpec):
+        spec = spec.shaping()
     threshold = spec.threshold or loaded.model.threshold
     return replace(spec, threshold=threshold, min_area=spec.min_area or Area(loaded.model.min_area))
 

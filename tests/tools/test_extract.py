@@ -22,7 +22,7 @@ from rasterio import features
 
 from geoseg.errors import OutputError, UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
-from geoseg.specs import Area, PixelReference, PolygonSpec, PredictSpec, VectorTarget
+from geoseg.specs import Area, ExtractSpec, PixelReference, PolygonSpec, PredictSpec, VectorTarget
 from geoseg.tools import extract
 from tests.scenes import buildings, grid, picture, write_scene
 
@@ -221,7 +221,7 @@ def test_appending_leaves_out_what_is_there(model: Path, scene: Path, tmp_path: 
     before = out.read_bytes()
     with pytest.raises(UnsuitableError, match="columns differ: regularized"):
         extract.run([upper], VectorTarget(out, append=True), SPEC, spec, model=model)
-    with pytest.raises(UsageError, match="exclude"):
+    with pytest.raises(UsageError, match="cannot be combined"):
         extract.run([upper], VectorTarget(out, overwrite=True, append=True), SPEC, ALL, model=model)
     extract.run([upper], tmp_path / "b.fgb", SPEC, ALL, model=model)
     with pytest.raises(UnsuitableError, match="no GeoPackage"):
@@ -400,3 +400,49 @@ def test_scenes_of_one_name_have_names_of_their_own(model: Path, tmp_path: Path)
     assert [Path(path).name for path in report.outputs] == ["ortho.gpkg", "ortho_2.gpkg"]
     second = gpd.read_file(tmp_path / "each/ortho_2.gpkg", layer="footprints")
     assert set(second["scene"]) == {"ortho_2"}
+
+
+def test_by_default_footprints_are_to_hand_over(model: Path, tmp_path: Path) -> None:
+    """Two houses joined by a narrow neck, turned by 20 degrees: parted, with right angles."""
+    row, col = np.mgrid[:150, :210]
+    x = (col - 105) * np.cos(0.35) + (row - 75) * np.sin(0.35)
+    y = (row - 75) * np.cos(0.35) - (col - 105) * np.sin(0.35)
+    houses = (abs(y) < 25) & (abs(abs(x) - 40) < 30)
+    mask = houses | ((abs(y) < 5) & (abs(x) < 20))
+    scene = str(write_scene(tmp_path / "scene.tif", mask))
+    extract.run([scene], tmp_path / "d.gpkg", SPEC, model=model)
+    layer = gpd.read_file(tmp_path / "d.gpkg", layer="footprints")
+    assert len(layer) == 2 and (layer["vertices"] <= 10).all() and layer["regularized"].all()
+    on = grid(*mask.shape)
+    for side in (-1, 1):
+        true = shapely.Polygon(
+            on.transform
+            * (105 + u * np.cos(0.35) - v * np.sin(0.35), 75 + u * np.sin(0.35) + v * np.cos(0.35))
+            for u, v in (
+                (40 * side - 30, -25),
+                (40 * side + 30, -25),
+                (40 * side + 30, 25),
+                (40 * side - 30, 25),
+            )
+        )
+        shared = layer.geometry.intersection(true).area
+        iou = shared / (layer.geometry.area + true.area - shared)
+        assert iou.max() > 0.93
+    raw = ExtractSpec(raw=True, min_area=Area(0))
+    extract.run([scene], tmp_path / "raw.gpkg", SPEC, raw, model=model)
+    traced = gpd.read_file(tmp_path / "raw.gpkg", layer="footprints").geometry.explode()
+    found = {shapely.to_wkb(shapely.normalize(shape).simplify(0)) for shape in traced}
+    assert found == shapes_of(mask, on)
+
+
+def test_footprints_by_size_and_confidence(model: Path, scene: Path, tmp_path: Path) -> None:
+    extract.run([str(scene)], tmp_path / "all.gpkg", SPEC, ALL, model=model)
+    layer = gpd.read_file(tmp_path / "all.gpkg", layer="footprints")
+    most, least = layer["area_m2"].max() - 1, layer["confidence"].quantile(0.3)
+    spec = replace(ALL, max_area=Area(most), min_confidence=least)
+    report = extract.run([str(scene)], tmp_path / "some.gpkg", SPEC, spec, model=model)
+    some = gpd.read_file(tmp_path / "some.gpkg", layer="footprints")
+    wanted = layer[(layer["area_m2"] <= most + 0.01) & (layer["confidence"] >= least)]
+    assert 0 < len(some) < len(layer) and report.footprints == len(some)
+    assert shapes_in(some) == shapes_in(wanted)
+    assert some["id"].tolist() == list(range(1, len(some) + 1))
