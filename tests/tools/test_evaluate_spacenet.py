@@ -68,5 +68,5 @@ def test_the_profile_is_for_spacenet_tables(tmp_path):
         UnsuitableError, match=r"p\.tif: the profile spacenet2 compares SpaceNet tables"
     ):
         evaluate.run(raster(tmp_path / "p.tif", mask(*FOUND)), truth, spec)
-    with pytest.raises(UsageError, match=r"an IoU of 0\.5"):
+    with pytest.raises(UsageError, match=r"iou: .* matches at 0\.5"):
         EvaluateSpec(profile="spacenet2", iou=0.6)
