@@ -11,8 +11,11 @@ from rasterio.io import DatasetReader
 from geoseg.errors import InputError
 
 MOST_BLOCKS = 256  # that are looked at, of a file of any size
-# Tags of the places of strips and of tiles
-_OFFSETS = (273, 324)
+# TIFF's tags: places of strips and of tiles, the size of the raster, of strips and of tiles, bands,
+# whether these lie apart (2); and its types of integers
+_OFFSETS, _TILE = (273, 324), (322, 323)
+_WIDTH, _HEIGHT, _ROWS, _BANDS, _PLANES = 256, 257, 278, 277, 284
+_INTEGERS = {3: "H", 4: "I", 16: "Q"}
 
 
 def check_whole(
@@ -29,11 +32,11 @@ def check_whole(
     height, width = dataset.block_shapes[0]
     rows, cols = -(-dataset.height // height), -(-dataset.width // width)
     count = rows * cols * (1 if shared else dataset.count)
-    listed = _blocks_listed(path)
-    if listed is not None and listed < count:
+    listed, needed = _blocks(path)
+    if listed < needed:
         raise InputError(
             f"{name}: cannot be read: it is damaged, with {listed} blocks of pixels in place of "
-            f"{count}"
+            f"{needed}"
         )
     for index in np.unique(np.linspace(0, count - 1, min(count, most or count)).astype(int)):
         band, place = divmod(int(index), rows * cols)
@@ -50,10 +53,26 @@ def check_whole(
             )
 
 
-def _blocks_listed(path: Path) -> int | None:
-    """How many places of blocks the first directory of a TIFF lists; None where it is not found.
+def _blocks(path: Path) -> tuple[int, int]:
+    """How many places of blocks the first directory of a TIFF lists, and how many it needs; none
+    where it is not understood.
 
     GDAL ignores a list that is too short, and takes all blocks for left away.
+    """
+    tags = _tags(path)
+    listed = next((tags[tag][0] for tag in _OFFSETS if tag in tags), None)
+    width, height = (tags.get(tag, (0, 0))[1] for tag in (_WIDTH, _HEIGHT))
+    tile_width, tile_height = (tags.get(tag, (0, 0))[1] for tag in _TILE)
+    rows = tile_height or min(height, tags.get(_ROWS, (1, height))[1])
+    if listed is None or not (width and height and rows):
+        return 0, 0
+    bands = tags.get(_BANDS, (1, 1))[1] if tags.get(_PLANES, (1, 1))[1] == 2 else 1
+    return listed, -(-height // rows) * -(-width // (tile_width or width)) * bands
+
+
+def _tags(path: Path) -> dict[int, tuple[int, int]]:
+    """The tags of the first directory: how many values each has, and the first where it is one
+    integer.
     """
     with path.open("rb") as file:
         head = file.read(16)
@@ -63,12 +82,14 @@ def _blocks_listed(path: Path) -> int | None:
             (first,) = struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)
             file.seek(first)
             (entries,) = struct.unpack(order + ("Q" if big else "H"), file.read(8 if big else 2))
-            width = 20 if big else 12
-            data = file.read(min(entries, 2**16) * width)
+            size = 20 if big else 12
+            data = file.read(min(entries, 2**16) * size)
         except (struct.error, OSError):
-            return None
-    for start in range(0, len(data) - width + 1, width):
-        tag, _, count = struct.unpack_from(order + ("HHQ" if big else "HHI"), data, start)
-        if tag in _OFFSETS:
-            return int(count)
-    return None
+            return {}
+    found = {}
+    for start in range(0, len(data) - size + 1, size):
+        tag, kind, count = struct.unpack_from(order + ("HHQ" if big else "HHI"), data, start)
+        form = _INTEGERS.get(kind if big or kind != 16 else 3, "H")
+        (value,) = struct.unpack_from(order + form, data, start + (12 if big else 8))
+        found[tag] = count, value
+    return found
