@@ -68,14 +68,8 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
 )
 @options.input_layer
 @options.where
-@click.option(
-    "--truth-layer", metavar="NAME", help="Layer of TRUTH to read.  [default: as --layer]"
-)
-@click.option(
-    "--truth-where",
-    metavar="SQL",
-    help="Condition of the footprints of TRUTH.  [default: as --where]",
-)
+@options.of_truth[0]
+@options.of_truth[1]
 @click.option(
     "--layers",
     type=options.FILE,

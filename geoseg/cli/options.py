@@ -261,6 +261,12 @@ where = click.option(
     metavar="SQL",
     help='Condition of the footprints to read, e.g. "height > 3".  [default: all]',
 )
+of_truth = (
+    click.option(
+        "--truth-layer", metavar="NAME", help="Layer of the truth.  [default: as --layer]"
+    ),
+    click.option("--truth-where", metavar="SQL", help="As --where, of the truth.  [default: it]"),
+)
 vector_format = click.option(
     "-f",
     "--format",

@@ -98,7 +98,7 @@ def sheet_of_scene(
     if truth is None:
         return _overlaid(bare, found, view, spec), []
     sheet, metrics = _compared(
-        bare, found, _found(truth, view, spec, warnings), view, spec, progress
+        bare, found, _found(truth, view, spec.for_truth, warnings), view, spec, progress
     )
     return sheet, [row for path, values in metrics.items() for row in _flat(path, values)]
 
@@ -131,7 +131,7 @@ def _found(path: str, view: View, spec: PreviewSpec, warnings: list[str]) -> Fou
         labels = view.drawn(classes.read)
         scores = view.drawn(classes.scores) if classes.scores else None
     names = ({1: "building"} if max(classes.present, default=0) <= 1 else {}) | dict(classes.names)
-    layer = view.footprints(path, warnings) if is_vector(path) else None
+    layer = view.footprints(path, spec, warnings) if is_vector(path) else None
     return Found(path, labels, class_colours(classes.names, classes.present), names, layer, scores)
 
 
@@ -291,7 +291,7 @@ def _pixel_metrics(
     notes: list[str] = []
     with (
         view.classes(prediction.path, spec, notes) as predicted_classes,
-        view.classes(truth.path, spec, notes) as true_classes,
+        view.classes(truth.path, spec.for_truth, notes) as true_classes,
     ):
         compared = compare_pixels(
             predicted_classes,

@@ -26,6 +26,7 @@ from geoseg.io.raster.scene import open_scene
 from geoseg.labels.class_raster import ClassRaster, is_vector, open_class_raster
 from geoseg.labels.footprints import footprints_on
 from geoseg.specs import PixelReference, PreviewSpec, SceneSpec
+from geoseg.specs.vectors import VectorFiles
 
 # Rows that are read at a time
 _ROWS = 256
@@ -74,7 +75,7 @@ class View:
         """
         exact = self.source.window(self.window)
         if is_vector(path):
-            burner = Burner(self.footprints(path, warnings).geometry, exact)
+            burner = Burner(self.footprints(path, spec, warnings).geometry, exact)
             yield ClassRaster(
                 lambda first, last: burner.burn(
                     exact.window(Window(0, first, exact.width, last - first))
@@ -121,10 +122,10 @@ class View:
             return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         return np.concatenate(parts)
 
-    def footprints(self, path: str, warnings: list[str]) -> Layer:
+    def footprints(self, path: str, spec: PreviewSpec, warnings: list[str]) -> Layer:
         """Footprints of a vector file that reach into the view, whole, in the scene's CRS."""
         layer = footprints_on(
-            path,
+            VectorFiles.of(path, spec.layer, spec.where),
             self.source,
             warnings,
             pixel_coords=self.source.crs is None,

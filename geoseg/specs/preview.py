@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from geoseg.specs.chips import parse_rescale
@@ -16,8 +16,10 @@ class PreviewSpec:
 
     ``window`` is (column, row, width, height) in the scene's pixels, ``bounds`` (left, bottom,
     right, top) in ``bounds_crs`` or its CRS, ``nodata`` the value of pixels without data where it
-    names none. The default ``opacity`` is 0.3 for one class and 0.6 for several, the default
-    ``count`` 24 chips, or six rows of augmented ones.
+    names none. Of vector files ``layer`` is read and the footprints for which the SQL condition
+    ``where`` holds, of the truth ``truth_layer`` and ``truth_where``. The default ``opacity`` is
+    0.3 for one class and 0.6 for several, the default ``count`` 24 chips, or six rows of augmented
+    ones.
     """
 
     size: Annotated[int, Range(200, 20_000)] = 1600
@@ -36,6 +38,10 @@ class PreviewSpec:
     count: Annotated[int, Range(1)] | None = None
     seed: int = 0
     augment: Augmentation | None = None
+    layer: str | None = None
+    where: str | None = None
+    truth_layer: str | None = None
+    truth_where: str | None = None
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -59,3 +65,9 @@ class PreviewSpec:
         )
         if self.rescale != "auto":
             parse_rescale(self.rescale)
+
+    @property
+    def for_truth(self) -> PreviewSpec:
+        """The same with ``layer`` and ``where`` of the truth."""
+        layer, where = self.truth_layer or self.layer, self.truth_where or self.where
+        return replace(self, layer=layer, where=where)

@@ -7,12 +7,14 @@ others have committed meanwhile.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import struct
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -84,10 +86,7 @@ class AppendTarget:
         """
         with closing(connect(self.path)) as package, _locks(self.path):
             package.execute(f"PRAGMA busy_timeout = {_LAST_PATIENCE}")
-            for name, place in (("ST_MinX", 0), ("ST_MinY", 1), ("ST_MaxX", 2), ("ST_MaxY", 3)):
-                package.create_function(name, 1, _bound(place))
-            package.create_function("ST_IsEmpty", 1, lambda blob: bool(shapely.is_empty(_of(blob))))
-            package.create_function("with_srs", 2, _with_srs)
+            _add_functions(package)
             package.execute("ATTACH ? AS seen", [str(self.seen)])
             package.execute("ATTACH ? AS added", [str(self.added)])
             package.execute("BEGIN IMMEDIATE")
@@ -200,13 +199,22 @@ def _geometry_column(package: sqlite3.Connection, schema: str, layer: str) -> tu
     return quoted(layer), quoted(column), srs
 
 
-def _of(blob: bytes) -> shapely.Geometry:
-    return shapely.from_wkb(blob[_HEADER[blob[3] >> 1 & 7] :])
+def _add_functions(package: sqlite3.Connection) -> None:
+    """What the triggers of a spatial index call, and ``with_srs``."""
+    package.create_function("ST_IsEmpty", 1, lambda blob: math.isnan(_bounds(blob)[0]))
+    package.create_function("ST_MinX", 1, lambda blob: _bounds(blob)[0])
+    package.create_function("ST_MinY", 1, lambda blob: _bounds(blob)[1])
+    package.create_function("ST_MaxX", 1, lambda blob: _bounds(blob)[2])
+    package.create_function("ST_MaxY", 1, lambda blob: _bounds(blob)[3])
+    package.create_function("with_srs", 2, _with_srs)
 
 
-def _bound(place: int) -> Callable[[bytes], float]:
-    """What the triggers of a spatial index call."""
-    return lambda blob: float(shapely.bounds(_of(blob))[place])
+# A trigger asks for all of them, one after the other
+@lru_cache(maxsize=1)
+def _bounds(blob: bytes) -> tuple[float, ...]:
+    """Left, bottom, right and top of a geometry, NaN of an empty one."""
+    geometry = shapely.from_wkb(blob[_HEADER[blob[3] >> 1 & 7] :])
+    return tuple(shapely.bounds(geometry).tolist())
 
 
 def _with_srs(blob: bytes, srs: int) -> bytes:
