@@ -1,8 +1,22 @@
-"""Numbered buildings into outlines: one footprint for each number, also where they touch."""
+"""Numbered buildings into outlines: one footprint for each number, also where they touch.
+
+Each number is cut out of the raster, so that its neighbours are gone, and many cuts are traced as
+one mask, one below the other with an empty row between them:
+
+    1 1 2 .      1 1          cuts of about one width are padded to the widest; where an outline
+    1 2 2 .  ->  1 .          lies in the pile tells whose it is and how far it has to be moved
+    . 3 . .      . .
+                 . 2
+                 2 2
+                 . .
+                 3 .
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -14,15 +28,23 @@ from geoseg.geometry.outlines import collect_parts
 from geoseg.geometry.trace import Traced, trace
 
 
-class _Piece(NamedTuple):
-    """A building's pixels in one strip, cut out at ``row`` and ``col`` of the raster; ``beside``
-    are those next to missing data.
+class _Cut(NamedTuple):
+    """Pixels of one number, cut out at ``row`` and ``col`` of the raster; ``beside`` are those next
+    to missing data, None without any.
     """
 
     row: int
     col: int
     mask: np.ndarray
     beside: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Outlines (n,) with the number of the building each is a part of, their pixels and sums."""
+
+    numbers: np.ndarray
+    traced: Traced
 
 
 def trace_instances(strips: Iterable[MaskStrip]) -> Iterator[Traced]:
@@ -32,65 +54,98 @@ def trace_instances(strips: Iterable[MaskStrip]) -> Iterator[Traced]:
     MultiPolygon, wherever they are, so outlines are kept until the last row; of the pixels only
     those of buildings that may go on in the next strip.
     """
-    open_pieces: dict[int, list[_Piece]] = {}
-    outlines: dict[int, list[Traced]] = {}
+    unfinished: dict[int, list[_Cut]] = {}
+    parts: list[_Parts] = []
     row = 0
     for strip in strips:
-        found = _pieces(strip, row)
-        for number in open_pieces.keys() - found.keys():
-            outlines.setdefault(number, []).extend(_outlined(open_pieces.pop(number)))
-        for number, piece in found.items():
-            open_pieces.setdefault(number, []).append(piece)
+        found = _cut_out(strip, row)
+        complete = {n: unfinished.pop(n) for n in unfinished.keys() - found.keys()}
+        parts += _outlined(complete)
+        for number, cut in found.items():
+            unfinished.setdefault(number, []).append(cut)
         row += len(strip.mask)
-    for number, pieces in open_pieces.items():
-        outlines.setdefault(number, []).extend(_outlined(pieces))
-    if not outlines:
-        return
-    batches = [
-        (place, batch) for place, key in enumerate(sorted(outlines)) for batch in outlines[key]
-    ]
-    parts = np.concatenate([shapely.get_parts(batch.geometry) for _, batch in batches])
-    counts = [len(shapely.get_parts(batch.geometry)) for _, batch in batches]
-    geometry = collect_parts(parts, np.repeat([place for place, _ in batches], counts))
-    pixels = np.zeros(len(outlines), np.int64)
-    sums = np.zeros((len(outlines), 2))
-    for place, batch in batches:
-        pixels[place] += batch.pixels.sum()
-        sums[place] += batch.sums.sum(axis=0)
-    yield Traced(geometry, pixels, sums, row)
+    parts += _outlined(unfinished)
+    if parts:
+        yield _joined(parts, row)
 
 
-def _pieces(strip: MaskStrip, row: int) -> dict[int, _Piece]:
+def _joined(parts: list[_Parts], rows: int) -> Traced:
+    """One footprint of all parts of each number."""
+    numbers = np.concatenate([part.numbers for part in parts])
+    order = np.argsort(numbers, kind="stable")
+    geometry = np.concatenate([part.traced.geometry for part in parts])[order]
+    _, owner = np.unique(numbers[order], return_inverse=True)
+    pixels = np.zeros(owner[-1] + 1, np.int64)
+    np.add.at(pixels, owner, np.concatenate([part.traced.pixels for part in parts])[order])
+    sums = np.zeros((len(pixels), 2))
+    np.add.at(sums, owner, np.concatenate([part.traced.sums for part in parts])[order])
+    return Traced(collect_parts(geometry, owner), pixels, sums, rows)
+
+
+def _cut_out(strip: MaskStrip, row: int) -> dict[int, _Cut]:
     """The pixels of each number in a strip whose first row is ``row``."""
     assert strip.scores is not None
-    numbers, dense = np.unique(strip.scores[strip.mask], return_inverse=True)
+    ids = strip.scores[strip.mask].astype(np.int64)
+    if not len(ids):
+        return {}
+    numbers = np.arange(ids.min(), ids.max() + 1) if np.ptp(ids) < strip.mask.size else None
+    if numbers is None:  # few numbers far apart
+        numbers, dense = np.unique(ids, return_inverse=True)
+    else:
+        dense = ids - numbers[0]
     labels = np.zeros(strip.mask.shape, np.int32)
     labels[strip.mask] = dense + 1
     found = {}
-    for place, (rows, cols) in enumerate(find_objects(labels), 1):
-        beside = strip.touches_nodata
-        found[int(numbers[place - 1])] = _Piece(
-            row + rows.start,
-            cols.start,
-            labels[rows, cols] == place,
-            None if beside is None else beside[rows, cols].copy(),
-        )
+    for place, window in enumerate(find_objects(labels)):
+        if window is not None:
+            mask = labels[window] == place + 1
+            beside = None if strip.touches_nodata is None else strip.touches_nodata[window] & mask
+            rows, cols = window
+            found[int(numbers[place])] = _Cut(row + rows.start, cols.start, mask, beside)
     return found
 
 
-def _outlined(pieces: list[_Piece]) -> Iterator[Traced]:
-    """Outlines of the pixels of one number, in coordinates of the raster."""
-    top, left = min(piece.row for piece in pieces), min(piece.col for piece in pieces)
-    bottom = max(piece.row + piece.mask.shape[0] for piece in pieces)
-    right = max(piece.col + piece.mask.shape[1] for piece in pieces)
+def _whole(cuts: list[_Cut]) -> _Cut:
+    """The cuts of one number in several strips as one."""
+    if len(cuts) == 1:
+        return cuts[0]
+    top = min(cut.row for cut in cuts)
+    left = min(cut.col for cut in cuts)
+    bottom = max(cut.row + cut.mask.shape[0] for cut in cuts)
+    right = max(cut.col + cut.mask.shape[1] for cut in cuts)
     mask, beside = np.zeros((2, bottom - top, right - left), bool)
-    for piece in pieces:
-        rows = slice(piece.row - top, piece.row - top + piece.mask.shape[0])
-        cols = slice(piece.col - left, piece.col - left + piece.mask.shape[1])
-        mask[rows, cols] = piece.mask
-        if piece.beside is not None:
-            beside[rows, cols] = piece.beside & piece.mask
-    corner = np.array([left, top])
-    for batch in trace([(mask, [None, beside])]):
-        moved = shapely.transform(batch.geometry, lambda points: points + corner)
-        yield Traced(moved, batch.pixels, batch.sums, bottom)
+    for cut in cuts:
+        rows = slice(cut.row - top, cut.row - top + cut.mask.shape[0])
+        cols = slice(cut.col - left, cut.col - left + cut.mask.shape[1])
+        mask[rows, cols] = cut.mask
+        if cut.beside is not None:
+            beside[rows, cols] = cut.beside
+    return _Cut(top, left, mask, beside)
+
+
+def _outlined(complete: Mapping[int, list[_Cut]]) -> Iterator[_Parts]:
+    """Outlines of the pixels of each number, in coordinates of the raster."""
+
+    def width_class(item: tuple[int, _Cut]) -> int:
+        return item[1].mask.shape[1].bit_length()
+
+    wholes = [(number, _whole(cuts)) for number, cuts in complete.items()]
+    for _, group in groupby(sorted(wholes, key=width_class), width_class):
+        numbers, cuts = zip(*group, strict=True)
+        starts = np.cumsum([0, *(len(cut.mask) + 1 for cut in cuts)])
+        mask, beside = np.zeros((2, starts[-1], max(cut.mask.shape[1] for cut in cuts)), bool)
+        for start, cut in zip(starts[:-1], cuts, strict=True):
+            window = slice(start, start + cut.mask.shape[0]), slice(cut.mask.shape[1])
+            mask[window] = cut.mask
+            if cut.beside is not None:
+                beside[window] = cut.beside
+        shifts = [(cut.col, cut.row - start) for start, cut in zip(starts[:-1], cuts, strict=True)]
+        for batch in trace([(mask, [None, beside])]):
+            place = np.searchsorted(starts, shapely.bounds(batch.geometry)[:, 1], side="right") - 1
+            points, owner = shapely.get_coordinates(batch.geometry, return_index=True)
+            moved = shapely.set_coordinates(
+                batch.geometry.copy(), points + np.array(shifts)[place][owner]
+            )
+            yield _Parts(
+                np.array(numbers)[place], Traced(moved, batch.pixels, batch.sums, batch.open_row)
+            )

@@ -224,7 +224,7 @@ def _occurring(scene: Scene, windows: Iterable[Window]) -> Occurring:
     low, high = 0, 0
     for window in windows:
         chip = scene.read(window, (1,))
-        held = chip.image[0][chip.valid]
+        held = chip.image[0].ravel() if chip.valid.all() else chip.image[0][chip.valid]
         if not held.size:
             continue
         low, high = min(low, int(held.min())), max(high, int(held.max()))
@@ -234,7 +234,11 @@ def _occurring(scene: Scene, windows: Iterable[Window]) -> Occurring:
 
 
 def _distinct(held: np.ndarray) -> np.ndarray:
-    """The values that occur in an array (n,) of integers, sorted."""
+    """The values that occur in an array (n,) of integers, not empty, sorted."""
+    ends = np.unique([held.min(), held.max()])
+    # most masks hold two values, and comparing is faster than counting
+    if sum(np.count_nonzero(held == end) for end in ends) == held.size:
+        return ends
     if held.dtype in (np.uint8, np.uint16):  # counting them is faster than sorting
         return np.flatnonzero(np.bincount(held))
     return np.unique(held)

@@ -96,19 +96,18 @@ class Interpretation:
         meaning = dict(self.ids) | ({} if self.void is None else {self.void: VOID})
         keys = np.array(sorted(meaning))
         numbers = np.array([meaning[key] for key in keys.tolist()], np.uint8)
-        if labels.dtype == np.uint8:
-            table, known = np.zeros(256, np.uint8), np.zeros(256, bool)
-            table[keys], known[keys] = numbers, True
-            found, right = table[labels], known[labels]
-        else:
-            place = np.minimum(np.searchsorted(keys, labels), len(keys) - 1)
-            found, right = numbers[place], keys[place] == labels
-        if not right.all():
-            label = labels[~right].flat[0]
+        # labels that were looked at before are known
+        if self.labels is None and not (known := np.isin(labels, keys)).all():
+            label = labels[~known].flat[0]
             listed = ", ".join(f"{label}: {name}" for label, name in self.names.items())
             raise UnsuitableError(
                 f"{self.path}: holds the label {label}, which has no name", f"it names {listed}"
             )
+        if labels.dtype == np.uint8:
+            table = np.zeros(256, np.uint8)
+            table[keys] = numbers
+            return table[labels]
+        found: np.ndarray = numbers[np.minimum(np.searchsorted(keys, labels), len(keys) - 1)]
         return found
 
     def masks(self, image: np.ndarray) -> np.ndarray:
