@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from geoseg.specs import Quantity
+from geoseg.specs.quantity import Quantity
+from geoseg.specs.settings import Setting, settings
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -26,18 +26,18 @@ def spec_from(kind: type[Spec], given: Mapping[str, Any]) -> Spec:
     Lengths and areas may be numbers or texts such as ``"20m2"``, numbers may be ``"auto"`` where a
     command takes that, sequences become tuples.
     """
-    values = {}
-    for field in fields(kind):  # type: ignore[arg-type]
-        value = given.get(field.name)
-        if value is not None:
-            values[field.name] = _converted(value, str(field.type))
+    values = {
+        name: _converted(given[name], setting)
+        for name, setting in settings(kind).items()
+        if given.get(name) is not None
+    }
     return kind(**values)
 
 
-def _converted(value: Any, annotation: str) -> Any:
-    if "Quantity" in annotation and not isinstance(value, Quantity):
-        return Quantity.parse(str(value))
-    if value == "auto" and "str" not in annotation:
+def _converted(value: Any, setting: Setting) -> Any:
+    if issubclass(setting.kind, Quantity) and not isinstance(value, Quantity):
+        return setting.kind.parse(str(value))
+    if value == "auto" and setting.kind in (int, float):
         return 0
     if isinstance(value, Mapping):
         return tuple(value.items())

@@ -91,7 +91,7 @@ class LoadedModel:
             planned = plan(scene, runtime, self.spec, bands, native)
             run = SceneRun(scene, runtime, planned, self.spec)
             log.info(
-                "%s: %d x %d pixels of %s (model: %s); %s, %s; %d windows of %d pixels",
+                "%s: %d x %d pixels of %s (model: %s); %s, %s, device %s; %d windows of %d pixels",
                 redact_url(path),
                 scene.grid.width,
                 scene.grid.height,
@@ -99,6 +99,7 @@ class LoadedModel:
                 _metres(self.model.gsd),
                 self.path.name,
                 runtime.name,
+                self.spec.device,
                 run.plan.tiles,
                 runtime.size,
             )

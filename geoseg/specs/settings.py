@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass, fields
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -61,11 +62,15 @@ class Setting:
         return None
 
 
-@functools.cache
 def settings(spec: type) -> dict[str, Setting]:
     """The settings of a spec's class by the names of its fields."""
+    return _settings(spec)
+
+
+@functools.cache
+def _settings(spec: Hashable) -> dict[str, Setting]:
     hints = get_type_hints(spec, include_extras=True)
-    return {field.name: _setting(hints[field.name]) for field in fields(spec)}
+    return {field.name: _setting(hints[field.name]) for field in fields(spec)}  # type: ignore[arg-type]
 
 
 def _setting(hint: Any) -> Setting:
@@ -87,7 +92,7 @@ def _setting(hint: Any) -> Setting:
 
 def check_settings(spec: Any) -> None:
     """Raise SettingError where a field of ``spec`` holds a value that its type does not allow."""
-    for name, setting in settings(spec.__class__).items():
+    for name, setting in settings(type(spec)).items():
         value = getattr(spec, name)
         for item in value if setting.several and value is not None else (value,):
             if item is not None and (problem := setting.problem(item)):

@@ -96,9 +96,9 @@ def run(
     class.
     """
     start = time.perf_counter()
-    if Path(output).suffix != ".safetensors":
-        raise SettingError("output", "must end in .safetensors", "`geoseg export` writes ONNX")
     output = check_output(output, overwrite) if is_main_process() else Path(output)
+    if output.suffix != ".safetensors":
+        raise SettingError("output", "must end in .safetensors", "`geoseg export` writes ONNX")
     warnings: list[str] = []
     sets = _sets(
         data,
