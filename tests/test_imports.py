@@ -37,6 +37,7 @@ LAYERS = (
     "training",
     "reports",
     "tools",
+    "api",
     "cli",
 )
 RANK = {name: rank for rank, name in enumerate(LAYERS)} | {"web": LAYERS.index("cli")}

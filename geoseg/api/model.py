@@ -46,10 +46,13 @@ class Model:
         with TemporaryDirectory(prefix="geoseg-") as folder:
             scene, target = str(Path(folder) / "scene.tif"), Path(folder) / "probability.tif"
             write_array(scene, array, grid, options={"compress": "none"})
-            with self._loaded.open(scene, None) as run, open_scene(scene) as native:
-                with probability_file(target, run.scene, native, encoding, {}, clock) as put:
-                    for strip in run.strips(clock, no_progress):
-                        put(strip)
+            with (
+                self._loaded.open(scene, None) as run,
+                open_scene(scene) as native,
+                probability_file(target, run.scene, native, encoding, {}, clock) as put,
+            ):
+                for strip in run.strips(clock, no_progress):
+                    put(strip)
             probability, valid, _ = read_array(target)
         probability[:, ~valid] = float("nan")
         return probability

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from geoseg.specs.quantity import Quantity
 from geoseg.specs.settings import Setting, settings
+from geoseg.specs.vectors import VectorFiles
 
 if TYPE_CHECKING:
-    import geopandas as gpd
     import numpy as np
 
     from geoseg.core.grid import Grid
@@ -73,6 +73,13 @@ def several(paths: Paths) -> Iterable[str | Path]:
     return [paths] if isinstance(paths, str | Path) else paths
 
 
+def vector_files(
+    files: Paths | None, layer: str | None = None, where: str | None = None
+) -> VectorFiles | None:
+    """One or more label files, of each the ``layer`` and what ``where`` chooses."""
+    return None if files is None else VectorFiles.of(list(several(files)), layer, where)
+
+
 def path_or_none(path: str | Path | None) -> Path | None:
     return None if path is None else Path(path)
 
@@ -94,13 +101,12 @@ def written_or_read(output: str | Path | None, run: Callable[[Path], Any]) -> An
     """What ``run`` returns for ``output``; without one the layer that it writes, as a table."""
     if output is not None:
         return run(Path(output))
-    import geopandas as gpd
+    from geoseg.io.vector.read import read_table
 
     with TemporaryDirectory(prefix="geoseg-") as folder:
         path = Path(folder) / "layer.parquet"
         run(path)
-        table: gpd.GeoDataFrame = gpd.read_parquet(path)
-        return table
+        return read_table(path)
 
 
 def written_or_read_raster(

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
@@ -24,7 +24,10 @@ from geoseg.io.vector.source import LAYER, SourceLayer, choose, open_layers, sni
 from geoseg.io.vector.spacenet_csv import read_spacenet
 from geoseg.io.vector.sqlite import is_lock, locked_input, quoted
 
-__all__ = ["LAYER", "describe_layers", "read_features", "read_footprints"]
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+__all__ = ["LAYER", "describe_layers", "read_features", "read_footprints", "read_table"]
 
 _POLYGONS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 _COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
@@ -278,3 +281,10 @@ def _parts(geometry: shapely.Geometry) -> list[shapely.Geometry]:
     if shapely.get_type_id(geometry) != _COLLECTION:
         return [geometry]
     return [part for each in geometry.geoms for part in _parts(each) if not part.is_empty]
+
+
+def read_table(path: Path | str) -> gpd.GeoDataFrame:
+    """A GeoParquet file that geoseg wrote, as it is."""
+    import geopandas as gpd
+
+    return gpd.read_parquet(path)

@@ -1,0 +1,335 @@
+"""Networks: train, tune, export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geoseg.api.settings import (
+    Paths,
+    fractions,
+    model_file,
+    numbers,
+    path_or_none,
+    several,
+    spec_from,
+    vector_files,
+)
+from geoseg.report import Progress, no_progress
+from geoseg.specs import ChipSpec, PredictSpec, TrainSpec
+
+if TYPE_CHECKING:
+    from geoseg.tools.export import ExportReport
+    from geoseg.tools.train import TrainReport
+    from geoseg.tools.tune import TuneReport
+
+
+def train(
+    data: Paths,
+    output: str | Path,
+    *,
+    arch: Any | None = None,
+    encoder: Any | None = None,
+    weights: str | None = None,
+    epochs: int | None = None,
+    batch_size: Any | None = None,
+    accumulate: int | None = None,
+    lr: Any | None = None,
+    optimizer: str | None = None,
+    momentum: float | None = None,
+    nesterov: bool = False,
+    weight_decay: float | None = None,
+    schedule: str | None = None,
+    warmup: float | None = None,
+    clip: float | None = None,
+    ema: float | None = None,
+    loss: str | None = None,
+    class_weights: str | None = None,
+    augment: str | None = None,
+    crop: int | None = None,
+    gsd: float | None = None,
+    scale: Sequence[float] | str | None = None,
+    samples: int | None = None,
+    data_weights: Sequence[float] | str | None = None,
+    foreground: float | None = None,
+    hard: float | None = None,
+    on_error: str | None = None,
+    precision: str | None = None,
+    compile: bool = False,
+    devices: int | None = None,
+    workers: int | None = None,
+    seed: int | None = None,
+    early_stop: int | None = None,
+    log: Any | None = None,
+    option: Mapping[str, Any] | None = None,
+    labels: str | Sequence[str] | None = None,
+    labels_layer: str | None = None,
+    labels_where: str | None = None,
+    split: Sequence[float] | str | None = None,
+    bands: Sequence[int] | str | None = None,
+    init: Path | str | None = None,
+    run_dir: Path | str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> TrainReport:
+    """Train a segmentation network on chips, or on scenes with labels.
+
+    Parameters
+    ----------
+    data
+        Chip index folders, or scenes with ``labels``.
+    output
+        Model file to write, .safetensors.
+    arch
+        Architecture (list: ``geoseg models``). [default: unet]
+    encoder
+        Encoder (list: ``geoseg models --encoders``). [default: that of the architecture]
+    weights
+        Initial encoder weights: none (random), imagenet, or a file of torchvision, timm or
+        smp. [default: none]
+    epochs
+        Number of passes over the train split. [default: 20]
+    batch_size
+        Chips per batch and process; auto: as many as fit into memory. [default: 8]
+    accumulate
+        Gradient accumulation: batches per optimizer step. [default: 1]
+    lr
+        Peak learning rate; auto: found by a range test. [default: 0.001]
+    optimizer
+        Optimizer. [default: adamw]
+    momentum
+        Momentum of sgd, 0 to 1. [default: 0.9]
+    nesterov
+        Nesterov momentum for sgd. [default: plain momentum]
+    weight_decay
+        Weight decay. [default: 0.0001]
+    schedule
+        Learning-rate schedule. [default: onecycle]
+    warmup
+        Warm-up: number of steps, or fraction of all steps if below 1. [default: 0.3 with
+        onecycle, else 0]
+    clip
+        Gradient clipping (maximum norm); 0 turns it off. [default: 1.0]
+    ema
+        Decay of averaged weights (EMA), e.g. 0.999; 0 turns it off. [default: 0.0]
+    loss
+        Loss: auto (by the classes), bce, ce, boundary, dice, focal, lovasz, tversky, or a
+        sum such as bce+0.5*dice. [default: auto]
+    class_weights
+        Class weights for bce, ce and boundary loss: none, auto (inverse frequency) or one
+        number per class: 1,4. [default: none]
+    augment
+        Augmentation preset; images without a CRS are not rotated. [default: standard]
+    crop
+        Size of the training crops in pixels. [default: 256]
+    gsd
+        Metres per pixel to train at. [default: that of the chips]
+    scale
+        Random scale range of crops, MIN,MAX, e.g. 0.8,1.25. [default: 1.0,1.0]
+    samples
+        Crops per epoch. [default: one per chip]
+    data_weights
+        Relative sampling weight of each DATA: 1,2. [default: by their number of chips]
+    foreground
+        Fraction of crops centred near a foreground pixel, 0 to 1. [default: 0.0]
+    hard
+        Fraction of crops drawn from chips with a high loss (hard-example mining), 0 to 1.
+        [default: 0.0]
+    on_error
+        When a chip cannot be read: stop, or skip it. [default: stop]
+    precision
+        Numeric precision of training; auto is fp32 on a CPU. [default: auto]
+    compile
+        Compile the network with torch.compile. [default: do not]
+    devices
+        Number of GPUs (or CPU processes). [default: 1]
+    workers
+        Processes that read chips. [default: up to 8 with a GPU, else 0]
+    seed
+        Random seed. [default: 0]
+    early_stop
+        Stop after this many epochs without improvement. [default: never]
+    log
+        Loggers, comma-separated: csv (always), tensorboard, mlflow. [default: csv]
+    option
+        Architecture option NAME=VALUE, repeatable, e.g. hidden=512.
+    labels
+        Footprints or masks of the scenes: files (repeatable), or a folder, of which the
+        file named like the scene is taken, else all of them. [default: none]
+    labels_layer
+        Layer of the labels to read. [default: footprints, or the only one]
+    labels_where
+        Condition of the labels to read, e.g. "height > 3". [default: all]
+    split
+        Fractions of each scene for train, val and test. [default: 0.8,0.1,0.1]
+    bands
+        Bands to read, counted from 1: 3,2,1 or 1-3. [default: all but alpha]
+    init
+        Continue from a geoseg model (file or ``bundled``). [default: random weights]
+    run_dir
+        Folder of checkpoints and metrics. [default: OUTPUT.run]
+    resume
+        Continue the interrupted run in --run-dir. [default: start over]
+    overwrite
+        Replace an existing output. [default: refuse]
+    progress
+        Called with the name and size of each stage; see :mod:`geoseg.report`.
+
+    Returns
+    -------
+    TrainReport
+        Epochs, the best scores, images per second.
+
+    Raises
+    ------
+    GeosegError
+        One of :mod:`geoseg.errors`, with its hint and exit code.
+
+    Examples
+    --------
+    >>> geoseg.train("chips", "model.safetensors", init="bundled", epochs=20)
+    """
+    given = locals()
+    from geoseg.tools import train as tool
+
+    given |= {"log": None if log is None else tuple(map(str, several(log)))}
+    return tool.run(
+        [str(each) for each in several(data)],
+        output,
+        spec_from(TrainSpec, given),
+        labels=vector_files(labels, labels_layer, labels_where),
+        split=fractions(split) or ChipSpec.split,
+        bands=numbers(bands),
+        init=model_file(init),
+        run_dir=path_or_none(run_dir),
+        resume=resume,
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def tune(
+    data: str | Path,
+    output: str | Path,
+    *,
+    model: Path | str | None = None,
+    split: str | None = None,
+    iou: float | None = None,
+    tile_size: int | None = None,
+    overlap: int | None = None,
+    tta: str | None = None,
+    batch_size: int | str | None = None,
+    device: str | None = None,
+    runtime: str | None = None,
+    precision: str | None = None,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> TuneReport:
+    """Choose the threshold and minimum area that give the best footprint F1.
+
+    Parameters
+    ----------
+    data
+        Chip index folder.
+    output
+        Model file to write, with what was chosen.
+    model
+        Model file: .safetensors, .onnx or .xml. [default: the bundled model]
+    split
+        Split of the chips to tune on. [default: val]
+    iou
+        Minimum IoU at which a prediction counts as a match. [default: 0.5]
+    tile_size
+        Window size in pixels. [default: chosen by the runtime]
+    overlap
+        Overlap of neighbouring windows in pixels. [default: 1/8 of the window]
+    tta
+        Test-time augmentation: average over flips (3x slower) or flips and rotations (d4,
+        7x). [default: none]
+    batch_size
+        Windows per batch; auto is 1. [default: 1]
+    device
+        Device: auto (a GPU if there is one), cpu or cuda[:N]. [default: auto]
+    runtime
+        Library that runs the model; auto chooses by the model file and the device.
+        [default: auto]
+    precision
+        Numeric precision of inference; auto is fp32 on a CPU. [default: auto]
+    overwrite
+        Replace an existing output. [default: refuse]
+    progress
+        Called with the name and size of each stage; see :mod:`geoseg.report`.
+
+    Returns
+    -------
+    TuneReport
+        The threshold, the minimum area and the scores they give.
+
+    Raises
+    ------
+    GeosegError
+        One of :mod:`geoseg.errors`, with its hint and exit code.
+
+    Examples
+    --------
+    >>> geoseg.tune("chips", "tuned.safetensors", model="model.safetensors")
+    """
+    given = locals()
+    from geoseg.tools import tune as tool
+
+    return tool.run(
+        str(data),
+        output,
+        model=model_file(model),
+        split=split or "val",
+        iou=0.5 if iou is None else iou,
+        spec=spec_from(PredictSpec, given),
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def export(
+    model: str | Path,
+    output: str | Path,
+    *,
+    tile_size: int | None = None,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> ExportReport:
+    """Write a trained model in a format that runs without torch.
+
+    Parameters
+    ----------
+    model
+        Model file, or ``bundled``.
+    output
+        ONNX file to write.
+    tile_size
+        Fix the input to this many pixels per side. [default: any size]
+    overwrite
+        Replace an existing output. [default: refuse]
+    progress
+        Called with the name and size of each stage; see :mod:`geoseg.report`.
+
+    Returns
+    -------
+    ExportReport
+        What the file takes and gives.
+
+    Raises
+    ------
+    GeosegError
+        One of :mod:`geoseg.errors`, with its hint and exit code.
+
+    Examples
+    --------
+    >>> geoseg.export("model.safetensors", "model.onnx")
+    """
+    from geoseg.tools import export as tool
+
+    source = model_file(model)
+    assert source is not None
+    return tool.run(source, output, tile_size=tile_size, overwrite=overwrite, progress=progress)

@@ -1,0 +1,295 @@
+"""Rasters: predict, rasterize, stitch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geoseg.api.settings import (
+    Paths,
+    model_file,
+    numbers,
+    scenes_from,
+    several,
+    spec_from,
+    written_or_read_raster,
+)
+from geoseg.report import Progress, no_progress
+from geoseg.specs import MaskSpec, PixelReference, PredictSpec, SceneSpec
+
+if TYPE_CHECKING:
+    from geoseg.tools.predict import PredictReport
+    from geoseg.tools.rasterize import RasterizeReport
+    from geoseg.tools.stitch import StitchReport
+
+
+def predict(
+    scenes: Paths,
+    output: str | Path | None = None,
+    *,
+    model: Path | str | None = None,
+    tile_size: int | None = None,
+    overlap: int | None = None,
+    tta: str | None = None,
+    batch_size: int | str | None = None,
+    device: str | None = None,
+    runtime: str | None = None,
+    precision: str | None = None,
+    bands: Sequence[int] | str | None = None,
+    nodata: float | None = None,
+    window: Any | None = None,
+    bounds: Sequence[float] | str | None = None,
+    bounds_crs: str | None = None,
+    gsd: float | None = None,
+    crs: str | None = None,
+    dtype: str | None = None,
+    classes: bool = False,
+    creation_options: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> Any:
+    """Write the building probability of every pixel.
+
+    Parameters
+    ----------
+    scenes
+        Scene, or several: paths, folders, globs, ``@list.txt``, https:// and s3://
+        addresses.
+    output
+        GeoTIFF to write, or a folder for several scenes; without it the probabilities of
+        one scene are returned.
+    model
+        Model file: .safetensors, .onnx or .xml. [default: the bundled model]
+    tile_size
+        Window size in pixels. [default: chosen by the runtime]
+    overlap
+        Overlap of neighbouring windows in pixels. [default: 1/8 of the window]
+    tta
+        Test-time augmentation: average over flips (3x slower) or flips and rotations (d4,
+        7x). [default: none]
+    batch_size
+        Windows per batch; auto is 1. [default: 1]
+    device
+        Device: auto (a GPU if there is one), cpu or cuda[:N]. [default: auto]
+    runtime
+        Library that runs the model; auto chooses by the model file and the device.
+        [default: auto]
+    precision
+        Numeric precision of inference; auto is fp32 on a CPU. [default: auto]
+    bands
+        Bands to read, counted from 1: 3,2,1 or 1-3. [default: all but alpha]
+    nodata
+        Value of pixels without data, for imagery that names none. [default: none]
+    window
+        Part to read in pixels: COL,ROW,WIDTH,HEIGHT. [default: all]
+    bounds
+        Part to read in the scene's CRS: LEFT,BOTTOM,RIGHT,TOP. [default: all]
+    bounds_crs
+        CRS of --bounds, e.g. EPSG:4326. [default: that of the scene]
+    gsd
+        Metres per pixel: to resample to, or of imagery without a CRS. [default: that of the
+        model]
+    crs
+        CRS to assume for imagery without one, e.g. EPSG:32633. [default: none]
+    dtype
+        Data type: uint8 is 0..254 with 255 as nodata, float32 is 0..1. [default: uint8]
+    classes
+        Write the most probable class of each pixel. [default: probabilities]
+    creation_options
+        GDAL creation option of the raster, repeatable, e.g. COMPRESS=ZSTD.
+    overwrite
+        Replace an existing output. [default: refuse]
+    progress
+        Called with the name and size of each stage; see :mod:`geoseg.report`.
+
+    Returns
+    -------
+    PredictReport or (numpy.ndarray, Grid)
+        The report where ``output`` is given, else float32 (channel, row, col), NaN where there is
+        no data, and the grid.
+
+    Raises
+    ------
+    GeosegError
+        One of :mod:`geoseg.errors`, with its hint and exit code.
+
+    Examples
+    --------
+    >>> probability, grid = geoseg.predict("scene.tif")
+    """
+    given = locals()
+    from geoseg.tools import predict as tool
+
+    if output is None:
+        given["dtype"] = "float32"
+
+    def run(path: Path) -> PredictReport:
+        return tool.run(
+            scenes_from(scenes),
+            path,
+            spec_from(PredictSpec, given),
+            model=model_file(model),
+            bands=numbers(bands),
+            scene_spec=spec_from(SceneSpec, given),
+            dtype=given["dtype"] or "uint8",
+            classes=classes,
+            overwrite=overwrite,
+            creation_options=dict(creation_options or {}),
+            progress=progress,
+        )
+
+    return written_or_read_raster(output, run)
+
+
+def rasterize(
+    footprints: Paths,
+    like: str | Path,
+    output: str | Path | None = None,
+    *,
+    kind: str | Sequence[str] | None = None,
+    width: float | str | None = None,
+    side: str | None = None,
+    class_field: str | None = None,
+    all_touched: bool = False,
+    value: int | None = None,
+    layer: str | None = None,
+    where: str | None = None,
+    crs: str | None = None,
+    pixel_coords: bool = False,
+    creation_options: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> Any:
+    """Burn footprints into masks on a scene's grid.
+
+    Parameters
+    ----------
+    footprints
+        Footprints to burn.
+    like
+        Raster whose grid the mask takes.
+    output
+        Raster to write; without it the mask is returned.
+    kind
+        Mask to burn, one band each: footprint, edges, boundary, contact, distance or
+        instance; repeatable, or comma-separated. [default: footprint]
+    width
+        Width of boundary, contact and distance bands in metres (or px). [default: boundary
+        1px, contact 10px, distance 10m]
+    side
+        Side of the outline on which boundaries are drawn. [default: inner]
+    class_field
+        Column with the class of each footprint. [default: one class]
+    all_touched
+        Burn every pixel touched. [default: only pixels whose centre is inside]
+    value
+        Pixel value of the footprints, 1 to 254. [default: 1]
+    layer
+        Layer of the vector file to read. [default: footprints, or the only one]
+    where
+        Condition of the footprints to read, e.g. "height > 3". [default: all]
+    crs
+        CRS to assume for imagery without one, e.g. EPSG:32633.
+    pixel_coords
+        Use pixel coordinates for imagery without a CRS.
+    creation_options
+        GDAL creation option of the raster, repeatable, e.g. COMPRESS=ZSTD.
+    overwrite
+        Replace an existing output. [default: refuse]
+    progress
+        Called with the name and size of each stage; see :mod:`geoseg.report`.
+
+    Returns
+    -------
+    RasterizeReport or (numpy.ndarray, Grid)
+        The report where ``output`` is given, else the masks (band, row, col) and the grid.
+
+    Raises
+    ------
+    GeosegError
+        One of :mod:`geoseg.errors`, with its hint and exit code.
+
+    Examples
+    --------
+    >>> mask, grid = geoseg.rasterize("footprints.gpkg", "scene.tif")
+    """
+    given = locals()
+    from geoseg.tools import rasterize as tool
+
+    given["kinds"] = None if kind is None else tuple(map(str, several(kind)))
+
+    def run(path: Path) -> RasterizeReport:
+        return tool.run(
+            list(several(footprints)),
+            like,
+            path,
+            spec_from(MaskSpec, given),
+            layer=layer,
+            where=where,
+            reference=spec_from(PixelReference, given),
+            overwrite=overwrite,
+            creation_options=dict(creation_options or {}),
+            progress=progress,
+        )
+
+    return written_or_read_raster(output, run)
+
+
+def stitch(
+    chips: Paths,
+    output: str | Path | None = None,
+    *,
+    blend: str | None = None,
+    nodata: float | None = None,
+    creation_options: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> Any:
+    """Join georeferenced chips into one mosaic.
+
+    Parameters
+    ----------
+    chips
+        Chips: paths, folders or globs.
+    output
+        Mosaic to write; without it the image is returned.
+    blend
+        How overlapping chips are combined. [default: hann]
+    nodata
+        Value of pixels without data, for chips that name none.
+    creation_options
+        GDAL creation option of the raster, repeatable, e.g. COMPRESS=ZSTD.
+    overwrite
+        Replace an existing output. [default: refuse]
+    progress
+        Called with the name and size of each stage; see :mod:`geoseg.report`.
+
+    Returns
+    -------
+    StitchReport or (numpy.ndarray, Grid)
+        The report where ``output`` is given, else the image (band, row, col) and its grid.
+
+    Raises
+    ------
+    GeosegError
+        One of :mod:`geoseg.errors`, with its hint and exit code.
+
+    Examples
+    --------
+    >>> geoseg.stitch("chips/images", "mosaic.tif")
+    """
+    from geoseg.tools import stitch as tool
+
+    def run(path: Path) -> StitchReport:
+        return tool.run(
+            scenes_from(chips),
+            path,
+            blend=blend or "hann",
+            nodata=nodata,
+            overwrite=overwrite,
+            creation_options=dict(creation_options or {}),
+            progress=progress,
+        )
+
+    return written_or_read_raster(output, run)

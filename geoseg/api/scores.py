@@ -1,0 +1,177 @@
+"""Scores: evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geoseg.api.settings import (
+    model_file,
+    path_or_none,
+    spec_from,
+)
+from geoseg.errors import UsageError
+from geoseg.report import Progress, no_progress
+from geoseg.specs import EvaluateSpec, PredictSpec
+
+if TYPE_CHECKING:
+    from geoseg.evaluation.reports import ChipsReport, EvaluateReport
+
+
+def evaluate(
+    prediction: str | Path | None = None,
+    truth: str | Path | None = None,
+    *,
+    iou: float | None = None,
+    threshold: float | None = None,
+    boundary_width: int | None = None,
+    neighbourhood: float | str | None = None,
+    bootstrap: int | None = None,
+    seed: int | None = None,
+    sweep: bool = False,
+    profile: str | None = None,
+    tile_size: int | None = None,
+    overlap: int | None = None,
+    tta: str | None = None,
+    batch_size: int | str | None = None,
+    device: str | None = None,
+    runtime: str | None = None,
+    precision: str | None = None,
+    data: Path | str | None = None,
+    model: Path | str | None = None,
+    split: str | None = None,
+    like: Any | None = None,
+    layer: str | None = None,
+    where: str | None = None,
+    truth_layer: str | None = None,
+    truth_where: str | None = None,
+    layers: Path | str | None = None,
+    report: Path | str | None = None,
+    image: Any | None = None,
+    overwrite: bool = False,
+    fail_under: Mapping[str, Any] | None = None,
+    progress: Progress = no_progress,
+) -> EvaluateReport | ChipsReport:
+    """Compare a prediction with the truth, or a model with chips.
+
+    Parameters
+    ----------
+    prediction
+        Footprints, a mask, classes or probabilities.
+    truth
+        True footprints or labels.
+    iou
+        Minimum IoU at which a prediction counts as a match. [default: 0.5]
+    threshold
+        Minimum probability of a building pixel, 0 to 1. [default: that of the raster, else
+        0.5]
+    boundary_width
+        Width of the boundary IoU's band in pixels. [default: 3]
+    neighbourhood
+        Size of the ground blocks by which errors are reported, in metres. [default: 100]
+    bootstrap
+        Number of bootstrap samples for 95% confidence intervals; 0 computes none. [default:
+        0]
+    seed
+        Random seed of the bootstrap. [default: 0]
+    sweep
+        Score a probability raster at every threshold. [default: at one]
+    profile
+        Rules of a challenge: spacenet2 scores its CSV tables. [default: none]
+    tile_size
+        Window size in pixels. [default: chosen by the runtime]
+    overlap
+        Overlap of neighbouring windows in pixels. [default: 1/8 of the window]
+    tta
+        Test-time augmentation: average over flips (3x slower) or flips and rotations (d4,
+        7x). [default: none]
+    batch_size
+        Windows per batch; auto is 1. [default: 1]
+    device
+        Device: auto (a GPU if there is one), cpu or cuda[:N]. [default: auto]
+    runtime
+        Library that runs the model; auto chooses by the model file and the device.
+        [default: auto]
+    precision
+        Numeric precision of inference; auto is fp32 on a CPU. [default: auto]
+    data
+        Chip folder: score the model on its masks instead of two files.
+    model
+        Model file: .safetensors, .onnx or .xml. [default: the bundled model]
+    split
+        Split of the chips to score (with --data). [default: test]
+    like
+        Raster whose grid pixels are compared on. [default: the first raster of the two]
+    layer
+        Layer of the vector file to read. [default: footprints, or the only one]
+    where
+        Condition of the footprints to read, e.g. "height > 3". [default: all]
+    truth_layer
+        Layer of the truth. [default: as --layer]
+    truth_where
+        As --where, of the truth. [default: it]
+    layers
+        Write a GeoPackage with layers of true positives, false positives and missed
+        footprints.
+    report
+        Write a self-contained page with figures and plots.
+    image
+        Scene drawn under the figures of the report. [default: none]
+    overwrite
+        Replace an existing output. [default: refuse]
+    fail_under
+        Exit code 4 if a score is lower, e.g. f1=0.7; repeatable.
+    progress
+        Called with the name and size of each stage; see :mod:`geoseg.report`.
+
+    Returns
+    -------
+    EvaluateReport or ChipsReport
+        Scores of pixels and footprints; of chips where ``data`` is given.
+
+    Raises
+    ------
+    GeosegError
+        One of :mod:`geoseg.errors`, with its hint and exit code.
+
+    Examples
+    --------
+    >>> report = geoseg.evaluate("buildings.gpkg", "footprints.gpkg")
+    >>> report.object["f1"]
+    """
+    given = locals()
+    if data is not None:
+        from geoseg.tools import evaluate_chips
+
+        return evaluate_chips.run(
+            data,
+            model_file(model),
+            split=split or "test",
+            spec=spec_from(PredictSpec, given),
+            iou=EvaluateSpec.iou if iou is None else iou,
+            fail_under=fail_under,
+            page=path_or_none(report),
+            overwrite=overwrite,
+            progress=progress,
+        )
+    from geoseg.tools import evaluate as tool
+
+    if prediction is None or truth is None:
+        raise UsageError("evaluate compares a prediction with the truth", "or chips: data=FOLDER")
+    return tool.run(
+        str(prediction),
+        str(truth),
+        spec_from(EvaluateSpec, given),
+        like=like,
+        layers=layers,
+        page=report,
+        image=image,
+        truth_where=truth_where,
+        truth_layer=truth_layer,
+        where=where,
+        layer=layer,
+        overwrite=overwrite,
+        fail_under=fail_under,
+        progress=progress,
+    )
