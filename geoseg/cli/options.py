@@ -322,7 +322,11 @@ def labels(help: str) -> Decorator:
         ) -> Any:
             if not labels and (labels_layer or labels_where):
                 raise SettingError("labels", "is what `labels_layer` and `labels_where` go with")
-            files = VectorFiles.of(labels, labels_layer, labels_where) if labels else None
+            files = (
+                VectorFiles.of(labels, labels_layer, labels_where, "labels_layer")
+                if labels
+                else None
+            )
             return function(*args, labels=files, **values)
 
         made: Callable[..., Any] = gathered

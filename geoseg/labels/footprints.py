@@ -115,6 +115,7 @@ def _read(
         scene=scene,
         pixels=grid is not None and grid.crs is None,
         warnings=warnings,
+        setting=files.setting,
     )
     if grid is not None and found.pixels:
         placed = to_crs_coordinates(found.geometry, grid.transform)

@@ -197,7 +197,8 @@ def _window(
 
 
 def _bounds(aoi: str, grid: Grid, warnings: list[str]) -> tuple[float, ...]:
-    layer = footprints_on(aoi, grid, warnings, pixel_coords=grid.crs is None)
+    area = VectorFiles.of(aoi, setting=None)
+    layer = footprints_on(area, grid, warnings, pixel_coords=grid.crs is None)
     if not len(layer):
         raise UnsuitableError(f"{aoi}: holds no polygons")
     return tuple(shapely.total_bounds(layer.geometry).tolist())

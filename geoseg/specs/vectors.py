@@ -10,12 +10,14 @@ from pathlib import Path
 @dataclass(frozen=True)
 class VectorFiles:
     """One or more vector files that are read as one; of each its ``layer``, and the features for
-    which the SQL condition ``where`` holds.
+    which the SQL condition ``where`` holds. ``setting`` names what chooses the layer, None where
+    nothing does.
     """
 
     paths: tuple[Path, ...]
     layer: str | None = None
     where: str | None = None
+    setting: str | None = "layer"
 
     @classmethod
     def of(
@@ -23,11 +25,12 @@ class VectorFiles:
         files: Path | str | Sequence[Path | str] | VectorFiles,
         layer: str | None = None,
         where: str | None = None,
+        setting: str | None = "layer",
     ) -> VectorFiles:
         """``files`` as such, with ``layer`` and ``where`` where they are given."""
         if not isinstance(files, VectorFiles):
             named = [files] if isinstance(files, Path | str) else files
-            files = cls(tuple(Path(path) for path in named))
+            files = cls(tuple(Path(path) for path in named), setting=setting)
         return replace(files, layer=layer or files.layer, where=where or files.where)
 
     def settings(self, name: str) -> dict[str, str | list[str] | None]:

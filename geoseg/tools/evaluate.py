@@ -99,7 +99,7 @@ def run(
         check_output(page, overwrite)
     sources = (
         _source(names[0], layer, where),
-        _source(names[1], truth_layer or layer, truth_where or where),
+        _source(names[1], truth_layer or layer, truth_where or where, "truth_layer"),
     )
     bands = _shared(names, spec.threshold)
     if bands and (page is not None or spec.bootstrap):
@@ -142,9 +142,11 @@ def run(
     return report
 
 
-def _source(name: str, layer: str | None, where: str | None) -> str | VectorFiles:
+def _source(
+    name: str, layer: str | None, where: str | None, setting: str = "layer"
+) -> str | VectorFiles:
     """The path of a raster, or a vector file with what is taken of it."""
-    return VectorFiles.of(name, layer, where) if is_vector(name) else name
+    return VectorFiles.of(name, layer, where, setting) if is_vector(name) else name
 
 
 def _compare(

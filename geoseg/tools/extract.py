@@ -39,6 +39,7 @@ from geoseg.specs import (
     SceneSpec,
     VectorTarget,
 )
+from geoseg.specs.vectors import VectorFiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +232,8 @@ def _probability(
     accompany.remarks += scene_run.plan.warnings
     area = None
     if settings.aoi:
-        area = Burner(footprints_on(settings.aoi, grid, accompany.remarks).geometry)
+        aoi = VectorFiles.of(settings.aoi, setting=None)
+        area = Burner(footprints_on(aoi, grid, accompany.remarks).geometry)
     strips = scene_run.strips(accompany.clock, accompany.progress, area)
     with ExitStack() as stack:
         if settings.save_prob:

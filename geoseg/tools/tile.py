@@ -206,7 +206,7 @@ def _part(
         raise UnsuitableError(f"{aoi}: an area of interest needs scenes with a CRS")
     from geoseg.labels.scene_labels import layer
 
-    area = shapely.union_all(layer(aoi, source.grid.crs)[0])
+    area = shapely.union_all(layer(VectorFiles.of(aoi, setting=None), source.grid.crs)[0])
     shapely.prepare(area)
     return _Part(source, area, sum(1 for _ in _wanted(source, area, spec)), gsd, warnings)
 

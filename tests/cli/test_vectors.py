@@ -76,14 +76,18 @@ def test_a_file_of_several_layers(folder: Path, capsys: pytest.CaptureFixture[st
     save("one.gpkg", box(40, 20), box(70, 20), layer="buildings")
     for line, option in {
         "rasterize two.gpkg --like s.tif -o m.tif": "--layer",
-        "evaluate one.gpkg two.gpkg": "--layer",
+        "evaluate one.gpkg two.gpkg": "--truth-layer",
+        "evaluate two.gpkg one.gpkg": "--layer",
+        "preview s.tif two.gpkg -o p.png": "--layer",
+        "preview s.tif one.gpkg --truth two.gpkg -o p.png": "--layer",
+        "extract s.tif --aoi two.gpkg -o f.gpkg": "write one into a file of its own",
         "tile s.tif --labels two.gpkg -o chips --size 64": "--labels-layer",
         "train s.tif --labels two.gpkg -o m.safetensors": "--labels-layer",
     }.items():
         code, _, err = call(capsys, line)
         assert code == 4 and "has several layers, parcels, buildings" in err, line
         assert option in err, line
-        assert not Path("m.tif").exists()
+        assert not {"m.tif", "p.png", "f.gpkg"} & {each.name for each in folder.iterdir()}
     code, out, _ = call(capsys, "info two.gpkg --json")
     layers = json.loads(out)["about"]["layers"]
     assert [(each["layer"], each["features"]) for each in layers] == [
@@ -103,6 +107,7 @@ def test_a_file_of_several_layers(folder: Path, capsys: pytest.CaptureFixture[st
     assert report["object"]["tp"] == 2
     report = json.loads(call(capsys, f"{line} --truth-layer parcels")[1])
     assert (report["object"]["tp"], report["object"]["fn"]) == (0, 1)
+    assert call(capsys, "preview s.tif two.gpkg --layer buildings -o p.png --size 300")[0] == 0
     line = "tile s.tif --labels two.gpkg -o chips --size 90 --labels-layer buildings"
     assert call(capsys, f"{line} --labels-where n=1")[0] == 0
     assert sum(pixels(str(path)) for path in Path("chips/masks").iterdir()) >= 96

@@ -42,6 +42,7 @@ def read_footprints(
     scene: str | None = None,
     pixels: bool = False,
     warnings: list[str] | None = None,
+    setting: str | None = "layer",
 ) -> Layer:
     """Polygons and their attributes, as :func:`read_features` finds them; ``warnings`` takes what
     was left out.
@@ -49,7 +50,9 @@ def read_footprints(
     Of a collection the polygons are taken. Points and lines have None in their place, so that rows
     keep their numbers. Raises UnsuitableError too where there is nothing but points and lines.
     """
-    found = read_features(path, layer, where=where, columns=columns, scene=scene, pixels=pixels)
+    found = read_features(
+        path, layer, where=where, columns=columns, scene=scene, pixels=pixels, setting=setting
+    )
     geometry, others = _polygons(found.geometry)
     solid = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
     if others and not solid.any():
@@ -70,19 +73,20 @@ def read_features(
     columns: Collection[str] | None = None,
     scene: str | None = None,
     pixels: bool = False,
+    setting: str | None = "layer",
 ) -> Layer:
     """Geometries of any kind and their attributes, two-dimensional, with the CRS of the file (None
     where it has none).
 
     GeoPackage, GeoJSON, FlatGeobuf, GeoParquet, Shapefile, KML, GML, a geodatabase's folder, some
     of these zipped, or a SpaceNet CSV, by the first bytes. Of several layers that called
-    "footprints" is taken unless ``layer`` names one; of the features those for which the SQL
-    condition ``where`` holds; of the columns those of ``columns`` that there are, or all. Of a CSV
-    of several images the footprints of ``scene`` are taken, by its file name; they come from
-    ``PolygonWKT_Geo``, or with ``pixels`` or where there is no other column from
-    ``PolygonWKT_Pix``, and then the layer is in ``pixels``. Raises InputError (missing, unreadable,
-    locked), UnsuitableError (no such layer, several and none named, no such image) and UsageError
-    (``where``).
+    "footprints" is taken unless ``layer`` names one, as users do by the ``setting``; of the
+    features those for which the SQL condition ``where`` holds; of the columns those of ``columns``
+    that there are, or all. Of a CSV of several images the footprints of ``scene`` are taken, by its
+    file name; they come from ``PolygonWKT_Geo``, or with ``pixels`` or where there is no other
+    column from ``PolygonWKT_Pix``, and then the layer is in ``pixels``. Raises InputError (missing,
+    unreadable, locked), UnsuitableError (no such layer, several and none named, no such image) and
+    UsageError (``where``).
     """
     path = Path(path)
     kind = sniff(path)
@@ -95,7 +99,7 @@ def read_features(
             found = _filtered(path, _parquet(path, needed), where)
         else:
             with open_layers(path, kind) as layers:
-                found = _ogr(path, choose(path, layers, layer), where, needed)
+                found = _ogr(path, choose(path, layers, layer, setting), where, needed)
     wanted = {
         name: values
         for name, values in found.columns.items()

@@ -68,10 +68,13 @@ def open_layers(path: Path, kind: str) -> Iterator[list[SourceLayer]]:
         yield [SourceLayer(path.stem, str(path), None)]
 
 
-def choose(path: Path, layers: Sequence[SourceLayer], wanted: str | None) -> SourceLayer:
+def choose(
+    path: Path, layers: Sequence[SourceLayer], wanted: str | None, setting: str | None = None
+) -> SourceLayer:
     """The layer that is ``wanted``, else the one called footprints, else the only one.
 
-    Raises UnsuitableError where there is no such layer, or where several could be meant.
+    Raises UnsuitableError where there is no such layer, or where several could be meant, of which
+    ``setting`` chooses one.
     """
     names = {layer.name: layer for layer in layers}
     # a format of single layers gives them no names
@@ -85,9 +88,8 @@ def choose(path: Path, layers: Sequence[SourceLayer], wanted: str | None) -> Sou
     if not names:
         raise UnsuitableError(f"{path}: holds no geometries")
     if LAYER not in names and len(names) > 1:
-        raise UnsuitableError(
-            f"{path}: has several layers, {listed}", "choose one with `layer` or `labels_layer`"
-        )
+        hint = f"choose one with `{setting}`" if setting else "write one into a file of its own"
+        raise UnsuitableError(f"{path}: has several layers, {listed}", hint)
     return names.get(LAYER, layers[0])
 
 

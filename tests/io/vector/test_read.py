@@ -121,7 +121,9 @@ def test_the_layer_that_is_taken(tmp_path):
     path = save(tmp_path / "several.gpkg", [BOX, COURT, PAIR], layer="parcels")
     assert len(read_footprints(path)) == 3
     save(path, [BOX], layer='ro"ofs')
-    with pytest.raises(UnsuitableError, match=r'has several layers, parcels, ro"ofs \(choose one'):
+    with pytest.raises(
+        UnsuitableError, match=r'has several layers, parcels, ro"ofs \(choose one with `layer`'
+    ):
         read_footprints(path)
     assert len(read_footprints(path, 'ro"ofs')) == 1
     save(path, [BOX, COURT], layer="footprints")
