@@ -66,7 +66,9 @@ class ChipFiles:
         bands = read_array(self.mask)[0]
         labels = bands if len(bands) > 1 else bands[0]
         if labels.dtype != np.uint8 and labels.size and labels.max() > VOID:
-            raise UnsuitableError(f"{self.mask}: holds {labels.max()}, classes go from 0 to 254")
+            raise UnsuitableError(
+                f"{self.mask}: holds {labels.max()}, classes go from 0 to {VOID - 1}"
+            )
         return labels.astype("uint8", copy=False)
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from geoseg.core.encoding import PROBABILITY_STEPS
 from geoseg.evaluation.metrics import ratios
 
-PROBABILITY_CODES = 255
+PROBABILITY_CODES = PROBABILITY_STEPS + 1
 THRESHOLDS = (np.arange(1, PROBABILITY_CODES) - 0.5) / (PROBABILITY_CODES - 1)
 
 

@@ -4,7 +4,7 @@ Each number is cut out of the raster, so that its neighbours are gone, and many 
 one mask, one below the other with an empty row between them:
 
     1 1 2 .      1 1          cuts of about one width are padded to the widest; where an outline
-    1 2 2 .  ->  1 .          lies in the pile tells whose it is and how far it has to be moved
+    1 2 2 .  ->  1 .          lies in the pile shows whose it is and how far it has to be moved
     . 3 . .      . .
                  . 2
                  2 2

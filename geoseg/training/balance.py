@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from geoseg.chips.examples import Example
+from geoseg.core.encoding import VOID
 from geoseg.errors import SettingError, UnsuitableError
 
 READERS = 4
@@ -102,8 +103,8 @@ def _pixels(chip: Example, classes: int) -> np.ndarray:
 
 def _counted(name: str, labels: np.ndarray, classes: int) -> np.ndarray:
     counts = np.bincount(labels.reshape(-1), minlength=256)
-    if counts[classes:255].any():
-        label = classes + int(np.flatnonzero(counts[classes:255])[0])
+    if counts[classes:VOID].any():
+        label = classes + int(np.flatnonzero(counts[classes:VOID])[0])
         raise UnsuitableError(
             f"{name}: its mask holds the class {label}, but there are the classes 0 to "
             f"{classes - 1}"
