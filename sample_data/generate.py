@@ -85,11 +85,17 @@ def render(
     origin: tuple[float, float] = ORIGIN,
     style: str = "mixed",
     nodata: float = 0.03,
+    bare: bool = False,
 ) -> Sample:
-    """As :func:`generate`, with the mask of the roofs as they were drawn and the georeference."""
+    """As :func:`generate`, with the mask of the roofs as they were drawn and the georeference.
+
+    A ``bare`` scene has its roads, yards, fields, cars and trees, but no building.
+    """
     look = STYLES[style]
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(6)]
     world = compose(width * gsd, height * gsd, look, streams[0])
+    if bare:
+        world.buildings.clear()
     transform = Affine(gsd, 0, origin[0], 0, -gsd, origin[1])
     covered = flight(width * gsd, height * gsd, nodata, streams[1])
     owners, shapes = survey(world.buildings, covered, origin)
@@ -165,13 +171,22 @@ def main() -> int:
     parser.add_argument(
         "--nodata", type=float, default=0.03, help="share of the area beyond the flight's edge"
     )
+    parser.add_argument("--bare", action="store_true", help="leave the buildings out")
     parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     args = parser.parse_args()
     try:
         for path in filter(None, (args.output, args.footprints)):
             check_output(path, args.overwrite)
         sample = render(
-            args.height, args.width, args.gsd, args.seed, args.crs, ORIGIN, args.style, args.nodata
+            args.height,
+            args.width,
+            args.gsd,
+            args.seed,
+            args.crs,
+            ORIGIN,
+            args.style,
+            args.nodata,
+            args.bare,
         )
         write(sample, args.output, args.footprints, args.overwrite)
     except GeosegError as error:

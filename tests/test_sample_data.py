@@ -172,6 +172,15 @@ def test_nodata_may_be_left_out() -> None:
     assert valid.all()
 
 
+def test_a_bare_scene_is_what_there_is_besides_buildings() -> None:
+    scenes = [generator.render(240, 300, gsd=0.6, seed=12, style="suburb", nodata=0, bare=bare) for bare in (False, True)]
+    built, bare = scenes
+    assert built.roof.mean() > 0.05 and len(bare.footprints) == 0 and not bare.roof.any()
+    assert list(bare.footprints.columns) == list(built.footprints.columns)
+    same = (built.image == bare.image).all(axis=0)
+    assert same[built.roof].mean() < 0.05 and same[~built.roof].mean() > 0.3
+
+
 def test_command_line_writes_both_files_and_refuses_to_replace_them(tmp_path: Path) -> None:
     scene, footprints = tmp_path / "scene.tif", tmp_path / "footprints.gpkg"
     command = [
