@@ -1,4 +1,5 @@
-"""Models on places that none of them was trained on: python benchmarks/model.py DATA MODEL [MODEL ...] [--work FOLDER]
+"""Models on places that none of them was trained on: python benchmarks/model.py DATA MODEL [MODEL
+...] [--work FOLDER]
 
 DATA holds the public data sets by name, a MODEL is a file or ``bundled``. One table: pixel IoU by
 place at the model's threshold, in the mean at the best one too; footprint F1 at an IoU of 0.5 by
@@ -22,19 +23,19 @@ from typing import Any
 import numpy as np
 import rasterio
 from affine import Affine
+from geoseg.core.burn import burn
+from geoseg.core.surface import surfaces, surfaces_of_bands
+from geoseg.models.runtimes import model_path, open_runtime, read_spec
+from geoseg.tools.labels import layer
 from PIL import Image
 from pyproj import CRS
 from rasterio.errors import NotGeoreferencedWarning
 from scipy import ndimage
 
-from geoseg.core.burn import burn
 from geoseg.core.grid import Grid
-from geoseg.core.surface import surfaces, surfaces_of_bands
 from geoseg.io.raster import write_array
-from geoseg.models.runtimes import model_path, open_runtime, read_spec
 from geoseg.specs import PolygonSpec, PredictSpec
 from geoseg.tools import evaluate, extract, predict
-from geoseg.tools.labels import layer
 
 WAYS = {
     "auto": PolygonSpec(),
@@ -42,14 +43,20 @@ WAYS = {
     "watershed, orthogonal": PolygonSpec(separate="watershed", regularize="orthogonal"),
     "none": PolygonSpec(separate="none"),
 }
-GROUND = (132, 41, 246), (110, 193, 228), (254, 221, 58), (226, 169, 41)  # Dubai's land, road, vegetation, water
+GROUND = (
+    (132, 41, 246),
+    (110, 193, 228),
+    (254, 221, 58),
+    (226, 169, 41),
+)  # Dubai's land, road, vegetation, water
 
 
 @dataclass(frozen=True)
 class Place:
     """Pictures and labels of a place; ``gsd`` where they have none, enlarged so many ``times``.
 
-    Of ``empty`` places the pictures without a building count as such ground, those not ``scored`` for that alone.
+    Of ``empty`` places the pictures without a building count as such ground, those not ``scored``
+    for that alone.
     """
 
     name: str
@@ -63,20 +70,42 @@ class Place:
 
 
 PLACES = (
-    Place("zanzibar b", "oam_zanzibar/images/*_b.tif", "oam_zanzibar/labels/*_b.geojson", footprints=True),
-    Place("banepa b", "oam_banepa/images/*_b.tif", "oam_banepa/labels/*_b.geojson", footprints=True),
+    Place(
+        "zanzibar b",
+        "oam_zanzibar/images/*_b.tif",
+        "oam_zanzibar/labels/*_b.geojson",
+        footprints=True,
+    ),
+    Place(
+        "banepa b", "oam_banepa/images/*_b.tif", "oam_banepa/labels/*_b.geojson", footprints=True
+    ),
     Place("znz sample", "znz_openai_sample/images/*.tif", "znz_openai_sample/labels/*.geojson"),
-    Place("geneva", "geneva_swissimage25/images/*.tif", "geneva_swissimage25/labels/*.png", empty=True),
+    Place(
+        "geneva", "geneva_swissimage25/images/*.tif", "geneva_swissimage25/labels/*.png", empty=True
+    ),
     Place("czech", "czech_ortho/images/*.jpg", "czech_ortho/labels/*.png", 0.16, empty=True),
-    Place("las vegas", "spacenet2_vegas_128/images/*.tif", "spacenet2_vegas_128/labels/*.png", 0.3, 5),
-    Place("atlanta", "spacenet4_atlanta_pan/images/*.tif", "spacenet4_atlanta_pan/labels/*.geojson"),
-    Place("dubai", "dubai_mbrsc/images/tile3*.jpg", "dubai_mbrsc/labels_multiclass/tile3*.png", 0.4, empty=True, scored=False),
+    Place(
+        "las vegas", "spacenet2_vegas_128/images/*.tif", "spacenet2_vegas_128/labels/*.png", 0.3, 5
+    ),
+    Place(
+        "atlanta", "spacenet4_atlanta_pan/images/*.tif", "spacenet4_atlanta_pan/labels/*.geojson"
+    ),
+    Place(
+        "dubai",
+        "dubai_mbrsc/images/tile3*.jpg",
+        "dubai_mbrsc/labels_multiclass/tile3*.png",
+        0.4,
+        empty=True,
+        scored=False,
+    ),
 )
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture as a uint8 RGB raster on the ground, its truth (1 building, 255 unknown), and its footprints, if any."""
+    """A picture as a uint8 RGB raster on the ground, its truth (1 building, 255 unknown), and its
+    footprints, if any.
+    """
 
     path: Path
     truth: np.ndarray
@@ -93,9 +122,9 @@ def _scene(place: Place, image: Path, labels: Path, work: Path) -> Scene:
         pixels, transform, crs = file.read(), file.transform, file.crs
     if place.times > 1:
         size = pixels.shape[2] * place.times, pixels.shape[1] * place.times
-        pixels = np.asarray(Image.fromarray(pixels.transpose(1, 2, 0)).resize(size, Image.Resampling.BICUBIC)).transpose(
-            2, 0, 1
-        )
+        pixels = np.asarray(
+            Image.fromarray(pixels.transpose(1, 2, 0)).resize(size, Image.Resampling.BICUBIC)
+        ).transpose(2, 0, 1)
     if place.gsd:
         crs, transform = "EPSG:32633", Affine(place.gsd, 0, 500_000, 0, -place.gsd, 5_500_000)
     if pixels.dtype != np.uint8:  # one band of 11 bits
@@ -106,20 +135,32 @@ def _scene(place: Place, image: Path, labels: Path, work: Path) -> Scene:
     work.mkdir(parents=True, exist_ok=True)
     write_array(path, np.broadcast_to(pixels[:3], (3, *grid.shape)), grid, overwrite=True)
     if labels.suffix == ".geojson":
-        return Scene(path, burn(layer(labels, grid.crs)[0], grid), labels if place.footprints else None)
-    truth = np.asarray(Image.open(labels).convert("RGB")).repeat(place.times, 0).repeat(place.times, 1)
+        return Scene(
+            path, burn(layer(labels, grid.crs)[0], grid), labels if place.footprints else None
+        )
+    truth = (
+        np.asarray(Image.open(labels).convert("RGB")).repeat(place.times, 0).repeat(place.times, 1)
+    )
     if not place.scored:
         ground = np.any([(truth == colour).all(axis=-1) for colour in GROUND], axis=0)
-        return Scene(path, np.where(ndimage.binary_erosion(ground, iterations=12, border_value=1), 0, 255), None)
+        return Scene(
+            path,
+            np.where(ndimage.binary_erosion(ground, iterations=12, border_value=1), 0, 255),
+            None,
+        )
     return Scene(path, (truth.any(axis=-1)).astype(np.uint8), None)
 
 
-def probabilities(model: Path, found: list[Scene], work: Path, size: int | None = None) -> list[np.ndarray]:
+def probabilities(
+    model: Path, found: list[Scene], work: Path, size: int | None = None
+) -> list[np.ndarray]:
     """Of each scene the probability of a footprint, 0 to 254, on its own grid."""
     folder = Path(tempfile.mkdtemp(dir=work))
     single = len(found) == 1
     target = folder / found[0].path.name if single else folder
-    predict.run([str(scene.path) for scene in found], target, PredictSpec(tile_size=size), model=model)
+    predict.run(
+        [str(scene.path) for scene in found], target, PredictSpec(tile_size=size), model=model
+    )
     surface = _surface(model)
     out = []
     for scene in found:
@@ -167,7 +208,9 @@ def score(model: Path, data: Path, work: Path) -> dict[str, float]:
         if place.footprints:
             rows |= footprint_scores(model, place, found[0], work)
             both = [probabilities(model, found, work, size)[0] >= threshold for size in (512, 1024)]
-            rows[f"windows agree {place.name}"] = (both[0] & both[1]).sum() / (both[0] | both[1]).sum()
+            rows[f"windows agree {place.name}"] = (both[0] & both[1]).sum() / (
+                both[0] | both[1]
+            ).sum()
         print(
             model.name,
             place.name,
@@ -175,16 +218,24 @@ def score(model: Path, data: Path, work: Path) -> dict[str, float]:
             flush=True,
         )
     mean = np.mean(curves, axis=0)
-    rows |= {"mean IoU": mean[threshold], "best mean IoU": mean.max(), "at the threshold": mean.argmax() / 254}
+    rows |= {
+        "mean IoU": mean[threshold],
+        "best mean IoU": mean.max(),
+        "at the threshold": mean.argmax() / 254,
+    }
     for way in WAYS:
-        rows[f"mean F1 {way}"] = np.mean([value for name, value in rows.items() if name.startswith(f"F1 {way},,")])
+        rows[f"mean F1 {way}"] = np.mean(
+            [value for name, value in rows.items() if name.startswith(f"F1 {way},,")]
+        )
     return rows | {"mean false alarms": float(np.mean(alarms))}
 
 
 def false_alarms(found: list[Scene], maps: list[np.ndarray], threshold: int) -> float:
     """Share of the known ground of pictures without a building that is taken for one."""
     empty = [
-        (scene.truth == 0, probability) for scene, probability in zip(found, maps, strict=True) if not (scene.truth == 1).any()
+        (scene.truth == 0, probability)
+        for scene, probability in zip(found, maps, strict=True)
+        if not (scene.truth == 1).any()
     ]
     return sum((probability[ground] >= threshold).sum() for ground, probability in empty) / sum(
         ground.sum() for ground, _ in empty
@@ -228,10 +279,16 @@ def main() -> None:
     for column, speed in zip(columns, speeds(models, arguments.rounds), strict=True):
         column["Mpx/s"] = speed
     if arguments.json:
-        arguments.json.write_text(json.dumps(dict(zip(arguments.models, columns, strict=True)), default=float))
+        arguments.json.write_text(
+            json.dumps(dict(zip(arguments.models, columns, strict=True)), default=float)
+        )
     print("| |", " | ".join(arguments.models), "|\n| --- |" + " --- |" * len(models))
     for name in columns[0]:
-        print(f"| {name.replace(',,', ',')} |", " | ".join(f"{column[name]:.3f}" for column in columns), "|")
+        print(
+            f"| {name.replace(',,', ',')} |",
+            " | ".join(f"{column[name]:.3f}" for column in columns),
+            "|",
+        )
 
 
 if __name__ == "__main__":

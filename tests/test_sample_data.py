@@ -173,7 +173,10 @@ def test_nodata_may_be_left_out() -> None:
 
 
 def test_a_bare_scene_is_what_there_is_besides_buildings() -> None:
-    scenes = [generator.render(240, 300, gsd=0.6, seed=12, style="suburb", nodata=0, bare=bare) for bare in (False, True)]
+    scenes = [
+        generator.render(240, 300, gsd=0.6, seed=12, style="suburb", nodata=0, bare=bare)
+        for bare in (False, True)
+    ]
     built, bare = scenes
     assert built.roof.mean() > 0.05 and len(bare.footprints) == 0 and not bare.roof.any()
     assert list(bare.footprints.columns) == list(built.footprints.columns)

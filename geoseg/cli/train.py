@@ -45,7 +45,8 @@ class Auto(options.Text):
     setting(
         TrainSpec,
         "weights",
-        "Initial encoder weights: none (random), imagenet, or a file of torchvision, timm or smp.",
+        "Initial encoder weights: none (random), imagenet, or a file of torchvision, timm or smp; "
+        "auto: imagenet for efficientnet_lite, none for others.",
     ),
     setting(TrainSpec, "epochs", "Number of passes over the train split."),
     setting(
@@ -162,7 +163,7 @@ def train(as_json: bool, **arguments: Any) -> None:
 
     \b
     Example:
-        geoseg train chips -o model.safetensors --arch unet --encoder resnet18
+        geoseg train chips -o model.safetensors --epochs 40
         geoseg train scene.tif --labels footprints.gpkg -o model.safetensors
     """
     from geoseg.tools import train as tool

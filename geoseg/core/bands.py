@@ -45,7 +45,8 @@ class BandHistogram:
 
     def values(self) -> list[np.ndarray] | None:
         """The different values of each band, sorted; None where there are none, or
-        too many to be held."""
+        too many to be held.
+        """
         bands = []
         for counts in self._bands:
             if counts.empty:

@@ -25,8 +25,9 @@ from torch import nn
 from geoseg.errors import InputError, ModelError, ResourceError
 from geoseg.io.formats import model_format
 from geoseg.io.safety import first_bytes
+from geoseg.models.lite import brought, imagenet
 from geoseg.models.registry import Segmenter, build
-from geoseg.specs import ModelSpec
+from geoseg.specs import ARCHITECTURES, ModelSpec
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 # What programs wrap a network in, or call its encoder
@@ -38,16 +39,22 @@ def create_network(spec: ModelSpec, weights: str = "none") -> tuple[Segmenter, s
     """The network of ``spec`` with ``weights``: ``none``, a name such as ``imagenet``, or a file;
     and what matched of a file.
 
+    ``auto`` is ``imagenet`` for encoders whose weights are installed with geoseg, else ``none``.
+
     Raises UsageError (no such weights), ResourceError (they cannot be fetched), InputError (no such
     file) and ModelError (a file that is damaged, or of another network).
     """
-    if weights == "none":
+    lite = lite_of(spec)
+    if weights == "none" or (weights == "auto" and not lite):
         return build(spec), None
     if Path(weights).is_file():
         network = build(spec)
         return network, load_file(network, Path(weights))
     if weights.endswith(SUFFIXES):
         raise InputError(f"{weights}: does not exist")
+    if lite and weights in ("auto", "imagenet"):
+        network = build(spec)
+        return network, load_matching(network, imagenet(lite), lite)
     _spare_retries()
     try:
         if (spec.architecture, weights) == ("fcn8s", "imagenet"):
@@ -59,6 +66,11 @@ def create_network(spec: ModelSpec, weights: str = "none") -> tuple[Segmenter, s
             f"the weights {weights!r} of {spec.encoder} could not be fetched",
             "connect once, or give a file as `weights`",
         ) from error
+
+
+def lite_of(spec: ModelSpec) -> str | None:
+    """The EfficientNet-Lite that is the encoder of ``spec``, None if another is."""
+    return brought(spec.encoder or ARCHITECTURES.get(spec.architecture))
 
 
 def _spare_retries() -> None:

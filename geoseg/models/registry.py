@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from geoseg.errors import ModelError, SettingError, UsageError
+from geoseg.models import lite
 from geoseg.models.networks.cnn import CNN
 from geoseg.specs import ARCHITECTURES, ModelSpec
 
@@ -46,14 +47,14 @@ def _refuse(weights: str | None, spec: ModelSpec) -> None:
 def _smp(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
     import segmentation_models_pytorch as smp
 
-    name = spec.encoder or ARCHITECTURES[spec.architecture]
+    name = lite.timm_name(str(spec.encoder or ARCHITECTURES[spec.architecture]))
     lists = {
         key: tuple(value) if isinstance(value, list) else value for key, value in options.items()
     }
     network: nn.Module = smp.create_model(
         spec.architecture,
         encoder_name=name,
-        encoder_weights=True if weights and str(name).startswith("tu-") else weights,
+        encoder_weights=True if weights and name.startswith("tu-") else weights,
         in_channels=spec.bands,
         classes=spec.channels,
         **lists,
@@ -209,7 +210,12 @@ def describe(name: str, encoder: str | None) -> dict[str, Any]:
 
 
 def encoders() -> list[str]:
-    """Names of the encoders of segmentation_models_pytorch; ``tu-NAME`` is timm's NAME besides."""
+    """EfficientNet-Lite's names and those of segmentation_models_pytorch's encoders; ``tu-NAME`` is
+    timm's NAME besides.
+    """
     import segmentation_models_pytorch as smp
 
-    return [name for name in smp.encoders.get_encoder_names() if not name.startswith("timm-")]
+    return [
+        *lite.NAMES,
+        *(name for name in smp.encoders.get_encoder_names() if not name.startswith("timm-")),
+    ]

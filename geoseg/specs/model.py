@@ -18,17 +18,17 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 ARCHITECTURES: Mapping[str, str | None] = {
     "cnn": None,
     "fcn8s": "vgg16",
-    "unet": "resnet18",
-    "unetplusplus": "resnet18",
-    "fpn": "resnet18",
-    "linknet": "resnet18",
-    "manet": "resnet18",
-    "pan": "resnet18",
-    "pspnet": "resnet18",
-    "deeplabv3": "resnet18",
-    "deeplabv3plus": "resnet18",
-    "upernet": "resnet18",
-    "segformer": "resnet18",
+    "unet": "efficientnet_lite0",
+    "unetplusplus": "efficientnet_lite0",
+    "fpn": "efficientnet_lite0",
+    "linknet": "efficientnet_lite0",
+    "manet": "efficientnet_lite0",
+    "pan": "efficientnet_lite0",
+    "pspnet": "efficientnet_lite0",
+    "deeplabv3": "efficientnet_lite0",
+    "deeplabv3plus": "efficientnet_lite0",
+    "upernet": "efficientnet_lite0",
+    "segformer": "efficientnet_lite0",
 }
 
 

@@ -16,19 +16,20 @@ Positive = Annotated[float, Range(0, low_open=True)]
 class TrainSpec:
     """A training run.
 
-    ``batch_size`` is that of one process, ``accumulate`` the number of batches per optimizer step.
-    ``batch_size`` and ``lr`` of 0 are found by trying. ``warmup`` below 1 is a fraction of all
-    steps, from 1 on a number of steps; None is 0.3 for a one-cycle schedule and 0 for the others.
-    ``ema`` is the decay of the averaged weights, 0 for no average. ``clip`` is the maximum norm of
-    the gradient, 0 for no clipping. ``data_weights`` are the relative sampling weights of the data
-    sets, ``foreground`` is the fraction of crops centred near a foreground pixel, ``hard`` the
-    fraction drawn from chips with a high loss. ``workers`` of None is up to 8 processes with a GPU,
-    0 without.
+    ``weights`` of ``auto`` are ImageNet's for encoders whose weights are installed with geoseg,
+    else none. ``batch_size`` is that of one process, ``accumulate`` the number of batches per
+    optimizer step. ``batch_size`` and ``lr`` of 0 are found by trying. ``warmup`` below 1 is a
+    fraction of all steps, from 1 on a number of steps; None is 0.3 for a one-cycle schedule and 0
+    for the others. ``ema`` is the decay of the averaged weights, 0 for no average. ``clip`` is the
+    maximum norm of the gradient, 0 for no clipping. ``data_weights`` are the relative sampling
+    weights of the data sets, ``foreground`` is the fraction of crops centred near a foreground
+    pixel, ``hard`` the fraction drawn from chips with a high loss. ``workers`` of None is up to 8
+    processes with a GPU, 0 without.
     """
 
     arch: str = "unet"
     encoder: str | None = None
-    weights: str = "none"
+    weights: str = "auto"
     epochs: Annotated[int, Range(1)] = 20
     batch_size: Annotated[int, Range(0)] = 8
     accumulate: Annotated[int, Range(1)] = 1

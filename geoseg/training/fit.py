@@ -161,7 +161,8 @@ def build(job: TrainingRun) -> SegmentationModule:
 def network(job: TrainingRun) -> tuple[Segmenter, str | None]:
     """The network with the weights that it starts from, and what matched of those of a file."""
     seed_everything(job.spec.seed)
-    network, matched = pretrained.create_network(job.model, job.spec.weights)
+    weights = "none" if job.init and job.spec.weights == "auto" else job.spec.weights
+    network, matched = pretrained.create_network(job.model, weights)
     if job.init:
         base, state = store.load(job.init)
         if same_ends(base, job.model):

