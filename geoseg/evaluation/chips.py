@@ -5,7 +5,7 @@ with the truth.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,13 @@ from geoseg.errors import UnsuitableError
 from geoseg.evaluation.matching import match
 from geoseg.evaluation.metrics import Counts
 from geoseg.geometry.footprints import footprints
+from geoseg.geometry.surface import surfaces
 from geoseg.inference.session import LoadedModel
 from geoseg.io.chip_index import ChipIndex
 from geoseg.io.raster.scene import open_scene
 from geoseg.parallel.clock import Clock
 from geoseg.report import Progress, no_progress
-from geoseg.specs import Area, PolygonSpec
+from geoseg.specs import Area, ModelSpec, PolygonSpec
 
 MASK_THRESHOLD = 0.5  # the threshold of masks, which are 0 and 1
 
@@ -62,7 +63,8 @@ def predict_chips(
             f"{index.folder}: some chips have no mask", "cut them by `geoseg tile` with labels"
         )
     info, model = index.info, models.model
-    if (len(info.classes), info.multilabel) != (len(model.classes), model.multilabel):
+    labelled = model.for_labels(info.classes)
+    if (len(info.classes), info.multilabel) != (len(labelled.classes), model.multilabel):
         model_classes, chip_classes = (
             ", ".join(classes) for classes in (model.classes, info.classes)
         )
@@ -72,8 +74,17 @@ def predict_chips(
         )
     advance = progress(split, len(table))
     for image, mask in zip(table["image"], table["mask"], strict=True):
-        yield _answer(index.folder / image, index.folder / mask, models, warnings)
+        answer = _answer(index.folder / image, index.folder / mask, models, warnings)
+        if labelled is not model:
+            answer = replace(answer, probability=_whole(answer.probability, model))
+        yield answer
         advance(1)
+
+
+def _whole(probability: np.ndarray, model: ModelSpec) -> np.ndarray:
+    """Probability (1, row, col) of buildings with their boundary, from those of each class."""
+    surface = surfaces(model.classes)[0]
+    return surface.score(probability[list(surface.channels)])[0][None]
 
 
 def _answer(image: Path, mask: Path, models: LoadedModel, warnings: list[str]) -> ChipPrediction:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from geoseg.errors import ModelError, UsageError
@@ -104,6 +104,13 @@ class ModelSpec:
         does.
         """
         return self.channels == 1 or self.multilabel
+
+    def for_labels(self, classes: tuple[str, ...]) -> ModelSpec:
+        """This model as far as labels with these ``classes`` show it: itself, but whole buildings
+        where it knows their boundary and the labels do not.
+        """
+        parts = self.classes[2:] == ("boundary",) and not self.multilabel
+        return replace(self, classes=self.classes[:2]) if parts and len(classes) == 2 else self
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)

@@ -55,10 +55,11 @@ def run(
         check_output(page, overwrite)
     index = read_index(data)
     loaded = LoadedModel(model, spec or PredictSpec())
+    labelled = loaded.model.for_labels(index.info.classes)
     warnings: list[str] = []
-    own_threshold = round(loaded.model.threshold, 4)
+    own_threshold = round(labelled.threshold, 4)
     levels = sorted({own_threshold, *(round(level, 4) for level in thresholds)})
-    sums = chip_scores(loaded.model, levels, iou)
+    sums = chip_scores(labelled, levels, iou)
     gallery = Gallery(PICTURED)
     chips = 0
     for prediction in predict_chips(index, split, loaded, warnings, progress):
@@ -66,7 +67,7 @@ def run(
         chips += 1
         if page:
             labels = sums.predicted(prediction, own_threshold).astype(np.uint8)
-            gallery.add(_scored(prediction, labels, len(loaded.model.classes)))
+            gallery.add(_scored(prediction, labels, len(labelled.classes)))
     pixel, footprints, rows = sums.scores(own_threshold)
     report = ChipsReport(
         command="evaluate",
@@ -77,8 +78,8 @@ def run(
         model=loaded.path.name,
         split=split,
         chips=chips,
-        threshold=loaded.model.threshold if loaded.model.sigmoid else None,
-        min_area=loaded.model.min_area if loaded.model.channels == 1 else None,
+        threshold=labelled.threshold if labelled.sigmoid else None,
+        min_area=labelled.min_area if labelled.channels == 1 else None,
         pixel=pixel,
         object=footprints,
         thresholds=rows,
@@ -87,7 +88,7 @@ def run(
     if page:
         from geoseg.reports import chips_page
 
-        chips_page.write(page, report, loaded.model, gallery, overwrite=overwrite)
+        chips_page.write(page, report, labelled, gallery, overwrite=overwrite)
     return report
 
 

@@ -127,7 +127,16 @@ def run(
     check_devices(spec)
     chips = _chips(sets, spec, progress, warnings)
     folder = _run_folder(_folder(output, run_dir), (CHECKPOINT, BEST, START), resume, overwrite)
-    job = TrainingRun(model, spec, chips["train"], chips["val"], _zoom(sets, model), folder, init)
+    job = TrainingRun(
+        model,
+        spec,
+        chips["train"],
+        chips["val"],
+        _zoom(sets, model),
+        folder,
+        init,
+        sets[0].info.classes,
+    )
     if resume:
         check_resumable(job)
     made, matched = network(job)
@@ -205,17 +214,18 @@ def _finish(
     modelfile.save(output, job.model, state, overwrite)
     test: dict[str, Any] = {}
     try:
-        test = split_scores(job.model, state, test_chips, job.zoom) if test_chips else {}
+        if test_chips:
+            test = split_scores(job.model, state, test_chips, job.zoom, job.labelled)
     except GeosegError as error:  # hours of training are not lost to a chip
         warnings.append(f"the test split was not scored: {error}")
     finished = FinishedRun(
-        model=job.model,
+        model=job.labelled,
         epochs=epochs,
         start=read_start(job.run_dir),
         best=best_of(epochs),
         test=test,
         settings=read_settings(job.run_dir, "train"),
-        chips=best_and_worst(job.model, state, job.val, job.zoom, CHIPS_SHOWN),
+        chips=best_and_worst(job.model, state, job.val, job.zoom, CHIPS_SHOWN, job.labelled),
         device=device_name(),
         finished=datetime.now().astimezone(),
         output=output,

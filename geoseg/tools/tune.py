@@ -68,7 +68,7 @@ def run(
         LoadedModel(model, spec or PredictSpec()),
         list[str](),
     )
-    old_spec = models.model
+    old_spec = models.model.for_labels(index.info.classes)
     if old_spec.channels != 1:
         raise UnsuitableError(
             f"{models.path}: has {len(old_spec.classes)} classes, a threshold is for two"
@@ -88,7 +88,7 @@ def run(
     rewrite(
         models.path,
         output,
-        replace(old_spec, threshold=threshold, min_area=min_area),
+        replace(models.model, threshold=threshold, min_area=min_area),
         overwrite,
     )
     return TuneReport(

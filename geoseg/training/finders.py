@@ -34,7 +34,7 @@ def resolve_auto(job: TrainingRun, resume: bool) -> TrainingRun:
     A run that is resumed keeps the batch size and the rate it has had.
     """
     if job.spec.class_weights == "auto":  # read all masks once, not in each process
-        weights = class_weights("auto", job.train, job.model.classes) or []
+        weights = class_weights("auto", job.train, job.labelled.classes) or []
         job = replace(job, spec=replace(job.spec, class_weights=",".join(map(str, weights))))
     spec = job.spec
     if spec.batch_size and spec.lr:

@@ -60,6 +60,12 @@ class TrainingRun:
     zoom: float
     run_dir: Path
     init: Path | None = None
+    label_classes: tuple[str, ...] | None = None
+
+    @property
+    def labelled(self) -> ModelSpec:
+        """The model as far as the labels show it (:meth:`ModelSpec.for_labels`)."""
+        return self.model.for_labels(self.label_classes or self.model.classes)
 
 
 def train(job: TrainingRun, *, resume: bool, progress: Progress) -> TrainingRun:
@@ -154,8 +160,8 @@ def build(job: TrainingRun) -> SegmentationModule:
     """The network of the job with the weights that it starts from, and all that it takes to train
     it.
     """
-    weights = class_weights(job.spec.class_weights, job.train, job.model.classes)
-    return SegmentationModule(network(job)[0], job.model, job.spec, weights)
+    weights = class_weights(job.spec.class_weights, job.train, job.labelled.classes)
+    return SegmentationModule(network(job)[0], job.model, job.spec, weights, job.labelled)
 
 
 def network(job: TrainingRun) -> tuple[Segmenter, str | None]:

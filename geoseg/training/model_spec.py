@@ -40,6 +40,8 @@ def model_spec_for(
     common |= {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
     if init:
         base = read_spec(init)
+        if base.for_labels(first.classes) != base:  # it goes on knowing boundaries
+            common["classes"] = (*first.classes, *base.classes[2:])
         model = replace(base, **_normalisation(base, first.bands), **common)
         warnings += _new_layers(base, model, str(init))
         return model

@@ -29,6 +29,9 @@ CHECKED = 32  # losses are looked at so many at a time: each look makes a GPU wa
 class SegmentationModule(L.LightningModule):
     """Trains ``network`` as ``spec`` says; after each validation ``scores`` holds what
     :func:`scores` returns.
+
+    ``labelled`` is the ``model`` as far as the labels show it: where they have no boundary, it
+    learns whole buildings from them.
     """
 
     def __init__(
@@ -37,16 +40,19 @@ class SegmentationModule(L.LightningModule):
         model: ModelSpec,
         spec: TrainSpec,
         class_weights: Sequence[float] | None = None,
+        labelled: ModelSpec | None = None,
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
         self.average = moving_average(network, spec.ema) if spec.ema else None
         self.model = model
         self.spec = spec
-        self.loss = build_loss(spec.loss, model.channels, class_weights, model.multilabel)
+        self.labelled = labelled or model
+        channels = self.labelled.channels
+        self.loss = build_loss(spec.loss, channels, class_weights, model.multilabel)
         strength = PRESETS[spec.augment][2]
         self.colour = Colour(model.bands, strength) if strength else None
-        self.counts = confusions(model)
+        self.counts = confusions(self.labelled)
         self.val_loss = MeanMetric(nan_strategy="ignore")
         self.scores: dict[str, Any] = {}
         self._losses: list[torch.Tensor] = []
@@ -60,11 +66,16 @@ class SegmentationModule(L.LightningModule):
         image, mask, *_ = batch
         if self.colour:
             image = self.colour(image)
-        logits = self.network(image.to(memory_format=torch.channels_last))
+        logits = self._logits(self.network, image)
         if self.spec.hard:
             self.difficulty = item_losses(logits.detach(), mask)
         loss: torch.Tensor = self.loss(logits, mask)
         return loss
+
+    def _logits(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
+        """Those of the classes that the labels have."""
+        logits: torch.Tensor = network(image.to(memory_format=torch.channels_last))
+        return logits if self.labelled == self.model else building_logit(logits)
 
     def on_train_epoch_start(self) -> None:
         self._losses = []
@@ -102,14 +113,14 @@ class SegmentationModule(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         image, mask, *_ = batch
-        logits = self.best_network(image.to(memory_format=torch.channels_last)).float()
-        self.counts.update(to_prediction(logits, mask, self.model), mask.long())
+        logits = self._logits(self.best_network, image).float()
+        self.counts.update(to_prediction(logits, mask, self.labelled), mask.long())
         self.val_loss.update(self.loss(logits, mask), len(image))
 
     def on_validation_epoch_end(self) -> None:
         score = multilabel_scores if self.model.multilabel else scores
         val_loss = {"val_loss": round(float(self.val_loss.compute()), 5)}
-        self.scores = val_loss | score(self.counts.compute().cpu().numpy(), self.model.classes)
+        self.scores = val_loss | score(self.counts.compute().cpu().numpy(), self.labelled.classes)
         self.log("val_iou", self.scores["iou"], logger=False)
         self.counts.reset()
         self.val_loss.reset()
@@ -126,6 +137,13 @@ class SegmentationModule(L.LightningModule):
 def to_prediction(logits: torch.Tensor, mask: torch.Tensor, model: ModelSpec) -> torch.Tensor:
     """What :func:`confusions` count: probabilities of the shape of ``mask``, or classes."""
     return logits.sigmoid().reshape(mask.shape) if model.sigmoid else logits.argmax(1)
+
+
+def building_logit(logits: torch.Tensor) -> torch.Tensor:
+    """The logit (batch, 1, row, col) of all classes but the background together, from the logits of
+    each class (batch, class, row, col).
+    """
+    return logits[:, 1:].logsumexp(1, keepdim=True) - logits[:, :1]
 
 
 def confusions(model: ModelSpec) -> Metric:

@@ -16,14 +16,17 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
+from scipy.ndimage import label
+
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.evaluation.metrics import Counts, count
+from geoseg.geometry.targets import distance
 from geoseg.io.chip_index import read_index, write_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.models.modelfile import read_spec
 from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, TrainSpec, VectorTarget
-from geoseg.tools import export, extract, predict, tile, train
+from geoseg.tools import evaluate_chips, export, extract, predict, tile, train, tune
 from tests.scenes import buildings, grid, write_scene
 from tests.tools.chips import QUICK
 
@@ -165,6 +168,54 @@ def test_fine_tuning_starts_from_the_other_models_weights(
         [str(folder / "chips")], tmp_path / "fine.safetensors", gentle, init=Path(trained.model)
     )
     assert report.best["iou"] > 0.6
+
+
+def test_a_model_that_knows_boundaries_learns_from_whole_buildings_and_keeps_them(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Chips of two classes tell it no boundary: it is trained, scored and tuned by whole buildings, and parts them still."""
+    edges = distance(label(MASK)[0].astype("uint32"), (0.3, 0.3), 0.6) <= np.float32(0.6)
+    labels = np.where(MASK, 1 + edges, 0).astype("uint8")
+    write_array(
+        tmp_path / "edges.tif",
+        labels,
+        grid(*MASK.shape),
+        tags={"GEOSEG_CLASSES": "background,building,boundary"},
+    )
+    cut = ChipSpec(size=128, split=(0.7, 0.3, 0.0), split_by="random")
+    tile.run([str(folder / "scene.tif")], tmp_path / "chips", cut, labels=tmp_path / "edges.tif")
+    knows = tmp_path / "knows.safetensors"
+    assert (
+        train.run([str(tmp_path / "chips")], knows, SPEC).best["classes"]["boundary"]["iou"] > 0.2
+    )
+    gentle = replace(SPEC, epochs=1, lr=1e-5, samples=16)
+    report = train.run([str(folder / "chips")], tmp_path / "more.safetensors", gentle, init=knows)
+    assert (
+        report.best["iou"] == report.best["classes"]["building"]["iou"] > 0.6
+        and "boundary" not in report.best["classes"]
+    )
+    assert read_spec(report.model).classes == ("background", "building", "boundary")
+    agree = []
+    for model in (knows, report.model):
+        predict.run(
+            [str(folder / "scene.tif")],
+            tmp_path / "p.tif",
+            PredictSpec(),
+            model=Path(model),
+            overwrite=True,
+        )
+        agree.append(count(read_array(tmp_path / "p.tif")[0].argmax(0) == 2, labels == 2).iou)
+    assert agree[1] > agree[0] - 0.05 > 0.2
+    scores = evaluate_chips.run(folder / "chips", Path(report.model), split="val")
+    assert (
+        scores.pixel["iou"] == pytest.approx(report.best["iou"], abs=0.05)
+        and scores.object["tp"] > 0
+    )
+    tuned = tune.run(folder / "chips", tmp_path / "tuned.safetensors", model=Path(report.model))
+    assert (
+        tuned.after["f1"] >= tuned.before["f1"]
+        and len(read_spec(tmp_path / "tuned.safetensors").classes) == 3
+    )
 
 
 @pytest.mark.parametrize("arch", ["cnn", "fcn8s"])
