@@ -153,3 +153,17 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert link.startswith("https://") or (page.parent / link).exists(), (
                 f"{page.name}: {link}"
             )
+
+
+def test_the_library_does_what_its_page_says(tmp_path: Path) -> None:
+    """The first block of Python prints the block of text below it."""
+    page = (ROOT / "docs/python.md").read_text()
+    code, printed = (
+        re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL)[1]  # type: ignore[index]
+        for kind in ("python", "text")
+    )
+    (tmp_path / "sample_data").symlink_to(ROOT / "sample_data")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout == printed, done.stderr
