@@ -92,7 +92,7 @@ def test_a_run_with_other_settings_does_not_go_on(
         patch.setattr(tile.assign, "write_chip_index", interrupted)
         with pytest.raises(KeyboardInterrupt):
             tile.run([str(scene)], tmp_path / "chips", SPEC, resume=True)
-    with pytest.raises(UsageError, match="other scenes or settings"):
+    with pytest.raises(UsageError, match="different scenes or settings"):
         tile.run([str(scene)], tmp_path / "chips", replace(SPEC, seed=1), resume=True)
     assert tile.run([str(scene)], tmp_path / "chips", SPEC, resume=True).chips > 20
     assert sorted(path.name for path in tmp_path.iterdir()) == ["chips", "scene.tif"]

@@ -11,12 +11,11 @@ from hypothesis import strategies as st  # noqa: E402
 from geoseg.errors import UsageError  # noqa: E402
 from geoseg.specs import TrainSpec  # noqa: E402
 from geoseg.specs.settings import settings  # noqa: E402
-from geoseg.specs.train import SCHEDULES  # noqa: E402
 from geoseg.training.optim import optimizer, rate_share, schedule  # noqa: E402
 
 
-def rates(steps: int, **settings: object) -> list[float]:
-    spec = TrainSpec(**settings)
+def rates(steps: int, **given: object) -> list[float]:
+    spec = TrainSpec(**given)
     return [rate_share(spec, steps, step) for step in range(steps)]
 
 
@@ -61,7 +60,7 @@ def test_cosine_poly_and_constant_after_a_warmup() -> None:
 
 
 def test_steps_beyond_the_plan_are_no_error() -> None:
-    for name in SCHEDULES:
+    for name in settings(TrainSpec)["schedule"].choices:
         spec = TrainSpec(schedule=name)
         assert rate_share(spec, 10, 14) == rate_share(spec, 10, 10)
 
