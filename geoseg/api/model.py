@@ -42,9 +42,11 @@ class Model:
         from geoseg.parallel.clock import Clock
         from geoseg.report import no_progress
 
-        encoding, clock = ProbabilityEncoding("float32", False, self.spec), Clock()
+        encoding = ProbabilityEncoding("float32", False, self.spec)
+        clock = Clock()
         with TemporaryDirectory(prefix="geoseg-") as folder:
-            scene, target = str(Path(folder) / "scene.tif"), Path(folder) / "probability.tif"
+            scene = str(Path(folder) / "scene.tif")
+            target = Path(folder) / "probability.tif"
             write_array(scene, array, grid, options={"compress": "none"})
             with (
                 self._loaded.open(scene, None) as run,

@@ -115,10 +115,8 @@ def _convert(
     with truth.open(picture.pair, picture.grid) as labels:
         for tile, chip in _chips(picture, way):
             name = picture.name if whole else f"{picture.name}_{tile.id}"
-            image, mask = (
-                f"images/{name}{photo or '.tif'}",
-                f"masks/{name}{'.png' if photo else '.tif'}",
-            )
+            image = f"images/{name}{photo or '.tif'}"
+            mask = f"masks/{name}{'.png' if photo else '.tif'}"
             valid = float(chip.valid.mean())
             if valid:
                 if photo:

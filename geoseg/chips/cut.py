@@ -97,7 +97,8 @@ class Cutter:
         """
         found: list[tuple[int, float]] = []
         warnings: list[str] = []
-        source, spec = group.source, self.spec
+        source = group.source
+        spec = self.spec
         with ExitStack() as stack:
             scene = stack.enter_context(
                 open_scene(source.path, spec.gsd, spec=source.view, expand=True)
@@ -119,7 +120,8 @@ class Cutter:
                 else self._single(scene, group.tiles)
             )
             for place, (tile, chip) in enumerate(zip(group.tiles, chips, strict=True)):
-                pixels, held = chip.valid.size, np.count_nonzero(chip.valid)
+                pixels = chip.valid.size
+                held = np.count_nonzero(chip.valid)
                 if held == 0 or (pixels - held) / pixels > spec.max_nodata:
                     continue
                 cut = CutChip(source, tile, held / pixels)
@@ -157,7 +159,8 @@ class Cutter:
     def _write(self, path: Path, chip: Chip, nodata: float | None) -> None:
         image = chip.image
         if self.stretch:
-            image, nodata = to_uint8(image, self.stretch), None
+            image = to_uint8(image, self.stretch)
+            nodata = None
         elif nodata and not chip.valid.all():
             image = np.where(chip.valid, image, np.asarray(nodata, image.dtype))
         write_chip(path, image, chip.grid, valid=chip.valid, nodata=nodata, options=self.options)

@@ -56,7 +56,8 @@ def outlined(made: Sequence[tuple[SourceImage, WrittenChip]]) -> tuple[list[Outl
     chips = []
     for picture, chip in made:
         if chip.valid:
-            outline, way = shapely.Polygon(chip.grid.corners), ways.get(chip.grid.crs)
+            outline = shapely.Polygon(chip.grid.corners)
+            way = ways.get(chip.grid.crs)
             chips.append(
                 Outlined(
                     picture,

@@ -15,7 +15,9 @@ class Bar:
     """One stage of a job: ``bar(n)`` after ``n`` more units are done."""
 
     def __init__(self, label: str | Callable[[], str], total: int) -> None:
-        self.label, self.total, self.done = label, total, 0
+        self.label = label
+        self.total = total
+        self.done = 0
         self.start = time.monotonic()
         self.shown = 0.0
 

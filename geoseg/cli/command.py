@@ -94,12 +94,11 @@ class Command(click.Command):
         model = _model(ctx)
         for parameter in self.settings():
             name = parameter.name or ""
-            value, source = (
-                ctx.params.get(name),
-                SOURCES[ctx.get_parameter_source(name) or ParameterSource.DEFAULT],
-            )
+            value = ctx.params.get(name)
+            source = SOURCES[ctx.get_parameter_source(name) or ParameterSource.DEFAULT]
             if value is None and getattr(parameter, "show_default", None) == FROM_MODEL:
-                value, source = getattr(model, name, None), "model file"
+                value = getattr(model, name, None)
+                source = "model file"
             if hasattr(parameter.type, "shown"):
                 value = parameter.type.shown(value)
             if value not in (None, (), {}):

@@ -240,7 +240,7 @@ model = click.option(
     "-m",
     "--model",
     type=MODEL,
-    help="Model file: .safetensors, .onnx or .xml.  [default: the bundled model]",
+    help="Model file: .safetensors or .onnx.  [default: the bundled model]",
 )
 aoi = click.option(
     "--aoi",
@@ -434,7 +434,7 @@ inference = (
     setting(
         PredictSpec,
         "precision",
-        "Numeric precision of inference; auto is fp32 on a CPU.",
+        "Numeric precision of inference; auto is bf16 where the processor computes in it.",
     ),
 )
 
@@ -498,7 +498,7 @@ def polygons(spec: type[PolygonSpec]) -> tuple[Decorator, ...]:
             spec,
             "separate",
             "Split touching buildings. auto: only if the model has a boundary or contact class; "
-            "watershed: by shape.",
+            "watershed: else by shape.",
         ),
         setting(
             spec,

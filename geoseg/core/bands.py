@@ -121,13 +121,16 @@ class _Counts:
     def _merge(self) -> tuple[np.ndarray, np.ndarray]:
         keys, counts = (np.concatenate(column) for column in zip(*self._parts, strict=True))
         order = np.argsort(keys, kind="stable")
-        keys, counts = keys[order], counts[order]
+        keys = keys[order]
+        counts = counts[order]
         while True:
             first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-            keys, counts = keys[first], np.add.reduceat(counts, first)
+            keys = keys[first]
+            counts = np.add.reduceat(counts, first)
             if len(keys) <= _BINS:
                 break
-            keys, self.shift = keys >> 1, self.shift + 1
+            keys = keys >> 1
+            self.shift = self.shift + 1
         self._parts = [(keys, counts)]
         return keys, counts
 

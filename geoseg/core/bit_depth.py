@@ -10,7 +10,8 @@ import numpy as np
 FULL = (255, 1023, 2047, 4095, 16383, 32767, 65535)
 # A picture uses its range: its highest value and its median, as parts of the full value. Raw
 # counts of a sensor, which want a stretch, stay far below
-HIGHEST, MEDIAN = 0.85, 0.2
+HIGHEST = 0.85
+MEDIAN = 0.2
 SHADES = 256
 
 
@@ -23,7 +24,8 @@ def full_scale(values: Sequence[np.ndarray], bits: int | None = None) -> float |
     """
     if not all(len(band) for band in values):
         return None
-    low, high = min(band[0] for band in values), max(band[-1] for band in values)
+    low = min(band[0] for band in values)
+    high = max(band[-1] for band in values)
     if low < 0 or high <= 0:
         return None
     if all(band.dtype.kind == "f" for band in values) and high <= 1:

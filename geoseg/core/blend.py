@@ -148,8 +148,10 @@ class StripBlender:
         """First row and the strip (channel, row, col) of the rows from this row of tiles to the
         start of the next.
         """
-        start, share = self.rows.offsets[self.row], self.rows.shares[self.row]
-        band, self._band = self._band, None
+        start = self.rows.offsets[self.row]
+        share = self.rows.shares[self.row]
+        band = self._band
+        self._band = None
         if band is None:
             band = np.zeros((self.channels, len(share), self.cols.length), np.float32)
         shared = np.ones(len(share), bool)
@@ -167,7 +169,8 @@ def _parts(axis: Axis, index: int) -> list[tuple[slice, np.ndarray | None]]:
     """Pieces of a window along ``axis`` with their shares; None where the window is alone and can
     be copied.
     """
-    share, own = axis.shares[index], axis.exclusive_slice(index)
+    share = axis.shares[index]
+    own = axis.exclusive_slice(index)
     pieces = [
         (slice(0, own.start), share[: own.start]),
         (own, None),

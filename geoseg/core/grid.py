@@ -42,7 +42,10 @@ class Turn:
         """The window of the file whose pixels are those of ``window`` of the north-up grid of
         ``shape``.
         """
-        row, col, height, width = window.row_off, window.col_off, window.height, window.width
+        row = window.row_off
+        col = window.col_off
+        height = window.height
+        width = window.width
         row = shape[0] - row - height if self.rows else row
         col = shape[1] - col - width if self.cols else col
         return Window(row, col, height, width) if self.swap else Window(col, row, width, height)
@@ -95,7 +98,8 @@ class Grid:
         """
         if self.crs is None:
             return None
-        row, col = self.height / 2, self.width / 2
+        row = self.height / 2
+        col = self.width / 2
         points = [self.transform * p for p in ((col, row), (col + 1, row), (col, row + 1))]
         if self.crs.geodetic_crs is None:  # engineering CRS: no ellipsoid to measure along
             (x, y), right, down = points
@@ -146,7 +150,8 @@ class Grid:
 
     def scaled(self, factor: float) -> Grid:
         """Same ground with ``factor`` times the pixels along each axis, rounded to whole pixels."""
-        height, width = max(1, round(self.height * factor)), max(1, round(self.width * factor))
+        height = max(1, round(self.height * factor))
+        width = max(1, round(self.width * factor))
         return Grid(
             self.crs,
             self.transform * Affine.scale(self.width / width, self.height / height),

@@ -33,7 +33,8 @@ class Merger:
     def __init__(self, shape: tuple[int, int, int], dtype: str, blend: str = "hann") -> None:
         if blend not in BLENDS:
             raise ValueError(f"unknown blend {blend!r}")
-        self.dtype, self.blend = np.dtype(dtype), blend
+        self.dtype = np.dtype(dtype)
+        self.blend = blend
         self.averages = blend in ("hann", "mean")
         working = np.float32 if self.dtype.kind in "iu" and self.dtype.itemsize <= 2 else np.float64
         self.image = np.zeros(shape, working if self.averages else self.dtype)
@@ -54,7 +55,8 @@ class Merger:
         only averages use it.
         """
         part = slice(row, row + valid.shape[0]), slice(col, col + valid.shape[1])
-        target, seen = self.image[:, *part], self.weight[part]
+        target = self.image[:, *part]
+        seen = self.weight[part]
         if self.averages:
             weight = (valid if weight is None else weight * valid).astype(self.weight.dtype)
             seen += weight

@@ -46,11 +46,14 @@ class StripResizer:
         self._first = max(self._first, needed)
 
     def _resize(self, kept: np.ndarray, rows: slice) -> np.ndarray:
-        axis, first = self._row, self._first
+        axis = self._row
+        first = self._first
         down = axis.part[rows, None]
-        low, high = kept[:, axis.low[rows] - first], kept[:, axis.high[rows] - first]
+        low = kept[:, axis.low[rows] - first]
+        high = kept[:, axis.high[rows] - first]
         lines = low + (high - low) * down
-        left, right = lines[..., self._col.low], lines[..., self._col.high]
+        left = lines[..., self._col.low]
+        right = lines[..., self._col.high]
         return left + (right - left) * self._col.part
 
 

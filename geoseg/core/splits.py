@@ -12,7 +12,8 @@ from rasterio.windows import Window
 SPLITS = ("train", "val", "test")
 # Orders in which units are dealt out, until one comes as close to the fractions as this part of all
 # items
-ORDERS, CLOSE = 32, 0.02
+ORDERS = 32
+CLOSE = 0.02
 
 
 def outline_blocks(outlines: np.ndarray, size: int) -> list[tuple[int, int]]:
@@ -44,11 +45,13 @@ def assign_splits(
     weights = np.array([sizes[name] for name in names], float)
     wanted = np.array(fractions, float) * len(units)
     random = np.random.default_rng(seed)
-    best, least = np.zeros(0, int), np.inf
+    best = np.zeros(0, int)
+    least = np.inf
     for _ in range(ORDERS):
         dealt, missed = _deal(weights, wanted, random)
         if missed < least:
-            best, least = dealt, missed
+            best = dealt
+            least = missed
         if least <= CLOSE * len(units):
             break
     chosen = dict(zip(names, best.tolist(), strict=True))
@@ -61,7 +64,8 @@ def _deal(
     """Number of the split of each unit, dealt out in one order, and how many items are too many or
     missing in the worst.
     """
-    missing, empty = wanted.copy(), wanted > 0
+    missing = wanted.copy()
+    empty = wanted > 0
     dealt = np.zeros(len(weights), int)
     for left, i in zip(range(len(weights), 0, -1), random.permutation(len(weights)), strict=True):
         open_to = empty if left <= empty.sum() else wanted > 0
@@ -104,7 +108,8 @@ def _outranked(outlines: np.ndarray, splits: Sequence[str]) -> np.ndarray:
     touch do not meet.
     """
     rank = np.array([SPLITS.index(split) for split in splits], int)
-    tree, out = shapely.STRtree(outlines), np.zeros(len(outlines), bool)
+    tree = shapely.STRtree(outlines)
+    out = np.zeros(len(outlines), bool)
     for upper in (2, 1):
         hit = tree.query(outlines[(rank == upper) & ~out], predicate="intersects")[1]
         out[hit[rank[hit] < upper]] = True

@@ -60,7 +60,8 @@ def tiles(shape: tuple[int, int], spec: TilingSpec, edge: str = "shift") -> Iter
     height, width = shape
     for i, row_off in enumerate(offsets(height, spec.size, spec.stride, edge)):
         for j, col_off in enumerate(offsets(width, spec.size, spec.stride, edge)):
-            h, w = spec.size, spec.size
+            h = spec.size
+            w = spec.size
             if edge != "pad":
                 h, w = min(h, height - row_off), min(w, width - col_off)
             yield Tile(i, j, Window(col_off, row_off, w, h))

@@ -121,10 +121,13 @@ def tint(
 
     Labels without a colour are left as they are; ``VOID`` is veiled in grey.
     """
-    table, share = np.zeros((256, 3), np.float32), np.zeros(256, np.float32)
+    table = np.zeros((256, 3), np.float32)
+    share = np.zeros(256, np.float32)
     for label, colour in colours.items():
-        table[label], share[label] = rgb(colour), opacity
-    table[VOID], share[VOID] = 200, 0.6
+        table[label] = rgb(colour)
+        share[label] = opacity
+    table[VOID] = 200
+    share[VOID] = 0.6
     part = np.take(share, labels)
     if opacity < 0.5:  # too faint to show where they end
         part = np.where(_outlines(labels) & (labels != VOID), np.take(share > 0, labels), part)
@@ -155,7 +158,8 @@ def outcomes(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def _outlines(labels: np.ndarray) -> np.ndarray:
     """Pixels that have another label above or on their left, or below or on their right."""
     edge = np.zeros(labels.shape, bool)
-    down, right = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
+    down = labels[1:] != labels[:-1]
+    right = labels[:, 1:] != labels[:, :-1]
     edge[1:] |= down
     edge[:-1] |= down
     edge[:, 1:] |= right

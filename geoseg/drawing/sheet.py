@@ -31,7 +31,9 @@ from geoseg.drawing.plots import INK, RULE, SOFT
 # of a sheet whose longest side is its width; smaller ones than 800 pixels are narrower, to stay
 # legible
 WIDTH = 8.0
-MARGIN, GAP, LINE = 0.12, 0.1, 0.19
+MARGIN = 0.12
+GAP = 0.1
+LINE = 0.19
 FONT = 8.0
 LEAST = 3.6  # of what stands under tall panels
 _SWATCH = 0.11
@@ -108,7 +110,8 @@ def draw(sheet: Sheet, size: int) -> Figure:
     )
     for number, panel in enumerate(sheet.panels):
         row, column = divmod(number, columns)
-        left, top = MARGIN + column * (wide + GAP), MARGIN + above + row * step
+        left = MARGIN + column * (wide + GAP)
+        top = MARGIN + above + row * step
         font = FONT if wide > 1.8 else FONT - 1.5
         _write(ink, left, top + titled * 0.45, _fit(panel.title, wide, font), size=font)
         axes = _axes(figure, left, top + titled, wide, wide * ratio)
@@ -201,7 +204,8 @@ def _fill(axes: Axes, panel: Panel, points: float) -> None:
     sides = np.ptp(bounds.reshape(-1, 2, 2), axis=1).mean(axis=1)
     line = float(np.clip(np.median(sides) * points / width / 10, 0.35, 1.2)) if len(sides) else 1.0
     for outlines in panel.outlines:
-        faces, edges = to_rgba(outlines.colour, outlines.opacity), to_rgba(outlines.colour)
+        faces = to_rgba(outlines.colour, outlines.opacity)
+        edges = to_rgba(outlines.colour)
         axes.add_collection(
             PathCollection(
                 _paths(outlines.geometry), facecolor=faces, edgecolor=edges, linewidth=line
@@ -235,7 +239,8 @@ def _scale(axes: Axes, shape: tuple[int, ...], metres: float, points: float) -> 
     power = 10 ** math.floor(math.log10(most))
     length = next(n * power for n in (5, 2, 1) if n * power <= most)
     point = width / points
-    left, bottom = 8 * point, height - 9 * point
+    left = 8 * point
+    bottom = height - 9 * point
     halo = [withStroke(linewidth=2.6, foreground="#000000b0")]
     axes.plot(
         [left, left + length / metres],
@@ -287,11 +292,14 @@ def _bar(ink: Axes, top: float, sheet: Sheet, wide: float) -> None:
 
 def _legend(keys: Mapping[str, str], wide: float) -> Part:
     """Swatches with their names, in as many lines as they need."""
-    places, left, line = [], 0.0, 0
+    places = []
+    left = 0.0
+    line = 0
     for name in keys:
         long = _SWATCH + 0.06 + _width(name, FONT) + 0.2
         if left and left + long - 0.2 > wide:
-            left, line = 0.0, line + 1
+            left = 0.0
+            line = line + 1
         places.append((left, line))
         left += long
 
@@ -309,7 +317,8 @@ def _table(rows: Sequence[Mapping[str, Any]], wide: float) -> Part:
     columns = [
         name for name in dict.fromkeys(key for row in rows for key in row) if name != "colour"
     ]
-    first, numbers = columns[0], columns[1:]
+    first = columns[0]
+    numbers = columns[1:]
     swatch = _SWATCH + 0.06 if any("colour" in row for row in rows) else 0.0
     named = min(
         max(_width(str(row[first]), FONT) for row in rows) + 0.1,

@@ -32,7 +32,8 @@ def ground_blocks(
     """
     if not len(points):
         return np.empty(0, np.int64), np.empty((0, 4))
-    low, high = points.min(axis=0), points.max(axis=0)
+    low = points.min(axis=0)
+    high = points.max(axis=0)
     step = block_step((low + high) / 2, side, crs)
     cells, block = np.unique(np.floor((points - low) / step), axis=0, return_inverse=True)
     corner = low + cells * step

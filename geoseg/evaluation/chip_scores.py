@@ -44,7 +44,8 @@ class ThresholdScores:
     """Counts at one threshold, as it is and cleaned."""
 
     def __init__(self, threshold: float, min_area: float, iou: float) -> None:
-        self.threshold, self.min_area = threshold, min_area
+        self.threshold = threshold
+        self.min_area = min_area
         self.pixels = {False: Counts(), True: Counts()}
         self.footprints = Footprints(threshold, iou)
 
@@ -64,7 +65,8 @@ class ThresholdScores:
         return self.footprints.counts(self.min_area if cleaned else 0.0)
 
     def row(self, cleaned: bool) -> dict[str, Any]:
-        pixels, footprints = self.pixels[cleaned], self.counts(cleaned)
+        pixels = self.pixels[cleaned]
+        footprints = self.counts(cleaned)
         out: dict[str, Any] = {"threshold": self.threshold, "cleaned": cleaned, **_ratios(pixels)}
         return out | {
             f"object_{name}": getattr(footprints, name) for name in ("precision", "recall", "f1")

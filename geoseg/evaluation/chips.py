@@ -62,7 +62,8 @@ def predict_chips(
         raise UnsuitableError(
             f"{index.folder}: some chips have no mask", "cut them by `geoseg tile` with labels"
         )
-    info, model = index.info, models.model
+    info = index.info
+    model = models.model
     labelled = model.for_labels(info.classes)
     if (len(info.classes), info.multilabel) != (len(labelled.classes), model.multilabel):
         model_classes, chip_classes = (
@@ -110,7 +111,8 @@ class Footprints:
     """
 
     def __init__(self, threshold: float, iou: float = 0.5, spec: PolygonSpec | None = None) -> None:
-        self.threshold, self.iou = threshold, iou
+        self.threshold = threshold
+        self.iou = iou
         self._spec = spec or PolygonSpec()
         self._areas: list[np.ndarray] = []
         self._matched: list[np.ndarray] = []
@@ -132,10 +134,8 @@ class Footprints:
         At an IoU above 0.5 a footprint has no other to match, so that leaving some out changes
         nothing for the rest.
         """
-        areas, matched = (
-            np.concatenate([np.empty(0), *self._areas]),
-            np.concatenate([np.empty(0, bool), *self._matched]),
-        )
+        areas = np.concatenate([np.empty(0), *self._areas])
+        matched = np.concatenate([np.empty(0, bool), *self._matched])
         kept = areas >= min_area
         tp = int(np.count_nonzero(matched & kept))
         return Counts(tp, int(np.count_nonzero(kept)) - tp, self.truths - tp)

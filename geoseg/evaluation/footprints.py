@@ -96,12 +96,11 @@ def compare_layers(
     prediction, truth = (
         layer.take(~shapely.is_empty(layer.geometry)) for layer in (prediction, truth)
     )
-    predictions, truths = prediction.geometry, truth.geometry
+    predictions = prediction.geometry
+    truths = truth.geometry
     images, names = _images(prediction, truth) if by_image else (None, None)
-    candidates, confidence = (
-        overlaps(predictions, truths, min(spec.iou, 0.5), images),
-        _confidence(prediction),
-    )
+    candidates = overlaps(predictions, truths, min(spec.iou, 0.5), images)
+    confidence = _confidence(prediction)
     matches = assign(candidates, confidence, spec.iou)
     return LayerComparison(
         prediction,
@@ -142,7 +141,8 @@ def _imaged(
     predictions: np.ndarray, truths: np.ndarray, images: tuple[np.ndarray, np.ndarray]
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Images as blocks, with the bounds of what lies in each."""
-    image, boxes = np.concatenate(images), shapely.bounds(np.concatenate([predictions, truths]))
+    image = np.concatenate(images)
+    boxes = shapely.bounds(np.concatenate([predictions, truths]))
     bounds = np.tile([np.inf, np.inf, -np.inf, -np.inf], (image.max(initial=-1) + 1, 1))
     np.minimum.at(bounds[:, :2], image, boxes[:, :2])
     np.maximum.at(bounds[:, 2:], image, boxes[:, 2:])

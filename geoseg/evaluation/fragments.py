@@ -42,7 +42,8 @@ def splits(found: CandidatePairs) -> Fragments:
     footprint.
     """
     part = found.common > _MAINLY * found.prediction_areas[found.prediction]
-    whole, common = found.truth[part], found.common[part]
+    whole = found.truth[part]
+    common = found.common[part]
     largest = np.zeros(found.truths)
     np.maximum.at(largest, whole, common)
     whole, common = (values[common >= _CRUMB * largest[whole]] for values in (whole, common))

@@ -103,7 +103,8 @@ def overlaps(
     images that predictions and truths are in the pixels of: those of different images do not
     overlap. Only pairs that could reach ``floor`` by their bounding boxes are intersected.
     """
-    ours, theirs = np.asarray(prediction, dtype=object), np.asarray(truth, dtype=object)
+    ours = np.asarray(prediction, dtype=object)
+    theirs = np.asarray(truth, dtype=object)
     areas = shapely.area(ours), shapely.area(theirs)
     boxes = shapely.bounds(ours), shapely.bounds(theirs)
     laid = (ours, theirs) if images is None else _apart(boxes, images)
@@ -113,7 +114,9 @@ def overlaps(
         boxes[0][i, :2], boxes[1][j, :2]
     )
     hopeful = sides.prod(axis=1) >= floor * smaller * (1 - 1e-9)
-    i, j, smaller = i[hopeful], j[hopeful], smaller[hopeful]
+    i = i[hopeful]
+    j = j[hopeful]
+    smaller = smaller[hopeful]
     common = shapely.area(shapely.intersection(ours[i], theirs[j]))
     keep = (common >= floor * smaller * (1 - 1e-9)) & (common > 0)
     return CandidatePairs(i[keep], j[keep], common[keep], *areas)
@@ -148,7 +151,8 @@ def assign(
     i, j, ious = found.prediction[enough], found.truth[enough], found.iou[enough]
     rank = np.zeros(found.predictions) if confidence is None else np.asarray(confidence, float)
     order = np.lexsort((j, i, -ious, -rank[i]))
-    used_i, used_j = np.zeros(found.predictions, bool), np.zeros(found.truths, bool)
+    used_i = np.zeros(found.predictions, bool)
+    used_j = np.zeros(found.truths, bool)
     chosen = []
     for at, p, t in zip(order.tolist(), i[order].tolist(), j[order].tolist(), strict=True):
         if not used_i[p] and not used_j[t]:

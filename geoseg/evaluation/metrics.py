@@ -96,10 +96,12 @@ def ratios(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> dict[str, np.ndarr
 def count(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray | None = None) -> Counts:
     """Counts of two boolean masks (row, col); pixels that are not ``valid`` are left out."""
     if valid is not None:
-        prediction, truth = prediction & valid, truth & valid
+        prediction = prediction & valid
+        truth = truth & valid
     pixels = truth.size if valid is None else int(np.count_nonzero(valid))
     tp = int(np.count_nonzero(prediction & truth))
-    predicted, true = int(np.count_nonzero(prediction)), int(np.count_nonzero(truth))
+    predicted = int(np.count_nonzero(prediction))
+    true = int(np.count_nonzero(truth))
     return Counts(tp, predicted - tp, true - tp, pixels - predicted - true + tp)
 
 
@@ -119,7 +121,8 @@ def confusion(
     keep = np.isin(truth, list(ignore), invert=True)
     if valid is not None:
         keep &= valid
-    true, predicted = truth[keep].astype(np.int64), prediction[keep].astype(np.int64)
+    true = truth[keep].astype(np.int64)
+    predicted = prediction[keep].astype(np.int64)
     for name, labels in (("truth", true), ("prediction", predicted)):
         if labels.size and not 0 <= labels.min() <= labels.max() < classes:
             raise ValueError(
@@ -132,7 +135,8 @@ def confusion(
 def class_counts(matrix: np.ndarray) -> list[Counts]:
     """Counts of each class against all the others, from a confusion matrix."""
     tp = np.diag(matrix)
-    fp, fn = matrix.sum(axis=0) - tp, matrix.sum(axis=1) - tp
+    fp = matrix.sum(axis=0) - tp
+    fn = matrix.sum(axis=1) - tp
     tn = matrix.sum() - tp - fp - fn
     return [Counts(*map(int, row)) for row in zip(tp, fp, fn, tn, strict=True)]
 
@@ -184,7 +188,9 @@ def boundary_count(
 
 def _erode(mask: np.ndarray, width: int) -> np.ndarray:
     """Erosion by ``width`` rows up and down; beyond the array is background."""
-    out, span, length = np.pad(mask, ((width, width), (0, 0))), 1, 2 * width + 1
+    out = np.pad(mask, ((width, width), (0, 0)))
+    span = 1
+    length = 2 * width + 1
     while span < length:
         step = min(span, length - span)
         out = out[:-step] & out[step:]

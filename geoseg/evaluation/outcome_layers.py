@@ -41,7 +41,8 @@ def outcome_layers(matched: LayerComparison) -> dict[str, Layer]:
     of each kind.
     """
     ours, theirs = matched.matches.pairs.T
-    extra, missed = matched.matches.false_positives, matched.matches.false_negatives
+    extra = matched.matches.false_positives
+    missed = matched.matches.false_negatives
     polis, hausdorff = matched.distances
     unit = "px" if matched.truth.crs is None else "m"
     about_match = {
@@ -92,8 +93,10 @@ def _parts(fragments: Fragments) -> dict[str, np.ndarray]:
 
 def _best(matched: LayerComparison, chosen: np.ndarray, side: int) -> np.ndarray:
     """The best IoU of each chosen footprint of one layer with any of the other, 0 without one."""
-    layers, images = [matched.prediction.geometry, matched.truth.geometry], list(matched.blocks)
-    layers[side], images[side] = layers[side][chosen], images[side][chosen]
+    layers = [matched.prediction.geometry, matched.truth.geometry]
+    images = list(matched.blocks)
+    layers[side] = layers[side][chosen]
+    images[side] = images[side][chosen]
     found = overlaps(
         layers[0], layers[1], 0, None if matched.images is None else (images[0], images[1])
     )

@@ -61,7 +61,8 @@ def compare_pixels(
     """
     prediction = prediction.numbered_like(truth)
     present = sorted({0, 1, *prediction.present, *truth.present})
-    classes, width = present[-1] + 1, spec.boundary_width
+    classes = present[-1] + 1
+    width = spec.boundary_width
     block = _block(grid, spec.neighbourhood.value)
     matrices = np.zeros(
         (-(-grid.height // block[0]), -(-grid.width // block[1]), classes, classes), np.int64
@@ -70,9 +71,11 @@ def compare_pixels(
     swept = np.zeros((2, PROBABILITY_CODES), np.int64) if spec.sweep else None
     advance = progress("compare", grid.height)
     for window in row_windows(grid, strip_pixels):
-        top, bottom = window.row_off, window.row_off + window.height
+        top = window.row_off
+        bottom = window.row_off + window.height
         # an outline needs the pixels within its width, and ends where the scene ends
-        first, last = max(0, top - width), min(grid.height, bottom + width)
+        first = max(0, top - width)
+        last = min(grid.height, bottom + width)
         predicted, true = (side.read(first, last) for side in (prediction, truth))
         valid = (predicted != VOID) & (true != VOID)
         inner = slice(top - first, bottom - first)
@@ -81,7 +84,9 @@ def compare_pixels(
                 boundary((side == label) & valid, width)[inner] for side in (predicted, true)
             ]
             outlines[label] += count(borders[0], borders[1])
-        predicted, true, valid = predicted[inner], true[inner], valid[inner]
+        predicted = predicted[inner]
+        true = true[inner]
+        valid = valid[inner]
         for at, part in _parts(top, predicted.shape, block):
             matrices[at] += _matrix(predicted[part], true[part], valid[part], classes)
         if swept is not None and prediction.scores:

@@ -66,9 +66,12 @@ def pixel_regions(compared: ComparedPixels) -> tuple[Region, ...]:
     """
     matrices = compared.matrices
     tp = np.trace(matrices[..., 1:, 1:], axis1=-2, axis2=-1)
-    fp, fn = matrices[..., :, 1:].sum((-2, -1)) - tp, matrices[..., 1:, :].sum((-2, -1)) - tp
+    fp = matrices[..., :, 1:].sum((-2, -1)) - tp
+    fn = matrices[..., 1:, :].sum((-2, -1)) - tp
     row, col = np.nonzero(tp + fp + fn)
-    tp, fp, fn = tp[row, col], fp[row, col], fn[row, col]
+    tp = tp[row, col]
+    fp = fp[row, col]
+    fn = fn[row, col]
     across, along = pixel_size(compared.grid)
     iou = ratios(tp, fp, fn)["iou"]
     columns = {"truth": tp + fn, "found": tp + fp, "tp": tp, "fp": fp, "fn": fn, "iou": iou}
@@ -101,7 +104,8 @@ def _rows(
 
 def _bounds(compared: ComparedPixels, row: np.ndarray, col: np.ndarray) -> np.ndarray:
     """Left, bottom, right, top of blocks, float64 (n, 4)."""
-    (rows, cols), grid = compared.block, compared.grid
+    (rows, cols) = compared.block
+    grid = compared.grid
     edges = {"top": row * rows, "bottom": np.minimum((row + 1) * rows, grid.height)}
     edges |= {"left": col * cols, "right": np.minimum((col + 1) * cols, grid.width)}
     corners = [

@@ -55,7 +55,8 @@ def _burn(pixels: np.ndarray, values: np.ndarray, out: np.ndarray, all_touched: 
     solid = ~(shapely.is_missing(pixels) | shapely.is_empty(pixels))
     if not solid.any():
         return out
-    pixels, values = pixels[solid], values[solid]
+    pixels = pixels[solid]
+    values = values[solid]
     if not all_touched:
         rasterize(shapes(pixels, values), out=out)
         return out
@@ -106,7 +107,9 @@ class Burner:
         if grid is not None:
             self.geometry = _to_pixels(self.geometry, grid)
         self.values = np.full(len(self.geometry), value) if values is None else np.asarray(values)
-        self.all_touched, self.dtype, self.fill = all_touched, dtype, fill
+        self.all_touched = all_touched
+        self.dtype = dtype
+        self.fill = fill
         self._tree = shapely.STRtree(self.geometry)
 
     def inside(self, window: Grid) -> np.ndarray:
@@ -128,7 +131,8 @@ class Burner:
     def burn(self, window: Grid) -> np.ndarray:
         """Labels (row, col) on ``window``, for example ``scene.grid.window(window)``."""
         hits = self.inside(window)
-        geometry, out = self.geometry[hits], np.full(window.shape, self.fill, self.dtype)
+        geometry = self.geometry[hits]
+        out = np.full(window.shape, self.fill, self.dtype)
         if self.grid is None:
             pixels = _to_pixels(geometry, window)
         else:
@@ -157,7 +161,8 @@ def repair(geometry: Footprints) -> tuple[np.ndarray, int]:
     return out, len(broken)
 
 
-_POLYGON, _MULTIPOLYGON = shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON
+_POLYGON = shapely.GeometryType.POLYGON
+_MULTIPOLYGON = shapely.GeometryType.MULTIPOLYGON
 
 
 def _areas(geometry: shapely.Geometry) -> shapely.Geometry:
@@ -173,7 +178,8 @@ def _areas(geometry: shapely.Geometry) -> shapely.Geometry:
 
 def _to_pixels(geometry: np.ndarray, grid: Grid) -> np.ndarray:
     """Footprints in pixels of ``grid``: x is the column, y the row."""
-    inverse, shift = ~grid.transform, (grid.transform.c, grid.transform.f)
+    inverse = ~grid.transform
+    shift = (grid.transform.c, grid.transform.f)
     turned = Affine(inverse.a, inverse.b, 0, inverse.d, inverse.e, 0)
     return shapely.transform(geometry, lambda xy: snapped(coordinates(xy - shift, turned)))
 
@@ -187,8 +193,11 @@ def snapped(pixels: np.ndarray) -> np.ndarray:
 
 def _offset(grid: Grid, window: Grid) -> tuple[int, int]:
     """Column and row of ``window`` in ``grid``; ValueError where it is no window of it."""
-    own, other, inverse = grid.transform, window.transform, ~grid.transform
-    x, y = other.c, other.f
+    own = grid.transform
+    other = window.transform
+    inverse = ~grid.transform
+    x = other.c
+    y = other.f
     at = inverse.a * x + inverse.b * y + inverse.c, inverse.d * x + inverse.e * y + inverse.f
     offset = round(at[0]), round(at[1])
     same = (own.a, own.b, own.d, own.e) == (other.a, other.b, other.d, other.e)
@@ -205,7 +214,8 @@ def _add_outlines(last: np.ndarray, pixels: np.ndarray) -> None:
     """
     height, width = last.shape
     x, y, number = _edges(pixels)
-    low, high = y.min(axis=1), y.max(axis=1)
+    low = y.min(axis=1)
+    high = y.max(axis=1)
     flat = low == high
     top = np.clip(low // _STEPS_PER_PIXEL, 0, height)
     bottom = np.clip(
@@ -225,12 +235,11 @@ def _add_outlines(last: np.ndarray, pixels: np.ndarray) -> None:
         ]
     )
     # where the edge enters and leaves the row: multiples of 1 / (_STEPS * rise) pixels
-    rise, run = (y[:, 1] - y[:, 0])[edge], (x[:, 1] - x[:, 0])[edge]
+    rise = (y[:, 1] - y[:, 0])[edge]
+    run = (x[:, 1] - x[:, 0])[edge]
     across = np.where(flat[edge], x[edge].T, x[edge, 0] * rise + (ends - y[edge, 0]) * run)
-    across, unit = (
-        np.where(rise < 0, -across, across),
-        np.where(flat[edge], 1, np.abs(rise)) * _STEPS_PER_PIXEL,
-    )
+    across = np.where(rise < 0, -across, across)
+    unit = np.where(flat[edge], 1, np.abs(rise)) * _STEPS_PER_PIXEL
     left = np.clip(across.min(axis=0) // unit, 0, width)
     right = np.clip(-(-across.max(axis=0) // unit), 0, width)
     span, col = _spread(left, right)

@@ -32,7 +32,8 @@ def distinct(geometry: np.ndarray, edge: np.ndarray, confidence: np.ndarray) -> 
     rank = np.argsort(order)
     one, other = same(geometry, geometry)
     worse = rank[other] > rank[one]
-    one, other = one[worse], other[worse]
+    one = one[worse]
+    other = other[worse]
     stays = np.ones(len(geometry), bool)
     # the best first, each settled before it is asked
     for pair in np.argsort(rank[one], kind="stable"):

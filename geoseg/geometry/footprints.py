@@ -229,10 +229,8 @@ def _confidence(traced: Traced, unit: float) -> np.ndarray:
 
 def _shaped(batches: Iterator[_Found], grid: Grid, spec: PolygonSpec) -> Iterator[_Found]:
     """With outlines straightened or simplified, none over another."""
-    tolerance, straight = (
-        spec.simplify.in_metres(grid.gsd or 1.0),
-        spec.regularize == "orthogonal",
-    )
+    tolerance = spec.simplify.in_metres(grid.gsd or 1.0)
+    straight = spec.regularize == "orthogonal"
     if not straight and tolerance <= 0:
         yield from batches
         return
@@ -289,7 +287,8 @@ def _to_layers(
 
 
 def _to_layer(found: _Found, grid: Grid, naming: FootprintLabels, first_id: int) -> Layer:
-    traced, count = found.traced, len(found.outline)
+    traced = found.traced
+    count = len(found.outline)
     geometry = to_crs_coordinates(found.outline, grid.transform)
     area, around = measure(geometry, grid.crs, found.ground)
     beside = traced.sums[:, 1]

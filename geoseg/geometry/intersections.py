@@ -25,8 +25,10 @@ def intersection_areas(raw: np.ndarray, other: np.ndarray) -> np.ndarray:
     comes out as true.
     """
     out = np.zeros(len(raw))
-    (upright, own, first), (slanted, across, second) = _edges(raw), _edges(other)
-    left, right = np.bincount(own, minlength=len(raw)), np.bincount(across, minlength=len(raw))
+    (upright, own, first) = _edges(raw)
+    (slanted, across, second) = _edges(other)
+    left = np.bincount(own, minlength=len(raw))
+    right = np.bincount(across, minlength=len(raw))
     oblique = np.bincount(own, first[:, 0] != first[:, 2], len(raw)) > 0
     hard = oblique | (left * right > _PAIR_LIMIT)
     out[hard] = shapely.area(shapely.intersection(raw[hard], other[hard]))
@@ -54,7 +56,8 @@ def _edges(geometry: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rings, owner = rings_of(shapely.orient_polygons(geometry))
     points, ring = shapely.get_coordinates(rings, return_index=True)
     inside = (ring[1:] == ring[:-1]) & (points[1:, 1] != points[:-1, 1])
-    start, end = points[:-1][inside], points[1:][inside]
+    start = points[:-1][inside]
+    end = points[1:][inside]
     rises = end[:, 1] > start[:, 1]
     upwards = np.where(rises[:, None], np.hstack([start, end]), np.hstack([end, start]))
     return np.where(rises, 1.0, -1.0), owner[ring[1:][inside]], upwards
@@ -62,12 +65,16 @@ def _edges(geometry: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _area_left_of(upright: np.ndarray, slanted: np.ndarray) -> np.ndarray:
     """The lesser x of an upright and a slanted edge, summed over the rows that both have."""
-    x, (x0, y0, x1, y1) = upright[:, 0], slanted.T
-    low, high = np.maximum(upright[:, 1], y0), np.minimum(upright[:, 3], y1)
+    x = upright[:, 0]
+    (x0, y0, x1, y1) = slanted.T
+    low = np.maximum(upright[:, 1], y0)
+    high = np.minimum(upright[:, 3], y1)
     height = np.maximum(high - low, 0)
     slope = (x1 - x0) / (y1 - y0)
-    one, two = x0 + (low - y0) * slope, x0 + (high - y0) * slope
-    least, most = np.minimum(one, two), np.maximum(one, two)
+    one = x0 + (low - y0) * slope
+    two = x0 + (high - y0) * slope
+    least = np.minimum(one, two)
+    most = np.maximum(one, two)
     p, q = np.minimum(least, x), np.minimum(most, x)
     width = most - least
     share = np.where(width > 0, (q - p) / np.where(width > 0, width, 1), 1)

@@ -77,7 +77,8 @@ def _unbroken(parts: np.ndarray, circle: float) -> tuple[np.ndarray, np.ndarray]
     """
     left, _, right, _ = shapely.bounds(parts).T
     wide = np.flatnonzero(right - left > circle / 2)
-    out, broken = parts.copy(), np.zeros(len(parts), bool)
+    out = parts.copy()
+    broken = np.zeros(len(parts), bool)
     for row in wide:
         coordinates = shapely.get_coordinates(parts[row])
         x = coordinates[:, 0]

@@ -38,7 +38,8 @@ def metric_tensor(points: np.ndarray, crs: CRS | None) -> np.ndarray:
         _earth_centred(points + np.multiply(step, d), crs)
         for d in ((1, 0), (-1, 0), (0, 1), (0, -1))
     )
-    along_x, along_y = (right - left) / (2 * step), (up - down) / (2 * step)
+    along_x = (right - left) / (2 * step)
+    along_y = (up - down) / (2 * step)
     return np.stack(
         [
             (one * other).sum(1)
@@ -90,7 +91,8 @@ def coordinates(pixels: np.ndarray, transform: Affine) -> np.ndarray:
     """Columns and rows (n, 2) to x and y in the CRS, to the bit the same however many they are (a
     matrix product is not).
     """
-    t, (x, y) = transform, pixels.T
+    t = transform
+    (x, y) = pixels.T
     return np.column_stack([x * t.a + y * t.b + t.c, x * t.d + y * t.e + t.f])
 
 

@@ -63,7 +63,8 @@ def dilate(mask: np.ndarray, radius: float) -> np.ndarray:
     column of the disk's half.
     """
     height, width = mask.shape
-    wide, out = mask.copy(), np.zeros_like(mask)
+    wide = mask.copy()
+    out = np.zeros_like(mask)
     reach = 0
     for dy in range(int(radius), -1, -1):
         while reach < min(int(math.sqrt(radius**2 - dy**2)), width - 1):

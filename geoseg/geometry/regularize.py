@@ -40,15 +40,21 @@ from geoseg.geometry.walls import SLANTED, Walls, joined, straighten
 LOWEST_IOU = 0.85
 # Break points: metres, but at least so many pixels (a slanted wall's steps are a pixel deep) and at
 # most this share of a side
-_BREAK, _BREAK_PIXELS, _BREAK_SHARE = 0.6, 1.2, 0.08
+_BREAK = 0.6
+_BREAK_PIXELS = 1.2
+_BREAK_SHARE = 0.08
 # Walls shorter than this go
-_SHORT, _SHORT_PIXELS, _SHORT_SHARE = 1.0, 3.0, 0.12
+_SHORT = 1.0
+_SHORT_PIXELS = 3.0
+_SHORT_SHARE = 0.12
 # Degrees off the nearer direction at which a wall still counts as along it, and from which it may
 # stand at a slant
-_ALONG, _SLANT = 15.0, 20.0
+_ALONG = 15.0
+_SLANT = 20.0
 _SLANT_SHARE = 0.25
 _ALIGNED = 0.6
-_ROUND, _ROUND_FILL = 0.88, 0.87
+_ROUND = 0.88
+_ROUND_FILL = 0.87
 # Pixels by which an outline may reach beyond the raw one's bounds
 REACH = 32.0
 
@@ -87,7 +93,8 @@ def pixel_metric(at: np.ndarray, transform: Affine) -> np.ndarray:
     """The metric of columns and rows, where that of the CRS's x and y is ``at`` (n, 3); square
     metres per square pixel.
     """
-    (e, f, g), t = at.T, transform
+    (e, f, g) = at.T
+    t = transform
     across = e * t.a * t.a + 2 * f * t.a * t.d + g * t.d * t.d
     mixed = e * t.a * t.b + f * (t.a * t.e + t.b * t.d) + g * t.d * t.e
     along = e * t.b * t.b + 2 * f * t.b * t.e + g * t.e * t.e
@@ -211,7 +218,8 @@ def _break(points: np.ndarray, ring: np.ndarray, tolerance: np.ndarray) -> _Runs
     stops, ring_of = shapely.get_coordinates(thin, include_z=True, return_index=True)
     last = np.append(ring_of[1:] != ring_of[:-1], True)
     at = stops[:, 2].astype(np.int64)
-    begin, run_ring = at[~last], ring_of[~last]
+    begin = at[~last]
+    run_ring = ring_of[~last]
     chord = points[at[np.flatnonzero(~last) + 1]] - points[begin]
 
     first = np.zeros(len(points), np.int64)
@@ -256,7 +264,8 @@ def _has_directions(
         around, 1e-12
     )
     points = np.einsum("mij,mj->mi", _turn(direction[of]), runs.start[outer])
-    low, high = np.full((len(area), 2), np.inf), np.full((len(area), 2), -np.inf)
+    low = np.full((len(area), 2), np.inf)
+    high = np.full((len(area), 2), -np.inf)
     np.minimum.at(low, of, points)
     np.maximum.at(high, of, points)
     fill = area / np.maximum((high - low).prod(1), 1e-12)

@@ -119,7 +119,8 @@ def _simple_rings(corners: Corners) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     The pixels lie on one side of a ring, and it meets itself on the other, so its meetings are
     nested and each split leaves two rings, in any order.
     """
-    following, left = corners.following, corners.left
+    following = corners.following
+    left = corners.left
     ring = connected_components(_graph(following), directed=True, connection="weak")[1]
     one = np.flatnonzero(corners.twin[:-1] & corners.twin[1:])
     other = one + 1
@@ -129,8 +130,10 @@ def _simple_rings(corners: Corners) -> tuple[np.ndarray, np.ndarray, np.ndarray]
         & (ring[one] == ring[other])
     )
     if meets.any():
-        one, other = one[meets], other[meets]
-        following, left = following.copy(), left.copy()
+        one = one[meets]
+        other = other[meets]
+        following = following.copy()
+        left = left.copy()
         following[one], following[other] = following[other], following[one]
         left[other] = left[one]
         ring = connected_components(_graph(following), directed=True, connection="weak")[1]

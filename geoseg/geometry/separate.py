@@ -29,7 +29,8 @@ from geoseg.geometry.morphology import MaskStrip
 NECK = 0.75
 # Half the width that a building has at least: metres, and pixels, below which widths are too coarse
 # to compare
-_RADIUS, _RADIUS_PIXELS = 1.5, 4.0
+_RADIUS = 1.5
+_RADIUS_PIXELS = 4.0
 # Share of the area of the narrowest building that its inside, the boundary left out, has at least
 _INSIDE = 0.25
 # A component of more rows is no group of houses; it stays as it is, so that memory has a
@@ -76,14 +77,16 @@ class _RowBuffer:
     def __init__(
         self, first: MaskStrip, pixel_size: tuple[float, float], connectivity: int
     ) -> None:
-        self.pixel_size, self.steps = pixel_size, 1 if connectivity == 4 else 2
+        self.pixel_size = pixel_size
+        self.steps = 1 if connectivity == 4 else 2
         width = first.mask.shape[1]
         self.raw = self.out = np.zeros((0, width), bool)
         self.boundary_margin = None if first.boundary_margin is None else first.boundary_margin[:0]
         self.tall = np.zeros(width, bool)
         self.above = 0  # 1 once a row has gone
         self.seen = 0
-        self.labels, self.too_tall = np.zeros((0, width), np.int32), np.zeros(0, bool)
+        self.labels = np.zeros((0, width), np.int32)
+        self.too_tall = np.zeros(0, bool)
 
     def add(self, strip: MaskStrip) -> None:
         self.raw, self.out = (np.concatenate([held, strip.mask]) for held in (self.raw, self.out))
@@ -104,7 +107,8 @@ class _RowBuffer:
         for i in np.flatnonzero(~unfinished & ~tall & (bottom >= max(self.seen, 1))):
             self._part(labels, int(i) + 1, boxes[i])
         self.seen = len(self.raw)
-        self.labels, self.too_tall = labels, tall
+        self.labels = labels
+        self.too_tall = tall
         return int(top[unfinished & ~tall].min(initial=len(self.raw))) - self.above
 
     def _part(self, labels: np.ndarray, label: int, box: tuple[slice, slice]) -> None:
@@ -119,15 +123,14 @@ class _RowBuffer:
 
     def release(self, count: int) -> np.ndarray:
         """The next ``count`` rows, parted."""
-        first, end = self.above, self.above + count
+        first = self.above
+        end = self.above + count
         done = self.out[first:end].copy()
         label = self.labels[end - 1]
         self.tall = (label > 0) & np.append(False, self.too_tall)[label]
-        self.raw, self.out, self.labels = (
-            self.raw[end - 1 :],
-            self.out[end - 1 :],
-            self.labels[end - 1 :],
-        )
+        self.raw = self.raw[end - 1 :]
+        self.out = self.out[end - 1 :]
+        self.labels = self.labels[end - 1 :]
         self.boundary_margin = (
             None if self.boundary_margin is None else self.boundary_margin[end - 1 :]
         )

@@ -107,7 +107,8 @@ class _Pairs(Generic[T]):
         one, other = shapely.STRtree(outlines).query(outlines[new], predicate="intersects")
         one = new[one]
         once = (other < one) & (changed[one] | changed[other])
-        first, second = other[once], one[once]
+        first = other[once]
+        second = one[once]
         over = shapely.area(shapely.intersection(outlines[first], outlines[second])) > _SLIVER
         return cls(batches, outlines, raw, changed, first[over], second[over])
 
@@ -134,11 +135,14 @@ def _covers(batches: list[_Batch[T]]) -> None:
 def _conflicts(batches: list[_Batch[T]]) -> None:
     """Note who gives way where outlines of the last batch lie over others."""
     pairs = _Pairs.among(batches)
-    first, second, changed = pairs.first, pairs.second, pairs.changed
+    first = pairs.first
+    second = pairs.second
+    changed = pairs.changed
     area = shapely.area(pairs.outlines)
     smaller = area[first] < area[second]
     weaker = np.where(changed[first] & changed[second], smaller, changed[first])
-    losers, winners = np.where(weaker, first, second), np.where(weaker, second, first)
+    losers = np.where(weaker, first, second)
+    winners = np.where(weaker, second, first)
     for loser, winner in zip(losers, winners, strict=True):
         batch, place = pairs.place(loser)
         batch.lost.setdefault(place, []).append(pairs.outlines[winner])
@@ -152,7 +156,8 @@ def _spared(batch: _Batch[T]) -> Regular:
     """Outlines without the neighbours they would cover too much of; raw ones where that breaks
     them.
     """
-    geometry, iou = batch.regular.geometry.copy(), batch.regular.iou.copy()
+    geometry = batch.regular.geometry.copy()
+    iou = batch.regular.iou.copy()
     for i, neighbours in batch.lost.items():
         cut, agreement = _cut(geometry[i], neighbours, batch.raw[i])
         geometry[i] = batch.raw[i] if cut is None else cut
@@ -161,7 +166,8 @@ def _spared(batch: _Batch[T]) -> Regular:
 
 
 def _settled(batch: _Batch[T]) -> Regular:
-    geometry, iou = batch.regular.geometry.copy(), batch.regular.iou.copy()
+    geometry = batch.regular.geometry.copy()
+    iou = batch.regular.iou.copy()
     for i, winners in batch.lost.items():
         cut, agreement = _cut(geometry[i], winners, batch.raw[i])
         if cut is None:

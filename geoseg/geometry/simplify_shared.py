@@ -55,7 +55,8 @@ def simplify_together(
     rings, part = shapely.get_rings(parts, return_index=True)
     if tolerance <= 0 or not len(rings):
         return geometry
-    walls, scale = _walls(rings), np.array(pixel_size)
+    walls = _walls(rings)
+    scale = np.array(pixel_size)
     thin = shapely.simplify(
         shapely.transform(walls.line, lambda xy: xy * scale), tolerance, preserve_topology=False
     )
@@ -78,13 +79,11 @@ def _walls(rings: np.ndarray) -> _Walls:
     ring, start, step, turns = sides(rings)
     side = (np.minimum(start, start + step) @ _ROWS) * 2 + (step[:, 1] != 0)
     begins, order = _in_order(ring, _nodes(start, step, side))
-    ring, start, step, side, turns = (
-        ring[order],
-        start[order],
-        step[order],
-        side[order],
-        turns[order],
-    )
+    ring = ring[order]
+    start = start[order]
+    step = step[order]
+    side = side[order]
+    turns = turns[order]
     head = np.flatnonzero(begins)
     tail = np.append(head[1:], len(ring)) - 1
     kept = begins | turns
@@ -153,7 +152,8 @@ def _rings(walls: _Walls, line: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray
     )
     # the last point of a wall is the first of the next
     inside = np.append(wall[1:] == wall[:-1], False)
-    points, ring = points[inside], walls.ring[wall[inside]]
+    points = points[inside]
+    ring = walls.ring[wall[inside]]
     size = np.bincount(ring, minlength=len(raw))
     fine = size[ring] >= 3
     made = raw.copy()

@@ -69,8 +69,10 @@ class Crossings:
     def _note(self, own: _RowBuffer) -> None:
         last = self.last or _RowBuffer(*(np.zeros_like(part[:1]) for part in own))
         rows = _RowBuffer(*(np.concatenate(pair) for pair in zip(last, own, strict=True)))
-        mask, top = rows.mask, self.row - 1
-        upright, level = mask[:, 1:] != mask[:, :-1], mask[1:] != mask[:-1]
+        mask = rows.mask
+        top = self.row - 1
+        upright = mask[:, 1:] != mask[:, :-1]
+        level = mask[1:] != mask[:-1]
         y, x = np.nonzero(upright[1:])
         right = _key(y + 1 + top, x + 1, True), self._shift(rows, (y + 1, x), (y + 1, x + 1))
         y, x = np.nonzero(level)
@@ -79,7 +81,8 @@ class Crossings:
         # the four sides at the middle of a checkerboard count as crossed, also beside missing data:
         # none keeps its corners
         y, x = np.nonzero(upright[1:] & upright[:-1] & level[:, 1:])
-        y, x = y + 1 + top, x + 1
+        y = y + 1 + top
+        x = x + 1
         crossed = np.concatenate(
             [_key(y - 1, x, True), _key(y, x, True), _key(y, x - 1, False), _key(y, x, False)]
         )
@@ -99,7 +102,8 @@ class Crossings:
         """
         forth = rows.mask[one]
         scores = rows.scores[one].astype(np.float64), rows.scores[other].astype(np.float64)
-        within, without = np.where(forth, *scores), np.where(forth, *scores[::-1])
+        within = np.where(forth, *scores)
+        without = np.where(forth, *scores[::-1])
         crosses = (within >= self.level) & (without < self.level)
         share = np.where(crosses, within - self.level, 1) / np.where(crosses, within - without, 2)
         shift = np.rint((share - 0.5) * SUBPIXEL_STEPS).clip(
@@ -134,7 +138,8 @@ class Crossings:
         shift[noted] = self.shift[place[noted]] / SUBPIXEL_STEPS
         stays = np.ones(len(self.key), bool)
         stays[place[noted]] = False
-        self.key, self.shift = self.key[stays], self.shift[stays]
+        self.key = self.key[stays]
+        self.shift = self.shift[stays]
         return noted, shift
 
 
@@ -177,7 +182,10 @@ def _bends(points: np.ndarray, ring: np.ndarray) -> np.ndarray:
     """Where the rings turn; coordinates are multiples of 1 / STEPS, so this is exact."""
     begin = np.flatnonzero(np.diff(ring, prepend=-1))
     last = np.append(begin[1:], len(ring)) - 1
-    before, after = np.arange(len(ring)) - 1, np.arange(len(ring)) + 1
-    before[begin], after[last] = last, begin
-    came, goes = points - points[before], points[after] - points
+    before = np.arange(len(ring)) - 1
+    after = np.arange(len(ring)) + 1
+    before[begin] = last
+    after[last] = begin
+    came = points - points[before]
+    goes = points[after] - points
     return came[:, 0] * goes[:, 1] != came[:, 1] * goes[:, 0]

@@ -12,7 +12,8 @@ import numpy as np
 from geoseg.core.encoding import PROBABILITY_STEPS
 
 # Classes that lie between buildings; a boundary is part of its building, a contact is ground
-BOUNDARY, CONTACT = "boundary", "contact"
+BOUNDARY = "boundary"
+CONTACT = "contact"
 NO_FOOTPRINTS = ("background", BOUNDARY, CONTACT, "distance", "instance")
 
 

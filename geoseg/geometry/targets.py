@@ -88,7 +88,9 @@ class Targets:
         value: int = 1,
         values: np.ndarray | None = None,
     ) -> None:
-        self.grid, self.targets, self.value = grid, tuple(targets), value
+        self.grid = grid
+        self.targets = tuple(targets)
+        self.value = value
         self.dtype = str(np.result_type(*(DTYPES[target.kind] for target in targets)))
         self._size = pixel_size(grid)
         each = np.full(len(geometry), value) if values is None else np.asarray(values)
@@ -110,7 +112,8 @@ class Targets:
         """Masks (target, row, col) of ``dtype``, the widest of all kinds, on a window of the
         grid.
         """
-        shape, (across, down) = (int(window.height), int(window.width)), self._halo
+        shape = (int(window.height), int(window.width))
+        (across, down) = self._halo
         around = Window(
             window.col_off - across,
             window.row_off - down,
@@ -151,11 +154,10 @@ class Targets:
         """How many buildings lie within ``radius`` metres of each pixel's centre: uint16 (row,
         col).
         """
-        left, top = int(window.col_off), int(window.row_off)
-        size, out = (
-            np.array(self._size),
-            np.zeros((int(window.height), int(window.width)), np.uint16),
-        )
+        left = int(window.col_off)
+        top = int(window.row_off)
+        size = np.array(self._size)
+        out = np.zeros((int(window.height), int(window.width)), np.uint16)
         wide, high = radius / size
         hits = self._burner.within(
             (left - wide, top - high, left + out.shape[1] + wide, top + out.shape[0] + high)
@@ -201,14 +203,16 @@ def _spread(out: np.ndarray, columns: np.ndarray, first: int, size: float, reach
     """Lower ``out`` to the ``columns`` up to ``reach`` pixels away in its rows; its own begin at
     the column ``first``.
     """
-    width, spare = out.shape[1], np.empty_like(out)
+    width = out.shape[1]
+    spare = np.empty_like(out)
     np.minimum(out, columns[:, first : first + width], out=out)
     for step in range(1, reach + 1):
         away = np.float32(((step - 0.5) * size) ** 2)
         if step % 8 == 0 and away >= out.max():
             return
         for shift in (first - step, first + step):
-            start, stop = max(0, -shift), min(width, columns.shape[1] - shift)
+            start = max(0, -shift)
+            stop = min(width, columns.shape[1] - shift)
             if start < stop:
                 part = np.add(
                     columns[:, shift + start : shift + stop], away, out=spare[:, start:stop]

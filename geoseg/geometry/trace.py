@@ -177,11 +177,13 @@ def _link(state: _State, pixels: np.ndarray) -> tuple[Corners, _Edges]:
     double = crossed.ravel()[at] == 1
     twin = np.repeat(double, 1 + double)
     y, x = np.divmod(np.repeat(at, 1 + double), crossing.shape[1])
-    old, new = len(state.corners.x), len(x)
+    old = len(state.corners.x)
+    new = len(x)
     slots = old + np.arange(new)
     southeast = pixels[y + 1, x + 1] == 1
 
-    left, right = slots[::2], slots[1::2]
+    left = slots[::2]
+    right = slots[1::2]
     forward = southeast[::2]
     following = np.concatenate([state.corners.following, np.full(new, -1)])
     following[left[forward]] = right[forward]
@@ -193,7 +195,8 @@ def _link(state: _State, pixels: np.ndarray) -> tuple[Corners, _Edges]:
     slots[first], slots[first + 1] = slots[first + 1], slots[first]
     edges = _columns(state, pixels, x, slots, np.flatnonzero(crossing[-1]), y)
     closed = edges.bottom >= 0
-    down, up = edges.falling & closed, ~edges.falling & closed
+    down = edges.falling & closed
+    up = ~edges.falling & closed
     following[edges.top[down]] = edges.bottom[down]
     following[edges.bottom[up]] = edges.top[up]
     c = state.corners
@@ -253,7 +256,8 @@ def _hole_starts(corners: Corners, old: int, row: int, pixels: np.ndarray) -> np
 
     Of twins only the one that belongs to the southwest.
     """
-    x, y = corners.x[old:], corners.y[old:] - row
+    x = corners.x[old:]
+    y = corners.y[old:] - row
     starts = (pixels[y + 1, x + 1] == 0) & (pixels[y, x + 1] == 1) & (pixels[y + 1, x] == 1)
     starts[np.flatnonzero(corners.twin[old:])[1::2]] = False
     return old + np.flatnonzero(starts)

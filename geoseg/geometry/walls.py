@@ -43,7 +43,9 @@ class Walls:
 
 def joined(walls: Walls) -> Walls:
     """``walls`` with a joint at the break point wherever two parallel ones follow each other."""
-    kind, normal, start = walls.kind, walls.normal, walls.start
+    kind = walls.kind
+    normal = walls.normal
+    start = walls.start
     before, _ = _neighbours(walls.ring)
     joint = np.flatnonzero((kind == kind[before]) & (kind != SLANTED))
     across = np.column_stack([normal[joint, 1], normal[joint, 0]])
@@ -69,7 +71,8 @@ def _neighbours(ring: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     index = np.arange(len(ring))
     first = np.append(True, ring[1:] != ring[:-1]) if len(ring) else np.empty(0, bool)
     last = np.append(first[1:], True)[: len(ring)]
-    before, after = index - 1, index + 1
+    before = index - 1
+    after = index + 1
     before[first] = index[last]
     after[last] = index[first]
     return before, after
@@ -79,11 +82,13 @@ def _corners(walls: Walls, before: np.ndarray) -> np.ndarray:
     """Where each wall meets the one before it; the break point between the two where they are
     nearly parallel.
     """
-    one, other = walls.normal[before], walls.normal
+    one = walls.normal[before]
+    other = walls.normal
     sine = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
     meets = np.abs(sine) > 0.25
     sine[~meets] = 1
-    c, d = walls.offset[before], walls.offset
+    c = walls.offset[before]
+    d = walls.offset
     x = (c * other[:, 1] - d * one[:, 1]) / sine
     y = (one[:, 0] * d - other[:, 0] * c) / sine
     return np.where(meets[:, None], np.column_stack([x, y]), walls.start)
@@ -161,8 +166,11 @@ def _without(
     their mean offset.
     """
     wall = np.flatnonzero(goes & gone[after])
-    one, other = before[wall], after[wall]
-    offset, heading, start = walls.offset.copy(), walls.heading.copy(), walls.start.copy()
+    one = before[wall]
+    other = after[wall]
+    offset = walls.offset.copy()
+    heading = walls.heading.copy()
+    start = walls.start.copy()
     weights = [np.hypot(*heading[side].T) for side in (one, other)]
     offset[one] = (weights[0] * offset[one] + weights[1] * offset[other]) / np.maximum(
         weights[0] + weights[1], 1e-12

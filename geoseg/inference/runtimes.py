@@ -189,8 +189,11 @@ class _Graph:
         form: InputForm,
         batch: int,
     ) -> None:
-        self.spec, self.name = spec, name
-        self._infer, self._path, self._form = infer, path, form
+        self.spec = spec
+        self.name = name
+        self._infer = infer
+        self._path = path
+        self._form = form
         options = dict(spec.options)
         self._mean = np.array(options.get("mean", [0.0]), np.float32)[:, None, None]
         self._std = np.array(options.get("std", [1.0]), np.float32)[:, None, None]
@@ -252,7 +255,10 @@ class _Torch:
     def __init__(
         self, spec: ModelSpec, size: int, name: str, infer: Callable[[np.ndarray], np.ndarray]
     ) -> None:
-        self.spec, self.size, self.name, self._infer = spec, size, name, infer
+        self.spec = spec
+        self.size = size
+        self.name = name
+        self._infer = infer
         self.border = 0
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:

@@ -244,8 +244,10 @@ def _windows(scene: Scene, plan: Plan, area: Burner | None, clock: Clock) -> Ite
 
 def _read(scene: Scene, tile: Tile, plan: Plan, area: Burner | None) -> _Window:
     """``tile`` with ``plan.border`` pixels around it; what lies beyond the scene is mirrored."""
-    around, own = plan.border, tile.window
-    left, top = max(0, own.col_off - around), max(0, own.row_off - around)
+    around = plan.border
+    own = tile.window
+    left = max(0, own.col_off - around)
+    top = max(0, own.row_off - around)
     right = min(scene.grid.width, own.col_off + own.width + around)
     bottom = min(scene.grid.height, own.row_off + own.height + around)
     chip = scene.read(Window(left, top, right - left, bottom - top), plan.bands)
@@ -257,8 +259,10 @@ def _read(scene: Scene, tile: Tile, plan: Plan, area: Burner | None) -> _Window:
     if not valid.any():
         return _Window(tile)
     side = plan.tiling.size + 2 * around
-    above, before = around - rows.start, around - cols.start
-    below, behind = side - above - chip.valid.shape[0], side - before - chip.valid.shape[1]
+    above = around - rows.start
+    before = around - cols.start
+    below = side - above - chip.valid.shape[0]
+    behind = side - before - chip.valid.shape[1]
     image = to_unit(chip.image, plan.stretch)
     if above or before or below or behind:
         image = np.pad(image, ((0, 0), (above, below), (before, behind)), mode="symmetric")

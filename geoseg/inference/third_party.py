@@ -71,7 +71,8 @@ class OutputForm:
         whole = size % height == 0
         if height != width or not (whole or (2 * height >= size and (size - height) % 2 == 0)):
             raise ModelError(f"{path}: gives {height} x {width} pixels for {size} x {size}")
-        low, high = min(map(np.min, outputs)), max(map(np.max, outputs))
+        low = min(map(np.min, outputs))
+        high = max(map(np.max, outputs))
         logits = bool(low < -_ROUNDING or high > 1 + _ROUNDING)
         if whole:
             return cls(logits, last, factor=size // height)
@@ -84,7 +85,8 @@ class OutputForm:
         out = np.moveaxis(out, -1, 1) if self.bands_last else out
         if self.logits:
             out = _sigmoid(out) if multilabel or out.shape[1] == 1 else _softmax(out)
-        low, high = float(out.min()), float(out.max())
+        low = float(out.min())
+        high = float(out.max())
         if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
             raise ModelError(f"{path}: gives values from {low:g} to {high:g}, not probabilities")
         if self.factor > 1:

@@ -103,7 +103,8 @@ def atomic_folder(
     stays until the new one is whole. With ``keep`` the temporary folder, ``.NAME.partial``, stays
     when the work on it fails, and is taken up again.
     """
-    named, path = path, Path(path).absolute()
+    named = path
+    path = Path(path).absolute()
     _check_parent(path)
     if path.exists() and not path.is_dir():
         raise OutputError(f"{named}: exists and is no folder")
@@ -114,7 +115,8 @@ def atomic_folder(
             raise OutputError(
                 f"{named}: is not replaced, for it holds no {marker}", "choose another folder"
             )
-    temporary, old = draft_of(path), draft_of(path, "old")
+    temporary = draft_of(path)
+    old = draft_of(path, "old")
     for draft in abandoned(path):
         remove(draft)
     if keep:

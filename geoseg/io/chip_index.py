@@ -66,7 +66,8 @@ class ChipInfo:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ChipInfo:
-        stretch, percentiles = data.get("stretch"), data.get("percentiles")
+        stretch = data.get("stretch")
+        percentiles = data.get("percentiles")
         return cls(
             int(data["bands"]),
             str(data["dtype"]),

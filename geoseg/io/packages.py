@@ -21,7 +21,8 @@ def requirements() -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     for line in lines:
-        name, extra = re.match(r"[\w.-]+", line), re.search(r"extra == [\"'](\w+)", line)
+        name = re.match(r"[\w.-]+", line)
+        extra = re.search(r"extra == [\"'](\w+)", line)
         if name and name[0] != "geoseg":
             found.setdefault(name[0], extra[1] if extra else "")
     return found

@@ -17,8 +17,11 @@ from geoseg.io.atomic import atomic
 from geoseg.io.config import read_toml
 from geoseg.specs.toml import to_toml
 
-SETTINGS, START, EPOCHS = "run.toml", "start.json", "epochs.json"
-METRICS, PAGE = "metrics.csv", "report.html"
+SETTINGS = "run.toml"
+START = "start.json"
+EPOCHS = "epochs.json"
+METRICS = "metrics.csv"
+PAGE = "report.html"
 CHECKPOINT = "last.ckpt"  # written after each epoch
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 REMOTE = ("https://", "s3://")
 # A file that claims so many bytes of pixels, and so many times its own, is all but empty; deflate
 # reaches 1032 times
-BOMB, RATIO = 2**36, 2**12
+BOMB = 2**36
+RATIO = 2**12
 
 _MAGIC = (
     (b"II*\0", "GTiff"),

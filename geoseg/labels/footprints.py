@@ -154,7 +154,8 @@ def _reprojected(found: Layer, path: Path | str, crs: CRS, warnings: list[str]) 
 
 def _check_coordinates(path: Path, found: Layer, grid: Grid | None) -> None:
     """Raise UnsuitableError for metres in a CRS of degrees, and for degrees in one of metres."""
-    crs, bounds = found.crs, found.bounds
+    crs = found.crs
+    bounds = found.bounds
     if crs is None or not np.isfinite(bounds).all():
         return
     left, bottom, right, top = bounds

@@ -221,13 +221,15 @@ def _mask(path: str, building: int, labels: tuple[int, ...], void: int | None) -
 
 def _occurring(scene: Scene, windows: Iterable[Window]) -> Occurring:
     values = np.empty(0, np.int64)
-    low, high = 0, 0
+    low = 0
+    high = 0
     for window in windows:
         chip = scene.read(window, (1,))
         held = chip.image[0].ravel() if chip.valid.all() else chip.image[0][chip.valid]
         if not held.size:
             continue
-        low, high = min(low, int(held.min())), max(high, int(held.max()))
+        low = min(low, int(held.min()))
+        high = max(high, int(held.max()))
         if len(values) <= MOST_CLASSES:
             values = np.union1d(values, _distinct(held))
     return Occurring(tuple(values.tolist()), low, high)

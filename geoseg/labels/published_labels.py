@@ -184,7 +184,8 @@ def infer_class_map(pairs: Sequence[Pair], progress: Progress) -> ClassMap:
         advance(1)
     if colours:  # grey masks among coloured ones: those without any object
         colours |= set(painted.values()) | {(value, value, value) for value in values}
-        values, painted = set(), {}
+        values = set()
+        painted = {}
     return _named(
         next(iter(paths)).parent, lambda: ClassMap.infer(values | painted.keys(), colours)
     )

@@ -124,6 +124,7 @@ def _read_varint(content: bytes, at: int) -> tuple[int, int]:
     while True:
         byte = content[at]
         value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
+        at = at + 1
+        shift = shift + 7
         if byte < 128:
             return value, at

@@ -39,7 +39,8 @@ MIN_HALF = 1024  # smaller tensors stay float32
 class _Probabilities(nn.Module):
     def __init__(self, model: Segmenter, spec: ModelSpec) -> None:
         super().__init__()
-        self.model, self.spec = model, spec
+        self.model = model
+        self.spec = spec
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         logits = self.model(image)
@@ -79,7 +80,8 @@ def _means(length: int, parts: int) -> torch.Tensor:
     """Matrix (parts, length) of the means over the parts that torch's adaptive pooling takes."""
     matrix = torch.zeros(parts, length)
     for part in range(parts):
-        first, last = part * length // parts, -(-(part + 1) * length // parts)
+        first = part * length // parts
+        last = -(-(part + 1) * length // parts)
         matrix[part, first:last] = 1 / (last - first)
     return matrix
 

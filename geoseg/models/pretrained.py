@@ -108,7 +108,8 @@ def load_matching(model: Segmenter, state: Tensors, name: str) -> str:
     The first layer is adapted to other bands than the file's three: they repeat, scaled so that the
     sum stays.
     """
-    held, wanted = _counted(state), _counted(model.network.state_dict())
+    held = _counted(state)
+    wanted = _counted(model.network.state_dict())
     matches = [
         (part, keys, _pairs(held, prefix, wanted, keys))
         for part, keys in _views(model.network, wanted)

@@ -140,7 +140,8 @@ class Segmenter(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         height, width = image.shape[-2:]
         image = (image - self.mean) / self.std
-        below, right = -height % self.multiple, -width % self.multiple
+        below = -height % self.multiple
+        right = -width % self.multiple
         if below or right:
             image = F.pad(image, (0, right, 0, below), mode="replicate")
         return self.network(image)[..., :height, :width]

@@ -19,7 +19,8 @@ from geoseg.report import Progress
 from geoseg.reports.scene_view import view_of
 from geoseg.specs import PreviewSpec, TrainSpec
 
-CHIPS, ROWS = 24, 6
+CHIPS = 24
+ROWS = 6
 # A chip as it is, and so often as training may see it
 VARIANTS = 5
 SIZE = 256  # default of crops in training

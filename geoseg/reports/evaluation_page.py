@@ -130,7 +130,8 @@ def _footprints(
 
 
 def _sizes(matched: LayerComparison) -> Any:
-    areas, missed = matched.areas[1], np.zeros(len(matched.truth), bool)
+    areas = matched.areas[1]
+    missed = np.zeros(len(matched.truth), bool)
     missed[matched.matches.false_negatives] = True
     names = [
         f"< {AREAS[1]}",

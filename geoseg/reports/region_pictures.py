@@ -48,7 +48,8 @@ def drawn_footprints(matched: LayerComparison, image: str | None) -> Draw:
 
     Those of many images are drawn on plain ground.
     """
-    groups, image = _groups(matched), image if matched.images is None else None
+    groups = _groups(matched)
+    image = image if matched.images is None else None
 
     def draw(place: Place) -> Figure:
         view, under = _background(_wider(place["bounds"]), matched.truth.crs, image)
@@ -69,7 +70,8 @@ def drawn_pixels(
 
     ``names`` are the paths of prediction and truth.
     """
-    spec, grid = PreviewSpec(threshold=threshold), pixels.grid
+    spec = PreviewSpec(threshold=threshold)
+    grid = pixels.grid
     colours = class_colours(pixels.names, tuple(range(pixels.matrices.shape[-1])))
 
     def draw(place: Place) -> Figure:
@@ -124,7 +126,8 @@ class _Group:
 
 def _groups(matched: LayerComparison) -> list[_Group]:
     """Missed, false positive and correct, as they are drawn over one another."""
-    matches, (prediction_blocks, truth_blocks) = matched.matches, matched.blocks
+    matches = matched.matches
+    (prediction_blocks, truth_blocks) = matched.blocks
     chosen = [
         (matched.truth, truth_blocks, matches.false_negatives, FN),
         (matched.prediction, prediction_blocks, matches.false_positives, FP),
@@ -168,7 +171,8 @@ def _bounds_in(bounds: tuple[float, ...], crs: CRS | None, to: CRS | None) -> tu
 
 def _on_ground(bounds: tuple[float, ...], crs: CRS | None) -> View:
     left, bottom, right, top = bounds
-    wide, high = right - left, top - bottom
+    wide = right - left
+    high = top - bottom
     across, down = (
         pixel_size(Grid(crs, Affine(wide, 0, left, 0, -high, top), 1, 1)) if crs else (wide, high)
     )
@@ -194,7 +198,8 @@ def _on_grid(bounds: tuple[float, ...], grid: Grid) -> View:
     )
     if not (right > 0 and left < grid.width and bottom > 0 and top < grid.height):
         raise UnsuitableError("the image does not reach that far")
-    col, row = min(max(0, col), grid.width - sides[0]), min(max(0, row), grid.height - sides[1])
+    col = min(max(0, col), grid.width - sides[0])
+    row = min(max(0, row), grid.height - sides[1])
     factor = min(1.0, SIZE / max(sides))
     shape = max(1, round(sides[1] * factor)), max(1, round(sides[0] * factor))
     return View(grid, Window(col, row, *sides), shape)
@@ -202,5 +207,6 @@ def _on_grid(bounds: tuple[float, ...], grid: Grid) -> View:
 
 def _wider(bounds: tuple[float, ...]) -> tuple[float, ...]:
     left, bottom, right, top = bounds
-    x, y = AROUND * (right - left), AROUND * (top - bottom)
+    x = AROUND * (right - left)
+    y = AROUND * (top - bottom)
     return left - x, bottom - y, right + x, top + y

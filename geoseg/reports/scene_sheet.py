@@ -174,7 +174,8 @@ def by_confidence(layer: Layer, view: View, opacity: float) -> dict[str, Outline
     """Footprints in the colours that GeoPackages open with in QGIS, by the range of their
     confidence; those that occur.
     """
-    geometry, confidence = view.in_pixels(layer.geometry), layer.columns.get("confidence")
+    geometry = view.in_pixels(layer.geometry)
+    confidence = layer.columns.get("confidence")
     if confidence is None or confidence.dtype.kind != "f" or not np.isfinite(confidence).any():
         return {"building": Outlines(geometry, BUILDING, opacity)}
     numbers = np.where(
@@ -212,10 +213,8 @@ def _compared(
     """
     panels = [bare, _plain(bare, truth, view, spec)]
     metrics: Metrics = {}
-    many, faint = (
-        any(len(each.colours) > 1 for each in (truth, *predictions)),
-        opacity_of(1, spec.opacity),
-    )
+    many = any(len(each.colours) > 1 for each in (truth, *predictions))
+    faint = opacity_of(1, spec.opacity)
     for prediction in predictions:
         if prediction.scores is not None:
             panels.append(Panel(f"{prediction.title}: probability", heat(*prediction.scores)))
@@ -272,10 +271,8 @@ def _plain(bare: Panel, truth: Found, view: View, spec: PreviewSpec) -> Panel:
 
 def matched_outlines(matched: LayerComparison, view: View, opacity: float) -> tuple[Outlines, ...]:
     """Footprints of both layers by outcome: missed, false positive, correct, the last on top."""
-    predicted, true = (
-        view.in_pixels(matched.prediction.geometry),
-        view.in_pixels(matched.truth.geometry),
-    )
+    predicted = view.in_pixels(matched.prediction.geometry)
+    true = view.in_pixels(matched.truth.geometry)
     matches = matched.matches
     return (
         Outlines(true[matches.false_negatives], FN, opacity),

@@ -90,14 +90,13 @@ class View:
                 yield classes
             return
         # what has no CRS lies on the whole picture, or on none of it
-        top, cols = (
-            int(self.window.row_off),
-            slice(int(self.window.col_off), int(self.window.col_off + self.window.width)),
-        )
+        top = int(self.window.row_off)
+        cols = slice(int(self.window.col_off), int(self.window.col_off + self.window.width))
         with open_class_raster(
             path, self.source, spec.threshold, warnings, stacked=stacked
         ) as classes:
-            read, scores = classes.read, classes.scores
+            read = classes.read
+            scores = classes.scores
             yield replace(
                 classes,
                 read=lambda first, last: read(first + top, last + top)[:, cols],
@@ -174,10 +173,14 @@ def view_of(
 def _window(
     path: str, grid: Grid, spec: PreviewSpec, aoi: str | None, warnings: list[str]
 ) -> Window:
-    left, top, right, bottom = 0.0, 0.0, float(grid.width), float(grid.height)
+    left = 0.0
+    top = 0.0
+    right = float(grid.width)
+    bottom = float(grid.height)
     if spec.window:
         left, top = spec.window[:2]
-        right, bottom = left + spec.window[2], top + spec.window[3]
+        right = left + spec.window[2]
+        bottom = top + spec.window[3]
     elif spec.bounds_crs:
         part = SceneSpec(bounds=spec.bounds, bounds_crs=spec.bounds_crs)
         return part_of(path, grid, part) or Window(0, 0, grid.width, grid.height)
@@ -187,8 +190,10 @@ def _window(
         left, top, right, bottom = shapely.bounds(
             to_crs_coordinates(np.array([frame]), ~grid.transform)
         )[0]
-    left, top = max(0, int(np.floor(left))), max(0, int(np.floor(top)))
-    right, bottom = min(grid.width, int(np.ceil(right))), min(grid.height, int(np.ceil(bottom)))
+    left = max(0, int(np.floor(left)))
+    top = max(0, int(np.floor(top)))
+    right = min(grid.width, int(np.ceil(right)))
+    bottom = min(grid.height, int(np.ceil(bottom)))
     if left >= right or top >= bottom:
         raise UnsuitableError(
             f"{path}: the requested window lies outside", "see its bounds in `geoseg info`"

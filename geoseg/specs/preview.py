@@ -69,5 +69,6 @@ class PreviewSpec:
     @property
     def for_truth(self) -> PreviewSpec:
         """The same with ``layer`` and ``where`` of the truth."""
-        layer, where = self.truth_layer or self.layer, self.truth_where or self.where
+        layer = self.truth_layer or self.layer
+        where = self.truth_where or self.where
         return replace(self, layer=layer, where=where)

@@ -75,7 +75,8 @@ def _settings(spec: Hashable) -> dict[str, Setting]:
 
 def _setting(hint: Any) -> Setting:
     """The type ``hint``, taken apart from the outside in."""
-    origin, parts = get_origin(hint), get_args(hint)
+    origin = get_origin(hint)
+    parts = get_args(hint)
     if origin in (Union, UnionType):
         return _setting(next(part for part in parts if part is not NoneType))
     if origin is Annotated:

@@ -91,8 +91,10 @@ def run(
     footprints were compared, else of the pixels; ``pixel.f1`` and ``object.f1`` are plain. Limits
     that are not met are in the report, not raised.
     """
-    start, spec = time.perf_counter(), spec or EvaluateSpec()
-    names, warnings = (str(prediction), str(truth)), list[str]()
+    start = time.perf_counter()
+    spec = spec or EvaluateSpec()
+    names = (str(prediction), str(truth))
+    warnings = list[str]()
     if layers is not None:
         check_layers(layers, overwrite)
     if page is not None:

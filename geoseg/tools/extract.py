@@ -86,7 +86,8 @@ def run(
     With ``on_error="skip"`` scenes that fail are left out, and the report names them. Raises
     GeosegError.
     """
-    target, accompany = VectorTarget.of(target), Run(progress)
+    target = VectorTarget.of(target)
+    accompany = Run(progress)
     if save_prob and len(scenes) > 1:
         raise SettingError("save_prob", "applies to a single scene")
     destinations = _destinations(scenes, target)
@@ -228,7 +229,8 @@ def _probability(
     scene_run: SceneRun, grid: Grid, settings: _Settings, accompany: Run
 ) -> Iterator[Iterator[ProbabilityStrip]]:
     """Strips of probability, computed ahead in a thread; also written where that is asked for."""
-    path, scene = scene_run.scene.path, scene_run.scene
+    path = scene_run.scene.path
+    scene = scene_run.scene
     accompany.remarks += scene_run.plan.warnings
     area = None
     if settings.aoi:
@@ -239,7 +241,8 @@ def _probability(
         if settings.save_prob:
             native = stack.enter_context(open_scene(path, spec=settings.loaded.scene_spec))
             encoding = ProbabilityEncoding("uint8", False, settings.loaded.model)
-            tags, clock = settings.loaded.provenance(path), accompany.clock
+            tags = settings.loaded.provenance(path)
+            clock = accompany.clock
             put = stack.enter_context(
                 probability_file(settings.save_prob, scene, native, encoding, tags, clock, True)
             )
@@ -260,7 +263,8 @@ def _footprints(
     accompany: Run,
 ) -> Iterator[Layer]:
     """Batches of footprints of one scene: where the probability reaches the threshold."""
-    surface, spec = settings.surface, settings.spec
+    surface = settings.surface
+    spec = settings.spec
     level = np.float32(spec.threshold or 0)
     assert spec.min_area is not None
     return trace_footprints(
@@ -290,8 +294,11 @@ class _SharedLayer:
         totals: _Totals,
         stack: ExitStack,
     ) -> None:
-        self.scenes, self.target, self.settings = scenes, target, settings
-        self.totals, self.stack = totals, stack
+        self.scenes = scenes
+        self.target = target
+        self.settings = settings
+        self.totals = totals
+        self.stack = stack
         self.writer: FootprintWriter | None = None
 
     def write(self, path: str, grid: Grid, batches: Iterable[Layer], accompany: Run) -> None:
@@ -327,7 +334,8 @@ class _SharedLayer:
 
     def _grids(self) -> dict[str, Grid]:
         """Where the scenes lie; what is wrong with one is an error when its turn comes."""
-        grids, spec = {}, self.settings.loaded.scene_spec
+        grids = {}
+        spec = self.settings.loaded.scene_spec
         for path in self.scenes if len(self.scenes) > 1 else ():
             with suppress(GeosegError), open_scene(path, spec=spec) as scene:
                 grids[path] = assign_crs(scene.grid, path, self.settings.reference)
@@ -337,9 +345,11 @@ class _SharedLayer:
 def _plan(path: str, settings: _Settings) -> dict[str, Any]:
     """What would be done with a scene: windows, GSD, CRS and the memory of the strips."""
     with settings.loaded.open(path, settings.bands) as scene_run:
-        plan, source = scene_run.plan, scene_run.scene.source
+        plan = scene_run.plan
+        source = scene_run.scene.source
         grid = assign_crs(scene_run.scene.grid, path, settings.reference)
-        size, model = plan.tiling.size, scene_run.runtime.spec
+        size = plan.tiling.size
+        model = scene_run.runtime.spec
         window_bytes = (model.bands + model.channels) * size * size * 4
         return {
             "scene": path,

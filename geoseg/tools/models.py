@@ -68,7 +68,8 @@ def _described(
     rows: list[dict[str, Any]], describe: Callable[[str, str | None], dict[str, Any]]
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """Rows of the architectures that can be built, and which cannot."""
-    found, failed = [], []
+    found = []
+    failed = []
     for row in rows:
         try:
             found.append(row | describe(row["name"], row["encoder"]))

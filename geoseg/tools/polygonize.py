@@ -62,8 +62,10 @@ def run(
     UnsuitableError (no CRS nor ``reference``, values that are neither labels nor probabilities),
     UsageError, OutputError.
     """
-    target, accompany = VectorTarget.of(target), Run(progress)
-    spec, area = spec or PolygonSpec(), 0.0
+    target = VectorTarget.of(target)
+    accompany = Run(progress)
+    spec = spec or PolygonSpec()
+    area = 0.0
     with open_scene(raster, spec=scene_spec) as scene:
         grid = assign_crs(scene.grid, str(raster), reference)
         found = traceable_classes(scene, spec, class_value)
@@ -108,7 +110,8 @@ def _traced(
     if beside:  # a hole is another class
         spec = replace(spec, min_hole=NO_AREA)
     own = replace(spec, simplify=Length(0.0)) if together else spec
-    batches, count = [], 0
+    batches = []
+    count = 0
     for kind in found:
         naming = FootprintLabels(Path(scene.path).stem, kind.surface.name, kind.unit)
         with closing(ahead(mask_strips(scene, kind, advance, strip_pixels))) as rows:

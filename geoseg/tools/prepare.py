@@ -76,7 +76,8 @@ def run(
     bands, dtype or georeference.
     """
     start = time.perf_counter()
-    root, output = Path(root), Path(output)
+    root = Path(root)
+    output = Path(output)
     published_labels.forget()
     settings = {name: getattr(spec, name) for name in ("labels", "pattern", "imagery", "target")}
     dataset = datasets.read(layout, root, **settings)
@@ -178,7 +179,8 @@ def _info(
     The stretch of one group travels with the model; of several the rule does, by which a scene gets
     its own.
     """
-    dtype, warnings = pictures[0].dtype, []
+    dtype = pictures[0].dtype
+    warnings = []
     gsds = sorted(gsd for picture in pictures if (gsd := picture.grid.gsd))
     gsd = gsds[len(gsds) // 2] if gsds else dataset.gsd
     if gsds and gsds[-1] / gsds[0] > 1.2:
@@ -186,7 +188,9 @@ def _info(
             f"images of {gsds[0]:.2f} to {gsds[-1]:.2f} m per pixel go into one index, as "
             f"{gsd:.2f} m"
         )
-    kind, low, high = ("none" if dtype == "uint8" else "percentile", 2.0, 98.0)
+    kind = "none" if dtype == "uint8" else "percentile"
+    low = 2.0
+    high = 98.0
     if spec.rescale != "auto":
         kind, low, high = parse_rescale(spec.rescale)
     stretches = {} if kind == "none" else _stretches(pictures, way, (low, high), jobs, progress)
@@ -245,7 +249,8 @@ def _convert_all(
     pictures: list[SourceImage], work: partial[Any], jobs: int, progress: Progress
 ) -> tuple[list[tuple[SourceImage, WrittenChip]], LabelStatistics]:
     parts = _parts(pictures, jobs)
-    advance, tally = progress("convert", len(pictures)), LabelStatistics()
+    advance = progress("convert", len(pictures))
+    tally = LabelStatistics()
     made: list[tuple[SourceImage, WrittenChip]] = []
     with closing(ordered(work, parts, jobs)) as results:
         for part, (chips, met) in zip(parts, results, strict=True):

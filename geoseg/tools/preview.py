@@ -60,7 +60,8 @@ def run(
     says. Only the pixels that are drawn are held. Raises UsageError (extension of ``output``,
     combinations that mean nothing), OutputError, and what opening the files may raise.
     """
-    start, spec = time.perf_counter(), spec or PreviewSpec()
+    start = time.perf_counter()
+    spec = spec or PreviewSpec()
     check_picture(output)
     check_output(output, overwrite)
     warnings: list[str] = []

@@ -79,7 +79,8 @@ def run(
     placed on the scene or lie outside it, UsageError for a width of too many pixels and an output
     that is an input.
     """
-    start, spec = time.perf_counter(), spec or MaskSpec()
+    start = time.perf_counter()
+    spec = spec or MaskSpec()
     files = VectorFiles.of(footprints, layer, where)
     check_apart(output, *files.paths, like)
     with open_scene(like) as scene:
@@ -98,7 +99,8 @@ def run(
     targets = Targets(
         geometry, grid, kinds, all_touched=spec.all_touched, value=spec.value, values=values
     )
-    advance, pixels = progress("burn", grid.height * grid.width), np.zeros(len(kinds), np.int64)
+    advance = progress("burn", grid.height * grid.width)
+    pixels = np.zeros(len(kinds), np.int64)
     tags = _tags(str(files), spec, classes)
     png = Path(output).suffix.lower() == ".png"
     if png and targets.dtype != "uint8":
@@ -157,9 +159,11 @@ def _describe(out: DatasetWriter, kinds: list[Target]) -> None:
 
 def _tags(footprints: Path | str, spec: MaskSpec, classes: dict[str, int]) -> dict[str, str]:
     kinds = [name for name, _ in spec.bands]
-    kind, names = ",".join(kinds), {}
+    kind = ",".join(kinds)
+    names = {}
     if kinds == ["edges"]:
-        kind, names = "classes", {0: BACKGROUND, 1: "building", 2: "boundary"}
+        kind = "classes"
+        names = {0: BACKGROUND, 1: "building", 2: "boundary"}
     elif spec.class_field is not None:
         names = {0: BACKGROUND} | {number: name for name, number in classes.items()}
     if kinds == ["footprint"]:

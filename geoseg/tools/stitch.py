@@ -28,7 +28,8 @@ HELD_VALUES = 2**23
 BLOCK = 256
 # A mosaic of more pixels than this must not be emptier than one part in SPARSE: its chips are not
 # of one scene.
-LARGE, SPARSE = 2**30, 100
+LARGE = 2**30
+SPARSE = 100
 # Parts of a pixel by which a chip may lie off the grid of the others.
 TOLERANCE = 0.05
 
@@ -101,9 +102,11 @@ def run(
     """
     start = time.perf_counter()
     plan = _plan([str(chip) for chip in chips], SceneSpec(nodata=nodata))
-    grid, sort = plan.grid, plan.sort
+    grid = plan.grid
+    sort = plan.sort
     masked = sort.nodata is None and plan.gaps
-    advance, valid_pixels = progress("stitch", grid.height * grid.width), 0
+    advance = progress("stitch", grid.height * grid.width)
+    valid_pixels = 0
     with create_raster(
         output,
         grid,
@@ -137,7 +140,8 @@ def run(
 def _plan(paths: list[str], view: SceneSpec) -> _Plan:
     if not paths:
         raise UnsuitableError("there are no chips to stitch")
-    grids, sorts = [], []
+    grids = []
+    sorts = []
     for path in paths:
         with open_scene(path, spec=view) as scene:
             grids.append(scene.grid)
@@ -198,7 +202,8 @@ def _offset(path: str, grid: Grid, first: Grid) -> tuple[int, int]:
     the pixels do not meet.
     """
     to_first = ~first.transform * grid.transform
-    col, row = round(to_first.c), round(to_first.f)
+    col = round(to_first.c)
+    row = round(to_first.f)
     for x, y in ((0, 0), (grid.width, 0), (0, grid.height)):
         at_x, at_y = to_first * (x, y)
         if max(abs(at_x - col - x), abs(at_y - row - y)) > TOLERANCE:
@@ -241,7 +246,8 @@ def _laid(plan: _Plan, part: Window, blend: str) -> tuple[np.ndarray, np.ndarray
     for index in np.flatnonzero(
         ((plan.boxes[:, :2] < last) & (plan.boxes[:, 2:] > first)).all(axis=1)
     ):
-        corner, end = plan.boxes[index, :2], plan.boxes[index, 2:]
+        corner = plan.boxes[index, :2]
+        end = plan.boxes[index, 2:]
         begin = np.maximum(first - corner, 0)
         inside = [
             slice(*ends)

@@ -160,10 +160,8 @@ def _plan(
             )
     if aoi and not any(part.count for part in plan):
         raise UnsuitableError(f"{aoi}: no tile of a scene lies in it")
-    bands, dtype = (
-        len(spec.bands or ()) or first.bands,
-        first.dtype if spec.rescale == "none" else "uint8",
-    )
+    bands = len(spec.bands or ()) or first.bands
+    dtype = first.dtype if spec.rescale == "none" else "uint8"
     if spec.format == "png" and (bands > 4 or dtype not in ("uint8", "uint16")):
         raise UnsuitableError(
             f"{first.path}: {bands} bands of {dtype} do not fit into PNG", "use `format` tif"
@@ -198,7 +196,8 @@ def _part(
                 * np.dtype(scene.dtype).itemsize,
             )
         source = Source(path, name, labels, scene.grid, scene.bands, scene.dtype, spec.format, view)
-        gsd, warnings = scene.gsd, scene.warnings + _colours(scene, spec)
+        gsd = scene.gsd
+        warnings = scene.warnings + _colours(scene, spec)
     if not aoi:
         count = tile_count(source.grid.shape, spec.tiling, spec.edge)
         return _Part(source, None, count, gsd, warnings)

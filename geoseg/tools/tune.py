@@ -63,11 +63,9 @@ def run(
     """
     start = time.perf_counter()
     output = check_output(output, overwrite)
-    index, models, warnings = (
-        read_index(data),
-        LoadedModel(model, spec or PredictSpec()),
-        list[str](),
-    )
+    index = read_index(data)
+    models = LoadedModel(model, spec or PredictSpec())
+    warnings = list[str]()
     old_spec = models.model.for_labels(index.info.classes)
     if old_spec.channels != 1:
         raise UnsuitableError(

@@ -80,9 +80,11 @@ def crop(
     else:
         angle = (_uniform() - 0.5) * (TILT if geometry.upright else math.pi / 2) if free else 0.0
         pixels, labels = _turned(image, mask, centre, geometry.size, zoom, angle)
-    pixels, labels = np.rot90(pixels, turns, (1, 2)), np.rot90(labels, turns, (-2, -1))
+    pixels = np.rot90(pixels, turns, (1, 2))
+    labels = np.rot90(labels, turns, (-2, -1))
     if flip:
-        pixels, labels = pixels[..., ::-1], labels[..., ::-1]
+        pixels = pixels[..., ::-1]
+        labels = labels[..., ::-1]
     return torch.from_numpy(to_unit(np.ascontiguousarray(pixels))), torch.from_numpy(
         np.ascontiguousarray(labels)
     )
@@ -129,7 +131,8 @@ def _cut(
         slice(max(0, at), max(0, min(side, at + size)))
         for at, side in zip(first, mask.shape[-2:], strict=True)
     )
-    pixels, labels = image[:, rows, cols], mask[..., rows, cols]
+    pixels = image[:, rows, cols]
+    labels = mask[..., rows, cols]
     if labels.shape[-2:] == (size, size):
         return pixels, labels
     before = [max(0, -at) for at in first]
@@ -151,7 +154,8 @@ def _turned(
     """The square of ``size`` pixels of ``zoom`` chip pixels each around ``centre``, turned by
     ``angle``: one interpolation.
     """
-    cos, sin = math.cos(angle), math.sin(angle)
+    cos = math.cos(angle)
+    sin = math.sin(angle)
     # the part of the chip that is needed, so that no more of it becomes floats
     side = math.ceil(size * zoom * (abs(cos) + abs(sin))) + 4
     pixels, labels = _cut(image, mask, centre, side)
@@ -244,7 +248,8 @@ class Colour(nn.Module):
         it.
         """
         count, _, height, width = image.shape
-        x, y = torch.linspace(-1, 1, width), torch.linspace(-1, 1, height)[:, None]
+        x = torch.linspace(-1, 1, width)
+        y = torch.linspace(-1, 1, height)[:, None]
         angle, start, breadth, depth = (part[:, None, None] for part in torch.rand(4, count))
         along = (
             x * torch.cos(2 * math.pi * angle)
@@ -286,7 +291,8 @@ def _recompressed(image: np.ndarray, quality: int) -> np.ndarray:
 
 def _hue(angle: torch.Tensor) -> torch.Tensor:
     """Matrices (n, 3, 3) that turn colours around the axis of greys."""
-    cos, sin = torch.cos(angle)[:, None, None], torch.sin(angle)[:, None, None]
+    cos = torch.cos(angle)[:, None, None]
+    sin = torch.sin(angle)[:, None, None]
     cross = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
     return cos * torch.eye(3) + (1 - cos) / 3 + sin * cross
 

@@ -112,7 +112,8 @@ class EpochLog(Callback):
             return name + ("" if loss is None else f" loss {loss:.3f}") + best_so_far
 
         self._advance = self.progress(label, int(trainer.num_training_batches))
-        self._images, self._start = 0, time.perf_counter()
+        self._images = 0
+        self._start = time.perf_counter()
 
     def on_train_batch_end(
         self, trainer: L.Trainer, module: Any, outputs: Any, batch: Batch, batch_idx: int

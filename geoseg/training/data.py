@@ -73,7 +73,8 @@ class ChipDataset(Dataset[Item]):
         pixels, labels = self._cache.get(i) or self._read(i)
         if self.geometry:
             return *crop(pixels, labels, self.geometry), i
-        image, mask = torch.from_numpy(to_unit(pixels)), torch.from_numpy(labels)
+        image = torch.from_numpy(to_unit(pixels))
+        mask = torch.from_numpy(labels)
         if abs(self.zoom - 1) > 0.01:
             size = [max(32, round(side * self.zoom)) for side in mask.shape[-2:]]
             image = F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
@@ -95,7 +96,8 @@ def pad_collate(items: Sequence[Item]) -> Batch:
     ignored.
     """
     height, width = (max(mask.shape[axis] for _, mask, _ in items) for axis in (-2, -1))
-    images, masks = [], []
+    images = []
+    masks = []
     for image, mask, _ in items:
         padding = (0, width - mask.shape[-1], 0, height - mask.shape[-2])
         images.append(F.pad(image, padding))
@@ -112,7 +114,8 @@ def loaders(
     Workers are spawned: forked after torch or GDAL have started threads, they can hang. Each keeps
     chips of its own.
     """
-    gpu, workers = torch.cuda.is_available(), workers_of(spec)
+    gpu = torch.cuda.is_available()
+    workers = workers_of(spec)
     flips, rotation, _ = PRESETS[spec.augment]
     scale = (spec.scale[0] / zoom, spec.scale[1] / zoom)
     geometry = Geometry(

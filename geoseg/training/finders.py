@@ -23,7 +23,8 @@ CPU_PIXELS = 8 * 256 * 256
 LARGEST = 1024
 LR_RANGE = (1e-6, 1.0)
 LR_STEPS = 100
-SMOOTHED, DIVERGED = 5, 2.0
+SMOOTHED = 5
+DIVERGED = 2.0
 DTYPES = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 
@@ -95,13 +96,15 @@ def largest_that_fits(trial: Callable[[int], None], limit: int) -> int:
     """Largest power of two up to ``limit`` with which ``trial`` does not run out of memory. Raises
     ResourceError.
     """
-    largest, size = 0, 1
+    largest = 0
+    size = 1
     while size <= limit:
         try:
             trial(size)
         except torch.OutOfMemoryError:
             break
-        largest, size = size, size * 2
+        largest = size
+        size = size * 2
     torch.cuda.empty_cache()
     if not largest:
         raise ResourceError(

@@ -97,7 +97,8 @@ def train(job: TrainingRun, *, resume: bool, progress: Progress) -> TrainingRun:
 def fit(job: TrainingRun, resume: bool, progress: Progress) -> None:
     """Train in this process, one of as many as there are."""
     _quiet()
-    spec, run_dir = job.spec, job.run_dir
+    spec = job.spec
+    run_dir = job.run_dir
     module = build(job)
     if spec.compile:
         module.network.compile()

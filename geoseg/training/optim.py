@@ -12,7 +12,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from geoseg.specs import TrainSpec
 
 ONE_CYCLE_WARMUP = 0.3
-ONE_CYCLE_START, ONE_CYCLE_END = 1 / 25, 1e-4 / 25
+ONE_CYCLE_START = 1 / 25
+ONE_CYCLE_END = 1e-4 / 25
 
 
 def optimizer(spec: TrainSpec, weights: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:

@@ -30,7 +30,8 @@ def read(root: Path, target: str | None = None) -> Dataset:
     """
     missing: list[str] = []
     top = child(root, ["training"]) or root
-    images, truth = child(top, ["image_2"]), child(top, ["gt_image_2"])
+    images = child(top, ["image_2"])
+    truth = child(top, ["gt_image_2"])
     missing += [
         f"{name}/" for name, path in (("image_2", images), ("gt_image_2", truth)) if not path
     ]
@@ -39,7 +40,8 @@ def read(root: Path, target: str | None = None) -> Dataset:
         missing.append("photos in image_2/")
     labels = {path.stem: path for path in files(truth)} if truth else {}
     kind = target or ("road" if any("_road_" in name for name in labels) or not labels else "lane")
-    made, without = [], []
+    made = []
+    without = []
     for photo in photos:
         category, number = photo.stem.split("_")
         label = labels.get(f"{category}_{kind}_{number}")

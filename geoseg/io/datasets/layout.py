@@ -120,7 +120,8 @@ def sides(root: Path, images: Sequence[str], labels: Sequence[str]) -> tuple[lis
         return found, missing
     for split, names in SPLITS.items():
         if folder := child(root, names):
-            pictures, masks = child(folder, images), child(folder, labels)
+            pictures = child(folder, images)
+            masks = child(folder, labels)
             missing += [
                 f"{folder.name}/{n[0]}/"
                 for n, path in ((images, pictures), (labels, masks))
@@ -142,7 +143,8 @@ def pairs(root: Path, side: Side, missing: list[str], suffixes: Iterable[str] = 
     if not pictures:
         missing.append(f"images in {folder.relative_to(root).as_posix()}/")
     exact, bare = _by_name(beside, tuple(suffixes) or EXTENSIONS)
-    found, without = [], []
+    found = []
+    without = []
     for picture in pictures:
         label = exact.get(picture.stem.lower()) or bare.get(_bare(picture.stem))
         if label is None or label == picture:

@@ -26,11 +26,14 @@ def part_of(name: str, grid: Grid, spec: SceneSpec) -> Window | None:
         return None
     if spec.window:
         left, top, width, height = map(float, spec.window)
-        right, bottom = left + width, top + height
+        right = left + width
+        bottom = top + height
     else:
         left, top, right, bottom = _edges(name, grid, spec)
-    left, top = max(0.0, left), max(0.0, top)
-    right, bottom = min(float(grid.width), right), min(float(grid.height), bottom)
+    left = max(0.0, left)
+    top = max(0.0, top)
+    right = min(float(grid.width), right)
+    bottom = min(float(grid.height), bottom)
     if left >= right or top >= bottom:
         which = "window" if spec.window else "bounds"
         raise UnsuitableError(

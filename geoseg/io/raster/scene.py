@@ -76,8 +76,10 @@ class Scene:
         window = window or Window(0, 0, self.grid.width, self.grid.height)
         bands = self._positions_of(bands)
         shape = int(window.height), int(window.width)
-        row, col = int(window.row_off), int(window.col_off)
-        top, left = max(0, -row), max(0, -col)
+        row = int(window.row_off)
+        col = int(window.col_off)
+        top = max(0, -row)
+        left = max(0, -col)
         height = min(shape[0], self.grid.height - row) - top
         width = min(shape[1], self.grid.width - col) - left
         inside = (height, width) == shape
@@ -86,7 +88,8 @@ class Scene:
             image[:] = 0
         valid = np.full(shape, inside)
         if height > 0 and width > 0:
-            rows, cols = slice(top, top + height), slice(left, left + width)
+            rows = slice(top, top + height)
+            cols = slice(left, left + width)
             valid[rows, cols] = self._read_into(
                 image[:, rows, cols], Window(col + left, row + top, width, height), bands
             )
@@ -310,7 +313,8 @@ def _native(
     own = None
     if window:
         own = turn.window(window, grid.shape)
-        grid, raw = grid.window(window), raw.window(own)
+        grid = grid.window(window)
+        raw = raw.window(own)
     view = viewed(file, name, bands, spec.nodata, own, stack)
     positions = {band: band for band in bands.data}
     if view is not file:
@@ -369,7 +373,8 @@ def _on(scene: Scene, raw: Grid, like: Grid, stack: ExitStack) -> Scene:
 
 
 def _resampled(scene: Scene, raw: Grid, gsd: float, stack: ExitStack) -> Scene:
-    dataset, source = scene._dataset, scene.source
+    dataset = scene._dataset
+    source = scene.source
     grid = source.scaled((scene.gsd or gsd) / gsd)
     resampling = Resampling.average if grid.width < source.width else Resampling.bilinear
     # a mask band would be lost: the warper hands it on as alpha

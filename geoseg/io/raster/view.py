@@ -150,9 +150,11 @@ class _View:
     def _source(self, source: int | str, colour: int | None) -> str:
         size = f'xSize="{self.window.width}" ySize="{self.window.height}"'
         kind = "ComplexSource" if colour else "SimpleSource"
-        path, beside = _absolute(self.name), Path(f"{self.name}.msk")
+        path = _absolute(self.name)
+        beside = Path(f"{self.name}.msk")
         if source == "mask,1" and beside.is_file():  # GDAL would not look for it by itself
-            path, source = _absolute(str(beside)), 1
+            path = _absolute(str(beside))
+            source = 1
         component = f"<ColorTableComponent>{colour}</ColorTableComponent>" if colour else ""
         return (
             f'<{kind}><SourceFilename relativeToVRT="0">{escape(path)}'

@@ -13,8 +13,13 @@ from geoseg.errors import InputError
 MOST_BLOCKS = 256  # that are looked at, of a file of any size
 # TIFF's tags: places of strips and of tiles, the size of the raster, of strips and of tiles, bands,
 # whether these lie apart (2); and its types of integers
-_OFFSETS, _TILE = (273, 324), (322, 323)
-_WIDTH, _HEIGHT, _ROWS, _BANDS, _PLANES = 256, 257, 278, 277, 284
+_OFFSETS = (273, 324)
+_TILE = (322, 323)
+_WIDTH = 256
+_HEIGHT = 257
+_ROWS = 278
+_BANDS = 277
+_PLANES = 284
 _INTEGERS = {3: "H", 4: "I", 16: "Q"}
 
 
@@ -30,7 +35,8 @@ def check_whole(
     size = path.stat().st_size
     shared = dataset.interleaving is not None and dataset.interleaving.name == "pixel"
     height, width = dataset.block_shapes[0]
-    rows, cols = -(-dataset.height // height), -(-dataset.width // width)
+    rows = -(-dataset.height // height)
+    cols = -(-dataset.width // width)
     count = rows * cols * (1 if shared else dataset.count)
     listed, needed = _blocks(path)
     if listed < needed:

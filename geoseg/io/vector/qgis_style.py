@@ -45,7 +45,8 @@ def graduated(
         "renderer-v2",
         attributes | {"symbollevels": "0", "enableorderby": "0", "forceraster": "0"},
     )
-    ranges, symbols = Xml.SubElement(renderer, "ranges"), Xml.SubElement(renderer, "symbols")
+    ranges = Xml.SubElement(renderer, "ranges")
+    symbols = Xml.SubElement(renderer, "symbols")
     classes = [(f"{low:g} to {high:g}", low, high) for low, high in pairwise(breaks)]
     for i, (label, low, high) in enumerate([(f"no {field}", -1.0, -1.0), *classes]):
         about = {

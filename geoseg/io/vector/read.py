@@ -263,7 +263,8 @@ def _polygons(geometry: np.ndarray) -> tuple[np.ndarray, Counter[str]]:
     """The geometries, of collections the polygons in them, other kinds as None; and how many of
     which kind were left out.
     """
-    kinds, out = shapely.get_type_id(geometry), geometry.copy()
+    kinds = shapely.get_type_id(geometry)
+    out = geometry.copy()
     there = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
     foreign = there & ~np.isin(kinds, (*_POLYGONS, _COLLECTION))
     others = Counter[str]()

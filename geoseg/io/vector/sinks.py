@@ -109,11 +109,9 @@ class ParquetSink:
     def __init__(
         self, path: Path, schema: pa.Schema, crs: CRS | None, metadata: dict[str, str]
     ) -> None:
-        self.schema, self.crs, self.metadata = (
-            schema.append(pa.field(GEOMETRY, pa.binary())),
-            crs,
-            metadata,
-        )
+        self.schema = schema.append(pa.field(GEOMETRY, pa.binary()))
+        self.crs = crs
+        self.metadata = metadata
         self._writer = pq.ParquetWriter(path, self.schema, compression="zstd", store_schema=False)
         self._waiting: list[pa.RecordBatch] = []
         self._types: set[str] = set()

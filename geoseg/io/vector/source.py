@@ -152,7 +152,8 @@ def _archived(path: Path) -> list[SourceLayer]:
     found = []
     for inner in zipped(path):
         address = f"/vsizip/{{{path.absolute()}}}/{inner}"
-        name, suffix = PurePosixPath(inner).stem, PurePosixPath(inner).suffix.lower()
+        name = PurePosixPath(inner).stem
+        suffix = PurePosixPath(inner).suffix.lower()
         if suffix in (".gdb", ".kml"):
             found += _named(path, address, suffix[1:])
         else:

@@ -20,7 +20,8 @@ from pyproj import CRS
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
 
-_GEO, _PIX = "PolygonWKT_Geo", "PolygonWKT_Pix"
+_GEO = "PolygonWKT_Geo"
+_PIX = "PolygonWKT_Pix"
 # Parts of file names that ImageIds lack: RGB-PanSharpen, PAN, MUL, PS-RGB, SAR-Intensity,
 # Pan-Sharpen, 3band, 8bit
 _PRODUCT = re.compile(r"(rgb|rgbnir|mul|ms|pan|ps|sar)(-.*)?|(3|8)band|(8|16)bit")

@@ -94,7 +94,11 @@ class FootprintWriter:
         to: CRS | None,
         existing: AppendTarget | None = None,
     ) -> None:
-        self._path, self._sink, self._columns, self._crs, self._to = path, sink, columns, crs, to
+        self._path = path
+        self._sink = sink
+        self._columns = columns
+        self._crs = crs
+        self._to = to
         self._existing = existing
         self.count = 0
 
@@ -141,14 +145,16 @@ def create_vector(
     CRS. Raises UsageError (format, CRS), OutputError, and UnsuitableError (a layer that cannot be
     appended to).
     """
-    kind, layer = format_of(path, format), layer or LAYER
+    kind = format_of(path, format)
+    layer = layer or LAYER
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
         existing = None
         if append and Path(path).exists():
             existing = stack.enter_context(append_to(Path(path), layer, columns))
-            kind, dst_crs = "gpkg", existing.target_crs(dst_crs)
+            kind = "gpkg"
+            dst_crs = existing.target_crs(dst_crs)
         to = _target(kind, crs, dst_crs)
         output = _output(kind, path, overwrite)
         temporary = existing.added if existing else stack.enter_context(output)

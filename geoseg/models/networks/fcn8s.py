@@ -43,11 +43,9 @@ class FCN8s(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         ends = [i + 1 for i, layer in enumerate(features) if isinstance(layer, nn.MaxPool2d)]
-        self.pool3, self.pool4, self.pool5 = (
-            features[: ends[2]],
-            features[ends[2] : ends[3]],
-            features[ends[3] :],
-        )
+        self.pool3 = features[: ends[2]]
+        self.pool4 = features[ends[2] : ends[3]]
+        self.pool5 = features[ends[3] :]
         self.classifier = nn.Sequential(
             nn.Conv2d(512, hidden, 7, padding=3),
             nn.ReLU(inplace=True),
