@@ -142,6 +142,7 @@ def test_all_touched_is_every_pixel_with_a_part_in_it(geometry):
         shapely.intersects(
             shapely.buffer(pixels, -0.001, join_style="mitre"), shapely.buffer(g, 0.001)
         )
+        | (shapely.area(shapely.intersection(pixels, g)) > 0)
         for g in outlines
     ]
     nowhere = np.zeros(GRID.shape, bool)
