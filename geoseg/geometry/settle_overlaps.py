@@ -146,10 +146,26 @@ def _conflicts(batches: list[_Batch[T]]) -> None:
     for loser, winner in zip(losers, winners, strict=True):
         batch, place = pairs.place(loser)
         batch.lost.setdefault(place, []).append(pairs.outlines[winner])
-    for one, other in ((first, second), (second, first)):
-        for covered, above in zip(one, other, strict=True):
-            batch, place = pairs.place(covered)
-            batch.covering.setdefault(place, []).append(pairs.outlines[above])
+    for covered, above in zip(*_covered_pairs(pairs), strict=True):
+        batch, place = pairs.place(covered)
+        batch.covering.setdefault(place, []).append(pairs.outlines[above])
+
+
+def _covered_pairs(pairs: _Pairs[T]) -> tuple[np.ndarray, np.ndarray]:
+    """Footprints whose raw outlines lie under changed outlines of others, and those others; one of
+    the two is in the last batch.
+    """
+    count = len(pairs.outlines)
+    new = np.arange(count - len(pairs.batches[-1].raw), count)
+    under, over = shapely.STRtree(pairs.outlines).query(pairs.raw[new], predicate="intersects")
+    above, below = shapely.STRtree(pairs.raw).query(pairs.outlines[new], predicate="intersects")
+    earlier = below < count - len(new)
+    covered = np.concatenate([new[under], below[earlier]])
+    cover = np.concatenate([over, new[above][earlier]])
+    chosen = (covered != cover) & pairs.changed[cover]
+    covered, cover = covered[chosen], cover[chosen]
+    shared = shapely.area(shapely.intersection(pairs.raw[covered], pairs.outlines[cover]))
+    return covered[shared > _SLIVER], cover[shared > _SLIVER]
 
 
 def _spared(batch: _Batch[T]) -> Regular:
@@ -171,7 +187,7 @@ def _settled(batch: _Batch[T]) -> Regular:
     for i, winners in batch.lost.items():
         cut, agreement = _cut(geometry[i], winners, batch.raw[i])
         if cut is None:
-            rest = _without(batch.raw[i], batch.covering[i])
+            rest = _without(batch.raw[i], batch.covering.get(i, []))
             cut = batch.raw[i] if shapely.is_empty(rest) else rest
         geometry[i] = cut
         iou[i] = agreement if np.isfinite(iou[i]) else np.nan

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoseg.geometry.regularize import LOWEST_IOU, REACH, Regular
@@ -51,10 +51,6 @@ def test_none_covers_much_of_what_a_neighbour_was_traced_as():
 
 
 def test_what_would_be_cut_in_two_is_raw_but_for_what_covers_it():
-    crossing = shapely.box(20.8, 5, 34, 6)
-    found = settle([crossing, RAW[1]], [shapely.box(20.7, 5, 34, 6), shapely.box(21.2, 1, 33, 12)])
-    assert np.isnan(found.iou[0])
-    assert shapely.area(shapely.intersection(*found.geometry)) < 0.01
     bar = shapely.box(0, 5, 40, 8)
     over = settle(
         [bar, shapely.box(10, 8, 20, 20)], [bar.buffer(0.1), shapely.box(10, 7.4, 20, 20)]
@@ -77,6 +73,7 @@ def test_a_batch_waits_for_its_neighbours():
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 4)]
 
 
+@settings(max_examples=300)
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 5), min_size=1, max_size=6))
 def test_batches_leave_no_trace_and_nothing_overlaps(seed, sizes):
     rng = np.random.default_rng(seed)
