@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from geoseg.cli import options
+from geoseg.cli import options, specs
 from geoseg.cli.command import command
 from geoseg.errors import SettingError, UnsuitableError, UsageError
 from geoseg.specs import EvaluateSpec, PredictSpec
@@ -20,36 +20,36 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
 @command
 @click.argument("prediction", required=False, type=options.SCENE)
 @click.argument("truth", required=False, type=options.SCENE)
-@options.spec_options(
+@specs.spec_options(
     "spec",
     EvaluateSpec,
-    options.setting(EvaluateSpec, "iou", "Minimum IoU at which a prediction counts as a match."),
-    options.setting(
+    specs.setting(EvaluateSpec, "iou", "Minimum IoU at which a prediction counts as a match."),
+    specs.setting(
         EvaluateSpec,
         "threshold",
         "Minimum probability of a building pixel, 0 to 1.  [default: that of the raster, else 0.5]",
     ),
-    options.setting(EvaluateSpec, "boundary_width", "Width of the boundary IoU's band in pixels."),
-    options.setting(
+    specs.setting(EvaluateSpec, "boundary_width", "Width of the boundary IoU's band in pixels."),
+    specs.setting(
         EvaluateSpec,
         "neighbourhood",
         "Size of the ground blocks by which errors are reported, in metres.",
     ),
-    options.setting(
+    specs.setting(
         EvaluateSpec,
         "bootstrap",
         "Number of bootstrap samples for 95% confidence intervals; 0 computes none.",
         metavar="N",
     ),
-    options.setting(EvaluateSpec, "seed", "Random seed of the bootstrap."),
-    options.setting(
+    specs.setting(EvaluateSpec, "seed", "Random seed of the bootstrap."),
+    specs.setting(
         EvaluateSpec, "sweep", "Score a probability raster at every threshold.  [default: at one]"
     ),
-    options.setting(
+    specs.setting(
         EvaluateSpec, "profile", "Rules of a challenge: spacenet2 scores its CSV tables."
     ),
 )
-@options.spec_options("predict", PredictSpec, *options.inference)
+@specs.spec_options("predict", PredictSpec, *specs.inference)
 @click.option(
     "--data",
     type=options.FILE,

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from geoseg.cli import options, scene_options
+from geoseg.cli import options, scene_options, specs
 from geoseg.cli.command import command
 from geoseg.errors import PartialError
 from geoseg.specs import ExtractSpec, PredictSpec, VectorTarget
@@ -14,7 +14,7 @@ from geoseg.specs import ExtractSpec, PredictSpec, VectorTarget
 
 @command
 @options.scenes
-@options.spec_options(
+@specs.spec_options(
     "target",
     VectorTarget,
     options.layers_output,
@@ -27,12 +27,12 @@ from geoseg.specs import ExtractSpec, PredictSpec, VectorTarget
     ),
 )
 @options.model
-@options.spec_options("predict_spec", PredictSpec, *options.inference)
-@options.spec_options(
+@specs.spec_options("predict_spec", PredictSpec, *specs.inference)
+@specs.spec_options(
     "polygon_spec",
     ExtractSpec,
-    *options.polygons(ExtractSpec),
-    options.setting(
+    *specs.polygons(ExtractSpec),
+    specs.setting(
         ExtractSpec, "raw", "Traced pixels as they are: not parted, straightened or simplified."
     ),
 )
@@ -45,7 +45,7 @@ from geoseg.specs import ExtractSpec, PredictSpec, VectorTarget
     metavar="PROB.tif",
     help="Write the probabilities too, as a GeoTIFF.",
 )
-@options.reference
+@specs.reference
 @options.on_error
 @click.option("--dry-run", is_flag=True, help="Show windows, memory and CRS; write nothing.")
 def extract(as_json: bool, **arguments: Any) -> None:

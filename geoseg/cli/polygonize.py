@@ -6,22 +6,22 @@ from typing import Any
 
 import click
 
-from geoseg.cli import options, scene_options
+from geoseg.cli import options, scene_options, specs
 from geoseg.cli.command import command
 from geoseg.specs import PolygonSpec
 
 
 @command
 @click.argument("raster", type=options.SCENE)
-@options.vector_target
-@options.spec_options("spec", PolygonSpec, *options.polygons(PolygonSpec))
+@specs.vector_target
+@specs.spec_options("spec", PolygonSpec, *specs.polygons(PolygonSpec))
 @click.option(
     "--class",
     "class_value",
     type=click.IntRange(0, 255),
     help="Value of the class to trace, 0 to 255.  [default: all named classes]",
 )
-@options.reference
+@specs.reference
 @scene_options.part
 def polygonize(as_json: bool, **arguments: Any) -> None:
     """Trace a mask or a probability raster into footprints.

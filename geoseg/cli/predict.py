@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from geoseg.cli import options, scene_options
+from geoseg.cli import options, scene_options, specs
 from geoseg.cli.command import command
 from geoseg.specs import PredictSpec
 
@@ -15,7 +15,7 @@ from geoseg.specs import PredictSpec
 @options.scenes
 @options.raster_output
 @options.model
-@options.spec_options("spec", PredictSpec, *options.inference)
+@specs.spec_options("spec", PredictSpec, *specs.inference)
 @options.bands
 @scene_options.part_gsd_and_crs
 @click.option(

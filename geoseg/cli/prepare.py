@@ -9,7 +9,7 @@ import click
 
 from geoseg.cli import options
 from geoseg.cli.command import command
-from geoseg.cli.options import setting, spec_options
+from geoseg.cli.specs import setting, spec_options
 from geoseg.specs import PrepareSpec
 
 LAYOUTS = ("spacenet2", "whu", "kitti-road", "camvid", "folder")

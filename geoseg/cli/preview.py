@@ -8,7 +8,7 @@ import click
 
 from geoseg.cli import options
 from geoseg.cli.command import command
-from geoseg.cli.options import setting, spec_options
+from geoseg.cli.specs import setting, spec_options
 from geoseg.specs import PreviewSpec
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from geoseg.cli import options
+from geoseg.cli import options, specs
 from geoseg.cli.command import command
-from geoseg.cli.options import setting, spec_options
+from geoseg.cli.specs import setting, spec_options
 from geoseg.specs import MaskSpec
 
 
@@ -57,7 +57,7 @@ from geoseg.specs import MaskSpec
 )
 @options.input_layer
 @options.where
-@options.reference
+@specs.reference
 @options.creation_options
 @options.overwrite
 def rasterize(as_json: bool, **arguments: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from geoseg.cli import options
-from geoseg.cli.options import setting, spec_options
+from geoseg.cli.specs import setting, spec_options
 from geoseg.specs import SceneSpec
 
 _PART = (

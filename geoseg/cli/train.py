@@ -12,7 +12,7 @@ import click
 
 from geoseg.cli import options
 from geoseg.cli.command import command, session
-from geoseg.cli.options import setting, spec_options
+from geoseg.cli.specs import setting, spec_options
 from geoseg.specs import ChipSpec, TrainSpec
 from geoseg.specs.toml import to_cli_text
 

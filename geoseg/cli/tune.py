@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from geoseg.cli import options
+from geoseg.cli import options, specs
 from geoseg.cli.command import command
 from geoseg.specs import PredictSpec
 
@@ -23,7 +23,7 @@ from geoseg.specs import PredictSpec
     show_default=True,
     help="Minimum IoU at which a prediction counts as a match.",
 )
-@options.spec_options("spec", PredictSpec, *options.inference)
+@specs.spec_options("spec", PredictSpec, *specs.inference)
 @options.overwrite
 def tune(as_json: bool, **arguments: Any) -> None:
     """Tune a model's threshold and minimum area.

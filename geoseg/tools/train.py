@@ -100,83 +100,68 @@ def run(
     if output.suffix != ".safetensors":
         raise SettingError("output", "must end in .safetensors", "`geoseg export` writes ONNX")
     warnings: list[str] = []
-    sets = _sets(
-        data,
-        labels,
-        ChipSpec(_window(spec), bands=bands, split=split, seed=spec.seed, gsd=spec.gsd),
-        spec.data_weights,
-        warnings,
-    )
+    windows = ChipSpec(_window(spec), bands=bands, split=split, seed=spec.seed, gsd=spec.gsd)
+    sets = _sets(data, labels, windows, spec.data_weights, warnings)
     model = model_spec_for(sets, spec, init, warnings)
     if len(sets) > 1 and model.gsd:
         sets = [each.resampled(model.gsd) for each in sets]
     try:
-        from geoseg.training.callbacks import BEST, best_of
+        from geoseg.training import fit
+        from geoseg.training.callbacks import BEST
         from geoseg.training.finders import resolve_auto
-        from geoseg.training.fit import (
-            TrainingRun,
-            check_devices,
-            check_resumable,
-            network,
-            train,
-        )
     except ImportError as error:
         raise ResourceError(
             f"training needs {error.name}", "pip install 'geoseg[train]'"
         ) from error
-    check_devices(spec)
+    fit.check_devices(spec)
     chips = _chips(sets, spec, progress, warnings)
     folder = _run_folder(_folder(output, run_dir), (CHECKPOINT, BEST, START), resume, overwrite)
-    job = TrainingRun(
-        model,
-        spec,
-        chips["train"],
-        chips["val"],
-        _zoom(sets, model),
-        folder,
-        init,
-        sets[0].info.classes,
-    )
+    zoom, classes = _zoom(sets, model), sets[0].info.classes
+    job = fit.TrainingRun(model, spec, chips["train"], chips["val"], zoom, folder, init, classes)
     if resume:
-        check_resumable(job)
-    made, matched = network(job)
+        fit.check_resumable(job)
+    made, matched = fit.network(job)
     begun = resolve_auto(job, resume)
-    note = partial(
-        _note,
-        folder,
-        data,
-        init,
-        VectorFiles.of(labels).settings("labels") | {"split": split, "bands": bands}
-        if labels
-        else {},
-    )
+    of_scenes = {"split": split, "bands": bands}
+    own = VectorFiles.of(labels).settings("labels") | of_scenes if labels else {}
+    note = partial(_note, folder, data, init, own)
     note(begun.spec)
-    done = train(begun, resume=resume, progress=progress)
+    done = fit.train(begun, resume=resume, progress=progress)
     test: dict[str, Any] = {}
     if is_main_process():
         note(done.spec)
         test_chips = [chip for each in sets for chip in each.splits["test"]]
         test = _finish(done, test_chips, output, overwrite, warnings)
-    epochs = read_epochs(folder)
-    return TrainReport(
+    return _report(
+        done,
         command="train",
         inputs=tuple(str(folder) for folder in data),
         outputs=(str(output),),
         seconds=time.perf_counter() - start,
         warnings=(*warnings, *_warnings(begun.spec, done.spec, bool(chips["val"]))),
         model=str(output),
-        run_dir=str(folder),
-        page=str(folder / PAGE),
         parameters=sum(p.numel() for p in made.parameters()),
         pretrained=matched,
+        test=_numbers(test),
+    )
+
+
+def _report(done: TrainingRun, **known: Any) -> TrainReport:
+    """The report of a run, with what its folder holds."""
+    from geoseg.training.callbacks import best_of
+
+    epochs = read_epochs(done.run_dir)
+    return TrainReport(
+        run_dir=str(done.run_dir),
+        page=str(done.run_dir / PAGE),
         batch_size=done.spec.batch_size,
         accumulate=done.spec.accumulate,
         lr=done.spec.lr,
         epochs=[_numbers(epoch) for epoch in epochs],
-        start=_numbers(read_start(folder)),
+        start=_numbers(read_start(done.run_dir)),
         best=best_of(epochs),
-        test=_numbers(test),
         images_per_second=round(median(epoch["images_per_second"] for epoch in epochs), 2),
+        **known,
     )
 
 
