@@ -18,7 +18,7 @@ learn() { # NAME START...
     geoseg train "$work/geneva" -o "$work/$name.safetensors" "$@" \
         --crop 256 --epochs 25 --samples 96 --batch-size 4 --lr 1e-3 --loss bce+dice --augment strong --overwrite "${resume[@]}"
 }
-learn nothing --arch unet --encoder resnet18 --option decoder_channels=128,64,32,32,16
+learn nothing --arch unet --encoder efficientnet_lite0 --weights none --option decoder_channels=128,64,32,32,16
 learn more --init bundled
 
 for model in bundled "$work/nothing.safetensors" "$work/more.safetensors"; do
