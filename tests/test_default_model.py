@@ -41,13 +41,10 @@ def agreement(scene: Path, found: gpd.GeoDataFrame, truth: Path) -> Counts:
 
 
 def test_it_comes_with_the_package_small_and_described() -> None:
-    assert bundled().stat().st_size <= 30_000_000
+    assert bundled().stat().st_size <= 9_000_000
     spec = read_spec(bundled())
-    assert (
-        spec.classes == ("background", "building")
-        and spec.bands == 3
-        and spec.gsd == pytest.approx(0.3)
-    )
+    assert spec.classes == ("background", "building", "boundary")
+    assert spec.bands == 3 and spec.gsd == pytest.approx(0.3)
     card = bundled().with_suffix(".md").read_text()
     assert "Licence" in card and "OpenAerialMap" in card
 
@@ -119,19 +116,23 @@ def test_it_finds_the_sample_scenes_buildings(
     report = extract(sample_scene, tmp_path / "b.gpkg")
     found = gpd.read_file(tmp_path / "b.gpkg")
     assert report["footprints"] == len(found) and found.is_valid.all()
-    assert agreement(sample_scene, found, sample_footprints).iou > 0.6
+    assert agreement(sample_scene, found, sample_footprints).iou > 0.86  # 0.881 when it was trained
 
 
-@pytest.mark.parametrize("place", ["oam_zanzibar/oam_zanzibar_b", "oam_banepa/oam_banepa_b"])
+# 0.02 below what was measured, 0.731 and 0.707
+@pytest.mark.parametrize(
+    ("place", "iou"),
+    [("oam_zanzibar/oam_zanzibar_b", 0.711), ("oam_banepa/oam_banepa_b", 0.687)],
+)
 def test_it_finds_real_buildings_in_places_left_out_of_training(
-    place: str, shared_data: Path, tmp_path: Path
+    place: str, iou: float, shared_data: Path, tmp_path: Path
 ) -> None:
     folder, name = place.split("/")
     scene = shared_data / folder / "images" / f"{name}.tif"
     extract(scene, tmp_path / "b.gpkg")
     found = gpd.read_file(tmp_path / "b.gpkg")
     assert found.crs.to_epsg() == 3857 and found.is_valid.all() and len(found) > 10
-    assert agreement(scene, found, shared_data / folder / "labels" / f"{name}.geojson").iou >= 0.45
+    assert agreement(scene, found, shared_data / folder / "labels" / f"{name}.geojson").iou >= iou
     geod = Geod(ellps="WGS84")
     ground = np.array(
         [abs(geod.geometry_area_perimeter(g)[0]) for g in found.to_crs(4326).geometry]

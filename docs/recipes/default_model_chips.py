@@ -1,7 +1,7 @@
 """Chips of the bundled model: python docs/recipes/default_model_chips.py DATA WORK
 
-DATA holds the data sets that default-model.toml names. WORK receives a chip folder a place, and ``sets.txt``: a line with the
-folder and the share of the crops of each.
+DATA holds the data sets that default-model.toml names. WORK receives a chip folder a place, and
+``sets.txt``: a line with the folder and the share of the crops of each.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ from typing import Any
 import numpy as np
 import rasterio
 from affine import Affine
+from geoseg.core.burn import Burner
+from geoseg.core.measure import pixel_size
+from geoseg.core.targets import distance
+from geoseg.io.chips import IGNORE, ChipInfo, read_index, write_index
+from geoseg.tools.labels import layer
 from PIL import Image
 from pyproj import CRS
 from rasterio.merge import merge
@@ -23,17 +28,14 @@ from rasterio.warp import Resampling, reproject
 from scipy import ndimage
 from shapely.geometry import box
 
-from geoseg.core.burn import Burner
 from geoseg.core.grid import Grid
-from geoseg.core.measure import pixel_size
-from geoseg.core.targets import distance
-from geoseg.io.chips import IGNORE, ChipInfo, read_index, write_index
 from geoseg.io.raster import read_array, write_array
-from geoseg.tools.labels import layer
 
 HERE = Path(__file__).resolve().parent
 CLASSES = ("background", "building", "boundary")
-Chip = tuple[str, str, np.ndarray, np.ndarray]  # name, split, image (band, row, col), mask (row, col)
+Chip = tuple[
+    str, str, np.ndarray, np.ndarray
+]  # name, split, image (band, row, col), mask (row, col)
 
 
 def main() -> None:
@@ -50,20 +52,26 @@ def main() -> None:
     shares |= {"generated": plan["generated"]["share"], "bare": plan["generated"]["bare_share"]}
     save(work / "coarse", coarse_copies(work, plan), plan)
     shares["coarse"] = plan["coarse"]["share"]
-    (work / "sets.txt").write_text("".join(f"{work / name} {share}\n" for name, share in shares.items()))
+    (work / "sets.txt").write_text(
+        "".join(f"{work / name} {share}\n" for name, share in shares.items())
+    )
 
 
 def chips_of_place(data: Path, place: dict[str, Any], plan: dict[str, Any]) -> Iterator[Chip]:
-    """The scenes of a place: what is left of the line at 1 - ``hold`` of the width trains, the rest validates."""
+    """The scenes of a place: what is left of the line at 1 - ``hold`` of the width trains, the rest
+    validates.
+    """
     for number, scene in enumerate(place["scenes"]):
         images, labels = (sorted(data.glob(scene[part])) for part in ("images", "labels"))
         if not images or not labels:
             raise SystemExit(f"{data}: holds no {scene['images']}, or no labels")
         image, valid, numbers, size = resampled(images, labels, plan["chip"])
         mask = edges(numbers, size, plan["boundary"])
-        mask[~ndimage.binary_erosion(valid, iterations=1 + round(place.get("margin", 0) / plan["chip"]), border_value=0)] = (
-            IGNORE
-        )
+        mask[
+            ~ndimage.binary_erosion(
+                valid, iterations=1 + round(place.get("margin", 0) / plan["chip"]), border_value=0
+            )
+        ] = IGNORE
         line = round(image.shape[2] * (1 - scene.get("hold", 0.0)))
         parts = {"train": slice(0, line), "val": slice(line, None)}
         for split, cols in parts.items():
@@ -72,7 +80,9 @@ def chips_of_place(data: Path, place: dict[str, Any], plan: dict[str, Any]) -> I
 
 
 def resampled(images: Sequence[Path], labels: Sequence[Path], gsd: float) -> tuple[np.ndarray, ...]:
-    """Image uint8 (3, row, col), valid and numbers of buildings (row, col) of files side by side; metres a pixel (x, y)."""
+    """Image uint8 (3, row, col), valid and numbers of buildings (row, col) of files side by side;
+    metres a pixel (x, y).
+    """
     raw, transform = merge(images, indexes=[1, 2, 3])
     with rasterio.open(images[0]) as file:
         crs = CRS.from_user_input(file.crs)
@@ -86,28 +96,41 @@ def resampled(images: Sequence[Path], labels: Sequence[Path], gsd: float) -> tup
         numbers = Burner(shapes, grid, values=range(1, len(shapes) + 1), dtype="uint32").burn(grid)
     else:
         known, _ = merge(labels)
-        numbers = onto(ndimage.label(known[0] > 0)[0].astype("uint32"), own, grid, Resampling.nearest)
+        numbers = onto(
+            ndimage.label(known[0] > 0)[0].astype("uint32"), own, grid, Resampling.nearest
+        )
     return image, valid, numbers, pixel_size(grid)
 
 
 def onto(array: np.ndarray, own: Grid, grid: Grid, how: Resampling) -> np.ndarray:
     """``array`` on the ``own`` grid, on another ``grid``."""
     out = np.zeros((*array.shape[:-2], *grid.shape), array.dtype)
-    ends = {"src_transform": own.transform, "src_crs": own.crs, "dst_transform": grid.transform, "dst_crs": grid.crs}
+    ends = {
+        "src_transform": own.transform,
+        "src_crs": own.crs,
+        "dst_transform": grid.transform,
+        "dst_crs": grid.crs,
+    }
     reproject(array, out, **ends, resampling=how)
     return out
 
 
 def edges(numbers: np.ndarray, size: tuple[float, float], width: float) -> np.ndarray:
-    """Classes uint8 (row, col): 1 in buildings, 2 where another building or the ground is at most ``width`` metres away."""
-    return np.where(numbers > 0, 1 + (distance(numbers.astype("uint32"), size, width) <= np.float32(width)), 0).astype("uint8")
+    """Classes uint8 (row, col): 1 in buildings, 2 where another building or the ground is at most
+    ``width`` metres away.
+    """
+    return np.where(
+        numbers > 0, 1 + (distance(numbers.astype("uint32"), size, width) <= np.float32(width)), 0
+    ).astype("uint8")
 
 
 def chips_of_ground(data: Path, plan: dict[str, Any]) -> Iterator[Chip]:
     """Pictures whose buildings, with what is ``apart`` pixels or less from them, are ignored."""
     ground = plan["ground"]
     factor = ground["metres"] / plan["chip"]
-    for path, truth in zip(sorted(data.glob(ground["images"])), sorted(data.glob(ground["labels"])), strict=True):
+    for path, truth in zip(
+        sorted(data.glob(ground["images"])), sorted(data.glob(ground["labels"])), strict=True
+    ):
         if path.name.startswith(tuple(ground["untouched"])):
             continue
         picture = Image.open(path).convert("RGB")
@@ -118,7 +141,11 @@ def chips_of_ground(data: Path, plan: dict[str, Any]) -> Iterator[Chip]:
             continue
         size = [round(side * factor) for side in picture.size]
         image = np.asarray(picture.resize(size, Image.Resampling.BICUBIC)).transpose(2, 0, 1)
-        mask = np.asarray(Image.fromarray(np.where(known, 0, IGNORE).astype("uint8")).resize(size, Image.Resampling.NEAREST))
+        mask = np.asarray(
+            Image.fromarray(np.where(known, 0, IGNORE).astype("uint8")).resize(
+                size, Image.Resampling.NEAREST
+            )
+        )
         held = path.name.startswith(ground["hold"])
         if not held or path.stem.endswith(("1", "5")):  # two of those that are held are enough
             yield path.stem, "val" if held else "train", image, mask
@@ -135,13 +162,20 @@ def chips_of_generated(work: Path, plan: dict[str, Any], bare: bool) -> Iterator
                 script = HERE.parents[1] / "sample_data/generate.py"
                 more = f"--height 1000 --width 1500 --gsd {plan['chip']} --nodata 0 --seed {seed} --style {style}".split()
                 paths = ["-o", scene, "--footprints", footprints]
-                subprocess.run([sys.executable, script, *paths, *more, *["--bare"] * bare], check=True)
+                subprocess.run(
+                    [sys.executable, script, *paths, *more, *["--bare"] * bare], check=True
+                )
             with rasterio.open(scene) as file:
-                image, grid = file.read(), Grid(CRS.from_user_input(file.crs), file.transform, *file.shape)
+                image, grid = (
+                    file.read(),
+                    Grid(CRS.from_user_input(file.crs), file.transform, *file.shape),
+                )
             mask = np.zeros(grid.shape, "uint8")
             if not bare:
                 shapes = layer(footprints, grid.crs)[0]
-                numbers = Burner(shapes, grid, values=range(1, len(shapes) + 1), dtype="uint32").burn(grid)
+                numbers = Burner(
+                    shapes, grid, values=range(1, len(shapes) + 1), dtype="uint32"
+                ).burn(grid)
                 mask = edges(numbers, pixel_size(grid), plan["boundary"])
             yield name, "val" if name in wanted["hold"] else "train", image, mask
 
@@ -154,7 +188,12 @@ def coarse_copies(work: Path, plan: dict[str, Any]) -> Iterator[Chip]:
         for row in index.split("train").itertuples():
             image, mask = (read_array(index.folder / name)[0] for name in (row.image, row.mask))
             metres = plan["coarse"]["metres"][number % len(plan["coarse"]["metres"])]
-            yield f"{folder}_{row.scene}", "train", coarse(image, metres / plan["chip"], grey=number % 2 == 1), mask[0]
+            yield (
+                f"{folder}_{row.scene}",
+                "train",
+                coarse(image, metres / plan["chip"], grey=number % 2 == 1),
+                mask[0],
+            )
             number += 1
 
 
@@ -180,17 +219,35 @@ def save(folder: Path, chips: Iterator[Chip], plan: dict[str, Any]) -> None:
         write_array(folder / f"{stem}.tif", image, grid, overwrite=True)
         write_array(folder / f"{stem}_mask.tif", mask[None], grid, overwrite=True)
         share = float((mask != IGNORE).mean())
-        paths = {"image": f"{stem}.tif", "mask": f"{stem}_mask.tif", "geometry": box(0, 0, mask.shape[1], mask.shape[0])}
-        rows.append({"id": stem, "scene": name, "row": 0, "col": 0, "split": split, "valid_fraction": share, **paths})
+        paths = {
+            "image": f"{stem}.tif",
+            "mask": f"{stem}_mask.tif",
+            "geometry": box(0, 0, mask.shape[1], mask.shape[0]),
+        }
+        rows.append(
+            {
+                "id": stem,
+                "scene": name,
+                "row": 0,
+                "col": 0,
+                "split": split,
+                "valid_fraction": share,
+                **paths,
+            }
+        )
         counts = np.bincount(mask.ravel(), minlength=256)
         print(
-            f"{folder.name}/{stem}: {mask.shape[1]} x {mask.shape[0]}, building {counts[1:3].sum() / mask.size:.3f}", flush=True
+            f"{folder.name}/{stem}: {mask.shape[1]} x {mask.shape[0]}, building "
+            f"{counts[1:3].sum() / mask.size:.3f}",
+            flush=True,
         )
     write_index(folder, rows, ChipInfo(3, "uint8", gsd, CLASSES), None)
 
 
 def mirrored(array: np.ndarray, shortest: int) -> np.ndarray:
-    """``array`` (..., row, col) continued by its mirror image until both sides have ``shortest`` pixels."""
+    """``array`` (..., row, col) continued by its mirror image until both sides have ``shortest``
+    pixels.
+    """
     missing = [max(0, shortest - side) for side in array.shape[-2:]]
     around = [(0, 0)] * (array.ndim - 2) + [(more // 2, more - more // 2) for more in missing]
     return np.pad(array, around, mode="symmetric")

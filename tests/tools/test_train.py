@@ -173,7 +173,9 @@ def test_fine_tuning_starts_from_the_other_models_weights(
 def test_a_model_that_knows_boundaries_learns_from_whole_buildings_and_keeps_them(
     folder: Path, tmp_path: Path
 ) -> None:
-    """Chips of two classes tell it no boundary: it is trained, scored and tuned by whole buildings, and parts them still."""
+    """Chips of two classes tell it no boundary: it is trained, scored and tuned by whole buildings,
+    and parts them still.
+    """
     edges = distance(label(MASK)[0].astype("uint32"), (0.3, 0.3), 0.6) <= np.float32(0.6)
     labels = np.where(MASK, 1 + edges, 0).astype("uint8")
     write_array(
