@@ -47,7 +47,7 @@ def create_network(spec: ModelSpec, weights: str = "none") -> tuple[Segmenter, s
     lite = lite_of(spec)
     if weights == "none" or (weights == "auto" and not lite):
         return build(spec), None
-    if Path(weights).is_file():
+    if weights != "auto" and Path(weights).is_file():
         network = build(spec)
         return network, load_file(network, Path(weights))
     if weights.endswith(SUFFIXES):

@@ -312,7 +312,7 @@ def _note(
     settings |= {
         name.replace("_", "-"): value for name, value in vars(spec).items() if name != "options"
     }
-    if spec.weights != "none" and Path(spec.weights).is_file():
+    if spec.weights not in ("none", "auto") and Path(spec.weights).is_file():
         settings["weights"] = str(Path(spec.weights).absolute())
     if spec.options:
         settings["option"] = spec.options

@@ -52,7 +52,8 @@ def here(tmp_path: Path, chips: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_settings_of_a_run_repeat_it_bit_by_bit(here: Path) -> None:
-    Path("none").touch()  # no weights, whatever it is called
+    for name in ("none", "auto"):
+        Path(name).touch()  # no weights, whatever it is called
     assert run(["train", "chips", "-o", "first.safetensors", *QUICK]) == 0
     settings = (
         "--ema 0.6 --schedule poly --warmup 0.5 --class-weights auto --loss "
@@ -70,7 +71,7 @@ def test_the_settings_of_a_run_repeat_it_bit_by_bit(here: Path) -> None:
     assert one == two and one["train"]["data"] == [str(here / "chips")]
     assert (
         one["train"]["init"] == str(here / "first.safetensors")
-        and one["train"]["weights"] == "none"
+        and one["train"]["weights"] == "auto"
     )
 
 
