@@ -160,7 +160,8 @@ def chips_of_generated(work: Path, plan: dict[str, Any], bare: bool) -> Iterator
             scene, footprints = work / f"{name}.tif", work / f"{name}.gpkg"
             if not scene.is_file():
                 script = HERE.parents[1] / "sample_data/generate.py"
-                more = f"--height 1000 --width 1500 --gsd {plan['chip']} --nodata 0 --seed {seed} --style {style}".split()
+                size = ["--height", "1000", "--width", "1500", "--gsd", str(plan["chip"])]
+                more = [*size, "--nodata", "0", "--seed", str(seed), "--style", style]
                 paths = ["-o", scene, "--footprints", footprints]
                 subprocess.run(
                     [sys.executable, script, *paths, *more, *["--bare"] * bare], check=True

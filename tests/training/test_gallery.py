@@ -32,7 +32,7 @@ def test_the_best_and_the_worst_of_those_with_buildings(tmp_path: Path) -> None:
     with torch.no_grad():  # half of the pixels are over the threshold
         image = torch.from_numpy(run.val[0].read()[0] / np.float32(255))[None]
         made.network.layers[-1].bias.sub_(made(image).median())
-    gallery = best_and_worst(run.model, made.state_dict(), run.val, 1.0, 2)
+    gallery = best_and_worst(run.model, made.state_dict(), run.val, 1.0, 2, run.labelled)
     best, worst = gallery.best, gallery.worst
     assert [len(best), len(worst)] == [2, 2] and not {one.name for one in best} & {
         one.name for one in worst
@@ -50,6 +50,8 @@ def test_of_a_network_that_finds_nothing_the_chips_with_buildings_are_shown(tmp_
     made = network(run)[0]
     for weight in made.parameters():
         weight.data.zero_()
-    gallery = best_and_worst(run.model, made.state_dict(), [Bare(3), Painted(4)], 1.0, 3)
+    gallery = best_and_worst(
+        run.model, made.state_dict(), [Bare(3), Painted(4)], 1.0, 3, run.labelled
+    )
     assert [one.name for one in gallery.best + gallery.worst] == ["picture 4"]
-    assert best_and_worst(run.model, made.state_dict(), [], 1.0, 3) == Gallery(3)
+    assert best_and_worst(run.model, made.state_dict(), [], 1.0, 3, run.labelled) == Gallery(3)
