@@ -143,7 +143,8 @@ def test_two_processes_share_the_work(tmp_path: Path) -> None:
     # every validation pixel once, whoever looked at it
     assert sum(map(sum, epochs[-1]["confusion"])) == 5 * 40 * 56
     assert torch.load(tmp_path / LAST, weights_only=True)["global_step"] == 2 * 2
-    assert {path.name for path in tmp_path.iterdir()} == {LAST, BEST, "epochs.json", "metrics.csv"}
+    files = {LAST, BEST, "start.json", "epochs.json", "metrics.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == files
 
 
 @pytest.mark.slow
