@@ -94,7 +94,7 @@ def extract(
     append
         Add to an existing GeoPackage the footprints that it lacks.
     model
-        Model file: .safetensors, .onnx or .xml. [default: the bundled model]
+        Model file: .safetensors or .onnx. [default: the bundled model]
     tile_size
         Window size in pixels. [default: chosen by the runtime]
     overlap
@@ -110,7 +110,8 @@ def extract(
         Library that runs the model; auto chooses by the model file and the device.
         [default: auto]
     precision
-        Numeric precision of inference; auto is fp32 on a CPU. [default: auto]
+        Numeric precision of inference; auto is bf16 where the processor computes
+        in it. [default: auto]
     threshold
         Minimum probability of a building pixel, 0 to 1. [default: from the model]
     open
@@ -137,7 +138,7 @@ def extract(
         orthogonal: right angles where they fit the outline. [default: orthogonal]
     separate
         Split touching buildings. auto: only if the model has a boundary or contact class;
-        watershed: by shape. [default: watershed]
+        watershed: else by shape. [default: watershed]
     connectivity
         Pixels that touch at corners belong together (8) or not (4). [default: 4]
     raw
@@ -280,7 +281,7 @@ def polygonize(
         orthogonal: right angles where they fit the outline. [default: none]
     separate
         Split touching buildings. auto: only if the model has a boundary or contact class;
-        watershed: by shape. [default: auto]
+        watershed: else by shape. [default: auto]
     connectivity
         Pixels that touch at corners belong together (8) or not (4). [default: 4]
     class_value

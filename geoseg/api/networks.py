@@ -140,7 +140,8 @@ def train(
     on_error
         When a chip cannot be read: stop, or skip it. [default: stop]
     precision
-        Numeric precision of training; auto is fp32 on a CPU. [default: auto]
+        Numeric precision of training; auto is bf16 where the device computes in
+        it. [default: auto]
     compile
         Compile the network with torch.compile. [default: do not]
     devices
@@ -236,7 +237,7 @@ def tune(
     output
         Model file to write, with what was chosen.
     model
-        Model file: .safetensors, .onnx or .xml. [default: the bundled model]
+        Model file: .safetensors or .onnx. [default: the bundled model]
     split
         Split of the chips to tune on. [default: val]
     iou
@@ -256,7 +257,8 @@ def tune(
         Library that runs the model; auto chooses by the model file and the device.
         [default: auto]
     precision
-        Numeric precision of inference; auto is fp32 on a CPU. [default: auto]
+        Numeric precision of inference; auto is bf16 where the processor computes
+        in it. [default: auto]
     overwrite
         Replace an existing output. [default: refuse]
     progress

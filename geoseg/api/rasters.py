@@ -60,7 +60,7 @@ def predict(
         GeoTIFF to write, or a folder for several scenes; without it the probabilities of
         one scene are returned.
     model
-        Model file: .safetensors, .onnx or .xml. [default: the bundled model]
+        Model file: .safetensors or .onnx. [default: the bundled model]
     tile_size
         Window size in pixels. [default: chosen by the runtime]
     overlap
@@ -76,7 +76,8 @@ def predict(
         Library that runs the model; auto chooses by the model file and the device.
         [default: auto]
     precision
-        Numeric precision of inference; auto is fp32 on a CPU. [default: auto]
+        Numeric precision of inference; auto is bf16 where the processor computes
+        in it. [default: auto]
     bands
         Bands to read, counted from 1: 3,2,1 or 1-3. [default: all but alpha]
     nodata

@@ -94,11 +94,12 @@ def evaluate(
         Library that runs the model; auto chooses by the model file and the device.
         [default: auto]
     precision
-        Numeric precision of inference; auto is fp32 on a CPU. [default: auto]
+        Numeric precision of inference; auto is bf16 where the processor computes
+        in it. [default: auto]
     data
         Chip folder: score the model on its masks instead of two files.
     model
-        Model file: .safetensors, .onnx or .xml. [default: the bundled model]
+        Model file: .safetensors or .onnx. [default: the bundled model]
     split
         Split of the chips to score (with --data). [default: test]
     like

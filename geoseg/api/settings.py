@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from geoseg.specs.quantity import Quantity
+from geoseg.specs.scene import band_numbers
 from geoseg.specs.settings import Setting, settings
 from geoseg.specs.vectors import VectorFiles
 
@@ -46,13 +47,9 @@ def _converted(value: Any, setting: Setting) -> Any:
 
 def numbers(value: Sequence[int] | str | None) -> tuple[int, ...] | None:
     """Band numbers from 1, as a sequence or as text such as ``"3,2,1"`` or ``"1-3"``."""
-    if not isinstance(value, str):
-        return None if value is None else tuple(value)
-    found: list[int] = []
-    for part in value.split(","):
-        first, _, last = part.partition("-")
-        found += range(int(first), int(last or first) + 1)
-    return tuple(found)
+    if isinstance(value, str):
+        return band_numbers(value)
+    return None if value is None else tuple(value)
 
 
 def fractions(value: Sequence[float] | str | None) -> tuple[float, ...] | None:

@@ -21,6 +21,7 @@ from geoseg.specs import (
     Length,
     PredictSpec,
 )
+from geoseg.specs.scene import band_numbers
 from geoseg.specs.vectors import VectorFiles
 
 __all__ = ["emit", "progress"]  # with the options of this file
@@ -72,17 +73,6 @@ class Text(click.ParamType):
             return self.parse(str(value))
         except (GeosegError, ValueError) as error:
             self.fail(str(error), param, ctx)
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """``"3,2,1"`` or ``"1-3"`` -> band numbers from 1."""
-    found: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*([1-9]\d*)(?:\s*-\s*([1-9]\d*))?\s*", part)
-        if not match or (match[2] and int(match[2]) < int(match[1])):
-            raise ValueError(f"{text!r} is no list of band numbers such as 3,2,1 or 1-4")
-        found += range(int(match[1]), int(match[2] or match[1]) + 1)
-    return tuple(found)
 
 
 def pixels(text: str) -> tuple[int, ...]:
@@ -155,7 +145,7 @@ def _model(name: str) -> Path:
 
 LENGTH = Text("length", Length.parse)
 AREA = Text("area", Area.parse)
-BANDS = Text("bands", numbers)
+BANDS = Text("bands", band_numbers)
 PIXELS = Text("pixels", pixels)
 FRACTIONS = Text("fractions", fractions)
 NAMES = Text("list", names)

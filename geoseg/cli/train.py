@@ -103,7 +103,11 @@ class Auto(options.Text):
         "Fraction of crops drawn from chips with a high loss (hard-example mining), 0 to 1.",
     ),
     setting(TrainSpec, "on_error", "When a chip cannot be read: stop, or skip it."),
-    setting(TrainSpec, "precision", "Numeric precision of training; auto is fp32 on a CPU."),
+    setting(
+        TrainSpec,
+        "precision",
+        "Numeric precision of training; auto is bf16 where the device computes in it.",
+    ),
     setting(TrainSpec, "compile", "Compile the network with torch.compile.  [default: do not]"),
     setting(TrainSpec, "devices", "Number of GPUs (or CPU processes)."),
     setting(

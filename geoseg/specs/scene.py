@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
+from geoseg.errors import UsageError
 from geoseg.specs.settings import Range, check, check_settings
 
 
@@ -43,3 +45,14 @@ class SceneSpec:
         )
         check(not (self.window and self.bounds), "bounds", "does not go with `window`")
         check(bool(self.bounds) or not self.bounds_crs, "bounds_crs", "needs `bounds`")
+
+
+def band_numbers(text: str) -> tuple[int, ...]:
+    """``"3,2,1"`` or ``"1-3"`` -> band numbers from 1. Raises UsageError for anything else."""
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([1-9]\d*)(?:\s*-\s*([1-9]\d*))?\s*", part)
+        if not match or (match[2] and int(match[2]) < int(match[1])):
+            raise UsageError(f"{text!r} is no list of band numbers such as 3,2,1 or 1-4")
+        found += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return tuple(found)

@@ -14,7 +14,7 @@ import pytest
 
 import geoseg
 from geoseg.cli.main import cli
-from geoseg.errors import InputError, SettingError
+from geoseg.errors import InputError, SettingError, UsageError
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from tests.scenes import buildings, grid, picture, write_scene
@@ -85,6 +85,9 @@ def test_footprints_as_a_table_and_as_a_file(model: Path, scene: Path, tmp_path:
     assert sorted(tmp_path.iterdir()) == [tmp_path / "b.gpkg", scene]
     with pytest.raises(SettingError, match="threshold"):
         geoseg.extract(scene, model=model, threshold=2)
+    for wrong in ("3-1", "0", "one"):
+        with pytest.raises(UsageError, match="no list of band numbers"):
+            geoseg.extract(scene, model=model, bands=wrong)
     with pytest.raises(InputError, match=r"none\.tif: does not exist"):
         geoseg.extract("none.tif", model=model)
 

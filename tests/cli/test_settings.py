@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geoseg.cli import main
-from geoseg.cli.options import fractions, numbers
+from geoseg.cli.options import fractions
+from geoseg.errors import UsageError
 from geoseg.specs import ModelSpec
+from geoseg.specs.scene import band_numbers
 from geoseg.specs.toml import to_toml
 
 
@@ -147,11 +149,11 @@ def test_a_missing_configuration_is_a_missing_input(capsys) -> None:
 
 
 def test_lists_as_typed() -> None:
-    assert numbers("3,1-2") == (3, 1, 2)
+    assert band_numbers("3,1-2") == (3, 1, 2)
     assert fractions("0.5, .25,0.25") == (0.5, 0.25, 0.25)
     for bad in ("", "0", "3-1", "1;2", "-1"):
-        with pytest.raises(ValueError, match="band numbers"):
-            numbers(bad)
+        with pytest.raises(UsageError, match="band numbers"):
+            band_numbers(bad)
 
 
 PLAIN = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text()
