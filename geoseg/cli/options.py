@@ -29,6 +29,7 @@ __all__ = ["emit", "progress"]  # with the options of this file
 # What a shell completes; `geoseg models --encoders` has them all, but after seconds of imports
 COMMON_ENCODERS = (
     *(f"resnet{depth}" for depth in (18, 34, 50, 101, 152)),
+    *(f"efficientnet_lite{size}" for size in range(3)),
     *(f"efficientnet-b{size}" for size in range(8)),
     *(f"mit_b{size}" for size in range(6)),
     *(f"densenet{depth}" for depth in (121, 161, 169, 201)),

@@ -17,7 +17,7 @@ from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.scene_names import redact_url
 from geoseg.models.modelfile import fingerprint
-from geoseg.models.store import bundled, read_spec
+from geoseg.models.store import bundled, read_spec, short_name
 from geoseg.parallel.clock import Clock
 from geoseg.report import Progress
 from geoseg.specs import ModelSpec, PredictSpec, SceneSpec
@@ -58,6 +58,7 @@ class LoadedModel:
         self, path: Path | None, spec: PredictSpec, scene_spec: SceneSpec = SceneSpec()
     ) -> None:
         self.path = path or bundled()
+        self.name = short_name(self.path)
         self.model: ModelSpec = read_spec(self.path)
         self.spec = spec
         self.scene_spec = scene_spec
@@ -97,7 +98,7 @@ class LoadedModel:
                 scene.grid.height,
                 _metres(scene.gsd),
                 _metres(self.model.gsd),
-                self.path.name,
+                self.name,
                 runtime.name,
                 self.spec.device,
                 run.plan.tiles,
@@ -107,7 +108,7 @@ class LoadedModel:
 
     def provenance(self, source: str) -> dict[str, str]:
         """What is stored with an output: version, model, command, source."""
-        return provenance(source) | {"GEOSEG_MODEL": f"{self.path.name} {fingerprint(self.path)}"}
+        return provenance(source) | {"GEOSEG_MODEL": f"{self.name} {fingerprint(self.path)}"}
 
 
 def _metres(gsd: float | None) -> str:

@@ -41,7 +41,17 @@ def model_path(name: str) -> Path:
 
 def model_name(path: Path) -> str:
     """What :func:`model_path` takes, wherever it is run."""
-    return BUNDLED if path == _BUNDLED_FILE else str(path.absolute())
+    return as_typed(path.absolute())
+
+
+def as_typed(path: Path) -> str:
+    """What a user typed for ``path``: one model has one name, never a place in site-packages."""
+    return BUNDLED if path == _BUNDLED_FILE else str(path)
+
+
+def short_name(path: Path) -> str:
+    """The name of a model in reports and provenance: ``bundled``, or that of its file."""
+    return Path(as_typed(path)).name
 
 
 def kind(path: Path) -> str:

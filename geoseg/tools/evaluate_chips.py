@@ -75,7 +75,7 @@ def run(
         outputs=(str(page),) if page else (),
         seconds=time.perf_counter() - start,
         warnings=tuple(dict.fromkeys(warnings)),
-        model=loaded.path.name,
+        model=loaded.name,
         split=split,
         chips=chips,
         threshold=labelled.threshold if labelled.sigmoid else None,

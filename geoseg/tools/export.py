@@ -8,6 +8,7 @@ from pathlib import Path
 
 from geoseg.errors import ResourceError, UsageError
 from geoseg.io.atomic import check_output
+from geoseg.models.store import as_typed
 from geoseg.report import Progress, Report, no_progress
 
 
@@ -40,7 +41,7 @@ def run(
     advance(1)
     return ExportReport(
         command="export",
-        inputs=(str(model),),
+        inputs=(as_typed(model),),
         outputs=(str(output),),
         seconds=time.perf_counter() - start,
         bytes=output.stat().st_size,

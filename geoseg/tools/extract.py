@@ -153,7 +153,7 @@ class _Totals:
             footprints=self.footprints,
             area_m2=round(self.area_m2, 2),
             pixels=self.pixels,
-            model=settings.loaded.path.name,
+            model=settings.loaded.name,
             runtime=self.runtime,
             threshold=settings.spec.threshold or 0.0,
             stages=accompany.clock.rounded(),

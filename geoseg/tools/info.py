@@ -23,7 +23,7 @@ from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.vector.read import LAYER, describe_layers, read_features
 from geoseg.labels.interpret import interpret
 from geoseg.models.modelfile import fingerprint
-from geoseg.models.store import BUNDLED, bundled, read_spec
+from geoseg.models.store import BUNDLED, as_typed, bundled, read_spec
 from geoseg.report import Report
 from geoseg.specs import PredictSpec
 
@@ -62,15 +62,14 @@ def run(path: str, *, model: Path | None = None, layer: str | None = None) -> In
     Raises InputError (missing, unreadable) and ModelError (a model that is malformed).
     """
     start = time.perf_counter()
-    if path == BUNDLED:
-        path = str(bundled())
+    typed, path = path, str(bundled()) if path == BUNDLED else path
     kind = kind_of(path)
     if kind == "vector" and _is_index(path):
         kind = "chips"
     scene = kind == "raster"
     warnings: list[str] = []
     if model and not scene:
-        warnings.append(f"{path}: is not a raster, so {model} was not checked against it")
+        warnings.append(f"{path}: is not a raster, so {as_typed(model)} was not checked against it")
     describe: dict[str, Callable[[str], dict[str, Any]]] = {
         "raster": lambda raster: _raster(raster, warnings),
         "vector": lambda path: _vector(path, layer),
@@ -79,7 +78,7 @@ def run(path: str, *, model: Path | None = None, layer: str | None = None) -> In
     }
     return InfoReport(
         command="info",
-        inputs=(path,),
+        inputs=(typed,),
         kind=kind,
         about=describe[kind](path),
         fit=_fit(path, model) if model and scene else None,
@@ -208,9 +207,9 @@ def _fit(path: str, model: Path) -> Fit:
             warnings = (
                 (f"{path}: is read at {grid.gsd:.3g} m a pixel, the model's",) if resampled else ()
             )
-            return Fit(str(model), True, warnings + job.plan.warnings, job.plan.tiles)
+            return Fit(as_typed(model), True, warnings + job.plan.warnings, job.plan.tiles)
     except UnsuitableError as error:
-        return Fit(str(model), False, (str(error),))
+        return Fit(as_typed(model), False, (str(error),))
 
 
 def crs_name(crs: Any) -> str | None:

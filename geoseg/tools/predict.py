@@ -80,7 +80,7 @@ def run(
         warnings=tuple(dict.fromkeys(warnings)),
         pixels=pixels,
         windows=windows,
-        model=str(models.path.name),
+        model=models.name,
         runtime=job.runtime.name,
         gsd=job.scene.grid.gsd,
         stages=clock.rounded(),

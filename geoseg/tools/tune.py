@@ -16,6 +16,7 @@ from geoseg.inference.session import LoadedModel
 from geoseg.io.atomic import check_output
 from geoseg.io.chip_index import read_index
 from geoseg.models.metadata import rewrite
+from geoseg.models.store import as_typed
 from geoseg.report import Progress, Report, no_progress
 from geoseg.specs import ModelSpec, PredictSpec
 
@@ -91,11 +92,11 @@ def run(
     )
     return TuneReport(
         command="tune",
-        inputs=(str(data), str(models.path)),
+        inputs=(str(data), as_typed(models.path)),
         outputs=(str(output),),
         seconds=time.perf_counter() - start,
         warnings=tuple(dict.fromkeys(warnings)),
-        model=models.path.name,
+        model=models.name,
         split=split,
         chips=chips,
         threshold=threshold,

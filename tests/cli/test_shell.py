@@ -119,7 +119,7 @@ def test_verbose_names_model_gsd_and_windows(tmp_path: Path) -> None:
     write_array(scene, np.full((3, *grid.shape), 90, "uint8"), grid)
     command = [*GEOSEG, "extract", str(scene), "-o", str(tmp_path / "a.gpkg"), "-v"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True)
-    for word in ("default.onnx", "openvino", "device auto", "0.3 m", "window"):
+    for word in (" bundled, openvino", "device auto", "0.3 m", "window"):
         assert word in shown.stderr, shown.stderr
     quiet = subprocess.run(
         [*command[:-1], "--overwrite"], capture_output=True, text=True, check=True

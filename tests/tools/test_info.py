@@ -13,10 +13,12 @@ from pyproj import CRS
 
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError
+from geoseg.inference.session import LoadedModel
 from geoseg.io.chip_index import ChipInfo, write_index
 from geoseg.io.raster.write import write_array
 from geoseg.io.vector.write import create_vector
-from geoseg.specs import ModelSpec
+from geoseg.models.store import bundled
+from geoseg.specs import ModelSpec, PredictSpec
 from geoseg.tools import info
 
 GRID = Grid(CRS(32637), Affine(0.5, 0, 500_000, 0, -0.5, 3_000_000), 200, 300)
@@ -157,3 +159,13 @@ def test_what_cannot_be_told(scene: Path, model: Path, tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_text("text")
     with pytest.raises(InputError, match=r"a\.tif"):
         info.run(str(tmp_path / "a.tif"))
+
+
+def test_the_bundled_model_has_one_name(sample_scene: Path) -> None:
+    report = info.run(str(sample_scene), model=bundled())
+    assert report.fit is not None and report.fit.model == "bundled"
+    assert info.run("bundled").inputs == ("bundled",)
+    assert info.run("bundled").about == info.run(str(bundled())).about
+    loaded = LoadedModel(None, PredictSpec())
+    assert loaded.name == "bundled"
+    assert loaded.provenance("a.tif")["GEOSEG_MODEL"].startswith("bundled ")
