@@ -57,12 +57,15 @@ def _burn(pixels: np.ndarray, values: np.ndarray, out: np.ndarray, all_touched: 
         return out
     pixels = pixels[solid]
     values = values[solid]
+    # GDAL burns centres the same in any window. Touched pixels it does not, so they are burnt as
+    # centres first and the outline's pixels on top, by our own rule.
     if not all_touched:
         rasterize(shapes(pixels, values), out=out)
         return out
     last = np.zeros(out.shape, np.int32)
     rasterize(shapes(pixels, np.arange(1, len(pixels) + 1)), out=last)
     _add_outlines(last, pixels)
+    # numbers instead of values: only they say which of two footprints is the later
     return np.where(last > 0, values[last - 1], out).astype(out.dtype)
 
 
@@ -180,6 +183,8 @@ def _to_pixels(geometry: np.ndarray, grid: Grid) -> np.ndarray:
     """Footprints in pixels of ``grid``: x is the column, y the row."""
     inverse = ~grid.transform
     shift = (grid.transform.c, grid.transform.f)
+    # less the origin first: coordinates of millions of metres would lose the digits of a small
+    # pixel
     turned = Affine(inverse.a, inverse.b, 0, inverse.d, inverse.e, 0)
     return shapely.transform(geometry, lambda xy: snapped(coordinates(xy - shift, turned)))
 
@@ -200,6 +205,7 @@ def _offset(grid: Grid, window: Grid) -> tuple[int, int]:
     y = other.f
     at = inverse.a * x + inverse.b * y + inverse.c, inverse.d * x + inverse.e * y + inverse.f
     offset = round(at[0]), round(at[1])
+    # a thousandth of a pixel: origins of windows are rounded, other grids are off by more
     same = (own.a, own.b, own.d, own.e) == (other.a, other.b, other.d, other.e)
     if not same or max(abs(at[0] - offset[0]), abs(at[1] - offset[1])) > 1e-3:
         raise ValueError("not a window of the grid to be burned on")
@@ -217,6 +223,10 @@ def _add_outlines(last: np.ndarray, pixels: np.ndarray) -> None:
     low = y.min(axis=1)
     high = y.max(axis=1)
     flat = low == high
+    # The rows that an edge runs through: one along the line between two rows (flat) in neither, one
+    # inside of a row in that row:
+    #
+    #     from 0.5 to 2.5   rows 0, 1, 2      flat at 1.5   row 1      flat at 2   none
     top = np.clip(low // _STEPS_PER_PIXEL, 0, height)
     bottom = np.clip(
         np.where(
@@ -237,6 +247,8 @@ def _add_outlines(last: np.ndarray, pixels: np.ndarray) -> None:
     # where the edge enters and leaves the row: multiples of 1 / (_STEPS * rise) pixels
     rise = (y[:, 1] - y[:, 0])[edge]
     run = (x[:, 1] - x[:, 0])[edge]
+    # A fraction of the edge's rise, left undivided: integers compare exactly, and the direction in
+    # which the ring runs must not move a pixel.
     across = np.where(flat[edge], x[edge].T, x[edge, 0] * rise + (ends - y[edge, 0]) * run)
     across = np.where(rise < 0, -across, across)
     unit = np.where(flat[edge], 1, np.abs(rise)) * _STEPS_PER_PIXEL
@@ -262,6 +274,7 @@ def _spread(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """Every integer of every range [start, stop), and the index of its range."""
     length = np.maximum(stop - start, 0)
     index = np.repeat(np.arange(len(start)), length)
+    # for example starts 3 and 7, stops 5 and 8: 3 4 7 of the ranges 0 0 1
     return index, np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length) + start[
         index
     ]

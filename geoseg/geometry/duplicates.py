@@ -26,6 +26,8 @@ def distinct(geometry: np.ndarray, edge: np.ndarray, confidence: np.ndarray) -> 
     larger, then the less to the more confident and the later to the earlier. What gives way to one
     that gives way itself stays, unless it is the same as another that stays.
     """
+    # the last key decides first: whole before cut, large before small among those cut, then
+    # confidence
     order = np.lexsort(
         [-np.nan_to_num(confidence), np.where(edge, -shapely.area(geometry), 0), edge]
     )
@@ -34,6 +36,8 @@ def distinct(geometry: np.ndarray, edge: np.ndarray, confidence: np.ndarray) -> 
     worse = rank[other] > rank[one]
     one = one[worse]
     other = other[worse]
+    # For example a, b, c from the best to the worst, a the same as b and b the same as c: b goes
+    # for a, and c stays, for it is not the same as a.
     stays = np.ones(len(geometry), bool)
     # the best first, each settled before it is asked
     for pair in np.argsort(rank[one], kind="stable"):

@@ -85,8 +85,7 @@ def trace_footprints(
 
     ``strips`` are of any height, from the top of ``grid``; what comes out is the same for any
     cutting. ``level`` is the score at which the mask was cut, needed for outlines finer than
-    pixels. Opened and closed -> parted -> traced -> holes filled and small ones left out ->
-    straightened or simplified -> in the CRS of ``grid`` -> measured. Batches have the
+    pixels. Batches have the
     :func:`columns` of ``spec``; ``confidence`` is the mean probability of the traced pixels,
     ``edge`` whether one of them is at the scene's border or beside missing data,
     ``regularized_iou`` the IoU with the traced outline, its small holes filled. ``clock`` counts
@@ -94,6 +93,11 @@ def trace_footprints(
     """
     clock = clock or Clock()
     gsd = grid.gsd or 1.0
+    # Every stage is a generator that takes strips or batches from the one before, so that no more
+    # than a few are held:
+    #
+    #     strips -> cleaned -> parted -> [crossings noted] -> traced -> holes filled, small ones
+    #     left out -> straightened or simplified, overlaps resolved -> in the CRS -> measured
     clean = cleaned(
         clock.waiting("clean", strips), _radius(spec.open, gsd), _radius(spec.close, gsd)
     )
@@ -131,6 +135,7 @@ def simplified(found: Layer, grid: Grid, spec: PolygonSpec) -> Layer:
     stay shared.
     """
     pixels = shapely.transform(found.geometry, lambda xy: np.rint(coordinates(xy, ~grid.transform)))
+    # corners of traced pixels are whole numbers; on the ground and back they are nearly so
     thin = simplify_together(pixels, spec.simplify.in_metres(grid.gsd or 1.0), pixel_size(grid))
     geometry = to_crs_coordinates(shapely.orient_polygons(thin), grid.transform)
     area, around = measure(geometry, grid.crs)
@@ -189,10 +194,19 @@ def _found(
         ground, square_metres = _ground(batch.geometry, grid)
         smallest = _pixels(min_area, square_metres)
         least = _pixels(spec.min_hole, square_metres)
+        # A hole with a footprint in it is not filled, however small. The footprint may have come in
+        # an earlier batch, since it ends above the hole; points above the open row are done with.
+        #
+        #     # # # # #
+        #     # . . . #      a courtyard below `min_hole` with a shed that is large enough to stay
+        #     # . # . #
+        #     # # # # #
         islands = np.concatenate([islands, _islands(batch.geometry, smallest, least)])
         holes = small_holes(batch.geometry, least, islands)
         islands = islands[islands[:, 1] >= batch.open_row]
         geometry = filled(batch.geometry, holes)
+        # sizes are those of the traced pixels, so that the outline's kind changes no footprint's
+        # fate
         outline = (
             geometry if crossings is None else filled(crossings.outlines(batch.geometry), holes)
         )
@@ -224,6 +238,8 @@ def _wanted(
 
 def _confidence(traced: Traced, unit: float) -> np.ndarray:
     """Mean probability of the traced pixels (n,); ``unit`` is the score of probability 1."""
+    # four decimals, as they are written, so that `min_confidence` selects what a filter of the file
+    # would
     return np.round(traced.sums[:, 0] / traced.pixels / unit, 4)
 
 
@@ -239,6 +255,7 @@ def _shaped(batches: Iterator[_Found], grid: Grid, spec: PolygonSpec) -> Iterato
         thin = simplify(found.outline, tolerance, pixel_size(grid))
         if not straight:
             return Regular(thin, np.full(len(thin), np.nan))
+        # what cannot be straightened is at least simplified
         regular = regularize(found.outline, pixel_metric(found.ground, grid.transform))
         return Regular(np.where(np.isfinite(regular.iou), regular.geometry, thin), regular.iou)
 
@@ -273,8 +290,10 @@ def _islands(geometry: np.ndarray, smallest: np.ndarray, holes: np.ndarray) -> n
         return np.empty((0, 2))
     parts, owner = shapely.get_parts(geometry, return_index=True)
     outer = shapely.get_exterior_ring(parts)
+    # without the holes: what decides is the ground that the part would need in a hole
     area = shapely.area(shapely.polygons(outer))
     chosen = (area >= smallest[owner]) & (area < holes.max())
+    # rings start at their upper left corner; half a pixel on lies inside of the part
     return shapely.get_coordinates(shapely.get_point(outer[chosen], 0)) + 0.5
 
 

@@ -1,15 +1,4 @@
 """Numbered buildings into outlines: one footprint for each number, also where they touch.
-
-Each number is cut out of the raster, so that its neighbours are gone, and many cuts are traced as
-one mask, one below the other with an empty row between them:
-
-    1 1 2 .      1 1          cuts of about one width are padded to the widest; where an outline
-    1 2 2 .  ->  1 .          lies in the pile shows whose it is and how far it has to be moved
-    . 3 . .      . .
-                 . 2
-                 2 2
-                 . .
-                 3 .
 """
 
 from __future__ import annotations
@@ -28,6 +17,16 @@ from geoseg.geometry.outlines import collect_parts
 from geoseg.geometry.trace import Traced, trace
 
 
+# Each number is cut out of the raster, so that its neighbours are gone, and many cuts are traced as
+# one mask, one below the other with an empty row between them:
+#
+#     1 1 2 .      1 1          cuts of about one width are padded to the widest; where an outline
+#     1 2 2 .  ->  1 .          lies in the pile shows whose it is and how far it has to be moved
+#     . 3 . .      . .
+#                  . 2
+#                  2 2
+#                  . .
+#                  3 .
 class _Cut(NamedTuple):
     """Pixels of one number, cut out at ``row`` and ``col`` of the raster; ``beside`` are those next
     to missing data, None without any.
@@ -59,6 +58,8 @@ def trace_instances(strips: Iterable[MaskStrip]) -> Iterator[Traced]:
     row = 0
     for strip in strips:
         found = _cut_out(strip, row)
+        # a number that this strip lacks may come again far below: `_joined` brings its parts
+        # together
         complete = {n: unfinished.pop(n) for n in unfinished.keys() - found.keys()}
         parts += _outlined(complete)
         for number, cut in found.items():
@@ -88,6 +89,8 @@ def _cut_out(strip: MaskStrip, row: int) -> dict[int, _Cut]:
     ids = strip.scores[strip.mask].astype(np.int64)
     if not len(ids):
         return {}
+    # `find_objects` makes a list as long as the greatest label. Numbers that lie close are only
+    # shifted to begin at 1; those of a large raster's window, say 4,000,000 and 9, get new numbers
     numbers = np.arange(ids.min(), ids.max() + 1) if np.ptp(ids) < strip.mask.size else None
     if numbers is None:  # few numbers far apart
         numbers, dense = np.unique(ids, return_inverse=True)
@@ -127,6 +130,7 @@ def _outlined(complete: Mapping[int, list[_Cut]]) -> Iterator[_Parts]:
     """Outlines of the pixels of each number, in coordinates of the raster."""
 
     def width_class(item: tuple[int, _Cut]) -> int:
+        # widths 8 to 15 go together: at most half of the pile is padding
         return item[1].mask.shape[1].bit_length()
 
     wholes = [(number, _whole(cuts)) for number, cuts in complete.items()]

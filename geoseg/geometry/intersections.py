@@ -24,6 +24,11 @@ def intersection_areas(raw: np.ndarray, other: np.ndarray) -> np.ndarray:
     Fast where ``raw`` turns at right angles along the axes, as traced outlines do; any other shape
     comes out as true.
     """
+    # The area left of an outline's edges, those that fall less those that rise, is its area. Of two
+    # outlines the same holds for pairs of edges, with what lies left of both:
+    #
+    #     |..|    |         on this row the pairs give, by the lesser x and the product of signs,
+    #     r  s    R   S     +r (r,s)  -r (r,S)  -s (R,s)  +R (R,S)  =  R - s, the length in common
     out = np.zeros(len(raw))
     (upright, own, first) = _edges(raw)
     (slanted, across, second) = _edges(other)
@@ -35,6 +40,7 @@ def intersection_areas(raw: np.ndarray, other: np.ndarray) -> np.ndarray:
     easy = np.flatnonzero(~hard)
     begin = np.cumsum(right) - right
     pairs = np.cumsum((left * right)[easy])
+    # some pairs at a time, so that arrays of pairs stay small for any number of outlines
     for group in np.split(easy, np.flatnonzero(np.diff(pairs // _MOST_PAIRS)) + 1):
         chosen = np.flatnonzero(np.isin(own, group))
         count = right[own[chosen]]
@@ -73,6 +79,8 @@ def _area_left_of(upright: np.ndarray, slanted: np.ndarray) -> np.ndarray:
     slope = (x1 - x0) / (y1 - y0)
     one = x0 + (low - y0) * slope
     two = x0 + (high - y0) * slope
+    # Along the slanted edge x goes evenly from `least` to `most`; it is the lesser one up to the
+    # upright edge (a share of the height, on average (p + q) / 2), beyond it the upright edge's x.
     least = np.minimum(one, two)
     most = np.maximum(one, two)
     p, q = np.minimum(least, x), np.minimum(most, x)

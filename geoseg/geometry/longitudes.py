@@ -1,7 +1,4 @@
 """Longitudes go round: a building at 190 degrees stands at -170, and one across 180 is cut there.
-
--180 |##          ...          ##| 180      as RFC 7946 wants it
-                             ##|## 180.001  as a scene has it that counts on
 """
 
 from __future__ import annotations
@@ -12,6 +9,10 @@ import numpy as np
 import shapely
 from pyproj import CRS
 
+# One building across the seam, twice:
+#
+#     -180 |##          ...          ##| 180      cut in two, as RFC 7946 wants it
+#                                  ##|## 180.001  whole, as a scene has it that counts on
 # Of a circle: wider buildings there are none, so such rings have jumped to the other end
 _WIDEST = 1 / 360
 
@@ -23,6 +24,7 @@ def period(crs: CRS | None) -> float | None:
     if crs.is_geographic:
         return 2 * math.pi / crs.axis_info[0].unit_conversion_factor
     operation = crs.coordinate_operation
+    # other projections are cut elsewhere or do not repeat; Web Mercator is the one that tiles wrap
     if operation is not None and "Pseudo Mercator" in operation.method_name and crs.ellipsoid:
         return 2 * math.pi * crs.ellipsoid.semi_major_metre
     return None
@@ -61,6 +63,7 @@ def gathered(geometry: np.ndarray, circle: float) -> np.ndarray:
     if not len(parts):
         return geometry
     left, _, right, _ = shapely.bounds(parts).T
+    # the mean of directions: that of 179 and -179 degrees is 180, not 0
     angles = (left + right) * math.pi / circle
     middle = math.atan2(np.sin(angles).sum(), np.cos(angles).sum()) * circle / (2 * math.pi)
     if right.max() - left.min() <= circle / 2:
@@ -82,6 +85,7 @@ def _unbroken(parts: np.ndarray, circle: float) -> tuple[np.ndarray, np.ndarray]
     for row in wide:
         coordinates = shapely.get_coordinates(parts[row])
         x = coordinates[:, 0]
+        # each corner within half a circle of the first one
         x += circle * np.round((x[0] - x) / circle)
         if 0 < np.ptp(x) < circle * _WIDEST:
             out[row] = shapely.set_coordinates(parts[[row]].copy(), coordinates)[0]

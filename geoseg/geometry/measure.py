@@ -21,6 +21,8 @@ from pyproj import CRS, Geod, Transformer
 
 from geoseg.core.grid import Grid
 
+# Metres between the points of a difference: small to the earth (its curve over 100 m takes less
+# than 1e-10 of a length), large to the rounding of earth-centred coordinates (1e-9 m)
 _STEP = 100.0
 _WIDE = 5_000.0
 _EARTH = 6_371_000.0
@@ -30,9 +32,11 @@ def metric_tensor(points: np.ndarray, crs: CRS | None) -> np.ndarray:
     """E, F, G at ``points`` (n, 2) of x, y: float64 (n, 3), square metres per square unit of the
     CRS.
     """
+    # an engineering CRS lies on no ellipsoid: its unit is all there is
     if crs is None or crs.geodetic_crs is None:
         unit = crs.axis_info[0].unit_conversion_factor if crs is not None and crs.axis_info else 1.0
         return np.tile([unit**2, 0.0, unit**2], (len(points), 1))
+    # centred differences: what is wrong to first order cancels
     step = _STEP / _unit(crs)
     right, left, up, down = (
         _earth_centred(points + np.multiply(step, d), crs)
@@ -68,6 +72,8 @@ def measure(
     if not len(geometry):
         return np.empty(0), np.empty(0)
     at = metric_tensor(centres(geometry), crs) if at is None else at
+    # What a metric is good for. In degrees at 60 north it is about (111,000² / 4, 0, 111,000²): a
+    # square of a thousandth of a degree has 55 by 111 metres.
     area = shapely.area(geometry) * area_scale(at)
     around = _lengths(geometry, at)
     if crs is not None and crs.geodetic_crs is not None:
@@ -121,6 +127,8 @@ def to_local_metres(geometry: np.ndarray, at: np.ndarray, about: np.ndarray) -> 
     points, owner = shapely.get_coordinates(geometry, return_index=True)
     across, mixed, along = at[owner].T
     dx, dy = (points - about[owner]).T
+    # The triangle of the metric's Cholesky factor: x stays along itself and y is sheared to where
+    # it is on the ground, so that right angles there are right angles here.
     right = np.sqrt(across)
     flat = np.column_stack(
         [right * dx + mixed / right * dy, np.sqrt(along - mixed**2 / across) * dy]
@@ -151,6 +159,8 @@ def _exactly(polygon: shapely.Geometry, crs: CRS) -> tuple[float, float]:
     straight in the CRS.
     """
     geod = _geod(crs)
+    # a point every kilometre: between two of them a straight line of the CRS and a geodesic are
+    # some centimetres apart
     dense = shapely.segmentize(polygon, _WIDE / 5 / _unit(crs))
     to_lonlat, radians = _to_lonlat(crs)
     degrees = np.degrees(radians)
@@ -175,6 +185,7 @@ def _exactly(polygon: shapely.Geometry, crs: CRS) -> tuple[float, float]:
 def _earth_centred(points: np.ndarray, crs: CRS) -> np.ndarray:
     """x, y of the CRS on its ellipsoid as earth-centred metres, (n, 3)."""
     to_lonlat, radians = _to_lonlat(crs)
+    # of the CRS's own datum: a shift to WGS 84 would turn the ground a little
     lon, lat = np.multiply(to_lonlat.transform(*points.T), radians)
     geod = _geod(crs)
     normal = geod.a / np.sqrt(1 - geod.es * np.sin(lat) ** 2)

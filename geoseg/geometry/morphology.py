@@ -66,6 +66,12 @@ def dilate(mask: np.ndarray, radius: float) -> np.ndarray:
     wide = mask.copy()
     out = np.zeros_like(mask)
     reach = 0
+    # A disk is as wide at its rows dy and -dy, and wider the nearer to the middle. From the
+    # outermost row inwards, `wide` grows by the columns that are new: radius 2 takes
+    #
+    #     . . # . .      dy 2: reach 0
+    #     . # # # .      dy 1: reach 1
+    #     # # # # #      dy 0: reach 2
     for dy in range(int(radius), -1, -1):
         while reach < min(int(math.sqrt(radius**2 - dy**2)), width - 1):
             reach += 1
@@ -94,6 +100,7 @@ def cleaned(
     for above, strip, below in _with_neighbours(strips, reach):
         parts = [*above, strip[:2], *below]
         complete = all(valid.all() for _, valid in parts)
+        # nothing to clean and nothing missing: most strips of a scene go on as they are
         if complete and reach == 1:
             yield strip
             continue
@@ -121,6 +128,8 @@ def _with_neighbours(
         ):
             below = _limit((s[:2] for s in list(queue)[1:]), count)
             yield above, queue[0], below
+            # The rows above, counted from the lowest: strips and rows turned about, cut, turned
+            # back. Copies, so that the strips that they were cut from are not held.
             upwards = [queue.popleft()[:2], *reversed(above)]
             turned = _limit(((mask[::-1], valid[::-1]) for mask, valid in upwards), count)
             above = [(mask[::-1].copy(), valid[::-1].copy()) for mask, valid in reversed(turned)]

@@ -24,6 +24,7 @@ def small_holes(geometry: np.ndarray, smallest: np.ndarray, islands: np.ndarray)
     """
     parts, owner = shapely.get_parts(geometry, return_index=True)
     rings, part = shapely.get_rings(parts, return_index=True)
+    # of each part the first ring is its exterior, the others are holes
     fill = np.diff(part, prepend=-1) == 0
     holes = shapely.polygons(rings[fill])
     small = shapely.area(holes) < smallest[owner[part[fill]]]
@@ -39,6 +40,7 @@ def filled(geometry: np.ndarray, holes: np.ndarray) -> np.ndarray:
         return geometry
     parts, owner = shapely.get_parts(geometry, return_index=True)
     rings, part = shapely.get_rings(parts, return_index=True)
+    # only these are built again: most footprints have no hole to fill
     changed = np.unique(owner[part[holes]])
     kept = np.isin(owner[part], changed) & ~holes
     outer, index = np.unique(part[kept], return_inverse=True)
@@ -78,6 +80,7 @@ def _near(geometry: np.ndarray, thin: np.ndarray, tolerance: float) -> np.ndarra
     lines = shapely.boundary(thin)
     shapely.prepare(lines)
     points, owner = shapely.get_coordinates(geometry, return_index=True)
+    # the billionth is for the rounding of a distance that is the tolerance itself
     far = ~shapely.dwithin(lines[owner], shapely.points(points), tolerance * (1 + 1e-9))
     return np.bincount(owner[far], minlength=len(geometry)) == 0
 
@@ -85,6 +88,7 @@ def _near(geometry: np.ndarray, thin: np.ndarray, tolerance: float) -> np.ndarra
 def to_crs_coordinates(geometry: np.ndarray, transform: Affine) -> np.ndarray:
     """Outlines in pixels to coordinates; exteriors run counter-clockwise there."""
     placed = shapely.transform(geometry, lambda xy: coordinates(xy, transform))
+    # rows run down and y up: such a transform turns the way rings run about
     return shapely.reverse(placed) if transform.determinant < 0 else placed
 
 
@@ -99,6 +103,7 @@ def collect_parts(parts: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """Polygons ``parts``, in the order of their ``owner``: one alone stays a Polygon, several
     become a MultiPolygon.
     """
+    # for example owners 0 0 1 2 2 give a MultiPolygon, a Polygon and a MultiPolygon
     start = np.flatnonzero(np.diff(owner, prepend=-1))
     if len(start) == len(parts):
         return parts

@@ -1,26 +1,8 @@
 """Right angles for footprints: walls along the two directions that a building has.
 
-All outlines of a batch go through at once, in metres on the ground, each by itself:
-
-1. Break points of the outline by Douglas and Peucker, The Canadian Cartographer 10 (1973); between
-two of them a wall, which
-   is fitted to the outline's steps by least squares.
-2. The building's direction is where its walls, weighted by their squared lengths, agree modulo 90
-degrees: Duarte, Ayres
-   and Simoes' weighted bearing (Building Outline Delineation, 2009), by a histogram as in Zhang,
-   Yan and Chen, Automatic construction of building footprints from airborne LIDAR data, IEEE TGRS
-   44 (2006).
-3. Walls turn to the nearer of the two directions about their middle, except long ones that stand at
-a slant. Where two
-   parallel ones follow each other, a short wall joins them.
-4. The shortest wall below a tolerance goes first, its parallel neighbours become one at the mean of
-their offsets weighted
-   by their lengths: Wei, Ji and Lu, Toward automatic building footprint delineation from aerial
-   images using CNN and regularization, IEEE TGRS 58 (2020).
-5. Corners are where walls that follow each other meet.
-
-Round and free forms, in which the walls follow no two directions, and outlines that would cover
-something else than before are left as they are.
+All outlines of a batch go through at once, in metres on the ground, each by itself. Round
+and free forms, in which the walls follow no two directions, and outlines that would cover something
+else than before are left as they are.
 """
 
 from __future__ import annotations
@@ -36,6 +18,20 @@ from geoseg.geometry.measure import centres
 from geoseg.geometry.outlines import SUBPIXEL_STEPS, collect_parts
 from geoseg.geometry.walls import SLANTED, Walls, joined, straighten
 
+# The way of an outline:
+#
+# 1. Break points by Douglas and Peucker, The Canadian Cartographer 10 (1973); between two of them
+#    a wall, which is fitted to the outline's steps by least squares.
+# 2. The building's direction is where its walls, weighted by their squared lengths, agree modulo
+#    90 degrees: Duarte, Ayres and Simoes' weighted bearing (Building Outline Delineation, 2009),
+#    by a histogram as in Zhang, Yan and Chen, Automatic construction of building footprints from
+#    airborne LIDAR data, IEEE TGRS 44 (2006).
+# 3. Walls turn to the nearer of the two directions about their middle, except long ones that stand
+#    at a slant. Where two parallel ones follow each other, a short wall joins them.
+# 4. The shortest wall below a tolerance goes first, its parallel neighbours become one at the mean
+#    of their offsets weighted by their lengths: Wei, Ji and Lu, Toward automatic building footprint
+#    delineation from aerial images using CNN and regularization, IEEE TGRS 58 (2020).
+# 5. Corners are where walls that follow each other meet.
 # An outline that agrees less with the raw one is not taken: intersection over union
 LOWEST_IOU = 0.85
 # Break points: metres, but at least so many pixels (a slanted wall's steps are a pixel deep) and at
@@ -51,7 +47,11 @@ _SHORT_SHARE = 0.12
 # stand at a slant
 _ALONG = 15.0
 _SLANT = 20.0
+# ... if it is longer than this share of the side: a bay, not a jagged corner
 _SLANT_SHARE = 0.25
+# A form is left alone where less than this share of its walls follows the two directions, or where
+# it is round: nearly as compact as a circle (4 pi area / perimeter²: 1, an octagon 0.95, a square
+# 0.79) and not filling its box (a circle 0.79, an octagon 0.83, a square 1).
 _ALIGNED = 0.6
 _ROUND = 0.88
 _ROUND_FILL = 0.87
@@ -113,6 +113,8 @@ def regularize(geometry: np.ndarray, at: np.ndarray) -> Regular:
     rings, part = shapely.get_rings(parts, return_index=True)
     if not len(rings):
         return Regular(geometry, np.empty(0))
+    # One array for all: points know their ring, rings their part, parts their footprint, and what
+    # is decided for a footprint (direction, tolerances) is looked up by these numbers.
     foot = owner[part]
     plane = _Plane.about(geometry, at)
     points, ring = shapely.get_coordinates(rings, return_index=True)
@@ -122,6 +124,7 @@ def regularize(geometry: np.ndarray, at: np.ndarray) -> Regular:
         plane.tolerance(_BREAK, _BREAK_PIXELS, _BREAK_SHARE)[foot],
     )
     direction = directions(runs.angle, runs.length**2, foot[runs.ring], len(geometry))
+    # into the frame of the building, where walls are level or upright; `back` is the way out
     turn = _turn(direction[foot])
     walls = _walls(runs, turn, direction[foot][runs.ring], _SLANT_SHARE * plane.side[foot])
     shortest = plane.tolerance(_SHORT, _SHORT_PIXELS, _SHORT_SHARE)[foot]
@@ -129,6 +132,7 @@ def regularize(geometry: np.ndarray, at: np.ndarray) -> Regular:
     back = np.einsum("mji,mj->mi", turn[walls.ring], corners)
     outlines, whole = _rings(plane.pixels(back, foot[walls.ring]), walls.ring, len(rings))
     exterior = np.diff(part, prepend=-1) > 0
+    # a footprint is straightened whole or not at all, its courtyards too
     keep = ~_has_directions(runs, direction, foot, exterior, plane.area)
     keep[foot[exterior & ~whole]] = True
     # a hole too small for walls stays as it is
@@ -145,9 +149,13 @@ def directions(angle: np.ndarray, weight: np.ndarray, group: np.ndarray, count: 
     The peak of a smoothed histogram of degrees, then the mean of what lies within 12 degrees of it;
     radians, float64 (count,).
     """
+    # Angles modulo 90 degrees go round: 1 and 89 are 2 apart. Hence a histogram that is rolled, and
+    # a mean of the differences from its peak, not of the angles. Walls at 1, 3 and 89 degrees have
+    # the peak at 1.5, differences of -0.5, 1.5 and -2.5, and the direction 1.
     degree = np.degrees(angle) % 90
     cell = np.minimum(degree.astype(np.int64), 89)
     histogram = np.bincount(group * 90 + cell, weight, count * 90).reshape(count, 90)
+    # a triangle of 6 degrees on either side
     smooth = sum((6 - abs(k)) * np.roll(histogram, k, axis=1) for k in range(-5, 6))
     peak = np.asarray(smooth).argmax(1) + 0.5
     off = (degree - peak[group] + 45) % 90 - 45
@@ -172,6 +180,8 @@ class _Plane:
 
     @classmethod
     def about(cls, geometry: np.ndarray, at: np.ndarray) -> _Plane:
+        # The metric is L' L with the triangle L = (one two; 0 three): L times a step in pixels is a
+        # step in metres, true in length and angle, with columns still along x.
         one = np.sqrt(at[:, 0])
         two = at[:, 1] / one
         three = np.sqrt(at[:, 2] - two * two)
@@ -210,7 +220,7 @@ def _break(points: np.ndarray, ring: np.ndarray, tolerance: np.ndarray) -> _Runs
     """Split closed rings of ``points`` at their break points and fit a line to each run between two
     of them.
     """
-    # GEOS carries the third coordinate along
+    # GEOS carries the third coordinate along: which of the points stay, not only where they are
     numbered = np.column_stack([points, np.arange(len(points))])
     thin = shapely.simplify(
         shapely.linestrings(numbered, indices=ring), tolerance, preserve_topology=False
@@ -230,6 +240,7 @@ def _break(points: np.ndarray, ring: np.ndarray, tolerance: np.ndarray) -> _Runs
     centre = points[:-1][inside[:-1]] + step / 2
     length = np.hypot(*step.T)
 
+    # sums along the outline: each step counts by its length, not each point once
     def total(values: np.ndarray) -> np.ndarray:
         return np.bincount(run, values * length, len(begin))
 
@@ -241,6 +252,8 @@ def _break(points: np.ndarray, ring: np.ndarray, tolerance: np.ndarray) -> _Runs
         total(u * v + p * q / 12)
         for u, v, p, q in ((dx, dx, sx, sx), (dx, dy, sx, sy), (dy, dy, sy, sy))
     )
+    # the main axis of the steps between two break points, whose second moments xx, xy, yy are those
+    # of segments, each a twelfth of its square about its own middle
     angle = np.arctan2(2 * xy, xx - yy) / 2
     return _Runs(run_ring, points[begin], chord, middle, angle)
 
@@ -281,6 +294,8 @@ def _walls(runs: _Runs, turn: np.ndarray, direction: np.ndarray, long: np.ndarra
     start, chord, middle = (
         np.einsum("mij,mj->mi", rotate, values) for values in (runs.start, runs.chord, runs.middle)
     )
+    # Whole quarters are the building's two directions: at 0.04 (4 degrees) the wall turns to x, at
+    # 0.97 to y, at 0.5 it is slanted where it is long, else it goes to the nearer of the two.
     quarter = np.degrees(runs.angle - direction) / 90
     kind = np.rint(quarter).astype(np.int64) % 2
     length = runs.length
@@ -290,6 +305,7 @@ def _walls(runs: _Runs, turn: np.ndarray, direction: np.ndarray, long: np.ndarra
     angle = runs.angle[slanted] - direction[slanted]
     normal[slanted] = np.column_stack([-np.sin(angle), np.cos(angle)])
     along = np.column_stack([normal[:, 1], -normal[:, 0]])
+    # a wall keeps its weight, a length, and the way it was walked
     way = np.sign((chord * along).sum(1))
     walls = Walls(
         runs.ring, kind, normal, (normal * middle).sum(1), along * (way * length)[:, None], start
@@ -315,6 +331,7 @@ def _judged(raw: np.ndarray, made: np.ndarray, tried: np.ndarray) -> Regular:
     beyond = np.abs(shapely.bounds(made) - shapely.bounds(raw)).max(1, initial=0)
     sound = tried & shapely.is_valid(made) & (beyond <= REACH)
     iou = np.full(len(raw), np.nan)
+    # only what is sound: the area of an outline that crosses itself means nothing
     common = intersection_areas(raw[sound], made[sound])
     iou[sound] = common / (shapely.area(raw[sound]) + shapely.area(made[sound]) - common)
     good = sound & (np.nan_to_num(iou) >= LOWEST_IOU)

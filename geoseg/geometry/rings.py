@@ -36,6 +36,7 @@ class Corners:
         -1).
         """
         moved = np.append(np.cumsum(chosen) - 1, -1)
+        # -1 finds the -1 that was appended: what points nowhere goes on doing so
         picked = (
             self.x[chosen],
             self.y[chosen],
@@ -63,6 +64,7 @@ def sides(rings: np.ndarray) -> Sides:
     inside = np.flatnonzero(ring[1:] == ring[:-1])
     corner = points[inside].astype(np.int64)
     away = points[inside + 1].astype(np.int64) - corner
+    # edges run along rows or columns, so one of the two differences is 0
     count = np.abs(away).sum(1)
     edge = np.repeat(np.arange(len(inside)), count)
     within = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count)
@@ -81,13 +83,23 @@ def assembled(corners: Corners, groups: int) -> tuple[np.ndarray, np.ndarray]:
     position = np.arange(count)
     first = np.empty(ring.max() + 1, np.int64)
     last = np.empty_like(first)
+    # A ring's first corner is its topmost, then leftmost one, since corners come in row-major
+    # order. Of repeated indices the last assignment stays, which backwards is the first corner.
     first[ring[::-1]] = position[::-1]
     last[ring] = position
+    # Only a hole's first corner has a ring across on its left. That may be another hole, so
+    # parents are followed until nothing changes, twice as far each time:
+    #
+    #     # # # # # # #
+    #     # . # . # . #      the third hole finds the second, that the first, that the exterior
+    #     # # # # # # #
     exterior = left[first] < 0
     parent = np.where(exterior, np.arange(len(first)), ring[left[first]])
     while (parent != parent[parent]).any():
         parent = parent[parent]
 
+    # Canonical order, however the strips were cut: footprints by their last row, then by first
+    # corner; in one, each exterior with its holes behind it. `lexsort` takes its last key first.
     group = corners.group[first]
     final = np.zeros(groups, np.int64)
     np.maximum.at(final, group, corners.y[last])
@@ -100,9 +112,12 @@ def assembled(corners: Corners, groups: int) -> tuple[np.ndarray, np.ndarray]:
     follower[order] = np.append(first[order[1:]], first[order[-1]])
     ends = following == first[ring]
     path = np.where(ends, follower[ring], following)
+    # Each corner has one that follows, so a depth-first walk is the path; SciPy takes it
+    # without a loop of Python.
     walk = depth_first_order(_graph(path), first[order[0]], return_predecessors=False)
     size = np.bincount(ring)[order]
     stop = np.cumsum(size)
+    # polygons want the first point of a ring again as its last
     walk = np.insert(walk, stop, walk[stop - size])
     rings = np.concatenate([[0], stop + np.arange(1, len(stop) + 1)])
     shells = np.append(np.flatnonzero(exterior[order]), len(order))
@@ -129,6 +144,12 @@ def _simple_rings(corners: Corners) -> tuple[np.ndarray, np.ndarray, np.ndarray]
         & (corners.y[one] == corners.y[other])
         & (ring[one] == ring[other])
     )
+    # A ring that passes a corner twice encloses ground there, and becomes two rings by
+    # exchanging what follows at the twins. Here x parts an exterior and a hole:
+    #
+    #     # # #
+    #     # . #        POLYGON ((0 0, 3 0, 3 2, 2 2, 2 3, 0 3, 0 0),
+    #     # # x .               (1 1, 1 2, 2 2, 2 1, 1 1))
     if meets.any():
         one = one[meets]
         other = other[meets]
@@ -142,4 +163,5 @@ def _simple_rings(corners: Corners) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def _graph(following: np.ndarray) -> csr_array:
     count = len(following)
+    # a row a corner with one entry: the column indices are `following` itself
     return csr_array((np.ones(count), following, np.arange(count + 1)), shape=(count, count))

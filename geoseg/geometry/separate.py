@@ -64,6 +64,11 @@ def separated(
             yield done._replace(mask=rows.release(len(done.mask)), boundary_margin=None)
 
 
+# Rows are released once no unfinished component reaches into them:
+#
+#     a a . . b b     a ends here: it is parted, once
+#     . . . . b b     b goes on below: its rows are held from the first on
+#     - - - - - -     the last row so far
 class _RowBuffer:
     """Rows of the mask that are held, as they came (``raw``) and parted (``out``), below one that
     has gone already.
@@ -100,10 +105,13 @@ class _RowBuffer:
         top, bottom = (
             np.array([getattr(box[0], end) for box in boxes], int) for end in ("start", "stop")
         )
+        # A component that was too tall when its upper rows were released must stay whole below,
+        # though what is left of it is short: it is known by the pixels of the row that has gone.
         tall = bottom - top > TALLEST
         if self.above:
             tall[labels[0][self.tall & (labels[0] > 0)] - 1] = True
         unfinished = bottom == len(self.raw) if not last else np.zeros(count, bool)
+        # what ended in rows that were looked at before has been parted before
         for i in np.flatnonzero(~unfinished & ~tall & (bottom >= max(self.seen, 1))):
             self._part(labels, int(i) + 1, boxes[i])
         self.seen = len(self.raw)
@@ -113,6 +121,7 @@ class _RowBuffer:
 
     def _part(self, labels: np.ndarray, label: int, box: tuple[slice, slice]) -> None:
         """Take the line between the buildings of one component out of ``out``."""
+        # one pixel more: a distance to the ground needs ground, which beyond the array is unknown
         around = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
         component = labels[around] == label
         if self.boundary_margin is None:
@@ -123,6 +132,8 @@ class _RowBuffer:
 
     def release(self, count: int) -> np.ndarray:
         """The next ``count`` rows, parted."""
+        # One row that has gone is kept, so that components still hang together across it, and a
+        # distance knows what is above.
         first = self.above
         end = self.above + count
         done = self.out[first:end].copy()
@@ -154,17 +165,28 @@ def dividing(component: np.ndarray, pixel_size: tuple[float, float], steps: int 
     across, along = pixel_size
     distance = ndimage.distance_transform_edt(component, (along, across))
     least = _least(pixel_size)
+    # two buildings of the least width do not fit in, as is the case for most
     if component.sum() * across * along < 2 * np.pi * least**2 or distance.max() < least:
         return line
     if _one_core(distance, least):
         return line
+    # Of the logarithm, so that one height h = -log NECK parts at a ratio of widths: two rooms with
+    # half-widths of 4 and 6 m and a neck of 2.5 m are two, for 2.5 < 0.75 * 4.
+    #
+    #     half-width  6, 2.5, 4     the lower peak stands 4 / 2.5 = 1.6 times above the saddle,
+    #                               which is more than 1 / 0.75: both are peaks
+    #
+    # The reconstruction of the lowered level under the level leaves a plateau for each such peak.
+    # Ground has a quarter of a pixel, as 0 has no logarithm.
     level = np.log(np.where(component, distance, min(pixel_size) / 4))
     flooded = reconstruction(level + np.log(NECK), level)
     peaks, count = ndimage.label(local_maxima(flooded) & component, np.ones((3, 3)))
+    # narrow peaks are balconies and noise: the flood of a neighbour takes them
     wide = ndimage.maximum(distance, peaks, np.arange(1, count + 1)) >= least
     if wide.sum() < 2:
         return line
     markers = np.append(0, np.cumsum(wide) * wide)[peaks]
+    # on the distance itself, so that the line runs through the narrowest part of the neck
     floods = watershed(-distance, markers, connectivity=steps, mask=component, watershed_line=True)
     return component & (floods == 0)
 
@@ -185,6 +207,7 @@ def along_ridge(
     )
     across, along = pixel_size
     area = np.bincount(inside.ravel())[1:] * across * along
+    # scraps of inside are not buildings and get no flood
     wide = area >= _INSIDE * np.pi * _least(pixel_size) ** 2
     if wide.sum() < 2:
         return np.zeros_like(component)
@@ -206,4 +229,5 @@ def _one_core(distance: np.ndarray, least: float) -> bool:
     """
     peaks = (distance >= least) & (distance == ndimage.maximum_filter(distance, 3))
     cores = ndimage.label(distance >= NECK * distance.max(), np.ones((3, 3)))[0][peaks]
+    # a label of 0 is a peak outside of all cores, different labels are several cores
     return bool(cores.min() > 0 and cores.min() == cores.max())

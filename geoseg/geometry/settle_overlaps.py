@@ -9,10 +9,7 @@ of which looks at two neighbours alone, so that the result is the same for any c
 2. Of two that still overlap one gives way: a changed outline to a raw one, of two changed ones the
    smaller, of two alike the later.
 3. One that would be cut in two, or agree too little with its raw outline, becomes the raw outline
-   without what changed neighbours cover of it::
-
-       raw        changed         result
-       aaa|bb     aaaa(b          aaaa|b    b gives way to a, which is larger
+   without what changed neighbours cover of it.
 """
 
 from __future__ import annotations
@@ -37,6 +34,13 @@ _FINER = 0.5
 _COVERED = 0.25
 
 
+# Two houses share a wall. Straightened one by one, a reaches over it into b, and b into a:
+#
+#     raw        a changed    b changed    result
+#     aaa|bb     aaaa|b       aa|bbb       aaaa|b    b gives way to a, which is larger
+#
+# Each batch goes through twice: first all outlines give back what they may not have (rule 1), for
+# who wins and how much depends on what is left (rules 2 and 3).
 @dataclass
 class _Batch(Generic[T]):
     """Footprints with their outlines, and for each what has to be taken out of them.
@@ -76,6 +80,8 @@ def _with_neighbours(
     for what, raw, regular, open_row in batches:
         held.append(_Batch(what, raw, regular, open_row))
         note(list(held))
+        # Footprints of later batches begin below the open row, and a changed outline reaches at
+        # most REACH beyond its raw one: what ends above that has met all of its neighbours.
         while held and _bottom(held[0]) <= open_row - REACH - _FINER:
             yield held.popleft()
     yield from held
@@ -106,6 +112,7 @@ class _Pairs(Generic[T]):
         new = np.arange(len(outlines) - len(batches[-1].raw), len(outlines))
         one, other = shapely.STRtree(outlines).query(outlines[new], predicate="intersects")
         one = new[one]
+        # each pair once, by its later footprint: pairs of earlier batches were looked at with them
         once = (other < one) & (changed[one] | changed[other])
         first = other[once]
         second = one[once]
@@ -139,6 +146,8 @@ def _conflicts(batches: list[_Batch[T]]) -> None:
     second = pairs.second
     changed = pairs.changed
     area = shapely.area(pairs.outlines)
+    # Exactly one of the two gives way, or both would and leave a gap: the changed one if one alone
+    # is; by area if both are; and of two alike `smaller` is False, so that it is the second.
     smaller = area[first] < area[second]
     weaker = np.where(changed[first] & changed[second], smaller, changed[first])
     losers = np.where(weaker, first, second)
@@ -159,6 +168,7 @@ def _covered_pairs(pairs: _Pairs[T]) -> tuple[np.ndarray, np.ndarray]:
     new = np.arange(count - len(pairs.batches[-1].raw), count)
     under, over = shapely.STRtree(pairs.outlines).query(pairs.raw[new], predicate="intersects")
     above, below = shapely.STRtree(pairs.raw).query(pairs.outlines[new], predicate="intersects")
+    # pairs within the last batch were found by the first query
     earlier = below < count - len(new)
     covered = np.concatenate([new[under], below[earlier]])
     cover = np.concatenate([over, new[above][earlier]])
@@ -188,6 +198,7 @@ def _settled(batch: _Batch[T]) -> Regular:
         cut, agreement = _cut(geometry[i], winners, batch.raw[i])
         if cut is None:
             rest = _without(batch.raw[i], batch.covering.get(i, []))
+            # what lies wholly under others is kept whole: a footprint does not vanish here
             cut = batch.raw[i] if shapely.is_empty(rest) else rest
         geometry[i] = cut
         iou[i] = agreement if np.isfinite(iou[i]) else np.nan
@@ -207,6 +218,7 @@ def _cut(
 
 
 def _without(outline: shapely.Geometry, others: list[shapely.Geometry]) -> shapely.Geometry:
+    # on the grid of corners, where GEOS's result is the same however the batch was cut
     rest = shapely.difference(outline, shapely.union_all(others), grid_size=1 / SUBPIXEL_STEPS)
     return shapely.orient_polygons(rest)
 

@@ -3,14 +3,6 @@ between two, and none overlap.
 
 Where more than two sides of pixels meet is a node; the wall between two nodes is simplified once,
 so both neighbours get the same.
-
-Three footprints meet at the node N; the wall between N and M is one line for both neighbours, which
-each of them walks in a direction of its own::
-
-    aaaaaaaM.....        a goes from M to N, b from N to M: simplified once,
-    aaaaa__|bbbbb        no gap opens and nothing overlaps
-    aaaaa|bbbbbbb
-    -----Nccccccc
 """
 
 from __future__ import annotations
@@ -27,6 +19,13 @@ from geoseg.geometry.rings import sides
 _ROWS = np.array([1, 1 << 32])
 
 
+# Three footprints meet at the node N; the wall between N and M is one line for both neighbours,
+# which each of them walks in a direction of its own:
+#
+#     aaaaaaaM.....        a goes from M to N, b from N to M: simplified once,
+#     aaaaa__|bbbbb        no gap opens and nothing overlaps
+#     aaaaa|bbbbbbb
+#     -----Nccccccc
 @dataclass(frozen=True)
 class _Walls:
     """Walls (m,) in order along their ``ring``: ``line`` as both neighbours have it, ``name`` int64
@@ -57,11 +56,16 @@ def simplify_together(
         return geometry
     walls = _walls(rings)
     scale = np.array(pixel_size)
+    # Ends of a line are kept, and these are the nodes; what lies between may go, without GEOS
+    # looking whether lines now cross (`preserve_topology` looks at each line alone and would not
+    # see it).
     thin = shapely.simplify(
         shapely.transform(walls.line, lambda xy: xy * scale), tolerance, preserve_topology=False
     )
     thin = shapely.transform(thin, lambda xy: np.rint(xy / scale))
     stays = np.zeros(len(walls.line), bool)
+    # Walls of what came out wrong go back to their raw lines, for both neighbours, until nothing is
+    # wrong. It ends: each round returns at least one wall, and raw lines are right.
     while True:
         made, broken = _rings(walls, np.where(stays, walls.line, thin), rings)
         polygons = shapely.polygons(made, indices=part)
@@ -76,6 +80,8 @@ def simplify_together(
 
 
 def _walls(rings: np.ndarray) -> _Walls:
+    # The number of a side of a pixel: that of its lesser corner, and whether it is upright.
+    # Neighbours that walk it in opposite directions get the same one.
     ring, start, step, turns = sides(rings)
     side = (np.minimum(start, start + step) @ _ROWS) * 2 + (step[:, 1] != 0)
     begins, order = _in_order(ring, _nodes(start, step, side))
@@ -92,6 +98,9 @@ def _walls(rings: np.ndarray) -> _Walls:
     where = np.append(np.flatnonzero(begins[kept])[1:], kept.sum())
     points = np.insert(start[kept], where, (start + step)[tail], axis=0).astype(np.float64)
     of = np.insert(wall[kept], where, np.arange(len(head)))
+    # Douglas and Peucker is not symmetric in ties, so both neighbours simplify the line as it runs
+    # forth, and the one that walks it back turns the result round. A wall is named by the side at
+    # that line's start: no side belongs to two walls.
     forth = _forth(points, of, len(head))
     line = shapely.linestrings(points, indices=of)
     return _Walls(
@@ -104,6 +113,7 @@ def _walls(rings: np.ndarray) -> _Walls:
 
 def _nodes(start: np.ndarray, step: np.ndarray, side: np.ndarray) -> np.ndarray:
     """Which of the sides' first corners more than two sides of pixels meet in."""
+    # a side between two neighbours is there twice and counts once
     _, once = np.unique(side, return_index=True)
     corner, degree = np.unique(
         np.concatenate([start[once], (start + step)[once]]) @ _ROWS, return_counts=True
@@ -123,6 +133,7 @@ def _in_order(ring: np.ndarray, node: np.ndarray) -> tuple[np.ndarray, np.ndarra
     begins[begin[~np.logical_or.reduceat(node, begin)]] = True
     size = np.diff(np.append(begin, len(ring)))
     first = np.minimum.reduceat(np.where(begins, np.arange(len(ring)), len(ring)), begin)
+    # for example a ring of sides 0 1 2 3 whose first node begins 2: in the order 2 3 0 1
     base, size, ahead = (np.repeat(values, size) for values in (begin, size, first - begin))
     order = base + (np.arange(len(ring)) - base + ahead) % size
     return begins[order], order

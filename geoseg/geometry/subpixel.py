@@ -9,11 +9,6 @@ each keeps to its own triangle; so what is valid stays so, without looking.
 A side between values that do not cross, because the mask was cleaned since, stays in the middle. A
 side beside missing data or at the scene's border is the footprint's edge as far as anybody knows:
 there the outline keeps the side and its corners.
-
-A level of 0.5 between pixel centres (o) of the scores 0.9 and 0.2, along one row::
-
-    o 0.9 . . . | . . . 0.2 o      the side of the pixel, half way between the centres
-    o . . . . .>x . . . . . o      the crossing: (0.9 - 0.5) / (0.9 - 0.2) = 0.57 of the way
 """
 
 from __future__ import annotations
@@ -28,8 +23,8 @@ from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.outlines import SUBPIXEL_STEPS, collect_parts
 from geoseg.geometry.rings import sides
 
-# Corners come no closer to a pixel's centre than this, in pixels over STEPS: no footprint vanishes,
-# nor do corners fall together when a format rounds them
+# Corners come no closer to a pixel's centre than this, in pixels over SUBPIXEL_STEPS: no footprint
+# vanishes, nor do corners fall together when a format rounds them
 _LEAST = 64
 # Of a side that is not between two valid pixels
 _NONE = -(2**15)
@@ -67,12 +62,15 @@ class Crossings:
             yield strip
 
     def _note(self, own: _RowBuffer) -> None:
+        # beyond the first row nothing is valid: sides on the border keep their place
         last = self.last or _RowBuffer(*(np.zeros_like(part[:1]) for part in own))
         rows = _RowBuffer(*(np.concatenate(pair) for pair in zip(last, own, strict=True)))
         mask = rows.mask
         top = self.row - 1
         upright = mask[:, 1:] != mask[:, :-1]
         level = mask[1:] != mask[:-1]
+        # Sides of pixels that the outline runs along: on the left of (y + 1, x + 1), and on top of
+        # (y + 1, x). The first row is the last of the strip before, whose upright sides are noted.
         y, x = np.nonzero(upright[1:])
         right = _key(y + 1 + top, x + 1, True), self._shift(rows, (y + 1, x), (y + 1, x + 1))
         y, x = np.nonzero(level)
@@ -98,13 +96,18 @@ class Crossings:
 
     def _shift(self, rows: _RowBuffer, one: _Pixels, other: _Pixels) -> np.ndarray:
         """How far from the side between ``one`` and ``other`` the crossing lies, to ``other``:
-        int16, pixels times STEPS.
+        int16, pixels times SUBPIXEL_STEPS.
         """
+        # A level of 0.5 between pixel centres (o) of the scores 0.9 and 0.2, along one row:
+        #
+        #     o 0.9 . . . | . . . 0.2 o      the side of the pixel, half way between the centres
+        #     o . . . . .>x . . . . . o      the crossing, at (0.9 - 0.5) / (0.9 - 0.2) = 0.57
         forth = rows.mask[one]
         scores = rows.scores[one].astype(np.float64), rows.scores[other].astype(np.float64)
         within = np.where(forth, *scores)
         without = np.where(forth, *scores[::-1])
         crosses = (within >= self.level) & (without < self.level)
+        # what does not cross stays in the middle, at a share of 1/2
         share = np.where(crosses, within - self.level, 1) / np.where(crosses, within - without, 2)
         shift = np.rint((share - 0.5) * SUBPIXEL_STEPS).clip(
             _LEAST - SUBPIXEL_STEPS / 2, SUBPIXEL_STEPS / 2 - _LEAST
@@ -118,6 +121,7 @@ class Crossings:
         is forgotten.
         """
         parts, owner = shapely.get_parts(geometry, return_index=True)
+        # Each side of a pixel gives one point: its middle, moved across the side to the crossing.
         rings, part = shapely.get_rings(parts, return_index=True)
         if not len(rings):
             return geometry
@@ -132,6 +136,7 @@ class Crossings:
 
     def _take(self, key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Whether each side was noted, and its shift in pixels."""
+        # keys are sorted, as `np.unique` leaves them
         place = np.searchsorted(self.key, key).clip(max=len(self.key) - 1)
         noted = self.key[place] == key if len(self.key) else np.zeros(len(key), bool)
         shift = np.zeros(len(key))
@@ -160,10 +165,12 @@ def _closed(
     """Polygons of ``points`` along their rings, with the corner between two of which one was not
     ``noted`` (``turns``).
     """
+    # the point before the first of a ring is its last
     begin = np.flatnonzero(np.diff(ring, prepend=-1))
     before = np.arange(len(ring)) - 1
     before[begin] = np.append(begin[1:], len(ring)) - 1
     keeps = turns & ~(noted & noted[before])
+    # a corner has the x of its upright side and the y of its level one
     corner = (
         np.where(upright, points[:, 0], points[before, 0]),
         np.where(upright, points[before, 1], points[:, 1]),
@@ -179,7 +186,7 @@ def _closed(
 
 
 def _bends(points: np.ndarray, ring: np.ndarray) -> np.ndarray:
-    """Where the rings turn; coordinates are multiples of 1 / STEPS, so this is exact."""
+    """Where the rings turn; coordinates are multiples of 1 / SUBPIXEL_STEPS, so this is exact."""
     begin = np.flatnonzero(np.diff(ring, prepend=-1))
     last = np.append(begin[1:], len(ring)) - 1
     before = np.arange(len(ring)) - 1

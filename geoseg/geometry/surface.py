@@ -17,6 +17,12 @@ CONTACT = "contact"
 NO_FOOTPRINTS = ("background", BOUNDARY, CONTACT, "distance", "instance")
 
 
+# Which channels make up the buildings, by the classes of a model:
+#
+#     background,building             building
+#     background,building,boundary    building + boundary, parted where boundary > building
+#     background,building,contact     building, parted where contact > building
+#     building,boundary (multilabel)  building, parted where boundary > 1/2
 @dataclass(frozen=True)
 class ClassSurface:
     """Channels that make up the footprints of class ``name``: its own, and that of what lies
@@ -82,6 +88,7 @@ def surfaces_of_channels(classes: Sequence[str], multilabel: bool) -> list[Class
     """A surface of each class that has footprints; channels are one a class, of exclusive classes
     or of ``multilabel`` ones.
     """
+    # classes are named by people: Building and building are one
     names = [name.lower() for name in classes]
     boundary_channel = next(
         (names.index(name) for name in (BOUNDARY, CONTACT) if name in names), None

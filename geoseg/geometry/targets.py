@@ -4,16 +4,6 @@ instance.
 All are made of one label array, the number of each pixel's building, so that buildings which touch
 keep the wall between them. Lengths are metres on the ground (pixels without a CRS), by the pixel
 size in the middle of the grid.
-
-Two buildings that touch in their upper row: their numbers, the boundary 1 pixel wide on the inner
-side, and the contact of gaps up to 4 pixels::
-
-    .111112222.      .111111111.      ....1111...      (made by Targets.burn;
-    .1111..222.       .1..1..1.1.      ...........       0 is a dot)
-    .1111..222.       .1..1..1.1.      .....11....
-    .1111..222.       .1111..111.      .....11....
-
-The wall between 1 and 2 is a boundary of both, although the mask has no gap there.
 """
 
 from __future__ import annotations
@@ -46,6 +36,17 @@ _BLOCK = 64, 512
 _FAR = np.float32(1e30)
 
 
+# Two buildings that touch in their upper row, as `Targets.burn` makes them (0 is a dot): their
+# numbers, the boundary 1 pixel wide on the inner side, and the contact of gaps up to 4 pixels:
+#
+#     ............      ............      ....1111....
+#     .111112222..      .111111111..      ............
+#     .1111..222..      .1..1..1.1..      .....11.....
+#     .1111..222..      .1..1..1.1..      .....11.....
+#     .1111..222..      .1111..111..      .....11.....
+#     ............      ............      .....11.....
+#
+# The wall between 1 and 2 is a boundary of both, although the mask has no gap there.
 @dataclass(frozen=True)
 class Target:
     """One kind of mask: ``kind`` a key of ``DTYPES``, ``width`` in metres, ``side`` of the outline
@@ -104,6 +105,8 @@ class Targets:
         self._reach = max(
             (t.width for t in targets if t.kind in ("edges", "boundary", "distance")), default=0.0
         )
+        # Surroundings that a window is burnt with, in pixels along a row and a column. Half a pixel
+        # more, since distances run from a pixel's centre to the nearer side of another.
         self._halo = tuple(
             math.ceil(self._reach / metres + 0.5) if self._reach else 0 for metres in self._size
         )
@@ -114,6 +117,7 @@ class Targets:
         """
         shape = (int(window.height), int(window.width))
         (across, down) = self._halo
+        # beyond the grid too: a building outside of it may be the nearest one
         around = Window(
             window.col_off - across,
             window.row_off - down,
@@ -158,6 +162,8 @@ class Targets:
         top = int(window.row_off)
         size = np.array(self._size)
         out = np.zeros((int(window.height), int(window.width)), np.uint16)
+        # Not by distances of pixels: a pixel may be near two buildings, and only the nearest would
+        # count. Buildings that are grown by the radius and burnt on top of each other count all.
         wide, high = radius / size
         hits = self._burner.within(
             (left - wide, top - high, left + out.shape[1] + wide, top + out.shape[0] + high)
@@ -183,6 +189,12 @@ def distance(labels: np.ndarray, size: tuple[float, float], limit: float) -> np.
     and below each pixel of the row: where such a pixel has another label itself it is farther than
     the one along the row, so labels need not be compared again.
     """
+    # In two passes, as the Pythagorean theorem parts: along each column first, how far the nearest
+    # other label is above or below every pixel, then for each pixel the least of
+    #
+    #     (columns between)² + (that distance in their column)²
+    #
+    # over its row. Squares are added, one root is taken at the end.
     squares = _along(labels, size[0], limit)
     columns = _along(labels.T, size[1], limit).T
     reach = min(math.ceil(limit / size[0] + 0.5), labels.shape[1] - 1)
@@ -192,6 +204,7 @@ def distance(labels: np.ndarray, size: tuple[float, float], limit: float) -> np.
         rows = slice(top, top + _BLOCK[0])
         first = min(left, reach)
         above = columns[rows, left - first : left + _BLOCK[1] + reach]
+        # most blocks of a scene hold no outline at all
         if above.min() < _FAR:
             _spread(squares[rows, left : left + _BLOCK[1]], above, first, size[0], reach)
     np.sqrt(squares, out=squares)
@@ -207,7 +220,9 @@ def _spread(out: np.ndarray, columns: np.ndarray, first: int, size: float, reach
     spare = np.empty_like(out)
     np.minimum(out, columns[:, first : first + width], out=out)
     for step in range(1, reach + 1):
+        # from the centre of a pixel to the nearer side of the one `step` columns on
         away = np.float32(((step - 0.5) * size) ** 2)
+        # farther columns cannot lower anything any more; looking each time would cost more
         if step % 8 == 0 and away >= out.max():
             return
         for shift in (first - step, first + step):
@@ -227,6 +242,8 @@ def _along(labels: np.ndarray, size: float, limit: float) -> np.ndarray:
     Steps double: after 1, 2, 4 and 8 pixels every pixel knows of the change of label that is up to
     15 pixels away.
     """
+    # For the row 1 1 1 0 0 2 steps are 3 2 1 1 1 1, and the squares of the distances 6.25 2.25 0.25
+    # 0.25 0.25 0.25: half a pixel less, as the square of the other pixel begins there.
     reach = min(math.ceil(limit / size + 0.5), labels.shape[1])
     # as labels lie in memory, which may be by columns
     steps = np.full_like(labels, 3 * reach, np.int32)

@@ -6,16 +6,6 @@ outline's horizontal and vertical edges, and the cycles of edges are its rings. 
 nothing of the ones before but the corners of unfinished footprints and the vertical edges that
 cross the seam, so there is nothing to merge at seams and memory does not grow with the scene.
 
-Two pixels of a mask, the corners at which its outline turns, and their pairs::
-
-    . . . .      row-major pairs are horizontal edges:  (1,1)-(3,1)  (1,2)-(3,2)
-    . # # .      column-major pairs are vertical edges: (1,1)-(1,2)  (3,1)-(3,2)
-    . . . .      one cycle of four edges: the ring of a footprint
-
-A corner is where one or three of the four pixels around a point are in the mask, or two that face
-each other across it (a checkerboard: the corner counts twice, and the connectivity decides which
-edges follow each other there).
-
 Coordinates are pixel corners, x = column and y = row, both from 0 at the upper left. Exteriors run
 from +x to +y (positive area by the shoelace formula, counter-clockwise to shapely), holes the other
 way; rings start at their topmost, then leftmost corner and hold no collinear vertex.
@@ -39,6 +29,25 @@ _FIXED_POINT = 2.0**-30
 Values = Sequence[np.ndarray | None] | np.ndarray | None
 
 
+# Two pixels of a mask, the corners at which its outline turns, and their pairs:
+#
+#     . . . .      row-major pairs are horizontal edges:  (1,1)-(3,1)  (1,2)-(3,2)
+#     . # # .      column-major pairs are vertical edges: (1,1)-(1,2)  (3,1)-(3,2)
+#     . . . .      one cycle of four edges: the ring of a footprint
+#
+# Which points between four pixels are corners, by the mask above and below them:
+#
+#     . .      . .      # .      . #      # .
+#     . #      # #      . .      # #      . #
+#     corner   edge     corner   corner   two corners, twins: the outline passes twice
+#
+# A strip ends in the middle of footprints. Edges that it cuts are open; they wait in the state
+# with the corners of their footprints and are closed by a corner of a later strip:
+#
+#     | # # # # |
+#     | # . . # |     four open edges at the seam, one footprint
+#     +- - - - -+     seam
+#     | # # # # |     closes the hole and goes on
 @dataclass(frozen=True)
 class Traced:
     """Complete footprints: ``geometry`` (n,) shapely objects in pixel coordinates, ``pixels`` (n,)
@@ -72,8 +81,9 @@ class _State:
 
 @dataclass(frozen=True)
 class _Edges:
-    """Vertical edges: column, corner at the top, corner at the bottom (-1 below the seam), pixels
-    on the left or the right.
+    """Vertical edges: column, corner at the top, corner at the bottom (-1 below the seam).
+
+    ``falling`` ones have their pixels on the left, so that the ring runs down along them.
     """
 
     x: np.ndarray
@@ -106,6 +116,7 @@ def trace(strips: Iterable[tuple[np.ndarray, Values]], connectivity: int = 4) ->
             if len(done):
                 yield done
     if state is not None:
+        # A row of ground closes what still reaches the last row.
         below = np.zeros((1, len(state.last)), bool)
         _, done = _advance(state, below, [None] * state.sums.shape[1], connectivity)
         if len(done):
@@ -122,6 +133,8 @@ def _advance(
     state: _State, mask: np.ndarray, channels: list[np.ndarray | None], connectivity: int
 ) -> tuple[_State, Traced]:
     height, width = mask.shape
+    # The last row of the strip before, and a column of ground on either side: each pixel of the
+    # strip then has all the neighbours that its corners are decided by.
     pixels = np.zeros((height + 1, width + 2), np.uint8)
     pixels[0, 1:-1] = state.last
     pixels[1:, 1:-1] = mask
@@ -129,16 +142,26 @@ def _advance(
     corners, edges = _link(state, pixels)
     start, owner = _runs(corners, edges, state.row, height, width)
     holes = _hole_starts(corners, old, state.row, pixels)
+    # The run of pixels that ends at a hole's first corner ties the hole to its footprint: the
+    # edge on the run's left is the exterior's, or that of another hole, tied in the same way.
+    #
+    #     # # # # #
+    #     # # x . #     x: first corner of the hole; its run starts at the exterior's left edge
+    #     # # # # #
     before = (
         np.searchsorted(start, (corners.y[holes] - state.row) * (width + 1) + corners.x[holes]) - 1
     )
     corners.left[holes] = owner[before]
 
+    # Footprints are the connected parts of a graph of horizontal edges. New corners 2k and 2k + 1
+    # are the ends of one such edge and so one node; corners of earlier strips are already in
+    # groups, a node each.
     groups = len(state.sums)
     node = np.concatenate([corners.group[:old], groups + np.arange(len(corners.x) - old) // 2])
     closed = edges.bottom >= 0
     pairs = [(edges.top[closed], edges.bottom[closed]), (holes, corners.left[holes])]
     if connectivity == 8:
+        # the two passes at a checkerboard are one footprint
         twins = old + np.flatnonzero(corners.twin[old:])
         pairs.append((twins[::2], twins[1::2]))
     label = _label(groups + (len(corners.x) - old) // 2, [(node[a], node[b]) for a, b in pairs])
@@ -147,6 +170,8 @@ def _advance(
     _add_runs(sums, label[node[owner]], mask, channels)
 
     label_of = label[node]
+    # One open edge keeps its whole footprint, islands in its holes aside: they are footprints
+    # of their own.
     unfinished = np.zeros(len(sums), bool)
     unfinished[label_of[edges.top[~closed]]] = True
     stays = unfinished[label_of]
@@ -171,6 +196,8 @@ def _link(state: _State, pixels: np.ndarray) -> tuple[Corners, _Edges]:
     """Unfinished corners and the strip's own, joined along rows and columns. ``pixels``: (h + 1, W
     + 2), one row above.
     """
+    # Between two pixels of a row the mask may change. A point is a corner where one of the rows
+    # at it changes and the other does not, and a checkerboard where both do, in opposite ways.
     crossing = pixels[:, 1:] ^ pixels[:, :-1]
     crossed = crossing[1:] & crossing[:-1] & (pixels[1:, 1:] ^ pixels[:-1, 1:])
     at = np.flatnonzero(((crossing[1:] ^ crossing[:-1]) | crossed).view(bool))
@@ -182,6 +209,8 @@ def _link(state: _State, pixels: np.ndarray) -> tuple[Corners, _Edges]:
     slots = old + np.arange(new)
     southeast = pixels[y + 1, x + 1] == 1
 
+    # Along a row, corners come in pairs: an edge starts and ends. It runs to the right
+    # where its pixels lie below, to the left where they lie above: on one side of the whole ring.
     left = slots[::2]
     right = slots[1::2]
     forward = southeast[::2]
@@ -193,6 +222,7 @@ def _link(state: _State, pixels: np.ndarray) -> tuple[Corners, _Edges]:
     # northwest, else the right one.
     first = np.flatnonzero(twin & ~southeast)[::2]
     slots[first], slots[first + 1] = slots[first + 1], slots[first]
+    # Along a column the same, with the edges that came over the seam and those that leave.
     edges = _columns(state, pixels, x, slots, np.flatnonzero(crossing[-1]), y)
     closed = edges.bottom >= 0
     down = edges.falling & closed
@@ -222,6 +252,10 @@ def _columns(
     """Pair corners along columns: those open above the seam, the strip's own, and an end below it
     for every edge it cuts.
     """
+    # One sort by column pairs them all. Within a column the rank decides: what came over the seam
+    # is the topmost, then corners by row, for they are numbered in row-major order, and last what
+    # leaves below. For example a column with an open edge, corners in rows 3 and 5, and pixels to
+    # the strip's end has the pairs (open, 3) and (5, -1).
     corner = np.concatenate([state.open_corner, slots, [-1]])
     count = len(corner) - 1
     rank = np.concatenate([np.arange(count), np.full(len(below), count)])
@@ -239,6 +273,8 @@ def _runs(
     """Runs of pixels row by row: where each starts (in an array of width + 1) and the corner atop
     the edge on its left.
     """
+    # An edge with its pixels on the right starts one run in each row that it passes. Numbering
+    # the columns of all rows through, of which there are width + 1, sorts them row by row.
     rising = np.flatnonzero(~edges.falling)
     first = np.maximum(corners.y[edges.top[rising]] - row, 0)
     bottom = edges.bottom[rising]
@@ -265,6 +301,7 @@ def _hole_starts(corners: Corners, old: int, row: int, pixels: np.ndarray) -> np
 
 def _label(count: int, pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     one, other = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    # ones of one byte: only which nodes are joined counts
     graph = coo_array((np.ones(len(one), np.int8), (one, other)), shape=(count, count))
     return connected_components(graph, directed=False)[1] if count else np.empty(0, np.int32)
 
@@ -275,6 +312,9 @@ def _add_runs(
     """Add each run's values to its footprint's sums; ``label`` of the runs in row-major order."""
     if not len(label) or all(values is None for values in channels):
         return
+    # Runs, not pixels, are added to footprints: `reduceat` sums each run in one pass, whichever
+    # footprints there are. `mask` picks values in row-major order, in which runs lie one after
+    # the other, so a run starts at the sum of the lengths before it.
     change = np.diff(mask, axis=1, prepend=False, append=False)
     ends = np.flatnonzero(change).reshape(-1, 2)
     length = ends[:, 1] - ends[:, 0]

@@ -1,14 +1,6 @@
 """Rings of walls: lines that follow each other, whose short ones are taken out; corners are where
 they meet.
 
-A stair of three walls; the middle one is shorter than allowed, so it goes, the two beside it become
-one at the mean of their offsets, weighted by their lengths, and the next corners are computed from
-what is left::
-
-    ______                     ____________
-          |__ short      ->                |
-             |____                         |
-
 In a ring of walls each has a neighbour before and after it; corners are where neighbours cross.
 """
 
@@ -48,6 +40,10 @@ def joined(walls: Walls) -> Walls:
     start = walls.start
     before, _ = _neighbours(walls.ring)
     joint = np.flatnonzero((kind == kind[before]) & (kind != SLANTED))
+    # A joint stands upright on the two walls, at their break point:
+    #
+    #     ______.                  ______
+    #            ______     ->           |______      the joint is as long as their offsets differ
     across = np.column_stack([normal[joint, 1], normal[joint, 0]])
     rise = (walls.offset[joint] - walls.offset[before[joint]])[:, None] * normal[joint]
     joints = Walls(
@@ -84,11 +80,14 @@ def _corners(walls: Walls, before: np.ndarray) -> np.ndarray:
     """
     one = walls.normal[before]
     other = walls.normal
+    # of the angle between the two: 0 where they are parallel, 1 at a right one
     sine = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
+    # below 14.5 degrees the lines may cross far away from the building
     meets = np.abs(sine) > 0.25
     sine[~meets] = 1
     c = walls.offset[before]
     d = walls.offset
+    # Cramer's rule for the point on both lines
     x = (c * other[:, 1] - d * one[:, 1]) / sine
     y = (one[:, 0] * d - other[:, 0] * c) / sine
     return np.where(meets[:, None], np.column_stack([x, y]), walls.start)
@@ -101,13 +100,27 @@ def straighten(walls: Walls, shortest: np.ndarray) -> tuple[Walls, np.ndarray]:
     Several walls of a ring go at once where they are no neighbours and no wall between them is
     shorter.
     """
+    # A wall is a line and has no ends of its own, so taking one out needs no more than joining its
+    # neighbours; corners are computed from what is left. The short wall of a stair goes, and the
+    # two beside it, which are parallel, become one at the mean of their offsets weighted by their
+    # lengths:
+    #
+    #     ______
+    #           | short       ->      ____________
+    #           |______
+    #
+    # Rings that have nothing left to take out are done and leave the loop, so that a round costs
+    # what it changes. Rings are independent, hence the order of the result by ring at the end.
     done: list[tuple[Walls, np.ndarray]] = []
     while len(walls.ring):
         before, after = _neighbours(walls.ring)
         corners = _corners(walls, before)
         weight = np.maximum(np.hypot(*walls.heading.T), 1e-12)
+        # along the way the wall is walked: negative where its corners have changed places, and then
+        # shorter than any
         length = ((corners[after] - corners) * walls.heading).sum(1) / weight
         size = np.bincount(walls.ring)[walls.ring]
+        # four walls are the least that a building has
         goes = (length < shortest[walls.ring]) & (size > 4)
         goes = _first(np.where(goes, length, np.inf), walls.ring, size, before, after)
         busy = np.zeros(len(shortest), bool)
@@ -136,8 +149,11 @@ def _first(
     """
     order = np.lexsort([length, ring])
     rank = np.empty(len(order), np.int64)
+    # ranks instead of lengths: of two equal walls one is still the first
     rank[order] = np.arange(len(order))
     least = np.isfinite(length)
+    # Two neighbours on either side, since a wall that goes changes the offset of the next one
+    # and with it the length of the one after.
     for step in (before, after):
         least &= (rank < rank[step]) & (rank < rank[step[step]])
     head = np.append(True, ring[order][1:] != ring[order][:-1])
@@ -148,6 +164,8 @@ def _first(
 
 def _gone(walls: Walls, goes: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """The walls that go, and those that become one with the wall before."""
+    # Between two parallel walls of one kind the wall and the one after go, the one before stays
+    # for both. Else (a corner cut by a slanted wall) the wall goes alone and its neighbours meet.
     out = goes.copy()
     merged = goes & (walls.kind[before] == walls.kind[after]) & (walls.kind[before] != SLANTED)
     out[after[merged]] = True
@@ -176,6 +194,7 @@ def _without(
         weights[0] + weights[1], 1e-12
     )
     heading[one] += heading[other]
+    # the break point between the new neighbours, should they be nearly parallel
     alone = np.flatnonzero(goes & ~gone[after])
     start[after[alone]] = (corners[alone] + corners[after[alone]]) / 2
     return Walls(walls.ring, walls.kind, walls.normal, offset, heading, start).take(~gone)
