@@ -10,7 +10,7 @@ import numpy as np
 from geoseg.errors import UnsuitableError
 from geoseg.specs import Stretch, parse_rescale
 
-_BINS = 1 << 18  # a band: more than the values of 16 bits
+BINS = 1 << 18  # a band: more than the values of 16 bits
 
 
 class BandHistogram:
@@ -23,9 +23,9 @@ class BandHistogram:
     float lie. The same for windows in any order.
     """
 
-    def __init__(self, bands: int, dtype: str) -> None:
+    def __init__(self, bands: int, dtype: str, bins: int = BINS) -> None:
         self.dtype = np.dtype(dtype)
-        self._bands = [_Counts() for _ in range(bands)]
+        self.counts = [BinCounts(bins) for _ in range(bands)]
         self._black = False
 
     def add(self, image: np.ndarray, valid: np.ndarray) -> None:
@@ -33,14 +33,14 @@ class BandHistogram:
         if self.dtype.kind == "u":
             self._black |= bool(valid.any())
             valid = valid & image.any(axis=0)
-        for band, counts in zip(image, self._bands, strict=True):
+        for band, counts in zip(image, self.counts, strict=True):
             values = band[valid]
-            counts.add(_to_keys(values[np.isfinite(values)] if self.dtype.kind == "f" else values))
+            counts.add(to_keys(values[np.isfinite(values)] if self.dtype.kind == "f" else values))
 
     def merge(self, other: BandHistogram) -> None:
         """Add what ``other``, of as many bands of the same dtype, has counted."""
         self._black |= other._black
-        for own, others in zip(self._bands, other._bands, strict=True):
+        for own, others in zip(self.counts, other.counts, strict=True):
             own.merge(others)
 
     def values(self) -> list[np.ndarray] | None:
@@ -48,7 +48,7 @@ class BandHistogram:
         too many to be held.
         """
         bands = []
-        for counts in self._bands:
+        for counts in self.counts:
             if counts.empty:
                 return None
             keys = counts.keys()
@@ -59,14 +59,14 @@ class BandHistogram:
 
     def percentiles(self, low: float, high: float) -> Stretch | None:
         """Values at the ``low`` and ``high`` percent of each band; None where nothing was valid."""
-        if any(counts.empty for counts in self._bands):
+        if any(counts.empty for counts in self.counts):
             return (
-                Stretch((0.0,) * len(self._bands), (1.0,) * len(self._bands))
+                Stretch((0.0,) * len(self.counts), (1.0,) * len(self.counts))
                 if self._black
                 else None
             )
         ends = np.array(
-            [_from_keys(counts.at((low, high)), self.dtype) for counts in self._bands]
+            [_from_keys(counts.at((low, high)), self.dtype) for counts in self.counts]
         ).astype(float)
         # a band of one value has no range: it becomes 0
         steps = np.maximum(1, np.abs(ends[:, 0]) * 1e-6)
@@ -76,12 +76,13 @@ class BandHistogram:
         )
 
 
-class _Counts:
-    """Counts of unsigned integers in bins of ``2**shift``, as small a power as leaves ``_BINS`` of
-    them at most.
+class BinCounts:
+    """Counts of unsigned integers in bins of ``2**shift``, as small a power as leaves at most
+    ``bins`` of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bins: int = BINS) -> None:
+        self.bins = bins
         self.shift = 0
         self._parts: list[tuple[np.ndarray, np.ndarray]] = []
 
@@ -89,14 +90,19 @@ class _Counts:
         if not keys.size:
             return
         self._parts.append(np.unique(keys >> self.shift, return_counts=True))
-        if sum(len(part) for part, _ in self._parts) > 4 * _BINS:
+        if self.held > 4 * self.bins:
             self._merge()
+
+    @property
+    def held(self) -> int:
+        """Bins in memory, some of them of the same values until they are merged."""
+        return sum(len(keys) for keys, _ in self._parts)
 
     @property
     def empty(self) -> bool:
         return not self._parts
 
-    def merge(self, other: _Counts) -> None:
+    def merge(self, other: BinCounts) -> None:
         shift = max(self.shift, other.shift)
         self._parts = [
             (keys >> shift - each.shift, counts)
@@ -127,7 +133,7 @@ class _Counts:
             first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
             keys = keys[first]
             counts = np.add.reduceat(counts, first)
-            if len(keys) <= _BINS:
+            if len(keys) <= self.bins:
                 break
             keys = keys >> 1
             self.shift = self.shift + 1
@@ -135,7 +141,7 @@ class _Counts:
         return keys, counts
 
 
-def _to_keys(values: np.ndarray) -> np.ndarray:
+def to_keys(values: np.ndarray) -> np.ndarray:
     """Unsigned integers in the order of ``values``, which are finite."""
     unsigned = np.dtype(f"u{values.itemsize}")
     top = unsigned.type(1 << 8 * values.itemsize - 1)

@@ -25,6 +25,11 @@ class StripResizer:
         self._first = 0
         self._kept: np.ndarray | None = None
 
+    @property
+    def held(self) -> int:
+        """Rows of the source that later rows need too."""
+        return 0 if self._kept is None else self._kept.shape[1]
+
     def push(self, strip: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Add the next rows; yields ``(first row, float32 strip (channel, row, col))`` of what they
         complete.

@@ -1,5 +1,4 @@
-"""Numbered buildings into outlines: one footprint for each number, also where they touch.
-"""
+"""Numbered buildings into outlines: one footprint for each number, also where they touch."""
 
 from __future__ import annotations
 

@@ -12,17 +12,20 @@ import shapely
 
 from geoseg.geometry.measure import rings_of
 
-# Pairs of edges taken at once; an outline with more of them goes through GEOS
-_MOST_PAIRS = 2**20
-_PAIR_LIMIT = 2**16
+# Pairs of edges taken together, and those of two outlines from which they go through GEOS
+PAIRS_AT_ONCE = 2**20
+PAIR_LIMIT = 2**16
 
 
-def intersection_areas(raw: np.ndarray, other: np.ndarray) -> np.ndarray:
+def intersection_areas(
+    raw: np.ndarray, other: np.ndarray, limit: int = PAIR_LIMIT, at_once: int = PAIRS_AT_ONCE
+) -> np.ndarray:
     """Square units that ``raw[i]`` and ``other[i]`` share, valid polygons or multipolygons: float64
     (n,).
 
-    Fast where ``raw`` turns at right angles along the axes, as traced outlines do; any other shape
-    comes out as true.
+    Fast where ``raw`` turns at right angles along the axes, as traced outlines do; any other shape,
+    or two with more than ``limit`` pairs of edges, comes out as true. About ``at_once``
+    pairs of edges are taken together.
     """
     # The area left of an outline's edges, those that fall less those that rise, is its area. Of two
     # outlines the same holds for pairs of edges, with what lies left of both:
@@ -35,13 +38,13 @@ def intersection_areas(raw: np.ndarray, other: np.ndarray) -> np.ndarray:
     left = np.bincount(own, minlength=len(raw))
     right = np.bincount(across, minlength=len(raw))
     oblique = np.bincount(own, first[:, 0] != first[:, 2], len(raw)) > 0
-    hard = oblique | (left * right > _PAIR_LIMIT)
+    hard = oblique | (left * right > limit)
     out[hard] = shapely.area(shapely.intersection(raw[hard], other[hard]))
     easy = np.flatnonzero(~hard)
     begin = np.cumsum(right) - right
     pairs = np.cumsum((left * right)[easy])
     # some pairs at a time, so that arrays of pairs stay small for any number of outlines
-    for group in np.split(easy, np.flatnonzero(np.diff(pairs // _MOST_PAIRS)) + 1):
+    for group in np.split(easy, np.flatnonzero(np.diff(pairs // at_once)) + 1):
         chosen = np.flatnonzero(np.isin(own, group))
         count = right[own[chosen]]
         one = np.repeat(chosen, count)

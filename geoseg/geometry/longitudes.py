@@ -1,5 +1,4 @@
-"""Longitudes go round: a building at 190 degrees stands at -170, and one across 180 is cut there.
-"""
+"""Longitudes go round: 190 degrees is -170, and a building across 180 is cut there."""
 
 from __future__ import annotations
 

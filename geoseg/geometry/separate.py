@@ -39,20 +39,23 @@ TALLEST = 2048
 
 
 def separated(
-    strips: Iterable[MaskStrip], pixel_size: tuple[float, float], connectivity: int = 4
+    strips: Iterable[MaskStrip],
+    pixel_size: tuple[float, float],
+    connectivity: int = 4,
+    tallest: int = TALLEST,
 ) -> Iterator[MaskStrip]:
     """Strips of the mask with touching buildings parted, the same for any cutting.
 
     Buildings are parted along the ``boundary_margin`` of the strips where these have one, else at
     their necks. Strips are of any height and come out as they are cut, once the components in them
-    are complete. ``pixel_size`` is metres along x and y. Components of more than :data:`TALLEST`
-    rows stay as they are.
+    are complete. ``pixel_size`` is metres along x and y. Components of more than
+    ``tallest`` rows stay as they are.
     """
     held: deque[MaskStrip] = deque()
     rows: _RowBuffer | None = None
     for strip in chain((s for s in strips if len(s.mask)), [None]):
         if strip is not None:
-            rows = rows or _RowBuffer(strip, pixel_size, connectivity)
+            rows = rows or _RowBuffer(strip, pixel_size, connectivity, tallest)
             rows.add(strip)
             held.append(strip)
         if rows is None:
@@ -80,10 +83,15 @@ class _RowBuffer:
     """
 
     def __init__(
-        self, first: MaskStrip, pixel_size: tuple[float, float], connectivity: int
+        self,
+        first: MaskStrip,
+        pixel_size: tuple[float, float],
+        connectivity: int,
+        tallest: int,
     ) -> None:
         self.pixel_size = pixel_size
         self.steps = 1 if connectivity == 4 else 2
+        self.tallest = tallest
         width = first.mask.shape[1]
         self.raw = self.out = np.zeros((0, width), bool)
         self.boundary_margin = None if first.boundary_margin is None else first.boundary_margin[:0]
@@ -107,7 +115,7 @@ class _RowBuffer:
         )
         # A component that was too tall when its upper rows were released must stay whole below,
         # though what is left of it is short: it is known by the pixels of the row that has gone.
-        tall = bottom - top > TALLEST
+        tall = bottom - top > self.tallest
         if self.above:
             tall[labels[0][self.tall & (labels[0] > 0)] - 1] = True
         unfinished = bottom == len(self.raw) if not last else np.zeros(count, bool)

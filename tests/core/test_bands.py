@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from geoseg.core import bands
 from geoseg.core.bands import (
     BandHistogram,
     check_same_bands,
     for_display,
     percentile_stretch,
+    to_keys,
     to_uint8,
     to_unit,
 )
@@ -81,25 +81,18 @@ def test_percentiles_of_more_values_than_bins_are_off_by_a_bin_at_most(seed, dty
         .astype(dtype)
     )
     valid = rng.random((50, 70)) < 0.9
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bands, "_BINS", 200)
-        orders = []
-        for rows in (range(0, 50, 5), range(45, -1, -5)):
-            histogram, other = BandHistogram(2, dtype), BandHistogram(2, dtype)
-            for row in rows:
-                (histogram if row < 35 else other).add(
-                    image[:, row : row + 5], valid[row : row + 5]
-                )
-            histogram.merge(other)
-            orders.append(histogram.percentiles(*low_high))
-            assert all(
-                sum(len(keys) for keys, _ in counts._parts) <= 2 * (800 + 350)
-                for counts in histogram._bands
-            )
+    orders = []
+    for rows in (range(0, 50, 5), range(45, -1, -5)):
+        histogram, other = (BandHistogram(2, dtype, bins=200) for _ in range(2))
+        for row in rows:
+            (histogram if row < 35 else other).add(image[:, row : row + 5], valid[row : row + 5])
+        histogram.merge(other)
+        assert all(counts.held <= 2 * (800 + 350) for counts in histogram.counts)
+        orders.append(histogram.percentiles(*low_high))
     assert orders[0] == orders[1]
     data = valid & (image.any(axis=0) | (dtype != "uint32"))
     exact = np.percentile(image[:, data], low_high, axis=1, method="inverted_cdf").astype(dtype)
-    for counts, wanted in zip(histogram._bands, bands._to_keys(exact).T, strict=True):
+    for counts, wanted in zip(histogram.counts, to_keys(exact).T, strict=True):
         off = wanted - counts.at(low_high)
         assert (off < 2**counts.shift).all()  # unsigned: above it, were it below 0
 

@@ -76,4 +76,4 @@ def test_no_more_rows_are_held_than_needed():
     resizer = StripResizer((400, 30), (1000, 75))
     for start in range(0, 400, 50):
         list(resizer.push(np.zeros((1, 50, 30), np.float32)))
-        assert resizer._kept.shape[1] <= 2, start
+        assert resizer.held <= 2, start

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from shapely import affinity
 
-from geoseg.geometry import intersections
 from geoseg.geometry.intersections import intersection_areas
 from geoseg.geometry.trace import trace
 
@@ -38,10 +36,7 @@ def test_what_two_outlines_share(mask, turn, shift, connectivity, limit):
     raw = outlines(mask, connectivity)
     other = np.array([affinity.translate(affinity.rotate(g, turn), *shift) for g in raw], object)
     other = shapely.reverse(other)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intersections, "_PAIR_LIMIT", limit)
-        patch.setattr(intersections, "_MOST_PAIRS", 100)
-        found = intersection_areas(raw, other)
+    found = intersection_areas(raw, other, limit, at_once=100)
     np.testing.assert_allclose(found, shapely.area(shapely.intersection(raw, other)), atol=1e-6)
 
 

@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from geoseg.geometry import separate
 from geoseg.geometry.morphology import MaskStrip
-from geoseg.geometry.separate import dividing, separated
+from geoseg.geometry.separate import TALLEST, dividing, separated
 
 PIXEL = (0.3, 0.3)
 
@@ -22,9 +21,10 @@ def rows(height, *arrays):
     ]
 
 
-def parted(mask, height=None, pixel=PIXEL, connectivity=4):
+def parted(mask, height=None, pixel=PIXEL, connectivity=4, tallest=TALLEST):
     strips = rows(height or len(mask), mask, np.ones_like(mask))
-    return np.concatenate([strip.mask for strip in separated(strips, pixel, connectivity)])
+    found = separated(strips, pixel, connectivity, tallest)
+    return np.concatenate([strip.mask for strip in found])
 
 
 def count(mask, connectivity=4):
@@ -149,13 +149,20 @@ def town(seed, shape=(230, 170)):
 )
 def test_strips_of_any_height_give_the_same(seed, height, connectivity, tallest):
     mask = town(seed)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(separate, "TALLEST", tallest)
-        whole = parted(mask, connectivity=connectivity)
-        np.testing.assert_array_equal(parted(mask, height, connectivity=connectivity), whole)
+    limits = {"connectivity": connectivity, "tallest": tallest}
+    whole = parted(mask, **limits)
+    np.testing.assert_array_equal(parted(mask, height, **limits), whole)
     assert not (whole & ~mask).any()
-    if tallest == 2048:
-        assert count(whole, connectivity) > count(mask, connectivity)
+    assert count(whole, connectivity) >= count(mask, connectivity)
+
+
+@pytest.mark.parametrize("connectivity", [4, 8])
+def test_blobs_that_grew_together_are_parted(connectivity):
+    mask, margin = ridges(3)
+    whole = parted(mask, connectivity=connectivity)
+    assert count(whole, connectivity) > count(mask, connectivity)
+    whole = parted_along(mask, margin, len(mask), connectivity)
+    assert count(whole, connectivity) > count(mask, connectivity)
 
 
 def test_each_component_is_parted_by_itself():
@@ -168,8 +175,7 @@ def test_each_component_is_parted_by_itself():
         np.testing.assert_array_equal(alone & ~dividing(alone, PIXEL), alone & out)
 
 
-def test_what_is_too_tall_is_left_and_holds_nothing(monkeypatch):
-    monkeypatch.setattr(separate, "TALLEST", 40)
+def test_what_is_too_tall_is_left_and_holds_nothing():
     mask = np.zeros((200, 90), bool)
     mask[:, 40:44] = True  # a wall through the whole scene
     mask[20:60, 4:40] = mask[70:110, 44:80] = True
@@ -180,9 +186,9 @@ def test_what_is_too_tall_is_left_and_holds_nothing(monkeypatch):
             held.append(i)
             yield strip
 
-    lag = [len(held) - i for i, _ in enumerate(separated(strips(), PIXEL))]
+    lag = [len(held) - i for i, _ in enumerate(separated(strips(), PIXEL, 4, 40))]
     assert max(lag) <= 6
-    np.testing.assert_array_equal(parted(mask, 10), mask)
+    np.testing.assert_array_equal(parted(mask, 10, tallest=40), mask)
 
 
 def ridges(seed, shape=(230, 170)):
@@ -194,7 +200,7 @@ def ridges(seed, shape=(230, 170)):
     return mask, (3 - inside).astype(np.float32) / 10
 
 
-def parted_along(mask, boundary_margin, height, connectivity=4):
+def parted_along(mask, boundary_margin, height, connectivity=4, tallest=TALLEST):
     strips = [
         MaskStrip(
             mask[top : top + height],
@@ -203,7 +209,7 @@ def parted_along(mask, boundary_margin, height, connectivity=4):
         )
         for top in range(0, len(mask), height)
     ]
-    found = list(separated(strips, PIXEL, connectivity))
+    found = list(separated(strips, PIXEL, connectivity, tallest))
     assert all(strip.boundary_margin is None for strip in found)
     return np.concatenate([strip.mask for strip in found])
 
@@ -241,12 +247,9 @@ def test_strips_of_any_height_are_parted_the_same_along_boundaries(
     seed, height, connectivity, tallest
 ):
     mask, boundary_margin = ridges(seed)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(separate, "TALLEST", tallest)
-        whole = parted_along(mask, boundary_margin, len(mask), connectivity)
-        np.testing.assert_array_equal(
-            parted_along(mask, boundary_margin, height, connectivity), whole
-        )
+    whole = parted_along(mask, boundary_margin, len(mask), connectivity, tallest)
+    np.testing.assert_array_equal(
+        parted_along(mask, boundary_margin, height, connectivity, tallest), whole
+    )
     assert not (whole & ~mask).any()
-    if tallest == 2048:
-        assert count(whole, connectivity) > count(mask, connectivity)
+    assert count(whole, connectivity) >= count(mask, connectivity)

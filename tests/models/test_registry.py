@@ -237,7 +237,7 @@ def test_fcn8s_gradients_are_finite_in_bfloat16_on_the_smallest_crops() -> None:
         stale = [torch.full((500_000,), float("nan")) for _ in range(3)]
         del stale
         with torch.autocast("cpu", torch.bfloat16):
-            out = network._classify(torch.rand(2, 512, 2, 2).to(memory_format=torch.channels_last))
+            out = network.classify(torch.rand(2, 512, 2, 2).to(memory_format=torch.channels_last))
         network.zero_grad()
         out.float().mean().backward()
         assert all(p.grad.isfinite().all() for p in network.classifier.parameters())

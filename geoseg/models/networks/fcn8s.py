@@ -67,7 +67,7 @@ class FCN8s(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         pool3 = self.pool3(image)
         pool4 = self.pool4(pool3)
-        coarse = self._classify(self.pool5(pool4))
+        coarse = self.classify(self.pool5(pool4))
         middle = self.up2(coarse) + self.score4(pool4)
         fine = self.up4(middle) + self.score3(pool3)
         return self.up8(fine)
@@ -77,7 +77,8 @@ class FCN8s(nn.Module):
         """What torchvision's VGG16 calls the tensor ``name``."""
         return re.sub(r"^pool\d\.", "features.", name)
 
-    def _classify(self, pool5: torch.Tensor) -> torch.Tensor:
+    def classify(self, pool5: torch.Tensor) -> torch.Tensor:
+        """Scores of the coarsest features ``pool5`` (batch, channel, row, col)."""
         if min(pool5.shape[-2:]) > 2:
             return self.classifier(pool5)
         # oneDNN's bfloat16 gradient of a 7x7 kernel on a map of 2x2 reads memory that nobody wrote
