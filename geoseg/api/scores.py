@@ -10,10 +10,17 @@ from geoseg.api.settings import (
     model_file,
     path_or_none,
     spec_from,
+    text_or_none,
 )
 from geoseg.errors import UsageError
 from geoseg.report import Progress, no_progress
-from geoseg.specs import EvaluateSpec, PredictSpec
+from geoseg.specs import (
+    ComparedGround,
+    EvaluateSpec,
+    EvaluationOutput,
+    FootprintChoice,
+    PredictSpec,
+)
 
 if TYPE_CHECKING:
     from geoseg.evaluation.reports import ChipsReport, EvaluateReport
@@ -41,14 +48,15 @@ def evaluate(
     data: Path | str | None = None,
     model: Path | str | None = None,
     split: str | None = None,
-    like: Any | None = None,
+    like: str | Path | None = None,
     layer: str | None = None,
     where: str | None = None,
     truth_layer: str | None = None,
     truth_where: str | None = None,
     layers: Path | str | None = None,
     report: Path | str | None = None,
-    image: Any | None = None,
+    image: str | Path | None = None,
+    aoi: str | Path | None = None,
     overwrite: bool = False,
     fail_under: Mapping[str, Any] | None = None,
     progress: Progress = no_progress,
@@ -118,7 +126,10 @@ def evaluate(
     report
         Write a self-contained page with figures and plots.
     image
-        Scene drawn under the figures of the report. [default: none]
+        Scene beyond whose data nothing counts; drawn under the figures of the report. [default:
+        the scene that the prediction was made from, if it is there]
+    aoi
+        Polygons of the area of interest; beyond them nothing counts. [default: all]
     overwrite
         Replace an existing output. [default: refuse]
     fail_under
@@ -164,15 +175,9 @@ def evaluate(
         str(prediction),
         str(truth),
         spec_from(EvaluateSpec, given),
-        like=like,
-        layers=layers,
-        page=report,
-        image=image,
-        truth_where=truth_where,
-        truth_layer=truth_layer,
-        where=where,
-        layer=layer,
-        overwrite=overwrite,
+        choice=spec_from(FootprintChoice, given),
+        ground=ComparedGround(text_or_none(like), text_or_none(image), text_or_none(aoi)),
+        output=EvaluationOutput(path_or_none(layers), path_or_none(report), overwrite),
         fail_under=fail_under,
         progress=progress,
     )

@@ -10,7 +10,13 @@ import click
 from geoseg.cli import options, specs
 from geoseg.cli.command import command
 from geoseg.errors import SettingError, UnsuitableError, UsageError
-from geoseg.specs import EvaluateSpec, PredictSpec
+from geoseg.specs import (
+    ComparedGround,
+    EvaluateSpec,
+    EvaluationOutput,
+    FootprintChoice,
+    PredictSpec,
+)
 
 # The worst ground blocks that the text shows, and the parts of a report that only --json has
 WORST = 5
@@ -60,36 +66,51 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
 @click.option(
     "--split", default="test", show_default=True, help="Split of the chips to score (with --data)."
 )
-@click.option(
-    "--like",
-    type=options.SCENE,
-    metavar="RASTER",
-    help="Raster whose grid pixels are compared on.  [default: the first raster of the two]",
+@specs.spec_options(
+    "ground",
+    ComparedGround,
+    click.option(
+        "--like",
+        type=options.SCENE,
+        metavar="RASTER",
+        help="Raster whose grid pixels are compared on.  [default: the first raster of the two]",
+    ),
+    click.option(
+        "--image",
+        type=options.SCENE,
+        metavar="SCENE",
+        help="Scene beyond whose data nothing counts; drawn under the figures of the report.  "
+        "[default: the scene that the prediction was made from, if it is there]",
+    ),
+    click.option(
+        "--aoi",
+        type=options.SCENE,
+        metavar="FILE",
+        help="Polygons of the area of interest; beyond them nothing counts.  [default: all]",
+    ),
 )
-@options.input_layer
-@options.where
-@options.of_truth[0]
-@options.of_truth[1]
-@click.option(
-    "--layers",
-    type=options.FILE,
-    metavar="OUT.gpkg",
-    help="Write a GeoPackage with layers of true positives, false positives and missed footprints.",
+@specs.spec_options(
+    "choice", FootprintChoice, options.input_layer, options.where, *options.of_truth
 )
-@click.option(
-    "--report",
-    "page",
-    type=options.FILE,
-    metavar="OUT.html",
-    help="Write a self-contained page with figures and plots.",
+@specs.spec_options(
+    "output",
+    EvaluationOutput,
+    click.option(
+        "--layers",
+        type=options.FILE,
+        metavar="OUT.gpkg",
+        help="Write a GeoPackage with layers of true positives, false positives and missed "
+        "footprints.",
+    ),
+    click.option(
+        "--report",
+        "page",
+        type=options.FILE,
+        metavar="OUT.html",
+        help="Write a self-contained page with figures and plots.",
+    ),
+    options.overwrite,
 )
-@click.option(
-    "--image",
-    type=options.SCENE,
-    metavar="SCENE",
-    help="Scene drawn under the figures of the report.  [default: none]",
-)
-@options.overwrite
 @click.option(
     "--fail-under",
     multiple=True,
@@ -130,14 +151,22 @@ def _of_chips(
 ) -> Any:
     from geoseg.tools import evaluate_chips as tool
 
-    others = ["prediction", "like", "layers", "image"]
-    others += ["layer", "where", "truth_layer", "truth_where"]
-    if named := [f"`{name}`" for name in others if arguments[name]]:
+    output = arguments["output"]
+    others = {"prediction": arguments["prediction"], "layers": output.layers}
+    others |= vars(arguments["ground"]) | vars(arguments["choice"])
+    if named := [f"`{name}`" for name, value in others.items() if value]:
         raise SettingError("data", f"cannot be combined with {' or '.join(named)}")
-    own = {name: arguments[name] for name in ("fail_under", "page", "overwrite")} | {
-        "iou": arguments["spec"].iou
-    }
-    return tool.run(data, model, split=split, spec=predict, progress=options.progress(), **own)
+    return tool.run(
+        data,
+        model,
+        split=split,
+        spec=predict,
+        iou=arguments["spec"].iou,
+        fail_under=arguments["fail_under"],
+        page=output.page,
+        overwrite=output.overwrite,
+        progress=options.progress(),
+    )
 
 
 def _of_files(arguments: dict[str, Any]) -> Any:

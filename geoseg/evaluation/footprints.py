@@ -100,7 +100,7 @@ def compare_layers(
     truths = truth.geometry
     images, names = _images(prediction, truth) if by_image else (None, None)
     candidates = overlaps(predictions, truths, min(spec.iou, 0.5), images)
-    confidence = _confidence(prediction)
+    confidence = confidence_of(prediction)
     matches = assign(candidates, confidence, spec.iou)
     return LayerComparison(
         prediction,
@@ -118,7 +118,10 @@ def compare_layers(
     )
 
 
-def _confidence(layer: Layer) -> np.ndarray | None:
+def confidence_of(layer: Layer) -> np.ndarray | None:
+    """Confidence of each footprint, float64 (n,), -1 where it is not known; None without a column
+    of numbers.
+    """
     column = layer.columns.get("confidence")
     if column is None or column.dtype.kind not in "fiu":
         return None

@@ -21,6 +21,10 @@ class EvaluateReport(Report):
     ``merges``, the distances of matched ``outlines``, the errors ``by_block`` of ground, and of
     SpaceNet tables those of the ``cities`` with their ``mean_f1``.
 
+    ``ground`` is where they were compared, empty where nothing bounds it: the ``scenes`` whose data
+    does, what they are ``named_by`` (``image`` or ``provenance``), the ``aoi``, and how many
+    footprints of prediction and truth lie ``beyond`` and do not count.
+
     ``intervals`` are those of the bootstrap, 95%, by kind and metric. ``places`` are the worst and
     the best blocks of ground, worst first, each a dict: ``bounds`` (left, bottom, right, top) in
     ``crs``, the counts ``truth``, ``found``, ``tp``, ``fp`` and ``fn``, ``f1`` of footprints or
@@ -29,6 +33,7 @@ class EvaluateReport(Report):
 
     pixel: dict[str, Any]
     object: dict[str, Any]
+    ground: dict[str, Any] = field(default_factory=dict)
     intervals: dict[str, Any] = field(default_factory=dict)
     places: tuple[dict[str, Any], ...] = ()
     failed: tuple[str, ...] = ()

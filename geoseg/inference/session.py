@@ -106,9 +106,9 @@ class LoadedModel:
             )
             yield run
 
-    def provenance(self, source: str) -> dict[str, str]:
-        """What is stored with an output: version, model, command, source."""
-        return provenance(source) | {"GEOSEG_MODEL": f"{self.name} {fingerprint(self.path)}"}
+    def provenance(self, *sources: str) -> dict[str, str]:
+        """What is stored with an output: version, model, command, sources."""
+        return provenance(*sources) | {"GEOSEG_MODEL": f"{self.name} {fingerprint(self.path)}"}
 
 
 def _metres(gsd: float | None) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 from geoseg import __version__
 from geoseg.io.scene_names import redact_url
@@ -28,13 +30,30 @@ def command_text(arguments: Sequence[str]) -> str:
     return " ".join(["geoseg", *map(redact_url, arguments)])
 
 
-def provenance(source: Path | str) -> dict[str, str]:
-    """Tags of an output: the version, the command that made it, and its source.
+def command_now() -> str:
+    """The command that is recorded in outputs made now."""
+    return _COMMAND.get()
+
+
+def provenance(*sources: Path | str) -> dict[str, str]:
+    """Tags of an output: the version, the command that made it, and its source, or a JSON list of
+    several.
 
     No user, password or signature of an address is among them.
     """
+    names = [redact_url(str(source)) for source in sources]
     return {
         "GEOSEG_VERSION": __version__,
         "GEOSEG_COMMAND": _COMMAND.get(),
-        "GEOSEG_SOURCE": redact_url(str(source)),
+        "GEOSEG_SOURCE": names[0] if len(names) == 1 else json.dumps(names),
     }
+
+
+def sources_of(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """The sources that tags of :func:`provenance` name; none where they are not ours."""
+    text = next((text for name, text in tags.items() if name.upper() == "GEOSEG_SOURCE"), "")
+    names: Any = [text]
+    if text.startswith("["):
+        with suppress(ValueError):  # a file may be called [x].tif
+            names = json.loads(text)
+    return tuple(str(name) for name in names if name)

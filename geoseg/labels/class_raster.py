@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 import numpy as np
-import shapely
 from rasterio.windows import Window
 
 from geoseg.core.encoding import VOID, layered
@@ -18,9 +17,8 @@ from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
 from geoseg.core.tiling import Chip, row_windows
 from geoseg.errors import UnsuitableError
-from geoseg.geometry.burn import Burner, repair
+from geoseg.geometry.burn import Burner
 from geoseg.geometry.morphology import MaskStrip
-from geoseg.geometry.outlines import to_crs_coordinates
 from geoseg.geometry.surface import ClassSurface
 from geoseg.io.formats import kind_of
 from geoseg.io.raster.scene import Scene, open_scene
@@ -37,9 +35,9 @@ class ClassRaster:
 
     ``read(first, last)`` gives the rows from ``first`` to before ``last``: uint8 (row, col),
     ``VOID`` where there is no data. ``footprints()`` gives the buildings as a layer in the grid's
-    CRS, cut at its border; it is None where there are more classes than background and building.
-    ``scores``, like ``read``, gives the probabilities that were thresholded and their validity,
-    float32 and bool (row, col); it is None where there are none.
+    CRS, those of a vector file whole; it is None where there are more classes than background and
+    building. ``scores``, like ``read``, gives the probabilities that were thresholded and their
+    validity, float32 and bool (row, col); it is None where there are none.
     """
 
     read: Callable[[int, int], np.ndarray]
@@ -108,7 +106,7 @@ def open_class_raster(
         burner = Burner(layer.geometry, grid)
         yield ClassRaster(
             lambda first, last: burner.burn(grid.window(_rows(grid, first, last))),
-            lambda: _cut(layer, grid),
+            lambda: replace(layer, crs=grid.crs),
         )
         return
     with open_scene(path) as own:
@@ -133,16 +131,6 @@ def open_class_raster(
 
 def _rows(grid: Grid, first: int, last: int) -> Window:
     return Window(0, first, grid.width, last - first)
-
-
-def _cut(layer: Layer, grid: Grid) -> Layer:
-    """Footprints cut at the border of the grid; those beyond it are left out."""
-    extent = to_crs_coordinates(
-        np.array([shapely.box(0, 0, grid.width, grid.height)]), grid.transform
-    )[0]
-    # what only touches the border leaves a line or a point, which is no footprint
-    inside, _ = repair(shapely.intersection(layer.geometry, extent))
-    return replace(layer, geometry=inside, crs=grid.crs).take(~shapely.is_empty(inside))
 
 
 @dataclass(frozen=True)

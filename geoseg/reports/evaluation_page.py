@@ -26,6 +26,7 @@ from geoseg.drawing.html import (
 )
 from geoseg.drawing.pictures import RESULT, class_colours
 from geoseg.drawing.plots import bars, curves
+from geoseg.evaluation.compare_files import Comparison
 from geoseg.evaluation.footprints import LayerComparison
 from geoseg.evaluation.pixels import ComparedPixels
 from geoseg.evaluation.summary import RATIOS
@@ -50,16 +51,17 @@ DISTANCES = {
 def write(
     path: Path | str,
     report: EvaluateReport,
-    matched: LayerComparison | None,
-    pixels: ComparedPixels | None,
+    compared: Comparison,
     spec: EvaluateSpec,
-    *,
-    image: Path | str | None = None,
+    image: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write the page of a report; ``image`` is a scene to show places on. Raises OutputError."""
+    """Write the page of a report; ``image`` is a scene to show places on, by default that which the
+    prediction was made from where it was found. Raises OutputError.
+    """
     prediction, truth = report.inputs
-    sections = _sections(report, matched, pixels, spec, None if image is None else str(image))
+    image = image or next(iter(report.ground.get("scenes", ())), None)
+    sections = _sections(report, compared.footprints, compared.pixels, spec, image)
     title = f"How good is {Path(prediction).name}?"
     write_page(
         path, title, sections, subtitle=f"{prediction} compared with {truth}", overwrite=overwrite

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from geoseg.core.encoding import VOID
 from geoseg.core.layer import Layer
 from geoseg.drawing.colours import FN, FP, TP
 from geoseg.drawing.pictures import (
@@ -27,17 +28,22 @@ from geoseg.drawing.pictures import (
     tint,
 )
 from geoseg.drawing.sheet import Outlines, Panel, Sheet, panel_pixels
+from geoseg.evaluation.extent import Extent, cut_at, masked
 from geoseg.evaluation.footprints import LayerComparison, compare_layers
 from geoseg.evaluation.pixels import compare_pixels
 from geoseg.evaluation.summary import pixel_scores
+from geoseg.geometry.burn import burn
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import redact_url
 from geoseg.io.vector.qgis_style import BREAKS, COLOURS, UNKNOWN
 from geoseg.labels.class_raster import is_vector
+from geoseg.labels.data_extent import scene_extent
+from geoseg.labels.footprints import footprints_on
 from geoseg.labels.interpret import is_result
-from geoseg.report import Progress
+from geoseg.report import Progress, Run
 from geoseg.reports.scene_view import View, view_of
-from geoseg.specs import EvaluateSpec, PreviewSpec
+from geoseg.specs import EvaluateSpec, PreviewSpec, SceneSpec
+from geoseg.specs.vectors import VectorFiles
 
 Metrics = dict[str, dict[str, Any]]
 
@@ -77,8 +83,7 @@ def sheet_of_scene(
     truth: str | None,
     aoi: str | None,
     spec: PreviewSpec,
-    warnings: list[str],
-    progress: Progress,
+    accompany: Run,
 ) -> tuple[Sheet, list[dict[str, Any]]]:
     """The sheet, and a row of metrics for each prediction, or for each of its classes where there
     are several.
@@ -86,6 +91,7 @@ def sheet_of_scene(
     A mask, class raster or probability raster is drawn by itself where nothing is to be laid over
     it.
     """
+    warnings = accompany.remarks
     count = 2 + len(overlays) if truth else max(1, len(overlays)) + spec.beside
     # how large panels are depends on their shape, so that has to be known first
     shape = view_of(scene, spec.size, spec, aoi, warnings).shape
@@ -97,9 +103,9 @@ def sheet_of_scene(
     found = [_found(path, view, spec, warnings) for path in overlays]
     if truth is None:
         return _overlaid(bare, found, view, spec), []
-    sheet, metrics = _compared(
-        bare, found, _found(truth, view, spec.for_truth, warnings), view, spec, progress
-    )
+    true = _found(truth, view, spec.for_truth, warnings)
+    ground = _ground(scene, aoi, view, spec, warnings)
+    sheet, metrics = _compared(bare, found, true, ground, view, spec, accompany.progress)
     return sheet, [row for path, values in metrics.items() for row in _flat(path, values)]
 
 
@@ -200,17 +206,31 @@ def _hex(colour: str) -> str:
 # Beside the truth
 
 
+def _ground(
+    scene: str, aoi: str | None, view: View, spec: PreviewSpec, warnings: list[str]
+) -> Extent:
+    """Where the scene has data, inside the area of interest."""
+    areas = [scene_extent(scene, SceneSpec(spec.nodata))]
+    if aoi is not None:
+        area = VectorFiles.of(aoi, setting=None)
+        pixels = view.source.crs is None
+        areas.append(footprints_on(area, view.source, warnings, pixel_coords=pixels))
+    return Extent(tuple(areas))
+
+
 def _compared(
     bare: Panel,
     predictions: Sequence[Found],
     truth: Found,
+    ground: Extent,
     view: View,
     spec: PreviewSpec,
     progress: Progress,
 ) -> tuple[Sheet, Metrics]:
     """Scene, truth, each prediction; predictions of buildings in the colours of what became of
-    them.
+    them on the ``ground``.
     """
+    inside = ground.in_crs(view.source.crs)
     panels = [bare, _plain(bare, truth, view, spec)]
     metrics: Metrics = {}
     many = any(len(each.colours) > 1 for each in (truth, *predictions))
@@ -219,7 +239,8 @@ def _compared(
         if prediction.scores is not None:
             panels.append(Panel(f"{prediction.title}: probability", heat(*prediction.scores)))
         if prediction.layer is not None and truth.layer is not None:
-            matched = compare_layers(prediction.layer, truth.layer, EvaluateSpec(iou=spec.iou))
+            rules = EvaluateSpec(iou=spec.iou)
+            matched = compare_layers(*cut_at(prediction.layer, truth.layer, inside, rules), rules)
             counts = matched.matches.counts.to_dict()
             metrics[prediction.path] = {
                 name: value for name, value in counts.items() if name != "iou"
@@ -228,7 +249,7 @@ def _compared(
                 Panel(prediction.title, bare.image, matched_outlines(matched, view, faint))
             )
             continue
-        metrics[prediction.path] = _pixel_metrics(prediction, truth, view, spec, progress)
+        metrics[prediction.path] = _pixel_metrics(prediction, truth, ground, view, spec, progress)
         if many:
             panels.append(
                 Panel(
@@ -242,7 +263,9 @@ def _compared(
                 )
             )
         else:
-            became = outcomes(prediction.labels, truth.labels)
+            beyond = burn([inside], view.grid) == 0
+            true = np.where(beyond, np.uint8(VOID), truth.labels)
+            became = outcomes(prediction.labels, true)
             panels.append(Panel(prediction.title, tint(bare.image, became, OUTCOMES, faint)))
     keys = {} if many or not predictions else _counted(metrics)
     rows = _class_rows(predictions, truth, metrics) if many else _rows(predictions, metrics)
@@ -282,9 +305,15 @@ def matched_outlines(matched: LayerComparison, view: View, opacity: float) -> tu
 
 
 def _pixel_metrics(
-    prediction: Found, truth: Found, view: View, spec: PreviewSpec, progress: Progress
+    prediction: Found,
+    truth: Found,
+    ground: Extent,
+    view: View,
+    spec: PreviewSpec,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Metrics of the scene's own pixels in the view, at their full resolution."""
+    grid = view.source.window(view.window)
     notes: list[str] = []
     with (
         view.classes(prediction.path, spec, notes) as predicted_classes,
@@ -292,8 +321,8 @@ def _pixel_metrics(
     ):
         compared = compare_pixels(
             predicted_classes,
-            true_classes,
-            view.source.window(view.window),
+            masked(true_classes, ground, grid),
+            grid,
             EvaluateSpec(),
             progress,
         )

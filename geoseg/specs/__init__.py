@@ -5,7 +5,12 @@ carries its :class:`ModelSpec`, a probability raster and a chip index carry thei
 """
 
 from geoseg.specs.chips import ChipSpec, PrepareSpec, TilingSpec, parse_rescale
-from geoseg.specs.evaluate import EvaluateSpec
+from geoseg.specs.evaluate import (
+    ComparedGround,
+    EvaluateSpec,
+    EvaluationOutput,
+    FootprintChoice,
+)
 from geoseg.specs.model import ARCHITECTURES, IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Stretch
 from geoseg.specs.output import PixelReference, VectorTarget
 from geoseg.specs.polygons import MASK_WIDTHS, ExtractSpec, MaskSpec, PolygonSpec, PredictSpec
@@ -21,8 +26,11 @@ __all__ = [
     "MASK_WIDTHS",
     "Area",
     "ChipSpec",
+    "ComparedGround",
     "EvaluateSpec",
+    "EvaluationOutput",
     "ExtractSpec",
+    "FootprintChoice",
     "Length",
     "MaskSpec",
     "ModelSpec",

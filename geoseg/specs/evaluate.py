@@ -1,12 +1,16 @@
-"""How a prediction is compared with the truth."""
+"""How a prediction is compared with the truth: by which rules, which footprints, where, and what is
+written.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from geoseg.specs.quantity import Length
 from geoseg.specs.settings import Range, check, check_settings
+from geoseg.specs.vectors import VectorFiles
 
 
 @dataclass(frozen=True)
@@ -35,3 +39,50 @@ class EvaluateSpec:
             "iou",
             f"the profile {self.profile} matches at 0.5",
         )
+
+
+@dataclass(frozen=True)
+class FootprintChoice:
+    """Of vector files that are compared: the ``layer``, and the features for which the SQL
+    condition ``where`` holds; ``truth_layer`` and ``truth_where`` are those of the truth where they
+    differ.
+    """
+
+    layer: str | None = None
+    where: str | None = None
+    truth_layer: str | None = None
+    truth_where: str | None = None
+
+    def of_prediction(self, path: str) -> VectorFiles:
+        return VectorFiles.of(path, self.layer, self.where)
+
+    def of_truth(self, path: str) -> VectorFiles:
+        layer = self.truth_layer or self.layer
+        return VectorFiles.of(path, layer, self.truth_where or self.where, "truth_layer")
+
+
+@dataclass(frozen=True)
+class ComparedGround:
+    """Where a prediction is compared with the truth.
+
+    Pixels are compared on the grid of the raster ``like``, by default of the first raster of the
+    two. Footprints and pixels count where the scene ``image`` has data (by default the scene that
+    the prediction was made from, as its provenance names it), and inside the polygons of ``aoi``.
+    """
+
+    like: str | None = None
+    image: str | None = None
+    aoi: str | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationOutput:
+    """Files to write: ``layers`` is a GeoPackage of outcomes, ``page`` an HTML page."""
+
+    layers: Path | None = None
+    page: Path | None = None
+    overwrite: bool = False
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(path for path in (self.layers, self.page) if path is not None)

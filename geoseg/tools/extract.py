@@ -310,7 +310,7 @@ class _SharedLayer:
                     self.target.output,
                     grid.crs,
                     columns=columns(self.settings.spec),
-                    metadata=self.settings.loaded.provenance(path),
+                    metadata=self.settings.loaded.provenance(*self.scenes),
                     **self.target.keywords(),
                 )
             )

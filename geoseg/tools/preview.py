@@ -4,7 +4,6 @@ index.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from geoseg.io.chip_index import INDEX
 from geoseg.io.figures import check_picture, write_figure
 from geoseg.io.formats import kind_of
 from geoseg.io.provenance import provenance
-from geoseg.report import Progress, Report, no_progress
+from geoseg.report import Progress, Report, Run, no_progress
 from geoseg.reports.scene_sheet import sheet_of_scene
 from geoseg.specs import PreviewSpec
 
@@ -57,14 +56,14 @@ def run(
     One overlay is drawn on the scene; several get a panel each. Beside a ``truth`` predictions are
     drawn as correct, false positive and missed, several classes in their own, over a
     table of their metrics; probabilities are cut at ``spec.threshold``, else at what their file
-    says. Only the pixels that are drawn are held. Raises UsageError (extension of ``output``,
+    says. What lies beyond the data of the scene or the polygons of ``aoi`` is neither missed nor
+    found. Only the pixels that are drawn are held. Raises UsageError (extension of ``output``,
     combinations that mean nothing), OutputError, and what opening the files may raise.
     """
-    start = time.perf_counter()
+    accompany = Run(progress)
     spec = spec or PreviewSpec()
     check_picture(output)
     check_output(output, overwrite)
-    warnings: list[str] = []
     metrics: list[dict[str, Any]] = []
     chips = None
     if kind_of(scene) == "chips" or Path(scene).name == INDEX:
@@ -77,7 +76,7 @@ def run(
         sheet, chips = sheet_of_chips(scene, spec, progress)
     else:
         _check_scene(spec)
-        sheet, metrics = sheet_of_scene(scene, overlays, truth, aoi, spec, warnings, progress)
+        sheet, metrics = sheet_of_scene(scene, overlays, truth, aoi, spec, accompany)
     figure = draw(sheet, spec.size)
     write_figure(output, figure, tags=provenance(scene), overwrite=overwrite)
     width, height = _pixels(figure)
@@ -85,8 +84,8 @@ def run(
         command="preview",
         inputs=(scene, *overlays, *([truth] if truth else [])),
         outputs=(str(output),),
-        seconds=time.perf_counter() - start,
-        warnings=tuple(dict.fromkeys(warnings)),
+        seconds=accompany.seconds,
+        warnings=accompany.remarks.unique(),
         height=height,
         width=width,
         chips=chips,

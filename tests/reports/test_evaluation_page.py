@@ -11,7 +11,7 @@ from geoseg.drawing.colours import FN, FP, TP, rgb
 from geoseg.errors import OutputError
 from geoseg.io.raster.write import write_array
 from geoseg.reports.region_pictures import SIZE
-from geoseg.specs import EvaluateSpec
+from geoseg.specs import ComparedGround, EvaluateSpec, EvaluationOutput
 from geoseg.tools import evaluate
 from tests.drawing.test_html import Read
 from tests.scenes import buildings, grid, picture, write_scene
@@ -64,7 +64,12 @@ def scene(tmp_path):
 def test_footprints(tmp_path, scene, crs, imagery):
     files = layer(tmp_path / "p.gpkg", FOUND, crs), layer(tmp_path / "t.gpkg", TRUTH, crs)
     out, spec = tmp_path / "report.html", EvaluateSpec(bootstrap=20)
-    report = evaluate.run(*files, spec, page=out, image=scene if imagery else None)
+    report = evaluate.run(
+        *files,
+        spec,
+        output=EvaluationOutput(page=out),
+        ground=ComparedGround(image=str(scene) if imagery else None),
+    )
     assert report.outputs == (str(out),)
     read = page(out)
     assert read.texts["h1"] == ["How good is p.gpkg?"]
@@ -85,7 +90,10 @@ def test_probabilities_have_curves(tmp_path, scene):
     write_array(tmp_path / "t.tif", MASK[None].astype(np.uint8), GRID)
     out = tmp_path / "report.html"
     report = evaluate.run(
-        tmp_path / "p.tif", tmp_path / "t.tif", EvaluateSpec(sweep=True), page=out
+        tmp_path / "p.tif",
+        tmp_path / "t.tif",
+        EvaluateSpec(sweep=True),
+        output=EvaluationOutput(page=out),
     )
     read = page(out)
     assert (
@@ -103,7 +111,12 @@ def test_several_classes_are_shown_side_by_side(tmp_path):
     write_array(tmp_path / "p.tif", np.roll(labels, 5, axis=1), GRID, tags=tags)
     write_array(tmp_path / "scene.tif", picture(MASK), GRID)
     out = tmp_path / "report.html"
-    evaluate.run(tmp_path / "p.tif", tmp_path / "t.tif", page=out, image=tmp_path / "scene.tif")
+    evaluate.run(
+        tmp_path / "p.tif",
+        tmp_path / "t.tif",
+        output=EvaluationOutput(page=out),
+        ground=ComparedGround(image=str(tmp_path / "scene.tif")),
+    )
     read = page(out)
     assert {"road", "water", "background"} <= set(read.texts["td"])
     assert {drawn.shape[1] for _, drawn in photos(read)} == {2 * SIZE}
@@ -113,7 +126,11 @@ def test_several_classes_are_shown_side_by_side(tmp_path):
 def test_an_image_elsewhere_leaves_plain_ground(tmp_path):
     far = write_scene(tmp_path / "far.tif", MASK[:60, :90], grid(60, 90, epsg=32701))
     files = layer(tmp_path / "p.gpkg", FOUND), layer(tmp_path / "t.gpkg", TRUTH)
-    evaluate.run(*files, page=tmp_path / "report.html", image=far)
+    evaluate.run(
+        *files,
+        output=EvaluationOutput(page=tmp_path / "report.html"),
+        ground=ComparedGround(image=str(far)),
+    )
     read = page(tmp_path / "report.html")
     assert len(list(photos(read))) == 3 and read.texts["li"][:3] == [
         "correct",
@@ -125,4 +142,8 @@ def test_an_image_elsewhere_leaves_plain_ground(tmp_path):
 def test_a_page_that_exists_is_refused_before_work(tmp_path):
     (tmp_path / "report.html").touch()
     with pytest.raises(OutputError, match=r"report\.html: exists already"):
-        evaluate.run(tmp_path / "p.gpkg", tmp_path / "t.gpkg", page=tmp_path / "report.html")
+        evaluate.run(
+            tmp_path / "p.gpkg",
+            tmp_path / "t.gpkg",
+            output=EvaluationOutput(page=tmp_path / "report.html"),
+        )

@@ -11,7 +11,7 @@ from geoseg.core.grid import Grid
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.evaluation.metrics import boundary_count, count
 from geoseg.evaluation.sweep import THRESHOLDS
-from geoseg.specs import EvaluateSpec
+from geoseg.specs import ComparedGround, EvaluateSpec, EvaluationOutput
 from geoseg.tools import evaluate
 from tests.tools.compared import FOUND, GRID, TRUTH, UTM, mask, raster, vector
 
@@ -144,7 +144,7 @@ def test_several_classes_have_no_footprints_to_compare(tmp_path):
 def test_two_vectors_on_the_grid_of_a_scene(tmp_path):
     scene = raster(tmp_path / "s.tif", np.zeros((3, *GRID.shape), np.uint8))
     paths = vector(tmp_path / "p.gpkg", FOUND), vector(tmp_path / "t.gpkg", TRUTH)
-    report = evaluate.run(*paths, like=scene)
+    report = evaluate.run(*paths, ground=ComparedGround(like=str(scene)))
     counts = count(mask(*FOUND)[0] > 0, mask(*TRUTH)[0] > 0)
     assert report.pixel["iou"] == counts.iou and report.object["tp"] == 2
 
@@ -178,7 +178,11 @@ def test_limits(tmp_path):
 def test_the_footprints_limit_comes_first(tmp_path):
     scene = raster(tmp_path / "s.tif", np.zeros((3, *GRID.shape), np.uint8))
     paths = vector(tmp_path / "p.gpkg", FOUND), vector(tmp_path / "t.gpkg", TRUTH)
-    report = evaluate.run(*paths, like=scene, fail_under={"f1": 0.7, "pixel.f1": 0.7, "iou": 0.7})
+    report = evaluate.run(
+        *paths,
+        ground=ComparedGround(like=str(scene)),
+        fail_under={"f1": 0.7, "pixel.f1": 0.7, "iou": 0.7},
+    )
     assert [text.split()[0] for text in report.failed] == ["f1"]
 
 
@@ -235,7 +239,7 @@ def test_layers(tmp_path):
         tmp_path / "t.gpkg", [(60, 5, 82, 15), (5, 30, 25, 55), (70, 40, 74, 44)], to=4326
     )
     out = tmp_path / "verdicts.gpkg"
-    report = evaluate.run(prediction, truth, layers=out)
+    report = evaluate.run(prediction, truth, output=EvaluationOutput(layers=out))
     assert report.outputs == (str(out),)
     layers = {name: gpd.read_file(out, layer=name) for name in ("tp", "fp", "fn", "split", "merge")}
     assert {name: len(layer) for name, layer in layers.items()} == {
@@ -277,13 +281,15 @@ def test_layers(tmp_path):
 def test_layers_that_cannot_be(tmp_path):
     paths = vector(tmp_path / "p.gpkg", FOUND), vector(tmp_path / "t.gpkg", TRUTH)
     with pytest.raises(UsageError, match="go into a GeoPackage"):
-        evaluate.run(*paths, layers=tmp_path / "out.geojson")
+        evaluate.run(*paths, output=EvaluationOutput(tmp_path / "out.geojson"))
     (tmp_path / "there.gpkg").touch()
     with pytest.raises(OutputError, match="exists already"):
-        evaluate.run(tmp_path / "missing.gpkg", paths[1], layers=tmp_path / "there.gpkg")
+        evaluate.run(
+            tmp_path / "missing.gpkg", paths[1], output=EvaluationOutput(tmp_path / "there.gpkg")
+        )
     rasters = [raster(tmp_path / f"{n}.tif", mask(*FOUND)) for n in "pt"]
     with pytest.raises(UnsuitableError, match="no footprints were compared"):
-        evaluate.run(*rasters, layers=tmp_path / "out.gpkg")
+        evaluate.run(*rasters, output=EvaluationOutput(tmp_path / "out.gpkg"))
     assert not list(tmp_path.glob("*out*"))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from geoseg.evaluation.metrics import count
-from geoseg.specs import EvaluateSpec, Length
+from geoseg.specs import ComparedGround, EvaluateSpec, Length
 from geoseg.tools import evaluate
 from tests.tools.compared import FOUND, GRID, TRUTH, mask, raster, vector
 
@@ -74,13 +74,21 @@ def test_intervals(tmp_path):
     scene = raster(tmp_path / "s.tif", np.zeros((3, *GRID.shape), np.uint8))
     paths = vector(tmp_path / "p.gpkg", FOUND), vector(tmp_path / "t.gpkg", TRUTH)
     assert evaluate.run(*paths).intervals == {}
-    report = evaluate.run(*paths, EvaluateSpec(bootstrap=200, neighbourhood=Length(12)), like=scene)
+    report = evaluate.run(
+        *paths,
+        EvaluateSpec(bootstrap=200, neighbourhood=Length(12)),
+        ground=ComparedGround(like=str(scene)),
+    )
     assert report.intervals.keys() == {"pixel", "object"}
     for kind, metrics in report.intervals.items():
         for name, (low, high) in metrics.items():
             assert low <= getattr(report, kind)[name] <= high, (kind, name)
     assert report.intervals["pixel"].keys() == {"f1", "precision", "recall", "iou"}
-    again = evaluate.run(*paths, EvaluateSpec(bootstrap=200, neighbourhood=Length(12)), like=scene)
+    again = evaluate.run(
+        *paths,
+        EvaluateSpec(bootstrap=200, neighbourhood=Length(12)),
+        ground=ComparedGround(like=str(scene)),
+    )
     assert (
         again.intervals == report.intervals
         and "only 4 ground blocks: confidence intervals are unreliable" in report.warnings[-1]

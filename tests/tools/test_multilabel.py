@@ -30,6 +30,7 @@ from geoseg.reports.scene_view import view_of
 from geoseg.specs import (
     ChipSpec,
     EvaluateSpec,
+    EvaluationOutput,
     Length,
     MaskSpec,
     ModelSpec,
@@ -280,7 +281,11 @@ def test_bands_are_compared_with_those_of_their_names(town: Path, tmp_path: Path
     with pytest.raises(UnsuitableError, match="pool, tree"):
         evaluate.run(tmp_path / "p.tif", tmp_path / "truth.tif")
     with pytest.raises(UsageError, match="no page"):
-        evaluate.run(tmp_path / "p.tif", town / "kinds.tif", page=tmp_path / "page.html")
+        evaluate.run(
+            tmp_path / "p.tif",
+            town / "kinds.tif",
+            output=EvaluationOutput(page=tmp_path / "page.html"),
+        )
 
 
 def test_chips_show_each_class(town: Path) -> None:
