@@ -91,6 +91,7 @@ class _Labelled:
     def classes(self, window: Window) -> np.ndarray:
         if self.burner is not None:
             return self.burner.burn(self.grid.window(window))
+        # opened for each window: workers are processes, and open files do not go to them
         with scene_labels.open_labels(self.mask, self.grid, []) as read:
             return read(window)
 

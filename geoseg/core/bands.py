@@ -13,6 +13,15 @@ from geoseg.specs import Stretch, parse_rescale
 BINS = 1 << 18  # a band: more than the values of 16 bits
 
 
+# Percentiles need no sorted copy of a scene, only counts. Floats are counted too, by their bits:
+# read as integers they sort as the numbers do, once negative ones are turned about, and dropping
+# low bits puts neighbours together:
+#
+#     value      bits (16 of 32)          key
+#     -2.0       1100 0000 0000 0000      0011 1111 1111 1111     all bits turned
+#     -1.0       1011 1111 1000 0000      0100 0000 0111 1111
+#      1.0       0011 1111 1000 0000      1011 1111 1000 0000     the sign bit set
+#      2.0       0100 0000 0000 0000      1100 0000 0000 0000
 class BandHistogram:
     """Counts the values of a scene window by window, each band on its own.
 
@@ -31,6 +40,7 @@ class BandHistogram:
     def add(self, image: np.ndarray, valid: np.ndarray) -> None:
         """Count ``image`` (band, row, col) where ``valid`` (row, col)."""
         if self.dtype.kind == "u":
+            # a scene that is all margin still has a stretch: without data and black are two things
             self._black |= bool(valid.any())
             valid = valid & image.any(axis=0)
         for band, counts in zip(image, self.counts, strict=True):
@@ -69,6 +79,7 @@ class BandHistogram:
             [_from_keys(counts.at((low, high)), self.dtype) for counts in self.counts]
         ).astype(float)
         # a band of one value has no range: it becomes 0
+        # and at 1e30 adding 1 would change nothing
         steps = np.maximum(1, np.abs(ends[:, 0]) * 1e-6)
         return Stretch(
             tuple(ends[:, 0].tolist()),
@@ -90,6 +101,7 @@ class BinCounts:
         if not keys.size:
             return
         self._parts.append(np.unique(keys >> self.shift, return_counts=True))
+        # merging costs a sort, so not at every window
         if self.held > 4 * self.bins:
             self._merge()
 
@@ -129,6 +141,8 @@ class BinCounts:
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
         counts = counts[order]
+        # halve the bins until they are few enough: equal keys lie side by side, so one pass adds
+        # them up
         while True:
             first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
             keys = keys[first]

@@ -15,6 +15,12 @@ MEDIAN = 0.2
 SHADES = 256
 
 
+# Three pictures of 8 bits in 16, and a satellite scene that is none:
+#
+#     0, 257, 514 .. 65535        multiples of 257: 255 is 65535
+#     0, 4, 8, 12, 16 .. 1023     256 shades over 10 bits, rounded: 255 is 1023
+#     0, 1, 2, 3 .. 4080          fills 12 bits: 255 is 4095
+#     180, 181 .. 2900            counts of a sensor, which fill no number of bits: none
 def full_scale(values: Sequence[np.ndarray], bits: int | None = None) -> float | None:
     """The value that is 255 in the 8-bit picture that bands hold; None where they hold none.
 

@@ -17,6 +17,14 @@ import numpy as np
 from geoseg.core.tiling import Tile, offsets
 from geoseg.specs import TilingSpec
 
+# An axis of 10 pixels, windows of 6 that overlap by 2, and the share of each:
+#
+#     window 0   1   1   1   1  .85 .15
+#     window 1                  .15 .85  1   1   1   1
+#
+# In the middle of a window nothing overlaps, and it is copied; where shares lie between 0 and 1 it
+# is multiplied and added. Along rows the same, so a pixel in a corner of four windows is the sum of
+# four products, whose shares sum to 1.
 KINDS = ("hann", "mean")
 
 
@@ -40,7 +48,9 @@ def window_weights(
     """
     if kind not in KINDS:
         raise ValueError(f"unknown blend {kind!r}")
+    # half the overlap each: were it more, pixels would be left that neither window speaks for
     margin = min(margin, overlap // 2)
+    # at the middle of pixels, where sin² rises and falls by the same amounts
     inside = np.arange(size) + 0.5 - margin
     fall = max(overlap - 2 * margin, 1) if kind == "hann" else 1
     rise = (
@@ -85,6 +95,7 @@ class Axis:
         for start, weight in zip(starts, weights, strict=True):
             total[start : start + len(weight)] += weight
         shares = (w / total[s : s + len(w)] for s, w in zip(starts, weights, strict=True))
+        # divided in float64, then rounded: shares that are exactly 1 stay so
         return cls(length, tuple(starts), tuple(share.astype(np.float32) for share in shares))
 
     def exclusive_slice(self, index: int) -> slice:
@@ -158,9 +169,11 @@ class StripBlender:
         shared[self.rows.exclusive_slice(self.row)] = False
         for row in np.flatnonzero(shared):
             band[:, row] *= share[row]
+        # rows that the windows above share with these were multiplied by their shares before
         band[:, : self._carry.shape[1]] += self._carry
         self.row += 1
         finished = (self.rows.length if self.done else self.rows.offsets[self.row]) - start
+        # a copy: a view would hold the whole row of windows until the next is done
         self._carry = band[:, finished:].copy()
         return start, band[:, :finished]
 

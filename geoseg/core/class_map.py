@@ -122,6 +122,7 @@ class ClassMap:
             raise UnsuitableError("holds values, but no class has one")
         table = np.full(256, VOID, np.uint8)
         table[list(meaning)] = list(meaning.values())
+        # VOID is known too, though no class: it says that a pixel does not count
         known = np.zeros(256, bool)
         known[[*meaning, VOID]] = True
         labels = labels.astype(np.uint8)
@@ -134,6 +135,7 @@ class ClassMap:
             for colour, number in self.colours.items()
         }
         wanted = colour_codes(labels)
+        # a colour beyond the last is compared with the last, and differs
         place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
         known = keys[place] == wanted
         table = np.array([classes[int(key)] for key in keys], np.uint8)

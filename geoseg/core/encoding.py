@@ -63,6 +63,7 @@ class RasterTags:
                 raise InputError(f"{path}: its tag {tag} is not a number: {text!r}") from error
 
         value = number(_VALUE)
+        # "background,,,meadow" names the labels 0 and 3; 1 and 2 have none
         names = enumerate(tags.get(_CLASSES, "").split(","))
         return cls(
             kind=tags.get(_KIND, ""),

@@ -100,6 +100,7 @@ class Grid:
             return None
         row = self.height / 2
         col = self.width / 2
+        # one pixel to the right and one down from the centre
         points = [self.transform * p for p in ((col, row), (col + 1, row), (col, row + 1))]
         if self.crs.geodetic_crs is None:  # engineering CRS: no ellipsoid to measure along
             (x, y), right, down = points
@@ -127,10 +128,16 @@ class Grid:
         A grid that is turned by anything but quarters, or has no CRS, stays as it is.
         """
         t = self.transform
+        # Of a quarter turn the diagonal of the transform is 0: rows run along x and columns along
+        # y. Then which way each of them runs.
+        #
+        #     north-up   a  0      turned   0  b
+        #                0 -e               d  0
         swap = abs(t.a) + abs(t.e) < SKEW * (abs(t.b) + abs(t.d))
         if self.crs is None or not (swap or abs(t.b) + abs(t.d) < SKEW * (abs(t.a) + abs(t.e))):
             return self, Turn()
         to_x, to_y = (t.b, t.d) if swap else (t.a, t.e)
+        # y falls with the rows of a north-up raster and x rises with its columns
         turn = Turn(swap, to_y > 0, to_x < 0)
         left, _, _, top = self.bounds
         height, width = self.shape[::-1] if swap else self.shape

@@ -36,6 +36,7 @@ class Merger:
         self.dtype = np.dtype(dtype)
         self.blend = blend
         self.averages = blend in ("hann", "mean")
+        # float32 holds 24 bits, enough for 16 and the error of some additions
         working = np.float32 if self.dtype.kind in "iu" and self.dtype.itemsize <= 2 else np.float64
         self.image = np.zeros(shape, working if self.averages else self.dtype)
         self.weight = np.zeros(shape[1:], working if self.averages else bool)
@@ -64,6 +65,7 @@ class Merger:
             # a running mean: what agrees with it leaves it as it is, to the last bit
             target += (image - target) * share
             return
+        # of pixels that nobody has had yet `max`, too, takes what comes: the image holds 0 there
         taken = valid if self.blend == "last" else valid & ~seen
         if self.blend == "max":
             taken = taken | (valid & (image > target))

@@ -37,6 +37,8 @@ class StripResizer:
         strip = strip.astype(np.float32, copy=False)
         kept = strip if self._kept is None else np.concatenate([self._kept, strip], axis=1)
         end = self._first + kept.shape[1]
+        # Of a target row both source rows around it have to be there. Of 4 rows enlarged to 8,
+        # target row 4 lies at (4 + 0.5) / 2 - 0.5 = 1.75 and waits for source row 2.
         ready = (
             len(self._row.low) if end == self.height else int(np.searchsorted(self._row.high, end))
         )
@@ -68,6 +70,8 @@ class _Axis:
     """
 
     def __init__(self, source: int, target: int) -> None:
+        # pixels are areas: the middle of target pixel 0 lies at half a target pixel, not at a
+        # corner
         centres = np.clip((np.arange(target) + 0.5) * (source / target) - 0.5, 0, source - 1)
         self.low = np.floor(centres).astype(np.int64)
         self.high = np.minimum(self.low + 1, source - 1)

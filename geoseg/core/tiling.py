@@ -39,6 +39,15 @@ def offsets(length: int, size: int, stride: int, edge: str = "shift") -> list[in
     stick out, ``drop`` leaves it away. An axis shorter than ``size`` has one tile at 0 (none with
     ``drop``).
     """
+    # For example a length of 10, tiles of 4, a stride of 3:
+    #
+    #     0123456789
+    #     ----             starts 0, 3, 6 end with the axis: the same for every edge
+    #        ----
+    #           ----
+    #
+    # and of a length of 12 with the same tiles, 8 is left: `shift` adds a start of 8, `pad` and
+    # `partial` one of 9, `drop` none.
     if length < size:
         return [] if edge == "drop" else [0]
     starts = list(range(0, length - size + 1, stride))
@@ -71,6 +80,7 @@ def even_tiles(shape: tuple[int, int], size: int) -> list[Tile]:
     """Tiles that share out a raster of ``shape`` (height, width): at most ``size`` pixels a side,
     as even as can be.
     """
+    # for example 1000 pixels in tiles of at most 300: 0, 250, 500, 750, 1000
     rows, cols = (
         np.linspace(0, side, -(-side // size) + 1).round().astype(int).tolist() for side in shape
     )
@@ -112,6 +122,7 @@ class Chip:
     grid: Grid
 
 
+# Rows of a block of our own rasters: strips that end between two would read blocks twice
 BLOCK = 256
 STRIP_PIXELS = 2**22
 

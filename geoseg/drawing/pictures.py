@@ -146,6 +146,7 @@ def outcomes(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Outcome of each pixel, uint8 (row, col): 1 true positive, 2 false positive, 3 missed,
     ``VOID`` if unknown.
     """
+    # 2 predicted, 3 true, both 2 + 3 - 4 = 1
     out = (
         (prediction == 1).astype(np.uint8) * 2
         + (truth == 1) * np.uint8(3)

@@ -202,6 +202,7 @@ def _fill(axes: Axes, panel: Panel, points: float) -> None:
         [np.empty((0, 4)), *(shapely.bounds(outlines.geometry) for outlines in panel.outlines)]
     )
     sides = np.ptp(bounds.reshape(-1, 2, 2), axis=1).mean(axis=1)
+    # outlines a tenth as wide as a usual building, so that small ones are still seen
     line = float(np.clip(np.median(sides) * points / width / 10, 0.35, 1.2)) if len(sides) else 1.0
     for outlines in panel.outlines:
         faces = to_rgba(outlines.colour, outlines.opacity)
@@ -236,6 +237,7 @@ def _scale(axes: Axes, shape: tuple[int, ...], metres: float, points: float) -> 
     """
     height, width = shape[:2]
     most = width * metres / 3
+    # of 340 m at most 200 m, of 1.2 km 1 km, of 70 m 50 m
     power = 10 ** math.floor(math.log10(most))
     length = next(n * power for n in (5, 2, 1) if n * power <= most)
     point = width / points
@@ -381,6 +383,7 @@ def _fit(text: str, wide: float, size: float) -> str:
     """``text`` with its middle left out where it is too long; names differ most at their ends."""
     kept = text
     while len(kept) > 4 and _width(kept, size) > wide:
+        # two letters less each time
         half = (len(kept) - 2) // 2
         kept = f"{text[:half]}…{text[-half:]}"
     return kept

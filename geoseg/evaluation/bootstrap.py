@@ -54,6 +54,7 @@ def resample(counts: np.ndarray, times: int, seed: int, weights: int = WEIGHTS) 
     at_once = max(1, weights // max(blocks, 1))
     for first in range(0, times if blocks else 0, at_once):
         part = out[first : first + at_once]
+        # how often each block is drawn; sums over draws are then one product of matrices
         drawn = random.multinomial(blocks, np.full(blocks, 1 / blocks), len(part))
         part[:] = np.tensordot(drawn.astype(np.float64), counts, 1)
     return out

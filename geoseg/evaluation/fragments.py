@@ -41,6 +41,12 @@ def splits(found: CandidatePairs) -> Fragments:
     """Truths that were found as several; ``found`` must reach down to a half of the smaller
     footprint.
     """
+    # A house that was found as x and y. Each lies mainly in it; the crumb z, less than a tenth of
+    # x, is no part:
+    #
+    #     +-------------------+      split: 2 parts
+    #     |  x x x x  |y y| z |      covered: area of x and y in the house over the house's
+    #     +-------------------+
     part = found.common > _MAINLY * found.prediction_areas[found.prediction]
     whole = found.truth[part]
     common = found.common[part]

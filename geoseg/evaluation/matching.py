@@ -109,6 +109,9 @@ def overlaps(
     boxes = shapely.bounds(ours), shapely.bounds(theirs)
     laid = (ours, theirs) if images is None else _apart(boxes, images)
     i, j = shapely.STRtree(laid[1]).query(laid[0])
+    # The IoU is at most the common area over that of the larger, hence at most over the smaller:
+    # what shares less than `floor` of the smaller one cannot reach it. The same bound by bounding
+    # boxes costs no intersection. A billionth is for rounding.
     smaller = np.minimum(areas[0][i], areas[1][j])
     sides = np.minimum(boxes[0][i, 2:], boxes[1][j, 2:]) - np.maximum(
         boxes[0][i, :2], boxes[1][j, :2]
@@ -147,6 +150,14 @@ def assign(
     (SpaceNet's rule, and COCO's). Among equally confident ones, or all without ``confidence``, the
     pair of the highest IoU comes first, so that the order of the layer does not matter.
     """
+    # Two predictions a (0.9 sure) and b (0.8) and two truths x, y, by IoU:
+    #
+    #          x     y
+    #     a   0.6   0.5      a chooses first and takes x, its best;
+    #     b   0.7   0.2      b finds x taken and matches nothing: tp 1, fp 1, fn 1
+    #
+    # That is the challenges' rule. The best assignment (a-y, b-x) would be kinder, but its scores
+    # could not be compared with anybody's.
     enough = found.iou >= iou
     i, j, ious = found.prediction[enough], found.truth[enough], found.iou[enough]
     rank = np.zeros(found.predictions) if confidence is None else np.asarray(confidence, float)
@@ -189,11 +200,15 @@ def average_precision(
     hit = np.zeros(found.predictions, bool)
     hit[assign(found, confidence, iou).pairs[:, 0]] = True
     order = np.argsort(-rank, kind="stable")
+    # ranks fall: a change of rank ends a group of equally confident ones
     last_of_tie = np.append(np.diff(rank[order]) != 0, True)
     tp = np.cumsum(hit[order])[last_of_tie]
     precision = tp / (np.flatnonzero(last_of_tie) + 1)
+    # A precision counts from its recall down to the one before, and the best at this or a higher
+    # recall: the curve falls in steps, without the teeth of single mistakes.
     best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
     at = np.searchsorted(tp / found.truths, np.linspace(0, 1, 101) - 1e-12)
+    # recalls that were not reached find the 0 behind the last
     return float(np.append(best_from_here, 0)[at].mean())
 
 

@@ -129,6 +129,7 @@ def confusion(
                 f"labels {labels.min()} to {labels.max()} of the {name} are not the classes 0 "
                 f"to {classes - 1}"
             )
+    # each pair of classes is one number: true 1, predicted 2 of 3 classes is 5
     return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
@@ -188,6 +189,8 @@ def boundary_count(
 
 def _erode(mask: np.ndarray, width: int) -> np.ndarray:
     """Erosion by ``width`` rows up and down; beyond the array is background."""
+    # Doubling: spans of 1, 2, 4 .. rows that are all set are two shorter ones. For 7 rows these are
+    # 1 -> 2 -> 4 -> 7, three comparisons instead of six.
     out = np.pad(mask, ((width, width), (0, 0)))
     span = 1
     length = 2 * width + 1

@@ -50,6 +50,7 @@ def regional_errors(matched: LayerComparison, side: float) -> dict[str, Any]:
         "area_error_m2": matched.area_errors,
         "count_error": fp - fn,
     }
+    # images are blocks of their own, without a side in metres
     own = {} if matched.images else {"neighbourhood_m": side}
     return own | {
         "blocks": len(tp),

@@ -20,6 +20,7 @@ def histogram(probability: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> 
     """Valid pixels by truth and probability: int64 (2, 255) of float (row, col), bool and bool.
     Those of blocks add up.
     """
+    # codes as they are written: 0.5 is 127
     code = np.floor(
         probability[valid] * np.float32(PROBABILITY_CODES - 1) + np.float32(0.5)
     ).astype(np.int64)
@@ -29,6 +30,7 @@ def histogram(probability: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> 
 
 def counts_at(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """tp, fp and fn at each of ``THRESHOLDS``, int64 (254,), of a :func:`histogram`."""
+    # above[k]: pixels of codes k and higher, which are those above the threshold before k
     above = pixels[:, ::-1].cumsum(axis=1)[:, ::-1]
     fp, tp = above[:, 1:]
     return tp, fp, above[1, 0] - tp

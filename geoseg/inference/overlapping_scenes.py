@@ -57,6 +57,7 @@ class OverlapBuffer:
 
 
 def _extent(grid: Grid, crs: CRS | None) -> shapely.Geometry:
+    # before it is reprojected: with corners alone the sides would stay straight
     box = shapely.segmentize(shapely.box(0, 0, grid.width, grid.height), max(grid.shape) / _POINTS)
     outline = Layer(to_crs_coordinates(np.array([box]), grid.transform), grid.crs)
     return (

@@ -58,6 +58,7 @@ def _window(spec: PredictSpec, preferred: int, extent: int) -> int:
     multiple of 32.
     """
     size = spec.tile_size or min(preferred, extent)
+    # encoders halve the resolution five times
     return max(64, -(-size // 32) * 32)
 
 
@@ -108,6 +109,7 @@ def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
         raise ModelError(
             f"{path}: cannot run at windows of {size} pixels", f"try `tile_size` {spec.size}"
         ) from error
+    # one batch at a time with all cores: throughput mode would hold several in memory
     hints = {"PERFORMANCE_HINT": "LATENCY"}
     if predict.precision != "auto":
         hints["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[
@@ -218,6 +220,7 @@ class _Graph:
                 f"{self._path}: gives {out.shape[1:]} for {len(self.spec.classes)} classes of "
                 f"{(self.size, self.size)}"
             )
+        # runtimes hand out memory that the next call writes to
         return out.copy()
 
 

@@ -70,6 +70,7 @@ class LoadedModel:
         # scenes share one runtime
         short, long = sorted(scene.grid.shape)
         extent = min(1024, -(-max(short, min(long, self.model.size)) // 32) * 32)
+        # only the last: two sizes of window in turn are rare, and each runtime holds the weights
         if extent not in self._runtimes:
             self._runtimes = {extent: open_runtime(self.path, self.spec, extent)}
         return self._runtimes[extent]

@@ -29,6 +29,14 @@ from geoseg.parallel.prefetch import ahead
 from geoseg.specs import ModelSpec, PredictSpec, Stretch, TilingSpec
 
 
+# What overlaps in time, one column a thread; a strip leaves when the row of windows below it is
+# done:
+#
+#     reads ahead        runs the network       takes strips (extract, predict)
+#     window 7
+#     window 8           windows 1-6
+#     window 9           -> strip, rows 0-447   clean, trace, write rows 0-447
+#     ...                windows 7-12           ...
 class ProbabilityStrip(NamedTuple):
     """Finished rows: the first ``row``, ``probability`` float32 (channel, row, col) and ``valid``
     bool (row, col), False where there is no data.
@@ -197,6 +205,7 @@ def predict_strips(
     """
     shape = scene.grid.shape
     blender = StripBlender(shape, plan.tiling, channels=runtime.spec.channels, margin=plan.margin)
+    # validity of the row of windows that is being blended
     band = np.zeros((plan.tiling.size, shape[1]), bool)
 
     def finish() -> Iterator[ProbabilityStrip]:
@@ -213,10 +222,12 @@ def predict_strips(
         with clock("forward"):
             results = _forward(runtime, batch, tta)
         for (tile, _, valid), result in zip(batch, results, strict=True):
+            # the first window of a later row: those above are complete
             while blender.row < tile.row:
                 yield from finish()
             window = tile.window
             cols = slice(window.col_off, window.col_off + window.width)
+            # neighbours overlap and agree on what is valid where they do
             band[: window.height, cols] = False if valid is None else valid
             if result is not None:
                 with clock("blend"):
@@ -259,6 +270,7 @@ def _read(scene: Scene, tile: Tile, plan: Plan, area: Burner | None) -> _Window:
     if not valid.any():
         return _Window(tile)
     side = plan.tiling.size + 2 * around
+    # what the scene lacks of the surroundings on each side is mirrored
     above = around - rows.start
     before = around - cols.start
     below = side - above - chip.valid.shape[0]
@@ -274,6 +286,7 @@ def _batched(reads: Iterator[_Window], size: int) -> Iterator[list[_Window]]:
     batch: list[_Window] = []
     for read in reads:
         batch.append(read)
+        # windows without data go along for nothing, so that a batch is full all the same
         if sum(window.image is not None for window in batch) == size:
             yield batch
             batch = []
@@ -293,6 +306,8 @@ def _augmented(runtime: Runtime, images: np.ndarray, tta: str) -> np.ndarray:
     """Mean over the flips, or over all eight symmetries of the square, each turned back."""
     if tta == "none":
         return runtime(images)
+    # With flips, turns by 0 and 180 degrees, each as it is and mirrored: all four flips. With d4
+    # all eight symmetries. What comes out is mirrored and turned back, in that order.
     turns = range(4) if tta == "d4" else (0, 2)
     total = np.zeros((), np.float32)
     for turn in turns:

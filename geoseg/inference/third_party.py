@@ -57,6 +57,8 @@ class OutputForm:
 
         Raises ModelError where what it gives is none of these forms.
         """
+        # Why three: on black alone a network may answer 0.2 everywhere, which logits could be too.
+        # Of white and noise the logits of some class leave 0 to 1.
         noise = np.random.default_rng(0).random(shape, np.float32)
         tried = [np.zeros(shape, np.float32), np.ones(shape, np.float32), noise]
         outputs = [np.array(infer(batch), np.float32) for batch in tried]
@@ -65,9 +67,13 @@ class OutputForm:
             raise ModelError(f"{path}: gives {out.ndim} dimensions, not classes of pixels")
         if not all(np.isfinite(each).all() for each in outputs):
             raise ModelError(f"{path}: gives values that are not finite")
+        # for 2 classes (1, 512, 512, 2) has the bands last, (1, 2, 512, 512) first
         last = out.shape[1] not in (1, classes) and out.shape[3] in (1, classes)
         height, width = out.shape[1:3] if last else out.shape[2:]
         size = shape[-1]
+        # For windows of 512: 512 is the whole, 128 one value for 4 x 4 pixels, 388 the middle
+        # without a border of 62 on each side, as a U-Net without padding gives. 200 is less than
+        # half and no part of 512, and refused.
         whole = size % height == 0
         if height != width or not (whole or (2 * height >= size and (size - height) % 2 == 0)):
             raise ModelError(f"{path}: gives {height} x {width} pixels for {size} x {size}")
@@ -95,6 +101,7 @@ class OutputForm:
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    # beyond 80 the exponential overflows float32 and the sigmoid is 0 or 1
     return 1 / (1 + np.exp(-logits.clip(-80, 80)))
 
 

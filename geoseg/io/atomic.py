@@ -13,6 +13,13 @@ from geoseg.errors import OutputError, UsageError
 from geoseg.io.drafts import abandoned, draft_of
 
 # What GDAL and SQLite write beside a file; the last three belong to a COG in the making
+# How an output appears:
+#
+#     roofs.gpkg                                 an older one, complete, until the very end
+#     .roofs.partial-3f9a2c-4711.gpkg            what is being written, by process 4711
+#     roofs.gpkg                                 the new one: one rename, which a reader sees or not
+#
+# Whoever kills the process leaves a draft, never half an output; the next run removes the draft.
 SIDECARS = (
     ".aux.xml",
     "-journal",
@@ -32,6 +39,7 @@ def check_output(path: Path | str, overwrite: bool = False) -> Path:
     _check_parent(path)
     if path.is_dir():
         raise OutputError(f"{path}: is a folder", "name a file")
+    # a rename would replace /dev/null by a file
     if path.exists() and not path.is_file():
         raise OutputError(f"{path}: is a device or a pipe, not a file", "name a file")
     if path.exists() and not overwrite:
@@ -86,6 +94,7 @@ def atomic(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
         with _told(path, temporary):
             yield temporary
             temporary.replace(path)
+            # a roofs.tif.ovr of the old raster would be read as overviews of the new one
             if replaces:
                 _remove_sidecars(path)
     finally:
@@ -135,6 +144,8 @@ def atomic_folder(
 
 def _swap(new: Path, path: Path, old: Path) -> None:
     if path.is_dir():
+        # a folder cannot be replaced by a rename: for a moment there is none, and `old` brings it
+        # back
         path.replace(old)
     try:
         new.replace(path)

@@ -19,6 +19,7 @@ LONGEST = 230
 
 
 def _host() -> str:
+    # names of machines may be long, and need not stand in the names of files
     return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 
 
@@ -46,6 +47,7 @@ def abandoned(path: Path) -> Iterator[Path]:
 
 def _alive(process: int) -> bool:
     try:
+        # signal 0 is not sent, only checked; a process of somebody else is alive too
         os.kill(process, 0)
     except ProcessLookupError:
         return False

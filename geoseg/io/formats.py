@@ -57,6 +57,7 @@ def vector_format(head: bytes) -> str | None:
     for magic, format in VECTORS.items():
         if head.startswith(magic):
             return format
+    # editors on Windows begin text with a byte order mark
     text = head.removeprefix(_BOM).lstrip(b" \r\n\t")
     if text.startswith(b"{"):
         return "geojson"
@@ -90,6 +91,7 @@ def zipped(path: Path) -> list[str]:
         # what macOS adds: __MACOSX/._roofs.shp
         if name.name.startswith("._") or ".." in name.parts:
             continue
+        # a file inside of a geodatabase stands for the whole folder
         inner = next((each for each in reversed(name.parents) if each.suffix == ".gdb"), name)
         if inner.suffix.lower() in ZIPPED:
             found[str(inner)] = None

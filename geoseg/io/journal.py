@@ -22,6 +22,7 @@ class Journal:
         self.done: dict[str, Any] = {}
         header = json.dumps(plan, sort_keys=True, default=str)
         lines = path.read_text("utf-8").splitlines(keepends=True) if path.is_file() else []
+        # a line without its end was being written when the process died
         if lines and lines[-1][-1:] != "\n":
             lines.pop()
         if lines and lines[0] != header + "\n":
@@ -37,6 +38,7 @@ class Journal:
     def add(self, key: str, value: Any) -> None:
         """Record that ``key`` is done, with a JSON ``value``."""
         with self.path.open("a", encoding="utf-8") as file:
+            # one write a line, so that at most the last is cut off
             file.write(json.dumps([key, value]) + "\n")
         self.done[key] = value
 

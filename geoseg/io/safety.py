@@ -17,6 +17,14 @@ from geoseg.errors import InputError, SafetyError
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
+# What may reach a user through a file of somebody else, and what stops it here:
+#
+# - a VRT, or the metadata of a TIFF, names /etc/passwd or http://10.0.0.1: only plain mosaics over
+#   TIFFs below their own folder, and no metadata domain that names files
+# - roofs.tif is an HDF5 file, or a text for one of GDAL's 150 drivers: the first bytes choose the
+#   driver, and no other is tried
+# - XML expands to gigabytes, or reads a file as an entity: no DTD
+# - 40 KB claim to be 64 GiB of pixels: `check_claim`
 REMOTE = ("https://", "s3://")
 # A file that claims so many bytes of pixels, and so many times its own, is all but empty; deflate
 # reaches 1032 times
@@ -99,6 +107,7 @@ def sniff(name: str) -> str:
         raise SafetyError(f"{name}: plain http is refused", "use https")
     if name.startswith(REMOTE):
         return "GTiff"
+    # GDAL's virtual file systems read archives, other hosts and standard input
     if name.startswith("/vsi") or "://" in name:
         raise SafetyError(f"{name}: is neither a path nor an https or s3 address")
     path = Path(name)
@@ -123,6 +132,7 @@ def _known_format(path: Path, head: bytes) -> str | None:
     for magic, name in _OTHERS:
         if head.startswith(magic):
             return name
+    # an ENVI file has no first bytes of its own, only a header beside it
     for header in (path.with_suffix(".hdr"), Path(f"{path}.hdr")):
         if header.is_file() and first_bytes(header, 4) == b"ENVI":
             return "an ENVI file"
@@ -158,6 +168,7 @@ def _elements(path: Path) -> Iterator[Element]:
 
 def _check_source(vrt: Path, source: str, relative: bool) -> None:
     parts = source.split("/")
+    # no backslash or colon: on Windows they make paths of other drives
     plain = relative and re.fullmatch(r"[^\\:]+\.tiff?", source, re.I)
     if not plain or not {"", ".", ".."}.isdisjoint(parts) or not _below(vrt, source):
         raise SafetyError(
@@ -237,6 +248,7 @@ def check_claim(name: str, claimed: int) -> None:
     if claimed < BOMB or name.startswith(REMOTE):
         return
     files = {Path(name), *(vrt_sources(name) if sniff(name) == "VRT" else ())}
+    # a sparse TIFF may honestly hold little: hence a limit by size and one by ratio
     held = sum(file.stat().st_size for file in files)
     if claimed > held * RATIO:
         raise SafetyError(
@@ -256,6 +268,7 @@ def worldfile(name: str) -> Affine | None:
         return None
     path = Path(name)
     kind = path.suffix[1:]
+    # for picture.jpg: .jgw, .jpgw, .wld
     for suffix in (f".{kind[:1]}{kind[-1:]}w", f".{kind}w", ".wld"):
         world = path.with_suffix(suffix)
         if len(suffix) > 2 and world.is_file():

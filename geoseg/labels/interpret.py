@@ -73,6 +73,8 @@ def interpret(
     have to be looked at are read in ``windows``, by default all of them. Raises UnsuitableError
     for what is refused, InputError for a damaged tag.
     """
+    # In the order of the table, the certain before what is guessed: tags, then scales and names of
+    # bands, then the values, which alone have to be read.
     tags = RasterTags.parse(scene.tags, scene.path)
     if scene.bands > 1 and len(tags.kinds) == scene.bands and "probability" not in tags.kinds:
         return _kinds_as_bands(scene, tags)
@@ -105,9 +107,11 @@ def _unit(scene: Scene, tags: RasterTags) -> float | None:
     if np.dtype(scene.dtype).kind == "f":
         return None if set(tags.kinds) & _LABELS else 1.0
     scale = float(scene.scales[0])
+    # GDAL says 1 where a file has no scale
     if scale == 1 or scale <= 0:
         # a PNG cannot say its scale
         return float(PROBABILITY_STEPS) if tags.kind == "probability" else None
+    # a scale of 0.003937 is 1/254 rounded: the unit is a whole number again
     unit = 1 / scale
     return float(round(unit)) if abs(unit - round(unit)) < 1e-3 * unit else unit
 
@@ -138,6 +142,12 @@ def _probabilities(scene: Scene, tags: RasterTags, unit: float) -> Interpretatio
 def _kinds_as_bands(scene: Scene, tags: RasterTags) -> Interpretation:
     """Several masks of `geoseg rasterize` in one file."""
     masks = {kind: band for band, kind in enumerate(tags.kinds, 1) if kind in _MASKS}
+    # A pixel has one label, so of several bands either all are multilabel, or one is taken:
+    #
+    #     footprint,boundary,contact    multilabel
+    #     footprint,instance            footprint
+    #     edges,instance                edges
+    #     boundary,distance             boundary
     single = [kind for kind in ("footprint", "edges", "instance") if kind in tags.kinds]
     if not tags.classes and len(masks) > 1 and single[:1] in ([], ["footprint"]):
         bands = tuple(masks.values())
@@ -183,12 +193,14 @@ def _values(scene: Scene, found: Occurring, threshold: float | None, ours: bool)
     """
     limits = np.iinfo(scene.dtype)
     wide = int(limits.max) if limits.min == 0 and limits.max in (255, 65535) else None
+    # 0 is background in all that follows
     above = set(found.values) - {0}
     if above in ({VOID}, {wide}) and not ours:
         return _mask(scene.path, above.pop(), found.values, None)
     if above <= {1, VOID}:
         return _mask(scene.path, 1, found.values, VOID)
     many = len(found.values) > MOST_CLASSES
+    # scores of 8 or 16 bits use their range; labels are small numbers
     spread = wide is not None and found.high > wide // 2
     if wide and spread and (many or threshold is not None):
         if threshold is not None:
@@ -230,6 +242,7 @@ def _occurring(scene: Scene, windows: Iterable[Window]) -> Occurring:
             continue
         low = min(low, int(held.min()))
         high = max(high, int(held.max()))
+        # past that their number alone decides, and the greatest and least value
         if len(values) <= MOST_CLASSES:
             values = np.union1d(values, _distinct(held))
     return Occurring(tuple(values.tolist()), low, high)

@@ -94,6 +94,7 @@ class Interpretation:
         if self.kind == "instance":
             return (labels > 0).astype(np.uint8)
         meaning = dict(self.ids) | ({} if self.void is None else {self.void: VOID})
+        # a table of labels, so that millions of pixels are looked up at once
         keys = np.array(sorted(meaning))
         numbers = np.array([meaning[key] for key in keys.tolist()], np.uint8)
         # labels that were looked at before are known
@@ -125,6 +126,7 @@ class Interpretation:
     def probabilities(self, image: np.ndarray) -> np.ndarray:
         """Probabilities float32 of stored values; raises UnsuitableError beyond 0 to 1."""
         assert self.unit is not None
+        # unknown pixels become 0 here and not valid in `known`
         values = image if self.void is None else np.where(image == self.void, 0, image)
         values = values.astype(np.float32, copy=False)
         scaled = values if self.unit == 1 else values / np.float32(self.unit)

@@ -128,6 +128,7 @@ class LabelReader:
 def _burner(labels: tuple[Path, ...], crs: CRS) -> tuple[Burner, list[str]]:
     remarks: list[str] = []
     found = [np.asarray(footprints_in(path, crs, remarks).geometry) for path in labels]
+    # thousands of files would fill the report with the same line
     if len(remarks) > 3:
         remarks = [*remarks[:3], f"and {len(remarks) - 3} more such remarks on labels"]
     return Burner(np.concatenate(found)), remarks

@@ -63,6 +63,7 @@ def open_labels(
     with open_scene(str(path), like=grid) as mask:
         bounds = _bounds(mask.source, grid)
         _meet(path, bounds, grid)
+        # less than a tenth of a pixel is the rounding of a writer, not another grid
         tenth = 0.1 * abs(grid.transform.determinant) ** 0.5
         if mask.source.crs != grid.crs or not np.allclose(bounds, grid.bounds, rtol=0, atol=tenth):
             warnings.append(f"{path}: lies on another grid, read by nearest neighbour")

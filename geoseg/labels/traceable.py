@@ -66,6 +66,7 @@ class TraceableClass:
         else:
             ids = self.meaning.class_ids(image[0])
             valid = valid & (ids != VOID)
+            # labels as probabilities of 0 and 1, so that classes and scores go one way
             shares = np.stack([ids == channel for channel in self.surface.channels])
             scores, margin = self.surface.score(shares.view(np.uint8))
         return MaskStrip((scores > 0) & valid, valid, None, margin)
@@ -164,6 +165,7 @@ def mask_strips(
     """
     height, width = scene.grid.shape
     block = scene.block_shape[0]
+    # whole rows of blocks: each block is then decompressed once
     rows = max(1, strip_pixels // (width * block)) * block
     if rows * width > 4 * strip_pixels:  # blocks as high as the raster
         rows = max(1, strip_pixels // width)

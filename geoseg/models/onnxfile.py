@@ -80,6 +80,7 @@ def _means(length: int, parts: int) -> torch.Tensor:
     """Matrix (parts, length) of the means over the parts that torch's adaptive pooling takes."""
     matrix = torch.zeros(parts, length)
     for part in range(parts):
+        # for 5 pixels in 2 parts: 0 1 2 and 2 3 4, as torch rounds
         first = part * length // parts
         last = -(-(part + 1) * length // parts)
         matrix[part, first:last] = 1 / (last - first)

@@ -110,6 +110,9 @@ def load_matching(model: Segmenter, state: Tensors, name: str) -> str:
     """
     held = _counted(state)
     wanted = _counted(model.network.state_dict())
+    # A checkpoint of Lightning has model.encoder.layer1.0.weight where the encoder calls it
+    # layer1.0.weight. So all prefixes are tried on the whole network and on its encoder alone, and
+    # the pair that fits the most tensors is taken.
     matches = [
         (part, keys, _pairs(held, prefix, wanted, keys))
         for part, keys in _views(model.network, wanted)
@@ -120,6 +123,7 @@ def load_matching(model: Segmenter, state: Tensors, name: str) -> str:
         raise ModelError(
             f"{name}: none of its {len(held)} tensors fits the network", "is it of another encoder?"
         )
+    # some layers fit any network; a start that is mostly random has to be an error
     if 2 * len(pairs) < len(keys):
         raise ModelError(
             f"{name}: fits {len(pairs)} of the {len(keys)} tensors of the {part}",
@@ -143,6 +147,7 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     try:
         if model_format(first_bytes(path, 9)) == "safetensors":
             return load_safetensors(path)
+        # tensors alone: a pickle may run code
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (
         SafetensorError,
@@ -235,6 +240,8 @@ def _shaped(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor | None:
         and tensor.shape[1] == 3
         and (tensor[:, 0].shape == (shape[0], *shape[2:]))
     ):
+        # Four bands are red, green, blue and red again, times 3/4, so that a grey pixel gives the
+        # sum that it gave before; one band is that sum.
         bands = shape[1]
         return (
             tensor.sum(1, keepdim=True)

@@ -92,6 +92,7 @@ def _spec_of(metadata: dict[str, str], path: Path) -> ModelSpec:
     try:
         if "geoseg" in metadata:
             return ModelSpec.from_json(metadata["geoseg"])
+        # values are JSON where they begin like it; others, such as names of tools, are text
         plain = {
             key: json.loads(value)
             for key, value in metadata.items()
@@ -106,8 +107,10 @@ def _spec_of(metadata: dict[str, str], path: Path) -> ModelSpec:
         return ModelSpec(
             "onnx",
             classes=tuple(str(names[str(i)]) for i in range(len(names))),
+            # Deepness counts in centimetres a pixel
             gsd=float(plain["resolution"]) / 100,
             size=int(plain.get("tile_size") or plain["tiles_size"]),
+            # outside of that a threshold finds all or nothing
             threshold=min(max(float(plain.get("seg_thresh", 0.5)), 0.01), 0.99),
             options=(
                 ("mean", plain.get("standardization_mean", [0.0])),

@@ -24,6 +24,7 @@ class _Box:
     def put(self, item: Any) -> None:
         while not self.closed.is_set():
             try:
+                # a put that waits for ever would keep the thread, and the program, alive
                 return self.items.put(item, timeout=0.1)
             except queue.Full:
                 continue
@@ -57,5 +58,6 @@ def ahead(items: Iterable[T], depth: int = 2) -> Generator[T, None, None]:
                 raise item.error
             yield item
     finally:
+        # whoever leaves the loop early does not leave a thread that reads on
         box.closed.set()
         thread.join()

@@ -36,6 +36,7 @@ def ordered(
     try:
         for item in items:
             waiting.append(pool.submit(function, item))
+            # two each: one in work, one at hand; more would only hold results
             if len(waiting) > 2 * jobs:
                 yield waiting.popleft().result()
         while waiting:

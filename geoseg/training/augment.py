@@ -69,6 +69,7 @@ def crop(
     ``image`` is (band, row, col) of any dtype, ``mask`` uint8 (row, col) or (class, row, col), as
     its crop is. It is never interpolated.
     """
+    # logarithms, so that half and double are as likely
     low, high = (math.log(s) for s in geometry.scale)
     zoom = math.exp(low + (high - low) * _uniform())
     flip = geometry.flips and _uniform() < 0.5
@@ -126,6 +127,7 @@ def _cut(
     image: np.ndarray, mask: np.ndarray, centre: tuple[float, float], size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The square of ``size`` pixels around ``centre``; 0 and ignored beyond the chip."""
+    # rows and columns of the square, of which some may lie beyond the chip
     first = [round(at - size / 2) for at in centre]
     rows, cols = (
         slice(max(0, at), max(0, min(side, at + size)))
@@ -162,6 +164,8 @@ def _turned(
     source = torch.from_numpy(to_unit(pixels))[None]
     # averaging first keeps a crop that shrinks the ground from aliasing
     source = F.avg_pool2d(source, 2) if zoom > 1.5 else source
+    # `affine_grid` counts from -1 to 1 across the cut: `extent` of it is shown, turned by the
+    # angle, and moved by what rounding the cut to whole pixels left.
     extent = size * zoom / side
     offset = [2 * (at - side / 2 - round(at - side / 2)) / side for at in centre]
     theta = torch.tensor(
@@ -220,6 +224,8 @@ class Colour(nn.Module):
         strength = self.strength
         gain = 1 + 0.3 * strength * _symmetric_uniform(count, bands)
         gain = gain * _at_times(0.7, 1 + 0.35 * strength * _symmetric_uniform(count, 1))
+        # gain, brightness, saturation and hue of a pixel's bands are matrices, contrast a factor
+        # about the mean; their product is made once an image and applied once a pixel
         matrix = torch.diag_embed(gain)
         if self.three:
             saturation = _at_times(0.5, 1 + 0.65 * strength * _symmetric_uniform(count, 1))[
@@ -235,6 +241,7 @@ class Colour(nn.Module):
         means = image.mean((2, 3))[:, :, None]
         matrix = matrix.to(image.device)
         contrast = contrast.to(image.device)
+        # contrast c about the mean m of the changed image: c (x - m) + m
         offset = (1 - contrast) * (matrix @ means).mean(1, keepdim=True)
         mixed = torch.baddbmm(offset.expand(count, bands, 1), contrast * matrix, image.flatten(2))
         return mixed.view(image.shape)
@@ -251,6 +258,7 @@ class Colour(nn.Module):
         x = torch.linspace(-1, 1, width)
         y = torch.linspace(-1, 1, height)[:, None]
         angle, start, breadth, depth = (part[:, None, None] for part in torch.rand(4, count))
+        # distance across the band of shadow, whose edges are sigmoids
         along = (
             x * torch.cos(2 * math.pi * angle)
             + y * torch.sin(2 * math.pi * angle)
@@ -265,6 +273,7 @@ class Colour(nn.Module):
         sigma = 0.3 + 1.2 * self.strength * torch.rand(count, 1)
         kernel = torch.exp(-0.5 * (torch.arange(-BLUR, BLUR + 1) / sigma) ** 2)
         kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(bands, 0).to(image.device)
+        # each band of each image is a group of its own, so one convolution blurs all
         planes = F.pad(image.flatten(0, 1)[None], [BLUR] * 4, mode="replicate")
         planes = F.conv2d(planes, kernel[:, None, None, :], groups=count * bands)
         return F.conv2d(planes, kernel[:, None, :, None], groups=count * bands).view(image.shape)
@@ -293,6 +302,7 @@ def _hue(angle: torch.Tensor) -> torch.Tensor:
     """Matrices (n, 3, 3) that turn colours around the axis of greys."""
     cos = torch.cos(angle)[:, None, None]
     sin = torch.sin(angle)[:, None, None]
+    # Rodrigues' rotation about the axis (1, 1, 1) / √3: greys stay grey
     cross = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
     return cos * torch.eye(3) + (1 - cos) / 3 + sin * cross
 

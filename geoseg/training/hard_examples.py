@@ -35,6 +35,7 @@ class HardExampleSampler(Callback):
         seen = ~self.losses.isnan()
         if not seen.any() or not self.losses[seen].sum():
             return self.base
+        # by weight too: a chip that weighs nothing is not drawn, however hard it is
         losses = torch.where(seen, self.losses, self.losses[seen].mean()) * self.base
         return (1 - self.share) * self.base + self.share * losses / losses.sum()
 

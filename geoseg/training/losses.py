@@ -78,6 +78,9 @@ def nearness(mask: torch.Tensor, reach: int) -> torch.Tensor:
     """
     known = mask != VOID
     labels = mask.float()[:, None]
+    # The highest and lowest label of the 3 x 3 pixels around each: where they differ is an outline.
+    # Unknown pixels are -1 for the highest and 256 for the lowest, and so make none. Then the
+    # outlines grow by a pixel a step, fainter each time.
     high = F.max_pool2d(torch.where(known[:, None], labels, -1), 3, 1, 1)
     low = -F.max_pool2d(torch.where(known[:, None], -labels, -(VOID + 1.0)), 3, 1, 1)
     near = ((high > low) & known[:, None]).float()
@@ -179,4 +182,5 @@ def item_losses(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         pixel_losses = nn.functional.cross_entropy(
             logits.float(), mask.long(), ignore_index=VOID, reduction="none"
         )
+    # of an image whose pixels are all ignored the sum is 0, and so is the mean
     return (pixel_losses * counts).sum((1, 2)) / counts.sum((1, 2)).clamp(min=1)

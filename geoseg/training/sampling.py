@@ -54,6 +54,8 @@ class SeededSampler(Sampler[Draw]):
             indices = list(self.base_sampler)
             seeds = torch.randint(1 << 31, (len(indices),)).tolist()
         draws = list(zip(indices, seeds, strict=True))
+        # Of draws 0 .. 7, three processes take 0 3, 1 4 and 2 5: as many each, since they wait for
+        # each other at every step. What is left over, 6 and 7, is left out.
         yield from draws[self.rank : len(self) * self.processes : self.processes]
 
 

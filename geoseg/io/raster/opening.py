@@ -54,6 +54,8 @@ def open_dataset(name: str, stack: ExitStack) -> tuple[DatasetReader, tuple[str,
     with rasterio.Env(**GDAL_OPTIONS | BESIDE) if trusted else nullcontext():
         dataset = stack.enter_context(_open(name, driver))
         _check_names(name, dataset)
+        # GDAL looks for masks and overviews beside a file when they are first asked for, by the
+        # options that hold at that time
         if trusted:
             # now, while GDAL may look for them: it does so once
             assert dataset.mask_flag_enums and dataset.overviews(1) is not None
@@ -84,6 +86,7 @@ def _open(name: str, driver: str) -> DatasetReader:
         with quiet():
             return rasterio.open(location(name), driver=driver)
     except (RasterioError, CPLE_BaseError) as error:
+        # the message of a host that does not answer is of use; those of drivers are not
         reason = " ".join(str(error).split())
         known = name.startswith(REMOTE) and ("HTTP" in reason or "CURL" in reason)
         cause = f": {reason.removeprefix('CURL error: ')}" if known else " as a raster"

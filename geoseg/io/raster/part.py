@@ -48,6 +48,7 @@ def _edges(name: str, grid: Grid, spec: SceneSpec) -> tuple[float, float, float,
     left, bottom, right, top = spec.bounds
     if spec.bounds_crs:
         left, bottom, right, top = _transformed(name, grid, spec)
+    # on a rotated grid the box has four corners of its own in pixels
     corners = [
         ~grid.transform * p for p in ((left, top), (right, top), (right, bottom), (left, bottom))
     ]
@@ -68,6 +69,7 @@ def _transformed(name: str, grid: Grid, spec: SceneSpec) -> tuple[float, float, 
         to_scene = Transformer.from_crs(
             CRS.from_user_input(spec.bounds_crs), grid.crs, always_xy=True
         )
+        # edges are bent in another CRS: 21 points along each
         found = to_scene.transform_bounds(left, bottom, right, top, 21, errcheck=True)
     except CRSError as error:
         raise UsageError(f"{spec.bounds_crs} is no CRS", "for example EPSG:4326") from error

@@ -82,6 +82,7 @@ class Scene:
         left = max(0, -col)
         height = min(shape[0], self.grid.height - row) - top
         width = min(shape[1], self.grid.width - col) - left
+        # most windows lie inside: nothing to fill with 0 beforehand
         inside = (height, width) == shape
         image = np.empty((len(bands), *shape), self.dtype)
         if not inside:
@@ -219,6 +220,7 @@ class Scene:
     ) -> np.ndarray | bool:
         """Fill ``image``; returns what of it is valid."""
         own = self._turn.window(window, self.grid.shape)
+        # straight into the array that is handed out, which saves a copy of every window
         if self._turn == Turn():
             self._guard(lambda: self._dataset.read(bands, window=own, out=image), window)
         else:
@@ -353,6 +355,7 @@ def _on(scene: Scene, raw: Grid, like: Grid, stack: ExitStack) -> Scene:
     masked = scene.has_mask and not (MaskFlags.nodata in flags and zero)
     if source == like:
         return replace(scene, grid=like, source=source, has_mask=masked)
+    # pixels as they are stored -> the north-up grid -> where `like` puts that
     stored = source.transform * ~scene.source.transform * raw.transform
     view = warped(
         dataset,
@@ -376,6 +379,7 @@ def _resampled(scene: Scene, raw: Grid, gsd: float, stack: ExitStack) -> Scene:
     dataset = scene._dataset
     source = scene.source
     grid = source.scaled((scene.gsd or gsd) / gsd)
+    # averages where pixels become fewer: bilinear would skip some of them
     resampling = Resampling.average if grid.width < source.width else Resampling.bilinear
     # a mask band would be lost: the warper hands it on as alpha
     alpha = any(MaskFlags.per_dataset in flags for flags in dataset.mask_flag_enums)

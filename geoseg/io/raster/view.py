@@ -87,6 +87,7 @@ def viewed(
     """
     flags = mask_flags(dataset, bands)
     unmasked = flags <= {MaskFlags.all_valid}
+    # a mask of the file goes before its alpha
     by_alpha = bands.alpha if unmasked else None
     # the warper takes alpha for what is valid, and counts on it as the last band
     plain = bands.alpha is None or (bands.alpha == dataset.count and MaskFlags.alpha in flags)

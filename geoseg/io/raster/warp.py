@@ -117,6 +117,7 @@ def _follow(name: str, points: list[GroundControlPoint], crs: CRS | None) -> Aff
     found, _, rank, _ = np.linalg.lstsq(at, ground - centre, rcond=None)
     error = np.inf
     if rank == 3 and abs(np.linalg.det(found[:2])) > 0:
+        # back into pixels, in which the tolerance is: metres or degrees on the ground say little
         off = np.linalg.solve(found[:2].T, (at @ found - (ground - centre)).T)
         error = np.hypot(*off).max()
     if not error <= OFF_POINTS:
@@ -175,6 +176,7 @@ def warped(
         height=grid.height,
         width=grid.width,
         resampling=resampling,
+        # pixels by which GDAL may approximate the transformation; its default is an eighth
         tolerance=1e-3,
         warp_mem_limit=32,
         add_alpha=alpha and ColorInterp.alpha not in dataset.colorinterp,

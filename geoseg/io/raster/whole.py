@@ -37,6 +37,7 @@ def check_whole(
     height, width = dataset.block_shapes[0]
     rows = -(-dataset.height // height)
     cols = -(-dataset.width // width)
+    # bands that lie apart have blocks of their own
     count = rows * cols * (1 if shared else dataset.count)
     listed, needed = _blocks(path)
     if listed < needed:
@@ -44,6 +45,7 @@ def check_whole(
             f"{name}: cannot be read: it is damaged, with {listed} blocks of pixels in place of "
             f"{needed}"
         )
+    # a copy that broke off lacks the end, so that samples and the last block find it
     for index in np.unique(np.linspace(0, count - 1, min(count, most or count)).astype(int)):
         band, place = divmod(int(index), rows * cols)
         row, col = divmod(place, cols)
@@ -95,6 +97,8 @@ def _tags(path: Path) -> dict[int, tuple[int, int]]:
     found = {}
     for start in range(0, len(data) - size + 1, size):
         tag, kind, count = struct.unpack_from(order + ("HHQ" if big else "HHI"), data, start)
+        # a value that fits stands in the entry itself, left-justified; else its place in the file
+        # does
         form = _INTEGERS.get(kind if big or kind != 16 else 3, "H")
         (value,) = struct.unpack_from(order + form, data, start + (12 if big else 8))
         found[tag] = count, value

@@ -71,6 +71,7 @@ class AppendTarget:
             )
             there = shapely.from_wkb(shapes)
             own, old = same(batch.geometry, there)
+            # a hundredth more, so that rounding does not replace a footprint by itself
             more = shapely.area(batch.geometry[own]) > 1.01 * shapely.area(there[old])
             better = edge.astype(bool)[old] & (~batch.columns["edge"][own] | more)
             stays = np.isin(np.arange(len(batch)), own[~better], invert=True)
@@ -123,6 +124,8 @@ class AppendTarget:
 
     def _delete(self, package: sqlite3.Connection) -> None:
         table, shape, _ = _geometry_column(package, "main", self.layer)
+        # only rows that are as they were seen: an edit of the user meanwhile is worth more than
+        # ours
         package.executemany(
             f"DELETE FROM main.{table} WHERE rowid = ?1 AND {shape} = "
             f"(SELECT {shape} FROM seen.{table} WHERE rowid = ?1)",

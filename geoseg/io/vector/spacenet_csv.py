@@ -87,6 +87,7 @@ def _shown(path: Path, images: Collection[str], scene: str, pixels: bool) -> str
     if not shown and pixels and len(images) > 1:
         what = f"{path}: holds {len(images)} images, and none is {Path(scene).stem}"
         raise UnsuitableError(what, "name the scene as its ImageId")
+    # of vegas_img1 and img1, both of which a name may end with, the longer one says more
     return max(shown, key=len, default=None)
 
 

@@ -185,6 +185,7 @@ def writing(path: Path | str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, OSError, sqlite3.Error) as error:
+        # GDAL reports a full disk in words alone, as SQLite's or the system's
         full = "full" in str(error).lower() or "no space" in str(error).lower()
         raise OutputError(
             f"{path}: {'the disk is full' if full else f'could not be written: {error}'}"
@@ -248,8 +249,10 @@ def _atomic_shapefile(path: Path | str, overwrite: bool) -> Iterator[Path]:
     try:
         folder.mkdir()
         yield folder / path.name
+        # indexes of the old file would be taken for those of the new one
         for suffix in (*_PARTS, *_LEFTOVERS):
             path.with_suffix(suffix).unlink(missing_ok=True)
+        # the .shp comes last: without it there is no Shapefile
         for suffix in (*_PARTS, ".shp"):
             part = (folder / path.name).with_suffix(suffix)
             if part.exists():
