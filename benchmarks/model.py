@@ -34,7 +34,7 @@ from scipy import ndimage
 
 from geoseg.core.grid import Grid
 from geoseg.io.raster import write_array
-from geoseg.specs import PolygonSpec, PredictSpec
+from geoseg.specs import PolygonSpec, PredictSpec, VectorTarget
 from geoseg.tools import evaluate, extract, predict
 
 WAYS = {
@@ -246,7 +246,8 @@ def footprint_scores(model: Path, place: Place, scene: Scene, work: Path) -> dic
     rows = {}
     for way, polygons in WAYS.items():
         output = work / "found.gpkg"
-        extract.run([str(scene.path)], output, PredictSpec(), polygons, model=model, overwrite=True)
+        target = VectorTarget(output, overwrite=True)
+        extract.run([str(scene.path)], target, PredictSpec(), polygons, model=model)
         rows[f"F1 {way},, {place.name}"] = evaluate.run(output, scene.footprints).object["f1"]
     return rows
 

@@ -10,7 +10,6 @@ from geoseg.api.settings import (
     Paths,
     model_file,
     numbers,
-    path_or_none,
     scenes_from,
     spec_from,
     written_or_read,
@@ -18,6 +17,8 @@ from geoseg.api.settings import (
 from geoseg.report import Progress, no_progress
 from geoseg.specs import (
     ExtractSpec,
+    ExtractTarget,
+    JobSpec,
     PixelReference,
     PolygonSpec,
     PredictSpec,
@@ -194,17 +195,14 @@ def extract(
         output,
         lambda path: tool.run(
             scenes_from(scenes),
-            spec_from(VectorTarget, given | {"output": path}),
+            spec_from(ExtractTarget, given | {"output": path}),
             spec_from(PredictSpec, given),
             spec_from(ExtractSpec, given),
             model=model_file(model),
             bands=numbers(bands),
-            aoi=path_or_none(aoi),
             scene_spec=spec_from(SceneSpec, given),
             reference=spec_from(PixelReference, given),
-            save_prob=path_or_none(save_prob),
-            on_error=on_error or "stop",
-            dry_run=dry_run,
+            job=spec_from(JobSpec, given),
             progress=progress,
         ),
     )

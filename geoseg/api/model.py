@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from geoseg.specs import ModelSpec, PredictSpec
+from geoseg.specs import ModelSpec, PredictSpec, RasterTarget
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,26 +36,25 @@ class Model:
         the probabilities back to the grid; without it the pixels are taken as the model's own.
         Windows overlap and are blended, as in `geoseg predict`.
         """
-        from geoseg.inference.probability_raster import ProbabilityEncoding, probability_file
+        from geoseg.inference.probability_raster import probability_file
         from geoseg.io.raster.scene import open_scene, read_array
         from geoseg.io.raster.write import write_array
         from geoseg.parallel.clock import Clock
         from geoseg.report import no_progress
 
-        encoding = ProbabilityEncoding("float32", False, self.spec)
         clock = Clock()
         with TemporaryDirectory(prefix="geoseg-") as folder:
             scene = str(Path(folder) / "scene.tif")
-            target = Path(folder) / "probability.tif"
+            target = RasterTarget(Path(folder) / "probability.tif", "float32")
             write_array(scene, array, grid, options={"compress": "none"})
             with (
                 self._loaded.open(scene, None) as run,
                 open_scene(scene) as native,
-                probability_file(target, run.scene, native, encoding, {}, clock) as put,
+                probability_file(target, run, native, self._loaded, clock) as put,
             ):
                 for strip in run.strips(clock, no_progress):
                     put(strip)
-            probability, valid, _ = read_array(target)
+            probability, valid, _ = read_array(target.output)
         probability[:, ~valid] = float("nan")
         return probability
 

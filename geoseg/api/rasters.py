@@ -16,7 +16,7 @@ from geoseg.api.settings import (
     written_or_read_raster,
 )
 from geoseg.report import Progress, no_progress
-from geoseg.specs import MaskSpec, PixelReference, PredictSpec, SceneSpec
+from geoseg.specs import MaskSpec, PixelReference, PredictSpec, RasterTarget, SceneSpec
 
 if TYPE_CHECKING:
     from geoseg.tools.predict import PredictReport
@@ -43,6 +43,7 @@ def predict(
     bounds_crs: str | None = None,
     gsd: float | None = None,
     crs: str | None = None,
+    aoi: Path | str | None = None,
     dtype: str | None = None,
     classes: bool = False,
     creation_options: Mapping[str, Any] | None = None,
@@ -93,6 +94,8 @@ def predict(
         model]
     crs
         CRS to assume for imagery without one, e.g. EPSG:32633. [default: none]
+    aoi
+        Polygons of the area of interest; the rest is left out. [default: all]
     dtype
         Data type: uint8 is 0..254 with 255 as nodata, float32 is 0..1. [default: uint8]
     classes
@@ -128,15 +131,13 @@ def predict(
     def run(path: Path) -> PredictReport:
         return tool.run(
             scenes_from(scenes),
-            path,
+            RasterTarget(
+                path, given["dtype"] or "uint8", classes, dict(creation_options or {}), overwrite
+            ),
             spec_from(PredictSpec, given),
             model=model_file(model),
             bands=numbers(bands),
             scene_spec=spec_from(SceneSpec, given),
-            dtype=given["dtype"] or "uint8",
-            classes=classes,
-            overwrite=overwrite,
-            creation_options=dict(creation_options or {}),
             progress=progress,
         )
 

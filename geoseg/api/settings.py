@@ -40,6 +40,8 @@ def _converted(value: Any, setting: Setting) -> Any:
         return setting.kind.parse(str(value))
     if value == "auto" and setting.kind in (int, float):
         return 0
+    if setting.kind is Path:
+        return Path(value)
     if isinstance(value, Mapping):
         return tuple(value.items())
     return tuple(value) if isinstance(value, list) else value

@@ -9,14 +9,14 @@ import click
 from geoseg.cli import options, scene_options, specs
 from geoseg.cli.command import command
 from geoseg.errors import PartialError
-from geoseg.specs import ExtractSpec, PredictSpec, VectorTarget
+from geoseg.specs import ExtractSpec, ExtractTarget, JobSpec, PredictSpec
 
 
 @command
 @options.scenes
 @specs.spec_options(
     "target",
-    VectorTarget,
+    ExtractTarget,
     options.layers_output,
     options.layer,
     options.vector_format,
@@ -25,9 +25,15 @@ from geoseg.specs import ExtractSpec, PredictSpec, VectorTarget
     click.option(
         "--append", is_flag=True, help="Add to an existing GeoPackage the footprints that it lacks."
     ),
+    click.option(
+        "--save-prob",
+        type=options.FILE,
+        metavar="PROB.tif",
+        help="Write the probabilities too, as a GeoTIFF.",
+    ),
 )
 @options.model
-@specs.spec_options("predict_spec", PredictSpec, *specs.inference)
+@specs.spec_options("predict_spec", PredictSpec, *specs.inference, options.aoi)
 @specs.spec_options(
     "polygon_spec",
     ExtractSpec,
@@ -38,16 +44,13 @@ from geoseg.specs import ExtractSpec, PredictSpec, VectorTarget
 )
 @options.bands
 @scene_options.part_and_gsd
-@options.aoi
-@click.option(
-    "--save-prob",
-    type=options.FILE,
-    metavar="PROB.tif",
-    help="Write the probabilities too, as a GeoTIFF.",
-)
 @specs.reference
-@options.on_error
-@click.option("--dry-run", is_flag=True, help="Show windows, memory and CRS; write nothing.")
+@specs.spec_options(
+    "job",
+    JobSpec,
+    options.on_error,
+    click.option("--dry-run", is_flag=True, help="Show windows, memory and CRS; write nothing."),
+)
 def extract(as_json: bool, **arguments: Any) -> None:
     """Extract building footprints from scenes.
 

@@ -8,30 +8,34 @@ import click
 
 from geoseg.cli import options, scene_options, specs
 from geoseg.cli.command import command
-from geoseg.specs import PredictSpec
+from geoseg.specs import PredictSpec, RasterTarget
 
 
 @command
 @options.scenes
-@options.raster_output
 @options.model
-@specs.spec_options("spec", PredictSpec, *specs.inference)
+@specs.spec_options("spec", PredictSpec, *specs.inference, options.aoi)
 @options.bands
 @scene_options.part_gsd_and_crs
-@click.option(
-    "--dtype",
-    type=click.Choice(["uint8", "float32"]),
-    default="uint8",
-    show_default=True,
-    help="Data type: uint8 is 0..254 with 255 as nodata, float32 is 0..1.",
+@specs.spec_options(
+    "target",
+    RasterTarget,
+    options.raster_output,
+    click.option(
+        "--dtype",
+        type=click.Choice(["uint8", "float32"]),
+        default="uint8",
+        show_default=True,
+        help="Data type: uint8 is 0..254 with 255 as nodata, float32 is 0..1.",
+    ),
+    click.option(
+        "--classes",
+        is_flag=True,
+        help="Write the most probable class of each pixel.  [default: probabilities]",
+    ),
+    options.creation_options,
+    options.overwrite,
 )
-@click.option(
-    "--classes",
-    is_flag=True,
-    help="Write the most probable class of each pixel.  [default: probabilities]",
-)
-@options.creation_options
-@options.overwrite
 def predict(as_json: bool, **arguments: Any) -> None:
     """Predict the building probability of every pixel.
 

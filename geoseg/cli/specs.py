@@ -90,7 +90,8 @@ def spec_options(name: str, spec: type, *options: Decorator) -> Decorator:
     """The command takes ``options`` and hands its function one ``spec`` under ``name`` instead of
     them.
     """
-    own_names = {field.name for field in fields(spec)}
+    probe = click.command()(functools.reduce(lambda made, option: option(made), options, _nothing))
+    own_names = {field.name for field in fields(spec)} & {str(each.name) for each in probe.params}
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -104,6 +105,10 @@ def spec_options(name: str, spec: type, *options: Decorator) -> Decorator:
         return made
 
     return decorate
+
+
+def _nothing() -> None:
+    pass
 
 
 MODELS = {"show_default": FROM_MODEL}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,13 @@ from rasterio.windows import Window
 from geoseg.core.encoding import PROBABILITY_STEPS, VOID, RasterTags
 from geoseg.core.resize import StripResizer
 from geoseg.errors import SettingError, UsageError
+from geoseg.geometry.burn import Burner
+from geoseg.inference.session import LoadedModel, SceneRun
 from geoseg.inference.stream import ProbabilityStrip
 from geoseg.io.raster.scene import Scene
 from geoseg.io.raster.write import create_raster
 from geoseg.parallel.clock import Clock
-from geoseg.specs import ModelSpec
+from geoseg.specs import ModelSpec, RasterTarget
 
 
 @dataclass(frozen=True)
@@ -78,25 +79,26 @@ class ProbabilityEncoding:
 
 @contextmanager
 def probability_file(
-    path: Path,
-    scene: Scene,
+    target: RasterTarget,
+    scene_run: SceneRun,
     native: Scene,
-    form: ProbabilityEncoding,
-    tags: dict[str, str],
+    loaded: LoadedModel,
     clock: Clock,
-    overwrite: bool = False,
-    options: dict[str, str] | None = None,
+    area: Burner | None = None,
 ) -> Iterator[Callable[[ProbabilityStrip], None]]:
-    """A COG (or PNG) on the grid of ``native``, and the function that takes the strips of
-    ``scene``, from the top.
+    """A COG (or PNG) on the grid of ``native``, and the function that takes the strips of the
+    run's scene, from the top. What lies outside of ``area`` has no data.
     """
+    path = target.output
+    scene = scene_run.scene
+    form = ProbabilityEncoding(target.dtype, target.classes, loaded.model)
     png = path.suffix.lower() == ".png"
     if png and form.model.multilabel:
         raise UsageError(f"{path}: a PNG does not name its bands", "write a .tif")
     keywords = form.keywords() | {
-        "tags": tags | form.tags(),
-        "overwrite": overwrite,
-        "options": options,
+        "tags": loaded.provenance(scene.path) | form.tags(),
+        "overwrite": target.overwrite,
+        "options": dict(target.creation_options),
     }
     with create_raster(path, native.grid, cog=not png, **keywords) as out:
         if not form.classes:
@@ -118,12 +120,10 @@ def probability_file(
                 if resizer is None:
                     return put(*strip)
                 for row, probability in resizer.push(strip[1]):
-                    put(
-                        row,
-                        probability,
-                        native.read_validity(
-                            Window(0, row, native.grid.width, probability.shape[1])
-                        ),
-                    )
+                    window = Window(0, row, native.grid.width, probability.shape[1])
+                    valid = native.read_validity(window)
+                    if area is not None:
+                        valid = valid & (area.burn(native.grid.window(window)) > 0)
+                    put(row, probability, valid)
 
         yield write

@@ -10,17 +10,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from geoseg.core.grid import Grid
 from geoseg.geometry.burn import Burner
 from geoseg.inference.runtimes import Runtime, open_runtime
 from geoseg.inference.stream import Plan, ProbabilityStrip, plan, predict_strips, working_gsd
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.scene_names import redact_url
+from geoseg.labels.footprints import footprints_on
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.store import bundled, read_spec, short_name
 from geoseg.parallel.clock import Clock
-from geoseg.report import Progress
+from geoseg.report import Progress, Remarks
 from geoseg.specs import ModelSpec, PredictSpec, SceneSpec
+from geoseg.specs.vectors import VectorFiles
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +113,14 @@ class LoadedModel:
     def provenance(self, *sources: str) -> dict[str, str]:
         """What is stored with an output: version, model, command, sources."""
         return provenance(*sources) | {"GEOSEG_MODEL": f"{self.name} {fingerprint(self.path)}"}
+
+
+def area_of_interest(spec: PredictSpec, grid: Grid, remarks: Remarks) -> Burner | None:
+    """What of ``grid`` is computed: the polygons of the spec's file; None where it names none."""
+    if spec.aoi is None:
+        return None
+    files = VectorFiles.of(spec.aoi, setting=None)
+    return Burner(footprints_on(files, grid, remarks).geometry)
 
 
 def _metres(gsd: float | None) -> str:

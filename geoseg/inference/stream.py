@@ -250,7 +250,8 @@ class _Window(NamedTuple):
 def _windows(scene: Scene, plan: Plan, area: Burner | None, clock: Clock) -> Iterator[_Window]:
     for tile in tiles(scene.grid.shape, plan.tiling):
         with clock("read"):
-            yield _read(scene, tile, plan, area)
+            window = _read(scene, tile, plan, area)
+        yield window
 
 
 def _read(scene: Scene, tile: Tile, plan: Plan, area: Burner | None) -> _Window:

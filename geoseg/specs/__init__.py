@@ -11,8 +11,9 @@ from geoseg.specs.evaluate import (
     EvaluationOutput,
     FootprintChoice,
 )
+from geoseg.specs.job import JobSpec
 from geoseg.specs.model import ARCHITECTURES, IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Stretch
-from geoseg.specs.output import PixelReference, VectorTarget
+from geoseg.specs.output import ExtractTarget, PixelReference, RasterTarget, VectorTarget
 from geoseg.specs.polygons import MASK_WIDTHS, ExtractSpec, MaskSpec, PolygonSpec, PredictSpec
 from geoseg.specs.preview import PreviewSpec
 from geoseg.specs.quantity import Area, Length
@@ -31,6 +32,8 @@ __all__ = [
     "EvaluationOutput",
     "ExtractSpec",
     "FootprintChoice",
+    "ExtractTarget",
+    "JobSpec",
     "Length",
     "MaskSpec",
     "ModelSpec",
@@ -39,6 +42,7 @@ __all__ = [
     "PredictSpec",
     "PrepareSpec",
     "PreviewSpec",
+    "RasterTarget",
     "SceneSpec",
     "Stretch",
     "TilingSpec",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
-from geoseg.specs.settings import check
+from geoseg.specs.settings import check, check_settings
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,11 @@ class VectorTarget:
         check(not (self.append and self.overwrite), "append", "cannot be combined with `overwrite`")
 
     @classmethod
-    def of(cls, output: Path | str | VectorTarget) -> VectorTarget:
+    def of(cls, output: Path | str | VectorTarget) -> Self:
         """``output`` itself, or a path with everything else by default."""
-        return output if isinstance(output, VectorTarget) else cls(Path(output))
+        if isinstance(output, VectorTarget):
+            return output if isinstance(output, cls) else cls(**vars(output))
+        return cls(Path(output))
 
     def keywords(self) -> dict[str, Any]:
         """Keywords of :func:`geoseg.io.vector.write.create_vector`."""
@@ -41,6 +44,39 @@ class VectorTarget:
             "overwrite": self.overwrite,
             "append": self.append,
         }
+
+
+@dataclass(frozen=True)
+class ExtractTarget(VectorTarget):
+    """Where footprints of scenes go; ``save_prob`` is a GeoTIFF that gets the probabilities of the
+    one scene too.
+    """
+
+    save_prob: Path | None = None
+
+
+@dataclass(frozen=True)
+class RasterTarget:
+    """A raster of probabilities to write, or with several scenes an existing folder for one a
+    scene.
+
+    uint8 holds 0..254 (scale 1/254) with 255 for nodata, float32 probabilities with NaN. With
+    ``classes`` the most probable class as uint8. ``creation_options`` are GDAL's.
+    """
+
+    output: Path
+    dtype: Literal["uint8", "float32"] = "uint8"
+    classes: bool = False
+    creation_options: Mapping[str, str] = field(default_factory=dict)
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+    @classmethod
+    def of(cls, output: Path | str | RasterTarget) -> RasterTarget:
+        """``output`` itself, or a path with everything else by default."""
+        return output if isinstance(output, RasterTarget) else cls(Path(output))
 
 
 @dataclass(frozen=True)

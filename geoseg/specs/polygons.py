@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 from geoseg.specs.quantity import Area, Length
@@ -13,7 +14,7 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 @dataclass(frozen=True)
 class PredictSpec:
-    """How a model is run over a scene."""
+    """How a model is run over a scene, outside of the polygons in the file ``aoi`` not at all."""
 
     tile_size: Annotated[int, Range(32)] | None = None
     overlap: Annotated[int, Range(0)] | None = None
@@ -22,6 +23,7 @@ class PredictSpec:
     runtime: Literal["auto", "torch", "openvino", "onnx"] = "auto"
     precision: Precision = "auto"
     tta: Literal["none", "flips", "d4"] = "none"
+    aoi: Path | None = None
 
     def __post_init__(self) -> None:
         check_settings(self)

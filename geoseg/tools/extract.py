@@ -15,31 +15,31 @@ import numpy as np
 from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
 from geoseg.errors import GeosegError, SettingError, UnsuitableError
-from geoseg.geometry.burn import Burner
 from geoseg.geometry.footprints import FootprintLabels, columns, trace_footprints
 from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
 from geoseg.inference.overlapping_scenes import OverlapBuffer
-from geoseg.inference.probability_raster import ProbabilityEncoding, probability_file
-from geoseg.inference.session import LoadedModel, SceneRun
+from geoseg.inference.probability_raster import probability_file
+from geoseg.inference.session import LoadedModel, SceneRun, area_of_interest
 from geoseg.inference.stream import ProbabilityStrip
 from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import unique_names
 from geoseg.io.vector.write import FootprintWriter, create_vector
-from geoseg.labels.footprints import footprints_on
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, Run, no_progress
 from geoseg.specs import (
     Area,
     ExtractSpec,
+    ExtractTarget,
+    JobSpec,
     PixelReference,
     PolygonSpec,
     PredictSpec,
+    RasterTarget,
     SceneSpec,
     VectorTarget,
 )
-from geoseg.specs.vectors import VectorFiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +70,9 @@ def run(
     *,
     model: Path | None = None,
     bands: tuple[int, ...] | None = None,
-    aoi: Path | None = None,
     scene_spec: SceneSpec = SceneSpec(),
     reference: PixelReference = PixelReference(),
-    save_prob: Path | None = None,
-    on_error: str = "stop",
-    dry_run: bool = False,
+    job: JobSpec = JobSpec(),
     progress: Progress = no_progress,
 ) -> ExtractReport:
     """Write the footprints of ``scenes`` into one layer, or one file a scene where ``target`` is a
@@ -83,10 +80,11 @@ def run(
 
     A building that several scenes show is written once, the whole footprint rather than one cut at
     a scene's border, then the more confident. What an appended layer holds already is left out.
-    With ``on_error="skip"`` scenes that fail are left out, and the report names them. Raises
-    GeosegError.
+    Where ``on_error`` of the ``job`` is "skip", scenes that fail are left out and the report names
+    them. Raises GeosegError.
     """
-    target = VectorTarget.of(target)
+    target = ExtractTarget.of(target)
+    save_prob = target.save_prob
     accompany = Run(progress)
     if save_prob and len(scenes) > 1:
         raise SettingError("save_prob", "applies to a single scene")
@@ -95,9 +93,9 @@ def run(
     spec = _resolved(polygon_spec or ExtractSpec(), loaded)
     names = dict(zip(scenes, unique_names(scenes), strict=True))
     surface = footprint_surface(loaded)
-    settings = _Settings(loaded, surface, spec, names, bands, aoi, reference, save_prob)
+    settings = _Settings(loaded, surface, spec, names, bands, reference, save_prob)
     totals = _Totals()
-    if dry_run:
+    if job.dry_run:
         plans = [_plan(path, settings) for path in scenes]
         return totals.report(scenes, (), settings, accompany, plans)
     outputs = [*destinations, *([save_prob] if save_prob else [])]
@@ -105,7 +103,7 @@ def run(
         check_output(path, target.overwrite or (target.append and path in destinations))
     for path, group in destinations.items():
         to_file = replace(target, output=path)
-        _extract(group, to_file, settings, on_error == "skip", totals, accompany)
+        _extract(group, to_file, settings, job.on_error == "skip", totals, accompany)
     written = tuple(str(path) for path in outputs if path.exists())
     return totals.report(scenes, written, settings, accompany)
 
@@ -121,7 +119,6 @@ class _Settings:
     spec: PolygonSpec
     names: dict[str, str]
     bands: tuple[int, ...] | None
-    aoi: Path | None
     reference: PixelReference
     save_prob: Path | None
 
@@ -229,22 +226,17 @@ def _probability(
     scene_run: SceneRun, grid: Grid, settings: _Settings, accompany: Run
 ) -> Iterator[Iterator[ProbabilityStrip]]:
     """Strips of probability, computed ahead in a thread; also written where that is asked for."""
-    path = scene_run.scene.path
-    scene = scene_run.scene
     accompany.remarks += scene_run.plan.warnings
-    area = None
-    if settings.aoi:
-        aoi = VectorFiles.of(settings.aoi, setting=None)
-        area = Burner(footprints_on(aoi, grid, accompany.remarks).geometry)
+    area = area_of_interest(settings.loaded.spec, grid, accompany.remarks)
     strips = scene_run.strips(accompany.clock, accompany.progress, area)
     with ExitStack() as stack:
         if settings.save_prob:
-            native = stack.enter_context(open_scene(path, spec=settings.loaded.scene_spec))
-            encoding = ProbabilityEncoding("uint8", False, settings.loaded.model)
-            tags = settings.loaded.provenance(path)
-            clock = accompany.clock
+            native = stack.enter_context(
+                open_scene(scene_run.scene.path, spec=settings.loaded.scene_spec)
+            )
+            kept = RasterTarget(settings.save_prob, overwrite=True)
             put = stack.enter_context(
-                probability_file(settings.save_prob, scene, native, encoding, tags, clock, True)
+                probability_file(kept, scene_run, native, settings.loaded, accompany.clock, area)
             )
             strips = (_passed_on(strip, put) for strip in strips)
         yield stack.enter_context(closing(ahead(strips, depth=1)))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from geoseg.errors import UsageError
 from geoseg.inference.probability_raster import ProbabilityEncoding, probability_file
-from geoseg.inference.session import LoadedModel
+from geoseg.inference.session import LoadedModel, SceneRun, area_of_interest
 from geoseg.io.atomic import check_output
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import unique_names
-from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead
-from geoseg.report import Progress, Report, no_progress
-from geoseg.specs import PredictSpec, SceneSpec
+from geoseg.report import Progress, Report, Run, no_progress
+from geoseg.specs import PredictSpec, RasterTarget, SceneSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,68 +32,77 @@ class PredictReport(Report):
 
 def run(
     scenes: Sequence[str],
-    output: Path | str,
-    spec: PredictSpec,
+    target: RasterTarget | Path | str,
+    spec: PredictSpec | None = None,
     *,
     model: Path | None = None,
     bands: tuple[int, ...] | None = None,
     scene_spec: SceneSpec = SceneSpec(),
-    dtype: str = "uint8",
-    classes: bool = False,
-    overwrite: bool = False,
-    creation_options: dict[str, str] | None = None,
     progress: Progress = no_progress,
 ) -> PredictReport:
-    """Write the probabilities of ``scenes``: one scene to the file ``output``, several into that
+    """Write the probabilities of ``scenes``: one scene to the file ``target``, several into that
     folder by their names.
 
-    uint8 holds 0..254 (scale 1/254) with 255 for nodata, float32 probabilities with NaN; one band
-    for two classes, else one a class. With ``classes`` the most probable class as uint8, 255 for
-    nodata: UsageError where they do not exclude each other.
+    One band for two classes, else one a class. Raises UsageError where classes are asked for of a
+    model whose classes do not exclude each other.
     """
-    start = time.perf_counter()
-    clock = Clock()
-    models = LoadedModel(model, spec, scene_spec)
-    warnings: list[str] = []
-    pixels = windows = 0
-    targets = _targets(scenes, Path(output))
-    for _, target in targets:
-        check_output(target, overwrite)
-    form = ProbabilityEncoding(dtype, classes, models.model)
-    for path, target in targets:
-        with models.open(path, bands) as job, open_scene(path, spec=scene_spec) as native:
-            warnings += job.plan.warnings
-            tags = models.provenance(path)
-            with probability_file(
-                target, job.scene, native, form, tags, clock, overwrite, creation_options
-            ) as write:
-                for strip in ahead(job.strips(clock, progress), depth=1):
-                    write(strip)
-            pixels += native.grid.height * native.grid.width
-            windows += job.plan.tiles
+    target = RasterTarget.of(target)
+    accompany = Run(progress)
+    loaded = LoadedModel(model, spec or PredictSpec(), scene_spec)
+    outputs = _outputs(scenes, target.output)
+    for path in outputs.values():
+        check_output(path, target.overwrite)
+    ProbabilityEncoding(target.dtype, target.classes, loaded.model)
+    runs = [
+        _predict(scene, replace(target, output=path), loaded, bands, accompany)
+        for scene, path in outputs.items()
+    ]
     return PredictReport(
         command="predict",
         inputs=tuple(scenes),
-        outputs=tuple(str(target) for _, target in targets),
-        seconds=time.perf_counter() - start,
-        warnings=tuple(dict.fromkeys(warnings)),
-        pixels=pixels,
-        windows=windows,
-        model=models.name,
-        runtime=job.runtime.name,
-        gsd=job.scene.grid.gsd,
-        stages=clock.rounded(),
+        outputs=tuple(map(str, outputs.values())),
+        seconds=accompany.seconds,
+        warnings=accompany.remarks.unique(),
+        pixels=sum(run.scene.source.height * run.scene.source.width for run in runs),
+        windows=sum(run.plan.tiles for run in runs),
+        model=loaded.name,
+        runtime=runs[-1].runtime.name,
+        gsd=runs[-1].scene.grid.gsd,
+        stages=accompany.clock.rounded(),
     )
 
 
-def _targets(scenes: Sequence[str], output: Path) -> list[tuple[str, Path]]:
+def _predict(
+    path: str,
+    target: RasterTarget,
+    loaded: LoadedModel,
+    bands: tuple[int, ...] | None,
+    accompany: Run,
+) -> SceneRun:
+    """Write the probabilities of one scene."""
+    with (
+        loaded.open(path, bands) as scene_run,
+        open_scene(path, spec=loaded.scene_spec) as native,
+    ):
+        accompany.remarks += scene_run.plan.warnings
+        area = area_of_interest(loaded.spec, scene_run.scene.grid, accompany.remarks)
+        strips = scene_run.strips(accompany.clock, accompany.progress, area)
+        with (
+            probability_file(target, scene_run, native, loaded, accompany.clock, area) as write,
+            closing(ahead(strips, depth=1)) as finished,
+        ):
+            for strip in finished:
+                write(strip)
+        return scene_run
+
+
+def _outputs(scenes: Sequence[str], output: Path) -> dict[str, Path]:
+    """Each scene with its file."""
     if len(scenes) == 1 and not output.is_dir():
-        return [(scenes[0], output)]
+        return {scenes[0]: output}
     if not output.is_dir():
         raise UsageError(
             f"{output}: several scenes go into a folder", "create it, and name it with `output`"
         )
-    return [
-        (path, output / f"{name}.tif")
-        for path, name in zip(scenes, unique_names(scenes), strict=True)
-    ]
+    names = zip(scenes, unique_names(scenes), strict=True)
+    return {path: output / f"{name}.tif" for path, name in names}

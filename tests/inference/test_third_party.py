@@ -15,7 +15,7 @@ from geoseg.errors import ModelError
 from geoseg.inference.runtimes import open_runtime
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
-from geoseg.specs import PredictSpec
+from geoseg.specs import PredictSpec, RasterTarget
 from geoseg.tools import predict
 from tests.scenes import grid
 
@@ -121,7 +121,7 @@ def test_every_pixel_gets_its_own_probability(
 ) -> None:
     model = make(tmp_path / "model.onnx")
     spec = PredictSpec(precision="fp32", runtime=runtime)
-    predict.run([str(scene)], tmp_path / "p.tif", spec, model=model, dtype="float32")
+    predict.run([str(scene)], RasterTarget(tmp_path / "p.tif", "float32"), spec, model=model)
     image, _, _ = read_array(scene)
     wanted = 1 / (1 + np.exp(-2 * STEEPNESS * (image.mean(axis=0) / 255 - 0.5)))
     found, valid, _ = read_array(tmp_path / "p.tif")

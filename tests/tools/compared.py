@@ -40,3 +40,9 @@ def raster(path, image, grid=GRID, **keywords):
 
 TRUTH = [(60, 5, 80, 15), (5, 30, 25, 55), (70, 40, 74, 44)]
 FOUND = [(62, 5, 82, 15), (5, 30, 25, 50), (40, 2, 44, 8)]
+
+
+def shapes_in(layer: gpd.GeoDataFrame) -> list[bytes]:
+    """Polygons of a layer to a millimetre, in no order."""
+    parts = shapely.get_parts(layer.geometry.to_numpy())
+    return sorted(shapely.to_wkb(shapely.normalize(shapely.set_precision(parts, 1e-3))))

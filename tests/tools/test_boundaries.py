@@ -15,7 +15,15 @@ from shapely import affinity
 
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
-from geoseg.specs import Area, MaskSpec, ModelSpec, PolygonSpec, PredictSpec, VectorTarget
+from geoseg.specs import (
+    Area,
+    MaskSpec,
+    ModelSpec,
+    PolygonSpec,
+    PredictSpec,
+    RasterTarget,
+    VectorTarget,
+)
 from geoseg.tools import evaluate, extract, polygonize, predict, rasterize
 from tests.scenes import GROUND, ROOF, grid, red_model
 
@@ -115,7 +123,10 @@ def test_predict_and_polygonize_are_the_halves_of_extract(
     dtype: str, town: Path, tmp_path: Path
 ) -> None:
     predict.run(
-        [str(town / "scene.tif")], tmp_path / "p.tif", SPEC, model=town / "model.onnx", dtype=dtype
+        [str(town / "scene.tif")],
+        RasterTarget(tmp_path / "p.tif", dtype=dtype),
+        SPEC,
+        model=town / "model.onnx",
     )
     with rasterio.open(tmp_path / "p.tif") as file:
         assert file.count == 3
@@ -139,10 +150,9 @@ def test_evaluate_takes_boundaries_for_building_and_parts_by_them(
         raster = tmp_path / "p.tif"
         predict.run(
             [str(town / "scene.tif")],
-            raster,
+            RasterTarget(raster, classes=kind == "predicted"),
             SPEC,
             model=town / "model.onnx",
-            classes=kind == "predicted",
         )
     report = evaluate.run(raster, town / "truth.gpkg")
     assert (
@@ -179,10 +189,9 @@ def test_class_rasters_are_parted_too(town: Path, tmp_path: Path) -> None:
     """As burnt they give the houses back, as predicted nearly so."""
     predict.run(
         [str(town / "scene.tif")],
-        tmp_path / "classes.tif",
+        RasterTarget(tmp_path / "classes.tif", classes=True),
         SPEC,
         model=town / "model.onnx",
-        classes=True,
     )
     for raster in (town / "classes.tif", tmp_path / "classes.tif"):
         polygonize.run(raster, VectorTarget(tmp_path / "b.gpkg", overwrite=True), PolygonSpec())

@@ -23,7 +23,7 @@ from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.reports import chips_page
-from geoseg.specs import ChipSpec, ModelSpec, PredictSpec
+from geoseg.specs import ChipSpec, ModelSpec, PredictSpec, RasterTarget
 from geoseg.tools import evaluate_chips, predict, tile
 from tests.scenes import buildings, grid, picture, write_scene
 from tests.tools.pages import pictures
@@ -57,11 +57,9 @@ def test_counts_are_summed_over_the_chips(chips: Path, model: Path, tmp_path: Pa
     for image, mask in zip(table["image"], table["mask"], strict=True):
         predict.run(
             [str(index.folder / image)],
-            tmp_path / "p.tif",
+            RasterTarget(tmp_path / "p.tif", dtype="float32", overwrite=True),
             SPEC,
             model=model,
-            dtype="float32",
-            overwrite=True,
         )
         total += count(
             read_array(tmp_path / "p.tif")[0][0] >= 0.2, read_array(index.folder / mask)[0][0] == 1

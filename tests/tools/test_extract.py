@@ -4,10 +4,7 @@ programs.
 
 from __future__ import annotations
 
-import json
 import sqlite3
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,15 +13,23 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
-from affine import Affine
 from pyproj import Geod
 from rasterio import features
 
 from geoseg.errors import OutputError, UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
-from geoseg.specs import Area, ExtractSpec, PixelReference, PolygonSpec, PredictSpec, VectorTarget
+from geoseg.specs import (
+    Area,
+    ExtractSpec,
+    ExtractTarget,
+    JobSpec,
+    PixelReference,
+    PolygonSpec,
+    PredictSpec,
+)
 from geoseg.tools import extract
 from tests.scenes import buildings, grid, picture, write_scene
+from tests.tools.compared import shapes_in
 
 pytest.importorskip("onnx")
 MASK = buildings(300, 415)
@@ -130,105 +135,6 @@ def test_straight_and_parted_whatever_the_windows(model: Path, scene: Path, tmp_
     assert whole.is_valid.all()
 
 
-def halves(folder: Path) -> list[str]:
-    """Two scenes that share a third of their rows; no building is as high as that."""
-    on = grid(*MASK.shape)
-    for name, rows in {"upper": slice(0, 200), "lower": slice(100, 300)}.items():
-        write_scene(
-            folder / f"{name}.tif",
-            MASK[rows],
-            on.window(rasterio.windows.Window(0, rows.start, MASK.shape[1], 200)),
-        )
-    return [str(folder / f"{name}.tif") for name in ("upper", "lower")]
-
-
-def shapes_in(layer: gpd.GeoDataFrame) -> list[bytes]:
-    parts = shapely.get_parts(layer.geometry.to_numpy())
-    return sorted(shapely.to_wkb(shapely.normalize(shapely.set_precision(parts, 1e-3))))
-
-
-def test_buildings_that_two_scenes_show_are_written_once_and_whole(
-    model: Path, scene: Path, tmp_path: Path
-) -> None:
-    parts = halves(tmp_path)
-    extract.run([str(scene)], tmp_path / "whole.gpkg", SPEC, ALL, model=model)
-    whole = gpd.read_file(tmp_path / "whole.gpkg", layer="footprints")
-    for order, output in ((parts, "one.gpkg"), (parts[::-1], "other.parquet")):
-        report = extract.run(order, tmp_path / output, SPEC, ALL, model=model)
-        layer = (
-            gpd.read_parquet(tmp_path / output)
-            if "parquet" in output
-            else gpd.read_file(tmp_path / output)
-        )
-        assert shapes_in(layer) == shapes_in(whole)
-        assert report.footprints == len(layer) == len(whole)
-        assert report.area_m2 == pytest.approx(whole["area_m2"].sum(), abs=0.1)
-        assert layer["id"].tolist() == list(range(1, len(layer) + 1))
-        assert layer["edge"].sum() == whole["edge"].sum()
-        assert set(layer["scene"]) == {"upper", "lower"}
-    elsewhere = [parts[0], str(tmp_path / "turned.tif")]
-    with rasterio.open(parts[1]) as file:
-        to = file.profile | {
-            "crs": "EPSG:3857",
-            "transform": rasterio.Affine(0.3, 0, 5e5, 0, -0.3, 7e6),
-        }
-        with rasterio.open(elsewhere[1], "w", **to) as out:
-            out.write(file.read())
-    each = [
-        extract.run(
-            [path], VectorTarget(tmp_path / "each.gpkg", overwrite=True), SPEC, ALL, model=model
-        )
-        for path in elsewhere
-    ]
-    apart = extract.run(elsewhere, tmp_path / "apart.gpkg", SPEC, ALL, model=model)
-    assert apart.footprints == sum(report.footprints for report in each)
-
-
-def test_pictures_without_a_crs_do_not_lie_over_each_other(model: Path, tmp_path: Path) -> None:
-    scenes = [str(tmp_path / "one.png"), str(tmp_path / "two.png")]
-    for path in scenes:
-        write_array(path, picture(MASK))
-    report = extract.run(
-        scenes,
-        tmp_path / "b.gpkg",
-        SPEC,
-        ALL,
-        model=model,
-        reference=PixelReference(pixel_coords=True),
-    )
-    assert report.area_m2 == 2 * MASK.sum()
-
-
-def test_appending_leaves_out_what_is_there(model: Path, scene: Path, tmp_path: Path) -> None:
-    """Together two scenes are the whole: each building once, and none as the first one's border had
-    cut it.
-    """
-    out, (upper, lower) = tmp_path / "b.gpkg", halves(tmp_path)
-    first = extract.run([upper], VectorTarget(out, append=True), SPEC, ALL, model=model)
-    second = extract.run([lower], VectorTarget(out, append=True), SPEC, ALL, model=model)
-    layer = gpd.read_file(out, layer="footprints")
-    extract.run([str(scene)], tmp_path / "whole.gpkg", SPEC, ALL, model=model)
-    assert shapes_in(layer) == shapes_in(gpd.read_file(tmp_path / "whole.gpkg", layer="footprints"))
-    assert layer["id"].is_unique and layer["id"].max() == first.footprints + second.footprints
-    # by the spatial index
-    assert len(gpd.read_file(out, layer="footprints", bbox=tuple(layer.total_bounds))) == len(layer)
-    with sqlite3.connect(out) as database:
-        assert database.execute("select count(*) from layer_styles").fetchone() == (1,)
-    again = extract.run([upper], VectorTarget(out, append=True), SPEC, ALL, model=model)
-    assert again.footprints == 0
-    assert len(gpd.read_file(out, layer="footprints")) == len(layer)
-    spec = PolygonSpec(regularize="orthogonal")
-    before = out.read_bytes()
-    with pytest.raises(UnsuitableError, match="columns differ: regularized"):
-        extract.run([upper], VectorTarget(out, append=True), SPEC, spec, model=model)
-    with pytest.raises(UsageError, match="cannot be combined"):
-        extract.run([upper], VectorTarget(out, overwrite=True, append=True), SPEC, ALL, model=model)
-    extract.run([upper], tmp_path / "b.fgb", SPEC, ALL, model=model)
-    with pytest.raises(UnsuitableError, match="no GeoPackage"):
-        extract.run([upper], VectorTarget(tmp_path / "b.fgb", append=True), SPEC, ALL, model=model)
-    assert out.read_bytes() == before
-
-
 def test_mercator_areas_are_ground_areas(model: Path, tmp_path: Path) -> None:
     """EPSG:3857 at 60 degrees north is twice as long and four times as large as the ground."""
     on = grid(*MASK.shape, epsg=3857, gsd=0.6)
@@ -257,16 +163,19 @@ def test_an_area_of_interest_cuts_the_footprints(model: Path, scene: Path, tmp_p
     area = shapely.box(left + 30, bottom + 10, right - 20, top - 45)
     gpd.GeoDataFrame(geometry=[area], crs=32633).to_crs(4326).to_file(tmp_path / "aoi.geojson")
     extract.run(
-        [str(scene)], tmp_path / "b.gpkg", SPEC, ALL, model=model, aoi=tmp_path / "aoi.geojson"
+        [str(scene)],
+        tmp_path / "b.gpkg",
+        replace(SPEC, aoi=tmp_path / "aoi.geojson"),
+        ALL,
+        model=model,
     )
     layer = gpd.read_file(tmp_path / "b.gpkg")
     assert len(layer) and layer.within(area.buffer(0.31)).all()
 
 
 def test_the_probabilities_may_be_kept(model: Path, scene: Path, tmp_path: Path) -> None:
-    extract.run(
-        [str(scene)], tmp_path / "b.gpkg", SPEC, ALL, model=model, save_prob=tmp_path / "p.tif"
-    )
+    target = ExtractTarget(tmp_path / "b.gpkg", save_prob=tmp_path / "p.tif")
+    extract.run([str(scene)], target, SPEC, ALL, model=model)
     with rasterio.open(tmp_path / "p.tif") as file:
         assert ((file.read(1) >= 127) == MASK).all()
 
@@ -282,56 +191,6 @@ def test_nothing_found_is_an_empty_layer(model: Path, tmp_path: Path) -> None:
         )
         assert report.footprints == len(layer) == 0
         assert layer.crs.to_epsg() == 32633 and "area_m2" in layer.columns
-
-
-def test_scenes_share_a_layer_or_get_a_file_each(model: Path, tmp_path: Path) -> None:
-    scenes = [str(write_scene(tmp_path / "one.tif", MASK[:150, :200]))]
-    scenes.append(
-        str(write_scene(tmp_path / "two.tif", MASK[:90, :250], grid(90, 250, epsg=32634)))
-    )
-    extract.run(scenes, tmp_path / "both.gpkg", SPEC, ALL, model=model)
-    both = gpd.read_file(tmp_path / "both.gpkg")
-    assert list(both["id"]) == list(range(1, len(both) + 1))
-    assert both.crs.to_epsg() == 32633 and list(both["scene"].unique()) == ["one", "two"]
-    (tmp_path / "each").mkdir()
-    extract.run(scenes, tmp_path / "each", SPEC, ALL, model=model)
-    second = gpd.read_file(tmp_path / "each" / "two.gpkg")
-    assert second.crs.to_epsg() == 32634
-    mine = both[both["scene"] == "two"].to_crs(32634).geometry
-    assert (
-        mine.reset_index(drop=True).hausdorff_distance(second.geometry, align=False) < 1e-3
-    ).all()
-
-
-def test_a_scene_that_fails_is_skipped_whole(model: Path, tmp_path: Path) -> None:
-    good = write_scene(tmp_path / "good.tif", MASK)
-    bad = write_scene(tmp_path / "bad.tif", MASK)
-    bad.write_bytes(bad.read_bytes()[: bad.stat().st_size * 2 // 3])
-    report = extract.run(
-        [str(bad), str(good)], tmp_path / "b.gpkg", SPEC, ALL, model=model, on_error="skip"
-    )
-    assert list(report.failed) == [str(bad)] and report.outputs == (str(tmp_path / "b.gpkg"),)
-    assert set(gpd.read_file(tmp_path / "b.gpkg")["scene"]) == {"good"}
-    command = [
-        "extract",
-        str(bad),
-        str(good),
-        "-o",
-        str(tmp_path / "d.gpkg"),
-        "-m",
-        str(model),
-        "--on-error",
-        "skip",
-        "--json",
-    ]
-    done = subprocess.run(
-        [sys.executable, "-m", "geoseg", *command], capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 9 and list(json.loads(done.stdout)["failed"]) == [str(bad)]
-    assert done.stderr.splitlines()[-1].startswith("Error: 1 of 2 scenes failed: ")
-    with pytest.raises(Exception, match=r"bad\.tif"):
-        extract.run([str(good), str(bad)], tmp_path / "c.gpkg", SPEC, ALL, model=model)
-    assert not list(tmp_path.glob("*c.gpkg*"))
 
 
 def test_a_picture_wants_a_crs_or_pixels(model: Path, tmp_path: Path) -> None:
@@ -360,46 +219,21 @@ def test_bad_combinations_are_refused_before_any_work(
     with pytest.raises(UsageError):
         extract.run([str(scene)], tmp_path / "b.docx", SPEC, ALL, model=model)
     with pytest.raises(UsageError):
-        extract.run(
-            [str(scene)] * 2,
-            tmp_path / "c.gpkg",
-            SPEC,
-            ALL,
-            model=model,
-            save_prob=tmp_path / "p.tif",
-        )
+        target = ExtractTarget(tmp_path / "c.gpkg", save_prob=tmp_path / "p.tif")
+        extract.run([str(scene)] * 2, target, SPEC, ALL, model=model)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b.gpkg", "scene.tif"]
 
 
 def test_a_dry_run_tells_the_plan_and_writes_nothing(
     model: Path, scene: Path, tmp_path: Path
 ) -> None:
-    report = extract.run([str(scene)], tmp_path / "b.gpkg", SPEC, ALL, model=model, dry_run=True)
+    dry = JobSpec(dry_run=True)
+    report = extract.run([str(scene)], tmp_path / "b.gpkg", SPEC, ALL, model=model, job=dry)
     assert (
         report.plan and report.plan[0]["windows"] == 6 * 8 and report.plan[0]["shape"] == [300, 415]
     )
     assert report.plan[0]["crs"] == "EPSG:32633"
     assert [p.name for p in tmp_path.iterdir()] == ["scene.tif"]
-
-
-def test_scenes_of_one_name_have_names_of_their_own(model: Path, tmp_path: Path) -> None:
-    on = grid(120, 415)
-    paths = []
-    for folder, top in (("x", 0), ("y", 150)):
-        (tmp_path / folder).mkdir()
-        part = MASK[top : top + 120]
-        beside = replace(on, transform=on.transform * Affine.translation(0, top))
-        paths.append(str(write_scene(tmp_path / folder / "ortho.tif", part, beside)))
-    extract.run(paths, tmp_path / "one.gpkg", SPEC, ALL, model=model)
-    layer = gpd.read_file(tmp_path / "one.gpkg", layer="footprints")
-    assert set(layer["scene"]) == {"ortho", "ortho_2"}
-    lower = layer.geometry.centroid.y < on.bounds[1]
-    assert (layer["scene"][lower] == "ortho_2").all() and lower.any()
-    (tmp_path / "each").mkdir()
-    report = extract.run(paths, tmp_path / "each", SPEC, ALL, model=model)
-    assert [Path(path).name for path in report.outputs] == ["ortho.gpkg", "ortho_2.gpkg"]
-    second = gpd.read_file(tmp_path / "each/ortho_2.gpkg", layer="footprints")
-    assert set(second["scene"]) == {"ortho_2"}
 
 
 def test_by_default_footprints_are_to_hand_over(model: Path, tmp_path: Path) -> None:

@@ -18,7 +18,15 @@ from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.models.store import read_spec
-from geoseg.specs import ChipSpec, PixelReference, PolygonSpec, PredictSpec, PrepareSpec, TrainSpec
+from geoseg.specs import (
+    ChipSpec,
+    PixelReference,
+    PolygonSpec,
+    PredictSpec,
+    PrepareSpec,
+    RasterTarget,
+    TrainSpec,
+)
 from geoseg.tools import evaluate, evaluate_chips, export, polygonize, predict, prepare, tile, train
 from tests.scenes import GROUND, ROOF, buildings, grid
 from tests.tools.chips import SMALL
@@ -42,13 +50,15 @@ def follow(
     image, mask = (str(index.folder / row[name]) for name in ("image", "mask"))
     window = PredictSpec(precision="fp32", tile_size=128)
     for name in ("m.safetensors", "m.onnx"):
-        predict.run([image], folder / f"{name}.tif", window, model=folder / name, dtype="float32")
+        target = RasterTarget(folder / f"{name}.tif", "float32")
+        predict.run([image], target, window, model=folder / name)
     ours, theirs = (read_array(folder / f"{name}.tif")[0] for name in ("m.safetensors", "m.onnx"))
     assert len(ours) == len(index.info.classes) and np.abs(ours.sum(axis=0) - 1).max() < 1e-4
     assert np.abs(ours - theirs).mean() < 0.01
     with rasterio.open(folder / "m.onnx.tif") as file:
         assert file.descriptions == index.info.classes
-    predict.run([image], folder / "classes.tif", window, model=model, classes=True)
+    target = RasterTarget(folder / "classes.tif", classes=True)
+    predict.run([image], target, window, model=model)
     assert (read_array(folder / "classes.tif")[0][0] == ours.argmax(axis=0)).all()
     scores = evaluate.run(folder / "classes.tif", mask).pixel
     assert set(scores["classes"]) <= set(index.info.classes)

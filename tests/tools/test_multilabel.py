@@ -36,6 +36,7 @@ from geoseg.specs import (
     ModelSpec,
     PolygonSpec,
     PreviewSpec,
+    RasterTarget,
     TrainSpec,
 )
 from geoseg.tools import (
@@ -160,7 +161,10 @@ def test_a_background_is_no_class_told_by_itself() -> None:
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_each_class_has_its_band(dtype: str, town: Path, tmp_path: Path) -> None:
     predict.run(
-        [str(town / "scene.tif")], tmp_path / "p.tif", SPEC, model=town / "model.onnx", dtype=dtype
+        [str(town / "scene.tif")],
+        RasterTarget(tmp_path / "p.tif", dtype=dtype),
+        SPEC,
+        model=town / "model.onnx",
     )
     with rasterio.open(tmp_path / "p.tif") as file:
         assert file.descriptions == KINDS and "GEOSEG_CLASSES" not in file.tags()
@@ -174,10 +178,9 @@ def test_each_class_has_its_band(dtype: str, town: Path, tmp_path: Path) -> None
     with pytest.raises(UsageError, match="this model is multi-label"):
         predict.run(
             [str(town / "scene.tif")],
-            tmp_path / "c.tif",
+            RasterTarget(tmp_path / "c.tif", classes=True),
             SPEC,
             model=town / "model.onnx",
-            classes=True,
         )
     with pytest.raises(UsageError, match="does not name its bands"):
         predict.run([str(town / "scene.tif")], tmp_path / "p.png", SPEC, model=town / "model.onnx")
@@ -337,10 +340,9 @@ def test_learnt_exported_and_parted(town: Path, tmp_path: Path) -> None:
     for name in ("m.safetensors", "m.onnx"):
         predict.run(
             [str(town / "scene.tif")],
-            tmp_path / f"{name}.tif",
+            RasterTarget(tmp_path / f"{name}.tif", dtype="float32"),
             SPEC,
             model=tmp_path / name,
-            dtype="float32",
         )
     ours, theirs = (read_array(tmp_path / f"{name}.tif")[0] for name in ("m.safetensors", "m.onnx"))
     assert ours.shape == (3, *GRID.shape) and np.abs(ours - theirs).mean() < 0.01

@@ -10,7 +10,7 @@ import rasterio
 
 from geoseg.errors import OutputError, UsageError
 from geoseg.io.raster.write import write_array
-from geoseg.specs import PredictSpec
+from geoseg.specs import PredictSpec, RasterTarget
 from geoseg.tools import predict
 from tests.scenes import buildings, grid, picture, write_scene
 
@@ -46,8 +46,8 @@ def test_probabilities_are_a_cog_on_the_scenes_grid(
 
 
 def test_floats_and_classes(model: Path, scene: Path, tmp_path: Path) -> None:
-    predict.run([str(scene)], tmp_path / "float.tif", SPEC, model=model, dtype="float32")
-    predict.run([str(scene)], tmp_path / "class.tif", SPEC, model=model, classes=True)
+    predict.run([str(scene)], RasterTarget(tmp_path / "float.tif", "float32"), SPEC, model=model)
+    predict.run([str(scene)], RasterTarget(tmp_path / "class.tif", classes=True), SPEC, model=model)
     with rasterio.open(tmp_path / "float.tif") as file:
         assert file.dtypes == ("float32",) and np.isnan(file.nodata)
         assert ((file.read(1) >= 0.5) == MASK).all()
@@ -102,7 +102,7 @@ def test_an_existing_output_is_kept(model: Path, scene: Path, tmp_path: Path) ->
     with pytest.raises(OutputError):
         predict.run([str(scene)], out, SPEC, model=model)
     assert out.read_text() == "mine"
-    predict.run([str(scene)], out, SPEC, model=model, overwrite=True)
+    predict.run([str(scene)], RasterTarget(out, overwrite=True), SPEC, model=model)
     with rasterio.open(out) as file:
         assert file.shape == MASK.shape
 

@@ -27,6 +27,7 @@ from geoseg.specs import (
     PolygonSpec,
     PredictSpec,
     PreviewSpec,
+    RasterTarget,
 )
 from geoseg.tools import evaluate, info, polygonize, predict, preview, rasterize, tile
 from tests.scenes import GROUND, ROOF, grid, red_model
@@ -244,7 +245,7 @@ def test_predictions(
     red_model(tmp_path / "m.onnx", ModelSpec("red", classes=("soil", "roof"), margin=0))
     raster = tmp_path / output
     scene = str(town / "scene.tif")
-    predict.run([scene], raster, SPEC, model=tmp_path / "m.onnx", **more)
+    predict.run([scene], RasterTarget(raster, **more), SPEC, model=tmp_path / "m.onnx")
     assert info.run(str(raster)).about["values"]["kind"] == kind
     if raster.suffix == ".tif":
         assert traced(raster, tmp_path / "f.gpkg") == {"roof": 4}

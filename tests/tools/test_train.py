@@ -25,7 +25,7 @@ from geoseg.io.chip_index import read_index, write_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.models.modelfile import read_spec
-from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, TrainSpec, VectorTarget
+from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, RasterTarget, TrainSpec, VectorTarget
 from geoseg.tools import evaluate_chips, export, extract, predict, tile, train, tune
 from tests.scenes import buildings, grid, write_scene
 from tests.tools.chips import QUICK
@@ -119,7 +119,10 @@ def test_the_model_extracts_and_so_does_its_export(
     for name in (trained.model, tmp_path / "model.onnx"):
         spec = PredictSpec(tile_size=128, precision="fp32")
         predict.run(
-            [str(folder / "scene.tif")], tmp_path / "p.tif", spec, model=Path(name), overwrite=True
+            [str(folder / "scene.tif")],
+            RasterTarget(tmp_path / "p.tif", overwrite=True),
+            spec,
+            model=Path(name),
         )
         masks.append(read_array(tmp_path / "p.tif")[0][0])
         assert count(masks[-1] >= 127, MASK).iou > 0.6
@@ -201,10 +204,9 @@ def test_a_model_that_knows_boundaries_learns_from_whole_buildings_and_keeps_the
     for model in (knows, report.model):
         predict.run(
             [str(folder / "scene.tif")],
-            tmp_path / "p.tif",
+            RasterTarget(tmp_path / "p.tif", overwrite=True),
             PredictSpec(),
             model=Path(model),
-            overwrite=True,
         )
         agree.append(count(read_array(tmp_path / "p.tif")[0].argmax(0) == 2, labels == 2).iou)
     assert agree[1] > agree[0] - 0.05 > 0.2
@@ -307,11 +309,9 @@ def test_the_test_split_is_scored_by_the_model_that_is_kept(folder: Path, tmp_pa
     for image, mask in zip(*(index.split("test")[name] for name in ("image", "mask")), strict=True):
         predict.run(
             [str(index.folder / image)],
-            tmp_path / "p.tif",
+            RasterTarget(tmp_path / "p.tif", dtype="float32", overwrite=True),
             PredictSpec(tile_size=64, precision="fp32"),
             model=Path(report.model),
-            dtype="float32",
-            overwrite=True,
         )
         probability = read_array(tmp_path / "p.tif")[0][0]
         total += count(probability >= 0.5, read_array(index.folder / mask)[0][0] == 1)

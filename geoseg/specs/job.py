@@ -1,0 +1,21 @@
+"""How a job over scenes is done: how far it goes, and by whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from geoseg.specs.settings import check_settings
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """``on_error`` says whether a scene that fails ends the job or is left out; with ``dry_run``
+    nothing is written.
+    """
+
+    on_error: Literal["stop", "skip"] = "stop"
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        check_settings(self)
