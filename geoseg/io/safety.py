@@ -59,15 +59,17 @@ _OTHERS = (
 # letters. What is not here may read other files: pixel functions, warped and processed datasets,
 # geolocation arrays, overviews by name.
 _VRT_TAGS = re.compile(
-    "vrtdataset|srs|geotransform|metadata|mdi|vrtrasterband|nodatavalue|colorinterp|colortable|entry|description|unittype|offset|"
-    "scale|categorynames|category|simplesource|complexsource|averagedsource|sourcefilename|sourceband|sourceproperties|srcrect|"
-    "dstrect|nodata|usemaskband|scaleoffset|scaleratio|lut|exponent|srcmin|srcmax|dstmin|dstmax|clamp|maskband|overviewlist|"
-    "blockxsize|blockysize|histograms|histitem|histmin|histmax|bucketcount|includeoutofrange|approximate|histcounts",
+    "vrtdataset|srs|geotransform|metadata|mdi|vrtrasterband|nodatavalue|colorinterp|"
+    "colortable|entry|description|unittype|offset|scale|categorynames|category|simplesource|"
+    "complexsource|averagedsource|sourcefilename|sourceband|sourceproperties|srcrect|dstrect|"
+    "nodata|usemaskband|scaleoffset|scaleratio|lut|exponent|srcmin|srcmax|dstmin|dstmax|clamp|"
+    "maskband|overviewlist|blockxsize|blockysize|histograms|histitem|histmin|histmax|"
+    "bucketcount|includeoutofrange|approximate|histcounts",
     re.I,
 )
 _VRT_ATTRIBUTES = re.compile(
-    "rasterxsize|rasterysize|datatype|band|blockxsize|blockysize|relativetovrt|shared|domain|key|xoff|yoff|xsize|ysize|"
-    "resampling|c[1-4]|dataaxistosrsaxismapping|coordinateepoch",
+    "rasterxsize|rasterysize|datatype|band|blockxsize|blockysize|relativetovrt|shared|domain|"
+    "key|xoff|yoff|xsize|ysize|resampling|c[1-4]|dataaxistosrsaxismapping|coordinateepoch",
     re.I,
 )
 # Names that GDAL tries beside a raster, where large letters differ from small ones too

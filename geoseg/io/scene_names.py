@@ -73,7 +73,8 @@ def _expand(name: str) -> Iterator[str]:
         )
         yield from _some(found, f"{name}: holds no scenes")
     elif "://" not in name and glob.has_magic(name) and not path.exists():
-        found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+        # Path.glob takes no absolute pattern
+        found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207
         yield from _some(found, f"{name}: matches no file")
     else:
         yield name

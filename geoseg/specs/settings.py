@@ -70,7 +70,8 @@ def settings(spec: type) -> dict[str, Setting]:
 @functools.cache
 def _settings(spec: Hashable) -> dict[str, Setting]:
     hints = get_type_hints(spec, include_extras=True)
-    return {field.name: _setting(hints[field.name]) for field in fields(spec)}  # type: ignore[arg-type]
+    named: Any = spec  # a class, which mypy does not take for a dataclass
+    return {field.name: _setting(hints[field.name]) for field in fields(named)}
 
 
 def _setting(hint: Any) -> Setting:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import platform
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -13,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from geoseg.io.packages import how_to_install, import_name, requirements
-from geoseg.report import Progress, Report, no_progress
+from geoseg.report import Progress, Report, Run, no_progress
 
 # What the packages of an extra are for
 PURPOSES = {"": "geoseg", "train": "training", "export": "export", "onnx": "the onnx runtime"}
@@ -53,11 +52,11 @@ class DoctorReport(Report):
 
 def run(*, progress: Progress = no_progress) -> DoctorReport:
     """Import every package geoseg can use and ask the runtimes for their devices."""
-    start = time.monotonic()
+    accompany = Run(progress)
     packages: dict[str, str | None] = {}
     missing: list[str] = []
     required = packages_used()
-    advance = progress("import", len(required))
+    advance = accompany.progress("import", len(required))
     modules: dict[str, ModuleType] = {}
     for distribution, extra in required.items():
         name = import_name(distribution)
@@ -73,7 +72,7 @@ def run(*, progress: Progress = no_progress) -> DoctorReport:
     libraries, absent = _libraries(modules)
     return DoctorReport(
         command="doctor",
-        seconds=time.monotonic() - start,
+        seconds=accompany.seconds,
         python=platform.python_version(),
         platform=platform.platform(),
         cpus=len(os.sched_getaffinity(0))

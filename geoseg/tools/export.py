@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from geoseg.errors import ResourceError, UsageError
 from geoseg.io.atomic import check_output
 from geoseg.models.store import as_typed
-from geoseg.report import Progress, Report, no_progress
+from geoseg.report import Progress, Report, Run, no_progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +27,11 @@ def run(
     progress: Progress = no_progress,
 ) -> ExportReport:
     """Export the safetensors model file ``model`` as ONNX."""
-    start = time.perf_counter()
+    accompany = Run(progress)
     output = check_output(output, overwrite)
     if output.suffix.lower() != ".onnx":
         raise UsageError(f"{output}: models are exported as .onnx")
-    advance = progress("export", 1)
+    advance = accompany.progress("export", 1)
     try:
         from geoseg.models.onnxfile import export
     except ImportError as error:
@@ -43,6 +42,6 @@ def run(
         command="export",
         inputs=(as_typed(model),),
         outputs=(str(output),),
-        seconds=time.perf_counter() - start,
+        seconds=accompany.seconds,
         bytes=output.stat().st_size,
     )

@@ -4,7 +4,6 @@ fits a scene.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -24,7 +23,7 @@ from geoseg.io.vector.read import LAYER, describe_layers, read_features
 from geoseg.labels.interpret import interpret
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.store import BUNDLED, as_typed, bundled, read_spec
-from geoseg.report import Report
+from geoseg.report import Remarks, Report, Run
 from geoseg.specs import PredictSpec
 
 SAMPLES = 8  # windows a side that are looked at for data
@@ -61,17 +60,18 @@ def run(path: str, *, model: Path | None = None, layer: str | None = None) -> In
 
     Raises InputError (missing, unreadable) and ModelError (a model that is malformed).
     """
-    start = time.perf_counter()
+    accompany = Run()
     typed, path = path, str(bundled()) if path == BUNDLED else path
     kind = kind_of(path)
     if kind == "vector" and _is_index(path):
         kind = "chips"
     scene = kind == "raster"
-    warnings: list[str] = []
     if model and not scene:
-        warnings.append(f"{path}: is not a raster, so {as_typed(model)} was not checked against it")
+        accompany.remarks.append(
+            f"{path}: is not a raster, so {as_typed(model)} was not checked against it"
+        )
     describe: dict[str, Callable[[str], dict[str, Any]]] = {
-        "raster": lambda raster: _raster(raster, warnings),
+        "raster": lambda raster: _raster(raster, accompany.remarks),
         "vector": lambda path: _vector(path, layer),
         "model": _model,
         "chips": _chips,
@@ -82,8 +82,8 @@ def run(path: str, *, model: Path | None = None, layer: str | None = None) -> In
         kind=kind,
         about=describe[kind](path),
         fit=_fit(path, model) if model and scene else None,
-        warnings=tuple(warnings),
-        seconds=time.perf_counter() - start,
+        warnings=accompany.remarks.unique(),
+        seconds=accompany.seconds,
     )
 
 
@@ -91,13 +91,13 @@ def _is_index(path: str) -> bool:
     return Path(path).name == INDEX
 
 
-def _raster(path: str, warnings: list[str]) -> dict[str, Any]:
+def _raster(path: str, remarks: Remarks) -> dict[str, Any]:
     """``valid_fraction`` and ``values`` are those of a sample of windows spread evenly; ``bounds``
     (left, bottom, right, top).
     """
     with open_scene(path, placed=False) as scene:
         grid = scene.grid
-        warnings += scene.warnings
+        remarks += scene.warnings
         points = scene.control_points
         # the end of a file that is cut off or says that it has more rows than it holds
         scene.read(Window(0, grid.height - 1, grid.width, 1), scene.indexes[:1])

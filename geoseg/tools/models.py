@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from geoseg.errors import ResourceError, UsageError
-from geoseg.report import Report
+from geoseg.report import Report, Run
 from geoseg.specs import ARCHITECTURES
 
 
@@ -31,7 +30,7 @@ def run(*, encoder: str | None = None, encoders: bool = False) -> ModelsReport:
     Raises UsageError for an encoder that no architecture takes, ResourceError where one needs torch
     and there is none.
     """
-    start = time.monotonic()
+    accompany = Run()
     # fcn8s has VGG16 and no other
     chosen = (
         {name: encoder for name in ARCHITECTURES if name not in ("cnn", "fcn8s")}
@@ -60,7 +59,7 @@ def run(*, encoder: str | None = None, encoders: bool = False) -> ModelsReport:
         models=tuple(rows),
         encoders=listed,
         warnings=warnings,
-        seconds=time.monotonic() - start,
+        seconds=accompany.seconds,
     )
 
 

@@ -22,7 +22,8 @@ SPLITS = {
 }
 # What a picture or a mask has before or behind the name that they share
 _AFFIX = re.compile(
-    r"^(?:images?|img|masks?|labels?|gt)[_-]|[_-](?:images?|img|sat|rgb|masks?|labels?|gt|annot|seg|l|p)$",
+    r"^(?:images?|img|masks?|labels?|gt)[_-]"
+    r"|[_-](?:images?|img|sat|rgb|masks?|labels?|gt|annot|seg|l|p)$",
     re.I,
 )
 _SHOWN = 12
