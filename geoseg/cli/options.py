@@ -164,9 +164,22 @@ def _scenes(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> tu
     return expand(names)
 
 
-scenes = click.argument(
-    "scenes", nargs=-1, required=True, metavar="SCENE...", type=SCENE, callback=_scenes
-)
+_SCENES = """
+    SCENE is a raster, a folder of them, a pattern, @list.txt, an https:// or s3:// address,
+    ITEM.json#ASSET of STAC, or a folder of map tiles (z/x/y or z-x-y).
+"""
+
+
+def scenes(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Argument SCENE..., explained below the text of the command: click before 8.5 has no help of
+    arguments.
+    """
+    function.__doc__ = f"{(function.__doc__ or '').rstrip()}\n{_SCENES}"
+    return click.argument(
+        "scenes", nargs=-1, required=True, metavar="SCENE...", type=SCENE, callback=_scenes
+    )(function)
+
+
 chips = click.argument(
     "chips", nargs=-1, required=True, metavar="CHIPS...", type=SCENE, callback=_scenes
 )

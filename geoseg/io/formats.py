@@ -6,7 +6,9 @@ import re
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from geoseg.io.safety import REMOTE, first_bytes
+from geoseg.io.safety import first_bytes
+from geoseg.io.stac import split_asset
+from geoseg.io.xyz import is_tile_folder
 
 VECTORS = {
     b"SQLite format 3\0": "gpkg",
@@ -23,12 +25,14 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def kind_of(name: str) -> str:
-    """``raster``, ``vector``, ``model`` or ``chips``; ``raster`` also for unknown content.
+    """``raster``, ``vector``, ``model`` or ``chips``; ``raster`` also for unknown content. A STAC
+    item without an asset is the GeoJSON that it is.
 
     Raises InputError where there is nothing to read.
     """
     path = Path(name)
-    if "://" in name or name.startswith(REMOTE):
+    named_asset = (split_asset(name) or ("", None))[1]
+    if "://" in name or named_asset or is_tile_folder(path):
         return "raster"
     if vector_kind(path):
         return "vector"

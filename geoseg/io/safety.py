@@ -172,7 +172,7 @@ def _check_source(vrt: Path, source: str, relative: bool) -> None:
     parts = source.split("/")
     # no backslash or colon: on Windows they make paths of other drives
     plain = relative and re.fullmatch(r"[^\\:]+\.tiff?", source, re.I)
-    if not plain or not {"", ".", ".."}.isdisjoint(parts) or not _below(vrt, source):
+    if not plain or not {"", ".", ".."}.isdisjoint(parts) or not lies_below(vrt, source):
         raise SafetyError(
             f"{vrt}: names {source.strip()}, which does not lie beside it or in a folder below it"
         )
@@ -180,10 +180,10 @@ def _check_source(vrt: Path, source: str, relative: bool) -> None:
         raise SafetyError(f"{vrt}: names {source}, which is no TIFF")
 
 
-def _below(vrt: Path, source: str) -> bool:
-    """Whether ``source`` lies in or below the folder of ``vrt``, symbolic links followed."""
+def lies_below(path: Path, named: str) -> bool:
+    """Whether the file that ``path`` names lies in or below its folder, symbolic links followed."""
     try:
-        return (vrt.parent / source).resolve().is_relative_to(vrt.parent.resolve())
+        return (path.parent / named).resolve().is_relative_to(path.parent.resolve())
     except (OSError, RuntimeError, ValueError):  # links in a circle, a NUL in the name
         return False
 
@@ -243,16 +243,12 @@ def _problem(path: Path) -> str | None:
     return "it names other files" if naming else None
 
 
-def check_claim(name: str, claimed: int) -> None:
-    """Raise SafetyError where a local file claims ``claimed`` bytes of pixels, and it cannot well
-    hold them: a bomb.
+def check_claim(name: str, claimed: int, held: int | None) -> None:
+    """Raise SafetyError where a scene claims ``claimed`` bytes of pixels, and its files of ``held``
+    bytes cannot well hold them: a bomb. None is for files that are not local.
     """
-    if claimed < BOMB or name.startswith(REMOTE):
-        return
-    files = {Path(name), *(vrt_sources(name) if sniff(name) == "VRT" else ())}
     # a sparse TIFF may honestly hold little: hence a limit by size and one by ratio
-    held = sum(file.stat().st_size for file in files)
-    if claimed > held * RATIO:
+    if held is not None and claimed >= BOMB and claimed > held * RATIO:
         raise SafetyError(
             f"{name}: claims {claimed / 2**30:,.0f} GiB of pixels and holds "
             f"{held / 2**20:,.1f} MiB",

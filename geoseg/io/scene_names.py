@@ -8,15 +8,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from geoseg.errors import InputError
+from geoseg.io.xyz import is_tile_folder
 
 EXTENSIONS = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg")
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Scenes by path, folder, glob, ``@list.txt`` (one name a line, ``#`` comments) or https:// and
-    s3:// address as typed.
+    """Scenes by path, folder, glob, ``@list.txt`` (one name a line, ``#`` comments), https:// and
+    s3:// address as typed, or as an asset of a STAC item, ``item.json#asset``.
 
-    In the order given, a folder's and a glob's sorted, each scene once. Names in a list are taken
+    In the order given, a folder's and a glob's sorted, each scene once. A folder of map tiles is
+    one scene. Names in a list are taken
     as if they were typed. Raises InputError where a folder, glob or list holds nothing.
     """
     return tuple(dict.fromkeys(scene for name in names for scene in _expand(name)))
@@ -36,7 +38,8 @@ def scene_name(name: str) -> str:
     """What a scene is called: its file's name without the extension, and without what is secret in
     an address.
     """
-    return Path(redact_url(name)).stem
+    path = Path(redact_url(name))
+    return path.stem or path.resolve().stem
 
 
 def unique_names(scenes: Iterable[str]) -> list[str]:
@@ -65,7 +68,7 @@ def _expand(name: str) -> Iterator[str]:
                 raise InputError(f"{name[1:]}: names another list, {entry}")
             if entry and not entry.startswith("#"):
                 yield from _expand(entry)
-    elif path.is_dir():
+    elif path.is_dir() and not is_tile_folder(path):
         found = sorted(
             str(p)
             for p in path.iterdir()

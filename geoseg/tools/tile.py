@@ -194,6 +194,7 @@ def _part(
                 * scene.source.width
                 * scene.bands
                 * np.dtype(scene.dtype).itemsize,
+                scene.held,
             )
         source = Source(path, name, labels, scene.grid, scene.bands, scene.dtype, spec.format, view)
         gsd = scene.gsd

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 
@@ -42,17 +43,33 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def open_dataset(name: str, stack: ExitStack) -> tuple[DatasetReader, tuple[str, ...]]:
+@dataclass(frozen=True)
+class Opened:
+    """An open raster and the path or address that ``driver`` reads it from; ``held`` is how many
+    bytes its files have, None where they are not local.
+    """
+
+    dataset: DatasetReader
+    file: str
+    driver: str
+    held: int | None
+    warnings: tuple[str, ...] = ()
+
+
+def open_dataset(name: str, stack: ExitStack) -> Opened:
     """The raster ``name``, closed by ``stack``, and warnings of what beside it is not looked at; in
     an environment of ``GDAL_OPTIONS``.
 
     Raises InputError (missing, unreadable, cut short) and SafetyError (it would read other files).
     """
     driver = sniff(name)
-    beside = _beside_mosaic(name) if driver == "VRT" else side_files(name)
+    files = [] if name.startswith(REMOTE) else [Path(name)]
+    if driver == "VRT":
+        files += vrt_sources(name)
+    beside = _beside_mosaic(files) if driver == "VRT" else side_files(name)
     trusted = bool(beside) and all(_harmless(file) for file in beside)
     with rasterio.Env(**GDAL_OPTIONS | BESIDE) if trusted else nullcontext():
-        dataset = stack.enter_context(_open(name, driver))
+        dataset = stack.enter_context(open_with(name, driver))
         _check_names(name, dataset)
         # GDAL looks for masks and overviews beside a file when they are first asked for, by the
         # options that hold at that time
@@ -61,27 +78,52 @@ def open_dataset(name: str, stack: ExitStack) -> tuple[DatasetReader, tuple[str,
             assert dataset.mask_flag_enums and dataset.overviews(1) is not None
     if driver == "GTiff" and not name.startswith(REMOTE):
         check_whole(name, dataset)
-    return dataset, () if trusted else tuple(
-        f"{file.path}: is not looked at: {file.problem or 'another file beside it names files'}"
-        for file in beside
+    warnings = (
+        ()
+        if trusted
+        else tuple(
+            f"{file.path}: is not looked at: {file.problem or 'another file beside it names files'}"
+            for file in beside
+        )
     )
+    held = sum(file.stat().st_size for file in dict.fromkeys(files)) if files else None
+    return Opened(dataset, name, driver, held, warnings)
 
 
-def _beside_mosaic(name: str) -> list[SideFile]:
-    """Masks beside a VRT and its sources, none of which is read: GDAL opens sources as it goes, in
-    any thread. So none may have a file beside it that names others.
+def vrt_source(name: str, driver: str) -> str:
+    """How a VRT names the raster ``name``, to be opened by ``driver`` and by no other: GDAL alone
+    would take a JPEG that holds the text of a VRT in a comment for that VRT.
+
+    Raises SafetyError for a name that GDAL cannot be given so.
     """
-    sources = vrt_sources(name)
+    if name.startswith(REMOTE):
+        return location(name)  # a TIFF, whose first bytes no other driver takes
+    if "?" in name:
+        raise SafetyError(f"{name}: has a question mark in its name", "rename it")
+    return f"vrt://{Path(name).absolute()}?if={driver}"
+
+
+def check_beside(sources: Iterable[Path]) -> None:
+    """Raise SafetyError where a file beside one of ``sources``, the parts of a mosaic, names
+    others: GDAL opens parts as it goes, in any thread, and looks for them.
+    """
     for source in sources:
-        _check(source)
         for file in side_files(str(source)):
             if not _harmless(file):
                 raise SafetyError(f"{file.path}: {file.problem or 'names other files'}")
-    masks = (Path(f"{path}.msk") for path in (name, *sources))
+
+
+def _beside_mosaic(files: list[Path]) -> list[SideFile]:
+    """Masks beside ``files``, a VRT and its sources, none of which is read."""
+    for source in files[1:]:
+        _check(source)
+    check_beside(files[1:])
+    masks = (Path(f"{path}.msk") for path in files)
     return [SideFile(path, True, "a VRT is read without it") for path in masks if path.is_file()]
 
 
-def _open(name: str, driver: str) -> DatasetReader:
+def open_with(name: str, driver: str) -> DatasetReader:
+    """``name`` by ``driver`` alone. Raises InputError."""
     try:
         with quiet():
             return rasterio.open(location(name), driver=driver)
@@ -97,7 +139,7 @@ def _check(path: Path) -> None:
     """Raise as :func:`open_dataset` does where the TIFF ``path``, part of another raster, is not
     whole or names other files.
     """
-    with rasterio.Env(**GDAL_OPTIONS), _open(str(path), "GTiff") as dataset:
+    with rasterio.Env(**GDAL_OPTIONS), open_with(str(path), "GTiff") as dataset:
         _check_names(str(path), dataset)
         check_whole(str(path), dataset)
 

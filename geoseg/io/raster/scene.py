@@ -21,8 +21,9 @@ from rasterio.windows import Window
 from geoseg.core.grid import Grid, Turn
 from geoseg.core.tiling import Chip
 from geoseg.errors import InputError, UnsuitableError
-from geoseg.io.raster.opening import GDAL_OPTIONS, open_dataset
+from geoseg.io.raster.opening import GDAL_OPTIONS, Opened, open_dataset
 from geoseg.io.raster.part import part_of
+from geoseg.io.raster.tiles import open_tiles
 from geoseg.io.raster.view import bands_of, check_nodata, nodata_of, viewed
 from geoseg.io.raster.warp import (
     ControlPoints,
@@ -31,6 +32,8 @@ from geoseg.io.raster.warp import (
     place_of,
     warped,
 )
+from geoseg.io.stac import asset_file
+from geoseg.io.xyz import is_tile_folder
 from geoseg.specs import SceneSpec
 
 Colour = tuple[int, int, int, int]
@@ -45,7 +48,8 @@ class Scene:
     scene is resampled. Both are north-up where the file is upside down, mirrored or turned by
     quarters. ``indexes`` are the numbers in the file of its bands without alpha, ``bands`` is how
     many these are; ``rgb`` those of red, green and blue where it declares them. ``nodata`` is a
-    value of ``dtype``. ``expanded`` is whether a palette is read as its colours.
+    value of ``dtype``. ``expanded`` is whether a palette is read as its colours, ``held`` how many
+    bytes its files have, None where they are not local.
     """
 
     path: str
@@ -58,6 +62,7 @@ class Scene:
     tags: dict[str, str]
     has_mask: bool
     expanded: bool
+    held: int | None
     picture_gsd: float | None
     control_points: ControlPoints | None
     warnings: tuple[str, ...]
@@ -270,8 +275,10 @@ def open_scene(
     expand: bool = False,
     placed: bool = True,
 ) -> Iterator[Scene]:
-    """Open a raster; with ``gsd`` (metres per pixel) it is read resampled to that, where its own is
-    known: by its CRS, or the ``spec``.
+    """Open a raster, an asset of a STAC item, ``item.json#asset``, or a folder of map tiles.
+
+    With ``gsd`` (metres per pixel) it is read resampled to that, where its own is known: by its
+    CRS, or the ``spec``.
 
     With ``like`` it is read on that grid by nearest neighbour, as labels must be: beyond its own
     extent nothing is valid, and a nodata value of 0 is the label 0. Where one of the two has no CRS
@@ -286,10 +293,11 @@ def open_scene(
     name = str(path)
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(**GDAL_OPTIONS))
-        file, warnings = open_dataset(name, stack)
-        raw, doubt = place_of(name, file, placed, spec)
-        scene, raw = _native(name, file, raw, spec, expand, stack)
-        scene = replace(scene, warnings=warnings + doubt)
+        file = asset_file(name)
+        opened = (open_tiles if is_tile_folder(Path(file)) else open_dataset)(file, stack)
+        raw, doubt = place_of(file, opened.dataset, placed, spec)
+        scene, raw = _native(name, opened, raw, spec, expand, stack)
+        scene = replace(scene, warnings=opened.warnings + doubt)
         if like is not None:
             scene = _on(scene, raw, like, stack)
         elif gsd and scene.gsd and abs(gsd / scene.gsd - 1) > 0.01:
@@ -298,11 +306,12 @@ def open_scene(
 
 
 def _native(
-    name: str, file: DatasetReader, raw: Grid, spec: SceneSpec, expand: bool, stack: ExitStack
+    name: str, opened: Opened, raw: Grid, spec: SceneSpec, expand: bool, stack: ExitStack
 ) -> tuple[Scene, Grid]:
     """The scene at its own GSD, and the grid of its pixels as they are stored, ``raw`` that of the
     whole file.
     """
+    file = opened.dataset
     grid, turn = raw.north_up()
     window = part_of(name, grid, spec)
     bands = bands_of(file, expand)
@@ -317,7 +326,7 @@ def _native(
         own = turn.window(window, grid.shape)
         grid = grid.window(window)
         raw = raw.window(own)
-    view = viewed(file, name, bands, spec.nodata, own, stack)
+    view = viewed(opened, bands, spec.nodata, own, stack)
     positions = {band: band for band in bands.data}
     if view is not file:
         positions = {band: place for place, band in enumerate(bands.data, 1)}
@@ -334,6 +343,7 @@ def _native(
         tags=file.tags(),
         has_mask=flags != {MaskFlags.all_valid},
         expanded=bands.palette is not None,
+        held=opened.held,
         picture_gsd=None if grid.crs else spec.gsd,
         control_points=control_points(name, file),
         warnings=(),

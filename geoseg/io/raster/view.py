@@ -16,8 +16,7 @@ from rasterio.io import DatasetReader, MemoryFile
 from rasterio.windows import Window
 
 from geoseg.errors import UsageError
-from geoseg.io.raster.opening import quiet
-from geoseg.io.safety import REMOTE, location
+from geoseg.io.raster.opening import Opened, quiet, vrt_source
 
 RED_GREEN_BLUE = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
@@ -75,16 +74,16 @@ def check_nodata(
 
 
 def viewed(
-    dataset: DatasetReader,
-    name: str,
+    opened: Opened,
     bands: Bands,
     nodata: float | None,
     window: Window | None,
     stack: ExitStack,
 ) -> DatasetReader:
-    """``dataset``, the file ``name``, itself where it shows ``window`` as it is; else a view of it
-    that holds ``bands.data`` in that order, and what is valid by alpha or ``nodata``.
+    """What was ``opened`` itself where it shows ``window`` as it is; else a view of it that holds
+    ``bands.data`` in that order, and what is valid by alpha or ``nodata``.
     """
+    dataset = opened.dataset
     flags = mask_flags(dataset, bands)
     unmasked = flags <= {MaskFlags.all_valid}
     # a mask of the file goes before its alpha
@@ -94,7 +93,7 @@ def viewed(
     if plain and not (bands.palette or window or nodata is not None):
         return dataset
     window = window or Window(0, 0, dataset.width, dataset.height)
-    view = _View(name, dataset, window)
+    view = _View(opened, window)
     if bands.palette:
         parts = [view.band(i, 1, colour=i) for i in (1, 2, 3)]
         clear = any(colour[3] == 0 for colour in bands.palette.values())
@@ -120,8 +119,7 @@ def viewed(
 
 @dataclass(frozen=True)
 class _View:
-    name: str
-    dataset: DatasetReader
+    opened: Opened
     window: Window
 
     def band(
@@ -137,24 +135,24 @@ class _View:
         """
         masking = number is None
         data = 1 if isinstance(source, str) else source
-        dtype = "uint8" if masking or colour else self.dataset.dtypes[data - 1]
+        dtype = "uint8" if masking or colour else self.opened.dataset.dtypes[data - 1]
         place = "" if masking else f' band="{number}"'
         interp = ""
         if colour and not masking:
             interp = f"<ColorInterp>{RED_GREEN_BLUE[colour - 1].name}</ColorInterp>"
         kept = "" if nodata is None else f"<NoDataValue>{nodata!r}</NoDataValue>"
         return (
-            f'<VRTRasterBand dataType="{_type_name(dtype)}"{place}>{interp}{kept}'
+            f'<VRTRasterBand dataType="{gdal_type(dtype)}"{place}>{interp}{kept}'
             f"{self._source(source, colour)}</VRTRasterBand>"
         )
 
     def _source(self, source: int | str, colour: int | None) -> str:
         size = f'xSize="{self.window.width}" ySize="{self.window.height}"'
         kind = "ComplexSource" if colour else "SimpleSource"
-        path = _absolute(self.name)
-        beside = Path(f"{self.name}.msk")
+        path = vrt_source(self.opened.file, self.opened.driver)
+        beside = Path(f"{self.opened.file}.msk")
         if source == "mask,1" and beside.is_file():  # GDAL would not look for it by itself
-            path = _absolute(str(beside))
+            path = vrt_source(str(beside), "GTiff")
             source = 1
         component = f"<ColorTableComponent>{colour}</ColorTableComponent>" if colour else ""
         return (
@@ -165,11 +163,7 @@ class _View:
         )
 
 
-def _type_name(dtype: str) -> str:
+def gdal_type(dtype: str) -> str:
     """GDAL's name of a type: UInt16 for uint16."""
     names = {"uint8": "Byte"}
     return names.get(dtype) or dtype.title().replace("Uint", "UInt")
-
-
-def _absolute(name: str) -> str:
-    return location(name) if name.startswith(REMOTE) else str(Path(name).absolute())
