@@ -71,7 +71,7 @@ def tile(
         Overlap of neighbouring chips in pixels. [default: 0]
     edge
         Chips at the scene's edge: shift inside, pad with nodata, keep partial ones, or
-        drop. [default: shift]
+        drop. One of shift, pad, partial, drop. [default: shift]
     max_nodata
         Leave out chips with a larger fraction of nodata, 0 to 1. [default: 1.0]
     bands
@@ -85,18 +85,19 @@ def tile(
     split
         Fractions of train, val and test. [default: 0.8,0.1,0.1]
     split_by
-        Unit that is never split between train, val and test. [default: block]
+        Unit that is never split between train, val and test. One of block, scene,
+        random. [default: block]
     block_size
         Block size in tiles (blocks are squares of N x N tiles). [default: 4]
     seed
         Random seed of the split. [default: 0]
     format
-        Format of the chips. [default: tif]
+        Format of the chips. One of tif, png. [default: tif]
     stride
-        Distance from one chip to the next in pixels, instead of --overlap.
+        Distance from one chip to the next in pixels, instead of ``overlap``.
     labels
-        Footprints or masks of the scenes: files (repeatable), or a folder, of which the
-        file named like the scene is taken, else all of them. [default: none]
+        Footprints or masks of the scenes: a file, several, or a folder, of which the file
+        named like the scene is taken, else all of them. [default: none]
     labels_layer
         Layer of the labels to read. [default: footprints, or the only one]
     labels_where
@@ -110,11 +111,11 @@ def tile(
     bounds
         Part to read in the scene's CRS: LEFT,BOTTOM,RIGHT,TOP. [default: all]
     bounds_crs
-        CRS of --bounds, e.g. EPSG:4326. [default: that of the scene]
+        CRS of ``bounds``, e.g. EPSG:4326. [default: that of the scene]
     crs
         CRS to assume for imagery without one, e.g. EPSG:32633. [default: none]
     creation_options
-        GDAL creation option of the raster, repeatable, e.g. COMPRESS=ZSTD.
+        GDAL creation options of the chips, e.g. ``{"COMPRESS": "ZSTD"}``.
     jobs
         Number of parallel processes. [default: 1]
     resume
@@ -147,10 +148,10 @@ def tile(
     return tool.run(
         scenes_from(scenes),
         output,
-        spec_from(ChipSpec, given),
+        spec_from(ChipSpec, given).with_stride(stride),
         labels=vector_files(labels, labels_layer, labels_where),
         aoi=path_or_none(aoi),
-        scene_spec=spec_from(SceneSpec, given | {"gsd": None}),
+        scene_spec=spec_from(SceneSpec, given | {"gsd": None, "scene_crs": crs}),
         jobs=jobs or 1,
         creation_options=dict(creation_options or {}),
         resume=resume,
@@ -202,7 +203,7 @@ def prepare(
     imagery
         RGB-PanSharpen, MUL-PanSharpen, PAN or MUL (spacenet2). [default: RGB-PanSharpen]
     target
-        Labels to use (kitti-road). [default: road]
+        Labels to use (kitti-road). One of road, lane. [default: road]
     size
         Largest chip in pixels per side; larger images are cut. [default: 2048]
     bands
@@ -213,8 +214,9 @@ def prepare(
     split
         Fractions of train, val and test where no split is published. [default: 0.8,0.1,0.1]
     split_by
-        Unit that is never split between train, val and test; auto: ground blocks, or scenes
-        for images without a CRS. [default: auto]
+        Unit that is never split between train, val and test; auto: ground blocks, or
+        scenes for images without a CRS. One of auto, block, scene, random. [default:
+        auto]
     block_size
         Block size in images (blocks are squares of N x N images). [default: 4]
     seed

@@ -101,18 +101,18 @@ def extract(
     overlap
         Overlap of neighbouring windows in pixels. [default: 1/8 of the window]
     tta
-        Test-time augmentation: average over flips (3x slower) or flips and rotations (d4,
-        7x). [default: none]
+        Test-time augmentation: average over flips (3x slower) or flips and rotations
+        (d4, 7x). One of none, flips, d4. [default: none]
     batch_size
         Windows per batch; auto is 1. [default: 1]
     device
         Device: auto (a GPU if there is one), cpu or cuda[:N]. [default: auto]
     runtime
-        Library that runs the model; auto chooses by the model file and the device.
-        [default: auto]
+        Library that runs the model; auto chooses by the model file and the device. One
+        of auto, torch, openvino, onnx. [default: auto]
     precision
-        Numeric precision of inference; auto is bf16 where the processor computes
-        in it. [default: auto]
+        Numeric precision of inference; auto is bf16 where the processor computes in it.
+        One of auto, fp32, bf16, fp16. [default: auto]
     threshold
         Minimum probability of a building pixel, 0 to 1. [default: from the model]
     open
@@ -134,14 +134,17 @@ def extract(
         Simplification tolerance in metres (or px); 0 keeps all vertices. [default: 1.5px]
     outline
         Outlines along pixel edges, or subpixel: where the probability crosses the
-        threshold. [default: pixel]
+        threshold. One of pixel, subpixel. [default: pixel]
     regularize
-        orthogonal: right angles where they fit the outline. [default: orthogonal]
+        orthogonal: right angles where they fit the outline. One of none, orthogonal.
+        [default: orthogonal]
     separate
-        Split touching buildings. auto: only if the model has a boundary or contact class;
-        watershed: else by shape. [default: watershed]
+        Split touching buildings. auto: only if the model has a boundary or contact
+        class; watershed: else by shape. One of auto, none, watershed. [default:
+        watershed]
     connectivity
-        Pixels that touch at corners belong together (8) or not (4). [default: 4]
+        Pixels that touch at corners belong together (8) or not (4). One of 4, 8.
+        [default: 4]
     raw
         Traced pixels as they are: not parted, straightened or simplified.
     bands
@@ -153,7 +156,7 @@ def extract(
     bounds
         Part to read in the scene's CRS: LEFT,BOTTOM,RIGHT,TOP. [default: all]
     bounds_crs
-        CRS of --bounds, e.g. EPSG:4326. [default: that of the scene]
+        CRS of ``bounds``, e.g. EPSG:4326. [default: that of the scene]
     gsd
         Metres per pixel: to resample to, or of imagery without a CRS. [default: that of the
         model]
@@ -166,8 +169,8 @@ def extract(
     pixel_coords
         Use pixel coordinates for imagery without a CRS.
     on_error
-        When a scene fails: stop, or skip it and exit with 9 after the others. [default:
-        stop]
+        When a scene fails: stop, or skip it; the report's ``failed`` then says which and why.
+        [default: stop]
     dry_run
         Show windows, memory and CRS; write nothing.
     progress
@@ -274,14 +277,16 @@ def polygonize(
         Simplification tolerance in metres (or px); 0 keeps all vertices. [default: 0]
     outline
         Outlines along pixel edges, or subpixel: where the probability crosses the
-        threshold. [default: pixel]
+        threshold. One of pixel, subpixel. [default: pixel]
     regularize
-        orthogonal: right angles where they fit the outline. [default: none]
+        orthogonal: right angles where they fit the outline. One of none, orthogonal.
+        [default: none]
     separate
-        Split touching buildings. auto: only if the model has a boundary or contact class;
-        watershed: else by shape. [default: auto]
+        Split touching buildings. auto: only if the model has a boundary or contact
+        class; watershed: else by shape. One of auto, none, watershed. [default: auto]
     connectivity
-        Pixels that touch at corners belong together (8) or not (4). [default: 4]
+        Pixels that touch at corners belong together (8) or not (4). One of 4, 8.
+        [default: 4]
     class_value
         Value of the class to trace, 0 to 255. [default: all named classes]
     crs
@@ -295,7 +300,7 @@ def polygonize(
     bounds
         Part to read in the scene's CRS: LEFT,BOTTOM,RIGHT,TOP. [default: all]
     bounds_crs
-        CRS of --bounds, e.g. EPSG:4326. [default: that of the scene]
+        CRS of ``bounds``, e.g. EPSG:4326. [default: that of the scene]
     progress
         Called with the name and size of each stage; see :mod:`geoseg.report`.
 

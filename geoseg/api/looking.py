@@ -71,7 +71,7 @@ def preview(
     bounds
         Area to show in the scene's CRS: LEFT,BOTTOM,RIGHT,TOP. [default: all]
     bounds_crs
-        CRS of --bounds, e.g. EPSG:4326. [default: that of the scene]
+        CRS of ``bounds``, e.g. EPSG:4326. [default: that of the scene]
     nodata
         Value of pixels without data, for imagery that names none. [default: none]
     size
@@ -92,9 +92,9 @@ def preview(
     where
         Condition of the footprints to read, e.g. "height > 3". [default: all]
     truth_layer
-        Layer of the truth. [default: as --layer]
+        Layer of the truth. [default: as ``layer``]
     truth_where
-        As --where, of the truth. [default: it]
+        As ``where``, of the truth. [default: it]
     beside
         Show the scene without overlay beside it.
     title
@@ -102,12 +102,12 @@ def preview(
     split
         Show chips of this split only. [default: all]
     count
-        Number of chips. [default: 24, with --augment 6]
+        Number of chips. [default: 24, with ``augment`` 6]
     seed
         Random seed of the choice of chips. [default: 0]
     augment
-        Show chips as training augments them. [default: as they are] One of none, light,
-        standard, strong.
+        Show chips as training augments them. One of none, light, standard, strong.
+        [default: as they are]
     overwrite
         Replace an existing output. [default: refuse]
     progress

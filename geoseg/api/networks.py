@@ -87,8 +87,8 @@ def train(
     encoder
         Encoder (list: ``geoseg models --encoders``). [default: that of the architecture]
     weights
-        Initial encoder weights: none (random), imagenet, or a file of torchvision, timm or
-        smp. [default: none]
+        Initial encoder weights: none (random), imagenet, or a file of torchvision, timm
+        or smp; auto: imagenet for efficientnet_lite, none for others. [default: auto]
     epochs
         Number of passes over the train split. [default: 20]
     batch_size
@@ -98,7 +98,7 @@ def train(
     lr
         Peak learning rate; auto: found by a range test. [default: 0.001]
     optimizer
-        Optimizer. [default: adamw]
+        Optimizer. One of adamw, sgd. [default: adamw]
     momentum
         Momentum of sgd, 0 to 1. [default: 0.9]
     nesterov
@@ -106,7 +106,8 @@ def train(
     weight_decay
         Weight decay. [default: 0.0001]
     schedule
-        Learning-rate schedule. [default: onecycle]
+        Learning-rate schedule. One of onecycle, cosine, poly, constant. [default:
+        onecycle]
     warmup
         Warm-up: number of steps, or fraction of all steps if below 1. [default: 0.3 with
         onecycle, else 0]
@@ -121,7 +122,8 @@ def train(
         Class weights for bce, ce and boundary loss: none, auto (inverse frequency) or one
         number per class: 1,4. [default: none]
     augment
-        Augmentation preset; images without a CRS are not rotated. [default: standard]
+        Augmentation preset; images without a CRS are not rotated. One of none, light,
+        standard, strong. [default: standard]
     crop
         Size of the training crops in pixels. [default: 256]
     gsd
@@ -140,8 +142,8 @@ def train(
     on_error
         When a chip cannot be read: stop, or skip it. [default: stop]
     precision
-        Numeric precision of training; auto is bf16 where the device computes in
-        it. [default: auto]
+        Numeric precision of training; auto is bf16 where the device computes in it. One
+        of auto, fp32, bf16, fp16. [default: auto]
     compile
         Compile the network with torch.compile. [default: do not]
     devices
@@ -155,10 +157,10 @@ def train(
     log
         Loggers, comma-separated: csv (always), tensorboard, mlflow. [default: csv]
     option
-        Architecture option NAME=VALUE, repeatable, e.g. hidden=512.
+        Options of the architecture, e.g. ``{"hidden": 512}``.
     labels
-        Footprints or masks of the scenes: files (repeatable), or a folder, of which the
-        file named like the scene is taken, else all of them. [default: none]
+        Footprints or masks of the scenes: a file, several, or a folder, of which the file
+        named like the scene is taken, else all of them. [default: none]
     labels_layer
         Layer of the labels to read. [default: footprints, or the only one]
     labels_where
@@ -172,7 +174,7 @@ def train(
     run_dir
         Folder of checkpoints and metrics. [default: OUTPUT.run]
     resume
-        Continue the interrupted run in --run-dir. [default: start over]
+        Continue the interrupted run in ``run_dir``. [default: start over]
     overwrite
         Replace an existing output. [default: refuse]
     progress
@@ -195,7 +197,8 @@ def train(
     given = locals()
     from geoseg.tools import train as tool
 
-    given |= {"log": None if log is None else tuple(map(str, several(log)))}
+    loggers = None if log is None else tuple(map(str, several(log)))
+    given |= {"log": loggers, "options": option}
     return tool.run(
         [str(each) for each in several(data)],
         output,
@@ -247,18 +250,18 @@ def tune(
     overlap
         Overlap of neighbouring windows in pixels. [default: 1/8 of the window]
     tta
-        Test-time augmentation: average over flips (3x slower) or flips and rotations (d4,
-        7x). [default: none]
+        Test-time augmentation: average over flips (3x slower) or flips and rotations
+        (d4, 7x). One of none, flips, d4. [default: none]
     batch_size
         Windows per batch; auto is 1. [default: 1]
     device
         Device: auto (a GPU if there is one), cpu or cuda[:N]. [default: auto]
     runtime
-        Library that runs the model; auto chooses by the model file and the device.
-        [default: auto]
+        Library that runs the model; auto chooses by the model file and the device. One
+        of auto, torch, openvino, onnx. [default: auto]
     precision
-        Numeric precision of inference; auto is bf16 where the processor computes
-        in it. [default: auto]
+        Numeric precision of inference; auto is bf16 where the processor computes in it.
+        One of auto, fp32, bf16, fp16. [default: auto]
     overwrite
         Replace an existing output. [default: refuse]
     progress

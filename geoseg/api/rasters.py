@@ -67,18 +67,18 @@ def predict(
     overlap
         Overlap of neighbouring windows in pixels. [default: 1/8 of the window]
     tta
-        Test-time augmentation: average over flips (3x slower) or flips and rotations (d4,
-        7x). [default: none]
+        Test-time augmentation: average over flips (3x slower) or flips and rotations
+        (d4, 7x). One of none, flips, d4. [default: none]
     batch_size
         Windows per batch; auto is 1. [default: 1]
     device
         Device: auto (a GPU if there is one), cpu or cuda[:N]. [default: auto]
     runtime
-        Library that runs the model; auto chooses by the model file and the device.
-        [default: auto]
+        Library that runs the model; auto chooses by the model file and the device. One
+        of auto, torch, openvino, onnx. [default: auto]
     precision
-        Numeric precision of inference; auto is bf16 where the processor computes
-        in it. [default: auto]
+        Numeric precision of inference; auto is bf16 where the processor computes in it.
+        One of auto, fp32, bf16, fp16. [default: auto]
     bands
         Bands to read, counted from 1: 3,2,1 or 1-3. [default: all but alpha]
     nodata
@@ -88,7 +88,7 @@ def predict(
     bounds
         Part to read in the scene's CRS: LEFT,BOTTOM,RIGHT,TOP. [default: all]
     bounds_crs
-        CRS of --bounds, e.g. EPSG:4326. [default: that of the scene]
+        CRS of ``bounds``, e.g. EPSG:4326. [default: that of the scene]
     gsd
         Metres per pixel: to resample to, or of imagery without a CRS. [default: that of the
         model]
@@ -97,11 +97,12 @@ def predict(
     aoi
         Polygons of the area of interest; the rest is left out. [default: all]
     dtype
-        Data type: uint8 is 0..254 with 255 as nodata, float32 is 0..1. [default: uint8]
+        Data type: uint8 is 0..254 with 255 as nodata, float32 is 0..1. One of uint8,
+        float32. [default: uint8]
     classes
         Write the most probable class of each pixel. [default: probabilities]
     creation_options
-        GDAL creation option of the raster, repeatable, e.g. COMPRESS=ZSTD.
+        GDAL creation options of the raster, e.g. ``{"COMPRESS": "ZSTD"}``.
     overwrite
         Replace an existing output. [default: refuse]
     progress
@@ -125,19 +126,16 @@ def predict(
     given = locals()
     from geoseg.tools import predict as tool
 
-    if output is None:
-        given["dtype"] = "float32"
+    kind: Any = dtype or ("float32" if output is None else "uint8")
 
     def run(path: Path) -> PredictReport:
         return tool.run(
             scenes_from(scenes),
-            RasterTarget(
-                path, given["dtype"] or "uint8", classes, dict(creation_options or {}), overwrite
-            ),
+            RasterTarget(path, kind, classes, dict(creation_options or {}), overwrite),
             spec_from(PredictSpec, given),
             model=model_file(model),
             bands=numbers(bands),
-            scene_spec=spec_from(SceneSpec, given),
+            scene_spec=spec_from(SceneSpec, given | {"scene_crs": crs}),
             progress=progress,
         )
 
@@ -170,17 +168,18 @@ def rasterize(
     footprints
         Footprints to burn.
     like
-        Raster whose grid the mask takes.
+        Raster whose grid the mask gets.
     output
         Raster to write; without it the mask is returned.
     kind
-        Mask to burn, one band each: footprint, edges, boundary, contact, distance or
-        instance; repeatable, or comma-separated. [default: footprint]
+        Masks to burn, one band each: footprint, edges, boundary, contact, distance or
+        instance; several in a list. [default: footprint]
     width
         Width of boundary, contact and distance bands in metres (or px). [default: boundary
         1px, contact 10px, distance 10m]
     side
-        Side of the outline on which boundaries are drawn. [default: inner]
+        Side of the outline on which boundaries are drawn. One of inner, outer, both.
+        [default: inner]
     class_field
         Column with the class of each footprint. [default: one class]
     all_touched
@@ -196,7 +195,7 @@ def rasterize(
     pixel_coords
         Use pixel coordinates for imagery without a CRS.
     creation_options
-        GDAL creation option of the raster, repeatable, e.g. COMPRESS=ZSTD.
+        GDAL creation options of the raster, e.g. ``{"COMPRESS": "ZSTD"}``.
     overwrite
         Replace an existing output. [default: refuse]
     progress
@@ -257,11 +256,12 @@ def stitch(
     output
         Mosaic to write; without it the image is returned.
     blend
-        How overlapping chips are combined. [default: hann]
+        How overlapping chips are combined. One of hann, mean, max, first, last.
+        [default: hann]
     nodata
         Value of pixels without data, for chips that name none.
     creation_options
-        GDAL creation option of the raster, repeatable, e.g. COMPRESS=ZSTD.
+        GDAL creation options of the raster, e.g. ``{"COMPRESS": "ZSTD"}``.
     overwrite
         Replace an existing output. [default: refuse]
     progress

@@ -86,30 +86,31 @@ def evaluate(
     sweep
         Score a probability raster at every threshold. [default: at one]
     profile
-        Rules of a challenge: spacenet2 scores its CSV tables. [default: none]
+        Rules of a challenge: spacenet2 scores its CSV tables. One of none, spacenet2.
+        [default: none]
     tile_size
         Window size in pixels. [default: chosen by the runtime]
     overlap
         Overlap of neighbouring windows in pixels. [default: 1/8 of the window]
     tta
-        Test-time augmentation: average over flips (3x slower) or flips and rotations (d4,
-        7x). [default: none]
+        Test-time augmentation: average over flips (3x slower) or flips and rotations
+        (d4, 7x). One of none, flips, d4. [default: none]
     batch_size
         Windows per batch; auto is 1. [default: 1]
     device
         Device: auto (a GPU if there is one), cpu or cuda[:N]. [default: auto]
     runtime
-        Library that runs the model; auto chooses by the model file and the device.
-        [default: auto]
+        Library that runs the model; auto chooses by the model file and the device. One
+        of auto, torch, openvino, onnx. [default: auto]
     precision
-        Numeric precision of inference; auto is bf16 where the processor computes
-        in it. [default: auto]
+        Numeric precision of inference; auto is bf16 where the processor computes in it.
+        One of auto, fp32, bf16, fp16. [default: auto]
     data
         Chip folder: score the model on its masks instead of two files.
     model
         Model file: .safetensors or .onnx. [default: the bundled model]
     split
-        Split of the chips to score (with --data). [default: test]
+        Split of the chips to score (with ``data``). [default: test]
     like
         Raster whose grid pixels are compared on. [default: the first raster of the two]
     layer
@@ -117,9 +118,9 @@ def evaluate(
     where
         Condition of the footprints to read, e.g. "height > 3". [default: all]
     truth_layer
-        Layer of the truth. [default: as --layer]
+        Layer of the truth. [default: as ``layer``]
     truth_where
-        As --where, of the truth. [default: it]
+        As ``where``, of the truth. [default: it]
     layers
         Write a GeoPackage with layers of true positives, false positives and missed
         footprints.
@@ -133,7 +134,8 @@ def evaluate(
     overwrite
         Replace an existing output. [default: refuse]
     fail_under
-        Exit code 4 if a score is lower, e.g. f1=0.7; repeatable.
+        Lowest scores that will do, e.g. ``{"f1": 0.7}``; the report's ``failed`` lists those
+        that were missed.
     progress
         Called with the name and size of each stage; see :mod:`geoseg.report`.
 

@@ -21,12 +21,8 @@ from geoseg.specs import PredictSpec, RasterTarget
     "target",
     RasterTarget,
     options.raster_output,
-    click.option(
-        "--dtype",
-        type=click.Choice(["uint8", "float32"]),
-        default="uint8",
-        show_default=True,
-        help="Data type: uint8 is 0..254 with 255 as nodata, float32 is 0..1.",
+    specs.setting(
+        RasterTarget, "dtype", "Data type: uint8 is 0..254 with 255 as nodata, float32 is 0..1."
     ),
     click.option(
         "--classes",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -10,7 +9,6 @@ import click
 from geoseg.cli import options, scene_options
 from geoseg.cli.command import command
 from geoseg.cli.specs import setting, spec_options
-from geoseg.errors import SettingError
 from geoseg.specs import ChipSpec
 
 
@@ -79,12 +77,5 @@ def tile(spec: ChipSpec, stride: int | None, as_json: bool, **arguments: Any) ->
     """
     from geoseg.tools import tile as tool
 
-    if stride and spec.overlap:
-        raise SettingError("stride", "cannot be combined with `overlap`")
-    if stride and stride > spec.size:
-        raise SettingError(
-            "stride", f"{stride} is above the size, {spec.size}", "chips would have gaps between"
-        )
-    if stride:
-        spec = replace(spec, overlap=spec.size - stride)
+    spec = spec.with_stride(stride)
     options.emit(tool.run(spec=spec, progress=options.progress(), **arguments), as_json)

@@ -58,16 +58,11 @@ def areas(geometry: np.ndarray, crs: CRS | None) -> np.ndarray:
     return measure(geometry, crs)[0]
 
 
-def perimeters(geometry: np.ndarray, crs: CRS | None) -> np.ndarray:
-    """Metres around each of the polygons ``geometry`` (n,), holes included: float64 (n,)."""
-    return measure(geometry, crs)[1]
-
-
 def measure(
     geometry: np.ndarray, crs: CRS | None, at: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """:func:`areas` and :func:`perimeters` at once; ``at`` is the :func:`metric_tensor` of the
-    polygons where it is known.
+    """Square metres of each of the polygons ``geometry`` (n,) as :func:`areas`, and metres around
+    it, holes included: float64 (n,) both. ``at`` is their :func:`metric_tensor` where it is known.
     """
     if not len(geometry):
         return np.empty(0), np.empty(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from geoseg.errors import SettingError
@@ -58,6 +58,23 @@ class ChipSpec:
     @property
     def tiling(self) -> TilingSpec:
         return TilingSpec(self.size, self.overlap)
+
+    def with_stride(self, stride: int | None) -> ChipSpec:
+        """The same with chips ``stride`` pixels from one to the next, in place of an overlap.
+
+        Raises SettingError where there is an overlap too, or chips would have gaps between.
+        """
+        if stride is None:
+            return self
+        check(stride > 0, "stride", f"must be 1 or more, not {stride}")
+        check(not self.overlap, "stride", "cannot be combined with `overlap`")
+        if stride > self.size:
+            raise SettingError(
+                "stride",
+                f"{stride} is above the size, {self.size}",
+                "chips would have gaps between",
+            )
+        return replace(self, overlap=self.size - stride)
 
 
 def _check_split(split: tuple[float, ...]) -> None:
