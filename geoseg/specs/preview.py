@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from geoseg.specs.chips import parse_rescale
+from geoseg.specs.scene import check_part
 from geoseg.specs.settings import Range, check, check_settings
 from geoseg.specs.train import Augmentation
 
@@ -45,19 +46,7 @@ class PreviewSpec:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        check(
-            self.window is None or (len(self.window) == 4 and min(self.window[2:]) > 0),
-            "window",
-            "must be COL,ROW,WIDTH,HEIGHT",
-        )
-        left, bottom, right, top = (
-            self.bounds if self.bounds and len(self.bounds) == 4 else (0, 0, 0, 0)
-        )
-        check(
-            self.bounds is None or (left < right and bottom < top),
-            "bounds",
-            "must be LEFT,BOTTOM,RIGHT,TOP",
-        )
+        check_part(self.window, self.bounds, self.bounds_crs)
         check(
             self.bands is None or len(self.bands) in (1, 3),
             "bands",

@@ -30,21 +30,20 @@ class SceneSpec:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        check(
-            self.window is None or (len(self.window) == 4 and min(self.window[2:]) > 0),
-            "window",
-            "must be COL,ROW,WIDTH,HEIGHT",
-        )
-        left, bottom, right, top = (
-            self.bounds if self.bounds and len(self.bounds) == 4 else (0, 0, 0, 0)
-        )
-        check(
-            self.bounds is None or (left < right and bottom < top),
-            "bounds",
-            "must be LEFT,BOTTOM,RIGHT,TOP",
-        )
-        check(not (self.window and self.bounds), "bounds", "does not go with `window`")
-        check(bool(self.bounds) or not self.bounds_crs, "bounds_crs", "needs `bounds`")
+        check_part(self.window, self.bounds, self.bounds_crs)
+
+
+def check_part(
+    window: tuple[int, ...] | None, bounds: tuple[float, ...] | None, bounds_crs: str | None
+) -> None:
+    """Raise SettingError unless ``window``, ``bounds`` or neither name a part of a scene."""
+    whole = window is None or (len(window) == 4 and min(window[2:]) > 0)
+    check(whole, "window", "must be COL,ROW,WIDTH,HEIGHT")
+    left, bottom, right, top = bounds if bounds and len(bounds) == 4 else (0, 0, 0, 0)
+    ordered = bounds is None or (left < right and bottom < top)
+    check(ordered, "bounds", "must be LEFT,BOTTOM,RIGHT,TOP")
+    check(not (window and bounds), "bounds", "does not go with `window`")
+    check(bool(bounds) or not bounds_crs, "bounds_crs", "needs `bounds`")
 
 
 def band_numbers(text: str) -> tuple[int, ...]:
