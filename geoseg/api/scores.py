@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geoseg.api.settings import (
+    Paths,
+    labelled_data,
     model_file,
     path_or_none,
     spec_from,
     text_or_none,
+    vector_files,
 )
 from geoseg.errors import UsageError
 from geoseg.report import Progress, no_progress
@@ -18,6 +21,7 @@ from geoseg.specs import (
     ComparedGround,
     EvaluateSpec,
     EvaluationOutput,
+    ExtractSpec,
     FootprintChoice,
     PredictSpec,
 )
@@ -45,9 +49,23 @@ def evaluate(
     device: str | None = None,
     runtime: str | None = None,
     precision: str | None = None,
-    data: Path | str | None = None,
+    open: float | str | None = None,
+    close: float | str | None = None,
+    min_hole: float | str | None = None,
+    simplify: float | str | None = None,
+    outline: str | None = None,
+    regularize: str | None = None,
+    separate: str | None = None,
+    connectivity: int | None = None,
+    raw: bool = False,
+    data: Paths | None = None,
     model: Path | str | None = None,
     split: str | None = None,
+    labels: Paths | None = None,
+    labels_layer: str | None = None,
+    labels_where: str | None = None,
+    fractions: Sequence[float] | str | None = None,
+    bands: Sequence[int] | str | None = None,
     like: str | Path | None = None,
     layer: str | None = None,
     where: str | None = None,
@@ -82,7 +100,7 @@ def evaluate(
         Number of bootstrap samples for 95% confidence intervals; 0 computes none. [default:
         0]
     seed
-        Random seed of the bootstrap. [default: 0]
+        Random seed of the bootstrap, and of the split of scenes. [default: 0]
     sweep
         Score a probability raster at every threshold. [default: at one]
     profile
@@ -105,12 +123,47 @@ def evaluate(
     precision
         Numeric precision of inference; auto is bf16 where the processor computes in it.
         One of auto, fp32, bf16, fp16. [default: auto]
+    open
+        Morphological opening radius: removes parts narrower than twice this (metres, or
+        px). [default: 0]
+    close
+        Morphological closing radius: fills gaps narrower than twice this (metres, or px).
+        [default: 0]
+    min_hole
+        Fill holes smaller than this: 5 or 5m2 (square metres), 40px (pixels). [default: 5]
+    simplify
+        Simplification tolerance in metres (or px); 0 keeps all vertices. [default: 1.5px]
+    outline
+        Outlines along pixel edges, or subpixel: where the probability crosses the threshold. One
+        of pixel, subpixel. [default: pixel]
+    regularize
+        orthogonal: right angles where they fit the outline. One of none, orthogonal. [default:
+        orthogonal]
+    separate
+        Split touching buildings. auto: only if the model has a boundary or contact class;
+        watershed: else by shape. One of auto, none, watershed. [default: watershed]
+    connectivity
+        Pixels that touch at corners belong together (8) or not (4). One of 4, 8. [default: 4]
+    raw
+        Traced pixels as they are: not parted, straightened or simplified.
     data
-        Chip folder: score the model on its masks instead of two files.
+        Score the model on this chip folder, or on this scene with ``labels``, instead of two
+        files; repeatable.
     model
         Model file: .safetensors or .onnx. [default: the bundled model]
     split
-        Split of the chips to score (with ``data``). [default: test]
+        Split to score. One of train, val, test, all. [default: test]
+    labels
+        Footprints or masks of the scenes: files, or a folder, of which the file named like the
+        scene is taken, else all of them. [default: none]
+    labels_layer
+        Layer of the labels to read. [default: footprints, or the only one]
+    labels_where
+        Condition of the labels to read, e.g. "height > 3". [default: all]
+    fractions
+        Fractions of train, val and test, as scenes are split in training. [default: 0.8,0.1,0.1]
+    bands
+        Bands to read, counted from 1: 3,2,1 or 1-3. [default: all but alpha]
     like
         Raster whose grid pixels are compared on. [default: the first raster of the two]
     layer
@@ -159,10 +212,17 @@ def evaluate(
         from geoseg.tools import evaluate_chips
 
         return evaluate_chips.run(
-            data,
+            labelled_data(
+                data,
+                split or "test",
+                vector_files(labels, labels_layer, labels_where),
+                fractions,
+                seed,
+                bands,
+            ),
             model_file(model),
-            split=split or "test",
-            spec=spec_from(PredictSpec, given),
+            predict_spec=spec_from(PredictSpec, given),
+            polygon_spec=spec_from(ExtractSpec, given),
             iou=EvaluateSpec.iou if iou is None else iou,
             fail_under=fail_under,
             page=path_or_none(report),

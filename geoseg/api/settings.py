@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from geoseg.specs.evaluate import LabelledData
 from geoseg.specs.quantity import Quantity
 from geoseg.specs.scene import band_numbers
 from geoseg.specs.settings import Setting, settings
@@ -77,6 +78,27 @@ def vector_files(
 ) -> VectorFiles | None:
     """One or more label files, of each the ``layer`` and what ``where`` chooses."""
     return None if files is None else VectorFiles.of(list(several(files)), layer, where)
+
+
+def labelled_data(
+    data: Paths,
+    split: Any,
+    labels: VectorFiles | None,
+    parts: Sequence[float] | str | None,
+    seed: int | None,
+    bands: Sequence[int] | str | None,
+) -> LabelledData:
+    """A ``split`` of chip folders, or of scenes with their ``labels``, split by the fractions
+    ``parts``.
+    """
+    return LabelledData(
+        tuple(str(path) for path in several(data)),
+        split,
+        labels,
+        fractions(parts) or LabelledData.fractions,
+        seed or 0,
+        numbers(bands),
+    )
 
 
 def path_or_none(path: str | Path | None) -> Path | None:

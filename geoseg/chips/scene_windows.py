@@ -18,9 +18,9 @@ from geoseg.core.bands import check_same_bands, percentile_stretch, to_uint8
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Tile, tiles
-from geoseg.errors import UnsuitableError
+from geoseg.errors import UnsuitableError, UsageError
 from geoseg.geometry.burn import Burner
-from geoseg.io.chip_index import ChipIndex, ChipInfo
+from geoseg.io.chip_index import INDEX, ChipIndex, ChipInfo
 from geoseg.io.raster.sampling import sampled_strips
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import scene_name
@@ -60,6 +60,26 @@ class ExampleSet:
         return replace(self, info=replace(self.info, gsd=gsd), splits=splits)
 
 
+def scenes_among(data: Sequence[str], labelled: bool) -> list[str]:
+    """Which of ``data`` are scenes; the others are folders of chips. Raises UsageError where scenes
+    have no labels, or labels no scenes.
+    """
+    scenes = [
+        str(path)
+        for path in data
+        if not (Path(path).is_dir() or Path(path).name == INDEX)
+        and (labelled or Path(path).is_file())
+    ]
+    if scenes and not labelled:
+        raise UsageError(
+            f"{scenes[0]}: is not a folder of chips, and a scene needs `labels`",
+            "cut chips with `geoseg tile`",
+        )
+    if labelled and not scenes:
+        raise UsageError("`labels` applies to scenes", "chips have their masks")
+    return scenes
+
+
 def chips_of(index: ChipIndex) -> ExampleSet:
     """The chips of an index. Raises UnsuitableError where some have no mask."""
     splits: dict[str, list[Example]] = {}
@@ -77,7 +97,7 @@ def chips_of(index: ChipIndex) -> ExampleSet:
 
 
 @dataclass(frozen=True)
-class _Labelled:
+class LabelledScene:
     """A scene and what its pixels are: footprints ready to be burned, or a mask raster."""
 
     path: str
@@ -100,7 +120,7 @@ class _Labelled:
 class SceneWindow:
     """An :class:`~geoseg.chips.examples.Example` that is a window of a scene."""
 
-    scene: _Labelled
+    scene: LabelledScene
     tile: Tile
     weight: float = 1.0
 
@@ -185,7 +205,7 @@ def windows_of(
 
 def _labelled(
     source: Source, spec: ChipSpec, stretch: Stretch | None, warnings: list[str]
-) -> _Labelled:
+) -> LabelledScene:
     assert source.labels is not None
     burner = None
     if isinstance(source.labels, VectorFiles):
@@ -196,7 +216,9 @@ def _labelled(
     else:
         with scene_labels.open_labels(source.labels, source.grid, warnings):
             pass  # raises where the two do not meet
-    return _Labelled(source.path, source.grid, spec.gsd, spec.bands, stretch, burner, source.labels)
+    return LabelledScene(
+        source.path, source.grid, spec.gsd, spec.bands, stretch, burner, source.labels
+    )
 
 
 def _stretch(sources: Sequence[Source], spec: ChipSpec) -> Stretch | None:

@@ -9,12 +9,15 @@ import click
 
 from geoseg.cli import options, specs
 from geoseg.cli.command import command
+from geoseg.cli.labelled import labelled_data
 from geoseg.errors import SettingError, UnsuitableError, UsageError
 from geoseg.specs import (
     ComparedGround,
     EvaluateSpec,
     EvaluationOutput,
+    ExtractSpec,
     FootprintChoice,
+    LabelledData,
     PredictSpec,
 )
 
@@ -47,7 +50,9 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
         "Number of bootstrap samples for 95% confidence intervals; 0 computes none.",
         metavar="N",
     ),
-    specs.setting(EvaluateSpec, "seed", "Random seed of the bootstrap."),
+    specs.setting(
+        EvaluateSpec, "seed", "Random seed of the bootstrap, and of the split of scenes."
+    ),
     specs.setting(
         EvaluateSpec, "sweep", "Score a probability raster at every threshold.  [default: at one]"
     ),
@@ -56,16 +61,17 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
     ),
 )
 @specs.spec_options("predict", PredictSpec, *specs.inference)
+@specs.spec_options("polygon", ExtractSpec, *specs.shaping)
 @click.option(
     "--data",
-    type=options.FILE,
-    metavar="CHIPS",
-    help="Chip folder: score the model on its masks instead of two files.",
+    multiple=True,
+    type=options.SCENE,
+    metavar="DATA",
+    help="Score the model on this chip folder, or on this scene with --labels, instead of two "
+    "files; repeatable.",
 )
+@labelled_data("test")
 @options.model
-@click.option(
-    "--split", default="test", show_default=True, help="Split of the chips to score (with --data)."
-)
 @specs.spec_options(
     "ground",
     ComparedGround,
@@ -120,13 +126,13 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
 )
 def evaluate(
     as_json: bool,
-    data: Path | None,
+    data: LabelledData | None,
     model: Path | None,
-    split: str,
     predict: PredictSpec,
+    polygon: ExtractSpec,
     **arguments: Any,
 ) -> None:
-    """Score a prediction, or a model on a split of chips.
+    """Score a prediction, or a model on labelled data: chips, or scenes with --labels.
 
     Two rasters are compared by pixel, two layers footprint by footprint, a raster and a layer both
     ways. The text shows the five worst ground blocks; --json has all numbers. The exit code is 4
@@ -137,8 +143,9 @@ def evaluate(
         geoseg evaluate buildings.gpkg footprints.gpkg --fail-under f1=0.7
         geoseg evaluate probability.tif footprints.gpkg --sweep --layers outcomes.gpkg
         geoseg evaluate --data chips -m model.safetensors --split test --report model.html
+        geoseg evaluate --data scene.tif --labels footprints.gpkg --split all
     """
-    report = _of_chips(data, model, split, predict, arguments) if data else _of_files(arguments)
+    report = _of_data(data, model, predict, polygon, arguments) if data else _of_files(arguments)
     error = None
     if report.failed:
         name = data or arguments["prediction"]
@@ -146,8 +153,12 @@ def evaluate(
     options.emit(report, as_json, _without_confusion if data else _brief, error)
 
 
-def _of_chips(
-    data: Path, model: Path | None, split: str, predict: PredictSpec, arguments: dict[str, Any]
+def _of_data(
+    data: LabelledData,
+    model: Path | None,
+    predict: PredictSpec,
+    polygon: ExtractSpec,
+    arguments: dict[str, Any],
 ) -> Any:
     from geoseg.tools import evaluate_chips as tool
 
@@ -159,8 +170,8 @@ def _of_chips(
     return tool.run(
         data,
         model,
-        split=split,
-        spec=predict,
+        predict_spec=predict,
+        polygon_spec=polygon,
         iou=arguments["spec"].iou,
         fail_under=arguments["fail_under"],
         page=output.page,

@@ -38,9 +38,7 @@ from geoseg.specs import ExtractSpec, ExtractTarget, JobSpec, PredictSpec
     "polygon_spec",
     ExtractSpec,
     *specs.polygons(ExtractSpec),
-    specs.setting(
-        ExtractSpec, "raw", "Traced pixels as they are: not parted, straightened or simplified."
-    ),
+    specs.raw,
 )
 @options.bands
 @scene_options.part_and_gsd

@@ -169,16 +169,6 @@ def polygons(spec: type[PolygonSpec]) -> tuple[Decorator, ...]:
         ),
         setting(
             spec,
-            "open",
-            "Morphological opening radius: removes parts narrower than twice this (metres, or px).",
-        ),
-        setting(
-            spec,
-            "close",
-            "Morphological closing radius: fills gaps narrower than twice this (metres, or px).",
-        ),
-        setting(
-            spec,
             "min_area",
             "Drop footprints smaller than this: 20 or 20m2 (square metres), 40px (pixels).",
             **MODELS,
@@ -192,6 +182,23 @@ def polygons(spec: type[PolygonSpec]) -> tuple[Decorator, ...]:
             spec,
             "min_confidence",
             "Drop footprints whose mean probability is lower, 0 to 1.",
+        ),
+        *outlines(spec),
+    )
+
+
+def outlines(spec: type[PolygonSpec]) -> tuple[Decorator, ...]:
+    """The options that shape footprints, with the defaults of ``spec``."""
+    return (
+        setting(
+            spec,
+            "open",
+            "Morphological opening radius: removes parts narrower than twice this (metres, or px).",
+        ),
+        setting(
+            spec,
+            "close",
+            "Morphological closing radius: fills gaps narrower than twice this (metres, or px).",
         ),
         setting(
             spec,
@@ -225,3 +232,10 @@ def polygons(spec: type[PolygonSpec]) -> tuple[Decorator, ...]:
             "Pixels that touch at corners belong together (8) or not (4).",
         ),
     )
+
+
+raw = setting(
+    ExtractSpec, "raw", "Traced pixels as they are: not parted, straightened or simplified."
+)
+# Those of `extract`, for what is scored as it makes footprints
+shaping = (*outlines(ExtractSpec), raw)

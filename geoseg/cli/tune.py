@@ -8,14 +8,20 @@ import click
 
 from geoseg.cli import options, specs
 from geoseg.cli.command import command
-from geoseg.specs import PredictSpec
+from geoseg.cli.labelled import labelled_data
+from geoseg.specs import ExtractSpec, PredictSpec
 
 
 @command
-@click.argument("data", type=options.FILE)
+@click.argument("data", nargs=-1, required=True, metavar="DATA...", type=options.SCENE)
 @options.model
 @options.output
-@click.option("--split", default="val", show_default=True, help="Split of the chips to tune on.")
+@labelled_data(
+    "val",
+    click.option(
+        "--seed", type=int, default=0, show_default=True, help="Random seed of the split of scenes."
+    ),
+)
 @click.option(
     "--iou",
     type=click.FloatRange(0.5, 1),
@@ -23,16 +29,18 @@ from geoseg.specs import PredictSpec
     show_default=True,
     help="Minimum IoU at which a prediction counts as a match.",
 )
-@specs.spec_options("spec", PredictSpec, *specs.inference)
+@specs.spec_options("predict_spec", PredictSpec, *specs.inference)
+@specs.spec_options("polygon_spec", ExtractSpec, *specs.shaping)
 @options.overwrite
 def tune(as_json: bool, **arguments: Any) -> None:
-    """Tune a model's threshold and minimum area.
+    """Tune a model's threshold and minimum area on chips, or on scenes with --labels.
 
     Those that give the best footprint F1 are stored in the model.
 
     \b
     Example:
         geoseg tune chips -m model.safetensors -o tuned.safetensors
+        geoseg tune scene.tif --labels footprints.gpkg --split all -o tuned.onnx
     """
     from geoseg.tools import tune as tool
 

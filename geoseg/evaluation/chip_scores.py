@@ -9,23 +9,25 @@ import numpy as np
 from scipy import ndimage
 
 from geoseg.errors import UnsuitableError
-from geoseg.evaluation.chips import ChipPrediction, Footprints, true_outlines
+from geoseg.evaluation.chips import ChipPrediction, Footprints, TrueFootprints, true_footprints
 from geoseg.evaluation.metrics import Counts, boundary_count, confusion, count
 from geoseg.evaluation.summary import RATIOS, multilabel_scores, pixel_scores
 from geoseg.geometry.measure import pixel_size
-from geoseg.specs import EvaluateSpec, ModelSpec
+from geoseg.specs import EvaluateSpec, ModelSpec, PolygonSpec
 
 # Metrics of pixels, those of footprints, and a row for each threshold
 Scores = tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]
 
 
 def chip_scores(
-    model: ModelSpec, thresholds: Sequence[float], iou: float
+    model: ModelSpec, thresholds: Sequence[float], iou: float, spec: PolygonSpec | None = None
 ) -> BuildingScores | ClassScores | MultilabelScores:
-    """Empty scores for the predictions of ``model``; footprints match at ``iou``."""
+    """Empty scores for the predictions of ``model``; footprints are shaped by ``spec``, by default
+    as `geoseg extract` does, and match at ``iou``.
+    """
     if model.channels == 1:
         return BuildingScores(
-            {level: ThresholdScores(level, model.min_area, iou) for level in thresholds}
+            {level: ThresholdScores(level, model.min_area, iou, spec) for level in thresholds}
         )
     if model.multilabel:
         return MultilabelScores(model.classes, thresholds)
@@ -43,18 +45,20 @@ def _pixels(counts: Counts) -> dict[str, float]:
 class ThresholdScores:
     """Counts at one threshold, as it is and cleaned."""
 
-    def __init__(self, threshold: float, min_area: float, iou: float) -> None:
+    def __init__(
+        self, threshold: float, min_area: float, iou: float, spec: PolygonSpec | None = None
+    ) -> None:
         self.threshold = threshold
         self.min_area = min_area
         self.pixels = {False: Counts(), True: Counts()}
-        self.footprints = Footprints(threshold, iou)
+        self.footprints = Footprints(threshold, iou, spec)
 
-    def add(self, prediction: ChipPrediction, outlines: np.ndarray) -> None:
+    def add(self, prediction: ChipPrediction, truth: TrueFootprints) -> None:
         for cleaned in (False, True):
             self.pixels[cleaned] += count(
                 self.predicted(prediction, cleaned), prediction.truth == 1, prediction.valid
             )
-        self.footprints.add(prediction, outlines)
+        self.footprints.add(prediction, truth)
 
     def predicted(self, prediction: ChipPrediction, cleaned: bool) -> np.ndarray:
         mask = (prediction.probability[0] >= np.float32(self.threshold)) & prediction.valid
@@ -80,9 +84,9 @@ class BuildingScores:
         self.levels = levels
 
     def add(self, prediction: ChipPrediction) -> None:
-        outlines = true_outlines(prediction)
+        truth = true_footprints(prediction)
         for level in self.levels.values():
-            level.add(prediction, outlines)
+            level.add(prediction, truth)
 
     def predicted(self, prediction: ChipPrediction, threshold: float) -> np.ndarray:
         return self.levels[threshold].predicted(prediction, cleaned=True)

@@ -5,24 +5,28 @@ with the truth.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import shapely
 
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
+from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
-from geoseg.evaluation.matching import match
+from geoseg.evaluation.extent import COUNTED, clipped
+from geoseg.evaluation.matching import assign, overlaps
 from geoseg.evaluation.metrics import Counts
-from geoseg.geometry.footprints import footprints
-from geoseg.geometry.surface import surfaces
+from geoseg.geometry.footprints import FootprintLabels, trace_footprints
+from geoseg.geometry.morphology import MaskStrip
+from geoseg.geometry.outlines import to_crs_coordinates
 from geoseg.inference.session import LoadedModel
 from geoseg.io.chip_index import ChipIndex
 from geoseg.io.raster.scene import open_scene
 from geoseg.parallel.clock import Clock
-from geoseg.report import Progress, no_progress
-from geoseg.specs import Area, ModelSpec, PolygonSpec
+from geoseg.report import no_progress
+from geoseg.specs import Area, ExtractSpec, PolygonSpec
 
 MASK_THRESHOLD = 0.5  # the threshold of masks, which are 0 and 1
 
@@ -33,7 +37,11 @@ class ChipPrediction:
     uint8 (row, col).
 
     ``valid`` is where there are both data and a label. ``grid`` is the chip's, at the model's GSD.
-    Of multi-label classes ``valid`` and ``truth`` are (class, row, col).
+    Of multi-label classes ``valid`` and ``truth`` are (class, row, col). ``boundary_margin`` (row,
+    col) is where a model that knows boundaries parts buildings, as of
+    :class:`~geoseg.geometry.morphology.MaskStrip`. ``footprints`` are the true ones that reach into
+    the chip, whole and in its CRS, where they are known other than by the mask. A window of a scene
+    names the file of the ``scene``.
     """
 
     name: str
@@ -41,51 +49,30 @@ class ChipPrediction:
     valid: np.ndarray
     truth: np.ndarray
     grid: Grid
+    boundary_margin: np.ndarray | None = None
+    footprints: np.ndarray | None = None
+    scene: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The file that holds its pixels."""
+        return self.scene or self.name
 
 
 def predict_chips(
-    index: ChipIndex,
-    split: str,
-    models: LoadedModel,
-    warnings: list[str],
-    progress: Progress = no_progress,
+    index: ChipIndex, split: str, models: LoadedModel, warnings: list[str]
 ) -> Iterator[ChipPrediction]:
     """What the model says of each chip of a split, read and blended as `geoseg extract` does.
 
-    Raises UnsuitableError where the split is empty, chips have no mask, or the classes are not the
-    model's.
+    Raises UnsuitableError where chips have no mask.
     """
     table = index.split(split)
-    if not len(table):
-        raise UnsuitableError(f"{index.folder}: its {split} split is empty")
     if table["mask"].isna().any():
         raise UnsuitableError(
             f"{index.folder}: some chips have no mask", "cut them by `geoseg tile` with labels"
         )
-    info = index.info
-    model = models.model
-    labelled = model.for_labels(info.classes)
-    if (len(info.classes), info.multilabel) != (len(labelled.classes), model.multilabel):
-        model_classes, chip_classes = (
-            ", ".join(classes) for classes in (model.classes, info.classes)
-        )
-        raise UnsuitableError(
-            f"{models.path}: predicts the classes {model_classes}, but the chips have "
-            f"{chip_classes}"
-        )
-    advance = progress(split, len(table))
     for image, mask in zip(table["image"], table["mask"], strict=True):
-        answer = _answer(index.folder / image, index.folder / mask, models, warnings)
-        if labelled is not model:
-            answer = replace(answer, probability=_whole(answer.probability, model))
-        yield answer
-        advance(1)
-
-
-def _whole(probability: np.ndarray, model: ModelSpec) -> np.ndarray:
-    """Probability (1, row, col) of buildings with their boundary, from those of each class."""
-    surface = surfaces(model.classes)[0]
-    return surface.score(probability[list(surface.channels)])[0][None]
+        yield _answer(index.folder / image, index.folder / mask, models, warnings)
 
 
 def _answer(image: Path, mask: Path, models: LoadedModel, warnings: list[str]) -> ChipPrediction:
@@ -105,6 +92,16 @@ def _answer(image: Path, mask: Path, models: LoadedModel, warnings: list[str]) -
         )
 
 
+@dataclass(frozen=True)
+class TrueFootprints:
+    """The true footprints of a chip, cut at its border; those of which less than half lies inside
+    are not ``counted``, bool (n,): they may be found, but are not missed.
+    """
+
+    geometry: np.ndarray
+    counted: np.ndarray
+
+
 class Footprints:
     """Footprints of chips at one threshold, matched with the true ones of each chip at an IoU;
     counts for any least area.
@@ -113,59 +110,77 @@ class Footprints:
     def __init__(self, threshold: float, iou: float = 0.5, spec: PolygonSpec | None = None) -> None:
         self.threshold = threshold
         self.iou = iou
-        self._spec = spec or PolygonSpec()
+        self._spec = spec or ExtractSpec()
         self._areas: list[np.ndarray] = []
         self._matched: list[np.ndarray] = []
+        self._found: list[np.ndarray] = []
         self.truths = 0
 
-    def add(self, answer: ChipPrediction, truth: np.ndarray) -> None:
-        """``truth`` are the outlines that :func:`outlines` finds in the chip's mask."""
-        geometry, areas = outlines(answer.probability[0], answer, self.threshold, self._spec)
+    def add(self, answer: ChipPrediction, truth: TrueFootprints) -> None:
+        """``truth`` is what :func:`true_footprints` finds in the chip."""
+        scores = answer.probability[0]
+        mask = (scores >= np.float32(self.threshold)) & answer.valid
+        strip = MaskStrip(mask, answer.valid, scores, answer.boundary_margin)
+        geometry, areas = outlines(strip, answer, self.threshold, self._spec)
+        pairs = overlaps(geometry, truth.geometry, self.iou)
+        matches = assign(pairs, None, self.iou).pairs
         matched = np.zeros(len(geometry), bool)
-        matched[match(geometry, truth, iou=self.iou).pairs[:, 0]] = True
-        self._areas.append(areas)
-        self._matched.append(matched)
-        self.truths += len(truth)
+        matched[matches[:, 0]] = True
+        found = matched.copy()
+        found[matches[:, 0]] = truth.counted[matches[:, 1]]
+        # what lies mainly on a truth that does not count is not wrong
+        mainly = pairs.common >= pairs.prediction_areas[pairs.prediction] / 2
+        uncertain = np.zeros(len(geometry), bool)
+        uncertain[pairs.prediction[mainly & ~truth.counted[pairs.truth]]] = True
+        kept = matched | ~uncertain
+        self._areas.append(areas[kept])
+        self._matched.append(matched[kept])
+        self._found.append(found[kept])
+        self.truths += int(truth.counted.sum())
 
     def counts(self, min_area: float = 0.0) -> Counts:
         """True and false positives and misses of the footprints of at least ``min_area`` square
         metres.
-
-        At an IoU above 0.5 a footprint has no other to match, so that leaving some out changes
-        nothing for the rest.
         """
-        areas = np.concatenate([np.empty(0), *self._areas])
-        matched = np.concatenate([np.empty(0, bool), *self._matched])
+        areas, matched, found = (
+            np.concatenate([np.empty(0, kind), *parts])
+            for kind, parts in (
+                (float, self._areas),
+                (bool, self._matched),
+                (bool, self._found),
+            )
+        )
         kept = areas >= min_area
         tp = int(np.count_nonzero(matched & kept))
-        return Counts(tp, int(np.count_nonzero(kept)) - tp, self.truths - tp)
+        return Counts(
+            tp,
+            int(np.count_nonzero(kept)) - tp,
+            self.truths - int(np.count_nonzero(found & kept)),
+        )
 
 
-def true_outlines(answer: ChipPrediction) -> np.ndarray:
-    """Outlines of the buildings in a chip's mask, in the CRS of the chip."""
-    return outlines(
-        (answer.truth == 1).astype(np.float32),
-        answer,
-        MASK_THRESHOLD,
-        PolygonSpec(min_hole=Area(0.0)),
+def true_footprints(answer: ChipPrediction) -> TrueFootprints:
+    """The buildings of a chip in its CRS: as they are known, else as its mask shows them."""
+    if answer.footprints is None:
+        mask = (answer.truth == 1) & answer.valid
+        strip = MaskStrip(mask, answer.valid, mask.astype(np.float32))
+        traced = outlines(strip, answer, MASK_THRESHOLD, PolygonSpec(min_hole=Area(0.0)))[0]
+        return TrueFootprints(traced, np.ones(len(traced), bool))
+    frame = to_crs_coordinates(
+        np.array([shapely.box(0, 0, answer.grid.width, answer.grid.height)]), answer.grid.transform
     )[0]
+    whole = Layer(answer.footprints, answer.grid.crs)
+    cut, share = clipped(whole, frame)
+    return TrueFootprints(cut.geometry, share >= COUNTED)
 
 
 def outlines(
-    score: np.ndarray, answer: ChipPrediction, threshold: float, spec: PolygonSpec
+    strip: MaskStrip, answer: ChipPrediction, threshold: float, spec: PolygonSpec
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Footprints where ``score`` (row, col) reaches ``threshold``, and their areas in square metres
-    (pixels without a CRS).
+    """Footprints of a mask of a chip, cut from its scores at ``threshold``, and their areas in
+    square metres (pixels without a CRS).
     """
-    layers = list(
-        footprints(
-            [(score, answer.valid)],
-            answer.grid,
-            scene=answer.name,
-            spec=spec,
-            threshold=threshold,
-            min_area=Area(0.0),
-        )
-    )
+    labels = FootprintLabels(answer.name)
+    layers = list(trace_footprints([strip], answer.grid, labels, spec, Area(0.0), threshold))
     geometry = np.concatenate([np.empty(0, object), *(layer.geometry for layer in layers)])
     return geometry, np.concatenate([np.empty(0), *(layer.columns["area_m2"] for layer in layers)])

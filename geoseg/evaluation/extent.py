@@ -74,8 +74,8 @@ def cut_at(
 ) -> tuple[Layer, Layer]:
     """Prediction and truth, in the CRS of ``ground``, as they count on it: see the head."""
     shapely.prepare(ground)
-    prediction, found_share = _clipped(prediction, ground)
-    truth, true_share = _clipped(truth, ground)
+    prediction, found_share = clipped(prediction, ground)
+    truth, true_share = clipped(truth, ground)
     uncertain = true_share < COUNTED
     stray = found_share < COUNTED
     if not (uncertain.any() or stray.any()):
@@ -98,7 +98,7 @@ def meets(layers: Sequence[Layer], ground: shapely.Geometry) -> bool:
     )
 
 
-def _clipped(layer: Layer, ground: shapely.Geometry) -> tuple[Layer, np.ndarray]:
+def clipped(layer: Layer, ground: shapely.Geometry) -> tuple[Layer, np.ndarray]:
     """What of ``layer`` lies on ``ground``, and the share of each footprint's area that does."""
     layer = layer.take(~shapely.is_empty(layer.geometry))
     geometry = layer.geometry.copy()

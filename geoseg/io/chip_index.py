@@ -89,7 +89,8 @@ class ChipIndex:
     info: ChipInfo
 
     def split(self, name: str) -> gpd.GeoDataFrame:
-        return self.table[self.table["split"] == name]
+        """The chips of one split, or ``all``."""
+        return self.table if name == "all" else self.table[self.table["split"] == name]
 
 
 def write_index(

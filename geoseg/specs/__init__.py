@@ -10,6 +10,7 @@ from geoseg.specs.evaluate import (
     EvaluateSpec,
     EvaluationOutput,
     FootprintChoice,
+    LabelledData,
 )
 from geoseg.specs.job import JobSpec
 from geoseg.specs.model import ARCHITECTURES, IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Stretch
@@ -34,6 +35,7 @@ __all__ = [
     "ExtractTarget",
     "FootprintChoice",
     "JobSpec",
+    "LabelledData",
     "Length",
     "MaskSpec",
     "ModelSpec",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from geoseg.specs.chips import ChipSpec, Split
 from geoseg.specs.quantity import Length
 from geoseg.specs.settings import Range, check, check_settings
 from geoseg.specs.vectors import VectorFiles
@@ -86,3 +87,34 @@ class EvaluationOutput:
     @property
     def paths(self) -> tuple[Path, ...]:
         return tuple(path for path in (self.layers, self.page) if path is not None)
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """What a model is scored on: the chips of index folders, or scenes with their ``labels``.
+
+    ``split`` is train, val, test or all. Windows of scenes are split as `geoseg train` does, by the
+    ``fractions`` of train, val and test and the random ``seed``; ``bands`` are read of them.
+    """
+
+    data: tuple[str, ...]
+    split: Literal["train", "val", "test", "all"] = "test"
+    labels: VectorFiles | None = None
+    fractions: Split = ChipSpec.split
+    seed: int = 0
+    bands: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        # the fractions are checked by what splits by them
+        ChipSpec(split=self.fractions)
+
+    @classmethod
+    def of(cls, data: Path | str | LabelledData, split: str = "test") -> LabelledData:
+        """``data`` itself, or a split of the chips of a folder."""
+        if isinstance(data, LabelledData):
+            return data
+        return cls((str(data),), split)  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return ", ".join(self.data)

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from geoseg.chips.scene_windows import ExampleSet, chips_of, windows_of
+from geoseg.chips.scene_windows import ExampleSet, chips_of, scenes_among, windows_of
 from geoseg.errors import (
     GeosegError,
     InputError,
@@ -19,10 +19,9 @@ from geoseg.errors import (
     ResourceError,
     SettingError,
     UnsuitableError,
-    UsageError,
 )
 from geoseg.io.atomic import check_output
-from geoseg.io.chip_index import INDEX, read_index
+from geoseg.io.chip_index import read_index
 from geoseg.io.run_folder import (
     CHECKPOINT,
     PAGE,
@@ -241,20 +240,7 @@ def _sets(
     """
     if weights and len(weights) != len(data):
         raise SettingError("data_weights", f"must be {len(data)} numbers, one per data set")
-    scenes = [
-        str(p)
-        for p in data
-        if not (Path(p).is_dir() or Path(p).name == INDEX) and (labels or Path(p).is_file())
-    ]
-    if bool(scenes) != bool(labels):
-        what = (
-            f"{scenes[0]}: is not a folder of chips, and a scene needs `labels`"
-            if scenes
-            else "`labels` applies to scenes"
-        )
-        raise UsageError(
-            what, "cut chips with `geoseg tile`" if scenes else "chips have their masks"
-        )
+    scenes = scenes_among(data, bool(labels))
     sets = [chips_of(read_index(path)) for path in data if str(path) not in scenes]
     shares = [
         weight for path, weight in zip(data, weights or (), strict=False) if str(path) not in scenes

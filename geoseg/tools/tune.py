@@ -4,21 +4,19 @@ truth.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from geoseg.errors import UnsuitableError
-from geoseg.evaluation.chips import Footprints, predict_chips, true_outlines
+from geoseg.evaluation.chips import Footprints, true_footprints
+from geoseg.evaluation.labelled import open_labelled
 from geoseg.evaluation.metrics import Counts
-from geoseg.inference.session import LoadedModel
 from geoseg.io.atomic import check_output
-from geoseg.io.chip_index import read_index
 from geoseg.models.metadata import rewrite
 from geoseg.models.store import as_typed
-from geoseg.report import Progress, Report, no_progress
-from geoseg.specs import ModelSpec, PredictSpec
+from geoseg.report import Progress, Report, Run, no_progress
+from geoseg.specs import ExtractSpec, LabelledData, ModelSpec, PredictSpec
 
 THRESHOLDS = tuple(round(0.1 + 0.05 * step, 2) for step in range(17))
 AREAS = (0.0, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0)
@@ -45,60 +43,56 @@ class TuneReport(Report):
 
 
 def run(
-    data: Path | str,
+    data: LabelledData | Path | str,
     output: Path | str,
     *,
     model: Path | None = None,
-    split: str = "val",
     iou: float = 0.5,
-    spec: PredictSpec | None = None,
+    predict_spec: PredictSpec | None = None,
+    polygon_spec: ExtractSpec | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> TuneReport:
     """Write ``model`` (the bundled one by default) as ``output`` with the threshold and least area
     of the best footprint F1.
 
-    Thresholds from 0.1 to 0.9 and areas from 0 to 100 square metres are tried on the chips of a
-    split of the chip index folder ``data``. The weights stay as they are, byte for byte. Raises
-    UnsuitableError for a model of several classes, and a split without chips, masks or buildings.
+    Thresholds from 0.1 to 0.9 and areas from 0 to 100 square metres are tried on a split of
+    ``data``, by default the val split, with footprints shaped by ``polygon_spec``, by default as
+    `geoseg extract` does. The weights stay as they are, byte for byte. Raises UnsuitableError for a
+    model of several classes, and a split without chips, masks or buildings.
     """
-    start = time.perf_counter()
+    accompany = Run(progress)
     output = check_output(output, overwrite)
-    index = read_index(data)
-    models = LoadedModel(model, spec or PredictSpec())
-    warnings = list[str]()
-    old_spec = models.model.for_labels(index.info.classes)
+    data = LabelledData.of(data, "val")
+    opened = open_labelled(data, model, predict_spec or PredictSpec(), accompany)
+    loaded, old_spec = opened.loaded, opened.model
     if old_spec.channels != 1:
         raise UnsuitableError(
-            f"{models.path}: has {len(old_spec.classes)} classes, a threshold is for two"
+            f"{loaded.path}: has {len(old_spec.classes)} classes, a threshold is for two"
         )
-    swept = {level: Footprints(level, iou) for level in sorted({*THRESHOLDS, old_spec.threshold})}
-    chips = 0
-    for answer in predict_chips(index, split, models, warnings, progress):
-        truth = true_outlines(answer)
+    shaping = (polygon_spec or ExtractSpec()).shaping()
+    levels = sorted({*THRESHOLDS, old_spec.threshold})
+    swept = {level: Footprints(level, iou, shaping) for level in levels}
+    for answer in opened.predictions(accompany):
+        truth = true_footprints(answer)
         for footprints in swept.values():
             footprints.add(answer, truth)
-        chips += 1
     if not swept[old_spec.threshold].truths:
-        raise UnsuitableError(f"{index.folder}: there is no building in its {split} split")
+        raise UnsuitableError(f"{data}: there is no building in its {data.split} split")
     before = swept[old_spec.threshold].counts(old_spec.min_area)
     threshold, min_area = best(swept, old_spec)
     after = swept[threshold].counts(min_area)
-    rewrite(
-        models.path,
-        output,
-        replace(models.model, threshold=threshold, min_area=min_area),
-        overwrite,
-    )
+    tuned = replace(loaded.model, threshold=threshold, min_area=min_area)
+    rewrite(loaded.path, output, tuned, overwrite)
     return TuneReport(
         command="tune",
-        inputs=(str(data), as_typed(models.path)),
+        inputs=(*data.data, as_typed(loaded.path)),
         outputs=(str(output),),
-        seconds=time.perf_counter() - start,
-        warnings=tuple(dict.fromkeys(warnings)),
-        model=models.name,
-        split=split,
-        chips=chips,
+        seconds=accompany.seconds,
+        warnings=accompany.remarks.unique(),
+        model=loaded.name,
+        split=data.split,
+        chips=opened.chips,
         threshold=threshold,
         min_area=min_area,
         before=_scores(before),

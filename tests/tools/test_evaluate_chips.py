@@ -23,7 +23,7 @@ from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.reports import chips_page
-from geoseg.specs import ChipSpec, ModelSpec, PredictSpec, RasterTarget
+from geoseg.specs import ChipSpec, ExtractSpec, ModelSpec, PredictSpec, RasterTarget
 from geoseg.tools import evaluate_chips, predict, tile
 from tests.scenes import buildings, grid, picture, write_scene
 from tests.tools.pages import pictures
@@ -46,7 +46,7 @@ def chips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_counts_are_summed_over_the_chips(chips: Path, model: Path, tmp_path: Path) -> None:
-    report = evaluate_chips.run(chips / "chips", model, spec=SPEC, thresholds=(0.2, 0.8))
+    report = evaluate_chips.run(chips / "chips", model, predict_spec=SPEC, thresholds=(0.2, 0.8))
     index = read_index(chips / "chips")
     table = index.split("test")
     assert report.chips == len(table) > 2 and report.split == "test"
@@ -69,7 +69,9 @@ def test_counts_are_summed_over_the_chips(chips: Path, model: Path, tmp_path: Pa
 
 
 def test_cleaning_leaves_out_what_is_small(chips: Path, model: Path) -> None:
-    report = evaluate_chips.run(chips / "chips", model, spec=SPEC)
+    report = evaluate_chips.run(
+        chips / "chips", model, predict_spec=SPEC, polygon_spec=ExtractSpec(raw=True)
+    )
     plain, cleaned = (row for row in report.thresholds if row["threshold"] == 0.5)
     assert cleaned["object_precision"] > plain["object_precision"] + 0.2
     assert cleaned["precision"] > plain["precision"]
@@ -91,7 +93,8 @@ def test_pictures_without_a_crs_have_footprints_too(model: Path, tmp_path: Path)
     tile.run(
         [str(tmp_path / "s" / "a.png")], tmp_path / "chips", spec, labels=tmp_path / "mask.png"
     )
-    report = evaluate_chips.run(tmp_path / "chips", model, spec=SPEC)
+    raw = ExtractSpec(raw=True)
+    report = evaluate_chips.run(tmp_path / "chips", model, predict_spec=SPEC, polygon_spec=raw)
     assert report.pixel["f1"] > 0.99 and report.object["f1"] > 0.95 and report.object["tp"] > 20
 
 
@@ -113,7 +116,7 @@ def test_the_command_line(chips: Path, model: Path, capsys: pytest.CaptureFixtur
 
 def test_the_page_shows_scores_and_chips(chips: Path, model: Path, tmp_path: Path) -> None:
     page = tmp_path / "model.html"
-    report = evaluate_chips.run(chips / "chips", model, spec=SPEC, page=page)
+    report = evaluate_chips.run(chips / "chips", model, predict_spec=SPEC, page=page)
     assert report.outputs == (str(page),)
     html = page.read_text()
     (size,) = {shape[:2] for shape in map(np.shape, pictures(html))}
@@ -122,13 +125,13 @@ def test_the_page_shows_scores_and_chips(chips: Path, model: Path, tmp_path: Pat
         assert f"{shown:.3f}" in html
     assert html.count("image/svg") == 2
     with pytest.raises(OutputError, match="exists"):
-        evaluate_chips.run(chips / "chips", model, spec=SPEC, page=page)
+        evaluate_chips.run(chips / "chips", model, predict_spec=SPEC, page=page)
 
 
 def test_chips_without_masks_are_refused(chips: Path, model: Path, tmp_path: Path) -> None:
     tile.run([str(chips / "scene.tif")], tmp_path / "chips", ChipSpec(size=110, split=(0, 0, 1)))
     with pytest.raises(UnsuitableError, match="no mask"):
-        evaluate_chips.run(tmp_path / "chips", model, spec=SPEC)
+        evaluate_chips.run(tmp_path / "chips", model, predict_spec=SPEC)
 
 
 def test_several_classes_are_told_apart_by_the_most_probable() -> None:

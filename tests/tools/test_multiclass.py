@@ -20,6 +20,7 @@ from geoseg.io.raster.write import write_array
 from geoseg.models.store import read_spec
 from geoseg.specs import (
     ChipSpec,
+    LabelledData,
     PixelReference,
     PolygonSpec,
     PredictSpec,
@@ -63,7 +64,7 @@ def follow(
     scores = evaluate.run(folder / "classes.tif", mask).pixel
     assert set(scores["classes"]) <= set(index.info.classes)
     return (
-        evaluate_chips.run(chips, model, split="val", spec=window),
+        evaluate_chips.run(LabelledData.of(chips, "val"), model, predict_spec=window),
         folder / "classes.tif",
         Path(mask),
     )

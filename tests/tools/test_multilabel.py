@@ -31,6 +31,7 @@ from geoseg.specs import (
     ChipSpec,
     EvaluateSpec,
     EvaluationOutput,
+    LabelledData,
     Length,
     MaskSpec,
     ModelSpec,
@@ -350,7 +351,10 @@ def test_learnt_exported_and_parted(town: Path, tmp_path: Path) -> None:
     layer = footprints(tmp_path / "b.gpkg")
     assert len(layer) > 30 and np.mean(matched(layer) > 0.5) > 0.8
     scores = evaluate_chips.run(
-        town / "chips", tmp_path / "m.onnx", split="val", thresholds=(0.3, 0.7), spec=SPEC
+        LabelledData.of(town / "chips", "val"),
+        tmp_path / "m.onnx",
+        thresholds=(0.3, 0.7),
+        predict_spec=SPEC,
     )
     assert (
         scores.pixel["classes"]["footprint"]["iou"] > 0.8
@@ -395,4 +399,4 @@ def test_straight_from_a_scene_and_from_a_model(town: Path, tmp_path: Path) -> N
             [str(town / "chips"), str(tmp_path / "edges")], tmp_path / "both.safetensors", quick
         )
     with pytest.raises(UnsuitableError, match="predicts the classes"):
-        evaluate_chips.run(tmp_path / "edges", again, split="val")
+        evaluate_chips.run(LabelledData.of(tmp_path / "edges", "val"), again)

@@ -25,7 +25,15 @@ from geoseg.io.chip_index import read_index, write_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.models.modelfile import read_spec
-from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, RasterTarget, TrainSpec, VectorTarget
+from geoseg.specs import (
+    ChipSpec,
+    LabelledData,
+    PolygonSpec,
+    PredictSpec,
+    RasterTarget,
+    TrainSpec,
+    VectorTarget,
+)
 from geoseg.tools import evaluate_chips, export, extract, predict, tile, train, tune
 from tests.scenes import buildings, grid, write_scene
 from tests.tools.chips import QUICK
@@ -210,7 +218,7 @@ def test_a_model_that_knows_boundaries_learns_from_whole_buildings_and_keeps_the
         )
         agree.append(count(read_array(tmp_path / "p.tif")[0].argmax(0) == 2, labels == 2).iou)
     assert agree[1] > agree[0] - 0.05 > 0.2
-    scores = evaluate_chips.run(folder / "chips", Path(report.model), split="val")
+    scores = evaluate_chips.run(LabelledData.of(folder / "chips", "val"), Path(report.model))
     assert (
         scores.pixel["iou"] == pytest.approx(report.best["iou"], abs=0.05)
         and scores.object["tp"] > 0

@@ -17,7 +17,7 @@ from geoseg.errors import UnsuitableError
 from geoseg.io.raster.write import write_array
 from geoseg.models.metadata import rewrite
 from geoseg.models.store import read_spec
-from geoseg.specs import Area, ChipSpec, PolygonSpec, PredictSpec
+from geoseg.specs import Area, ChipSpec, ExtractSpec, LabelledData, PolygonSpec, PredictSpec
 from geoseg.tools import evaluate, extract, tile, tune
 from tests.scenes import buildings, grid, picture
 
@@ -46,7 +46,7 @@ def test_what_is_found_is_the_best_and_extract_uses_it(
     start = tmp_path / "start.onnx"
     rewrite(model, start, replace(read_spec(model), threshold=0.9, min_area=0.0))
     out = tmp_path / "tuned.onnx"
-    report = tune.run(chips / "chips", out, model=start, spec=SPEC)
+    report = tune.run(chips / "chips", out, model=start, predict_spec=SPEC)
     assert report.chips == 1 and report.gain > 0.3
     assert report.after["f1"] > 0.9 and report.after["f1"] - report.before["f1"] == pytest.approx(
         report.gain, abs=1e-5
@@ -59,7 +59,7 @@ def test_what_is_found_is_the_best_and_extract_uses_it(
 
     polygonize.run(chips / "mask.tif", truth, PolygonSpec(min_hole=Area(0.0)))
     for threshold, min_area in ((None, None), (0.3, 0.0), (0.5, 5.0)):
-        polygons = PolygonSpec(
+        polygons = ExtractSpec(
             threshold=threshold, min_area=None if min_area is None else Area(min_area)
         )
         found = tmp_path / f"{threshold}.gpkg"
@@ -75,17 +75,17 @@ def test_what_is_found_is_the_best_and_extract_uses_it(
 
 def test_a_model_that_cannot_be_better_stays(chips: Path, model: Path, tmp_path: Path) -> None:
     first, again = tmp_path / "first.onnx", tmp_path / "again.onnx"
-    tune.run(chips / "chips", first, model=model, spec=SPEC)
-    report = tune.run(chips / "chips", again, model=first, spec=SPEC)
+    tune.run(chips / "chips", first, model=model, predict_spec=SPEC)
+    report = tune.run(chips / "chips", again, model=first, predict_spec=SPEC)
     assert report.gain == 0 and again.read_bytes() == first.read_bytes()
 
 
 def test_what_cannot_be_tuned_is_refused(chips: Path, model: Path, tmp_path: Path) -> None:
     with pytest.raises(UnsuitableError, match="train split is empty"):
-        tune.run(chips / "chips", tmp_path / "m.onnx", model=model, split="train")
+        tune.run(LabelledData.of(chips / "chips", "train"), tmp_path / "m.onnx", model=model)
     write_array(tmp_path / "none.tif", np.zeros((HEIGHT, WIDTH), "uint8"), grid(HEIGHT, WIDTH))
     spec = ChipSpec(size=512, split=(0, 1, 0))
     tile.run([str(chips / "scene.tif")], tmp_path / "chips", spec, labels=tmp_path / "none.tif")
     with pytest.raises(UnsuitableError, match="no building"):
-        tune.run(tmp_path / "chips", tmp_path / "m.onnx", model=model, spec=SPEC)
+        tune.run(tmp_path / "chips", tmp_path / "m.onnx", model=model, predict_spec=SPEC)
     assert not (tmp_path / "m.onnx").exists()
