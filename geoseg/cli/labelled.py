@@ -11,7 +11,6 @@ import click
 
 from geoseg.cli import options
 from geoseg.errors import SettingError
-from geoseg.io.chip_index import INDEX
 from geoseg.io.scene_names import expand
 from geoseg.specs import LabelledData
 from geoseg.specs.settings import settings
@@ -67,6 +66,8 @@ def labelled_data(split: str, *more: options.Decorator) -> options.Decorator:
 
 def _listed(data: tuple[str, ...]) -> tuple[str, ...]:
     """Folders of chips as they are, scenes as they are named: by folder, pattern and list."""
+    from geoseg.io.chip_index import INDEX
+
     return tuple(
         path
         for name in data
