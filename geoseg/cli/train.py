@@ -126,14 +126,14 @@ class Auto(options.Text):
         "log",
         "Loggers, comma-separated: csv (always), tensorboard, mlflow.",
     ),
-)
-@click.option(
-    "--option",
-    "options",
-    multiple=True,
-    metavar="NAME=VALUE",
-    callback=options.network,
-    help="Architecture option NAME=VALUE, repeatable, e.g. hidden=512.",
+    click.option(
+        "--option",
+        "options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=options.network,
+        help="Architecture option NAME=VALUE, repeatable, e.g. hidden=512.",
+    ),
 )
 @options.labels(
     "Footprints or masks of the scenes: files (repeatable), or a folder, of which the file named "
