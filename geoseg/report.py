@@ -2,7 +2,8 @@
 
 A tool takes ``progress: Progress = no_progress`` and calls ``advance = progress("cut",
 number_of_tiles)`` once a stage, then ``advance(n)`` as units are done; what is shown, and where, is
-the caller's affair. A label that changes on the way is a function, called whenever it is shown.
+the caller's affair. A :class:`Stage` says in what unit; a label that changes on the way is a
+function, called whenever it is shown.
 """
 
 from __future__ import annotations
@@ -22,6 +23,30 @@ Label = str | Callable[[], str]
 Progress = Callable[[Label, int], Advance]
 
 
+class Stage(str):
+    """The name of a stage, with the ``unit`` that its progress is counted in: ``Stage("cut",
+    "tiles")``.
+    """
+
+    unit: str
+
+    def __new__(cls, name: str, unit: str) -> Stage:
+        stage = super().__new__(cls, name)
+        stage.unit = unit
+        return stage
+
+
+@dataclass(frozen=True)
+class ChangingStage:
+    """A :class:`Stage` whose name changes on the way: ``name`` is called whenever it is shown."""
+
+    name: Callable[[], str]
+    unit: str
+
+    def __call__(self) -> str:
+        return self.name()
+
+
 def no_progress(stage: Label, total: int) -> Advance:
     """The progress that shows nothing."""
     return lambda count: None
@@ -32,6 +57,18 @@ class Remarks(list[str]):
 
     def unique(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self))
+
+    def folded(self) -> tuple[str, ...]:
+        """Each once, and one line for those that say the same of several files:
+        ``a.gpkg: reprojected (and 2 more files)``.
+        """
+        alike: dict[str, list[str]] = {}
+        for remark in self.unique():
+            alike.setdefault(remark.partition(": ")[2] or remark, []).append(remark)
+        return tuple(
+            f"{first} (and {len(others)} more files)" if others else first
+            for first, *others in alike.values()
+        )
 
 
 @dataclass

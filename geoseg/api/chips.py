@@ -16,7 +16,7 @@ from geoseg.api.settings import (
     vector_files,
 )
 from geoseg.report import Progress, no_progress
-from geoseg.specs import ChipSpec, PrepareSpec, SceneSpec
+from geoseg.specs import ChipSpec, FolderTarget, PrepareSpec, SceneSpec
 
 if TYPE_CHECKING:
     from geoseg.tools.prepare import PrepareReport
@@ -83,7 +83,7 @@ def tile(
         Metres per pixel: to resample to, or of imagery without a CRS. [default: that of the
         scene]
     split
-        Fractions of train, val and test. [default: 0.8,0.1,0.1]
+        Fractions of train, val and test. [default: 0.8,0.1,0.1 with labels, else no split]
     split_by
         Unit that is never split between train, val and test. One of block, scene,
         random. [default: block]
@@ -147,15 +147,13 @@ def tile(
     given |= {"bands": numbers(bands), "split": fractions(split)}
     return tool.run(
         scenes_from(scenes),
-        output,
+        FolderTarget(Path(output), overwrite, resume),
         spec_from(ChipSpec, given).with_stride(stride),
         labels=vector_files(labels, labels_layer, labels_where),
         aoi=path_or_none(aoi),
         scene_spec=spec_from(SceneSpec, given | {"gsd": None, "scene_crs": crs}),
         jobs=jobs or 1,
         creation_options=dict(creation_options or {}),
-        resume=resume,
-        overwrite=overwrite,
         force=force,
         progress=progress,
     )

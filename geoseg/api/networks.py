@@ -18,7 +18,7 @@ from geoseg.api.settings import (
     vector_files,
 )
 from geoseg.report import Progress, no_progress
-from geoseg.specs import ChipSpec, ExtractSpec, PredictSpec, TrainSpec
+from geoseg.specs import SPLIT, ExtractSpec, PredictSpec, TrainSpec, TrainTarget
 
 if TYPE_CHECKING:
     from geoseg.tools.export import ExportReport
@@ -84,7 +84,7 @@ def train(
     output
         Model file to write, .safetensors.
     arch
-        Architecture (list: ``geoseg models``). [default: unet]
+        Architecture (list: ``geoseg models``). [default: that of ``init``, else unet]
     encoder
         Encoder (list: ``geoseg models --encoders``). [default: that of the architecture]
     weights
@@ -171,7 +171,8 @@ def train(
     bands
         Bands to read, counted from 1: 3,2,1 or 1-3. [default: all but alpha]
     init
-        Continue from a geoseg model (file or ``bundled``). [default: random weights]
+        Continue from a geoseg model (file or ``bundled``). [default: bundled where the data have
+        its 3 bands and no ``arch``, ``encoder``, ``weights`` or ``option`` is given]
     run_dir
         Folder of checkpoints and metrics. [default: OUTPUT.run]
     resume
@@ -202,15 +203,12 @@ def train(
     given |= {"log": loggers, "options": option}
     return tool.run(
         [str(each) for each in several(data)],
-        output,
+        TrainTarget(Path(output), path_or_none(run_dir), resume, overwrite),
         spec_from(TrainSpec, given),
         labels=vector_files(labels, labels_layer, labels_where),
-        split=fractions(split) or ChipSpec.split,
+        split=fractions(split) or SPLIT,
         bands=numbers(bands),
         init=model_file(init),
-        run_dir=path_or_none(run_dir),
-        resume=resume,
-        overwrite=overwrite,
         progress=progress,
     )
 

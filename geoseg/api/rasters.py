@@ -17,6 +17,7 @@ from geoseg.api.settings import (
 )
 from geoseg.report import Progress, no_progress
 from geoseg.specs import MaskSpec, PixelReference, PredictSpec, RasterTarget, SceneSpec
+from geoseg.specs.vectors import VectorFiles
 
 if TYPE_CHECKING:
     from geoseg.tools.predict import PredictReport
@@ -222,12 +223,10 @@ def rasterize(
 
     def run(path: Path) -> RasterizeReport:
         return tool.run(
-            list(several(footprints)),
+            VectorFiles.of(list(several(footprints)), layer, where),
             like,
             path,
             spec_from(MaskSpec, given),
-            layer=layer,
-            where=where,
             reference=spec_from(PixelReference, given),
             overwrite=overwrite,
             creation_options=dict(creation_options or {}),

@@ -15,16 +15,19 @@ from geoseg.core.splits import SPLITS, assign_splits, leaking
 from geoseg.core.tiling import outlines
 from geoseg.errors import UnsuitableError
 from geoseg.io.chip_index import ChipInfo, write_index
-from geoseg.specs import ChipSpec, Stretch
+from geoseg.specs import SPLIT, ChipSpec, Stretch
 
-Chips = list[tuple[CutChip, str]]
+Chips = list[tuple[CutChip, str | None]]
 LONLAT = CRS.from_epsg(4326)
 
 
 def assign_chips(cuts: Sequence[CutChip], spec: ChipSpec) -> tuple[Chips, list[CutChip]]:
     """Chips with their splits, and those that share pixels with another split; random splits keep
-    the latter too.
+    the latter too. The splits are None where nothing is split.
     """
+    fractions = spec.fractions(any(cut.source.labels for cut in cuts))
+    if fractions is None:
+        return [(cut, None) for cut in cuts], []
     units: dict[str, Callable[[CutChip], Hashable]] = {
         "random": lambda cut: (cut.source.name, cut.tile.id),
         "scene": lambda cut: cut.source.name,
@@ -34,7 +37,7 @@ def assign_chips(cuts: Sequence[CutChip], spec: ChipSpec) -> tuple[Chips, list[C
             cut.tile.col // spec.block_size,
         ),
     }
-    splits = assign_splits([units[spec.split_by](cut) for cut in cuts], spec.split, spec.seed)
+    splits = assign_splits([units[spec.split_by](cut) for cut in cuts], fractions, spec.seed)
     chips: Chips = []
     leaks: list[CutChip] = []
     for _, group in groupby(zip(cuts, splits, strict=True), lambda chip: chip[0].source.name):
@@ -49,11 +52,15 @@ def assign_chips(cuts: Sequence[CutChip], spec: ChipSpec) -> tuple[Chips, list[C
     return chips, leaks
 
 
-def split_warnings(counts: Counter[str], leaks: list[CutChip], spec: ChipSpec) -> Iterator[str]:
+def split_warnings(
+    counts: Counter[str | None], leaks: list[CutChip], spec: ChipSpec
+) -> Iterator[str]:
     """Warnings about splits that overlap or are empty."""
+    if None in counts:
+        return
     if leaks and spec.split_by == "random":
         yield "chips of different splits overlap; `split_by` block keeps them apart"
-    for split, share in zip(SPLITS, spec.split, strict=True):
+    for split, share in zip(SPLITS, spec.split or SPLIT, strict=True):
         if share > 0 and not counts[split]:
             hint = "; a smaller `block_size` makes more blocks" if spec.split_by == "block" else ""
             yield f"the {split} split is empty{hint}"

@@ -16,7 +16,7 @@ import numpy as np
 from rasterio.windows import union
 
 from geoseg.core.bands import to_uint8
-from geoseg.core.encoding import VOID
+from geoseg.core.encoding import VOID, RasterTags
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Chip, Tile
 from geoseg.io.journal import Journal
@@ -99,6 +99,8 @@ class Cutter:
         warnings: list[str] = []
         source = group.source
         spec = self.spec
+        # nobody learns from a chip without data, but without it the chips are not the scene
+        keep_empty = spec.fractions(bool(source.labels)) is None
         with ExitStack() as stack:
             scene = stack.enter_context(
                 open_scene(source.path, spec.gsd, spec=source.view, expand=True)
@@ -122,10 +124,11 @@ class Cutter:
             for place, (tile, chip) in enumerate(zip(group.tiles, chips, strict=True)):
                 pixels = chip.valid.size
                 held = np.count_nonzero(chip.valid)
-                if held == 0 or (pixels - held) / pixels > spec.max_nodata:
+                if (held == 0 and not keep_empty) or (pixels - held) / pixels > spec.max_nodata:
                     continue
                 cut = CutChip(source, tile, held / pixels)
-                write(self._write, self.folder / cut.image, chip, scene.nodata)
+                inside = _inside(tile, scene.grid)
+                write(self._write, self.folder / cut.image, chip, scene.nodata, inside)
                 if labels and cut.mask:
                     label = np.where(chip.valid, labels(tile.window), VOID).astype("uint8")
                     write(
@@ -156,14 +159,34 @@ class Cutter:
                 )
                 yield Chip(chip.image[:, :, cols], chip.valid[:, cols], scene.grid.window(window))
 
-    def _write(self, path: Path, chip: Chip, nodata: float | None) -> None:
+    def _write(self, path: Path, chip: Chip, nodata: float | None, tags: RasterTags) -> None:
         image = chip.image
         if self.stretch:
             image = to_uint8(image, self.stretch)
             nodata = None
-        elif nodata and not chip.valid.all():
-            image = np.where(chip.valid, image, np.asarray(nodata, image.dtype))
-        write_chip(path, image, chip.grid, valid=chip.valid, nodata=nodata, options=self.options)
+        elif not chip.valid.all():
+            if nodata is None and image.dtype.kind == "f":
+                nodata = np.nan  # as in the scene, for programs that look at no mask
+            if nodata:
+                image = np.where(chip.valid, image, np.asarray(nodata, image.dtype))
+        write_chip(
+            path,
+            image,
+            chip.grid,
+            valid=chip.valid,
+            nodata=nodata,
+            options=self.options,
+            tags=tags.to_dict(),
+        )
+
+
+def _inside(tile: Tile, grid: Grid) -> RasterTags:
+    """What a chip that sticks out of its scene says of that."""
+    window = tile.window
+    rows = min(window.height, grid.height - window.row_off)
+    cols = min(window.width, grid.width - window.col_off)
+    whole = (rows, cols) == (window.height, window.width)
+    return RasterTags(inside=None if whole else (rows, cols))
 
 
 @contextmanager

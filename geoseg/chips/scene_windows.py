@@ -189,6 +189,7 @@ def windows_of(
     chips, _ = assign.assign_chips(cuts, spec)
     splits: dict[str, list[Example]] = {"train": [], "val": [], "test": []}
     for cut, split in chips:
+        assert split is not None  # there are labels
         splits[split].append(SceneWindow(ready[cut.source.name], cut.tile))
     names, multilabel = told.pop()
     info = ChipInfo(

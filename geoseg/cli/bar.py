@@ -16,6 +16,7 @@ class Bar:
 
     def __init__(self, label: str | Callable[[], str], total: int) -> None:
         self.label = label
+        self.unit = getattr(label, "unit", "")
         self.total = total
         self.done = 0
         self.start = time.monotonic()
@@ -34,6 +35,7 @@ class Bar:
                     self.done,
                     self.total,
                     now - self.start,
+                    self.unit,
                 )
             )
             self.shown = now
@@ -43,15 +45,17 @@ class Bar:
         sys.stderr.flush()
 
 
-def line(label: str, done: int, total: int, seconds: float) -> str:
-    """``cut [######------------------]  25%  12.5/s  0:00:42 left``."""
+def line(label: str, done: int, total: int, seconds: float, unit: str = "") -> str:
+    """``cut [######------------------]  25%  130/520 tiles  12.5/s  0:00:42 left``; without a
+    ``unit`` no numbers.
+    """
     share = min(1.0, done / total) if total else 0.0
     rate = done / seconds if seconds else 0.0
     left = clock((total - done) / rate) if rate else "?"
     filled = round(share * WIDTH)
-    return (
-        f"{label} [{'#' * filled}{'-' * (WIDTH - filled)}] {share:4.0%}  {rate:.3g}/s  {left} left"
-    )
+    count = f"  {done:,}/{total:,} {unit}" if unit else ""
+    bar = f"[{'#' * filled}{'-' * (WIDTH - filled)}]"
+    return f"{label} {bar} {share:4.0%}{count}  {rate:.3g}/s  {left} left"
 
 
 def clock(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from geoseg.cli import options, specs
 from geoseg.cli.command import command
 from geoseg.cli.specs import setting, spec_options
 from geoseg.specs import MaskSpec
+from geoseg.specs.vectors import VectorFiles
 
 
 @command
@@ -60,7 +62,13 @@ from geoseg.specs import MaskSpec
 @specs.reference
 @options.creation_options
 @options.overwrite
-def rasterize(as_json: bool, **arguments: Any) -> None:
+def rasterize(
+    footprints: tuple[Path, ...],
+    layer: str | None,
+    where: str | None,
+    as_json: bool,
+    **arguments: Any,
+) -> None:
     """Burn footprints into masks on the grid of a scene.
 
     \b
@@ -70,4 +78,5 @@ def rasterize(as_json: bool, **arguments: Any) -> None:
     """
     from geoseg.tools import rasterize as tool
 
-    options.emit(tool.run(progress=options.progress(), **arguments), as_json)
+    files = VectorFiles.of(footprints, layer, where)
+    options.emit(tool.run(files, progress=options.progress(), **arguments), as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,7 +10,7 @@ import click
 from geoseg.cli import options, scene_options
 from geoseg.cli.command import command
 from geoseg.cli.specs import setting, spec_options
-from geoseg.specs import ChipSpec
+from geoseg.specs import ChipSpec, FolderTarget
 
 
 @command
@@ -38,7 +39,11 @@ from geoseg.specs import ChipSpec
         "Metres per pixel: to resample to, or of imagery without a CRS.  [default: that of the "
         "scene]",
     ),
-    setting(ChipSpec, "split", "Fractions of train, val and test."),
+    setting(
+        ChipSpec,
+        "split",
+        "Fractions of train, val and test.  [default: 0.8,0.1,0.1 with --labels, else no split]",
+    ),
     setting(ChipSpec, "split_by", "Unit that is never split between train, val and test."),
     setting(ChipSpec, "block_size", "Block size in tiles (blocks are squares of N x N tiles)."),
     setting(ChipSpec, "seed", "Random seed of the split."),
@@ -68,7 +73,15 @@ from geoseg.specs import ChipSpec
     is_flag=True,
     help="Accept scenes that claim far more pixels than their files can hold.",
 )
-def tile(spec: ChipSpec, stride: int | None, as_json: bool, **arguments: Any) -> None:
+def tile(
+    spec: ChipSpec,
+    stride: int | None,
+    output: Path,
+    overwrite: bool,
+    resume: bool,
+    as_json: bool,
+    **arguments: Any,
+) -> None:
     """Cut scenes into georeferenced chips and a chip index.
 
     \b
@@ -78,4 +91,6 @@ def tile(spec: ChipSpec, stride: int | None, as_json: bool, **arguments: Any) ->
     from geoseg.tools import tile as tool
 
     spec = spec.with_stride(stride)
-    options.emit(tool.run(spec=spec, progress=options.progress(), **arguments), as_json)
+    target = FolderTarget(output, overwrite, resume)
+    report = tool.run(target=target, spec=spec, progress=options.progress(), **arguments)
+    options.emit(report, as_json)

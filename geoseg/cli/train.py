@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
 from geoseg.cli import options
 from geoseg.cli.command import command, session
+from geoseg.cli.failure import with_flags
 from geoseg.cli.specs import setting, spec_options
-from geoseg.specs import ChipSpec, TrainSpec
+from geoseg.specs import SPLIT, TrainSpec, TrainTarget
 from geoseg.specs.toml import to_cli_text
 
 
@@ -35,7 +36,12 @@ class Auto(options.Text):
 @spec_options(
     "spec",
     TrainSpec,
-    setting(TrainSpec, "arch", "Architecture (list: `geoseg models`).", type=options.ARCH),
+    setting(
+        TrainSpec,
+        "arch",
+        "Architecture (list: `geoseg models`).  [default: that of --init, else unet]",
+        type=options.ARCH,
+    ),
     setting(
         TrainSpec,
         "encoder",
@@ -142,14 +148,15 @@ class Auto(options.Text):
 @click.option(
     "--split",
     type=options.FRACTIONS,
-    default=to_cli_text(ChipSpec.split),
+    default=to_cli_text(SPLIT),
     help="Fractions of each scene for train, val and test.  [default: 0.8,0.1,0.1]",
 )
 @options.bands
 @click.option(
     "--init",
     type=options.MODEL,
-    help="Continue from a geoseg model (file or `bundled`).  [default: random weights]",
+    help="Continue from a geoseg model (file or `bundled`).  [default: bundled where the data have "
+    "its 3 bands and no --arch, --encoder, --weights or --option is given]",
 )
 @click.option(
     "--run-dir",
@@ -162,7 +169,14 @@ class Auto(options.Text):
     help="Continue the interrupted run in --run-dir.  [default: start over]",
 )
 @options.overwrite
-def train(as_json: bool, **arguments: Any) -> None:
+def train(
+    output: Path,
+    run_dir: Path | None,
+    resume: bool,
+    overwrite: bool,
+    as_json: bool,
+    **arguments: Any,
+) -> None:
     """Train a model on chips, or on scenes with --labels.
 
     \b
@@ -172,11 +186,12 @@ def train(as_json: bool, **arguments: Any) -> None:
     """
     from geoseg.tools import train as tool
 
+    target = TrainTarget(output, run_dir, resume, overwrite)
     try:
         with _epoch_lines():
-            report = tool.run(progress=options.progress(), **arguments)
+            report = tool.run(target=target, progress=options.progress(), **arguments)
     except KeyboardInterrupt:
-        if done := tool.finished_epochs(arguments["output"], arguments["run_dir"]):
+        if done := tool.finished_epochs(target):
             hint = f"{done} epochs are finished: the same command with --resume continues"
             click.echo(hint, err=True)
         raise
@@ -184,12 +199,19 @@ def train(as_json: bool, **arguments: Any) -> None:
         options.emit(report, as_json, _brief)
 
 
+class _Lines(logging.Formatter):
+    """Lines of the log, settings in them as options."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return with_flags(record.getMessage(), session().command)
+
+
 @contextlib.contextmanager
 def _epoch_lines() -> Iterator[None]:
-    """A line for each epoch where stderr is no terminal, which has a bar."""
+    """A line on stderr for the start and for each epoch, beside the bar that a terminal has."""
     log, handler = logging.getLogger("geoseg.train"), logging.StreamHandler()
-    wanted = not sys.stderr.isatty() and session().verbosity == 0
-    if wanted:
+    handler.setFormatter(_Lines())
+    if session().verbosity == 0:
         log.addHandler(handler)
         log.setLevel(logging.INFO)
     try:

@@ -25,6 +25,7 @@ _THRESHOLD = "GEOSEG_THRESHOLD"
 _MIN_AREA = "GEOSEG_MIN_AREA"
 _VALUE = "GEOSEG_VALUE"
 _WIDTH = "GEOSEG_WIDTH"
+_INSIDE = "GEOSEG_INSIDE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,8 @@ class RasterTags:
     included, of multilabel masks those of the bands; in the file they are a list in which labels
     without a name are empty: ``background,,,meadow``.
     ``threshold`` and ``min_area`` (square metres) are those of the model, ``value`` is the label of
-    the footprints in a mask, ``width`` that of a band's boundaries in metres.
+    the footprints in a mask, ``width`` that of a band's boundaries in metres. ``inside`` is how
+    many rows and columns of a padded chip lie in its scene.
     """
 
     kind: str = ""
@@ -45,6 +47,7 @@ class RasterTags:
     min_area: float | None = None
     value: int | None = None
     width: float | None = None
+    inside: tuple[int, int] | None = None
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -65,6 +68,7 @@ class RasterTags:
         value = number(_VALUE)
         # "background,,,meadow" names the labels 0 and 3; 1 and 2 have none
         names = enumerate(tags.get(_CLASSES, "").split(","))
+        rows, _, cols = tags.get(_INSIDE, "").partition(",")
         return cls(
             kind=tags.get(_KIND, ""),
             classes={label: name.strip() for label, name in names if name.strip()},
@@ -72,6 +76,7 @@ class RasterTags:
             min_area=number(_MIN_AREA),
             value=None if value is None else int(value),
             width=number(_WIDTH),
+            inside=(int(rows), int(cols)) if rows.isdecimal() and cols.isdecimal() else None,
         )
 
     def to_dict(self) -> dict[str, str]:
@@ -84,12 +89,18 @@ class RasterTags:
             _MIN_AREA: self.min_area,
             _VALUE: self.value,
             _WIDTH: None if self.width is None else f"{self.width:g}",
+            _INSIDE: None if self.inside is None else "{},{}".format(*self.inside),
         }
         return {tag: str(value) for tag, value in found.items() if value is not None}
 
     def __str__(self) -> str:
         """As a user may write them with `rio edit-info`."""
         return " ".join(f"--tag {tag}={text}" for tag, text in self.to_dict().items())
+
+
+def mosaic_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Those of a chip's tags that hold for a mosaic too."""
+    return {name: text for name, text in tags.items() if name not in ("AREA_OR_POINT", _INSIDE)}
 
 
 def layered(masks: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from geoseg.evaluation.metrics import Counts, boundary, confusion, count
 from geoseg.evaluation.sweep import PROBABILITY_CODES, histogram
 from geoseg.geometry.measure import pixel_size
 from geoseg.labels.class_raster import ClassRaster
-from geoseg.report import Progress, no_progress
+from geoseg.report import Progress, Stage, no_progress
 from geoseg.specs import EvaluateSpec
 
 # Pixels compared at a time
@@ -69,7 +69,7 @@ def compare_pixels(
     )
     outlines = {label: Counts() for label in present[1:]}
     swept = np.zeros((2, PROBABILITY_CODES), np.int64) if spec.sweep else None
-    advance = progress("compare", grid.height)
+    advance = progress(Stage("compare", "rows"), grid.height)
     for window in row_windows(grid, strip_pixels):
         top = window.row_off
         bottom = window.row_off + window.height

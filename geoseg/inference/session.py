@@ -21,7 +21,7 @@ from geoseg.labels.footprints import footprints_on
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.store import bundled, read_spec, short_name
 from geoseg.parallel.clock import Clock
-from geoseg.report import Progress, Remarks
+from geoseg.report import Progress, Remarks, Stage
 from geoseg.specs import ModelSpec, PredictSpec, SceneSpec
 from geoseg.specs.vectors import VectorFiles
 
@@ -41,7 +41,7 @@ class SceneRun:
         self, clock: Clock, progress: Progress, area: Burner | None = None
     ) -> Iterator[ProbabilityStrip]:
         """Strips of probability on the grid of ``scene``."""
-        advance = progress(Path(self.scene.path).name, self.plan.tiles)
+        advance = progress(Stage(Path(self.scene.path).name, "windows"), self.plan.tiles)
         return predict_strips(
             self.scene,
             self.runtime,

@@ -23,6 +23,7 @@ EPOCHS = "epochs.json"
 METRICS = "metrics.csv"
 PAGE = "report.html"
 CHECKPOINT = "last.ckpt"  # written after each epoch
+BEST = "best.safetensors"  # the epoch of the highest validation IoU so far
 
 
 def write_settings(folder: Path, command: str, settings: Mapping[str, Any]) -> None:

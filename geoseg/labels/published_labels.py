@@ -23,7 +23,7 @@ from geoseg.geometry.burn import Burner
 from geoseg.io.datasets.layout import VECTORS, Pair
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.labels.footprints import footprints_in
-from geoseg.report import Progress
+from geoseg.report import Progress, Stage
 
 # An image has more colours than this, a mask fewer
 MOST_COLOURS = 64
@@ -162,7 +162,7 @@ def infer_class_map(pairs: Sequence[Pair], progress: Progress) -> ClassMap:
     values: set[int] = set()
     colours: set[Colour] = set()
     painted: dict[int, Colour] = {}
-    advance = progress("labels", len(paths))
+    advance = progress(Stage("labels", "masks"), len(paths))
     for path in paths:
         with open_scene(path) as labels:
             for window in row_windows(labels.grid):

@@ -4,7 +4,7 @@ Frozen dataclasses of the standard library alone. A spec travels with what it ma
 carries its :class:`ModelSpec`, a probability raster and a chip index carry theirs in their tags.
 """
 
-from geoseg.specs.chips import ChipSpec, PrepareSpec, TilingSpec, parse_rescale
+from geoseg.specs.chips import SPLIT, ChipSpec, PrepareSpec, TilingSpec, parse_rescale
 from geoseg.specs.evaluate import (
     ComparedGround,
     EvaluateSpec,
@@ -14,7 +14,14 @@ from geoseg.specs.evaluate import (
 )
 from geoseg.specs.job import JobSpec
 from geoseg.specs.model import ARCHITECTURES, IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Stretch
-from geoseg.specs.output import ExtractTarget, PixelReference, RasterTarget, VectorTarget
+from geoseg.specs.output import (
+    ExtractTarget,
+    FolderTarget,
+    PixelReference,
+    RasterTarget,
+    TrainTarget,
+    VectorTarget,
+)
 from geoseg.specs.polygons import MASK_WIDTHS, ExtractSpec, MaskSpec, PolygonSpec, PredictSpec
 from geoseg.specs.preview import PreviewSpec
 from geoseg.specs.quantity import Area, Length
@@ -26,6 +33,7 @@ __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "MASK_WIDTHS",
+    "SPLIT",
     "Area",
     "ChipSpec",
     "ComparedGround",
@@ -33,6 +41,7 @@ __all__ = [
     "EvaluationOutput",
     "ExtractSpec",
     "ExtractTarget",
+    "FolderTarget",
     "FootprintChoice",
     "JobSpec",
     "LabelledData",
@@ -49,6 +58,7 @@ __all__ = [
     "Stretch",
     "TilingSpec",
     "TrainSpec",
+    "TrainTarget",
     "VectorTarget",
     "parse_rescale",
 ]

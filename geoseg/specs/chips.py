@@ -10,6 +10,7 @@ from geoseg.errors import SettingError
 from geoseg.specs.settings import Range, check, check_settings
 
 Split = tuple[Annotated[float, Range(0, 1)], ...]
+SPLIT = (0.8, 0.1, 0.1)  # train, val and test where nothing else is asked for
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class TilingSpec:
 
 @dataclass(frozen=True)
 class ChipSpec:
-    """How `tile` cuts a scene into chips."""
+    """How `tile` cuts a scene into chips. A ``split`` of None is :data:`SPLIT` where there are
+    labels to learn from, else none: all chips are kept, and together they are the scene.
+    """
 
     size: Annotated[int, Range(1)] = 512
     overlap: Annotated[int, Range(0)] = 0
@@ -43,7 +46,7 @@ class ChipSpec:
     bands: tuple[int, ...] | None = None
     rescale: str = "none"
     gsd: Annotated[float, Range(0, low_open=True)] | None = None
-    split: Split = (0.8, 0.1, 0.1)
+    split: Split | None = None
     split_by: Literal["block", "scene", "random"] = "block"
     block_size: Annotated[int, Range(1)] = 4
     seed: int = 0
@@ -52,7 +55,8 @@ class ChipSpec:
     def __post_init__(self) -> None:
         check_settings(self)
         TilingSpec(self.size, self.overlap)
-        _check_split(self.split)
+        if self.split is not None:
+            _check_split(self.split)
         parse_rescale(self.rescale)
 
     @property
@@ -75,6 +79,13 @@ class ChipSpec:
                 "chips would have gaps between",
             )
         return replace(self, overlap=self.size - stride)
+
+    def fractions(self, labelled: bool) -> tuple[float, ...] | None:
+        """Fractions of train, val and test for scenes that are ``labelled`` or not; None where
+        nothing is split. A unit of the split other than the usual one asks for a split too.
+        """
+        wanted = labelled or self.split_by != "block"
+        return self.split or (SPLIT if wanted else None)
 
 
 def _check_split(split: tuple[float, ...]) -> None:
@@ -116,7 +127,7 @@ class PrepareSpec:
     pattern: str | None = None
     imagery: str | None = None
     target: Literal["road", "lane"] | None = None
-    split: Split = (0.8, 0.1, 0.1)
+    split: Split = SPLIT
     split_by: Literal["auto", "block", "scene", "random"] = "auto"
     block_size: Annotated[int, Range(1)] = 4
     seed: int = 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from geoseg.specs.chips import ChipSpec, Split
+from geoseg.specs.chips import SPLIT, ChipSpec, Split
 from geoseg.specs.quantity import Length
 from geoseg.specs.settings import Range, check, check_settings
 from geoseg.specs.vectors import VectorFiles
@@ -100,7 +100,7 @@ class LabelledData:
     data: tuple[str, ...]
     split: Literal["train", "val", "test", "all"] = "test"
     labels: VectorFiles | None = None
-    fractions: Split = ChipSpec.split
+    fractions: Split = SPLIT
     seed: int = 0
     bands: tuple[int, ...] | None = None
 

@@ -80,6 +80,43 @@ class RasterTarget:
 
 
 @dataclass(frozen=True)
+class FolderTarget:
+    """A folder to write. With ``resume`` what is finished stays when the work is stopped, and the
+    next such run goes on there.
+    """
+
+    output: Path
+    overwrite: bool = False
+    resume: bool = False
+
+    @classmethod
+    def of(cls, output: Path | str | FolderTarget) -> FolderTarget:
+        """``output`` itself, or a path with everything else by default."""
+        return output if isinstance(output, FolderTarget) else cls(Path(output))
+
+
+@dataclass(frozen=True)
+class TrainTarget:
+    """A model file to write, and the folder of the run that trains it: ``OUTPUT.run`` by default.
+    With ``resume`` the run in that folder goes on.
+    """
+
+    output: Path
+    run_dir: Path | None = None
+    resume: bool = False
+    overwrite: bool = False
+
+    @classmethod
+    def of(cls, output: Path | str | TrainTarget) -> TrainTarget:
+        """``output`` itself, or a path with everything else by default."""
+        return output if isinstance(output, TrainTarget) else cls(Path(output))
+
+    @property
+    def folder(self) -> Path:
+        return self.run_dir or self.output.with_name(self.output.name + ".run")
+
+
+@dataclass(frozen=True)
 class PixelReference:
     """How imagery without a CRS is placed: in ``crs``, or by ``pixel_coords`` in its own pixels."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from geoseg.specs.polygons import Precision
 from geoseg.specs.settings import Range, check, check_settings
 
+DEFAULT_ARCH = "unet"
 Augmentation = Literal["none", "light", "standard", "strong"]
 Positive = Annotated[float, Range(0, low_open=True)]
 
@@ -16,7 +17,9 @@ Positive = Annotated[float, Range(0, low_open=True)]
 class TrainSpec:
     """A training run.
 
-    ``weights`` of ``auto`` are ImageNet's for encoders whose weights are installed with geoseg,
+    Without any of ``arch``, ``encoder``, ``weights`` and ``options`` a run starts from the bundled
+    model where the data have its bands; else ``arch`` is :data:`DEFAULT_ARCH`. ``weights`` of
+    ``auto`` are ImageNet's for encoders whose weights are installed with geoseg,
     else none. ``batch_size`` is that of one process, ``accumulate`` the number of batches per
     optimizer step. ``batch_size`` and ``lr`` of 0 are found by trying. ``warmup`` below 1 is a
     fraction of all steps, from 1 on a number of steps; None is 0.3 for a one-cycle schedule and 0
@@ -27,7 +30,7 @@ class TrainSpec:
     processes with a GPU, 0 without.
     """
 
-    arch: str = "unet"
+    arch: str | None = None
     encoder: str | None = None
     weights: str = "auto"
     epochs: Annotated[int, Range(1)] = 20
@@ -61,6 +64,11 @@ class TrainSpec:
     early_stop: Annotated[int, Range(1)] | None = None
     log: tuple[Literal["csv", "tensorboard", "mlflow"], ...] = ("csv",)
     options: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def any_network(self) -> bool:
+        """Whether nothing says which network is to be trained, and from which weights."""
+        return not (self.arch or self.encoder or self.options) and self.weights == "auto"
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -27,7 +27,7 @@ from geoseg.labels.traceable import (
     traceable_classes,
 )
 from geoseg.parallel.prefetch import ahead
-from geoseg.report import Progress, Report, Run, no_progress
+from geoseg.report import Progress, Report, Run, Stage, no_progress
 from geoseg.specs import Length, PixelReference, PolygonSpec, SceneSpec, VectorTarget
 
 
@@ -69,7 +69,7 @@ def run(
     with open_scene(raster, spec=scene_spec) as scene:
         grid = assign_crs(scene.grid, str(raster), reference)
         found = traceable_classes(scene, spec, class_value)
-        advance = progress("polygonize", grid.height * len(found))
+        advance = progress(Stage("polygonize", "rows"), grid.height * len(found))
         with create_vector(
             target.output,
             grid.crs,

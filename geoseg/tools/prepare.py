@@ -4,11 +4,10 @@ its own.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -34,7 +33,7 @@ from geoseg.io.datasets.layout import Dataset, listed
 from geoseg.labels import published_labels
 from geoseg.labels.published_labels import LabelStatistics
 from geoseg.parallel.processes import ordered
-from geoseg.report import Progress, Report, no_progress
+from geoseg.report import Progress, Report, Run, Stage, no_progress
 from geoseg.specs import PrepareSpec, Stretch, parse_rescale
 
 
@@ -75,28 +74,34 @@ def run(
     Raises InputError that lists what the layout lacks, UnsuitableError where pictures differ in
     bands, dtype or georeference.
     """
-    start = time.perf_counter()
+    accompany = Run(progress)
     root = Path(root)
     output = Path(output)
     published_labels.forget()
     settings = {name: getattr(spec, name) for name in ("labels", "pattern", "imagery", "target")}
     dataset = datasets.read(layout, root, **settings)
-    pictures, warnings = _look(dataset, spec)
+    accompany.remarks += dataset.warnings
+    pictures = _look(dataset, spec, accompany)
     legend = ClassMap.parse(spec.classes) if spec.classes else dataset.legend
     legend = legend or published_labels.infer_class_map(
         [picture.pair for picture in pictures], progress
     )
     way = ConversionSettings(spec.bands, spec.size, dataset.black)
-    info, stretches, doubts = _info(pictures, dataset, way, spec, legend, jobs, progress)
+    percentiles = _percentiles(spec, pictures[0].dtype)
+    stretches = _stretches(pictures, way, percentiles, jobs, progress) if percentiles else {}
+    info = _info(pictures, dataset, way, legend, accompany)
+    info = _stretched(info, stretches, percentiles, accompany)
     with atomic_folder(output, overwrite, marker=INDEX) as folder:
         for name in ("images", "masks"):
             (folder / name).mkdir()
         work = partial(convert, way=way, legend=legend, stretches=stretches, folder=folder)
         made, tally = _convert_all(pictures, work, jobs, progress)
+        accompany.remarks += tally.warnings()
         chips, crs = outlined(made)
         if not chips:
             raise UnsuitableError(f"{root}: no image holds any data")
         dealt = assign_pictures(chips, spec)
+        accompany.remarks += dealt.warnings
         for chip in dealt.dropped:
             (folder / chip.made.image).unlink()
             (folder / chip.made.mask).unlink()
@@ -108,12 +113,8 @@ def run(
         command="prepare",
         inputs=(str(root),),
         outputs=(str(output),),
-        seconds=time.perf_counter() - start,
-        warnings=tuple(
-            dict.fromkeys(
-                [*dataset.warnings, *warnings, *doubts, *tally.warnings(), *dealt.warnings]
-            )
-        ),
+        seconds=accompany.seconds,
+        warnings=accompany.remarks.unique(),
         chips=len(rows),
         skipped=len(made) - len(chips),
         dropped=len(dealt.dropped),
@@ -126,8 +127,8 @@ def run(
 # What there is
 
 
-def _look(dataset: Dataset, spec: PrepareSpec) -> tuple[list[SourceImage], list[str]]:
-    """Open every image: they must agree. Also returns those that are not as large as published."""
+def _look(dataset: Dataset, spec: PrepareSpec, accompany: Run) -> list[SourceImage]:
+    """Open every image: they must agree. Those that are not as large as published are remarked."""
     pictures = [
         inspect(pair, name) for pair, name in zip(dataset.pairs, _names(dataset), strict=True)
     ]
@@ -145,7 +146,9 @@ def _look(dataset: Dataset, spec: PrepareSpec) -> tuple[list[SourceImage], list[
     height, width = dataset.size or (0, 0)
     odd = [picture for picture in pictures if dataset.size and picture.grid.shape != dataset.size]
     sizes = [f"{each.pair.image.name} ({each.grid.height} x {each.grid.width})" for each in odd]
-    return pictures, [f"not {height} x {width}, as published: {listed(sizes)}"] if odd else []
+    if odd:
+        accompany.remarks.append(f"not {height} x {width}, as published: {listed(sizes)}")
+    return pictures
 
 
 def _names(dataset: Dataset) -> Iterator[str]:
@@ -164,52 +167,51 @@ def _names(dataset: Dataset) -> Iterator[str]:
         yield name if seen[name.casefold()] == 1 else f"{name}_{seen[name.casefold()]}"
 
 
+def _percentiles(spec: PrepareSpec, dtype: str) -> tuple[float, float] | None:
+    """Between which percentiles images are stretched to 8 bits; None for 8 bits unless a stretch is
+    asked for.
+    """
+    if spec.rescale == "auto":
+        return None if dtype == "uint8" else (2.0, 98.0)
+    kind, low, high = parse_rescale(spec.rescale)
+    return None if kind == "none" else (low, high)
+
+
 def _info(
     pictures: list[SourceImage],
     dataset: Dataset,
     way: ConversionSettings,
-    spec: PrepareSpec,
     legend: ClassMap,
-    jobs: int,
-    progress: Progress,
-) -> tuple[ChipInfo, dict[str, Stretch], list[str]]:
-    """What all chips share, and the stretch of each group, over all of its pictures; none for 8
-    bits unless one is asked for.
-
-    The stretch of one group travels with the model; of several the rule does, by which a scene gets
-    its own.
-    """
-    dtype = pictures[0].dtype
-    warnings = []
+    accompany: Run,
+) -> ChipInfo:
+    """What all chips share but for the stretch."""
     gsds = sorted(gsd for picture in pictures if (gsd := picture.grid.gsd))
     gsd = gsds[len(gsds) // 2] if gsds else dataset.gsd
     if gsds and gsds[-1] / gsds[0] > 1.2:
-        warnings.append(
+        accompany.remarks.append(
             f"images of {gsds[0]:.2f} to {gsds[-1]:.2f} m per pixel go into one index, as "
             f"{gsd:.2f} m"
         )
-    kind = "none" if dtype == "uint8" else "percentile"
-    low = 2.0
-    high = 98.0
-    if spec.rescale != "auto":
-        kind, low, high = parse_rescale(spec.rescale)
-    stretches = {} if kind == "none" else _stretches(pictures, way, (low, high), jobs, progress)
-    several = len(stretches) > 1
-    if several:
-        told = (
-            f"{', '.join(stretches)}: stretched from percentile {low:g} to {high:g} each on its own"
-        )
-        warnings.append(f"{told}, as the model will stretch each scene")
-    info = ChipInfo(
-        len(way.bands or ()) or pictures[0].bands,
-        dtype,
-        gsd,
-        legend.classes,
-        stretch=None if several else next(iter(stretches.values()), None),
-        percentiles=(low, high) if several else None,
-        source_bands=way.bands,
+    bands = len(way.bands or ()) or pictures[0].bands
+    return ChipInfo(bands, pictures[0].dtype, gsd, legend.classes, source_bands=way.bands)
+
+
+def _stretched(
+    info: ChipInfo,
+    stretches: dict[str, Stretch],
+    percentiles: tuple[float, float] | None,
+    accompany: Run,
+) -> ChipInfo:
+    """``info`` with the stretch of one group, which travels with the model; of several groups with
+    the rule, by which a scene gets its own.
+    """
+    if len(stretches) < 2 or percentiles is None:
+        return replace(info, stretch=next(iter(stretches.values()), None))
+    accompany.remarks.append(
+        f"{', '.join(stretches)}: stretched from percentile {percentiles[0]:g} to "
+        f"{percentiles[1]:g} each on its own, as the model will stretch each scene"
     )
-    return info, stretches, warnings
+    return replace(info, percentiles=percentiles)
 
 
 # Through the pictures, in parts that processes share
@@ -229,7 +231,7 @@ def _stretches(
     progress: Progress,
 ) -> dict[str, Stretch]:
     parts = _parts(pictures, jobs)
-    advance = progress("statistics", len(pictures))
+    advance = progress(Stage("statistics", "images"), len(pictures))
     found: dict[str, BandHistogram] = {}
     with closing(ordered(partial(count, way=way), parts, jobs)) as results:
         for part, histogram in zip(parts, results, strict=True):
@@ -249,7 +251,7 @@ def _convert_all(
     pictures: list[SourceImage], work: partial[Any], jobs: int, progress: Progress
 ) -> tuple[list[tuple[SourceImage, WrittenChip]], LabelStatistics]:
     parts = _parts(pictures, jobs)
-    advance = progress("convert", len(pictures))
+    advance = progress(Stage("convert", "images"), len(pictures))
     tally = LabelStatistics()
     made: list[tuple[SourceImage, WrittenChip]] = []
     with closing(ordered(work, parts, jobs)) as results:

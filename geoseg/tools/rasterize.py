@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from geoseg.io.raster.scene import open_scene
 from geoseg.io.raster.write import create_raster
 from geoseg.io.vector.read import read_footprints
 from geoseg.labels.footprints import footprints_on
-from geoseg.report import Progress, Report, no_progress
+from geoseg.report import Progress, Report, Run, Stage, no_progress
 from geoseg.specs import MaskSpec, PixelReference, TilingSpec
 from geoseg.specs.vectors import VectorFiles
 
@@ -53,15 +52,13 @@ class RasterizeReport(Report):
 
 
 def run(
-    footprints: Path | str | Sequence[Path | str],
+    footprints: VectorFiles | Path | str | Sequence[Path | str],
     like: Path | str,
     output: Path | str,
     spec: MaskSpec | None = None,
     *,
     overwrite: bool = False,
     creation_options: dict[str, Any] | None = None,
-    layer: str | None = None,
-    where: str | None = None,
     reference: PixelReference = PixelReference(),
     progress: Progress = no_progress,
     block_size: int = BLOCK_SIZE,
@@ -69,70 +66,102 @@ def run(
     """Burn ``footprints`` into ``output`` on the grid of the scene ``like``, a band for each kind
     of mask; 0 is background.
 
-    Of several layers ``layer`` is taken, else that called "footprints", else the first. Footprints
-    get the value of the spec, or that of their class: integers from 1 as they are; names, true and
-    false, and integers of which one is 0 are numbered from 1 in their order. The names of the
-    classes are written into the tags. Bands are uint8, all of them float32 with a distance among
-    them, uint32 with instances, float64 with both. A raster without a CRS takes the CRS of
-    ``reference``, or pixel coordinates for footprints in its pixels (x right, y down). Burns
+    Of several layers that of :class:`VectorFiles` is taken, else that called "footprints".
+    Footprints get the value of the spec, or that of their class: integers from 1 as they are;
+    names, true and false, and integers of which one is 0 are numbered from 1 in their order. The
+    names of the classes are written into the tags. Bands are uint8, all of them float32 with a
+    distance among them, uint32 with instances, float64 with both. A raster without a CRS takes the
+    CRS of ``reference``, or pixel coordinates for footprints in its pixels (x right, y down). Burns
     windows of ``block_size`` pixels a side. Raises UnsuitableError where the footprints cannot be
     placed on the scene or lie outside it, UsageError for a width of too many pixels and an output
     that is an input.
     """
-    start = time.perf_counter()
+    accompany = Run(progress)
     spec = spec or MaskSpec()
-    files = VectorFiles.of(footprints, layer, where)
+    files = VectorFiles.of(footprints)
     check_apart(output, *files.paths, like)
     with open_scene(like) as scene:
         grid = assign_crs(scene.grid, str(like), reference)
-    warnings: list[str] = []
-    field = spec.class_field
-    wanted: dict[str, Any] = {
-        "scene": str(like),
-        "columns": (field,) if field else (),
-    }
-    found = footprints_on(files, grid, warnings, pixel_coords=reference.pixel_coords, **wanted)
-    geometry, values, classes = (
-        _classes(files, found, field, warnings) if field else (found.geometry, None, {})
-    )
+    burnt = _labelled(files, grid, spec, str(like), reference.pixel_coords, accompany)
     kinds = _targets(spec, grid)
     targets = Targets(
-        geometry, grid, kinds, all_touched=spec.all_touched, value=spec.value, values=values
+        burnt.geometry,
+        grid,
+        kinds,
+        all_touched=spec.all_touched,
+        value=spec.value,
+        values=burnt.values,
     )
-    advance = progress("burn", grid.height * grid.width)
-    pixels = np.zeros(len(kinds), np.int64)
-    tags = _tags(str(files), spec, classes)
     png = Path(output).suffix.lower() == ".png"
     if png and targets.dtype != "uint8":
         raise UsageError(f"{output}: a PNG does not hold {targets.dtype}", "write a .tif")
     # bytes of few values are compressed sooner than handed to another thread
     options = {"num_threads": 1} if targets.dtype == "uint8" and not png else {}
-    keywords: dict[str, Any] = {
-        "tags": tags,
-        "overwrite": overwrite,
-        "options": options | (creation_options or {}),
-    }
-    with create_raster(output, grid, count=len(kinds), dtype=targets.dtype, **keywords) as out:
+    advance = progress(Stage("burn", "pixels"), grid.height * grid.width)
+    pixels = np.zeros(len(kinds), np.int64)
+    with create_raster(
+        output,
+        grid,
+        count=len(kinds),
+        dtype=targets.dtype,
+        tags=_tags(str(files), spec, burnt.classes),
+        overwrite=overwrite,
+        options=options | (creation_options or {}),
+    ) as out:
         _describe(out, kinds)
         for tile in tiles(grid.shape, TilingSpec(block_size), "partial"):
             masks = targets.burn(tile.window)
             out.write(masks, window=tile.window)
             pixels += [np.count_nonzero(mask > 0) for mask in masks]
             advance(masks[0].size)
+    bands = zip(kinds, pixels.tolist(), strict=True)
     return RasterizeReport(
         command="rasterize",
         inputs=(*map(str, files.paths), str(like)),
         outputs=(str(output),),
-        seconds=time.perf_counter() - start,
-        warnings=tuple(warnings),
-        footprints=len(Burner(geometry).inside(grid)),
+        seconds=accompany.seconds,
+        warnings=accompany.remarks.unique(),
+        footprints=len(Burner(burnt.geometry).inside(grid)),
         pixels=int(pixels[0]),
-        bands=tuple(
-            {"kind": k.kind, "width": k.width, "pixels": int(n)}
-            for k, n in zip(kinds, pixels, strict=True)
-        ),
-        classes=classes,
+        bands=tuple({"kind": k.kind, "width": k.width, "pixels": n} for k, n in bands),
+        classes=burnt.classes,
     )
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """Footprints to burn, int value of each, None where all have that of the spec; value of each
+    class by name.
+    """
+
+    geometry: np.ndarray
+    values: np.ndarray | None
+    classes: dict[str, int]
+
+
+def _labelled(
+    files: VectorFiles,
+    grid: Grid,
+    spec: MaskSpec,
+    scene: str,
+    pixel_coords: bool,
+    accompany: Run,
+) -> _Labelled:
+    """The footprints on ``grid``; those without a class are emptied where there is a class
+    field.
+    """
+    field = spec.class_field
+    found = footprints_on(
+        files,
+        grid,
+        accompany.remarks,
+        pixel_coords=pixel_coords,
+        scene=scene,
+        columns=(field,) if field else (),
+    )
+    if not field:
+        return _Labelled(found.geometry, None, {})
+    return _classes(files, found, field, accompany)
 
 
 def _targets(spec: MaskSpec, grid: Grid) -> list[Target]:
@@ -172,10 +201,7 @@ def _tags(footprints: Path | str, spec: MaskSpec, classes: dict[str, int]) -> di
     return provenance(footprints) | RasterTags(kind=kind, classes=names, value=value).to_dict()
 
 
-def _classes(
-    path: VectorFiles, found: Layer, field: str, warnings: list[str]
-) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
-    """Geometries, those without a class emptied, the value of each, and of each class."""
+def _classes(path: VectorFiles, found: Layer, field: str, accompany: Run) -> _Labelled:
     if field not in found.columns:
         names = ", ".join(read_footprints(path.paths[0], path.layer).columns) or "none"
         raise UnsuitableError(f"{path}: has no column {field}", f"its columns: {names}")
@@ -184,7 +210,9 @@ def _classes(
     geometry = found.geometry.copy()
     values = np.zeros(len(found), np.int64)
     if missing.any():
-        warnings.append(f"{path}: {missing.sum()} footprints without a {field} are left out")
+        accompany.remarks.append(
+            f"{path}: {missing.sum()} footprints without a {field} are left out"
+        )
         geometry[missing] = shapely.Polygon()
     known = column[~missing].tolist()
     if all(isinstance(item, bool) for item in known):
@@ -195,8 +223,10 @@ def _classes(
     values[~missing] = [classes[str(item)] for item in known]
     if known and not isinstance(known[0], str) and 0 in known:
         listed = ", ".join(f"{name} is {number}" for name, number in classes.items())
-        warnings.append(f"{path}: 0 is the background of a mask, so classes get numbers: {listed}")
-    return geometry, values, classes
+        accompany.remarks.append(
+            f"{path}: 0 is the background of a mask, so classes get numbers: {listed}"
+        )
+    return _Labelled(geometry, values, classes)
 
 
 def _numbered(path: VectorFiles, field: str, known: list[Any]) -> dict[str, int]:

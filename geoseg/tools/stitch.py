@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
 from geoseg.core.bands import check_same_bands
+from geoseg.core.encoding import RasterTags, mosaic_tags
 from geoseg.core.grid import Grid
 from geoseg.core.merge import Merger, taper
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.raster.write import create_raster
-from geoseg.report import Progress, Report, no_progress
+from geoseg.report import Progress, Report, Run, Stage, no_progress
 from geoseg.specs import SceneSpec
 
 # Values (of all bands) held at a time; rows and columns are multiples of the output's blocks.
@@ -50,7 +50,7 @@ class StitchReport(Report):
 @dataclass(frozen=True)
 class _Sort:
     """What all chips have in common, and what the mosaic takes over; ``nodata`` is None where they
-    differ in it.
+    differ in it. ``shape`` is (rows, columns) of a chip without what was padded.
     """
 
     bands: int
@@ -60,6 +60,7 @@ class _Sort:
     tags: dict[str, str]
     scales: tuple[float, ...]
     descriptions: tuple[str | None, ...]
+    shape: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,12 @@ def run(
     Holds some rows of the mosaic at a time. Raises UnsuitableError where a chip does not fit the
     first one.
     """
-    start = time.perf_counter()
+    accompany = Run(progress)
     plan = _plan([str(chip) for chip in chips], SceneSpec(nodata=nodata))
     grid = plan.grid
     sort = plan.sort
     masked = sort.nodata is None and plan.gaps
-    advance = progress("stitch", grid.height * grid.width)
+    advance = progress(Stage("stitch", "pixels"), grid.height * grid.width)
     valid_pixels = 0
     with create_raster(
         output,
@@ -128,7 +129,7 @@ def run(
         command="stitch",
         inputs=plan.paths,
         outputs=(str(output),),
-        seconds=time.perf_counter() - start,
+        seconds=accompany.seconds,
         chips=len(plan.paths),
         height=grid.height,
         width=grid.width,
@@ -153,7 +154,7 @@ def _plan(paths: list[str], view: SceneSpec) -> _Plan:
     corners = np.array(
         [_offset(path, grid, grids[0]) for path, grid in zip(paths, grids, strict=True)]
     )
-    boxes = np.hstack([corners, corners + [grid.shape for grid in grids]])
+    boxes = np.hstack([corners, corners + [sort.shape for sort in sorts]])
     top, left = (int(edge) for edge in boxes[:, :2].min(axis=0))
     boxes = boxes - [top, left, top, left]
     height, width = (int(edge) for edge in boxes[:, 2:].max(axis=0))
@@ -161,28 +162,37 @@ def _plan(paths: list[str], view: SceneSpec) -> _Plan:
         raise UnsuitableError(
             f"the chips lie too far apart: the mosaic would have {height:,} x {width:,} pixels"
         )
-    grid = Grid(grids[0].crs, grids[0].transform * Affine.translation(left, top), height, width)
-    nodata = sorts[0].nodata if len({str(sort.nodata) for sort in sorts}) == 1 else None
+    # a chip in the corner has the transform of the scene to the last bit
+    first = next((i for i, box in enumerate(boxes.tolist()) if box[:2] == [0, 0]), 0)
+    moved = Affine.translation(*(-boxes[first, 1::-1]).tolist())
+    grid = Grid(grids[0].crs, grids[first].transform * moved, height, width)
     masked = any(sort.masked for sort in sorts)
-    return _Plan(
-        tuple(paths),
-        boxes,
-        grid,
-        _Sort(**{**vars(sorts[0]), "nodata": nodata, "masked": masked}),
-        view,
-    )
+    sort = replace(sorts[0], nodata=_shared_nodata(sorts), masked=masked)
+    return _Plan(tuple(paths), boxes, grid, sort, view)
+
+
+def _shared_nodata(sorts: list[_Sort]) -> float | None:
+    """The nodata value of all chips; that of some where it is NaN, for without any gap a chip of
+    floats names none.
+    """
+    values = {str(sort.nodata): sort.nodata for sort in sorts}
+    if values.keys() == {"None", "nan"}:
+        return values["nan"]
+    return sorts[0].nodata if len(values) == 1 else None
 
 
 def _sort(scene: Scene) -> _Sort:
-    tags = {name: text for name, text in scene.tags.items() if name != "AREA_OR_POINT"}
+    inside = RasterTags.parse(scene.tags, scene.path).inside or scene.grid.shape
+    rows, cols = np.minimum(inside, scene.grid.shape).tolist()
     return _Sort(
         scene.bands,
         scene.dtype,
         scene.nodata,
         scene.has_mask,
-        tags,
+        mosaic_tags(scene.tags),
         scene.scales,
         scene.descriptions,
+        (rows, cols),
     )
 
 

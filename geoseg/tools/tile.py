@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
@@ -16,7 +15,7 @@ from rasterio.windows import Window
 
 from geoseg import __version__
 from geoseg.chips import assign
-from geoseg.chips.cut import Cutter, Source, TileBatch, cut_tiles
+from geoseg.chips.cut import CutChip, Cutter, Source, TileBatch, cut_tiles
 from geoseg.core.bands import BandHistogram, check_same_bands
 from geoseg.core.splits import SPLITS
 from geoseg.core.tiling import Tile, outlines, tile_count, tiles
@@ -27,8 +26,8 @@ from geoseg.io.journal import Journal, stamp
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.safety import check_claim
 from geoseg.io.scene_names import unique_names
-from geoseg.report import Progress, Report, no_progress
-from geoseg.specs import ChipSpec, SceneSpec, Stretch, parse_rescale
+from geoseg.report import Progress, Report, Run, Stage, no_progress
+from geoseg.specs import ChipSpec, FolderTarget, SceneSpec, Stretch, parse_rescale
 from geoseg.specs.vectors import VectorFiles
 
 JOURNAL = "journal.jsonl"
@@ -49,9 +48,20 @@ class TileReport(Report):
     splits: dict[str, int]
 
 
+@dataclass(frozen=True)
+class _Job:
+    """What is wanted of all scenes."""
+
+    spec: ChipSpec
+    view: SceneSpec
+    labels: Path | VectorFiles | None
+    aoi: Path | None
+    force: bool
+
+
 def run(
     scenes: Sequence[str],
-    output: Path | str,
+    target: FolderTarget | Path | str,
     spec: ChipSpec,
     *,
     labels: Path | VectorFiles | None = None,
@@ -59,66 +69,71 @@ def run(
     scene_spec: SceneSpec = SceneSpec(),
     jobs: int = 1,
     creation_options: dict[str, str] | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
     force: bool = False,
     progress: Progress = no_progress,
 ) -> TileReport:
-    """Cut ``scenes`` into the folder ``output``: ``images/``, ``masks/`` and ``index.parquet``.
+    """Cut ``scenes`` into the folder ``target``: ``images/``, ``masks/`` and ``index.parquet``.
 
     ``creation_options`` are GDAL's, for the images alone: what suits imagery, JPEG say, would spoil
-    masks. With ``resume`` what was cut stays in ``.OUTPUT.partial`` when the run is stopped, and
-    the next such run goes on there. With ``spec.split_by`` block or scene no pixel of a scene lies
+    masks. Where the target resumes, what was cut stays in ``.OUTPUT.partial`` when the run is
+    stopped. With ``spec.split_by`` block or scene no pixel of a scene lies
     in chips of two splits: train chips that overlap val or test chips are dropped, and val chips
     that overlap test chips. Raises UnsuitableError where the scenes differ in bands, dtype or
     georeference, where labels do not meet them, or where no tile holds data, and without ``force``
     SafetyError for a scene that claims far more pixels than its file can hold.
     """
-    start = time.perf_counter()
-    output = Path(output)
-    with atomic_folder(output, overwrite, marker=INDEX, keep=resume) as folder:
-        view = replace(scene_spec, gsd=spec.gsd)
-        plan = _plan(scenes, spec, view, labels, aoi, force)
-        sources = [part.source for part in plan]
-        journal = (
-            Journal(folder / JOURNAL, _everything(sources, spec, aoi, creation_options))
-            if resume
-            else None
-        )
+    accompany = Run(progress)
+    target = FolderTarget.of(target)
+    job = _Job(spec, replace(scene_spec, gsd=spec.gsd), labels, aoi, force)
+    with atomic_folder(target.output, target.overwrite, INDEX, keep=target.resume) as folder:
+        parts = _parts(scenes, job, accompany)
+        sources = [part.source for part in parts]
+        everything = _everything(sources, job, creation_options) if target.resume else None
+        journal = Journal(folder / JOURNAL, everything) if everything else None
         stretch = _stretch(sources, spec, progress)
-        for name in ("images", "masks") if labels else ("images",):
-            (folder / name).mkdir(exist_ok=resume)
-            for stray in (folder / name).glob(".*"):  # of a run that died
-                stray.unlink()
-        planned = sum(part.count for part in plan)
+        _make_folders(folder, bool(labels), target.resume)
+        planned = sum(part.count for part in parts)
         cutter = Cutter(folder, spec, stretch, creation_options)
-        cuts, warnings = cut_tiles(
-            _groups(plan, spec), cutter, jobs, progress("cut", planned), journal
-        )
-        if not cuts:
+        advance = progress(Stage("cut", "tiles"), planned)
+        cuts, doubts = cut_tiles(_groups(parts, spec), cutter, jobs, advance, journal)
+        accompany.remarks += doubts
+        if not any(cut.valid for cut in cuts):
             raise UnsuitableError("no tile holds enough data", "lower `size` or raise `max_nodata`")
-        chips, leaks = assign.assign_chips(cuts, spec)
-        for cut in leaks if spec.split_by != "random" else ():
-            for path in filter(None, (cut.image, cut.mask)):
-                (folder / path).unlink(missing_ok=True)
+        chips = _without_leaks(cuts, folder, spec, accompany)
         assign.write_chip_index(folder, chips, spec, stretch)
         (folder / JOURNAL).unlink(missing_ok=True)
     counts = Counter(split for _, split in chips)
     return TileReport(
         command="tile",
         inputs=tuple(scenes),
-        outputs=(str(output),),
-        seconds=time.perf_counter() - start,
-        warnings=(
-            *_doubts(plan),
-            *_folded([warning for part in plan for warning in part.warnings] + list(warnings)),
-            *assign.split_warnings(counts, leaks, spec),
-        ),
+        outputs=(str(target.output),),
+        seconds=accompany.seconds,
+        warnings=accompany.remarks.folded(),
         chips=len(chips),
         skipped=planned - len(cuts),
         dropped=len(cuts) - len(chips),
         splits={split: counts[split] for split in SPLITS if counts[split]},
     )
+
+
+def _make_folders(folder: Path, with_masks: bool, resume: bool) -> None:
+    for name in ("images", "masks") if with_masks else ("images",):
+        (folder / name).mkdir(exist_ok=resume)
+        for stray in (folder / name).glob(".*"):  # of a run that died
+            stray.unlink()
+
+
+def _without_leaks(
+    cuts: list[CutChip], folder: Path, spec: ChipSpec, accompany: Run
+) -> assign.Chips:
+    """Chips with their splits; files of those that share pixels with another split are removed."""
+    chips, leaks = assign.assign_chips(cuts, spec)
+    for cut in leaks if spec.split_by != "random" else ():
+        for path in filter(None, (cut.image, cut.mask)):
+            (folder / path).unlink(missing_ok=True)
+    counts = Counter(split for _, split in chips)
+    accompany.remarks += assign.split_warnings(counts, leaks, spec)
+    return chips
 
 
 # What is to be cut
@@ -132,83 +147,81 @@ class _Part:
     area: shapely.Geometry | None
     count: int
     gsd: float | None
-    warnings: tuple[str, ...]
 
 
-def _plan(
-    scenes: Sequence[str],
-    spec: ChipSpec,
-    view: SceneSpec,
-    labels: Path | VectorFiles | None,
-    aoi: Path | None,
-    force: bool,
-) -> list[_Part]:
-    plan = [
-        _part(path, name, spec, view, labels, aoi, force)
-        for path, name in zip(scenes, unique_names(scenes), strict=True)
-    ]
-    first = plan[0].source
-    chosen = len(spec.bands or ())
+def _parts(scenes: Sequence[str], job: _Job, accompany: Run) -> list[_Part]:
+    """The scenes, which must go together."""
+    names = unique_names(scenes)
+    parts = [_part(path, name, job, accompany) for path, name in zip(scenes, names, strict=True)]
+    first = parts[0].source
+    chosen = len(job.spec.bands or ())
     check_same_bands(
-        [(str(p.source.path), chosen or p.source.bands, p.source.dtype) for p in plan],
+        [(str(p.source.path), chosen or p.source.bands, p.source.dtype) for p in parts],
         "cut them into separate folders, or choose bands with `bands`",
     )
-    for source in (part.source for part in plan):
+    for source in (part.source for part in parts):
         if (source.grid.crs is None) != (first.grid.crs is None):
             raise UnsuitableError(
                 f"{source.path}: scenes with and without a CRS do not go into one index"
             )
-    if aoi and not any(part.count for part in plan):
-        raise UnsuitableError(f"{aoi}: no tile of a scene lies in it")
+    if job.aoi and not any(part.count for part in parts):
+        raise UnsuitableError(f"{job.aoi}: no tile of a scene lies in it")
+    _check_format(first, job.spec)
+    gsds = [part.gsd for part in parts if part.gsd]
+    if gsds and max(gsds) > SAME_GSD * min(gsds):
+        accompany.remarks.append(
+            f"the scenes have {min(gsds):.3g} to {max(gsds):.3g} m per pixel; "
+            "`gsd` resamples them to one"
+        )
+    return parts
+
+
+def _check_format(first: Source, spec: ChipSpec) -> None:
     bands = len(spec.bands or ()) or first.bands
     dtype = first.dtype if spec.rescale == "none" else "uint8"
-    if spec.format == "png" and (bands > 4 or dtype not in ("uint8", "uint16")):
+    # the second band of a PNG of two, the fourth of one of four, is transparency to every reader
+    if spec.format == "png" and (bands not in (1, 3) or dtype not in ("uint8", "uint16")):
         raise UnsuitableError(
-            f"{first.path}: {bands} bands of {dtype} do not fit into PNG", "use `format` tif"
+            f"{first.path}: {bands} bands of {dtype} do not fit into PNG, which holds 1 or 3 of 8 "
+            "or 16 bits",
+            "use `format` tif, or choose bands with `bands`",
         )
-    return plan
 
 
-def _part(
-    path: str,
-    name: str,
-    spec: ChipSpec,
-    view: SceneSpec,
-    labels: Path | VectorFiles | None,
-    aoi: Path | None,
-    force: bool,
-) -> _Part:
-    if labels:
-        from geoseg.labels.scene_labels import classes, find
-
-        labels = find(labels, path)
-        if spec.format == "png" and classes(labels)[1]:
-            raise UnsuitableError(
-                f"{labels}: masks of several bands do not fit into PNG", "use `format` tif"
-            )
-    with open_scene(path, spec.gsd, spec=view, expand=True) as scene:
-        if not force:
-            check_claim(
-                path,
-                scene.source.height
-                * scene.source.width
-                * scene.bands
-                * np.dtype(scene.dtype).itemsize,
-                scene.held,
-            )
-        source = Source(path, name, labels, scene.grid, scene.bands, scene.dtype, spec.format, view)
+def _part(path: str, name: str, job: _Job, accompany: Run) -> _Part:
+    spec = job.spec
+    labels = _labels_of(path, job)
+    with open_scene(path, spec.gsd, spec=job.view, expand=True) as scene:
+        if not job.force:
+            pixels = scene.source.height * scene.source.width
+            check_claim(path, pixels * scene.bands * np.dtype(scene.dtype).itemsize, scene.held)
+        grid = scene.grid
+        source = Source(path, name, labels, grid, scene.bands, scene.dtype, spec.format, job.view)
         gsd = scene.gsd
-        warnings = scene.warnings + _colours(scene, spec)
-    if not aoi:
-        count = tile_count(source.grid.shape, spec.tiling, spec.edge)
-        return _Part(source, None, count, gsd, warnings)
-    if source.grid.crs is None:
-        raise UnsuitableError(f"{aoi}: an area of interest needs scenes with a CRS")
+        accompany.remarks += scene.warnings + _colours(scene, spec)
+    if not job.aoi:
+        return _Part(source, None, tile_count(grid.shape, spec.tiling, spec.edge), gsd)
+    if grid.crs is None:
+        raise UnsuitableError(f"{job.aoi}: an area of interest needs scenes with a CRS")
     from geoseg.labels.scene_labels import layer
 
-    area = shapely.union_all(layer(VectorFiles.of(aoi, setting=None), source.grid.crs)[0])
+    area = shapely.union_all(layer(VectorFiles.of(job.aoi, setting=None), grid.crs)[0])
     shapely.prepare(area)
-    return _Part(source, area, sum(1 for _ in _wanted(source, area, spec)), gsd, warnings)
+    return _Part(source, area, sum(1 for _ in _wanted(source, area, spec)), gsd)
+
+
+def _labels_of(path: str, job: _Job) -> Path | VectorFiles | None:
+    """The labels of one scene, which must fit into chips of the format."""
+    if not job.labels:
+        return None
+    from geoseg.labels.scene_labels import classes, find
+
+    labels = find(job.labels, path)
+    if job.spec.format == "png" and classes(labels)[1]:
+        raise UnsuitableError(
+            f"{labels}: masks of several bands do not fit into PNG", "use `format` tif"
+        )
+    return labels
 
 
 def _colours(scene: Scene, spec: ChipSpec) -> tuple[str, ...]:
@@ -239,26 +252,24 @@ def _wanted(source: Source, area: shapely.Geometry | None, spec: ChipSpec) -> It
         yield from (tile for tile, wanted in zip(row, inside, strict=True) if wanted)
 
 
-def _groups(plan: list[_Part], spec: ChipSpec) -> Iterator[TileBatch]:
-    for part in plan:
+def _groups(parts: list[_Part], spec: ChipSpec) -> Iterator[TileBatch]:
+    for part in parts:
         wanted = _wanted(part.source, part.area, spec)
         while group := tuple(islice(wanted, GROUP)):
             yield TileBatch(f"{part.source.name} {group[0].id}", part.source, group)
 
 
-def _everything(
-    sources: list[Source], spec: ChipSpec, aoi: Path | None, options: dict[str, str] | None
-) -> dict[str, Any]:
+def _everything(sources: list[Source], job: _Job, options: dict[str, str] | None) -> dict[str, Any]:
     """All that the chips depend on, for the journal."""
     labels = dict.fromkeys(source.labels for source in sources if source.labels)
-    files = [source.path for source in sources] + [str(aoi or "")]
+    files = [source.path for source in sources] + [str(job.aoi or "")]
     files += [str(path) for each in labels for path in VectorFiles.of(each).paths]
     stamps = [(name, *stamp(name)) for name in dict.fromkeys(files)]
     return {
         "version": __version__,
         "files": stamps,
-        "spec": asdict(spec),
-        "view": asdict(sources[0].view),
+        "spec": asdict(job.spec),
+        "view": asdict(job.view),
         "labels": [repr(each) for each in labels],
         "options": options or {},
     }
@@ -270,7 +281,7 @@ def _stretch(sources: list[Source], spec: ChipSpec, progress: Progress) -> Stret
     if kind == "none":
         return None
     histogram = BandHistogram(len(spec.bands) if spec.bands else sources[0].bands, sources[0].dtype)
-    advance = progress("statistics", sum(source.grid.height for source in sources))
+    advance = progress(Stage("statistics", "rows"), sum(source.grid.height for source in sources))
     for source in sources:
         with open_scene(source.path, spec.gsd, spec=source.view, expand=True) as scene:
             height, width = scene.grid.shape
@@ -283,24 +294,3 @@ def _stretch(sources: list[Source], spec: ChipSpec, progress: Progress) -> Stret
                     histogram.add(chip.image, chip.valid)
                 advance(rows)
     return histogram.percentiles(low, high)
-
-
-# Warnings
-
-
-def _doubts(plan: list[_Part]) -> Iterator[str]:
-    gsds = [part.gsd for part in plan if part.gsd]
-    if gsds and max(gsds) > SAME_GSD * min(gsds):
-        yield (
-            f"the scenes have {min(gsds):.3g} to {max(gsds):.3g} m per pixel; "
-            "`gsd` resamples them to one"
-        )
-
-
-def _folded(warnings: Iterable[str]) -> Iterator[str]:
-    """One line for warnings that say the same of several files."""
-    alike: dict[str, list[str]] = {}
-    for warning in warnings:
-        alike.setdefault(warning.partition(": ")[2], []).append(warning)
-    for first, *others in alike.values():
-        yield f"{first} (and {len(others)} more files)" if others else first

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from geoseg.errors import (
 from geoseg.io.atomic import check_output
 from geoseg.io.chip_index import read_index
 from geoseg.io.run_folder import (
+    BEST,
     CHECKPOINT,
     PAGE,
     START,
@@ -32,11 +32,11 @@ from geoseg.io.run_folder import (
     write_settings,
 )
 from geoseg.models.store import model_name
-from geoseg.report import Progress, Report, no_progress
-from geoseg.specs import ChipSpec, ModelSpec, TrainSpec
+from geoseg.report import Progress, Report, Run, Stage, no_progress
+from geoseg.specs import SPLIT, ChipSpec, ModelSpec, TrainSpec, TrainTarget
 from geoseg.specs.vectors import VectorFiles
 from geoseg.training.launch import rank
-from geoseg.training.model_spec import model_spec_for
+from geoseg.training.model_spec import model_spec_for, starting_point
 
 if TYPE_CHECKING:
     from geoseg.chips.examples import Example
@@ -51,6 +51,7 @@ class TrainReport(Report):
     """The validation scores before the first epoch (``start``), of every epoch and of the best one,
     those of the test split, the model file, the run folder and its page, images a second.
 
+    ``init`` is the model that it started from: ``bundled``, a file, or None.
     ``batch_size``, ``accumulate`` and ``lr`` are those that were found or given; ``pretrained``
     says what of a file of weights could be used.
     """
@@ -59,6 +60,7 @@ class TrainReport(Report):
     run_dir: str
     page: str
     parameters: int
+    init: str | None
     pretrained: str | None
     batch_size: int
     accumulate: int
@@ -72,85 +74,122 @@ class TrainReport(Report):
 
 def run(
     data: Sequence[str],
-    output: Path | str,
+    target: TrainTarget | Path | str,
     spec: TrainSpec,
     *,
     labels: Path | VectorFiles | None = None,
-    split: tuple[float, ...] = ChipSpec.split,
+    split: tuple[float, ...] = SPLIT,
     bands: tuple[int, ...] | None = None,
     init: Path | None = None,
-    run_dir: Path | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> TrainReport:
     """Train on the ``train`` split of ``data``, choose the best epoch on their ``val`` split.
 
     ``data`` are chip index folders, and with ``labels`` scenes too, whose ``bands`` are read window
     by window while training; their blocks are split as `geoseg tile` does by the parts that
-    ``split`` names. The run folder (``OUTPUT.run`` by default) keeps a checkpoint of each epoch, so
-    that ``resume`` goes on where a killed run stopped, ``run.toml``, with which ``geoseg train
-    --config`` repeats the run, and ``report.html``. Raises ResourceError without
-    torch, UnsuitableError for indexes that do not go together, have no masks, or masks of a single
-    class.
+    ``split`` names. The run's folder keeps a checkpoint of each epoch, so that a killed run can be
+    resumed, ``run.toml``, with which ``geoseg train --config`` repeats the run, and
+    ``report.html``. Raises ResourceError without torch, UnsuitableError for indexes that do not go
+    together, have no masks, or masks of a single class.
     """
-    start = time.perf_counter()
-    output = check_output(output, overwrite) if is_main_process() else Path(output)
-    if output.suffix != ".safetensors":
-        raise SettingError("output", "must end in .safetensors", "`geoseg export` writes ONNX")
-    warnings: list[str] = []
+    accompany = Run(progress)
+    target = _checked(TrainTarget.of(target))
     windows = ChipSpec(_window(spec), bands=bands, split=split, seed=spec.seed, gsd=spec.gsd)
-    sets = _sets(data, labels, windows, spec.data_weights, warnings)
-    model = model_spec_for(sets, spec, init, warnings)
+    sets = _sets(data, labels, windows, spec.data_weights, accompany)
+    named, init = init, starting_point(sets, spec, init)
+    model = model_spec_for(sets, spec, init, accompany.remarks)
     if len(sets) > 1 and model.gsd:
         sets = [each.resampled(model.gsd) for each in sets]
-    try:
-        from geoseg.training import fit
-        from geoseg.training.callbacks import BEST
-        from geoseg.training.finders import resolve_auto
-    except ImportError as error:
-        raise ResourceError(
-            f"training needs {error.name}", "pip install 'geoseg[train]'"
-        ) from error
+    _check_torch()
+    from geoseg.training import fit
+
     fit.check_devices(spec)
-    chips = _chips(sets, spec, progress, warnings)
-    folder = _run_folder(_folder(output, run_dir), (CHECKPOINT, BEST, START), resume, overwrite)
+    chips = _chips(sets, spec, accompany)
+    folder = _run_folder(target)
     zoom, classes = _zoom(sets, model), sets[0].info.classes
     job = fit.TrainingRun(model, spec, chips["train"], chips["val"], zoom, folder, init, classes)
-    if resume:
+    if target.resume:
         fit.check_resumable(job)
     made, matched = fit.network(job)
-    begun = resolve_auto(job, resume)
+    job = replace(job, start=_start(named, init, matched, model))
     of_scenes = {"split": split, "bands": bands}
     own = VectorFiles.of(labels).settings("labels") | of_scenes if labels else {}
-    note = partial(_note, folder, data, init, own)
-    note(begun.spec)
-    done = fit.train(begun, resume=resume, progress=progress)
+    done = _trained(job, partial(_note, folder, data, init, own), target, accompany)
     test: dict[str, Any] = {}
     if is_main_process():
-        note(done.spec)
         test_chips = [chip for each in sets for chip in each.splits["test"]]
-        test = _finish(done, test_chips, output, overwrite, warnings)
+        test = _finish(done, test_chips, target, accompany)
     return _report(
         done,
-        command="train",
+        accompany,
         inputs=tuple(str(folder) for folder in data),
-        outputs=(str(output),),
-        seconds=time.perf_counter() - start,
-        warnings=(*warnings, *_warnings(begun.spec, done.spec, bool(chips["val"]))),
-        model=str(output),
+        outputs=(str(target.output),),
+        model=str(target.output),
         parameters=sum(p.numel() for p in made.parameters()),
+        init=model_name(init) if init else None,
         pretrained=matched,
         test=_numbers(test),
     )
 
 
-def _report(done: TrainingRun, **known: Any) -> TrainReport:
+def _start(named: Path | None, init: Path | None, matched: str | None, model: ModelSpec) -> str:
+    """From which weights the run starts, for the log."""
+    network = f"{model.architecture} {model.encoder or ''}".strip()
+    if init and not named:
+        return "starts from the bundled model (for others: `init`, `arch`, or `weights` imagenet)"
+    if init:
+        return f"starts from {init}"
+    return f"starts {network} from {'random weights' if matched is None else matched}"
+
+
+def _checked(target: TrainTarget) -> TrainTarget:
+    """``target`` if its model file can be written."""
+    if is_main_process():
+        check_output(target.output, target.overwrite)
+    if target.output.suffix != ".safetensors":
+        raise SettingError("output", "must end in .safetensors", "`geoseg export` writes ONNX")
+    return target
+
+
+def _check_torch() -> None:
+    try:
+        import geoseg.training.fit  # noqa: F401
+    except ImportError as error:
+        raise ResourceError(
+            f"training needs {error.name}", "pip install 'geoseg[train]'"
+        ) from error
+
+
+def _trained(
+    job: TrainingRun, note: Callable[[TrainSpec], None], target: TrainTarget, accompany: Run
+) -> TrainingRun:
+    """The run as it was done; ``note`` writes its settings down, at its start and at its end."""
+    from geoseg.training import fit
+    from geoseg.training.finders import resolve_auto
+
+    begun = resolve_auto(job, target.resume)
+    note(begun.spec)
+    done = fit.train(begun, resume=target.resume, progress=accompany.progress)
+    note(done.spec)
+    if not job.val:
+        accompany.remarks.append("the val split is empty: the last epoch is kept, not the best")
+    if done.spec.batch_size < begun.spec.batch_size:
+        accompany.remarks.append(
+            f"the device ran out of memory with {begun.spec.batch_size} chips at a time: went on "
+            f"with {done.spec.batch_size}, and {done.spec.accumulate} times as many to a step"
+        )
+    return done
+
+
+def _report(done: TrainingRun, accompany: Run, **known: Any) -> TrainReport:
     """The report of a run, with what its folder holds."""
     from geoseg.training.callbacks import best_of
 
     epochs = read_epochs(done.run_dir)
     return TrainReport(
+        command="train",
+        seconds=accompany.seconds,
+        warnings=accompany.remarks.unique(),
         run_dir=str(done.run_dir),
         page=str(done.run_dir / PAGE),
         batch_size=done.spec.batch_size,
@@ -164,14 +203,10 @@ def _report(done: TrainingRun, **known: Any) -> TrainReport:
     )
 
 
-def finished_epochs(output: Path | str, run_dir: Path | None = None) -> int:
+def finished_epochs(target: TrainTarget) -> int:
     """How many epochs of a run are behind its last checkpoint."""
-    folder = _folder(output, run_dir)
+    folder = target.folder
     return len(read_epochs(folder)) if (folder / CHECKPOINT).is_file() else 0
-
-
-def _folder(output: Path | str, run_dir: Path | None) -> Path:
-    return run_dir or Path(output).with_name(Path(output).name + ".run")
 
 
 def _numbers(scores: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,28 +215,24 @@ def _numbers(scores: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _finish(
-    job: TrainingRun,
-    test_chips: Sequence[Example],
-    output: Path,
-    overwrite: bool,
-    warnings: list[str],
+    job: TrainingRun, test_chips: Sequence[Example], target: TrainTarget, accompany: Run
 ) -> dict[str, Any]:
     """Write the model file of the best epoch and the page of the run; returns the test scores."""
     from geoseg.models import modelfile
     from geoseg.reports.training_page import FinishedRun, write
-    from geoseg.training.callbacks import BEST, best_of
+    from geoseg.training.callbacks import best_of
     from geoseg.training.fit import device_name
     from geoseg.training.gallery import best_and_worst, split_scores
 
     epochs = read_epochs(job.run_dir)
     state = modelfile.load(job.run_dir / BEST)[1]
-    modelfile.save(output, job.model, state, overwrite)
+    modelfile.save(target.output, job.model, state, target.overwrite)
     test: dict[str, Any] = {}
     try:
         if test_chips:
             test = split_scores(job.model, state, test_chips, job.zoom, job.labelled)
     except GeosegError as error:  # hours of training are not lost to a chip
-        warnings.append(f"the test split was not scored: {error}")
+        accompany.remarks.append(f"the test split was not scored: {error}")
     finished = FinishedRun(
         model=job.labelled,
         epochs=epochs,
@@ -212,7 +243,7 @@ def _finish(
         chips=best_and_worst(job.model, state, job.val, job.zoom, CHIPS_SHOWN, job.labelled),
         device=device_name(),
         finished=datetime.now().astimezone(),
-        output=output,
+        output=target.output,
     )
     write(job.run_dir, finished)
     return test
@@ -233,7 +264,7 @@ def _sets(
     labels: Path | VectorFiles | None,
     spec: ChipSpec,
     weights: tuple[float, ...] | None,
-    warnings: list[str],
+    accompany: Run,
 ) -> list[ExampleSet]:
     """Each chip index, and all scenes together where they have labels; ``weights`` are those of
     ``data``, in its order.
@@ -246,7 +277,7 @@ def _sets(
         weight for path, weight in zip(data, weights or (), strict=False) if str(path) not in scenes
     ]
     if labels and scenes:
-        sets.append(windows_of(scenes, labels, spec, warnings))
+        sets.append(windows_of(scenes, labels, spec, accompany.remarks))
         shares.append(sum(weights or ()) - sum(shares))
     return (
         [each.weighted(share) for each, share in zip(sets, shares, strict=True)]
@@ -255,9 +286,7 @@ def _sets(
     )
 
 
-def _chips(
-    sets: list[ExampleSet], spec: TrainSpec, progress: Progress, warnings: list[str]
-) -> dict[str, list[Example]]:
+def _chips(sets: list[ExampleSet], spec: TrainSpec, accompany: Run) -> dict[str, list[Example]]:
     """The chips of the train and the val split; those that cannot be read are left out where the
     user wants it so.
     """
@@ -274,10 +303,10 @@ def _chips(
     if gone and spec.on_error == "stop":
         raise InputError(f"{gone}: does not exist", "skip it with `on_error` skip")
     if spec.on_error == "skip":
-        advance = progress("check", sum(map(len, chips.values())))
+        advance = accompany.progress(Stage("check", "chips"), sum(map(len, chips.values())))
         for split, listed in chips.items():
             chips[split], problems = readable(listed, advance)
-            warnings += [f"left out: {problem}" for problem in problems]
+            accompany.remarks += [f"left out: {problem}" for problem in problems]
     if not chips["train"]:
         raise UnsuitableError(
             f"{sets[0].name}: its train split is empty", "see the split of `geoseg tile`"
@@ -313,34 +342,24 @@ def _note(
         write_settings(folder, "train", settings)
 
 
-def _warnings(begun: TrainSpec, done: TrainSpec, val: bool) -> Iterator[str]:
-    if not val:
-        yield "the val split is empty: the last epoch is kept, not the best"
-    if done.batch_size < begun.batch_size:
-        yield (
-            f"the device ran out of memory with {begun.batch_size} chips at a time: went on "
-            f"with {done.batch_size}, "
-            f"and {done.accumulate} times as many to a step"
-        )
-
-
 def _zoom(sets: list[ExampleSet], model: ModelSpec) -> float:
     gsd = sets[0].info.gsd
     return gsd / model.gsd if gsd and model.gsd else 1.0
 
 
-def _run_folder(folder: Path, made: tuple[str, ...], resume: bool, overwrite: bool) -> Path:
-    """The folder, fit for the run; of a run that is not gone on with, ``made`` are deleted."""
-    last = folder / made[0]
-    if resume and not last.is_file():
+def _run_folder(target: TrainTarget) -> Path:
+    """The folder, fit for the run; what another run left is deleted where that is not resumed."""
+    folder = target.folder
+    last = folder / CHECKPOINT
+    if target.resume and not last.is_file():
         raise InputError(f"{folder}: holds no {last.name} to resume from")
-    if not is_main_process() or resume:
+    if not is_main_process() or target.resume:
         return folder
-    if last.exists() and not overwrite:
+    if last.exists() and not target.overwrite:
         raise OutputError(
             f"{folder}: holds another run", "use `resume` to continue it, or `overwrite`"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    for name in made:
+    for name in (CHECKPOINT, BEST, START):
         (folder / name).unlink(missing_ok=True)
     return folder

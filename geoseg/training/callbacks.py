@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
-from geoseg.io.run_folder import flat, read_epochs, write_epochs, write_start
+from geoseg.io.run_folder import BEST, flat, read_epochs, write_epochs, write_start
 from geoseg.models.modelfile import save
+from geoseg.report import ChangingStage
 from geoseg.training.module import Batch, SegmentationModule
 from geoseg.training.sampling import SeededSampler, derive_seed
 
-BEST = "best.safetensors"
 Progress = Callable[[str | Callable[[], str], int], Callable[[int], None]]
 log = logging.getLogger("geoseg.train")
 
@@ -96,6 +96,8 @@ class EpochLog(Callback):
         assert isinstance(module, SegmentationModule)
         if trainer.is_global_zero:
             write_start(self.run_dir, module.scores)
+            if "iou" in module.scores:
+                log.info(f"before the first epoch, iou {module.scores['iou']:.4g}")
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         # a run that was killed may have noted an epoch that its checkpoint does not know
@@ -111,7 +113,8 @@ class EpochLog(Callback):
             loss = module.last_loss()
             return name + ("" if loss is None else f" loss {loss:.3f}") + best_so_far
 
-        self._advance = self.progress(label, int(trainer.num_training_batches))
+        stage = ChangingStage(label, "batches")
+        self._advance = self.progress(stage, int(trainer.num_training_batches))
         self._images = 0
         self._start = time.perf_counter()
 

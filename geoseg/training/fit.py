@@ -21,18 +21,18 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from geoseg.chips.examples import Example
 from geoseg.errors import GeosegError, ModelError, ResourceError, UnsuitableError
-from geoseg.io.run_folder import CHECKPOINT, read_settings
+from geoseg.io.run_folder import BEST, CHECKPOINT, read_settings
 from geoseg.models import pretrained, registry, store
 from geoseg.models.registry import Segmenter
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.balance import class_weights
 from geoseg.training.callbacks import (
-    BEST,
     EarlyStop,
     EpochLog,
     Progress,
     SeedEachEpoch,
     SyncBatchNorm,
+    log,
     seed_everything,
 )
 from geoseg.training.data import loaders
@@ -50,7 +50,7 @@ class TrainingRun:
     """A training run: the model, how it is trained and on what, and the folder of its checkpoints.
 
     ``zoom`` is the chips' GSD over the model's; ``init`` is a model file
-    to start from.
+    to start from, ``start`` says so in the log.
     """
 
     model: ModelSpec
@@ -61,6 +61,7 @@ class TrainingRun:
     run_dir: Path
     init: Path | None = None
     label_classes: tuple[str, ...] | None = None
+    start: str = ""
 
     @property
     def labelled(self) -> ModelSpec:
@@ -103,6 +104,8 @@ def fit(job: TrainingRun, resume: bool, progress: Progress) -> None:
     if spec.compile:
         module.network.compile()
     train_batches, val_batches = loaders(job.train, job.val, spec, job.model, job.zoom)
+    if job.start and not resume and rank() == 0:
+        log.info(job.start)
     draws = train_batches.sampler
     assert isinstance(draws, SeededSampler)
     # callbacks run in this order, checkpoints last: they know all that the others have done

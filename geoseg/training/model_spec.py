@@ -8,9 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from geoseg.chips.scene_windows import SAME_GSD, ExampleSet
-from geoseg.errors import UnsuitableError
-from geoseg.models.store import read_spec
+from geoseg.errors import ModelError, SettingError, UnsuitableError
+from geoseg.models.store import bundled, read_spec
 from geoseg.specs import ARCHITECTURES, ModelSpec, TrainSpec
+from geoseg.specs.train import DEFAULT_ARCH
+
+
+def starting_point(sets: Sequence[ExampleSet], spec: TrainSpec, init: Path | None) -> Path | None:
+    """The model file to start from: ``init``; without it the bundled model, where nothing asks for
+    another network and the data have its bands.
+    """
+    if init or not spec.any_network:
+        return init
+    try:
+        model = bundled()
+    except ModelError:  # geoseg was built without it
+        return None
+    return model if read_spec(model).bands == sets[0].info.bands else None
 
 
 def model_spec_for(
@@ -40,14 +54,21 @@ def model_spec_for(
     common |= {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
     if init:
         base = read_spec(init)
+        for name, wanted, there in (
+            ("arch", spec.arch, base.architecture),
+            ("encoder", spec.encoder, base.encoder),
+        ):
+            if wanted and wanted != there:
+                raise SettingError(name, f"{init} is {there}, not {wanted}", "leave it out")
         if base.for_labels(first.classes) != base:  # it goes on knowing boundaries
             common["classes"] = (*first.classes, *base.classes[2:])
         model = replace(base, **_normalisation(base, first.bands), **common)
         warnings += _new_layers(base, model, str(init))
         return model
+    architecture = spec.arch or DEFAULT_ARCH
     return ModelSpec(
-        architecture=spec.arch,
-        encoder=spec.encoder or ARCHITECTURES.get(spec.arch),
+        architecture=architecture,
+        encoder=spec.encoder or ARCHITECTURES.get(architecture),
         options=spec.options,
         **_normalisation(ModelSpec, first.bands),
         **common,

@@ -13,6 +13,7 @@ from geoseg.geometry.targets import Target, Targets
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.specs import Length, MaskSpec, PixelReference
+from geoseg.specs.vectors import VectorFiles
 from geoseg.tools import rasterize
 from tests.tools.boxes import BOXES, GRID, UTM, covered, ground, layer
 
@@ -153,12 +154,14 @@ def test_the_layer_that_is_asked_for(tmp_path, scene):
     layer(BOXES[:1]).to_file(tmp_path / "f.gpkg", layer="footprints")
     layer(BOXES[1:]).to_file(tmp_path / "f.gpkg", layer="sheds")
     for name, box in ((None, BOXES[0]), ("sheds", BOXES[1])):
-        rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", layer=name, overwrite=True)
+        files = VectorFiles.of(tmp_path / "f.gpkg", name)
+        rasterize.run(files, scene, tmp_path / "mask.tif", overwrite=True)
         np.testing.assert_array_equal(read_array(tmp_path / "mask.tif")[0][0], covered(box))
     with pytest.raises(
         UnsuitableError, match=r"has no layer barns \(its layers: footprints, sheds\)"
     ):
-        rasterize.run(tmp_path / "f.gpkg", scene, tmp_path / "other.tif", layer="barns")
+        files = VectorFiles.of(tmp_path / "f.gpkg", "barns")
+        rasterize.run(files, scene, tmp_path / "other.tif")
 
 
 @pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".fgb", ".parquet", ".shp"])

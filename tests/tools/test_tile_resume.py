@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from geoseg.errors import UsageError
-from geoseg.specs import ChipSpec
+from geoseg.specs import ChipSpec, FolderTarget
 from geoseg.tools import tile
 from tests.scenes import buildings, write_scene
 
@@ -59,9 +59,8 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     advanced: list[int] = []
     report = tile.run(
         [str(scene)],
-        tmp_path / "chips",
+        FolderTarget(tmp_path / "chips", resume=True),
         SPEC,
-        resume=True,
         progress=lambda stage, total: advanced.append,
     )
     assert not partial.exists() and sum(advanced) == 24 * 34
@@ -91,9 +90,9 @@ def test_a_run_with_other_settings_does_not_go_on(
     with monkeypatch.context() as patch:
         patch.setattr(tile.assign, "write_chip_index", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            tile.run([str(scene)], tmp_path / "chips", SPEC, resume=True)
+            tile.run([str(scene)], FolderTarget(tmp_path / "chips", resume=True), SPEC)
     with pytest.raises(UsageError, match="different scenes or settings"):
-        tile.run([str(scene)], tmp_path / "chips", replace(SPEC, seed=1), resume=True)
-    assert tile.run([str(scene)], tmp_path / "chips", SPEC, resume=True).chips > 20
+        tile.run([str(scene)], FolderTarget(tmp_path / "chips", resume=True), replace(SPEC, seed=1))
+    assert tile.run([str(scene)], FolderTarget(tmp_path / "chips", resume=True), SPEC).chips > 20
     assert sorted(path.name for path in tmp_path.iterdir()) == ["chips", "scene.tif"]
     assert not (tmp_path / "chips" / tile.JOURNAL).exists()

@@ -32,6 +32,7 @@ from geoseg.specs import (
     PredictSpec,
     RasterTarget,
     TrainSpec,
+    TrainTarget,
     VectorTarget,
 )
 from geoseg.tools import evaluate_chips, export, extract, predict, tile, train, tune
@@ -164,10 +165,12 @@ def test_a_run_goes_on_from_its_last_epoch(folder: Path, tmp_path: Path) -> None
     train.run(data, out, short)
     with pytest.raises(OutputError, match="holds another run"):
         train.run(
-            data, tmp_path / "other.safetensors", short, run_dir=tmp_path / "model.safetensors.run"
+            data,
+            TrainTarget(tmp_path / "other.safetensors", run_dir=tmp_path / "model.safetensors.run"),
+            short,
         )
     longer = TrainSpec(**{**vars(short), "epochs": 2})
-    report = train.run(data, out, longer, resume=True, overwrite=True)
+    report = train.run(data, TrainTarget(out, resume=True, overwrite=True), longer)
     assert [epoch["epoch"] for epoch in report.epochs] == [1, 2]
 
 

@@ -16,7 +16,7 @@ from geoseg.io.chip_index import read_index  # noqa: E402
 from geoseg.io.raster.scene import read_array  # noqa: E402
 from geoseg.io.raster.write import write_array  # noqa: E402
 from geoseg.models import modelfile  # noqa: E402
-from geoseg.specs import ChipSpec  # noqa: E402
+from geoseg.specs import ChipSpec, TrainTarget  # noqa: E402
 from geoseg.tools import tile, train  # noqa: E402
 from geoseg.training.fit import LAST  # noqa: E402
 from tests.scenes import buildings, grid, picture  # noqa: E402
@@ -91,10 +91,10 @@ def test_init_of_the_same_classes_has_nothing_to_say(folder: Path, tmp_path: Pat
 def resume(folder: Path, data: str, **settings: object) -> None:
     train.run(
         [str(folder / data)],
-        folder / "resumed.safetensors",
+        TrainTarget(
+            folder / "resumed.safetensors", run_dir=folder / "m.safetensors.run", resume=True
+        ),
         replace(QUICK, **settings),
-        run_dir=folder / "m.safetensors.run",
-        resume=True,
     )
 
 

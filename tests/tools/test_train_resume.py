@@ -17,7 +17,7 @@ pytest.importorskip("lightning")
 
 from geoseg.errors import InputError
 from geoseg.io.run_folder import read_epochs
-from geoseg.specs import TrainSpec
+from geoseg.specs import TrainSpec, TrainTarget
 from geoseg.tools import train
 from tests.tools.chips import QUICK, cut_chips
 
@@ -74,7 +74,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     assert not (tmp_path / "parts.safetensors").exists()
     assert len(read_epochs(tmp_path / "parts.safetensors.run")) == 1
-    parts = train.run([str(chips)], tmp_path / "parts.safetensors", spec, resume=True)
+    parts = train.run([str(chips)], TrainTarget(tmp_path / "parts.safetensors", resume=True), spec)
     assert [epoch["loss"] for epoch in parts.epochs] == [epoch["loss"] for epoch in whole.epochs]
     assert parts.best["confusion"] == whole.best["confusion"]
     assert (tmp_path / "parts.safetensors").read_bytes() == (
@@ -87,10 +87,8 @@ def test_a_resumed_run_keeps_what_it_found(chips: Path, tmp_path: Path) -> None:
     first = train.run([str(chips)], tmp_path / "m.safetensors", spec)
     again = train.run(
         [str(chips)],
-        tmp_path / "m.safetensors",
+        TrainTarget(tmp_path / "m.safetensors", resume=True, overwrite=True),
         replace(spec, epochs=2),
-        resume=True,
-        overwrite=True,
     )
     assert (again.batch_size, again.lr) == (first.batch_size, first.lr) and first.lr > 0
 
@@ -100,26 +98,23 @@ def test_a_run_that_is_done_has_nothing_left_to_do(chips: Path, tmp_path: Path) 
     before = (tmp_path / "m.safetensors").read_bytes()
     again = train.run(
         [str(chips)],
-        tmp_path / "m.safetensors",
+        TrainTarget(tmp_path / "m.safetensors", resume=True, overwrite=True),
         replace(QUICK, epochs=1),
-        resume=True,
-        overwrite=True,
     )
     assert again.epochs == first.epochs and (tmp_path / "m.safetensors").read_bytes() == before
 
 
 def test_there_must_be_something_to_go_on_with(chips: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no last\.ckpt"):
-        train.run([str(chips)], tmp_path / "m.safetensors", QUICK, resume=True)
+        train.run([str(chips)], TrainTarget(tmp_path / "m.safetensors", resume=True), QUICK)
 
 
 def test_overwriting_forgets_the_other_run(chips: Path, tmp_path: Path) -> None:
     for seed in (1, 2):
         report = train.run(
             [str(chips)],
-            tmp_path / "m.safetensors",
+            TrainTarget(tmp_path / "m.safetensors", overwrite=True),
             replace(QUICK, epochs=1, seed=seed),
-            overwrite=True,
         )
         assert len(report.epochs) == 1
 

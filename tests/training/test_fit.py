@@ -11,9 +11,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
 from geoseg.errors import ResourceError, UnsuitableError  # noqa: E402
-from geoseg.io.run_folder import read_epochs  # noqa: E402
+from geoseg.io.run_folder import BEST, read_epochs  # noqa: E402
 from geoseg.models.modelfile import load  # noqa: E402
-from geoseg.training.callbacks import BEST  # noqa: E402
 from geoseg.training.fit import LAST, TrainingRun, check_devices, fit, train  # noqa: E402
 from geoseg.training.launch import launch  # noqa: E402
 from geoseg.training.module import SegmentationModule  # noqa: E402

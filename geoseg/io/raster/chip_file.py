@@ -28,14 +28,17 @@ def write_chip(
 ) -> None:
     """Write ``image`` (band, row, col) to ``path``, a TIFF or PNG, over what may be there.
 
-    ``valid`` (row, col) becomes the mask of a TIFF where not all is valid and there is no
-    ``nodata``. The file is not whole until the function returns. Raises OutputError where GDAL
-    cannot make it, OSError where the disk is full.
+    ``valid`` (row, col) becomes the mask of a TIFF, the alpha band of a PNG, where not all is valid
+    and there is no ``nodata``. The file is not whole until the function returns. Raises OutputError
+    where GDAL cannot make it, OSError where the disk is full.
     """
+    mask = None if valid is None or nodata is not None or valid.all() else valid
     if path.suffix == ".png":
+        if mask is not None:
+            opaque = np.iinfo(image.dtype).max
+            image = np.concatenate([image, (mask * opaque).astype(image.dtype)[None]])
         write_array(path, image, grid, nodata=nodata, options=options, tags=tags, overwrite=True)
         return
-    mask = None if valid is None or nodata is not None or valid.all() else valid
     with translate_gdal_errors(path):
         encoded = encode(image, grid, mask, nodata, options, tags)
     path.write_bytes(encoded)

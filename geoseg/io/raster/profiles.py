@@ -67,11 +67,10 @@ def cog(mean: bool, options: Options | None) -> dict[str, str]:
     return chosen | _upper(options)
 
 
-def png(grid: Grid, options: Options | None) -> dict[str, str]:
-    """Options of a PNG, with a worldfile where the grid has a place."""
-    placed = "NO" if grid.transform.is_identity else "YES"
+def png(options: Options | None) -> dict[str, str]:
+    """Options of a PNG."""
     # at GDAL's level 6 imagery takes twice the time and not a byte less
-    return {"ZLEVEL": "2", "WORLDFILE": placed, "WRITE_METADATA_AS_TEXT": "YES"} | _upper(options)
+    return {"ZLEVEL": "2", "WRITE_METADATA_AS_TEXT": "YES"} | _upper(options)
 
 
 def _upper(options: Options | None) -> dict[str, str]:

@@ -66,10 +66,10 @@ def create_raster(
     with rasterio.Env(**GDAL_OPTIONS), ExitStack() as stack:
         with atomic(path, overwrite) as temporary:
             draft = temporary.with_name(temporary.name + ".draft") if cog or png else temporary
-            world = temporary.with_suffix(".wld")
+            place = Path(f"{temporary}.place")
             if draft != temporary:
                 stack.callback(remove, draft)
-                stack.callback(world.unlink, missing_ok=True)
+                stack.callback(place.unlink, missing_ok=True)
             with translate_gdal_errors(path):
                 with quiet():
                     out = rasterio.open(
@@ -90,11 +90,28 @@ def create_raster(
                     )
                     _check_whole(temporary, path, options)
                 elif png:
-                    rasterio.shutil.copy(
-                        draft, temporary, driver="PNG", **profiles.png(grid, options)
-                    )
-        if world.exists():
-            world.replace(path.with_suffix(".pgw"))
+                    rasterio.shutil.copy(draft, temporary, driver="PNG", **profiles.png(options))
+                    beside = Path(f"{temporary}.aux.xml")
+                    if not grid.transform.is_identity and beside.exists():
+                        beside.replace(place)
+        if png:
+            _place_png(path, grid, place)
+
+
+def _place_png(path: Path, grid: Grid, place: Path) -> None:
+    """Write where a PNG lies, which it cannot hold: ``place`` is GDAL's file of CRS and transform,
+    a worldfile is for everybody else. What was beside a PNG that is replaced goes.
+    """
+    world = path.with_suffix(".pgw")
+    world.unlink(missing_ok=True)
+    if grid.transform.is_identity:
+        return
+    if place.exists():
+        place.replace(f"{path}.aux.xml")
+    a, b, c, d, e, f = grid.transform[:6]
+    # a worldfile places the middle of the first pixel
+    lines = (a, d, b, e, c + (a + b) / 2, f + (d + e) / 2)
+    world.write_text("".join(f"{number!r}\n" for number in lines), "ascii")
 
 
 def _check_whole(written: Path, path: Path, options: dict[str, Any] | None) -> None:
