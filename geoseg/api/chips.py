@@ -83,7 +83,8 @@ def tile(
         Metres per pixel: to resample to, or of imagery without a CRS. [default: that of the
         scene]
     split
-        Fractions of train, val and test. [default: 0.8,0.1,0.1 with labels, else no split]
+        Fractions of train, val and test. [default: 0.8,0.1,0.1 with ``labels``,
+        else no split]
     split_by
         Unit that is never split between train, val and test. One of block, scene,
         random. [default: block]

@@ -41,8 +41,15 @@ def test_each_argument_is_handed_on(verb: str) -> None:
     assert unused(verb) == set()
 
 
+def worldfile_scene(folder: Path) -> Path:
+    """A PNG with a worldfile, without a CRS."""
+    scene = write_scene(folder / "scene.png", MASK)
+    Path(f"{scene}.aux.xml").unlink()
+    return scene
+
+
 def test_chips_by_a_stride_of_a_scene_that_is_placed_by_hand(tmp_path: Path) -> None:
-    scene = write_scene(tmp_path / "scene.png", MASK)  # a PNG with a worldfile, without a CRS
+    scene = worldfile_scene(tmp_path)
     geoseg.tile(scene, tmp_path / "chips", size=64, stride=48, crs="EPSG:32633")
     index = read_index(tmp_path / "chips")
     assert index.info.gsd == pytest.approx(0.3, rel=1e-2)
@@ -55,7 +62,7 @@ def test_chips_by_a_stride_of_a_scene_that_is_placed_by_hand(tmp_path: Path) -> 
 
 
 def test_probabilities_of_a_scene_that_is_placed_by_hand(model: Path, tmp_path: Path) -> None:
-    scene = write_scene(tmp_path / "scene.png", MASK)
+    scene = worldfile_scene(tmp_path)
     codes, on = geoseg.predict(scene, model=model, crs="EPSG:32633", dtype="uint8")
     assert on == grid(*MASK.shape) and codes.dtype == np.uint8
     floats, _ = geoseg.predict(scene, model=model, crs="EPSG:32633")
