@@ -14,6 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from geoseg.cli.completion import CompletionReport
 from geoseg.cli.main import COMMANDS
+from geoseg.web.server import ServeReport
 
 FOLDER = Path(__file__).with_name("schemas")
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -24,6 +25,8 @@ def reports(command: str) -> list[type]:
     """The reports that ``command`` may print."""
     if command == "completion":
         return [CompletionReport]
+    if command == "serve":  # the page's, which is no tool
+        return [ServeReport]
     modules = ("evaluate", "evaluate_chips") if command == "evaluate" else (command,)
     tools = [importlib.import_module(f"geoseg.tools.{name}") for name in modules]
     return [get_type_hints(tool.run)["return"] for tool in tools]

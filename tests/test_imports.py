@@ -18,7 +18,8 @@ from geoseg.cli.main import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "geoseg"
-VERBS = set(COMMANDS) - {"completion"}  # that one is the command line's own
+# Those are the command line's own, and the page over the others
+VERBS = set(COMMANDS) - {"completion", "serve"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     "errors",
@@ -38,9 +39,10 @@ LAYERS = (
     "reports",
     "tools",
     "api",
+    "web",
     "cli",
 )
-RANK = {name: rank for rank, name in enumerate(LAYERS)} | {"web": LAYERS.index("cli")}
+RANK = {name: rank for rank, name in enumerate(LAYERS)}
 HEAVY = {
     "torch",
     "rasterio",
@@ -55,6 +57,9 @@ HEAVY = {
     "affine",
     "matplotlib",
     "jinja2",
+    "gradio",
+    "fastapi",
+    "uvicorn",
 }
 OPENING = {
     "read_text",

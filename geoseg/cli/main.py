@@ -37,6 +37,7 @@ COMMANDS = (
     "tune",
     "export",
     "preview",
+    "serve",
     "info",
     "models",
     "doctor",

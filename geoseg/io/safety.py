@@ -99,6 +99,13 @@ def first_bytes(path: Path, count: int) -> bytes:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+def picture_driver(head: bytes) -> str | None:
+    """GDAL's driver of a file that holds its own pixels, by its first bytes; None for others, VRTs
+    among them.
+    """
+    return next((driver for magic, driver in _MAGIC if head.startswith(magic)), None)
+
+
 def sniff(name: str) -> str:
     """Driver by the first bytes, never by the extension.
 
@@ -114,9 +121,8 @@ def sniff(name: str) -> str:
         raise SafetyError(f"{name}: is neither a path nor an https or s3 address")
     path = Path(name)
     head = first_bytes(path, 1024)
-    for magic, driver in _MAGIC:
-        if head.startswith(magic):
-            return driver
+    if driver := picture_driver(head):
+        return driver
     if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and b"<VRTDataset" in head:
         _check_vrt(path)
         return "VRT"

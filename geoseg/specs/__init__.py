@@ -26,6 +26,7 @@ from geoseg.specs.polygons import MASK_WIDTHS, ExtractSpec, MaskSpec, PolygonSpe
 from geoseg.specs.preview import PreviewSpec
 from geoseg.specs.quantity import Area, Length
 from geoseg.specs.scene import SceneSpec
+from geoseg.specs.serve import ServeSpec
 from geoseg.specs.train import TrainSpec
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "PreviewSpec",
     "RasterTarget",
     "SceneSpec",
+    "ServeSpec",
     "Stretch",
     "TilingSpec",
     "TrainSpec",

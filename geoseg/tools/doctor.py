@@ -15,7 +15,13 @@ from geoseg.io.packages import how_to_install, import_name, requirements
 from geoseg.report import Progress, Report, Run, no_progress
 
 # What the packages of an extra are for
-PURPOSES = {"": "geoseg", "train": "training", "export": "export", "onnx": "the onnx runtime"}
+PURPOSES = {
+    "": "geoseg",
+    "train": "training",
+    "export": "export",
+    "onnx": "the onnx runtime",
+    "web": "the web page",
+}
 # runtime -> (import name, devices it sees)
 RUNTIMES: dict[str, tuple[str, Callable[[ModuleType], list[str]]]] = {
     "openvino": (

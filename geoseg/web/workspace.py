@@ -1,0 +1,198 @@
+"""One visitor's files: a folder with a random name, which goes when the visitor does."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from geoseg.errors import InputError, SafetyError
+from geoseg.io.formats import vector_format
+from geoseg.io.safety import first_bytes, picture_driver
+
+# The four drivers that open a scene, and the three formats of footprints
+RASTERS = {"GTiff": ".tif", "PNG": ".png", "JPEG": ".jpg", "JP2OpenJPEG": ".jp2"}
+VECTORS = {"gpkg": ".gpkg", "geojson": ".geojson", "flatgeobuf": ".fgb"}
+_HEAD = 4096
+_NAME_LENGTH = 60
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Folders of the server under ``root``: what Gradio receives and hands out in ``uploads``, the
+    visitors' in ``work``, which no address leads to.
+    """
+
+    root: Path
+
+    @property
+    def uploads(self) -> Path:
+        return self.root / "uploads"
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    def used(self) -> int:
+        """Bytes of all files."""
+        return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
+
+
+@contextmanager
+def storage() -> Iterator[Storage]:
+    """Folders that only the server's own user can read, removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="geoseg-serve-", ignore_cleanup_errors=True) as root:
+        made = Storage(Path(root).resolve())
+        made.uploads.mkdir()
+        made.work.mkdir()
+        yield made
+
+
+@dataclass
+class Workspace:
+    """What one visitor has uploaded and made; file names are relative to ``folder``.
+
+    ``key`` is another for each scene, ``map`` what the map shows of it.
+    """
+
+    storage: Storage
+    folder: Path
+    scene: str | None = None
+    key: str = ""
+    truth: str | None = None
+    about: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+    map: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    found: bool = False
+
+    @classmethod
+    def create(cls, store: Storage) -> Workspace:
+        folder = store.work / secrets.token_hex(16)
+        folder.mkdir(mode=0o700)
+        return cls(store, folder)
+
+    @property
+    def _handed_out(self) -> Path:
+        return self.storage.uploads / f"out-{self.folder.name}"
+
+    @property
+    def placed(self) -> bool:
+        """Whether the scene has a CRS."""
+        return bool(self.about.get("crs"))
+
+    @property
+    def min_area(self) -> float:
+        """The model's minimum area in the unit of the control."""
+        return float(self.model.get("min_area", 0.0))
+
+    def area(self, value: float) -> str:
+        """What the control's ``value`` is for `polygonize`: square metres, or pixels."""
+        return f"{float(value):g}{'' if self.placed else 'px'}"
+
+    @property
+    def stem(self) -> str:
+        return Path(self.scene or "").stem
+
+    @property
+    def probability(self) -> str:
+        return f"probability/{self.stem}.tif"
+
+    def new_outputs(self) -> dict[str, str]:
+        """Files to hand out, by their format, where Gradio serves them as they are: in a new folder
+        each time, as browsers keep what they fetched. Those before them go.
+        """
+        shutil.rmtree(self._handed_out, ignore_errors=True)
+        folder = self._handed_out / secrets.token_hex(8)
+        folder.mkdir(mode=0o700, parents=True)
+        names = {
+            "gpkg": f"{self.stem}_footprints.gpkg",
+            "geojson": f"{self.stem}_footprints.geojson",
+            "mask": f"{self.stem}_mask.tif",
+            "picture": f"{self.stem}.png",
+        }
+        self.outputs = {format: str(folder / name) for format, name in names.items()}
+        return self.outputs
+
+    def take_scene(self, path: str) -> None:
+        """Make an uploaded file the scene; what there was goes. Raises as :meth:`_claim` does."""
+        upload = self._claim(path)
+        name = _file_name(upload, _raster_suffix(upload))
+        self.remove()
+        for part in (".", "truth", "probability"):
+            (self.folder / part).mkdir(mode=0o700, exist_ok=True)
+        shutil.move(upload, self.folder / name)
+        self.scene = name
+        self.key = secrets.token_hex(8)
+        self.truth = None
+        self.about = {}
+        self.map = {}
+        self.scores = {}
+        self.outputs = {}
+        self.found = False
+
+    def take_truth(self, path: str) -> None:
+        """Make an uploaded raster or vector file the truth. Raises as :meth:`_claim` does."""
+        upload = self._claim(path)
+        suffix = VECTORS.get(vector_format(first_bytes(upload, _HEAD)) or "")
+        name = _file_name(upload, suffix or _raster_suffix(upload))
+        self.forget_truth()
+        shutil.move(upload, self.folder / "truth" / name)
+        self.truth = f"truth/{name}"
+
+    def take_sample(self, scene: Path, truth: Path | None) -> None:
+        """Make a copy of one of geoseg's own samples the scene."""
+        folder = self.storage.uploads / secrets.token_hex(16)
+        folder.mkdir(mode=0o700)
+        self.take_scene(str(shutil.copy(scene, folder / scene.name)))
+        if truth:
+            self.take_truth(str(shutil.copy(truth, folder / truth.name)))
+
+    def forget_truth(self) -> None:
+        self.truth = None
+        self.scores = {}
+        self.map |= {"truth": None, "truthMask": None}
+        for old in (self.folder / "truth").glob("*"):
+            old.unlink()
+
+    def remove(self) -> None:
+        """Delete the visitor's files."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self._handed_out, ignore_errors=True)
+
+    def _claim(self, path: str) -> Path:
+        """The uploaded file ``path``, which nobody else has claimed: it is moved away at once.
+
+        Raises SafetyError for any other path, whoever asks for it.
+        """
+        upload = Path(path)
+        inside = upload.resolve().is_relative_to(self.storage.uploads)
+        if not inside or upload.is_symlink() or not upload.is_file():
+            raise SafetyError("this is no file that was uploaded here", "choose it again")
+        return upload.resolve()
+
+
+def _raster_suffix(upload: Path) -> str:
+    """By the first bytes: what a file is called does not matter."""
+    name = _file_name(upload, upload.suffix[:8])
+    head = first_bytes(upload, _HEAD)
+    if driver := picture_driver(head):
+        return RASTERS[driver]
+    if b"<VRTDataset" in head:
+        raise SafetyError(f"{name}: is a VRT, which names other files", "upload the image itself")
+    raise InputError(
+        f"{name}: is no image that this page reads", "upload a GeoTIFF, PNG, JPEG or JPEG 2000"
+    )
+
+
+def _file_name(upload: Path, suffix: str) -> str:
+    """A plain name for an uploaded file: letters, digits, hyphens and underscores of its own."""
+    stem = re.sub(r"[^A-Za-z0-9-]+", "_", upload.stem).strip("_-")[:_NAME_LENGTH]
+    return f"{stem or 'scene'}{suffix}"
