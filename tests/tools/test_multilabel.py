@@ -1,6 +1,4 @@
-"""Classes told each by itself, all the way: burnt as bands, cut, learnt, predicted, exported,
-traced, compared.
-"""
+"""Multi-label classes all the way: burnt as bands, cut, predicted, traced, compared, drawn."""
 
 from __future__ import annotations
 
@@ -23,65 +21,34 @@ from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.labels.class_raster import open_class_raster
 from geoseg.labels.scene_labels import classes, open_labels
-from geoseg.models.store import read_spec
 from geoseg.report import no_progress
 from geoseg.reports.chip_sheet import sheet_of_chips
 from geoseg.reports.scene_view import view_of
 from geoseg.specs import (
-    ChipSpec,
     EvaluateSpec,
     EvaluationOutput,
-    LabelledData,
     Length,
-    MaskSpec,
     ModelSpec,
     PolygonSpec,
     PreviewSpec,
     RasterTarget,
-    TrainSpec,
 )
 from geoseg.tools import (
     evaluate,
-    evaluate_chips,
-    export,
     extract,
     polygonize,
     predict,
     preview,
-    rasterize,
     tile,
-    train,
-    tune,
 )
-from tests.scenes import GROUND, ROOF, red_model
-from tests.tools.chips import SMALL
-from tests.tools.test_boundaries import ALL, GRID, SPEC, WALL, matched, terraces
-
-KINDS = ("footprint", "boundary", "contact")
-# footprint is all but green, boundary is blue, contact is none of the three
-WEIGHTS = ((8, -10, 6), (-20, -20, 20), (-20, -20, -20))
-CUT = ChipSpec(size=96, split=(0.8, 0.2, 0.0), split_by="random", seed=2)
-LEARNT = replace(SMALL, epochs=4, samples=96, foreground=0.5, hard=0.2)
+from tests.scenes import red_model
+from tests.tools.multilabel_town import CUT, KINDS, WEIGHTS, make_town
+from tests.tools.test_boundaries import ALL, GRID, SPEC, matched
 
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with terraced houses: footprints, masks in bands, the scene, chips and a model of
-    three classes.
-    """
-    folder = tmp_path_factory.mktemp("town")
-    gpd.GeoDataFrame(geometry=terraces(), crs=GRID.crs).to_file(folder / "truth.gpkg")
-    write_array(folder / "like.tif", np.zeros((1, *GRID.shape), np.uint8), GRID)
-    kinds = MaskSpec(("footprint", "boundary:0.6", "contact:1"), value=7)
-    rasterize.run(folder / "truth.gpkg", folder / "like.tif", folder / "kinds.tif", kinds)
-    masks = read_array(folder / "kinds.tif")[0] > 0
-    colours = np.array([GROUND, ROOF, WALL], np.uint8)[masks[0].astype(int) + masks[1]]
-    write_array(folder / "scene.tif", np.ascontiguousarray(colours.transpose(2, 0, 1)), GRID)
-    red_model(
-        folder / "model.onnx", ModelSpec("red", classes=KINDS, multilabel=True, margin=0), WEIGHTS
-    )
-    tile.run([str(folder / "scene.tif")], folder / "chips", CUT, labels=folder / "kinds.tif")
-    return folder
+    return make_town(tmp_path_factory.mktemp("town"))
 
 
 def footprints(path: Path) -> gpd.GeoDataFrame:
@@ -153,7 +120,7 @@ def test_what_is_no_mask_of_several_classes(town: Path, tmp_path: Path) -> None:
         )
 
 
-def test_a_background_is_no_class_told_by_itself() -> None:
+def test_multilabel_classes_have_no_background() -> None:
     with pytest.raises(UsageError, match="background"):
         ModelSpec("cnn", classes=("Background", "building"), multilabel=True)
     assert ModelSpec("cnn", classes=("building", "pool"), multilabel=True).channels == 2
@@ -325,78 +292,3 @@ def test_masks_in_bands_are_drawn_over_each_other(town: Path, tmp_path: Path) ->
         assert drawn >= {rgb(colour) for colour in class_colours(seen.names, seen.present).values()}
     with pytest.raises(UnsuitableError, match="3 bands"):
         evaluate.run(town / "kinds.tif", town / "like.tif")
-
-
-def test_learnt_exported_and_parted(town: Path, tmp_path: Path) -> None:
-    pytest.importorskip("torch")
-    pytest.importorskip("lightning")
-    report = train.run([str(town / "chips")], tmp_path / "m.safetensors", LEARNT)
-    assert read_spec(tmp_path / "m.safetensors").multilabel
-    assert (
-        list(report.best["classes"]) == list(KINDS)
-        and report.best["classes"]["boundary"]["iou"] > 0.6
-    )
-    assert "boundary" in Path(report.page).read_text()
-    assert export.run(tmp_path / "m.safetensors", tmp_path / "m.onnx", tile_size=96).bytes > 0
-    for name in ("m.safetensors", "m.onnx"):
-        predict.run(
-            [str(town / "scene.tif")],
-            RasterTarget(tmp_path / f"{name}.tif", dtype="float32"),
-            SPEC,
-            model=tmp_path / name,
-        )
-    ours, theirs = (read_array(tmp_path / f"{name}.tif")[0] for name in ("m.safetensors", "m.onnx"))
-    assert ours.shape == (3, *GRID.shape) and np.abs(ours - theirs).mean() < 0.01
-    polygonize.run(tmp_path / "m.onnx.tif", tmp_path / "b.gpkg", PolygonSpec())
-    layer = footprints(tmp_path / "b.gpkg")
-    assert len(layer) > 30 and np.mean(matched(layer) > 0.5) > 0.8
-    scores = evaluate_chips.run(
-        LabelledData.of(town / "chips", "val"),
-        tmp_path / "m.onnx",
-        thresholds=(0.3, 0.7),
-        predict_spec=SPEC,
-    )
-    assert (
-        scores.pixel["classes"]["footprint"]["iou"] > 0.8
-        and scores.threshold == 0.5
-        and scores.object == {}
-    )
-    assert [(row["threshold"], row["class"]) for row in scores.thresholds][:4] == [
-        (0.3, "footprint"),
-        (0.3, "boundary"),
-        (0.3, "contact"),
-        (0.5, "footprint"),
-    ]
-    with pytest.raises(UnsuitableError, match="a threshold is for two"):
-        tune.run(town / "chips", tmp_path / "t.onnx", model=tmp_path / "m.onnx")
-
-
-def test_straight_from_a_scene_and_from_a_model(town: Path, tmp_path: Path) -> None:
-    pytest.importorskip("torch")
-    pytest.importorskip("lightning")
-    quick = TrainSpec(
-        arch="cnn",
-        epochs=1,
-        samples=8,
-        batch_size=4,
-        crop=32,
-        precision="fp32",
-        class_weights="auto",
-    )
-    scene, kinds = str(town / "scene.tif"), town / "kinds.tif"
-    split = (0.5, 0.5, 0.0)
-    train.run([scene], tmp_path / "m.safetensors", quick, labels=kinds, split=split)
-    spec = read_spec(tmp_path / "m.safetensors")
-    assert spec.classes == KINDS and spec.channels == 3
-    again = tmp_path / "again.safetensors"
-    train.run([str(town / "chips")], again, quick, init=tmp_path / "m.safetensors")
-    assert read_spec(again) == replace(spec, size=32)
-    tile.run([scene], tmp_path / "edges", CUT, labels=town / "truth.gpkg")
-    fewer = train.run([str(tmp_path / "edges")], tmp_path / "two.safetensors", quick, init=again)
-    assert "has 3 multi-label classes, the data 2 classes" in fewer.warnings[0]
-    with pytest.raises(UnsuitableError, match="classes differ"):
-        train.run(
-            [str(town / "chips"), str(tmp_path / "edges")], tmp_path / "both.safetensors", quick
-        )
-    with pytest.raises(UnsuitableError, match="predicts the classes"):
-        evaluate_chips.run(LabelledData.of(tmp_path / "edges", "val"), again)
