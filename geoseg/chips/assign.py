@@ -28,6 +28,7 @@ def assign_chips(cuts: Sequence[CutChip], spec: ChipSpec) -> tuple[Chips, list[C
     fractions = spec.fractions(any(cut.source.labels for cut in cuts))
     if fractions is None:
         return [(cut, None) for cut in cuts], []
+    # what is never parted: a chip itself, all chips of a scene, or of a block of tiles
     units: dict[str, Callable[[CutChip], Hashable]] = {
         "random": lambda cut: (cut.source.name, cut.tile.id),
         "scene": lambda cut: cut.source.name,
@@ -41,6 +42,7 @@ def assign_chips(cuts: Sequence[CutChip], spec: ChipSpec) -> tuple[Chips, list[C
     chips: Chips = []
     leaks: list[CutChip] = []
     for _, group in groupby(zip(cuts, splits, strict=True), lambda chip: chip[0].source.name):
+        # chips of two scenes are not compared: their windows lie on different grids
         own = list(group)
         out = leaking([cut.tile.window for cut, _ in own], [split for _, split in own])
         leaks += [cut for (cut, _), leak in zip(own, out, strict=True) if leak]

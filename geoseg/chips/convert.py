@@ -111,6 +111,7 @@ def _convert(
     folder: Path,
 ) -> Iterator[WrittenChip]:
     whole = max(picture.grid.shape) <= way.size
+    # byte by byte: a JPEG that is written again is another picture
     photo = picture.photo if whole and not stretch and not way.bands else None
     with truth.open(picture.pair, picture.grid) as labels:
         for tile, chip in _chips(picture, way):

@@ -115,6 +115,8 @@ class Cutter:
                     )
                 )
                 write_mask = partial(write_chip, tags=label_tags(source.labels))
+            # the writers end before scene and labels are closed: an exit stack closes the last
+            # first
             write = stack.enter_context(_writers(WRITERS))
             chips = (
                 self._runs(scene, group.tiles)
@@ -222,6 +224,12 @@ def cut_tiles(
     done = dict(journal.done) if journal else {}
     cuts: list[CutChip] = []
     warnings: dict[str, None] = {}
+    # One pass for the processes, which get what is not done yet, and one for the results: each
+    # group is either in the journal or the next that the processes hand back, in the same order.
+    #
+    #     groups     g1        g2      g3        g4
+    #     journal    done              done
+    #     ordered              next              next
     groups, ahead = tee(groups)
     with closing(
         ordered(cutter, (group for group in ahead if group.key not in done), jobs)

@@ -90,6 +90,7 @@ def assign_pictures(chips: Sequence[Outlined], spec: PrepareSpec) -> SplitResult
     leaks[placed] = sharing(
         np.array([chips[i].outline for i in placed], object), splits[placed].tolist()
     )
+    # a published split is not ours to mend, and random ones were asked for
     out = leaks & loose & (by != "random")
     dealt = SplitResult(
         [

@@ -28,6 +28,7 @@ class Bar:
         finished = self.done >= self.total
         if finished and self.shown:
             self._write("")
+        # no more than ten lines a second: writing to a terminal takes time too
         elif now - self.start > PATIENCE and now - self.shown > PERIOD and not finished:
             self._write(
                 line(

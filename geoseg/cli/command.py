@@ -73,6 +73,7 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         session().command = self
+        # click refuses missing arguments while it parses, long before --print-config is looked at
         required = [p for p in self.params if p.required] if "--print-config" in args else []
         for parameter in required:  # a configuration may be looked at before there is a scene
             parameter.required = False
@@ -178,6 +179,12 @@ def _apply(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
     command = ctx.command
     assert isinstance(command, Command)
     own = {long_name(p): p for p in command.settings()}
+    # One file for several commands: what stands at its top is for each that knows it, a table is
+    # for one command and goes before.
+    #
+    #     overwrite = true
+    #     [extract]
+    #     threshold = 0.4
     shared = {k: v for k, v in content.items() if not isinstance(v, dict)}
     table = content.get(command.name or "", {})
     for name in table if isinstance(table, dict) else ():

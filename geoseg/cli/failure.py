@@ -39,6 +39,12 @@ class Failure:
 def describe(error: BaseException, command: click.Command | None) -> Failure:
     """Exit code, message and hint of any error, with settings shown as options of ``command``."""
     code, message, hint = _describe(error, command)
+    # Below the command line settings are known as fields, in backquotes; here they become options:
+    #
+    #     "a.gpkg: exists already (use `overwrite` to replace it)"     of a tool
+    #     "a.gpkg: exists already (use --overwrite to replace it)"     of geoseg extract
+    #
+    # Words in backquotes that are no option of the command (`geoseg info`) stay as they are.
     message, hint = (_clean(with_flags(text or "", command)) for text in (message, hint))
     return Failure(code, _file(error), message, hint or None)
 

@@ -117,6 +117,7 @@ def run(args: list[str]) -> int:
     except BaseException as error:  # the one place: everything ends here, as one line
         if session.debug:
             traceback.print_exc()
+        # `geoseg info scene.tif | head -1`: that nobody reads on is no error
         if isinstance(error, BrokenPipeError) and _reader_is_gone():
             return 0
         return _report(describe(error, session.command), session, "--json" in args)

@@ -90,6 +90,7 @@ def spec_options(name: str, spec: type, *options: Decorator) -> Decorator:
     """The command takes ``options`` and hands its function one ``spec`` under ``name`` instead of
     them.
     """
+    # which of the spec's fields these options fill: click knows their names once they are made
     probe = click.command()(functools.reduce(lambda made, option: option(made), options, _nothing))
     own_names = {field.name for field in fields(spec)} & {str(each.name) for each in probe.params}
 
@@ -100,6 +101,7 @@ def spec_options(name: str, spec: type, *options: Decorator) -> Decorator:
             return function(*args, **{name: spec(**own)}, **values)
 
         made: Callable[..., Any] = gathered
+        # decorators are applied from the last to the first, and --help shows them in that order
         for option in reversed(options):
             made = option(made)
         return made

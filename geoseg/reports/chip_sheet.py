@@ -118,6 +118,7 @@ def _augmented(
     )
     colour = Colour(index.info.bands, strength) if strength else torch.nn.Identity()
     advance = progress("chips", len(pairs))
+    # the same crops each time, without changing the random state of a caller
     with torch.random.fork_rng([]):
         torch.manual_seed(spec.seed)
         for name, image, mask in pairs:

@@ -191,6 +191,7 @@ def _on_grid(bounds: tuple[float, ...], grid: Grid) -> View:
         to_crs_coordinates(np.array([shapely.box(*bounds)]), ~grid.transform)
     )[0]
     side = max(right - left, bottom - top)
+    # a square, or less where the image is smaller than that
     sides = [max(1, min(round(side), most)) for most in (grid.width, grid.height)]
     col, row = (
         round((low + high - own) / 2)

@@ -107,6 +107,7 @@ class View:
         """Arrays of the pixels that are drawn, by nearest neighbour, of a reader of rows of the
         window as Classes have them.
         """
+        # the source pixel under the middle of each drawn one
         rows, cols = (
             ((np.arange(count) + 0.5) * side / count).astype(int)
             for count, side in zip(self.shape, (self.window.height, self.window.width), strict=True)

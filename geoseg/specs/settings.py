@@ -74,6 +74,13 @@ def _settings(spec: Hashable) -> dict[str, Setting]:
     return {field.name: _setting(hints[field.name]) for field in fields(named)}
 
 
+# How types are read, for example:
+#
+#     int | None                                   int
+#     Annotated[float, Range(0, 1)] | None         float, from 0 to 1
+#     Literal["none", "flips", "d4"]               str, one of three
+#     tuple[Annotated[float, Range(0, 1)], ...]    several floats, each from 0 to 1
+#     tuple[tuple[str, Any], ...]                  tuple: pairs, which no option is made of
 def _setting(hint: Any) -> Setting:
     """The type ``hint``, taken apart from the outside in."""
     origin = get_origin(hint)

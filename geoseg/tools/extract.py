@@ -98,6 +98,7 @@ def run(
     if job.dry_run:
         plans = [_plan(path, settings) for path in scenes]
         return totals.report(scenes, (), settings, accompany, plans)
+    # all of them before the first scene: a run of hours must not end at a name that is taken
     outputs = [*destinations, *([save_prob] if save_prob else [])]
     for path in outputs:
         check_output(path, target.overwrite or (target.append and path in destinations))

@@ -106,6 +106,9 @@ def _traced(
         yield from instance_footprints(rows, grid, naming, spec, found[0].min_area)
         return
     beside = len(found) > 1 and found[0].meaning.kind == "classes"
+    # Walls between two classes are simplified once, for both (simplify_shared). So the classes are
+    # traced without it, one after the other, and simplified in the end; nothing else needs to hold
+    # the whole layer.
     together = beside and spec.simplify.value > 0 and spec.regularize == "none"
     if beside:  # a hole is another class
         spec = replace(spec, min_hole=NO_AREA)

@@ -186,6 +186,7 @@ def _info(
 ) -> ChipInfo:
     """What all chips share but for the stretch."""
     gsds = sorted(gsd for picture in pictures if (gsd := picture.grid.gsd))
+    # the median of the images: one number for all chips, as a network learns at one
     gsd = gsds[len(gsds) // 2] if gsds else dataset.gsd
     if gsds and gsds[-1] / gsds[0] > 1.2:
         accompany.remarks.append(
@@ -218,6 +219,7 @@ def _stretched(
 
 
 def _parts(pictures: Sequence[SourceImage], jobs: int) -> list[Sequence[SourceImage]]:
+    # small parts, so that processes end together; none of two groups, whose stretches differ
     most = 1 if jobs == 1 else min(32, max(1, len(pictures) // (4 * jobs)))
     groups = [list(group) for _, group in groupby(pictures, lambda picture: picture.pair.group)]
     return [group[i : i + most] for group in groups for i in range(0, len(group), most)]

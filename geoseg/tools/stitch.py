@@ -214,6 +214,7 @@ def _offset(path: str, grid: Grid, first: Grid) -> tuple[int, int]:
     to_first = ~first.transform * grid.transform
     col = round(to_first.c)
     row = round(to_first.f)
+    # three corners fix an affine transform: other sizes of pixels and rotations show too
     for x, y in ((0, 0), (grid.width, 0), (0, grid.height)):
         at_x, at_y = to_first * (x, y)
         if max(abs(at_x - col - x), abs(at_y - row - y)) > TOLERANCE:
@@ -238,6 +239,7 @@ def _parts(plan: _Plan, blend: str) -> Iterator[tuple[Window, np.ndarray, np.nda
     """
     height, width = plan.grid.shape
     blocks = max(1, HELD_VALUES // (plan.sort.bands * BLOCK**2))
+    # as wide as the mosaic where that leaves whole rows of blocks, else square-ish parts of it
     cols = min(blocks, -(-width // BLOCK)) * BLOCK
     rows = max(1, blocks * BLOCK // cols) * BLOCK
     for top in range(0, height, rows):

@@ -248,6 +248,7 @@ def _wanted(source: Source, area: shapely.Geometry | None, spec: ChipSpec) -> It
     for _, line in groupby(plan, lambda tile: tile.row):
         row = list(line)
         found = outlines([tile.window for tile in row], source.grid.transform)
+        # a tile that only touches the area shares no pixel with it
         inside = shapely.intersects(area, found) & ~shapely.touches(area, found)
         yield from (tile for tile, wanted in zip(row, inside, strict=True) if wanted)
 
@@ -285,6 +286,8 @@ def _stretch(sources: list[Source], spec: ChipSpec, progress: Progress) -> Stret
     for source in sources:
         with open_scene(source.path, spec.gsd, spec=source.view, expand=True) as scene:
             height, width = scene.grid.shape
+            # of a scene in strips whole rows are decoded anyhow, of one in tiles few columns are
+            # enough
             cols = width if scene.in_strips else min(width, 2048)
             step = max(1, STATISTICS // cols)
             for row in range(0, height, step):

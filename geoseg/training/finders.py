@@ -72,6 +72,7 @@ def batch_size(job: TrainingRun, device: torch.device, dtype: torch.dtype | None
     limit = max(1, min(LARGEST, crops // 8))
     if device.type == "cpu":
         fits = max(1, CPU_PIXELS // job.model.size**2)
+        # a power of two, as on a GPU
         return 1 << int(math.log2(min(limit, fits)))
     return largest_that_fits(batch_trial(job, device, dtype), limit)
 
@@ -137,6 +138,8 @@ def learning_rate(
         means.append(float(np.mean(losses[-SMOOTHED:])))
         if not math.isfinite(means[-1]) or means[-1] > DIVERGED * min(means):
             break
+    # The loss over the rate falls, lies flat and shoots up. Where it is lowest the training is
+    # about to break; a tenth of that is the customary distance from the cliff.
     lowest = int(np.nanargmin(means))
     if lowest < SMOOTHED:
         raise UnsuitableError(

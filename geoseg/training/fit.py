@@ -91,6 +91,7 @@ def train(job: TrainingRun, *, resume: bool, progress: Progress) -> TrainingRun:
         job = replace(
             job, spec=replace(spec, batch_size=spec.batch_size // 2, accumulate=spec.accumulate * 2)
         )
+        # the first epoch may not have been finished: then there is nothing to go on from
         resume = resume or (job.run_dir / LAST).is_file()
         torch.cuda.empty_cache()
 

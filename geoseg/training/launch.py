@@ -64,6 +64,7 @@ def parse_child_error(text: str) -> Exception | None:
     """The error at the end of a process's traceback, where it is one that a caller expects."""
     import torch
 
+    # torch hands over the traceback as text; its last line names the error
     if found := re.search(
         r"^geoseg\.errors\.(\w+): (.*)\Z", text.rstrip(), re.MULTILINE | re.DOTALL
     ):

@@ -96,6 +96,7 @@ class SegmentationModule(L.LightningModule):
         """Mean of the epoch's losses so far. Raises UnsuitableError, naming the batch, where one is
         no number.
         """
+        # one look at all of them: each `item` waits for the GPU
         losses = torch.stack(self._losses)
         mean = losses.mean().item()
         if not torch.isfinite(losses).all():
@@ -143,6 +144,9 @@ def building_logit(logits: torch.Tensor) -> torch.Tensor:
     """The logit (batch, 1, row, col) of all classes but the background together, from the logits of
     each class (batch, class, row, col).
     """
+    # With p_k = exp(l_k) / sum, the building's probability is p = (exp(l_1) + exp(l_2)) / sum, and
+    # its logit log(p / (1 - p)) = log(exp(l_1) + exp(l_2)) - l_0. A network of background, building
+    # and boundary so learns from masks that know no boundary, and keeps what it knows of it.
     return logits[:, 1:].logsumexp(1, keepdim=True) - logits[:, :1]
 
 

@@ -99,6 +99,7 @@ def read(root: Path) -> Dataset:
     for side in found:
         made += pairs(root, side, missing)
     check(root, "CamVid", missing, EXPECTED)
+    # 0016E5_00390 is frame 390 of the sequence 0016E5
     made = [replace(pair, scene=pair.name.split("_")[0]) for pair in made]
     return Dataset(tuple(made), _legend(root), warnings=without_splits(made, root))
 

@@ -52,6 +52,7 @@ def read(root: Path, target: str | None = None) -> Dataset:
     if truth and without:
         missing.append(f"labels in gt_image_2/: {listed(without)}")
     check(root, "KITTI road", missing, EXPECTED)
+    # red is the rest of the road scene, magenta the road or the lane, black was not labelled
     legend = ClassMap(
         ("background", kind), colours={(255, 0, 0): 0, (255, 0, 255): 1, (0, 0, 0): VOID}
     )

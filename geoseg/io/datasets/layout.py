@@ -103,6 +103,11 @@ def sides(root: Path, images: Sequence[str], labels: Sequence[str]) -> tuple[lis
     """
     found: list[Side] = []
     missing: list[str] = []
+    # Three ways in which data sets are laid out:
+    #
+    #     root/images/a.tif + root/masks/a.tif                  no published split
+    #     root/images/train/a.tif + root/masks/train/a.tif      splits below
+    #     root/train/images/a.tif + root/train/masks/a.tif      splits above
     pictures = child(root, images)
     if pictures:
         masks = child(root, labels)
@@ -147,6 +152,7 @@ def pairs(root: Path, side: Side, missing: list[str], suffixes: Iterable[str] = 
     found = []
     without = []
     for picture in pictures:
+        # the same name first: a_mask.png may be the mask of a.png, or of a_mask.jpg
         label = exact.get(picture.stem.lower()) or bare.get(_bare(picture.stem))
         if label is None or label == picture:
             without.append(picture.name)
@@ -160,6 +166,7 @@ def pairs(root: Path, side: Side, missing: list[str], suffixes: Iterable[str] = 
 def _by_name(folder: Path, suffixes: Sequence[str]) -> tuple[dict[str, Path], dict[str, Path]]:
     """Label files by their name, and by their name without affixes."""
     order = {suffix: i for i, suffix in enumerate(suffixes)}
+    # the first choice last, since later ones replace earlier ones in the dictionary
     labels = sorted(
         files(folder, suffixes), key=lambda path: order[path.suffix.lower()], reverse=True
     )

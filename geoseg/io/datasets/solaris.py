@@ -75,6 +75,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _found(folder: Path, name: str) -> Path | None:
+    # beside the list first: what is there does not depend on where the command was started
     return next((path for path in (folder / name, Path(name)) if name and path.is_file()), None)
 
 
