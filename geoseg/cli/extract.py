@@ -56,7 +56,10 @@ def extract(as_json: bool, **arguments: Any) -> None:
     Example:
         geoseg extract scene.tif -o buildings.gpkg
     """
+    from geoseg.parallel.memory import return_freed
     from geoseg.tools import extract as tool
+
+    return_freed()
 
     report = tool.run(progress=options.progress(), **arguments)
     error = None

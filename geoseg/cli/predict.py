@@ -39,6 +39,9 @@ def predict(as_json: bool, **arguments: Any) -> None:
     Example:
         geoseg predict scene.tif -o probability.tif
     """
+    from geoseg.parallel.memory import return_freed
     from geoseg.tools import predict as tool
+
+    return_freed()
 
     options.emit(tool.run(progress=options.progress(), **arguments), as_json)

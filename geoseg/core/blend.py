@@ -9,11 +9,14 @@ Arrays are float32 (channel, row, col).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from geoseg.core.band import Allocate, Band, MemoryBuffer
 from geoseg.core.tiling import Tile, offsets
 from geoseg.specs import TilingSpec
 
@@ -109,10 +112,11 @@ class Axis:
 class StripBlender:
     """Takes the windows of a tiling row by row and gives back finished rows.
 
-    ``add`` the windows of a row of tiles in any order, then ``finish_row`` returns the rows that no
-    later window reaches. Holds one row of windows, and the rows it shares with the next. What a
-    window says of pixels without data is blended like the rest: mask the strips by the scene's
-    validity. Windows may be left out where none of their pixels is valid.
+    ``add`` the windows of a row of tiles in any order, then ``finish_row`` gives the rows that no
+    later window reaches, in strips of at most ``strip_rows``. Holds one row of windows, and the
+    rows it shares with the next, in memory that ``allocate`` gives. What a window says of pixels
+    without data is blended like the rest: mask the strips by the scene's validity. Windows may be
+    left out where none of their pixels is valid.
     """
 
     def __init__(
@@ -124,14 +128,27 @@ class StripBlender:
         margin: int = 0,
         kind: str = "hann",
         edge: str = "shift",
+        strip_rows: int | None = None,
+        allocate: Allocate = MemoryBuffer,
     ) -> None:
         self.rows = Axis.of(shape[0], spec, edge, margin=margin, kind=kind)
         self.cols = Axis.of(shape[1], spec, edge, margin=margin, kind=kind)
         self.channels = channels
         self.row = 0
+        self._step = strip_rows or shape[0]
         self._parts = [_parts(self.cols, index) for index in range(len(self.cols.offsets))]
-        self._carry = np.zeros((channels, 0, shape[1]), np.float32)
-        self._band: np.ndarray | None = None
+        highest = max(len(share) for share in self.rows.shares)
+        self._band = Band((channels, highest, shape[1]), np.float32, allocate)
+        # rows that two rows of windows share: what the upper one has of them, and room for the next
+        starts = self.rows.offsets
+        heights = map(len, self.rows.shares)
+        shared = max(
+            (a + n - b for (a, b), n in zip(pairwise(starts), heights, strict=False)), default=0
+        )
+        self._carry, self._spare = (
+            Band((channels, shared, shape[1]), np.float32, allocate) for _ in range(2)
+        )
+        self._carried = 0
 
     @property
     def done(self) -> bool:
@@ -146,36 +163,52 @@ class StripBlender:
                 f"tile {tile.id} came while row {self.row} of the tiling was being blended"
             )
         height = len(self.rows.shares[self.row])
-        if self._band is None:
-            self._band = np.zeros((self.channels, height, self.cols.length), np.float32)
-        target = self._band[..., self.cols.offsets[tile.col] :]
+        left = self.cols.offsets[tile.col]
         for cols, share in self._parts[tile.col]:
+            values = array[:, :height, cols]
+            at = slice(left + cols.start, left + cols.stop)
             if share is None:
-                target[..., cols] = array[:, :height, cols]
+                self._band.put(slice(0, height), at, values)
             else:
-                target[..., cols] += array[:, :height, cols] * share
+                self._band.add(slice(0, height), at, values * share)
 
-    def finish_row(self) -> tuple[int, np.ndarray]:
-        """First row and the strip (channel, row, col) of the rows from this row of tiles to the
-        start of the next.
+    def finish_row(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Strips ``(first row, (channel, row, col))`` of the rows from this row of tiles to the
+        start of the next; take them all before the next :meth:`add`.
         """
         start = self.rows.offsets[self.row]
+        height = len(self.rows.shares[self.row])
+        last = self.row + 1 == len(self.rows.offsets)
+        finished = (self.rows.length if last else self.rows.offsets[self.row + 1]) - start
+        for top in range(0, finished, self._step):
+            yield start + top, self._blended(top, min(top + self._step, finished))
+        self._spare.clear()
+        if not (self._band.empty and self._carry.empty):
+            for top in range(finished, height, self._step):
+                stop = min(top + self._step, height)
+                rows = slice(top - finished, stop - finished)
+                self._spare.put(rows, slice(None), self._blended(top, stop))
+        self._carry, self._spare = self._spare, self._carry
+        self._carried = height - finished
+        self._band.clear()
+        self.row += 1
+
+    def _blended(self, top: int, stop: int) -> np.ndarray:
+        """Rows of the band by their shares, with what the windows above have of them."""
         share = self.rows.shares[self.row]
-        band = self._band
-        self._band = None
-        if band is None:
-            band = np.zeros((self.channels, len(share), self.cols.length), np.float32)
+        rows = self._band.rows(top, stop)
+        carried = min(stop, self._carried) - top
+        if self._band.empty and (carried <= 0 or self._carry.empty):
+            return rows
+        if self._band.empty:
+            rows = rows.copy()
         shared = np.ones(len(share), bool)
         shared[self.rows.exclusive_slice(self.row)] = False
-        for row in np.flatnonzero(shared):
-            band[:, row] *= share[row]
-        # rows that the windows above share with these were multiplied by their shares before
-        band[:, : self._carry.shape[1]] += self._carry
-        self.row += 1
-        finished = (self.rows.length if self.done else self.rows.offsets[self.row]) - start
-        # a copy: a view would hold the whole row of windows until the next is done
-        self._carry = band[:, finished:].copy()
-        return start, band[:, :finished]
+        for row in np.flatnonzero(shared[top:stop]):
+            rows[:, row] *= share[top + row]
+        if carried > 0:
+            rows[:, :carried] += self._carry.rows(top, top + carried)
+        return rows
 
 
 def _parts(axis: Axis, index: int) -> list[tuple[slice, np.ndarray | None]]:

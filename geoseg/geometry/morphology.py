@@ -99,6 +99,9 @@ def cleaned(
     reach = max(halo(open_radius, close_radius), 1)
     for above, strip, below in _with_neighbours(strips, reach):
         parts = [*above, strip[:2], *below]
+        if not any(mask.any() for mask, _ in parts):  # ground without data, above all
+            yield strip
+            continue
         complete = all(valid.all() for _, valid in parts)
         # nothing to clean and nothing missing: most strips of a scene go on as they are
         if complete and reach == 1:

@@ -56,6 +56,10 @@ def separated(
     for strip in chain((s for s in strips if len(s.mask)), [None]):
         if strip is not None:
             rows = rows or _RowBuffer(strip, pixel_size, connectivity, tallest)
+            if not held and not strip.mask.any():
+                rows.skip(strip)
+                yield strip._replace(boundary_margin=None)
+                continue
             rows.add(strip)
             held.append(strip)
         if rows is None:
@@ -105,6 +109,15 @@ class _RowBuffer:
         self.raw, self.out = (np.concatenate([held, strip.mask]) for held in (self.raw, self.out))
         if self.boundary_margin is not None and strip.boundary_margin is not None:
             self.boundary_margin = np.concatenate([self.boundary_margin, strip.boundary_margin])
+
+    def skip(self, strip: MaskStrip) -> None:
+        """Rows without any of the mask, which nothing waits for: they go as they came."""
+        self.raw = self.out = strip.mask[-1:]
+        self.labels = np.zeros(self.raw.shape, np.int32)
+        self.tall = np.zeros(self.raw.shape[1], bool)
+        if strip.boundary_margin is not None:
+            self.boundary_margin = strip.boundary_margin[-1:]
+        self.above = self.seen = 1
 
     def settle(self, last: bool) -> int:
         """Part what is complete by now; the number of rows that may go."""

@@ -14,7 +14,7 @@ way; rings start at their topmost, then leftmost corner and hold no collinear ve
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -78,6 +78,11 @@ class _State:
     open_x: np.ndarray
     open_corner: np.ndarray
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits for the next strip."""
+        return not len(self.corners.x) and not self.last.any()
+
 
 @dataclass(frozen=True)
 class _Edges:
@@ -111,7 +116,9 @@ def trace(strips: Iterable[tuple[np.ndarray, Values]], connectivity: int = 4) ->
         channels = [] if values is None else list(values)
         if state is None:
             state = _start(mask.shape[1], len(channels))
-        if len(mask):
+        if len(mask) and state.idle and not mask.any():
+            state = replace(state, row=state.row + len(mask), last=mask[-1])
+        elif len(mask):
             state, done = _advance(state, mask, channels, connectivity)
             if len(done):
                 yield done

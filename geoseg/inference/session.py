@@ -17,6 +17,7 @@ from geoseg.inference.stream import Plan, ProbabilityStrip, plan, predict_strips
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.scene_names import redact_url
+from geoseg.io.scratch import scratch
 from geoseg.labels.footprints import footprints_on
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.store import bundled, read_spec, short_name
@@ -25,6 +26,8 @@ from geoseg.report import Progress, Remarks, Stage
 from geoseg.specs import ModelSpec, PredictSpec, SceneSpec
 from geoseg.specs.vectors import VectorFiles
 
+# Bytes of a row of windows that are held in memory, that of a scene of some 10,000 columns
+HELD = 96 * 2**20
 log = logging.getLogger(__name__)
 
 
@@ -38,9 +41,16 @@ class SceneRun:
     spec: PredictSpec
 
     def strips(
-        self, clock: Clock, progress: Progress, area: Burner | None = None
+        self,
+        clock: Clock,
+        progress: Progress,
+        area: Burner | None = None,
+        channels: tuple[int, ...] | None = None,
+        folder: Path | None = None,
     ) -> Iterator[ProbabilityStrip]:
-        """Strips of probability on the grid of ``scene``."""
+        """Strips of probability on the grid of ``scene``, of ``channels`` of the model or all. What
+        is too large to be held lies in ``folder``.
+        """
         advance = progress(Stage(Path(self.scene.path).name, "windows"), self.plan.tiles)
         return predict_strips(
             self.scene,
@@ -49,8 +59,10 @@ class SceneRun:
             tta=self.spec.tta,
             batch_size=self.spec.batch_size,
             area=area,
+            channels=channels,
             clock=clock,
             advance=advance,
+            allocate=scratch(folder, HELD),
         )
 
 

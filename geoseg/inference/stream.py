@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from rasterio.windows import Window
 
+from geoseg.core.band import Allocate, Band, MemoryBuffer
 from geoseg.core.bands import BandHistogram, to_unit
 from geoseg.core.bit_depth import full_scale
 from geoseg.core.blend import StripBlender
@@ -50,9 +51,12 @@ class ProbabilityStrip(NamedTuple):
 # A scene within this factor of the model's GSD is read as it is: networks are trained to bear more
 GSD_TOLERANCE = 1.2
 MAX_ENLARGEMENT = 4.0
-# Finished rows leave in strips this high: whoever waits in a queue then holds little, however wide
-# the scene
+# Finished rows leave in strips of at most so many rows and pixels: whoever waits in a queue then
+# holds little, however wide the scene. Of fewer rows each stage would do more for strips than for
+# pixels.
 STRIP_ROWS = 128
+STRIP_PIXELS = 2**20
+LEAST_ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -194,52 +198,62 @@ def predict_strips(
     tta: str = "none",
     batch_size: int = 1,
     area: Burner | None = None,
+    channels: tuple[int, ...] | None = None,
     clock: Clock,
     advance: Callable[[int], None] = lambda count: None,
+    allocate: Allocate = MemoryBuffer,
 ) -> Iterator[ProbabilityStrip]:
     """``(first row, probability float32 (channel, row, col), valid bool (row, col))`` from top to
-    bottom.
+    bottom, all of the model's channels or ``channels`` of them.
 
     Pixels without data, and outside of ``area`` where given (polygons in the scene's CRS), are not
-    valid. Windows without a valid pixel are not computed. ``advance`` counts every window.
+    valid. Windows without a valid pixel are not computed. ``advance`` counts every window. A row of
+    windows is held in memory that ``allocate`` gives.
     """
     shape = scene.grid.shape
-    blender = StripBlender(shape, plan.tiling, channels=runtime.spec.channels, margin=plan.margin)
-    # validity of the row of windows that is being blended
-    band = np.zeros((plan.tiling.size, shape[1]), bool)
+    blender = StripBlender(
+        shape,
+        plan.tiling,
+        channels=runtime.spec.channels if channels is None else len(channels),
+        margin=plan.margin,
+        strip_rows=strip_rows(shape[1]),
+        allocate=allocate,
+    )
+    validity = Band((plan.tiling.size, shape[1]), bool, allocate)
 
     def finish() -> Iterator[ProbabilityStrip]:
-        with clock("blend"):
-            first, probability = blender.finish_row()
-            valid = band[: probability.shape[1]].copy()
-        for row in range(0, len(valid), STRIP_ROWS):
-            rows = slice(row, row + STRIP_ROWS)
-            # copies: a view would hold the whole row of windows for as long as somebody holds the
-            # strip
-            yield ProbabilityStrip(first + row, probability[:, rows].copy(), valid[rows].copy())
+        top = blender.rows.offsets[blender.row]
+        for first, probability in clock.timed("blend", blender.finish_row()):
+            rows = first - top, first - top + probability.shape[1]
+            yield ProbabilityStrip(first, probability, validity.rows(*rows))
+        validity.clear()
 
     for batch in _batched(ahead(_windows(scene, plan, area, clock)), batch_size):
         with clock("forward"):
-            results = _forward(runtime, batch, tta)
+            results = _forward(runtime, batch, tta, plan.stretch)
         for (tile, _, valid), result in zip(batch, results, strict=True):
-            # the first window of a later row: those above are complete
             while blender.row < tile.row:
                 yield from finish()
-            window = tile.window
-            cols = slice(window.col_off, window.col_off + window.width)
-            # neighbours overlap and agree on what is valid where they do
-            band[: window.height, cols] = False if valid is None else valid
-            if result is not None:
+            if result is not None and valid is not None:
                 with clock("blend"):
-                    blender.add(tile, result)
+                    left = tile.window.col_off
+                    columns = slice(left, left + tile.window.width)
+                    validity.put(slice(0, tile.window.height), columns, valid)
+                    blender.add(tile, result if channels is None else result[list(channels)])
             advance(1)
     while not blender.done:
         yield from finish()
 
 
+def strip_rows(width: int) -> int:
+    """Rows of a strip of a scene of ``width`` pixels."""
+    return max(LEAST_ROWS, min(STRIP_ROWS, STRIP_PIXELS // width))
+
+
 class _Window(NamedTuple):
-    """A window as it was read: ``image`` float32 (band, size, size) and ``valid`` bool (row, col)
-    of the tile. Both are None where nothing is valid, so that windows without data weigh nothing.
+    """A window as it was read: ``image`` (band, size, size), of the scene's dtype, and ``valid``
+    bool (row, col) of the tile. Both are None where nothing is valid, so that windows without data
+    weigh nothing.
     """
 
     tile: Tile
@@ -276,7 +290,7 @@ def _read(scene: Scene, tile: Tile, plan: Plan, area: Burner | None) -> _Window:
     before = around - cols.start
     below = side - above - chip.valid.shape[0]
     behind = side - before - chip.valid.shape[1]
-    image = to_unit(chip.image, plan.stretch)
+    image = chip.image
     if above or before or below or behind:
         image = np.pad(image, ((0, 0), (above, below), (before, behind)), mode="symmetric")
     return _Window(tile, image, valid)
@@ -295,11 +309,15 @@ def _batched(reads: Iterator[_Window], size: int) -> Iterator[list[_Window]]:
         yield batch
 
 
-def _forward(runtime: Runtime, batch: list[_Window], tta: str) -> list[np.ndarray | None]:
-    images = [window.image for window in batch if window.image is not None]
+def _forward(
+    runtime: Runtime, batch: list[_Window], tta: str, stretch: Stretch | None
+) -> list[np.ndarray | None]:
+    # brought to [0, 1] here and not where they are read: bytes that wait weigh a quarter
+    images = [to_unit(window.image, stretch)[None] for window in batch if window.image is not None]
     if not images:
         return [None] * len(batch)
-    results = iter(_augmented(runtime, np.stack(images), tta))
+    joined = images[0] if len(images) == 1 else np.concatenate(images)
+    results = iter(_augmented(runtime, joined, tta))
     return [None if window.image is None else next(results) for window in batch]
 
 

@@ -35,6 +35,11 @@ class VectorTarget:
             return output if isinstance(output, cls) else cls(**vars(output))
         return cls(Path(output))
 
+    @property
+    def folder(self) -> Path:
+        """Where it is written."""
+        return self.output if self.output.is_dir() else self.output.parent
+
     def keywords(self) -> dict[str, Any]:
         """Keywords of :func:`geoseg.io.vector.write.create_vector`."""
         return {

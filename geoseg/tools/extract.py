@@ -93,7 +93,7 @@ def run(
     spec = _resolved(polygon_spec or ExtractSpec(), loaded)
     names = dict(zip(scenes, unique_names(scenes), strict=True))
     surface = footprint_surface(loaded)
-    settings = _Settings(loaded, surface, spec, names, bands, reference, save_prob)
+    settings = _Settings(loaded, surface, spec, names, bands, reference, save_prob, target.folder)
     totals = _Totals()
     if job.dry_run:
         plans = [_plan(path, settings) for path in scenes]
@@ -122,6 +122,7 @@ class _Settings:
     bands: tuple[int, ...] | None
     reference: PixelReference
     save_prob: Path | None
+    folder: Path
 
 
 @dataclass
@@ -229,7 +230,10 @@ def _probability(
     """Strips of probability, computed ahead in a thread; also written where that is asked for."""
     accompany.remarks += scene_run.plan.warnings
     area = area_of_interest(settings.loaded.spec, grid, accompany.remarks)
-    strips = scene_run.strips(accompany.clock, accompany.progress, area)
+    # the file of probabilities gets every channel, the footprints are made of some
+    channels = None if settings.save_prob else settings.surface.channels
+    folder = settings.folder
+    strips = scene_run.strips(accompany.clock, accompany.progress, area, channels, folder)
     with ExitStack() as stack:
         if settings.save_prob:
             native = stack.enter_context(
@@ -272,7 +276,14 @@ def _footprints(
 
 
 def _cut(strip: ProbabilityStrip, surface: ClassSurface, level: np.float32) -> MaskStrip:
-    scores, boundary_margin = surface.score(strip.probability[list(surface.channels)])
+    probability = strip.probability
+    if not strip.valid.any():  # ground without data costs no more than a look
+        nothing = strip.valid
+        margin = None if surface.boundary_channel is None else nothing.astype(np.int16)
+        return MaskStrip(nothing, nothing, probability[0], margin)
+    if len(probability) > len(surface.channels):
+        probability = probability[list(surface.channels)]
+    scores, boundary_margin = surface.score(probability)
     return MaskStrip((scores >= level) & strip.valid, strip.valid, scores, boundary_margin)
 
 

@@ -86,7 +86,9 @@ def _predict(
     ):
         accompany.remarks += scene_run.plan.warnings
         area = area_of_interest(loaded.spec, scene_run.scene.grid, accompany.remarks)
-        strips = scene_run.strips(accompany.clock, accompany.progress, area)
+        strips = scene_run.strips(
+            accompany.clock, accompany.progress, area, folder=target.output.parent
+        )
         with (
             probability_file(target, scene_run, native, loaded, accompany.clock, area) as write,
             closing(ahead(strips, depth=1)) as finished,

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from geoseg.core.blend import Axis, StripBlender, window_weights
 from geoseg.core.tiling import tiles
+from geoseg.io.scratch import scratch
 from geoseg.specs import TilingSpec
 
 
@@ -20,10 +21,10 @@ def blend(windows, shape, spec, **keywords):
     blender = StripBlender(shape, spec, **keywords)
     for tile, array in windows:
         while blender.row < tile.row:
-            yield blender.finish_row()
+            yield from blender.finish_row()
         blender.add(tile, array)
     while not blender.done:
-        yield blender.finish_row()
+        yield from blender.finish_row()
 
 
 def mosaic(windows, shape, spec, **keywords):
@@ -192,6 +193,25 @@ def test_windows_may_be_left_out():
     assert out.shape == (1, *shape)
     assert out[0, 3, 3] == 1 and out[0, 3, 11] == 0 and out[0, 17, 20] == 0 and out[0, 38, 2] == 1
     assert (mosaic([], shape, spec) == 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@tiling_cases
+@example(41, 60, TilingSpec(16, 15), 2, "hann", "shift")
+def test_strips_and_files_change_nothing(height, width, spec, margin, kind, edge):
+    """The same bits for any height of the strips, and where the rows lie in files."""
+    assume(height != width)
+    rng = np.random.default_rng(height * 61 + width)
+    windows = [
+        (tile, rng.random((2, spec.size, spec.size), np.float32))
+        for tile in tiles((height, width), spec, edge)
+        if rng.random() < 0.8
+    ]
+    keywords = {"channels": 2, "margin": margin, "kind": kind, "edge": edge}
+    whole = mosaic(windows, (height, width), spec, **keywords)
+    for strip_rows, held in ((1, 0), (3, 1000), (7, 10**6)):
+        keywords |= {"strip_rows": strip_rows, "allocate": scratch(None, held)}
+        np.testing.assert_array_equal(mosaic(windows, (height, width), spec, **keywords), whole)
 
 
 def test_columns_in_any_order_but_rows_in_order():
