@@ -1,8 +1,8 @@
 """Draw the pictures of the pages by the pages' own commands: python docs/generate_pictures.py
 
-A page that shows ``pictures/NAME.png`` has a command that writes ``NAME.png``. Pages are played from
-their first command to the last that draws, in a temporary folder, and the pictures are stored with a palette,
-a third of the size. Needs the extra `train` where a page trains.
+A page that shows ``pictures/NAME.png`` has a command that writes ``NAME.png``. Pages are played
+from their first command to the last that draws, in a temporary folder, and the pictures are stored
+with a palette, a third of the size. Needs the extra `train` where a page trains.
 """
 
 from __future__ import annotations

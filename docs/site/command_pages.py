@@ -90,7 +90,12 @@ def _json(name: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return html.escape(text, quote=False).replace("*", "&#42;").replace("_", "&#95;").replace("[", "&#91;")
+    return (
+        html.escape(text, quote=False)
+        .replace("*", "&#42;")
+        .replace("_", "&#95;")
+        .replace("[", "&#91;")
+    )
 
 
 def _cell(text: str) -> str:

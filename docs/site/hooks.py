@@ -52,7 +52,9 @@ def on_config(config: Any) -> Any:
 
     def spelled(entry: Any) -> Iterator[Any]:
         if isinstance(entry, dict):
-            yield {name: [page for e in part for page in spelled(e)] for name, part in entry.items()}
+            yield {
+                name: [page for e in part for page in spelled(e)] for name, part in entry.items()
+            }
         elif entry.endswith("/*"):
             folder = entry[:-2]
             yield from ({name: f"{folder}/{name}.md"} for name in series[folder])

@@ -63,9 +63,12 @@ class Text(click.ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        names = [name for name in self.complete() if name.startswith(incomplete)]
-        files = [CompletionItem(incomplete, type="file")] * self.files
-        return [CompletionItem(name) for name in names] + files
+        names = [CompletionItem(name) for name in self.complete() if name.startswith(incomplete)]
+        if not self.files:
+            return names
+        # click's script for bash forgets what comes before a file, and asks for files where nothing
+        # comes after it: names wait until a letter of theirs is typed, or files were never listed
+        return [CompletionItem(incomplete, type="file"), *(names if incomplete else ())]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str | int | float):
