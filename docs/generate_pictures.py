@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 import tempfile
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
@@ -26,6 +27,16 @@ def names(text: str) -> list[str]:
     return re.findall(r"\]\((?:docs/)?pictures/([^)]+\.png)\)", text)
 
 
+def with_palette(png: bytes) -> bytes:
+    """``png`` in 256 colours."""
+    small = BytesIO()
+    with Image.open(BytesIO(png)) as picture:
+        # the colours of a legend are few pixels, which other methods merge
+        colours = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
+    colours.save(small, "png", optimize=True)
+    return small.getvalue()
+
+
 def draw(page: Path) -> None:
     """Play ``page`` up to its last picture and keep them."""
     text = page.read_text("utf-8")
@@ -39,10 +50,7 @@ def draw(page: Path) -> None:
             if command and (failure := run(example, folder, command)):
                 sys.exit(failure)
         for name in names(text):
-            with Image.open(folder / name) as picture:
-                # the colours of a legend are few pixels, which other methods merge
-                palette = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
-            palette.save(FOLDER / name, optimize=True)
+            (FOLDER / name).write_bytes(with_palette((folder / name).read_bytes()))
 
 
 if __name__ == "__main__":

@@ -47,14 +47,18 @@ LINK = re.compile(r"(\]\()([^)\s#]*)(#[^)\s]*)?(\))")
 
 
 def on_config(config: Any) -> Any:
-    """Spell out ``cli/*`` and the like in the navigation."""
+    """Spell out ``cli/*`` and the like in the navigation, and ``*``: the pages left over."""
     series = {"cli": COMMANDS, "reference": LIBRARY, "notebooks": NOTEBOOKS}
+    named = set(re.findall(r"[\w-]+\.md", json.dumps(config.nav)))
+    rest = sorted({path.name for path in (ROOT / "docs").glob("*.md")} - named)
 
     def spelled(entry: Any) -> Iterator[Any]:
         if isinstance(entry, dict):
             yield {
                 name: [page for e in part for page in spelled(e)] for name, part in entry.items()
             }
+        elif entry == "*":
+            yield from rest
         elif entry.endswith("/*"):
             folder = entry[:-2]
             yield from ({name: f"{folder}/{name}.md"} for name in series[folder])

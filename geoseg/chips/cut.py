@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 from rasterio.windows import union
 
 from geoseg.core.bands import to_uint8
 from geoseg.core.encoding import VOID, RasterTags
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import Chip, Tile
+from geoseg.geometry.burn import Burner
 from geoseg.io.journal import Journal
 from geoseg.io.raster.chip_file import write_chip
 from geoseg.io.raster.scene import Scene, open_scene
@@ -49,11 +51,14 @@ class Source:
 
 @dataclass(frozen=True)
 class TileBatch:
-    """Tiles of a source that are cut in one go, under the name by which the journal knows them."""
+    """Tiles of a source that are cut in one go, under the name by which the journal knows them;
+    labels are known within ``area``, of the scene's CRS, alone.
+    """
 
     key: str
     source: Source
     tiles: tuple[Tile, ...]
+    area: shapely.Geometry | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,8 @@ class Cutter:
                     )
                 )
                 write_mask = partial(write_chip, tags=label_tags(source.labels))
+            # nobody drew the buildings beyond the area: what is there is unknown, no background
+            area = None if group.area is None else Burner([group.area], scene.grid)
             # the writers end before scene and labels are closed: an exit stack closes the last
             # first
             write = stack.enter_context(_writers(WRITERS))
@@ -132,7 +139,8 @@ class Cutter:
                 inside = _inside(tile, scene.grid)
                 write(self._write, self.folder / cut.image, chip, scene.nodata, inside)
                 if labels and cut.mask:
-                    label = np.where(chip.valid, labels(tile.window), VOID).astype("uint8")
+                    known = chip.valid if area is None else chip.valid & (area.burn(chip.grid) > 0)
+                    label = np.where(known, labels(tile.window), VOID).astype("uint8")
                     write(
                         write_mask,
                         self.folder / cut.mask,

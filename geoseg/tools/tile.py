@@ -257,7 +257,7 @@ def _groups(parts: list[_Part], spec: ChipSpec) -> Iterator[TileBatch]:
     for part in parts:
         wanted = _wanted(part.source, part.area, spec)
         while group := tuple(islice(wanted, GROUP)):
-            yield TileBatch(f"{part.source.name} {group[0].id}", part.source, group)
+            yield TileBatch(f"{part.source.name} {group[0].id}", part.source, group, part.area)
 
 
 def _everything(sources: list[Source], job: _Job, options: dict[str, str] | None) -> dict[str, Any]:
