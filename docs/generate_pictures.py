@@ -23,8 +23,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def names(text: str) -> list[str]:
-    """The pictures that a page shows."""
-    return re.findall(r"\]\((?:docs/)?pictures/([^)]+\.png)\)", text)
+    """The pictures that a page shows and draws; of screenshots of browsers it draws none."""
+    shown = re.findall(r"\]\((?:docs/)?pictures/([^)]+\.png)\)", text)
+    return [name for name in shown if f"-o {name}" in text]
 
 
 def with_palette(png: bytes) -> bytes:
