@@ -114,13 +114,15 @@ def run(args: list[str]) -> int:
         return error.exit_code
     except SystemExit:
         raise
-    except BaseException as error:  # the one place: everything ends here, as one line
+    except BaseException as raised:  # the one place: everything ends here, as one line
         if session.debug:
             traceback.print_exc()
+        # what else broke on the way out is no news
+        failure: BaseException = KeyboardInterrupt() if interrupted.is_set() else raised
         # `geoseg info scene.tif | head -1`: that nobody reads on is no error
-        if isinstance(error, BrokenPipeError) and _reader_is_gone():
+        if isinstance(failure, BrokenPipeError) and _reader_is_gone():
             return 0
-        return _report(describe(error, session.command), session, "--json" in args)
+        return _report(describe(failure, session.command), session, "--json" in args)
 
 
 def _report(failure: Failure, session: Session, as_json: bool) -> int:

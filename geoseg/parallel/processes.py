@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from operator import length_hint
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from geoseg.errors import ResourceError
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -19,7 +23,7 @@ def ordered(
     """Results of ``function`` over ``items``, in their order, in this process or in ``jobs``
     others.
 
-    No more items are taken than are soon worked on. Close it to stop early: what has not begun is
+    No more items are taken than are soon worked on. Close it to stop early: what is not finished is
     given up. Raises what ``function`` raises, and ResourceError where a process was killed.
     """
     jobs = min(jobs, length_hint(items, jobs))
@@ -31,8 +35,11 @@ def ordered(
     from multiprocessing import get_context
 
     # spawned: a fork would inherit GDAL's threads half alive
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=leave_interrupts_to_parent
+    )
     waiting: deque[Future[Any]] = deque()
+    done = False
     try:
         for item in items:
             waiting.append(pool.submit(function, item))
@@ -41,7 +48,25 @@ def ordered(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+        done = True
     except BrokenProcessPool as error:
         raise ResourceError("one of the processes was killed", "use fewer `jobs`") from error
     finally:
+        if not done:
+            _kill(pool)
         pool.shutdown(cancel_futures=True)
+
+
+def leave_interrupts_to_parent(*_: object) -> None:
+    """Ignore Ctrl-C, which a terminal sends to all processes: the one that started this one ends
+    it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _kill(pool: ProcessPoolExecutor) -> None:
+    """End what works on items that nobody waits for: after Ctrl-C a user would wait for them, and
+    what they write is thrown away. From Python 3.14 on it is ``terminate_workers``.
+    """
+    for process in list((pool._processes or {}).values()):
+        process.terminate()

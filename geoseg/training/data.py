@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from geoseg.chips.examples import Example
 from geoseg.core.bands import to_unit
 from geoseg.core.encoding import VOID
 from geoseg.errors import GeosegError
+from geoseg.parallel.processes import leave_interrupts_to_parent
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.augment import PRESETS, Geometry, crop
 from geoseg.training.launch import processes, rank
@@ -122,8 +124,13 @@ def loaders(
         model.size, scale, flips, rotation, spec.foreground, upright=model.gsd is None
     )
     cropped = ChipDataset(train, geometry=geometry, room=CACHE_BYTES // max(1, workers))
-    more = (
-        {"num_workers": workers, "persistent_workers": True, "multiprocessing_context": "spawn"}
+    more: dict[str, Any] = (
+        {
+            "num_workers": workers,
+            "persistent_workers": True,
+            "multiprocessing_context": "spawn",
+            "worker_init_fn": leave_interrupts_to_parent,
+        }
         if workers
         else {}
     )
@@ -136,7 +143,7 @@ def loaders(
             sampler=sampler,
             drop_last=len(sampler) >= spec.batch_size,
             pin_memory=gpu,
-            **more,  # type: ignore[arg-type]
+            **more,
         ),
         DataLoader(
             ChipDataset(val, zoom=zoom),

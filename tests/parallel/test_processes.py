@@ -1,5 +1,6 @@
 import os
 import signal
+import time
 from contextlib import closing
 from functools import partial
 
@@ -42,6 +43,24 @@ def test_what_has_not_begun_is_given_up(tmp_path):
     assert next(results) == 0
     results.close()
     assert len(list(tmp_path.iterdir())) < 200
+
+
+def test_what_has_begun_is_not_waited_for(tmp_path):
+    results = ordered(partial(_touch_late, tmp_path), range(9), 2)
+    assert next(results) == 0
+    results.close()
+    for path in tmp_path.glob("begun*"):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(path.read_text()), 0)
+    assert not list(tmp_path.glob("ended*"))
+
+
+def _touch_late(folder, number):
+    if number:
+        (folder / f"begun{number}").write_text(str(os.getpid()))
+        time.sleep(20)
+        (folder / f"ended{number}").touch()
+    return number
 
 
 def _touch(folder, number):

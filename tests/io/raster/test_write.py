@@ -100,10 +100,16 @@ def test_a_cog(tmp_path, scale):
 def test_a_png_with_its_worldfile(tmp_path):
     image = noise(3)
     write_array(tmp_path / "a.png", image, GRID)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pgw", "a.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a.pgw",
+        "a.png",
+        "a.png.aux.xml",
+    ]
     with rasterio.open(tmp_path / "a.png") as made:
         np.testing.assert_array_equal(made.read(), image)
         assert made.driver == "PNG" and made.transform.almost_equals(GRID.transform)
+    assert read_array(tmp_path / "a.png")[2] == GRID
+    (tmp_path / "a.png.aux.xml").unlink()  # what other programs know of
     assert read_array(tmp_path / "a.png")[2] == Grid(None, GRID.transform, 90, 140)
     write_array(tmp_path / "b.png", image[0])
     assert not (tmp_path / "b.pgw").exists()
