@@ -17,7 +17,8 @@ from geoseg.chips.examples import ChipFiles, Example, ResampledExample
 from geoseg.core.bands import check_same_bands, percentile_stretch, to_uint8
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
-from geoseg.core.tiling import Tile, tiles
+from geoseg.core.layer import Layer
+from geoseg.core.tiling import Tile, outlines, tiles
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.geometry.burn import Burner
 from geoseg.io.chip_index import INDEX, ChipIndex, ChipInfo
@@ -33,12 +34,23 @@ SAME_GSD = 0.02  # resolutions that differ by less are one
 
 
 @dataclass(frozen=True)
+class SplitOutlines:
+    """The outlines of chips, and the split of each: str (n,)."""
+
+    layer: Layer
+    splits: np.ndarray
+
+
+@dataclass(frozen=True)
 class ExampleSet:
-    """Examples of one origin by split, with what they share; ``name`` is what errors call them."""
+    """Examples of one origin by split, with what they share; ``name`` is what errors call them.
+    ``outlines`` are those of all of them, or of the windows of the first scene.
+    """
 
     name: str
     info: ChipInfo
     splits: dict[str, list[Example]]
+    outlines: SplitOutlines
 
     def weighted(self, total: float) -> ExampleSet:
         """With ``total`` shared by the examples to train on."""
@@ -80,6 +92,13 @@ def scenes_among(data: Sequence[str], labelled: bool) -> list[str]:
     return scenes
 
 
+def index_outlines(index: ChipIndex) -> SplitOutlines:
+    """Where the chips of an index lie."""
+    table = index.table
+    layer = Layer(table.geometry.to_numpy(), table.crs)
+    return SplitOutlines(layer, table["split"].to_numpy().astype(str))
+
+
 def chips_of(index: ChipIndex) -> ExampleSet:
     """The chips of an index. Raises UnsuitableError where some have no mask."""
     splits: dict[str, list[Example]] = {}
@@ -93,7 +112,7 @@ def chips_of(index: ChipIndex) -> ExampleSet:
         splits[split] = [
             ChipFiles(index.folder / image, index.folder / mask) for image, mask in pairs
         ]
-    return ExampleSet(str(index.folder), index.info, splits)
+    return ExampleSet(str(index.folder), index.info, splits, index_outlines(index))
 
 
 @dataclass(frozen=True)
@@ -201,7 +220,16 @@ def windows_of(
         source_bands=spec.bands,
         multilabel=multilabel,
     )
-    return ExampleSet(str(first.path), info, splits)
+    return ExampleSet(str(first.path), info, splits, _window_outlines(chips, first))
+
+
+def _window_outlines(chips: Sequence[tuple[CutChip, str]], source: Source) -> SplitOutlines:
+    """Where the windows of one scene lie."""
+    own = [(cut.tile.window, split) for cut, split in chips if cut.source is source]
+    geometry = outlines([window for window, _ in own], source.grid.transform)
+    return SplitOutlines(
+        Layer(geometry, source.grid.crs), np.array([split for _, split in own], str)
+    )
 
 
 def _labelled(

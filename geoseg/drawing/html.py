@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from geoseg import __version__
 from geoseg.core.text import format_value
 from geoseg.io.atomic import save_text
+from geoseg.io.provenance import command_now
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,9 +52,16 @@ def write_page(
     subtitle: str = "",
     overwrite: bool = False,
 ) -> None:
-    """Write the page; ``sections`` are those of :func:`section`. Raises OutputError."""
+    """Write the page; ``sections`` are those of :func:`section`. Its footer has the version, the
+    date and the command that is running. Raises OutputError.
+    """
     html = _TEMPLATES.get_template("page.html").render(
-        title=title, subtitle=subtitle, sections=sections, version=__version__
+        title=title,
+        subtitle=subtitle,
+        sections=sections,
+        version=__version__,
+        date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        command=command_now(),
     )
     save_text(path, html, overwrite)
 
@@ -65,6 +74,11 @@ def section(title: str, *pieces: str) -> str:
 def text(content: str) -> str:
     """A paragraph."""
     return _markup(_PIECES.text(content))
+
+
+def code(content: str) -> str:
+    """A command line or the like, as it is typed."""
+    return _markup(_PIECES.code(content))
 
 
 def items(lines: Iterable[str]) -> str:

@@ -20,7 +20,13 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
-from geoseg.chips.scene_windows import SceneWindow, scenes_among, windows_of
+from geoseg.chips.scene_windows import (
+    SceneWindow,
+    SplitOutlines,
+    index_outlines,
+    scenes_among,
+    windows_of,
+)
 from geoseg.core.encoding import VOID
 from geoseg.core.tiling import outlines
 from geoseg.errors import SettingError, UnsuitableError
@@ -39,7 +45,8 @@ from geoseg.specs import ChipSpec, LabelledData, ModelSpec, PredictSpec, SceneSp
 @dataclass(frozen=True)
 class Labelled:
     """Data opened for a model: ``model`` as far as the labels show it (whole buildings where they
-    have no boundaries), and how many ``chips`` or windows there are.
+    have no boundaries), and how many ``chips`` or windows there are. ``outlines`` are where those
+    of all splits lie, in the first folder or scene.
     """
 
     loaded: LoadedModel
@@ -47,6 +54,7 @@ class Labelled:
     indexes: tuple[ChipIndex, ...]
     windows: tuple[SceneWindow, ...]
     split: str
+    outlines: SplitOutlines
 
     @property
     def chips(self) -> int:
@@ -89,6 +97,7 @@ def open_labelled(
         raise SettingError("bands", "applies to scenes")
     loaded = LoadedModel(model, spec)
     infos = {str(index.folder): index.info for index in indexes}
+    places = [index_outlines(index) for index in indexes]
     windows: tuple[SceneWindow, ...] = ()
     if scenes and data.labels is not None:
         gsd = _gsd(scenes, loaded.model)
@@ -106,8 +115,11 @@ def open_labelled(
         chosen = found.splits["train" if whole else data.split]
         windows = tuple(_unshared(window, cut.size) for window in chosen)  # type: ignore[arg-type]
         infos[", ".join(scenes)] = found.info
+        layer = found.outlines.layer
+        splits = np.full(len(layer), "all") if whole else found.outlines.splits
+        places.append(SplitOutlines(layer, splits))
     labelled = [_fitting(loaded, name, info) for name, info in infos.items()]
-    opened = Labelled(loaded, labelled[0], indexes, windows, data.split)
+    opened = Labelled(loaded, labelled[0], indexes, windows, data.split, places[0])
     if any(each != labelled[0] for each in labelled):
         raise UnsuitableError(f"{data}: the masks name different classes")
     if not opened.chips:

@@ -196,6 +196,21 @@ def average_precision(
     """
     if found.truths == 0 or found.predictions == 0:
         return float(found.truths == found.predictions)
+    _, precision, recall = precision_recall(found, confidence, iou)
+    # A precision counts from its recall down to the one before, and the best at this or a higher
+    # recall: the curve falls in steps, without the teeth of single mistakes.
+    best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
+    at = np.searchsorted(recall, np.linspace(0, 1, 101) - 1e-12)
+    # recalls that were not reached find the 0 behind the last
+    return float(np.append(best_from_here, 0)[at].mean())
+
+
+def precision_recall(
+    found: CandidatePairs, confidence: np.ndarray | None = None, iou: float = 0.5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each confidence that occurs, falling, with precision and recall of the predictions of at
+    least that: float64 (n,). There have to be predictions and truths.
+    """
     rank = np.zeros(found.predictions) if confidence is None else np.asarray(confidence, float)
     hit = np.zeros(found.predictions, bool)
     hit[assign(found, confidence, iou).pairs[:, 0]] = True
@@ -204,12 +219,7 @@ def average_precision(
     last_of_tie = np.append(np.diff(rank[order]) != 0, True)
     tp = np.cumsum(hit[order])[last_of_tie]
     precision = tp / (np.flatnonzero(last_of_tie) + 1)
-    # A precision counts from its recall down to the one before, and the best at this or a higher
-    # recall: the curve falls in steps, without the teeth of single mistakes.
-    best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
-    at = np.searchsorted(tp / found.truths, np.linspace(0, 1, 101) - 1e-12)
-    # recalls that were not reached find the 0 behind the last
-    return float(np.append(best_from_here, 0)[at].mean())
+    return rank[order][last_of_tie], precision, tp / found.truths
 
 
 def coco_ap(found: CandidatePairs, confidence: np.ndarray | None = None) -> dict[float, float]:

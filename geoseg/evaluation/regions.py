@@ -58,6 +58,29 @@ def regional_errors(matched: LayerComparison, side: float) -> dict[str, Any]:
     }
 
 
+def footprint_blocks(matched: LayerComparison) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds (block, 4) and F1 (block,) of all blocks of ground with footprints."""
+    return matched.bounds, ratios(*matched.counts.T)["f1"]
+
+
+def pixel_blocks(compared: ComparedPixels) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds (block, 4) and IoU (block,) of all blocks that hold or should hold buildings."""
+    row, col, (tp, fp, fn) = _counted_blocks(compared)
+    return _bounds(compared, row, col), ratios(tp, fp, fn)["iou"]
+
+
+def _counted_blocks(
+    compared: ComparedPixels,
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Row and column of blocks with anything but background, and their tp, fp and fn."""
+    matrices = compared.matrices
+    tp = np.trace(matrices[..., 1:, 1:], axis1=-2, axis2=-1)
+    fp = matrices[..., :, 1:].sum((-2, -1)) - tp
+    fn = matrices[..., 1:, :].sum((-2, -1)) - tp
+    row, col = np.nonzero(tp + fp + fn)
+    return row, col, (tp[row, col], fp[row, col], fn[row, col])
+
+
 def pixel_regions(compared: ComparedPixels) -> tuple[Region, ...]:
     """The blocks of least IoU and those of greatest, worst first, of those that hold or should hold
     buildings.
@@ -65,14 +88,7 @@ def pixel_regions(compared: ComparedPixels) -> tuple[Region, ...]:
     Several classes are taken together: a true positive is a pixel of its true class, background
     apart.
     """
-    matrices = compared.matrices
-    tp = np.trace(matrices[..., 1:, 1:], axis1=-2, axis2=-1)
-    fp = matrices[..., :, 1:].sum((-2, -1)) - tp
-    fn = matrices[..., 1:, :].sum((-2, -1)) - tp
-    row, col = np.nonzero(tp + fp + fn)
-    tp = tp[row, col]
-    fp = fp[row, col]
-    fn = fn[row, col]
+    row, col, (tp, fp, fn) = _counted_blocks(compared)
     across, along = pixel_size(compared.grid)
     iou = ratios(tp, fp, fn)["iou"]
     columns = {"truth": tp + fn, "found": tp + fp, "tp": tp, "fp": fp, "fn": fn, "iou": iou}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from geoseg.chips.scene_windows import SplitOutlines
 from geoseg.drawing.html import (
     WORDS,
     facts,
@@ -26,29 +28,50 @@ from geoseg.reports.chip_figures import (
     confusion_table,
     outcome_counts,
 )
+from geoseg.reports.place_map import split_section
 from geoseg.specs import ModelSpec
 
 if TYPE_CHECKING:
     from geoseg.evaluation.reports import ChipsReport
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where the chips of all splits lie, on the scene ``image`` where they are windows of it."""
+
+    outlines: SplitOutlines
+    image: str | None = None
+
+
 def write(
-    path: Path, report: ChipsReport, model: ModelSpec, gallery: Gallery, *, overwrite: bool = False
+    path: Path,
+    report: ChipsReport,
+    model: ModelSpec,
+    gallery: Gallery,
+    places: Places | None = None,
+    *,
+    overwrite: bool = False,
 ) -> None:
-    """Write the page of a report; ``gallery`` has its best and worst chips. Raises OutputError."""
+    """Write the page of a report; ``gallery`` has its best and worst chips, ``places`` where they
+    lie. Raises OutputError.
+    """
     title = f"How good is {report.model}?"
-    subtitle = f"on {report.chips:,} chips of the {report.split} split of {report.inputs[0]}"
-    write_page(
-        path, title, _sections(report, model, gallery), subtitle=subtitle, overwrite=overwrite
-    )
+    which = "all" if report.split == "all" else f"the {report.split} split"
+    subtitle = f"on {report.chips:,} chips, {which} of {', '.join(report.inputs)}"
+    sections = _sections(report, model, gallery, places)
+    write_page(path, title, sections, subtitle=subtitle, overwrite=overwrite)
 
 
-def _sections(report: ChipsReport, model: ModelSpec, gallery: Gallery) -> Iterator[str]:
+def _sections(
+    report: ChipsReport, model: ModelSpec, gallery: Gallery, places: Places | None
+) -> Iterator[str]:
     yield section("Pixels", *_pixels(report, model))
     if report.object:
         yield section("Footprints", *_footprints(report))
     if report.thresholds:
         yield section("Thresholds", *_thresholds(report))
+    if places is not None:
+        yield from split_section(places.outlines, places.image)
     yield from chip_sections(model, gallery, "chips")
     if report.warnings:
         yield section("Warnings", items(report.warnings))

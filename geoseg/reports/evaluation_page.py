@@ -28,15 +28,19 @@ from geoseg.drawing.pictures import RESULT, class_colours
 from geoseg.drawing.plots import bars, curves
 from geoseg.evaluation.compare_files import Comparison
 from geoseg.evaluation.footprints import LayerComparison
+from geoseg.evaluation.matching import precision_recall
 from geoseg.evaluation.pixels import ComparedPixels
+from geoseg.evaluation.regions import footprint_blocks, pixel_blocks
 from geoseg.evaluation.summary import RATIOS
 from geoseg.reports.chip_figures import SIDES, outcome_counts
+from geoseg.reports.place_map import map_of_places
 from geoseg.reports.region_pictures import Draw, drawn_footprints, drawn_pixels
 from geoseg.specs import EvaluateSpec
 
 if TYPE_CHECKING:
     from geoseg.evaluation.reports import EvaluateReport
 
+Places = tuple[dict[str, Any], ...]
 # Places of either kind that are pictured
 PICTURED = 6
 # Square metres between which footprints are counted
@@ -81,12 +85,26 @@ def _sections(
         yield section("Pixels", *_pixels(report.pixel, report.intervals.get("pixel", {}), spec))
     draw = _draw(report.inputs, matched, pixels, spec, image)
     if draw and report.places:
-        yield from _places(report.places, draw, _legend(matched, pixels))
-    compared = {"prediction": report.inputs[0], "truth": report.inputs[1], "image": image}
-    rows = [{"what": name, "file": value} for name, value in compared.items() if value]
-    yield section(
-        "What was compared", table(rows), items(report.warnings) if report.warnings else ""
-    )
+        worst, best = _chosen(report.places)
+        yield from _map(matched, pixels, image, (*worst, *best))
+        yield from _places(worst, best, draw, _legend(matched, pixels))
+    yield section("What was compared", *_compared(report, image))
+
+
+def _compared(report: EvaluateReport, image: str | None) -> Iterator[str]:
+    files = {"prediction": report.inputs[0], "truth": report.inputs[1], "image": image}
+    files |= {"area of interest": report.ground.get("aoi")}
+    yield table([{"what": name, "file": value} for name, value in files.items() if value])
+    if scenes := report.ground.get("scenes"):
+        named = "that the prediction was made from"
+        by = named if report.ground["named_by"] == "provenance" else "that was named"
+        beyond = report.ground.get("beyond", {"truth": 0, "prediction": 0})
+        yield text(
+            f"Compared where the scene {by} has data ({', '.join(scenes)}): {beyond['truth']:,} "
+            f"true and {beyond['prediction']:,} predicted footprints beyond it do not count."
+        )
+    if report.warnings:
+        yield items(report.warnings)
 
 
 # Footprints
@@ -115,6 +133,7 @@ def _footprints(
         y="average precision",
         limits=(0, 1),
     )
+    yield figures(*_by_confidence(matched, spec))
     yield figures(
         figure(
             _sizes(matched),
@@ -129,6 +148,45 @@ def _footprints(
             for name, row in scores["outlines"].items()
         ]
         yield table(rows, "Distances between matched outlines")
+
+
+def _by_confidence(matched: LayerComparison, spec: EvaluateSpec) -> Iterator[str]:
+    """Precision and recall of the predictions of at least each confidence; nothing where nothing
+    ranks them.
+    """
+    if matched.confidence is None or not len(matched.prediction) or not len(matched.truth):
+        return
+    least, precision, recall = precision_recall(matched.overlaps, matched.confidence, spec.iou)
+    known = least >= 0  # those without a confidence come last
+    if known.sum() < 2:
+        return
+    least, precision, recall = (values[known] for values in (least, precision, recall))
+    both = precision + recall
+    f1 = np.divide(2 * precision * recall, both, out=np.zeros_like(both), where=both > 0)
+    best = int(np.argmax(f1))
+    lines = {
+        WORDS.get(name, name): (least.tolist(), values.tolist())
+        for name, values in (("f1", f1), ("precision", precision), ("recall", recall))
+    }
+    by_least = curves(
+        lines, x="least confidence", y="", limits=(0, 1.02), mark=("best", float(least[best]))
+    )
+    against = curves(
+        {"": (recall.tolist(), precision.tolist())},
+        x="recall",
+        y="precision",
+        limits=(0, 1.02),
+    )
+    yield figure(
+        by_least,
+        f"By the least confidence of a footprint: best F1 {f1[best]:.3f} from {least[best]:.2f}",
+        "F1, precision and recall by the least confidence",
+    )
+    yield figure(
+        against,
+        f"Precision against recall, the most confident footprints first; IoU {spec.iou:g}",
+        "precision against recall",
+    )
 
 
 def _sizes(matched: LayerComparison) -> Any:
@@ -219,16 +277,49 @@ def _legend(matched: LayerComparison | None, pixels: ComparedPixels | None) -> s
     return text(SIDES) + legend(names)
 
 
-def _places(places: tuple[dict[str, Any], ...], draw: Draw, keys: str) -> Iterator[str]:
-    worst = places[:PICTURED]
-    best = places[max(PICTURED, len(places) - PICTURED) :][::-1]
+def _chosen(places: Places) -> tuple[Places, Places]:
+    """The worst places, worst first, and the best, best first; none is in both."""
+    return places[:PICTURED], places[max(PICTURED, len(places) - PICTURED) :][::-1]
+
+
+def _map(
+    matched: LayerComparison | None,
+    pixels: ComparedPixels | None,
+    image: str | None,
+    places: Places,
+) -> Iterator[str]:
+    """Where it is good and where not; those of many images have no common map."""
+    if matched is not None and matched.images is None:
+        bounds, scores = footprint_blocks(matched)
+        crs = matched.truth.crs
+        what = "F1"
+    elif matched is None and pixels is not None:
+        bounds, scores = pixel_blocks(pixels)
+        crs = pixels.grid.crs
+        what = "IoU"
+    else:
+        return
+    drawn = map_of_places(bounds, scores, crs, image, label=what, places=places)
+    caption = f"{what} by blocks of ground; the numbers are those of the places below"
+    yield section("Map", figure(jpeg(drawn), caption, f"a map of {what} by blocks of ground"))
+
+
+def _places(worst: Places, best: Places, draw: Draw, keys: str) -> Iterator[str]:
+    first = 1
     for title, chosen in (("Worst places", worst), ("Best places", best)):
         if chosen:
+            numbered = list(enumerate(chosen, first))
             pictures = (
-                figure(jpeg(draw(place)), _caption(place), f"{title.lower()}: {_caption(place)}")
-                for place in chosen
+                figure(
+                    jpeg(draw(place)),
+                    f"{number}. {_caption(place)}",
+                    f"{title.lower()}: {_caption(place)}",
+                )
+                for number, place in numbered
             )
-            yield section(title, keys, figures(*pictures), table([_row(place) for place in chosen]))
+            rows = [{"place": number} | _row(place) for number, place in numbered]
+            yield section(title, keys, figures(*pictures), table(rows))
+        first += len(chosen)
 
 
 def _caption(place: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ from geoseg.geometry.outlines import to_crs_coordinates
 from geoseg.reports.scene_view import View, view_of
 from geoseg.specs import PreviewSpec
 
-SIZE = 440  # pixels of the longer side
+SIZE = 720  # pixels of the longer side: pictures are seen small, and enlarged
 AROUND = 0.08  # of a place's side that is shown beyond each of its borders
 _OPACITY = 0.2
 
@@ -94,7 +94,7 @@ def drawn_pixels(
 
 def _frame(place: Place, crs: CRS | None, view: View) -> Outlines:
     """The border of the place itself: at the edge of an image the picture is moved inwards."""
-    box = shapely.box(*_bounds_in(tuple(place["bounds"]), crs, view.source.crs))
+    box = shapely.box(*bounds_in(tuple(place["bounds"]), crs, view.source.crs))
     return Outlines(view.in_pixels(np.array([box])), "#ffffff", 0.0)
 
 
@@ -115,7 +115,7 @@ class _Group:
 
     def within(self, view: View, block: int | None) -> Outlines:
         """Those in the view, of ``block`` alone where one is named."""
-        left, bottom, right, top = _bounds_in(view.grid.bounds, view.source.crs, self.layer.crs)
+        left, bottom, right, top = bounds_in(view.grid.bounds, view.source.crs, self.layer.crs)
         x0, y0, x1, y1 = self.bounds.T
         near = (x1 > left) & (x0 < right) & (y1 > bottom) & (y0 < top)
         chosen = self.layer.take(near if block is None else near & (self.blocks == block))
@@ -152,16 +152,16 @@ def _background(
             pass
         else:
             return view, picture(*view.read(image, PreviewSpec()))
-    view = _on_ground(bounds, crs) if grid is None else _on_grid(bounds, grid)
+    view = on_ground(bounds, crs) if grid is None else _on_grid(bounds, grid)
     return view, np.full((*view.shape, 3), PLAIN, np.uint8)
 
 
 def _on_image(bounds: tuple[float, ...], crs: CRS | None, image: str) -> View:
     grid = view_of(image, SIZE, PreviewSpec()).source
-    return _on_grid(_bounds_in(bounds, crs, grid.crs), grid)
+    return _on_grid(bounds_in(bounds, crs, grid.crs), grid)
 
 
-def _bounds_in(bounds: tuple[float, ...], crs: CRS | None, to: CRS | None) -> tuple[float, ...]:
+def bounds_in(bounds: tuple[float, ...], crs: CRS | None, to: CRS | None) -> tuple[float, ...]:
     """Left, bottom, right, top in another CRS; the same where one of the two is not known."""
     left, bottom, right, top = bounds
     if crs is None or to is None:
@@ -169,14 +169,15 @@ def _bounds_in(bounds: tuple[float, ...], crs: CRS | None, to: CRS | None) -> tu
     return Transformer.from_crs(crs, to, always_xy=True).transform_bounds(left, bottom, right, top)
 
 
-def _on_ground(bounds: tuple[float, ...], crs: CRS | None) -> View:
+def on_ground(bounds: tuple[float, ...], crs: CRS | None, size: int = SIZE) -> View:
+    """A view of ``bounds`` without a scene, its longer side of ``size`` pixels."""
     left, bottom, right, top = bounds
     wide = right - left
     high = top - bottom
     across, down = (
         pixel_size(Grid(crs, Affine(wide, 0, left, 0, -high, top), 1, 1)) if crs else (wide, high)
     )
-    shape = max(1, round(SIZE * min(1, down / across))), max(1, round(SIZE * min(1, across / down)))
+    shape = max(1, round(size * min(1, down / across))), max(1, round(size * min(1, across / down)))
     # coordinates without a CRS are pixels, whose rows go down
     start, step = (top, -high / shape[0]) if crs else (bottom, high / shape[0])
     grid = Grid(crs, Affine(wide / shape[1], 0, left, 0, step, start), *shape)

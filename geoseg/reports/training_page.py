@@ -10,11 +10,23 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from geoseg.drawing.html import WORDS, facts, figure, figures, section, table, text, write_page
+from geoseg.chips.scene_windows import SplitOutlines
+from geoseg.drawing.html import (
+    WORDS,
+    code,
+    facts,
+    figure,
+    figures,
+    section,
+    table,
+    text,
+    write_page,
+)
 from geoseg.drawing.plots import Line, curves
 from geoseg.evaluation.gallery import Gallery
 from geoseg.io.run_folder import PAGE, SETTINGS
 from geoseg.reports.chip_figures import chip_sections, class_table, confusion_table
+from geoseg.reports.place_map import split_section
 from geoseg.specs import ModelSpec
 from geoseg.specs.toml import to_toml
 
@@ -27,7 +39,8 @@ CURVES = ("iou", "precision", "recall")
 class FinishedRun:
     """What a run was and gave: scores before the first epoch (``start``), of each epoch, of the
     ``best`` one and of the ``test`` split, empty where there are none; ``chips`` are the best and
-    the worst of the validation, ``output`` is the model file.
+    the worst of the validation, ``places`` where the chips of all splits lie, ``output`` is the
+    model file and ``command`` what was typed.
     """
 
     model: ModelSpec
@@ -40,6 +53,8 @@ class FinishedRun:
     device: str
     finished: datetime
     output: Path
+    command: str
+    places: SplitOutlines | None = None
 
 
 def write(folder: Path, run: FinishedRun) -> None:
@@ -63,6 +78,8 @@ def _sections(folder: Path, run: FinishedRun) -> Iterator[str]:
     if run.test:
         yield section("Test split", *_classes(run.model, run.test))
     yield from chip_sections(run.model, run.chips, "validation chips")
+    if run.places is not None:
+        yield from split_section(run.places)
     yield section("Epochs", table([_numbers(epoch) for epoch in run.epochs]))
     yield section("Run", *_run(folder, run))
 
@@ -99,6 +116,7 @@ def _run(folder: Path, run: FinishedRun) -> Iterator[str]:
             "device": run.device,
         }
     )
+    yield code(run.command)
     yield text(f"{run.output} can be trained again with the configuration {folder / SETTINGS}.")
     rows = [
         {"setting": name, "value": to_toml(value).strip('"')}

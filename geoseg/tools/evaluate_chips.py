@@ -83,7 +83,9 @@ def run(
     if page:
         from geoseg.reports import chips_page
 
-        chips_page.write(page, report, labelled, gallery, overwrite=overwrite)
+        image = opened.windows[0].scene.path if opened.windows else None
+        places = chips_page.Places(opened.outlines, image)
+        chips_page.write(page, report, labelled, gallery, places, overwrite=overwrite)
     return report
 
 

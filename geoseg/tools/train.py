@@ -10,7 +10,13 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from geoseg.chips.scene_windows import ExampleSet, chips_of, scenes_among, windows_of
+from geoseg.chips.scene_windows import (
+    ExampleSet,
+    SplitOutlines,
+    chips_of,
+    scenes_among,
+    windows_of,
+)
 from geoseg.errors import (
     GeosegError,
     InputError,
@@ -21,6 +27,7 @@ from geoseg.errors import (
 )
 from geoseg.io.atomic import check_output
 from geoseg.io.chip_index import read_index
+from geoseg.io.provenance import command_now
 from geoseg.io.run_folder import (
     BEST,
     CHECKPOINT,
@@ -118,7 +125,8 @@ def run(
     test: dict[str, Any] = {}
     if is_main_process():
         test_chips = [chip for each in sets for chip in each.splits["test"]]
-        test = _finish(done, test_chips, target, accompany)
+        places = sets[0].outlines
+        test = _finish(done, test_chips, places, target, accompany)
     return _report(
         done,
         accompany,
@@ -215,7 +223,11 @@ def _numbers(scores: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _finish(
-    job: TrainingRun, test_chips: Sequence[Example], target: TrainTarget, accompany: Run
+    job: TrainingRun,
+    test_chips: Sequence[Example],
+    places: SplitOutlines,
+    target: TrainTarget,
+    accompany: Run,
 ) -> dict[str, Any]:
     """Write the model file of the best epoch and the page of the run; returns the test scores."""
     from geoseg.models import modelfile
@@ -244,6 +256,8 @@ def _finish(
         device=device_name(),
         finished=datetime.now().astimezone(),
         output=target.output,
+        command=command_now(),
+        places=places,
     )
     write(job.run_dir, finished)
     return test

@@ -27,7 +27,7 @@ NASTY = """<script>alert("x")</script> & 'quotes'"""
 class Read(HTMLParser):
     """Texts by tag, all attributes, and whether every tag that opens is closed."""
 
-    VOID = ("meta", "img")
+    VOID = ("meta", "img", "input")
 
     def __init__(self, html):
         super().__init__()

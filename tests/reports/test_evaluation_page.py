@@ -1,5 +1,6 @@
 import io
 from base64 import b64decode
+from datetime import datetime
 
 import geopandas as gpd
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import shapely
 from PIL import Image
 
+from geoseg.cli.main import run as geoseg
 from geoseg.drawing.colours import FN, FP, TP, rgb
 from geoseg.errors import OutputError
 from geoseg.io.raster.write import write_array
@@ -37,13 +39,13 @@ def page(path):
     return Read(path.read_text("utf-8"))
 
 
-def photos(read):
-    """The pictures of places, JPEGs all, as arrays with their captions."""
+def photos(read, of_map=False):
+    """The pictures of places, or of the map, JPEGs all, as arrays with their captions."""
     captions = iter(read.texts["figcaption"])
     for attributes in read.pictures():
         caption = next(captions)
         kind, _, data = attributes["src"].partition(",")
-        if "jpeg" in kind:
+        if "jpeg" in kind and of_map == ("blocks of ground" in caption):
             yield (
                 caption,
                 np.array(Image.open(io.BytesIO(b64decode(data))).convert("RGB")).astype(int),
@@ -147,3 +149,55 @@ def test_a_page_that_exists_is_refused_before_work(tmp_path):
             tmp_path / "t.gpkg",
             output=EvaluationOutput(page=tmp_path / "report.html"),
         )
+
+
+def test_a_map_shows_where_it_is_good_and_where_not(tmp_path, scene):
+    """Blue on the left, where all is found, red on the right, and the places by their numbers."""
+    left = [(20 + 60 * i, 30, 60 + 60 * i, 70) for i in range(3)]
+    right = [(850 + 60 * i, 500, 890 + 60 * i, 540) for i in range(3)]
+    files = layer(tmp_path / "p.gpkg", left), layer(tmp_path / "t.gpkg", left + right)
+    for image in (str(scene), None):
+        out = EvaluationOutput(page=tmp_path / "map.html", overwrite=True)
+        evaluate.run(*files, output=out, ground=ComparedGround(image=image))
+        read = page(tmp_path / "map.html")
+        ((caption, drawn),) = photos(read, of_map=True)
+        assert caption.startswith("F1 by blocks of ground") and "Map" in read.texts["h2"]
+        seen = drawn[:, : int(drawn.shape[1] * 0.85)]  # beside it is the colour bar
+        blue = np.argwhere(seen[..., 2] - seen[..., 0] > 40)
+        red = np.argwhere(seen[..., 0] - seen[..., 2] > 60)
+        assert len(blue) > 200 and len(red) > 200
+        (row, col), (low, far) = blue.mean(axis=0), red.mean(axis=0)
+        assert row < low and col < far
+        assert [text.split(".")[0] for text, _ in photos(read)] == ["1", "2"]
+
+
+def test_footprints_with_confidence_have_curves_by_it(tmp_path):
+    table = gpd.read_file(layer(tmp_path / "p.gpkg", FOUND)).assign(confidence=[0.9, 0.4])
+    table.to_file(tmp_path / "p.gpkg")
+    layer(tmp_path / "t.gpkg", TRUTH)
+    out = EvaluationOutput(page=tmp_path / "report.html")
+    evaluate.run(tmp_path / "p.gpkg", tmp_path / "t.gpkg", output=out)
+    captions = page(tmp_path / "report.html").texts["figcaption"]
+    # the best is the first alone: one of one right, one of two found
+    assert any("best F1 0.667 from 0.90" in caption for caption in captions)
+    assert any("most confident footprints first; IoU 0.5" in caption for caption in captions)
+
+
+def test_a_page_says_when_and_by_which_command_it_was_made(tmp_path):
+    files = layer(tmp_path / "p.gpkg", FOUND), layer(tmp_path / "t.gpkg", TRUTH)
+    command = ["evaluate", *map(str, files), "--report", str(tmp_path / "report.html")]
+    assert geoseg(command) == 0
+    read = page(tmp_path / "report.html")
+    assert read.texts["pre"] == [" ".join(["geoseg", *command])]
+    today = datetime.now().astimezone().strftime("%Y-%m-%d")
+    assert any(text.startswith("Made by geoseg") and today in text for text in read.texts["p"])
+
+
+def test_pictures_enlarge_without_a_script(tmp_path):
+    files = layer(tmp_path / "p.gpkg", FOUND), layer(tmp_path / "t.gpkg", TRUTH)
+    evaluate.run(*files, output=EvaluationOutput(page=tmp_path / "report.html"))
+    read = page(tmp_path / "report.html")
+    boxes = [found for tag, found in read.attributes if tag == "input"]
+    assert len(boxes) == len(read.pictures()) > 4
+    assert all(box["type"] == "checkbox" and box["aria-label"] for box in boxes)
+    assert "script" not in {tag for tag, _ in read.attributes}

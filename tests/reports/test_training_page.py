@@ -39,7 +39,12 @@ def finished(model: ModelSpec, epochs: list, **more: object) -> FinishedRun:
     facts = {"device": "CPU, 3 threads", "finished": datetime(2026, 3, 9, 14, 5, tzinfo=UTC)}
     run = {"start": {}, "test": {}, "settings": {}, "chips": gallery(model), **facts, **more}
     return FinishedRun(
-        model=model, epochs=epochs, best=epochs[-1], output=Path("m.safetensors"), **run
+        model=model,
+        epochs=epochs,
+        best=epochs[-1],
+        output=Path("m.safetensors"),
+        command="geoseg train chips -o m.safetensors",
+        **run,
     )
 
 
@@ -97,3 +102,4 @@ def test_a_run_shows_where_it_started_its_test_scores_and_how_to_repeat_it(tmp_p
     assert {"2026-03-09 14:05+00:00", "1:01:00", "CPU, 3 threads"} <= set(read.texts["dd"])
     repeat = f"m.safetensors can be trained again with the configuration {tmp_path / 'run.toml'}."
     assert repeat in read.texts["p"]
+    assert "geoseg train chips -o m.safetensors" in read.texts["pre"]

@@ -124,6 +124,7 @@ def test_the_page_shows_scores_and_chips(chips: Path, model: Path, tmp_path: Pat
     for shown in (report.pixel["iou"], report.object["f1"], report.thresholds[-1]["recall"]):
         assert f"{shown:.3f}" in html
     assert html.count("image/svg") == 2
+    assert "Splits" in html and html.count("image/jpeg") == 1
     with pytest.raises(OutputError, match="exists"):
         evaluate_chips.run(chips / "chips", model, predict_spec=SPEC, page=page)
 
