@@ -223,7 +223,7 @@ def windows_of(
     return ExampleSet(str(first.path), info, splits, _window_outlines(chips, first))
 
 
-def _window_outlines(chips: Sequence[tuple[CutChip, str]], source: Source) -> SplitOutlines:
+def _window_outlines(chips: Sequence[tuple[CutChip, str | None]], source: Source) -> SplitOutlines:
     """Where the windows of one scene lie."""
     own = [(cut.tile.window, split) for cut, split in chips if cut.source is source]
     geometry = outlines([window for window, _ in own], source.grid.transform)
