@@ -44,6 +44,9 @@ def test_every_command_function_and_page_is_there(site: Path) -> None:
     assert "min_confidence" in (site / "reference" / "extract.html").read_text("utf-8")
     start = (site / "start.html").read_text("utf-8")
     assert 'src="pictures/buildings.png"' in start and 'href="cli/extract.html"' not in start
+    titles = re.findall(r'class="md-ellipsis">\s*([^<]+?)\s*<', start)
+    assert {"Home", "A five-minute start", "extract", "Changelog"} <= set(titles)
+    assert "None" not in titles
     assert {page.stem for page in PAGES[1:]} <= {page.stem for page in site.glob("*.html")}
 
 

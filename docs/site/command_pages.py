@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import inspect
 import json
 import re
 from pathlib import Path
@@ -33,7 +34,8 @@ def page(name: str, in_library: bool) -> str:
     command = cli.get_command(root, name)
     assert command is not None, name
     context = click.Context(command, parent=root, info_name=name, **settings)
-    parts = [f"# {name}", *_description(command.help or ""), f"```text\n{_usage(context)}\n```"]
+    usage = f"```text\n{_usage(context)}\n```"
+    parts = [f"# {name}", usage, *_description(command.help or "")]
     for group, rows in _options(command, context).items():
         table = "".join(f"| {option} | {text} |\n" for option, text in rows)
         parts.append(f"## {group}\n\n| option | |\n| --- | --- |\n{table}")
@@ -55,7 +57,7 @@ def _usage(context: click.Context) -> str:
 def _description(text: str) -> list[str]:
     """Paragraphs of a help text; those that keep their lines (\\b) are examples."""
     parts = []
-    for paragraph in re.split(r"\n\s*\n", re.sub(r"[ \t]+\n", "\n", text.strip())):
+    for paragraph in re.split(r"\n[ \t]*\n", inspect.cleandoc(text)):
         if not paragraph.startswith("\b"):
             parts.append(_escape(" ".join(paragraph.split())))
             continue
@@ -71,8 +73,8 @@ def _options(command: click.Command, context: click.Context) -> dict[str, list[t
     groups: dict[str, list[tuple[str, str]]] = {group: [] for group in GROUPS}
     for option in command.get_params(context):
         if isinstance(option, click.Option) and (row := option.get_help_record(context)):
-            spelling = " ".join(row[0].split()).replace("|", "&#124;")
-            cell = f"<code>{_escape(spelling)}</code>"
+            spelling = _escape(" ".join(row[0].split())).replace("|", "&#124;")
+            cell = f"<code>{spelling}</code>"
             groups[group_of(option, long_name(option))].append((cell, _cell(row[1])))
     return {group: rows for group, rows in groups.items() if rows}
 

@@ -39,7 +39,6 @@ PAGES = {
     "sample_data/README.md": "sample-data.md",
 }
 STATIC = {"LICENSE": "LICENSE.txt"}
-TITLES = {"README.md": "A five-minute start"}
 FOLDERS = ("recipes", "schemas")
 LIBRARY = [name for name in geoseg.__all__ if name != "__version__"]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "docs" / "notebooks").glob("*.ipynb"))
@@ -54,14 +53,14 @@ def on_config(config: Any) -> Any:
 
     def spelled(entry: Any) -> Iterator[Any]:
         if isinstance(entry, dict):
-            yield {
-                name: [page for e in part for page in spelled(e)] for name, part in entry.items()
-            }
+            ((title, part),) = entry.items()
+            below = [page for each in part for page in spelled(each)]
+            yield {title: part if isinstance(part, str) else below}
         elif entry == "*":
             yield from rest
         elif entry.endswith("/*"):
             folder = entry[:-2]
-            yield from ({name: f"{folder}/{name}.md"} for name in series[folder])
+            yield from (f"{folder}/{name}.md" for name in series[folder])
         else:
             yield entry
 
