@@ -358,19 +358,25 @@ def export(
     output: str | Path,
     *,
     tile_size: int | None = None,
+    merge_boundary: bool = False,
+    stac: bool = False,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> ExportReport:
-    """Write a trained model in a format that runs without torch.
+    """Write a trained model for other programs: ONNX, torch.export or OpenVINO.
 
     Parameters
     ----------
     model
         Model file, or ``bundled``.
     output
-        ONNX file to write.
+        File to write: ``.onnx``, ``.pt2`` or ``.xml``.
     tile_size
-        Fix the input to this many pixels per side. [default: any size]
+        Size of the input in pixels per side, a multiple of 32. [default: 512]
+    merge_boundary
+        Count the boundary class as building: two classes, for QGIS Deepness and GeoDeep.
+    stac
+        Write a STAC item (MLM) beside it: OUTPUT.json.
     overwrite
         Replace an existing output. [default: refuse]
     progress
@@ -379,7 +385,7 @@ def export(
     Returns
     -------
     ExportReport
-        What the file takes and gives.
+        The files and their size.
 
     Raises
     ------
@@ -394,4 +400,12 @@ def export(
 
     source = model_file(model)
     assert source is not None
-    return tool.run(source, output, tile_size=tile_size, overwrite=overwrite, progress=progress)
+    return tool.run(
+        source,
+        output,
+        tile_size=tile_size,
+        merge_boundary=merge_boundary,
+        stac=stac,
+        overwrite=overwrite,
+        progress=progress,
+    )

@@ -12,15 +12,29 @@ from geoseg.cli.command import command
 
 @command
 @click.argument("model", type=options.MODEL)
-@options.output
+@click.option(
+    "-o",
+    "--output",
+    type=options.FILE,
+    required=True,
+    help="Output file: .onnx, .pt2 (torch.export) or .xml (OpenVINO, with a .bin beside it).",
+)
 @click.option(
     "--tile-size",
     type=click.IntRange(32),
-    help="Fix the input to this many pixels per side.  [default: any size]",
+    help="Size of the input in pixels per side, a multiple of 32.  [default: 512]",
 )
+@click.option(
+    "--merge-boundary",
+    is_flag=True,
+    help="Count the boundary class as building: two classes, for QGIS Deepness and GeoDeep.",
+)
+@click.option("--stac", is_flag=True, help="Write a STAC item (MLM) beside it: OUTPUT.json.")
 @options.overwrite
 def export(as_json: bool, **arguments: Any) -> None:
-    """Export a trained model to ONNX, which runs without torch.
+    """Export a trained model: ONNX, torch.export or OpenVINO.
+
+    An ONNX file runs without torch: in geoseg, ONNX Runtime, OpenVINO, QGIS Deepness and GeoDeep.
 
     \b
     Example:

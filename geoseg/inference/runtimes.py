@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,6 +10,7 @@ import numpy as np
 
 from geoseg.errors import ModelError, ResourceError
 from geoseg.inference.third_party import InputForm, OutputForm
+from geoseg.models.openvinofile import import_openvino
 from geoseg.models.store import bundled, kind, load, read_spec
 from geoseg.specs import ModelSpec, PredictSpec
 
@@ -63,18 +63,6 @@ def _window(spec: PredictSpec, preferred: int, extent: int) -> int:
 
 
 # OpenVINO
-
-
-def import_openvino() -> Any:
-    """The openvino package, its telemetry replaced by its own stub: nothing is ever sent.
-
-    openvino falls back to the stub where ``openvino_telemetry`` cannot be imported, and None makes
-    it so.
-    """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
-    return openvino
 
 
 def _openvino_model(path: Path) -> tuple[Any, ModelSpec]:

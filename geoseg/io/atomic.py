@@ -102,6 +102,32 @@ def atomic(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
+def atomic_parts(
+    path: Path | str, overwrite: bool, parts: tuple[str, ...], stale: tuple[str, ...] = ()
+) -> Iterator[Path]:
+    """Like :func:`atomic` for an output of several files: that yielded, and those beside it with
+    the suffixes ``parts``, which come first, for without ``path`` they are nothing.
+
+    Files with the suffixes ``stale``, such as indexes, would be taken for those of the new output.
+    """
+    path = check_output(path, overwrite)
+    folder = path.with_name(f".{path.stem}.partial")
+    remove(folder)
+    try:
+        with _told(path, folder):
+            folder.mkdir()
+            yield folder / path.name
+            for suffix in (*parts, *stale):
+                path.with_suffix(suffix).unlink(missing_ok=True)
+            for suffix in (*parts, path.suffix):
+                part = (folder / path.name).with_suffix(suffix)
+                if part.exists():
+                    part.replace(path.with_suffix(suffix))
+    finally:
+        remove(folder)
+
+
+@contextmanager
 def atomic_folder(
     path: Path | str, overwrite: bool = False, marker: str | None = None, keep: bool = False
 ) -> Iterator[Path]:

@@ -81,8 +81,13 @@ def load(path: Path | str) -> tuple[ModelSpec, dict[str, torch.Tensor]]:
 
 def fingerprint(path: Path | str) -> str:
     """First 16 hexadecimal digits of the SHA-256 of the file."""
+    return sha256(path)[:16]
+
+
+def sha256(path: Path | str) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()

@@ -19,35 +19,19 @@ from typing import Any
 import onnx
 import torch
 from onnx import helper, numpy_helper
-from torch import nn
 from torch.onnx import symbolic_helper as symbolic
 
 from geoseg.errors import ModelError
 from geoseg.io.atomic import atomic
-from geoseg.models import store
+from geoseg.models.exportable import Exportable
 from geoseg.models.modelfile import KEY
 from geoseg.models.onnx_weights import HALF
-from geoseg.models.registry import Segmenter, build, load_weights
 from geoseg.specs import ModelSpec
 
 OPSET = 17
 POOLING = "aten::adaptive_avg_pool2d"
 IR_VERSION = 8
 MIN_HALF = 1024  # smaller tensors stay float32
-
-
-class _Probabilities(nn.Module):
-    def __init__(self, model: Segmenter, spec: ModelSpec) -> None:
-        super().__init__()
-        self.model = model
-        self.spec = spec
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        logits = self.model(image)
-        if not self.spec.sigmoid:
-            return logits.softmax(1)
-        probability = logits.sigmoid()
-        return probability if self.spec.multilabel else torch.cat([1 - probability, probability], 1)
 
 
 @contextmanager
@@ -87,25 +71,19 @@ def _means(length: int, parts: int) -> torch.Tensor:
     return matrix
 
 
-def export(
-    source: Path, target: Path, *, tile_size: int | None = None, overwrite: bool = False
-) -> ModelSpec:
-    """Write the model file ``source``, of any kind, as ONNX with a window of ``tile_size`` pixels
-    (512 by default).
+def export(model: Exportable, target: Path, *, overwrite: bool = False) -> None:
+    """Write ``model`` as ONNX.
 
     Raises ModelError where the exported graph is not the one that was asked for.
     """
-    spec, state = store.load(source)
-    model = build(spec)
-    load_weights(model, state, str(source))
-    size = -(-(tile_size or 512) // 32) * 32
+    size = model.size
     with atomic(target, overwrite) as temporary:
         with warnings.catch_warnings(), _pooling():
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 # its own mode, training, keeps weights apart that happen to be equal
-                _Probabilities(model.eval(), spec),
-                (torch.zeros(1, spec.bands, size, size),),
+                model.module,
+                (model.image,),
                 str(temporary),
                 input_names=["image"],
                 output_names=["probabilities"],
@@ -118,14 +96,13 @@ def export(
                 dynamo=False,
             )
         graph = onnx.load(temporary)
-        _check(graph, size, source)
+        _check(graph, size, model.source)
         graph.ir_version = IR_VERSION
         _halve(graph)
-        for key, value in _metadata(spec, size).items():
+        for key, value in _metadata(model.spec, size).items():
             graph.metadata_props.add(key=key, value=value)
         onnx.checker.check_model(graph)
         onnx.save(graph, temporary)
-    return spec
 
 
 def _check(graph: Any, size: int, source: Path) -> None:

@@ -101,7 +101,7 @@ def packages_used() -> dict[str, str]:
 def _import(name: str) -> tuple[ModuleType | None, str]:
     try:
         if name == "openvino":
-            from geoseg.inference.runtimes import import_openvino
+            from geoseg.models.openvinofile import import_openvino
 
             return import_openvino(), ""
         return importlib.import_module(name), ""

@@ -77,11 +77,12 @@ class Architecture:
         if not (self.quick_export or pytestconfig.getoption("--slow")):
             pytest.skip("heavy; runs with --slow")
         pytest.importorskip("onnx")
+        from geoseg.models.exportable import exportable
         from geoseg.models.onnxfile import export
 
         path = tmp_path / "model.safetensors"
         modelfile.save(path, self.spec, self.settled().state_dict())
-        export(path, path.with_suffix(".onnx"), tile_size=160)
+        export(exportable(path, 160), path.with_suffix(".onnx"))
         window = PredictSpec(precision="fp32", tile_size=160)
         image = np.random.default_rng(0).random((1, 3, 160, 160), "float32")  # square: windows are
         ours, theirs = (

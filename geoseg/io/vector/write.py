@@ -17,7 +17,7 @@ from pyproj.exceptions import CRSError
 
 from geoseg.core.layer import FOOTPRINTS, Layer
 from geoseg.errors import OutputError, UsageError
-from geoseg.io.atomic import atomic, check_output, remove
+from geoseg.io.atomic import atomic, atomic_parts
 from geoseg.io.vector.append import AppendTarget, append_to
 from geoseg.io.vector.qgis_style import embed, graduated
 from geoseg.io.vector.source import LAYER
@@ -176,7 +176,7 @@ def create_vector(
 def _output(kind: str, path: Path | str, overwrite: bool) -> AbstractContextManager[Path]:
     """What yields the path to write to until the output is whole."""
     if kind == "shapefile":
-        return _atomic_shapefile(path, overwrite)
+        return atomic_parts(path, overwrite, _PARTS, _LEFTOVERS)
     return atomic_sqlite(path, overwrite) if kind == "gpkg" else atomic(path, overwrite)
 
 
@@ -238,24 +238,3 @@ def _sink(
     # a Shapefile's layer is its file
     options["layer"] = path.stem if kind == "shapefile" else layer
     return OgrSink(path, schema, crs.to_wkt() if crs else None, **options)
-
-
-@contextmanager
-def _atomic_shapefile(path: Path | str, overwrite: bool) -> Iterator[Path]:
-    """Like :func:`atomic` for the files of a Shapefile, the ``.shp`` last."""
-    path = check_output(path, overwrite)
-    folder = path.with_name(f".{path.stem}.partial")
-    remove(folder)
-    try:
-        folder.mkdir()
-        yield folder / path.name
-        # indexes of the old file would be taken for those of the new one
-        for suffix in (*_PARTS, *_LEFTOVERS):
-            path.with_suffix(suffix).unlink(missing_ok=True)
-        # the .shp comes last: without it there is no Shapefile
-        for suffix in (*_PARTS, ".shp"):
-            part = (folder / path.name).with_suffix(suffix)
-            if part.exists():
-                part.replace(path.with_suffix(suffix))
-    finally:
-        remove(folder)

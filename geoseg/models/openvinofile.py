@@ -1,0 +1,43 @@
+"""OpenVINO, and a trained network in its own format: ``.xml``, the graph, and ``.bin``, the
+weights.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from geoseg.io.atomic import atomic_parts, check_output
+
+if TYPE_CHECKING:
+    from geoseg.models.exportable import Exportable
+
+WEIGHTS = ".bin"
+
+
+def import_openvino() -> Any:
+    """The openvino package, its telemetry replaced by its own stub: nothing is ever sent.
+
+    openvino falls back to the stub where ``openvino_telemetry`` cannot be imported, and None makes
+    it so.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
+def export(model: Exportable, target: Path, *, overwrite: bool = False) -> None:
+    """Write ``model`` by way of its ONNX, whose metadata the ``.xml`` keeps; weights are float16,
+    as they are there.
+    """
+    from geoseg.models import onnxfile
+
+    openvino = import_openvino()
+    check_output(target.with_suffix(WEIGHTS), overwrite)
+    with TemporaryDirectory() as folder, atomic_parts(target, overwrite, (WEIGHTS,)) as temporary:
+        graph = Path(folder) / "model.onnx"
+        onnxfile.export(model, graph)
+        openvino.save_model(openvino.Core().read_model(graph), temporary, compress_to_fp16=True)
