@@ -148,7 +148,7 @@ def tile(
     given |= {"bands": numbers(bands), "split": fractions(split)}
     return tool.run(
         scenes_from(scenes),
-        FolderTarget(Path(output), overwrite, resume),
+        spec_from(FolderTarget, given),
         spec_from(ChipSpec, given).with_stride(stride),
         labels=vector_files(labels, labels_layer, labels_where),
         aoi=path_or_none(aoi),

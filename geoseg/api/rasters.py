@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,10 +130,16 @@ def predict(
 
     kind: Any = dtype or ("float32" if output is None else "uint8")
 
-    def run(path: Path) -> PredictReport:
+    def run(path: Path | str) -> PredictReport:
         return tool.run(
             scenes_from(scenes),
-            RasterTarget(path, kind, classes, dict(creation_options or {}), overwrite),
+            replace(
+                RasterTarget.of(path),
+                dtype=kind,
+                classes=classes,
+                creation_options=dict(creation_options or {}),
+                overwrite=overwrite,
+            ),
             spec_from(PredictSpec, given),
             model=model_file(model),
             bands=numbers(bands),
@@ -221,7 +228,7 @@ def rasterize(
 
     given["kinds"] = None if kind is None else tuple(map(str, several(kind)))
 
-    def run(path: Path) -> RasterizeReport:
+    def run(path: Path | str) -> RasterizeReport:
         return tool.run(
             VectorFiles.of(list(several(footprints)), layer, where),
             like,
@@ -282,7 +289,7 @@ def stitch(
     """
     from geoseg.tools import stitch as tool
 
-    def run(path: Path) -> StitchReport:
+    def run(path: Path | str) -> StitchReport:
         return tool.run(
             scenes_from(chips),
             path,

@@ -118,10 +118,10 @@ def model_file(model: str | Path | None) -> Path | None:
     return model_path(str(model))
 
 
-def written_or_read(output: str | Path | None, run: Callable[[Path], Any]) -> Any:
+def written_or_read(output: str | Path | None, run: Callable[[Path | str], Any]) -> Any:
     """What ``run`` returns for ``output``; without one the layer that it writes, as a table."""
     if output is not None:
-        return run(Path(output))
+        return run(output)
     from geoseg.io.vector.read import read_table
 
     with TemporaryDirectory(prefix="geoseg-") as folder:
@@ -131,13 +131,13 @@ def written_or_read(output: str | Path | None, run: Callable[[Path], Any]) -> An
 
 
 def written_or_read_raster(
-    output: str | Path | None, run: Callable[[Path], Any]
+    output: str | Path | None, run: Callable[[Path | str], Any]
 ) -> Any | tuple[np.ndarray, Grid]:
     """What ``run`` returns for ``output``; without one the raster that it writes: image (band, row,
     col), NaN in floats where there is no data, and grid.
     """
     if output is not None:
-        return run(Path(output))
+        return run(output)
     from geoseg.io.raster.scene import read_array
 
     with TemporaryDirectory(prefix="geoseg-") as folder:

@@ -154,6 +154,8 @@ PIXELS = Text("pixels", pixels)
 FRACTIONS = Text("fractions", fractions)
 NAMES = Text("list", names)
 FILE = click.Path(path_type=Path)
+# as typed, for a folder's name may end in /
+OUTPUT = Text("path", str, files=True)
 SCENE = Text("scene", str, files=True)
 MODEL = Text("model", _model, lambda: ["bundled"], files=True)
 ARCH = Text("name", str, lambda: ARCHITECTURES)
@@ -187,21 +189,21 @@ chips = click.argument(
     "chips", nargs=-1, required=True, metavar="CHIPS...", type=SCENE, callback=_scenes
 )
 output = click.option("-o", "--output", type=FILE, required=True, help="Output file.")
-folder = click.option("-o", "--output", type=FILE, required=True, help="Output folder.")
+folder = click.option("-o", "--output", type=OUTPUT, required=True, help="Output folder.")
 layers_output = click.option(
     "-o",
     "--output",
-    type=FILE,
+    type=OUTPUT,
     required=True,
-    help="Output file: .gpkg, .geojson, .fgb, .parquet or .shp; or an existing folder, one file "
-    "per scene.",
+    help="Output file: .gpkg, .geojson, .fgb, .parquet or .shp; or a folder (FOLDER/ is made), one "
+    "file per scene.",
 )
 raster_output = click.option(
     "-o",
     "--output",
-    type=FILE,
+    type=OUTPUT,
     required=True,
-    help="Output GeoTIFF; or an existing folder, one file per scene.",
+    help="Output GeoTIFF; or a folder (FOLDER/ is made), one file per scene.",
 )
 overwrite = click.option(
     "--overwrite", is_flag=True, help="Replace an existing output.  [default: refuse]"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -76,7 +76,7 @@ from geoseg.specs import ChipSpec, FolderTarget
 def tile(
     spec: ChipSpec,
     stride: int | None,
-    output: Path,
+    output: str,
     overwrite: bool,
     resume: bool,
     as_json: bool,
@@ -91,6 +91,6 @@ def tile(
     from geoseg.tools import tile as tool
 
     spec = spec.with_stride(stride)
-    target = FolderTarget(output, overwrite, resume)
+    target = replace(FolderTarget.of(output), overwrite=overwrite, resume=resume)
     report = tool.run(target=target, spec=spec, progress=options.progress(), **arguments)
     options.emit(report, as_json)

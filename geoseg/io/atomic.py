@@ -47,6 +47,16 @@ def check_output(path: Path | str, overwrite: bool = False) -> Path:
     return path
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, unless it is there. Raises OutputError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise OutputError(f"{path}: exists and is no folder", "name another one") from error
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be made: {error.strerror}") from error
+
+
 def check_apart(output: Path | str, *inputs: Path | str) -> None:
     """Raise UsageError where ``output`` is one of the ``inputs``, which not even an overwriting run
     may replace.

@@ -10,15 +10,34 @@ from typing import Any, Literal, Self
 from geoseg.specs.settings import check, check_settings
 
 
+def names_folder(output: Path | str) -> bool:
+    """Whether an output is a folder by its name, which ends in ``/``: a Path has lost that."""
+    return str(output).endswith("/")
+
+
 @dataclass(frozen=True)
-class VectorTarget:
-    """A vector file to write, or with several scenes an existing folder for one file per scene.
+class _Target:
+    """``output`` may be given as text; ``is_folder`` is whether its name says that it is a folder,
+    which is made where there is none.
+    """
+
+    output: Path
+    is_folder: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_folder", self.is_folder or names_folder(self.output))
+        object.__setattr__(self, "output", Path(self.output))
+
+
+@dataclass(frozen=True)
+class VectorTarget(_Target):
+    """A vector file to write, or with several scenes a folder for one file per scene: one that
+    exists, or whose name ends in ``/``.
 
     ``layer``, ``format`` and ``dst_crs`` default to ``footprints``, the extension's format and the
     raster's CRS. ``append`` adds to a GeoPackage that exists.
     """
 
-    output: Path
     layer: str | None = None
     format: str | None = None
     dst_crs: str | None = None
@@ -26,6 +45,7 @@ class VectorTarget:
     append: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check(not (self.append and self.overwrite), "append", "cannot be combined with `overwrite`")
 
     @classmethod
@@ -33,12 +53,12 @@ class VectorTarget:
         """``output`` itself, or a path with everything else by default."""
         if isinstance(output, VectorTarget):
             return output if isinstance(output, cls) else cls(**vars(output))
-        return cls(Path(output))
+        return cls(output)  # type: ignore[arg-type]
 
     @property
     def folder(self) -> Path:
         """Where it is written."""
-        return self.output if self.output.is_dir() else self.output.parent
+        return self.output if self.is_folder or self.output.is_dir() else self.output.parent
 
     def keywords(self) -> dict[str, Any]:
         """Keywords of :func:`geoseg.io.vector.write.create_vector`."""
@@ -61,43 +81,42 @@ class ExtractTarget(VectorTarget):
 
 
 @dataclass(frozen=True)
-class RasterTarget:
-    """A raster of probabilities to write, or with several scenes an existing folder for one a
-    scene.
+class RasterTarget(_Target):
+    """A raster of probabilities to write, or with several scenes a folder for one a scene: one that
+    exists, or whose name ends in ``/``.
 
     uint8 holds 0..254 (scale 1/254) with 255 for nodata, float32 probabilities with NaN. With
     ``classes`` the most probable class as uint8. ``creation_options`` are GDAL's.
     """
 
-    output: Path
     dtype: Literal["uint8", "float32"] = "uint8"
     classes: bool = False
     creation_options: Mapping[str, str] = field(default_factory=dict)
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_settings(self)
 
     @classmethod
     def of(cls, output: Path | str | RasterTarget) -> RasterTarget:
         """``output`` itself, or a path with everything else by default."""
-        return output if isinstance(output, RasterTarget) else cls(Path(output))
+        return output if isinstance(output, RasterTarget) else cls(output)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
-class FolderTarget:
-    """A folder to write. With ``resume`` what is finished stays when the work is stopped, and the
-    next such run goes on there.
+class FolderTarget(_Target):
+    """A folder to write; those above it are made too where its name ends in ``/``. With ``resume``
+    what is finished stays when the work is stopped, and the next such run goes on there.
     """
 
-    output: Path
     overwrite: bool = False
     resume: bool = False
 
     @classmethod
     def of(cls, output: Path | str | FolderTarget) -> FolderTarget:
         """``output`` itself, or a path with everything else by default."""
-        return output if isinstance(output, FolderTarget) else cls(Path(output))
+        return output if isinstance(output, FolderTarget) else cls(output)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

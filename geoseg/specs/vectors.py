@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+_LAYER = "|layername="
+
 
 @dataclass(frozen=True)
 class VectorFiles:
@@ -27,9 +29,14 @@ class VectorFiles:
         where: str | None = None,
         setting: str | None = "layer",
     ) -> VectorFiles:
-        """``files`` as such, with ``layer`` and ``where`` where they are given."""
+        """``files`` as such, with ``layer`` and ``where`` where they are given. A single file may
+        name its layer as QGIS does: ``parcels.gpkg|layername=field``.
+        """
         if not isinstance(files, VectorFiles):
-            named = [files] if isinstance(files, Path | str) else files
+            named = [files] if isinstance(files, Path | str) else list(files)
+            if len(named) == 1:
+                path, _, own = str(named[0]).partition(_LAYER)
+                named, layer = [path], layer or own or None
             files = cls(tuple(Path(path) for path in named), setting=setting)
         return replace(files, layer=layer or files.layer, where=where or files.where)
 

@@ -22,7 +22,7 @@ from geoseg.inference.overlapping_scenes import OverlapBuffer
 from geoseg.inference.probability_raster import probability_file
 from geoseg.inference.session import LoadedModel, SceneRun, area_of_interest
 from geoseg.inference.stream import ProbabilityStrip
-from geoseg.io.atomic import check_output
+from geoseg.io.atomic import check_output, make_folder
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import unique_names
 from geoseg.io.vector.write import FootprintWriter, create_vector
@@ -98,6 +98,8 @@ def run(
     if job.dry_run:
         plans = [_plan(path, settings) for path in scenes]
         return totals.report(scenes, (), settings, accompany, plans)
+    if target.is_folder:
+        make_folder(target.output)
     # all of them before the first scene: a run of hours must not end at a name that is taken
     outputs = [*destinations, *([save_prob] if save_prob else [])]
     for path in outputs:
@@ -164,7 +166,7 @@ class _Totals:
 def _destinations(scenes: Sequence[str], target: VectorTarget) -> dict[Path, list[str]]:
     """Each output with its scenes: all of them in one file, or in a folder one file a scene."""
     folder = target.output
-    if not folder.is_dir():
+    if not (target.is_folder or folder.is_dir()):
         return {folder: list(scenes)}
     suffix = (target.format or "gpkg").lstrip(".")
     names = zip(scenes, unique_names(scenes), strict=True)

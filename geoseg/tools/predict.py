@@ -10,7 +10,7 @@ from pathlib import Path
 from geoseg.errors import UsageError
 from geoseg.inference.probability_raster import ProbabilityEncoding, probability_file
 from geoseg.inference.session import LoadedModel, SceneRun, area_of_interest
-from geoseg.io.atomic import check_output
+from geoseg.io.atomic import check_output, make_folder
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import unique_names
 from geoseg.parallel.prefetch import ahead
@@ -49,7 +49,9 @@ def run(
     target = RasterTarget.of(target)
     accompany = Run(progress)
     loaded = LoadedModel(model, spec or PredictSpec(), scene_spec)
-    outputs = _outputs(scenes, target.output)
+    outputs = _outputs(scenes, target)
+    if target.is_folder:
+        make_folder(target.output)
     for path in outputs.values():
         check_output(path, target.overwrite)
     ProbabilityEncoding(target.dtype, target.classes, loaded.model)
@@ -98,13 +100,15 @@ def _predict(
         return scene_run
 
 
-def _outputs(scenes: Sequence[str], output: Path) -> dict[str, Path]:
+def _outputs(scenes: Sequence[str], target: RasterTarget) -> dict[str, Path]:
     """Each scene with its file."""
-    if len(scenes) == 1 and not output.is_dir():
+    output = target.output
+    into_folder = target.is_folder or output.is_dir()
+    if len(scenes) == 1 and not into_folder:
         return {scenes[0]: output}
-    if not output.is_dir():
+    if not into_folder:
         raise UsageError(
-            f"{output}: several scenes go into a folder", "create it, and name it with `output`"
+            f"{output}: several scenes go into a folder", f"name it with a slash: {output}/"
         )
     names = zip(scenes, unique_names(scenes), strict=True)
     return {path: output / f"{name}.tif" for path, name in names}

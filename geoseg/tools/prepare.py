@@ -26,7 +26,7 @@ from geoseg.core.bands import BandHistogram, check_same_bands
 from geoseg.core.class_map import ClassMap
 from geoseg.errors import UnsuitableError
 from geoseg.io import datasets
-from geoseg.io.atomic import atomic_folder
+from geoseg.io.atomic import atomic_folder, make_folder
 from geoseg.io.chip_index import INDEX, ChipInfo, write_index
 from geoseg.io.datasets import solaris
 from geoseg.io.datasets.layout import Dataset, listed
@@ -35,6 +35,7 @@ from geoseg.labels.published_labels import LabelStatistics
 from geoseg.parallel.processes import ordered
 from geoseg.report import Progress, Report, Run, Stage, no_progress
 from geoseg.specs import PrepareSpec, Stretch, parse_rescale
+from geoseg.specs.output import names_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,8 @@ def run(
     """
     accompany = Run(progress)
     root = Path(root)
+    if names_folder(output):
+        make_folder(Path(output).parent)
     output = Path(output)
     published_labels.forget()
     settings = {name: getattr(spec, name) for name in ("labels", "pattern", "imagery", "target")}

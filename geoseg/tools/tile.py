@@ -20,7 +20,7 @@ from geoseg.core.bands import BandHistogram, check_same_bands
 from geoseg.core.splits import SPLITS
 from geoseg.core.tiling import Tile, outlines, tile_count, tiles
 from geoseg.errors import UnsuitableError
-from geoseg.io.atomic import atomic_folder
+from geoseg.io.atomic import atomic_folder, make_folder
 from geoseg.io.chip_index import INDEX
 from geoseg.io.journal import Journal, stamp
 from geoseg.io.raster.scene import Scene, open_scene
@@ -84,6 +84,8 @@ def run(
     """
     accompany = Run(progress)
     target = FolderTarget.of(target)
+    if target.is_folder:
+        make_folder(target.output.parent)
     job = _Job(spec, replace(scene_spec, gsd=spec.gsd), labels, aoi, force)
     with atomic_folder(target.output, target.overwrite, INDEX, keep=target.resume) as folder:
         parts = _parts(scenes, job, accompany)
@@ -263,7 +265,8 @@ def _groups(parts: list[_Part], spec: ChipSpec) -> Iterator[TileBatch]:
 def _everything(sources: list[Source], job: _Job, options: dict[str, str] | None) -> dict[str, Any]:
     """All that the chips depend on, for the journal."""
     labels = dict.fromkeys(source.labels for source in sources if source.labels)
-    files = [source.path for source in sources] + [str(job.aoi or "")]
+    files = [source.path for source in sources]
+    files += [str(path) for path in (VectorFiles.of(job.aoi).paths if job.aoi else ())]
     files += [str(path) for each in labels for path in VectorFiles.of(each).paths]
     stamps = [(name, *stamp(name)) for name in dict.fromkeys(files)]
     return {

@@ -80,7 +80,7 @@ def test_a_file_of_several_layers(folder: Path, capsys: pytest.CaptureFixture[st
         "evaluate two.gpkg one.gpkg": "--layer",
         "preview s.tif two.gpkg -o p.png": "--layer",
         "preview s.tif one.gpkg --truth two.gpkg -o p.png": "--layer",
-        "extract s.tif --aoi two.gpkg -o f.gpkg": "write one into a file of its own",
+        "extract s.tif --aoi two.gpkg -o f.gpkg": "choose one as two.gpkg|layername=parcels",
         "tile s.tif --labels two.gpkg -o chips --size 64": "--labels-layer",
         "train s.tif --labels two.gpkg -o m.safetensors": "--labels-layer",
     }.items():

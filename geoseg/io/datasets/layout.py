@@ -14,7 +14,11 @@ from geoseg.core.class_map import ClassMap
 from geoseg.errors import InputError
 from geoseg.io.scene_names import EXTENSIONS
 
-VECTORS = (".geojson", ".json", ".gpkg", ".fgb", ".parquet", ".shp", ".csv")
+# Footprints, by the extension of the format; the likeliest to be meant first
+VECTORS = (
+    *(".geojson", ".json", ".gpkg", ".fgb", ".parquet", ".shp", ".csv"),
+    *(".kml", ".gml", ".zip", ".gdb"),
+)
 SPLITS = {
     "train": ("train", "training"),
     "val": ("val", "valid", "validation"),
@@ -88,7 +92,9 @@ def files(folder: Path, suffixes: Iterable[str] = tuple(EXTENSIONS)) -> list[Pat
     return sorted(
         p
         for p in folder.iterdir()
-        if p.suffix.lower() in wanted and not p.name.startswith(".") and p.is_file()
+        if p.suffix.lower() in wanted
+        and not p.name.startswith(".")
+        and (p.is_file() or p.suffix.lower() == ".gdb")  # a file geodatabase is a folder
     )
 
 

@@ -88,7 +88,8 @@ def choose(
     if not names:
         raise UnsuitableError(f"{path}: holds no geometries")
     if LAYER not in names and len(names) > 1:
-        hint = f"choose one with `{setting}`" if setting else "write one into a file of its own"
+        way = f"with `{setting}`" if setting else f"as {path}|layername={next(iter(names))}"
+        hint = f"choose one {way}"
         raise UnsuitableError(f"{path}: has several layers, {listed}", hint)
     return names.get(LAYER, layers[0])
 
