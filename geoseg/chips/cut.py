@@ -25,7 +25,7 @@ from geoseg.io.journal import Journal
 from geoseg.io.raster.chip_file import write_chip
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.parallel.processes import ordered
-from geoseg.report import Advance
+from geoseg.report import Advance, Remarks
 from geoseg.specs import ChipSpec, SceneSpec, Stretch
 from geoseg.specs.vectors import VectorFiles
 
@@ -101,7 +101,7 @@ class Cutter:
         died left there.
         """
         found: list[tuple[int, float]] = []
-        warnings: list[str] = []
+        remarks = Remarks()
         source = group.source
         spec = self.spec
         # nobody learns from a chip without data, but without it the chips are not the scene
@@ -116,7 +116,7 @@ class Cutter:
 
                 labels = stack.enter_context(
                     open_labels(
-                        source.labels, scene.grid, warnings, scene=source.path, own=scene.source
+                        source.labels, scene.grid, remarks, scene=source.path, own=scene.source
                     )
                 )
                 write_mask = partial(write_chip, tags=label_tags(source.labels))
@@ -148,7 +148,7 @@ class Cutter:
                         chip.grid,
                     )
                 found.append((place, cut.valid))
-        return found, warnings
+        return found, remarks
 
     def _single(self, scene: Scene, tiles: tuple[Tile, ...]) -> Iterator[Chip]:
         for tile in tiles:
@@ -243,10 +243,10 @@ def cut_tiles(
         ordered(cutter, (group for group in ahead if group.key not in done), jobs)
     ) as results:
         for group in groups:
-            found, said = done[group.key] if group.key in done else next(results)
+            found, remarks = done[group.key] if group.key in done else next(results)
             if journal and group.key not in done:
-                journal.add(group.key, (found, said))
+                journal.add(group.key, (found, remarks))
             cuts += [CutChip(group.source, group.tiles[place], valid) for place, valid in found]
-            warnings |= dict.fromkeys(said)
+            warnings |= dict.fromkeys(remarks)
             advance(len(group.tiles))
     return cuts, tuple(warnings)

@@ -19,13 +19,14 @@ from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.core.tiling import Tile, outlines, tiles
-from geoseg.errors import UnsuitableError, UsageError
+from geoseg.errors import SettingError, UnsuitableError, UsageError
 from geoseg.geometry.burn import Burner
-from geoseg.io.chip_index import INDEX, ChipIndex, ChipInfo
+from geoseg.io.chip_index import INDEX, ChipIndex, ChipInfo, read_index
 from geoseg.io.raster.sampling import sampled_strips
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import scene_name
 from geoseg.labels import scene_labels
+from geoseg.report import Remarks
 from geoseg.specs import ChipSpec, Stretch
 from geoseg.specs.vectors import VectorFiles
 
@@ -115,6 +116,33 @@ def chips_of(index: ChipIndex) -> ExampleSet:
     return ExampleSet(str(index.folder), index.info, splits, index_outlines(index))
 
 
+def example_sets(
+    data: Sequence[str],
+    labels: Path | VectorFiles | None,
+    spec: ChipSpec,
+    weights: Sequence[float] | None,
+    remarks: Remarks,
+) -> list[ExampleSet]:
+    """Each chip index of ``data``, then all scenes together, cut with ``spec``, where there are
+    ``labels``; ``weights`` are those of ``data``, in its order.
+
+    Raises SettingError for another number of weights.
+    """
+    if weights and len(weights) != len(data):
+        raise SettingError("data_weights", f"must be {len(data)} numbers, one per data set")
+    scenes = scenes_among(data, bool(labels))
+    sets = [chips_of(read_index(path)) for path in data if str(path) not in scenes]
+    shares = [
+        weight for path, weight in zip(data, weights or (), strict=False) if str(path) not in scenes
+    ]
+    if labels and scenes:
+        sets.append(windows_of(scenes, labels, spec, remarks))
+        shares.append(sum(weights or ()) - sum(shares))
+    if not weights:
+        return sets
+    return [each.weighted(share) for each, share in zip(sets, shares, strict=True)]
+
+
 @dataclass(frozen=True)
 class LabelledScene:
     """A scene and what its pixels are: footprints ready to be burned, or a mask raster."""
@@ -131,7 +159,7 @@ class LabelledScene:
         if self.burner is not None:
             return self.burner.burn(self.grid.window(window))
         # opened for each window: workers are processes, and open files do not go to them
-        with scene_labels.open_labels(self.mask, self.grid, []) as read:
+        with scene_labels.open_labels(self.mask, self.grid, Remarks()) as read:
             return read(window)
 
 
@@ -161,7 +189,7 @@ class SceneWindow:
 
 
 def windows_of(
-    scenes: Sequence[str], truth: Path | VectorFiles, spec: ChipSpec, warnings: list[str]
+    scenes: Sequence[str], truth: Path | VectorFiles, spec: ChipSpec, remarks: Remarks
 ) -> ExampleSet:
     """The windows of ``scenes`` that `geoseg tile` would cut with ``spec``, in the same splits.
 
@@ -195,22 +223,22 @@ def windows_of(
     check_same_bands(
         [(str(source.path), bands or source.bands, source.dtype) for source in sources]
     )
-    told = {scene_labels.classes(source.labels) for source in sources if source.labels}
-    if len(told) > 1:
+    named = {scene_labels.classes(source.labels) for source in sources if source.labels}
+    if len(named) > 1:
         raise UnsuitableError(f"{truth}: the masks of the scenes name different classes")
     gsds = [source.grid.gsd for source in sources if source.grid.gsd]
     if gsds and max(gsds) > (1 + SAME_GSD) * min(gsds):
-        warnings.append(
+        remarks.append(
             f"the scenes have {min(gsds):.3g} to {max(gsds):.3g} m a pixel; gsd makes them alike"
         )
     stretch = None if first.dtype == "uint8" else _stretch(sources, spec)
-    ready = {source.name: _labelled(source, spec, stretch, warnings) for source in sources}
+    ready = {source.name: _labelled(source, spec, stretch, remarks) for source in sources}
     chips, _ = assign.assign_chips(cuts, spec)
     splits: dict[str, list[Example]] = {"train": [], "val": [], "test": []}
     for cut, split in chips:
         assert split is not None  # there are labels
         splits[split].append(SceneWindow(ready[cut.source.name], cut.tile))
-    names, multilabel = told.pop()
+    names, multilabel = named.pop()
     info = ChipInfo(
         bands or first.bands,
         first.dtype,
@@ -233,17 +261,17 @@ def _window_outlines(chips: Sequence[tuple[CutChip, str | None]], source: Source
 
 
 def _labelled(
-    source: Source, spec: ChipSpec, stretch: Stretch | None, warnings: list[str]
+    source: Source, spec: ChipSpec, stretch: Stretch | None, remarks: Remarks
 ) -> LabelledScene:
     assert source.labels is not None
     burner = None
     if isinstance(source.labels, VectorFiles):
         with open_scene(source.path) as scene:
             burner = scene_labels.burner(
-                source.labels, source.grid, warnings, scene=source.path, own=scene.grid
+                source.labels, source.grid, remarks, scene=source.path, own=scene.grid
             )
     else:
-        with scene_labels.open_labels(source.labels, source.grid, warnings):
+        with scene_labels.open_labels(source.labels, source.grid, remarks):
             pass  # raises where the two do not meet
     return LabelledScene(
         source.path, source.grid, spec.gsd, spec.bands, stretch, burner, source.labels

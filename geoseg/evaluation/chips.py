@@ -25,7 +25,7 @@ from geoseg.inference.session import LoadedModel
 from geoseg.io.chip_index import ChipIndex
 from geoseg.io.raster.scene import open_scene
 from geoseg.parallel.clock import Clock
-from geoseg.report import no_progress
+from geoseg.report import Remarks, no_progress
 from geoseg.specs import Area, ExtractSpec, PolygonSpec
 
 MASK_THRESHOLD = 0.5  # the threshold of masks, which are 0 and 1
@@ -60,7 +60,7 @@ class ChipPrediction:
 
 
 def predict_chips(
-    index: ChipIndex, split: str, models: LoadedModel, warnings: list[str]
+    index: ChipIndex, split: str, models: LoadedModel, remarks: Remarks
 ) -> Iterator[ChipPrediction]:
     """What the model says of each chip of a split, read and blended as `geoseg extract` does.
 
@@ -72,14 +72,14 @@ def predict_chips(
             f"{index.folder}: some chips have no mask", "cut them by `geoseg tile` with labels"
         )
     for image, mask in zip(table["image"], table["mask"], strict=True):
-        yield _answer(index.folder / image, index.folder / mask, models, warnings)
+        yield _answer(index.folder / image, index.folder / mask, models, remarks)
 
 
-def _answer(image: Path, mask: Path, models: LoadedModel, warnings: list[str]) -> ChipPrediction:
+def _answer(image: Path, mask: Path, models: LoadedModel, remarks: Remarks) -> ChipPrediction:
     # a chip has only the bands that the model was trained on, in that order
     with models.open(str(image), tuple(range(1, models.model.bands + 1))) as job:
         # a chip of 8 bits is stretched already, as it is for training
-        warnings += [text for text in job.plan.warnings if "stretched already" not in text]
+        remarks += [text for text in job.plan.warnings if "stretched already" not in text]
         strips = list(job.strips(Clock(), no_progress))
         probability = np.concatenate([strip[1] for strip in strips], axis=1)
         valid = np.concatenate([strip[2] for strip in strips])

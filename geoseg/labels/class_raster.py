@@ -25,6 +25,7 @@ from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.labels.footprints import footprints_on
 from geoseg.labels.interpret import interpret
 from geoseg.labels.interpretation import Interpretation
+from geoseg.report import Remarks
 from geoseg.specs import Area, PixelReference, PolygonSpec
 from geoseg.specs.vectors import VectorFiles
 
@@ -81,7 +82,7 @@ def open_class_raster(
     path: str | VectorFiles,
     grid: Grid,
     threshold: float | None,
-    warnings: list[str],
+    remarks: Remarks,
     band: int | None = None,
     *,
     stacked: bool = False,
@@ -101,7 +102,7 @@ def open_class_raster(
         grid = assign_crs(grid, str(path), PixelReference(pixel_coords=True))
     if isinstance(path, VectorFiles) or is_vector(path):
         layer = footprints_on(
-            path, grid, warnings, pixel_coords=grid.crs is None, columns=("confidence",)
+            path, grid, remarks, pixel_coords=grid.crs is None, columns=("confidence",)
         )
         burner = Burner(layer.geometry, grid)
         yield ClassRaster(
@@ -113,16 +114,16 @@ def open_class_raster(
         meaning = interpret(own, threshold)
     with open_scene(path, like=grid) as scene:
         if scene.grid != scene.source:
-            warnings.append(f"{path}: lies on another grid, read by nearest neighbour")
+            remarks.append(f"{path}: lies on another grid, read by nearest neighbour")
         if meaning.left_out and band is None:
-            warnings.append(f"{path}: only {meaning.taken} is compared")
+            remarks.append(f"{path}: only {meaning.taken} is compared")
         raster = _Raster(scene, meaning)
         if meaning.unit is not None:
             level = meaning.threshold if threshold is None else threshold
             yield raster.probabilities(level, band)
             return
         if threshold is not None:
-            warnings.append(f"{path}: holds classes, not probabilities; the threshold is not used")
+            remarks.append(f"{path}: holds classes, not probabilities; the threshold is not used")
         if meaning.kind == "multilabel":
             yield raster.multilabel(band, stacked)
         else:

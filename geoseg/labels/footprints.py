@@ -19,6 +19,7 @@ from geoseg.geometry.longitudes import gathered, near, period
 from geoseg.geometry.outlines import to_crs_coordinates
 from geoseg.io.formats import vector_kind
 from geoseg.io.vector.read import read_footprints
+from geoseg.report import Remarks
 from geoseg.specs.vectors import VectorFiles
 
 # Degrees from the area where a CRS is used; coordinates farther away were meant for another one
@@ -30,7 +31,7 @@ _SEAM = 179 / 180
 def footprints_on(
     files: Path | str | VectorFiles,
     grid: Grid,
-    warnings: list[str],
+    remarks: Remarks,
     *,
     pixel_coords: bool = False,
     **wanted: Any,
@@ -43,7 +44,7 @@ def footprints_on(
     """
     if grid.crs is None and not pixel_coords:
         raise UnsuitableError(f"{files}: the scene has no CRS to place the footprints in")
-    found = footprints_in(files, grid.crs, warnings, grid=grid, **wanted)
+    found = footprints_in(files, grid.crs, remarks, grid=grid, **wanted)
     solid = ~shapely.is_empty(found.geometry)
     if solid.any() and not len(Burner(found.geometry).inside(grid)):
         raise UnsuitableError(
@@ -55,14 +56,14 @@ def footprints_on(
 def footprints_in(
     files: Path | str | VectorFiles,
     crs: CRS | None,
-    warnings: list[str],
+    remarks: Remarks,
     *,
     grid: Grid | None = None,
     scene: str | None = None,
     columns: tuple[str, ...] = (),
     beside: Layer | None = None,
 ) -> Layer:
-    """Valid footprints, reprojected to ``crs`` where one is given, with ``columns``; ``warnings``
+    """Valid footprints, reprojected to ``crs`` where one is given, with ``columns``; ``remarks``
     takes what had to be done. What is no polygon is empty, so that rows keep their numbers.
 
     A SpaceNet CSV may hold those of many images, of which that of ``scene`` is taken, and may give
@@ -72,7 +73,7 @@ def footprints_in(
     """
     files = VectorFiles.of(files)
     layers = [
-        _read(path, files, crs, warnings, grid=grid, scene=scene, columns=columns)
+        _read(path, files, crs, remarks, grid=grid, scene=scene, columns=columns)
         for path in files.paths
     ]
     found = layers[0] if len(layers) == 1 else _joined(layers, crs)
@@ -80,10 +81,10 @@ def footprints_in(
     nothing = shapely.is_missing(geometry) | shapely.is_empty(geometry)
     # an image without buildings is no news in a table of many
     if nothing.all() and not any(vector_kind(path) == "csv" for path in files.paths):
-        warnings.append(f"{files}: holds no footprints")
+        remarks.append(f"{files}: holds no footprints")
     astray = ~nothing & ~np.isfinite(shapely.bounds(geometry)).all(axis=1)
     if astray.any():
-        warnings.append(
+        remarks.append(
             f"{files}: {astray.sum()} footprints have no place in the CRS of the other file and "
             "are left out"
         )
@@ -92,7 +93,7 @@ def footprints_in(
         geometry = _turned(geometry, found.crs, grid, beside)
     geometry, repaired = repair(geometry)
     if repaired:
-        warnings.append(f"{files}: {repaired} invalid footprints repaired")
+        remarks.append(f"{files}: {repaired} invalid footprints repaired")
     return replace(found, geometry=geometry)
 
 
@@ -100,7 +101,7 @@ def _read(
     path: Path,
     files: VectorFiles,
     crs: CRS | None,
-    warnings: list[str],
+    remarks: Remarks,
     *,
     grid: Grid | None,
     scene: str | None,
@@ -114,7 +115,7 @@ def _read(
         columns=columns,
         scene=scene,
         pixels=grid is not None and grid.crs is None,
-        warnings=warnings,
+        remarks=remarks,
         setting=files.setting,
     )
     if grid is not None and found.pixels:
@@ -123,7 +124,7 @@ def _read(
     if grid is not None and grid.crs is None:
         return found
     _check_coordinates(path, found, grid)
-    return found if crs is None else _reprojected(found, path, crs, warnings)
+    return found if crs is None else _reprojected(found, path, crs, remarks)
 
 
 def _joined(layers: Sequence[Layer], crs: CRS | None) -> Layer:
@@ -141,14 +142,14 @@ def _joined(layers: Sequence[Layer], crs: CRS | None) -> Layer:
     return Layer.joined(full, crs or layers[0].crs)
 
 
-def _reprojected(found: Layer, path: Path | str, crs: CRS, warnings: list[str]) -> Layer:
+def _reprojected(found: Layer, path: Path | str, crs: CRS, remarks: Remarks) -> Layer:
     if found.crs is None:
         raise UnsuitableError(
             f"{path}: has no CRS", "write it into the file, for example with ogr2ogr -a_srs"
         )
     if found.crs.equals(crs, ignore_axis_order=True):
         return found
-    warnings.append(f"{path}: reprojected from {_name(found.crs)} to {_name(crs)}")
+    remarks.append(f"{path}: reprojected from {_name(found.crs)} to {_name(crs)}")
     return found.to_crs(crs)
 
 

@@ -23,7 +23,7 @@ from geoseg.geometry.burn import Burner
 from geoseg.io.datasets.layout import VECTORS, Pair
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.labels.footprints import footprints_in
-from geoseg.report import Progress, Stage
+from geoseg.report import Progress, Remarks, Stage
 
 # An image has more colours than this, a mask fewer
 MOST_COLOURS = 64
@@ -126,12 +126,11 @@ class LabelReader:
 # All images of an area share its footprints, which may come in thousands of files.
 @lru_cache(maxsize=1)
 def _burner(labels: tuple[Path, ...], crs: CRS) -> tuple[Burner, list[str]]:
-    remarks: list[str] = []
+    remarks = Remarks()
     found = [np.asarray(footprints_in(path, crs, remarks).geometry) for path in labels]
     # thousands of files would fill the report with the same line
-    if len(remarks) > 3:
-        remarks = [*remarks[:3], f"and {len(remarks) - 3} more such remarks on labels"]
-    return Burner(np.concatenate(found)), remarks
+    more = [f"and {len(remarks) - 3} more such remarks on labels"] if len(remarks) > 3 else []
+    return Burner(np.concatenate(found)), remarks[:3] + more
 
 
 forget = _burner.cache_clear

@@ -26,6 +26,7 @@ from geoseg.labels.footprints import footprints_in
 from geoseg.labels.interpret import interpret
 from geoseg.labels.interpretation import Interpretation
 from geoseg.labels.label_files import Labels, find
+from geoseg.report import Remarks
 from geoseg.specs.vectors import VectorFiles
 
 Reader = Callable[[Window], np.ndarray]
@@ -37,7 +38,7 @@ __all__ = ["burner", "classes", "find", "layer", "open_labels"]
 def open_labels(
     path: Labels,
     grid: Grid,
-    warnings: list[str],
+    remarks: Remarks,
     *,
     scene: str | None = None,
     own: Grid | None = None,
@@ -48,14 +49,14 @@ def open_labels(
     Of multilabel masks (:func:`classes`) it is (class, row, col) of 1, 0 and 255.
 
     Footprints in another CRS are reprojected, a mask raster is read on the grid by nearest
-    neighbour, and ``warnings`` says so. Of a SpaceNet CSV the footprints of ``scene``, a file name,
+    neighbour, and ``remarks`` says so. Of a SpaceNet CSV the footprints of ``scene``, a file name,
     are taken; those in pixels lie on its ``own`` grid, by default ``grid``. What the values of a
     raster mean is decided by :func:`geoseg.labels.interpret.interpret`; probabilities are cut at
     the threshold of their file. Raises UnsuitableError where labels and grid do not meet, or cannot
     be compared, and for rasters that are no labels.
     """
     if _is_vector(path):
-        burnt = burner(path, grid, warnings, scene=scene, own=own)
+        burnt = burner(path, grid, remarks, scene=scene, own=own)
         yield lambda window: burnt.burn(grid.window(window))
         return
     classes(path)  # raises for what is no labels
@@ -66,11 +67,11 @@ def open_labels(
         # less than a tenth of a pixel is the rounding of a writer, not another grid
         tenth = 0.1 * abs(grid.transform.determinant) ** 0.5
         if mask.source.crs != grid.crs or not np.allclose(bounds, grid.bounds, rtol=0, atol=tenth):
-            warnings.append(f"{path}: lies on another grid, read by nearest neighbour")
+            remarks.append(f"{path}: lies on another grid, read by nearest neighbour")
         if meaning.left_out:
-            warnings.append(f"{path}: only {meaning.taken} is taken as labels")
+            remarks.append(f"{path}: only {meaning.taken} is taken as labels")
         if meaning.unit is not None:
-            warnings.append(f"{path}: holds probabilities, cut at {meaning.threshold:g}")
+            remarks.append(f"{path}: holds probabilities, cut at {meaning.threshold:g}")
 
         def read(window: Window) -> np.ndarray:
             chip = mask.read(window, meaning.bands)
@@ -89,7 +90,7 @@ def open_labels(
 def burner(
     path: Labels,
     grid: Grid,
-    warnings: list[str],
+    remarks: Remarks,
     *,
     scene: str | None = None,
     own: Grid | None = None,
@@ -104,7 +105,7 @@ def burner(
             "burn them into a mask by `geoseg rasterize` in pixel coordinates, and give that",
         )
     image = (scene, own or grid) if table else (None, None)
-    warnings += _layer(path, _stamp(path), grid.crs, *image)[1]
+    remarks += _layer(path, _stamp(path), grid.crs, *image)[1]
     return _burner(path, _stamp(path), grid, *image)
 
 
@@ -172,8 +173,8 @@ def _is_vector(path: Labels) -> TypeGuard[VectorFiles]:
 def _layer(
     path: Labels, stamp: tuple[int, ...], crs: CRS | None, scene: str | None, own: Grid | None
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    warnings: list[str] = []
-    return footprints_in(path, crs, warnings, scene=scene, grid=own).geometry, tuple(warnings)
+    remarks = Remarks()
+    return footprints_in(path, crs, remarks, scene=scene, grid=own).geometry, tuple(remarks)
 
 
 @lru_cache(maxsize=1)

@@ -35,6 +35,7 @@ from geoseg.drawing.pictures import heat, picture
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.outlines import to_crs_coordinates
 from geoseg.labels.footprints import footprints_in
+from geoseg.report import Remarks
 from geoseg.reports.scene_view import View, view_of
 from geoseg.specs import PreviewSpec
 from geoseg.specs.vectors import VectorFiles
@@ -71,7 +72,7 @@ class MapView:
 
     def probability(self, path: str) -> bytes:
         """A probability raster of the scene as colours, likewise."""
-        with self.view.classes(path, PreviewSpec(), []) as classes:
+        with self.view.classes(path, PreviewSpec(), Remarks()) as classes:
             if classes.scores is None:
                 raise UnsuitableError(f"{path}: holds no probabilities")
             scores, valid = self.view.drawn(classes.scores)
@@ -79,7 +80,7 @@ class MapView:
 
     def mask(self, path: str) -> bytes:
         """A mask on the scene's ground: buildings in white, all else in black."""
-        with self.view.classes(path, PreviewSpec(), []) as classes:
+        with self.view.classes(path, PreviewSpec(), Remarks()) as classes:
             labels = self.view.drawn(classes.read)
         white = np.repeat(((labels == 1) * np.uint8(255))[..., None], 3, axis=2)
         return self._encoded(white, np.ones(labels.shape, bool))
@@ -91,7 +92,7 @@ class MapView:
         """
         source = self.view.source
         layer = footprints_in(
-            VectorFiles.of(path), source.crs if self.placed else None, [], columns=columns
+            VectorFiles.of(path), source.crs if self.placed else None, Remarks(), columns=columns
         )
         rings = [_rings(geometry) for geometry in self._in_frame(layer)]
         values = {name: layer.columns[name].tolist() for name in columns if name in layer.columns}

@@ -31,6 +31,7 @@ from geoseg.evaluation.footprints import LayerComparison
 from geoseg.evaluation.pixels import ComparedPixels
 from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.outlines import to_crs_coordinates
+from geoseg.report import Remarks
 from geoseg.reports.scene_view import View, view_of
 from geoseg.specs import PreviewSpec
 
@@ -99,7 +100,7 @@ def _frame(place: Place, crs: CRS | None, view: View) -> Outlines:
 
 
 def _labels(view: View, name: str, spec: PreviewSpec) -> np.ndarray:
-    with view.classes(name, spec, []) as classes:
+    with view.classes(name, spec, Remarks()) as classes:
         labels: np.ndarray = view.drawn(classes.read)
     return labels
 

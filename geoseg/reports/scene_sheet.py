@@ -40,7 +40,7 @@ from geoseg.labels.class_raster import is_vector
 from geoseg.labels.data_extent import scene_extent
 from geoseg.labels.footprints import footprints_on
 from geoseg.labels.interpret import is_result
-from geoseg.report import Progress, Run
+from geoseg.report import Progress, Remarks, Run
 from geoseg.reports.scene_view import View, view_of
 from geoseg.specs import EvaluateSpec, PreviewSpec, SceneSpec
 from geoseg.specs.vectors import VectorFiles
@@ -91,20 +91,20 @@ def sheet_of_scene(
     A mask, class raster or probability raster is drawn by itself where nothing is to be laid over
     it.
     """
-    warnings = accompany.remarks
+    remarks = accompany.remarks
     count = 2 + len(overlays) if truth else max(1, len(overlays)) + spec.beside
     # how large panels are depends on their shape, so that has to be known first
-    shape = view_of(scene, spec.size, spec, aoi, warnings).shape
+    shape = view_of(scene, spec.size, spec, aoi, remarks).shape
     view = view_of(scene, panel_pixels(count, shape, spec.size), spec, aoi)
     if not overlays and _is_result(scene):
         plain = np.full((*view.shape, 3), PLAIN, np.uint8)
-        return _overlaid(Panel("", plain), [_found(scene, view, spec, warnings)], view, spec), []
+        return _overlaid(Panel("", plain), [_found(scene, view, spec, remarks)], view, spec), []
     bare = Panel(_name(scene), picture(*view.read(scene, spec)))
-    found = [_found(path, view, spec, warnings) for path in overlays]
+    found = [_found(path, view, spec, remarks) for path in overlays]
     if truth is None:
         return _overlaid(bare, found, view, spec), []
-    true = _found(truth, view, spec.for_truth, warnings)
-    ground = _ground(scene, aoi, view, spec, warnings)
+    true = _found(truth, view, spec.for_truth, remarks)
+    ground = _ground(scene, aoi, view, spec, remarks)
     sheet, metrics = _compared(bare, found, true, ground, view, spec, accompany.progress)
     return sheet, [row for path, values in metrics.items() for row in _flat(path, values)]
 
@@ -132,12 +132,12 @@ def _flat(path: str, metrics: dict[str, Any]) -> list[dict[str, Any]]:
     return [*classes, plain | {"class": "mean"}]
 
 
-def _found(path: str, view: View, spec: PreviewSpec, warnings: list[str]) -> Found:
-    with view.classes(path, spec, warnings, stacked=True) as classes:
+def _found(path: str, view: View, spec: PreviewSpec, remarks: Remarks) -> Found:
+    with view.classes(path, spec, remarks, stacked=True) as classes:
         labels = view.drawn(classes.read)
         scores = view.drawn(classes.scores) if classes.scores else None
     names = ({1: "building"} if max(classes.present, default=0) <= 1 else {}) | dict(classes.names)
-    layer = view.footprints(path, spec, warnings) if is_vector(path) else None
+    layer = view.footprints(path, spec, remarks) if is_vector(path) else None
     return Found(path, labels, class_colours(classes.names, classes.present), names, layer, scores)
 
 
@@ -206,15 +206,13 @@ def _hex(colour: str) -> str:
 # Beside the truth
 
 
-def _ground(
-    scene: str, aoi: str | None, view: View, spec: PreviewSpec, warnings: list[str]
-) -> Extent:
+def _ground(scene: str, aoi: str | None, view: View, spec: PreviewSpec, remarks: Remarks) -> Extent:
     """Where the scene has data, inside the area of interest."""
     areas = [scene_extent(scene, SceneSpec(spec.nodata))]
     if aoi is not None:
         area = VectorFiles.of(aoi, setting=None)
         pixels = view.source.crs is None
-        areas.append(footprints_on(area, view.source, warnings, pixel_coords=pixels))
+        areas.append(footprints_on(area, view.source, remarks, pixel_coords=pixels))
     return Extent(tuple(areas))
 
 
@@ -314,7 +312,7 @@ def _pixel_metrics(
 ) -> dict[str, Any]:
     """Metrics of the scene's own pixels in the view, at their full resolution."""
     grid = view.source.window(view.window)
-    notes: list[str] = []
+    notes = Remarks()
     with (
         view.classes(prediction.path, spec, notes) as predicted_classes,
         view.classes(truth.path, spec.for_truth, notes) as true_classes,

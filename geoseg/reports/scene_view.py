@@ -25,6 +25,7 @@ from geoseg.io.raster.part import part_of
 from geoseg.io.raster.scene import open_scene
 from geoseg.labels.class_raster import ClassRaster, is_vector, open_class_raster
 from geoseg.labels.footprints import footprints_on
+from geoseg.report import Remarks
 from geoseg.specs import PixelReference, PreviewSpec, SceneSpec
 from geoseg.specs.vectors import VectorFiles
 
@@ -66,7 +67,7 @@ class View:
 
     @contextmanager
     def classes(
-        self, path: str, spec: PreviewSpec, warnings: list[str], *, stacked: bool = False
+        self, path: str, spec: PreviewSpec, remarks: Remarks, *, stacked: bool = False
     ) -> Iterator[ClassRaster]:
         """Any raster or vector file as classes on the scene's own pixels in the window, where there
         need not be any.
@@ -75,7 +76,7 @@ class View:
         """
         exact = self.source.window(self.window)
         if is_vector(path):
-            burner = Burner(self.footprints(path, spec, warnings).geometry, exact)
+            burner = Burner(self.footprints(path, spec, remarks).geometry, exact)
             yield ClassRaster(
                 lambda first, last: burner.burn(
                     exact.window(Window(0, first, exact.width, last - first))
@@ -85,7 +86,7 @@ class View:
             return
         if self.source.crs is not None:
             # a part of the scene's grid would be called another grid
-            notes = warnings if exact == self.source else []
+            notes = remarks if exact == self.source else Remarks()
             with open_class_raster(path, exact, spec.threshold, notes, stacked=stacked) as classes:
                 yield classes
             return
@@ -93,7 +94,7 @@ class View:
         top = int(self.window.row_off)
         cols = slice(int(self.window.col_off), int(self.window.col_off + self.window.width))
         with open_class_raster(
-            path, self.source, spec.threshold, warnings, stacked=stacked
+            path, self.source, spec.threshold, remarks, stacked=stacked
         ) as classes:
             read = classes.read
             scores = classes.scores
@@ -122,12 +123,12 @@ class View:
             return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         return np.concatenate(parts)
 
-    def footprints(self, path: str, spec: PreviewSpec, warnings: list[str]) -> Layer:
+    def footprints(self, path: str, spec: PreviewSpec, remarks: Remarks) -> Layer:
         """Footprints of a vector file that reach into the view, whole, in the scene's CRS."""
         layer = footprints_on(
             VectorFiles.of(path, spec.layer, spec.where),
             self.source,
-            warnings,
+            remarks,
             pixel_coords=self.source.crs is None,
             columns=("confidence",),
         )
@@ -153,7 +154,7 @@ def view_of(
     size: int,
     spec: PreviewSpec,
     aoi: str | None = None,
-    warnings: list[str] | None = None,
+    remarks: Remarks | None = None,
 ) -> View:
     """What is to be seen of the scene at ``path``, at most ``size`` pixels a side.
 
@@ -164,16 +165,14 @@ def view_of(
         grid = scene.grid
     if grid.crs is None:
         grid = assign_crs(grid, path, PixelReference(pixel_coords=True))
-    window = _window(path, grid, spec, aoi, [] if warnings is None else warnings)
+    window = _window(path, grid, spec, aoi, Remarks() if remarks is None else remarks)
     factor = min(1.0, size / max(window.height, window.width))
     return View(
         grid, window, (max(1, round(window.height * factor)), max(1, round(window.width * factor)))
     )
 
 
-def _window(
-    path: str, grid: Grid, spec: PreviewSpec, aoi: str | None, warnings: list[str]
-) -> Window:
+def _window(path: str, grid: Grid, spec: PreviewSpec, aoi: str | None, remarks: Remarks) -> Window:
     left = 0.0
     top = 0.0
     right = float(grid.width)
@@ -187,7 +186,7 @@ def _window(
         return part_of(path, grid, part) or Window(0, 0, grid.width, grid.height)
     elif spec.bounds or aoi:
         # of the rectangle's corners in pixels, as it may be turned
-        frame = shapely.box(*(spec.bounds or _bounds(str(aoi), grid, warnings)))
+        frame = shapely.box(*(spec.bounds or _bounds(str(aoi), grid, remarks)))
         left, top, right, bottom = shapely.bounds(
             to_crs_coordinates(np.array([frame]), ~grid.transform)
         )[0]
@@ -202,9 +201,9 @@ def _window(
     return Window(left, top, right - left, bottom - top)
 
 
-def _bounds(aoi: str, grid: Grid, warnings: list[str]) -> tuple[float, ...]:
+def _bounds(aoi: str, grid: Grid, remarks: Remarks) -> tuple[float, ...]:
     area = VectorFiles.of(aoi, setting=None)
-    layer = footprints_on(area, grid, warnings, pixel_coords=grid.crs is None)
+    layer = footprints_on(area, grid, remarks, pixel_coords=grid.crs is None)
     if not len(layer):
         raise UnsuitableError(f"{aoi}: holds no polygons")
     return tuple(shapely.total_bounds(layer.geometry).tolist())

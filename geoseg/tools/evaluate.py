@@ -31,7 +31,7 @@ from geoseg.evaluation.summary import (
 )
 from geoseg.io.atomic import check_output
 from geoseg.io.vector.layers import check_layers
-from geoseg.report import Progress, Run, no_progress
+from geoseg.report import Progress, Remarks, Run, no_progress
 from geoseg.specs import ComparedGround, EvaluateSpec, EvaluationOutput, FootprintChoice
 
 # Fewer blocks than this are few to draw from
@@ -167,7 +167,7 @@ def _intervals(
     pixels: ComparedPixels | None,
     matched: LayerComparison | None,
     spec: EvaluateSpec,
-    remarks: list[str],
+    remarks: Remarks,
 ) -> dict[str, Any]:
     out: dict[str, Any] = {}
     if not spec.bootstrap:

@@ -10,13 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from geoseg.chips.scene_windows import (
-    ExampleSet,
-    SplitOutlines,
-    chips_of,
-    scenes_among,
-    windows_of,
-)
+from geoseg.chips.scene_windows import ExampleSet, SplitOutlines, example_sets
 from geoseg.errors import (
     GeosegError,
     InputError,
@@ -26,7 +20,6 @@ from geoseg.errors import (
     UnsuitableError,
 )
 from geoseg.io.atomic import check_output
-from geoseg.io.chip_index import read_index
 from geoseg.io.provenance import command_now
 from geoseg.io.run_folder import (
     BEST,
@@ -102,7 +95,7 @@ def run(
     accompany = Run(progress)
     target = _checked(TrainTarget.of(target))
     windows = ChipSpec(_window(spec), bands=bands, split=split, seed=spec.seed, gsd=spec.gsd)
-    sets = _sets(data, labels, windows, spec.data_weights, accompany)
+    sets = example_sets(data, labels, windows, spec.data_weights, accompany.remarks)
     named, init = init, starting_point(sets, spec, init)
     model = model_spec_for(sets, spec, init, accompany.remarks)
     if len(sets) > 1 and model.gsd:
@@ -271,33 +264,6 @@ def is_main_process() -> bool:
 def _window(spec: TrainSpec) -> int:
     """Pixels a side of the windows of scenes: twice the crops, so that crops lie freely in them."""
     return 2 * (spec.crop or 256)
-
-
-def _sets(
-    data: Sequence[str],
-    labels: Path | VectorFiles | None,
-    spec: ChipSpec,
-    weights: tuple[float, ...] | None,
-    accompany: Run,
-) -> list[ExampleSet]:
-    """Each chip index, and all scenes together where they have labels; ``weights`` are those of
-    ``data``, in its order.
-    """
-    if weights and len(weights) != len(data):
-        raise SettingError("data_weights", f"must be {len(data)} numbers, one per data set")
-    scenes = scenes_among(data, bool(labels))
-    sets = [chips_of(read_index(path)) for path in data if str(path) not in scenes]
-    shares = [
-        weight for path, weight in zip(data, weights or (), strict=False) if str(path) not in scenes
-    ]
-    if labels and scenes:
-        sets.append(windows_of(scenes, labels, spec, accompany.remarks))
-        shares.append(sum(weights or ()) - sum(shares))
-    return (
-        [each.weighted(share) for each, share in zip(sets, shares, strict=True)]
-        if weights
-        else sets
-    )
 
 
 def _chips(sets: list[ExampleSet], spec: TrainSpec, accompany: Run) -> dict[str, list[Example]]:

@@ -10,6 +10,7 @@ from typing import Any
 from geoseg.chips.scene_windows import SAME_GSD, ExampleSet
 from geoseg.errors import ModelError, SettingError, UnsuitableError
 from geoseg.models.store import bundled, read_spec
+from geoseg.report import Remarks
 from geoseg.specs import ARCHITECTURES, ModelSpec, TrainSpec
 from geoseg.specs.train import DEFAULT_ARCH
 
@@ -28,10 +29,10 @@ def starting_point(sets: Sequence[ExampleSet], spec: TrainSpec, init: Path | Non
 
 
 def model_spec_for(
-    sets: Sequence[ExampleSet], spec: TrainSpec, init: Path | None, warnings: list[str]
+    sets: Sequence[ExampleSet], spec: TrainSpec, init: Path | None, remarks: Remarks
 ) -> ModelSpec:
     """The ModelSpec that ``spec`` trains on ``sets``, from the model file ``init`` if there is one;
-    layers that it cannot give are named in ``warnings``. Raises UnsuitableError where the sets do
+    layers that it cannot give are named in ``remarks``. Raises UnsuitableError where the sets do
     not go together.
     """
     first = sets[0].info
@@ -63,7 +64,7 @@ def model_spec_for(
         if base.for_labels(first.classes) != base:  # it goes on knowing boundaries
             common["classes"] = (*first.classes, *base.classes[2:])
         model = replace(base, **_normalisation(base, first.bands), **common)
-        warnings += _new_layers(base, model, str(init))
+        remarks += _new_layers(base, model, str(init))
         return model
     architecture = spec.arch or DEFAULT_ARCH
     return ModelSpec(

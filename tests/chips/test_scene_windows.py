@@ -15,13 +15,15 @@ import shapely
 pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
-from geoseg.chips.scene_windows import windows_of
+from geoseg.chips.scene_windows import example_sets, windows_of
 from geoseg.errors import InputError, UnsuitableError, UsageError
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from geoseg.models.modelfile import read_spec
+from geoseg.report import Remarks
 from geoseg.specs import ChipSpec, TrainSpec
+from geoseg.specs.vectors import VectorFiles
 from geoseg.tools import tile, train
 from tests.scenes import buildings, grid, picture, write_scene
 
@@ -110,7 +112,8 @@ def test_a_model_is_trained_on_scenes(folder: Path, tmp_path: Path) -> None:
 def test_chips_and_scenes_go_together_by_weight(folder: Path, tmp_path: Path) -> None:
     scene, chips = str(folder / "scene.tif"), str(tmp_path / "chips")
     tile.run([scene], chips, SPEC, labels=folder / "mask.tif")
-    sets = train._sets([chips, scene], folder / "footprints.gpkg", SPEC, (1.0, 3.0), [])
+    labels = VectorFiles.of(folder / "footprints.gpkg")
+    sets = example_sets([chips, scene], labels, SPEC, (1.0, 3.0), Remarks())
     weights = [sum(example.weight for example in each.splits["train"]) for each in sets]
     assert weights == pytest.approx([1.0, 3.0])
     with pytest.raises(UsageError, match="data_weights: must be 1 numbers"):

@@ -23,6 +23,7 @@ from geoseg.errors import InputError, UnsuitableError, UsageError
 from geoseg.io.vector.source import LAYER, SourceLayer, choose, open_layers, sniff
 from geoseg.io.vector.spacenet_csv import read_spacenet
 from geoseg.io.vector.sqlite import is_lock, locked_input, quoted
+from geoseg.report import Remarks
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -41,10 +42,10 @@ def read_footprints(
     columns: Collection[str] | None = None,
     scene: str | None = None,
     pixels: bool = False,
-    warnings: list[str] | None = None,
+    remarks: Remarks | None = None,
     setting: str | None = "layer",
 ) -> Layer:
-    """Polygons and their attributes, as :func:`read_features` finds them; ``warnings`` takes what
+    """Polygons and their attributes, as :func:`read_features` finds them; ``remarks`` takes what
     was left out.
 
     Of a collection the polygons are taken. Points and lines have None in their place, so that rows
@@ -60,8 +61,8 @@ def read_footprints(
     nothing = shapely.is_missing(found.geometry) | shapely.is_empty(found.geometry)
     left_out = {"without a geometry": int(nothing.sum())} | others
     said = [f"{count} {name}" for name, count in left_out.items() if count]
-    if said and warnings is not None:
-        warnings.append(f"{path}: left out what is no polygon: {', '.join(said)}")
+    if said and remarks is not None:
+        remarks.append(f"{path}: left out what is no polygon: {', '.join(said)}")
     return replace(found, geometry=geometry)
 
 
