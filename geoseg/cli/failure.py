@@ -62,6 +62,13 @@ def _describe(error: BaseException, command: click.Command | None) -> tuple[int,
     if isinstance(error, ModuleNotFoundError) and (install := how_to_install(error.name or "")):
         package = (error.name or "").split(".")[0]
         return 7, f"this needs {package}, which is not installed", install
+    if isinstance(error, RuntimeError) and "operator torchvision::" in str(error):
+        # the CPU build of one with the CUDA build of the other
+        return (
+            7,
+            "torch and torchvision are of different builds",
+            ("install both in one command, from one index"),
+        )
     if isinstance(error, MemoryError):
         return 7, "out of memory", "a smaller `tile_size` or fewer `jobs` need less"
     return 1, f"{type(error).__name__}: {error}: this is a bug in geoseg", BUG

@@ -95,7 +95,7 @@ def run(*, progress: Progress = no_progress) -> DoctorReport:
 
 def packages_used() -> dict[str, str]:
     """Distributions that geoseg imports, with the extra that brings each."""
-    return {name: extra for name, extra in requirements().items() if extra != "dev"}
+    return {name: extra for name, extra in requirements().items() if extra not in ("dev", "docs")}
 
 
 def _import(name: str) -> tuple[ModuleType | None, str]:
@@ -107,7 +107,8 @@ def _import(name: str) -> tuple[ModuleType | None, str]:
         return importlib.import_module(name), ""
     except ModuleNotFoundError as error:
         return None, "not installed" if error.name == name else f"needs {error.name}"
-    except (ImportError, OSError) as error:
+    # RuntimeError: torchvision beside a torch of another build
+    except (ImportError, OSError, RuntimeError) as error:
         return None, f"broken: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
 
 

@@ -18,6 +18,7 @@ from pyproj import CRS
 from geoseg import __version__, errors
 from geoseg.cli import main
 from geoseg.core.grid import Grid
+from geoseg.io.packages import how_to_install
 from geoseg.io.raster.write import write_array
 
 GEOSEG = [sys.executable, "-m", "geoseg"]
@@ -83,7 +84,11 @@ def test_memory_and_packages_are_resources(failing, capsys) -> None:
     failing(ModuleNotFoundError("No module named 'onnxscript.x'", name="onnxscript.x"))
     assert main.run(["doctor"]) == 7
     line = one_line(capsys)
-    assert line == "this needs onnxscript, which is not installed (pip install 'geoseg[export]')"
+    install = how_to_install("onnxscript")
+    assert line == f"this needs onnxscript, which is not installed ({install})"
+    failing(RuntimeError("operator torchvision::nms does not exist"))
+    assert main.run(["doctor"]) == 7
+    assert "torch and torchvision are of different builds (install both" in one_line(capsys)
     failing(ModuleNotFoundError("No module named 'geoseg.gone'", name="geoseg.gone"))
     assert main.run(["doctor"]) == 1
 
