@@ -149,7 +149,7 @@ class Handlers:
             "scene": workspace.scene,
             "probability": workspace.probability,
             "model": self.models[model],
-            "gsd": None if workspace.placed else gsd,
+            "gsd": None if workspace.placed else gsd or None,
         }
         workspace.model = self._run(workspace, "find", arguments, _onto(progress))
         workspace.map |= workspace.model.pop("map")
@@ -167,7 +167,7 @@ class Handlers:
         self, workspace: Workspace, *controls: Any, progress: gr.Progress = gr.Progress()
     ) -> Update:
         if not workspace.found:
-            return {}
+            return {} if workspace.scene else {self.parts.status: note(READY)}
         return self._trace(workspace, controls, _onto(progress))
 
     @_answering

@@ -78,10 +78,10 @@ def _inputs(models: dict[str, str]) -> dict[str, Any]:
     with gr.Accordion("Model", open=len(names) > 1):
         model = gr.Dropdown(names, value=names[0], label="Model", show_label=False)
         gsd = gr.Number(
-            None,
+            0,
             label="Metres per pixel",
-            info="Only for images without coordinates.",
-            minimum=0.01,
+            info="Of an image without coordinates; 0 takes the model's.",
+            minimum=0,
             maximum=100,
         )
     run = gr.Button("Find buildings", variant="primary", interactive=False)

@@ -270,3 +270,17 @@ def test_everything_goes_with_the_server(scene: Path) -> None:
         visitor.act("upload_scene", visitor.uploaded(scene))
         assert page.storage.used() > 0
     assert not page.storage.root.exists()
+
+
+def test_files_go_after_an_hour_of_nothing(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geoseg.web.page._IDLE", 1)
+    with serving(max_upload=LARGEST) as page:
+        visitor = Visitor(page.url)
+        visitor.act("upload_scene", visitor.uploaded(scene))
+        assert list(page.storage.work.rglob("town.tif"))
+        for _ in range(100):  # Gradio looks each second
+            if not list(page.storage.work.iterdir()):
+                break
+            time.sleep(0.2)
+        assert list(page.storage.work.iterdir()) == []
+        assert "Upload a scene" in visitor.act("trace", *CONTROLS)["status"]

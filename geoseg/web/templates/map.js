@@ -4,7 +4,7 @@
 // Where the reader was looking stays while the id does. Coordinates are pixels of the picture:
 // screen = picture * zoom + shift.
 (() => {
-  const looks = new Map(); // id -> {zoom, x, y, ground, shown}
+  const looks = new Map(); // id -> {zoom, x, y, moved, ground, shown}
   const pictures = new Map(); // source -> image, so that what came before does not flicker
   const COLOUR = { footprints: "#ffb000", truth: "#35b5ff" };
   const GROUNDS = { scene: "Scene", probability: "Probability", mask: "Mask" };
@@ -170,6 +170,7 @@
         }
         look.x += dx / held.size;
         look.y += dy / held.size;
+        look.moved = true;
         held.set(event.pointerId, event);
         this.draw();
       };
@@ -192,6 +193,7 @@
       else if (steps[event.key]) {
         this.look.x += steps[event.key][0];
         this.look.y += steps[event.key][1];
+        this.look.moved = true;
         this.draw();
       } else return;
       event.preventDefault();
@@ -203,16 +205,16 @@
         canvas.width = Math.max(1, Math.round(canvas.clientWidth * ratio));
         canvas.height = Math.max(1, Math.round(canvas.clientHeight * ratio));
       }
-      const width = this.panes[0].canvas.clientWidth;
-      if (!this.look.zoom || this.look.width !== width) this.fit();
-      else this.draw();
+      // a reader who has gone somewhere stays there
+      if (this.look.moved) this.draw();
+      else this.fit();
     }
 
     fit() {
       const { clientWidth, clientHeight } = this.panes[0].canvas;
       const [width, height] = this.view.size;
       const zoom = Math.min(clientWidth / width, clientHeight / height);
-      Object.assign(this.look, { zoom, width: clientWidth,
+      Object.assign(this.look, { zoom, moved: false,
         x: (clientWidth - width * zoom) / 2, y: (clientHeight - height * zoom) / 2 });
       this.draw();
     }
@@ -226,6 +228,7 @@
       look.x = x - ((x - look.x) * zoom) / look.zoom;
       look.y = y - ((y - look.y) * zoom) / look.zoom;
       look.zoom = zoom;
+      look.moved = true;
       this.draw();
     }
 
