@@ -79,11 +79,10 @@ class MapView:
         return self._encoded(heat(scores, valid), valid)
 
     def mask(self, path: str) -> bytes:
-        """A mask on the scene's ground: buildings in white, all else in black."""
+        """A mask on the scene's ground: buildings in white, all else clear."""
         with self.view.classes(path, PreviewSpec(), Remarks()) as classes:
             labels = self.view.drawn(classes.read)
-        white = np.repeat(((labels == 1) * np.uint8(255))[..., None], 3, axis=2)
-        return self._encoded(white, np.ones(labels.shape, bool))
+        return self._encoded(np.full((*labels.shape, 3), 255, np.uint8), labels == 1)
 
     def outlines(self, path: str, columns: tuple[str, ...] = ()) -> dict[str, Any]:
         """Footprints of a vector file in pixels of the frame, and their ``columns``.

@@ -61,13 +61,16 @@ class Parts:
 
 
 def _answering(handler: Callable[..., Update]) -> Callable[..., Update]:
-    """``handler``, whose errors are shown where the page shows how it gets on."""
+    """``handler``, one at a time for each visitor, whose errors are shown where the page shows how
+    it gets on.
+    """
 
     @functools.wraps(handler)
     def answer(self: Handlers, workspace: Workspace | None, *values: Any, **more: Any) -> Update:
         workspace = workspace or Workspace.create(self.store)
         try:
-            update = handler(self, workspace, *values, **more)
+            with workspace.lock:
+                update = handler(self, workspace, *values, **more)
         except GeosegError as error:
             update = {self.parts.status: failure(error)}
         return {self.parts.session: workspace} | update

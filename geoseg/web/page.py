@@ -40,20 +40,23 @@ def head() -> str:
 
 def build(models: dict[str, str], jobs: Jobs, store: Storage) -> gr.Blocks:
     """The page, which offers ``models``, as it is before a visitor has done anything."""
-    with gr.Blocks(title="geoseg", analytics_enabled=False, delete_cache=(600, _IDLE)) as blocks:
+    with gr.Blocks(
+        title="geoseg", analytics_enabled=False, fill_width=True, delete_cache=(600, _IDLE)
+    ) as blocks:
         gr.HTML("<h1>geoseg</h1><p>Building footprints from aerial and satellite imagery.</p>")
         with gr.Row(elem_id="layout"):  # placed by the style: in another order on a phone
             with gr.Column(elem_id="inputs"):
                 inputs = _inputs(models)
-            with gr.Column(elem_id="view"):
-                view: dict[str, Any] = {
-                    "status": gr.HTML(note(READY), elem_id="status"),
-                    "map": gr.HTML("", elem_id="map"),
-                }
+            with gr.Column(elem_id="right"):
+                with gr.Column(elem_id="view"):
+                    view: dict[str, Any] = {
+                        "status": gr.HTML(note(READY), elem_id="status"),
+                        "map": gr.HTML("", elem_id="map"),
+                    }
+                with gr.Column(elem_id="results"):
+                    results = _results()
             with gr.Column(elem_id="controls"):
                 controls = _controls()
-            with gr.Column(elem_id="results"):
-                results = _results()
         parts = Parts(session=_session(), **inputs, **view, **controls, **results)
         _connect(parts, Handlers(parts, models, jobs, store))
     return blocks
@@ -104,13 +107,13 @@ def _controls() -> dict[str, Any]:
 def _results() -> dict[str, Any]:
     scores = gr.HTML("", elem_id="scores")
     with gr.Row():
-        gpkg = gr.DownloadButton("GeoPackage", interactive=False, min_width=100)
-        geojson = gr.DownloadButton("GeoJSON", interactive=False, min_width=100)
-        mask = gr.DownloadButton("Mask", interactive=False, min_width=100)
-        draw = gr.Button("Draw a picture", interactive=False, min_width=100)
+        gpkg = gr.DownloadButton("GeoPackage", interactive=False, min_width=130)
+        geojson = gr.DownloadButton("GeoJSON", interactive=False, min_width=130)
+        mask = gr.DownloadButton("Mask", interactive=False, min_width=130)
+        draw = gr.Button("Picture", interactive=False, min_width=130)
     picture = gr.Image(
-        label="Scene, truth and prediction", visible=False, interactive=False, type="filepath",
-        format="png", buttons=["download", "fullscreen"],
+        label="Scene, truth and prediction", show_label=False, visible=False, interactive=False,
+        type="filepath", format="png", buttons=["download", "fullscreen"],
     )  # fmt: skip
     return {
         "scores": scores, "gpkg": gpkg, "geojson": geojson, "mask": mask, "draw": draw,

@@ -11,8 +11,8 @@ from geoseg.errors import GeosegError
 from geoseg.web.workspace import Workspace
 
 _COLUMNS = {
-    "raw": "Threshold 0.5",
-    "filtered": "Threshold 0.5, noise filter",
+    "raw": "At 0.5",
+    "filtered": "At 0.5, noise filter",
     "set": "As set",
 }
 # Buildings match at an IoU of 0.5

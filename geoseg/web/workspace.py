@@ -6,6 +6,7 @@ import re
 import secrets
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,7 +59,8 @@ def storage() -> Iterator[Storage]:
 class Workspace:
     """What one visitor has uploaded and made; file names are relative to ``folder``.
 
-    ``key`` is another for each scene, ``map`` what the map shows of it.
+    ``key`` is another for each scene, ``map`` what the map shows of it. Who works on it holds the
+    ``lock``: a visitor may use a control before the one before it has done its work.
     """
 
     storage: Storage
@@ -72,6 +74,7 @@ class Workspace:
     map: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     found: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod
     def create(cls, store: Storage) -> Workspace:

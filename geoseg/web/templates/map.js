@@ -99,7 +99,7 @@
 
     build() {
       const hasTruth = Boolean(this.paths.truth || this.images.truthMask);
-      this.panes = [this.pane("Found", "footprints")];
+      this.panes = [this.pane(this.paths.footprints ? "Found" : "Scene", "footprints")];
       if (hasTruth) this.panes.push(this.pane("Truth", "truth"));
       this.note = element("div", { className: "note", hidden: true });
       const panes = element("div", { className: "panes" }, ...this.panes.map((p) => p.frame));
@@ -258,7 +258,7 @@
       } else {
         this.image(ink, layer === "truth" || !this.images[look.ground] ? "scene" : look.ground);
         if (layer === "truth" && this.images.truthMask) {
-          ink.globalAlpha = 0.45;
+          ink.globalAlpha = 0.5;
           this.image(ink, "truthMask");
           ink.globalAlpha = 1;
         }
@@ -276,7 +276,7 @@
     outlines(ink, paths, colour, zoom) {
       ink.strokeStyle = colour;
       ink.fillStyle = colour + "26";
-      ink.lineWidth = 1.8 / zoom;
+      ink.lineWidth = Math.min(2, Math.max(1.1, 2 * zoom)) / zoom; // thin where all is small
       for (const path of paths) {
         ink.fill(path, "evenodd");
         ink.stroke(path);
