@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "geoseg"
 # Those are the command line's own, and the page over the others
 VERBS = set(COMMANDS) - {"completion", "serve"}
-FILES = sorted(PACKAGE.rglob("*.py"))
+# the plugin runs in QGIS and imports nothing of geoseg
+FILES = sorted(set(PACKAGE.rglob("*.py")) - {PACKAGE / "qgis/plugin.py"})
 LAYERS = (
     "errors",
     "parallel",

@@ -36,6 +36,7 @@ COMMANDS = (
     "evaluate",
     "tune",
     "export",
+    "qgis",
     "preview",
     "serve",
     "info",
