@@ -167,7 +167,7 @@ def extract(
     crs
         CRS to assume for imagery without one, e.g. EPSG:32633.
     pixel_coords
-        Use pixel coordinates for imagery without a CRS.
+        Pixel coordinates for imagery without a CRS, as QGIS shows it: y from 0 to -height.
     on_error
         When a scene fails: stop, or skip it; the report's ``failed`` then says which and why.
         [default: stop]
@@ -292,7 +292,7 @@ def polygonize(
     crs
         CRS to assume for imagery without one, e.g. EPSG:32633.
     pixel_coords
-        Use pixel coordinates for imagery without a CRS.
+        Pixel coordinates for imagery without a CRS, as QGIS shows it: y from 0 to -height.
     nodata
         Value of pixels without data, for imagery that names none. [default: none]
     window

@@ -201,7 +201,7 @@ def rasterize(
     crs
         CRS to assume for imagery without one, e.g. EPSG:32633.
     pixel_coords
-        Use pixel coordinates for imagery without a CRS.
+        Pixel coordinates for imagery without a CRS, as QGIS shows it: y from 0 to -height.
     creation_options
         GDAL creation options of the raster, e.g. ``{"COMPRESS": "ZSTD"}``.
     overwrite

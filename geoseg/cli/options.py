@@ -277,7 +277,9 @@ crs = click.option(
     "--crs", metavar="CRS", help="CRS to assume for imagery without one, e.g. EPSG:32633."
 )
 pixel_coords = click.option(
-    "--pixel-coords", is_flag=True, help="Use pixel coordinates for imagery without a CRS."
+    "--pixel-coords",
+    is_flag=True,
+    help="Pixel coordinates for imagery without a CRS, as QGIS shows it: y from 0 to -height.",
 )
 on_error = click.option(
     "--on-error",

@@ -185,5 +185,7 @@ def assign_crs(grid: Grid, name: str, reference: PixelReference) -> Grid:
         except CRSError as error:
             raise UsageError(f"{reference.crs} is no CRS", "for example EPSG:32736") from error
     if reference.pixel_coords:
-        return replace(grid, transform=Affine.identity())  # a worldfile may have placed it
+        # as QGIS shows a picture without a place: x to the right, y from 0 down to -height; a
+        # worldfile may have placed it otherwise
+        return replace(grid, transform=Affine.scale(1, -1))
     raise UnsuitableError(f"{name}: has no CRS", "assign one with `crs`, or use `pixel_coords`")

@@ -27,6 +27,17 @@ FOOTPRINTS: Mapping[str, str] = {
 }
 
 
+def size_columns(crs: CRS | None) -> tuple[str, str]:
+    """Names of the columns of area and perimeter: metres, or pixels without a CRS."""
+    return ("area_px", "perimeter_px") if crs is None else ("area_m2", "perimeter_m")
+
+
+def footprint_columns(crs: CRS | None) -> Mapping[str, str]:
+    """``FOOTPRINTS`` as a layer in ``crs`` has them."""
+    names = dict(zip(("area_m2", "perimeter_m"), size_columns(crs), strict=True))
+    return {names.get(name, name): kind for name, kind in FOOTPRINTS.items()}
+
+
 # Columns beside them where outlines were straightened
 REGULARIZED: Mapping[str, str] = {"regularized": "bool", "regularized_iou": "double"}
 

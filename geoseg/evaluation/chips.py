@@ -13,7 +13,7 @@ import shapely
 
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
-from geoseg.core.layer import Layer
+from geoseg.core.layer import Layer, size_columns
 from geoseg.errors import UnsuitableError
 from geoseg.evaluation.extent import COUNTED, clipped
 from geoseg.evaluation.matching import assign, overlaps
@@ -183,4 +183,5 @@ def outlines(
     labels = FootprintLabels(answer.name)
     layers = list(trace_footprints([strip], answer.grid, labels, spec, Area(0.0), threshold))
     geometry = np.concatenate([np.empty(0, object), *(layer.geometry for layer in layers)])
-    return geometry, np.concatenate([np.empty(0), *(layer.columns["area_m2"] for layer in layers)])
+    area, _ = size_columns(answer.grid.crs)
+    return geometry, np.concatenate([np.empty(0), *(layer.columns[area] for layer in layers)])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from geoseg.core.layer import Layer
+from geoseg.core.layer import Layer, size_columns
 from geoseg.drawing.colours import FN, FP, TP, rgb
 from geoseg.evaluation.footprints import LayerComparison
 from geoseg.evaluation.fragments import Fragments
@@ -37,8 +37,8 @@ def write_outcome_layers(
 
 
 def outcome_layers(matched: LayerComparison) -> dict[str, Layer]:
-    """The layers by name, with the columns ``iou``, ``confidence``, ``area_m2`` and what is known
-    of each kind.
+    """The layers by name, with the columns ``iou``, ``confidence``, ``area_m2`` (``area_px``
+    without a CRS) and what is known of each kind.
     """
     ours, theirs = matched.matches.pairs.T
     extra = matched.matches.false_positives
@@ -47,7 +47,7 @@ def outcome_layers(matched: LayerComparison) -> dict[str, Layer]:
     unit = "px" if matched.truth.crs is None else "m"
     about_match = {
         "iou": matched.matches.ious,
-        "truth_area_m2": matched.areas[1][theirs],
+        f"truth_{size_columns(matched.truth.crs)[0]}": matched.areas[1][theirs],
         f"polis_{unit}": polis,
         f"hausdorff_{unit}": hausdorff,
     }
@@ -77,7 +77,7 @@ def _layer(
     matched: LayerComparison, side: int, chosen: np.ndarray, columns: dict[str, np.ndarray]
 ) -> Layer:
     layer = (matched.prediction, matched.truth)[side]
-    told = {"area_m2": matched.areas[side][chosen], **columns}
+    told = {size_columns(layer.crs)[0]: matched.areas[side][chosen], **columns}
     told = {
         name: values if values.dtype.kind == "i" else values.round(4)
         for name, values in told.items()

@@ -32,7 +32,7 @@ def footprint_regions(matched: LayerComparison) -> tuple[Region, ...]:
         "fp": fp,
         "fn": fn,
         "f1": f1,
-        "area_error_m2": matched.area_errors,
+        f"area_error_{_square(matched.truth.crs)}": matched.area_errors,
         "count_error": fp - fn,
     }
     order = _worst_first(f1, tp, fp + fn)
@@ -47,11 +47,12 @@ def regional_errors(matched: LayerComparison, side: float) -> dict[str, Any]:
         return {}
     over = {
         "f1": ratios(tp, fp, fn)["f1"],
-        "area_error_m2": matched.area_errors,
+        f"area_error_{_square(matched.truth.crs)}": matched.area_errors,
         "count_error": fp - fn,
     }
     # images are blocks of their own, without a side in metres
-    own = {} if matched.images else {"neighbourhood_m": side}
+    unit = "px" if matched.truth.crs is None else "m"
+    own = {} if matched.images else {f"neighbourhood_{unit}": side}
     return own | {
         "blocks": len(tp),
         "by_block": {name: describe(values) for name, values in over.items()},
@@ -94,9 +95,8 @@ def pixel_regions(compared: ComparedPixels) -> tuple[Region, ...]:
     columns = {"truth": tp + fn, "found": tp + fp, "tp": tp, "fp": fp, "fn": fn, "iou": iou}
     order = _worst_first(iou, tp, fp + fn)
     bounds = _bounds(compared, row[order], col[order])
-    return _rows(
-        order, bounds, compared.grid.crs, columns | {"area_error_m2": (fp - fn) * across * along}
-    )
+    area_error = {f"area_error_{_square(compared.grid.crs)}": (fp - fn) * across * along}
+    return _rows(order, bounds, compared.grid.crs, columns | area_error)
 
 
 def _worst_first(score: np.ndarray, right: np.ndarray, wrong: np.ndarray) -> np.ndarray:
@@ -154,3 +154,8 @@ def pixel_intervals(
     counts = counts[:, 1:2] if counts.shape[1] == 2 else counts[:, counts.any(axis=(0, 2))]
     drawn = ratios(*np.moveaxis(resample(counts, times, seed), -1, 0))
     return {name: interval(values.mean(axis=1)) for name, values in drawn.items()}
+
+
+def _square(crs: CRS | None) -> str:
+    """Unit of areas in names: square metres, pixels without a CRS."""
+    return "px" if crs is None else "m2"

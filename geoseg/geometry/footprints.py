@@ -10,9 +10,10 @@ from itertools import chain
 
 import numpy as np
 import shapely
+from pyproj import CRS
 
 from geoseg.core.grid import Grid
-from geoseg.core.layer import FOOTPRINTS, REGULARIZED, Layer
+from geoseg.core.layer import REGULARIZED, Layer, footprint_columns, size_columns
 from geoseg.geometry.measure import (
     area_scale,
     centres,
@@ -43,9 +44,10 @@ class FootprintLabels:
     unit: float | None = 1.0
 
 
-def columns(spec: PolygonSpec) -> Mapping[str, str]:
-    """Names and Arrow types of the columns of :func:`footprints`."""
-    return FOOTPRINTS if spec.regularize == "none" else {**FOOTPRINTS, **REGULARIZED}
+def columns(spec: PolygonSpec, crs: CRS | None) -> Mapping[str, str]:
+    """Names and Arrow types of the columns of :func:`footprints` in ``crs``."""
+    plain = footprint_columns(crs)
+    return plain if spec.regularize == "none" else {**plain, **REGULARIZED}
 
 
 def footprints(
@@ -139,9 +141,10 @@ def simplified(found: Layer, grid: Grid, spec: PolygonSpec) -> Layer:
     thin = simplify_together(pixels, spec.simplify.in_metres(grid.gsd or 1.0), pixel_size(grid))
     geometry = to_crs_coordinates(shapely.orient_polygons(thin), grid.transform)
     area, around = measure(geometry, grid.crs)
+    area_name, perimeter_name = size_columns(grid.crs)
     sizes = {
-        "area_m2": np.round(area, 2),
-        "perimeter_m": np.round(around, 2),
+        area_name: np.round(area, 2),
+        perimeter_name: np.round(around, 2),
         "vertices": vertices(geometry),
     }
     return Layer(geometry, grid.crs, {**found.columns, **sizes})
@@ -316,13 +319,14 @@ def _to_layer(found: _Found, grid: Grid, naming: FootprintLabels, first_id: int)
     confidence = np.full(count, np.nan)
     if naming.unit is not None:
         confidence = _confidence(traced, naming.unit)
+    area_name, perimeter_name = size_columns(grid.crs)
     columns = {
         "id": np.arange(first_id, first_id + count),
         "scene": np.full(count, naming.scene, object),
         "class": np.full(count, naming.class_name, object),
         "confidence": confidence,
-        "area_m2": np.round(area, 2),
-        "perimeter_m": np.round(around, 2),
+        area_name: np.round(area, 2),
+        perimeter_name: np.round(around, 2),
         "edge": outermost | (beside > 0),
         "vertices": vertices(geometry),
     }

@@ -47,9 +47,10 @@ def footprints_on(
     found = footprints_in(files, grid.crs, remarks, grid=grid, **wanted)
     solid = ~shapely.is_empty(found.geometry)
     if solid.any() and not len(Burner(found.geometry).inside(grid)):
-        raise UnsuitableError(
-            f"{files}: no overlap with the scene", "compare the two with `geoseg info`"
-        )
+        hint = "compare the two with `geoseg info`"
+        if grid.crs is None and found.bounds[3] > 0:
+            hint = "pixel coordinates have y from 0 at the upper edge down to -height"
+        raise UnsuitableError(f"{files}: no overlap with the scene", hint)
     return found
 
 

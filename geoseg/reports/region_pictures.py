@@ -53,7 +53,8 @@ def drawn_footprints(matched: LayerComparison, image: str | None) -> Draw:
     image = image if matched.images is None else None
 
     def draw(place: Place) -> Figure:
-        view, under = _background(_wider(place["bounds"]), matched.truth.crs, image)
+        down = matched.images is not None
+        view, under = _background(_wider(place["bounds"]), matched.truth.crs, image, down=down)
         number = None if matched.images is None else matched.images.index(place["image"])
         outlines = tuple(group.within(view, number) for group in groups)
         return single_panel(
@@ -141,10 +142,14 @@ def _groups(matched: LayerComparison) -> list[_Group]:
 
 
 def _background(
-    bounds: tuple[float, ...], crs: CRS | None, image: str | None, grid: Grid | None = None
+    bounds: tuple[float, ...],
+    crs: CRS | None,
+    image: str | None,
+    grid: Grid | None = None,
+    down: bool = False,
 ) -> tuple[View, np.ndarray]:
     """A view of ``bounds`` in ``crs`` and what is seen there: the image, or plain ground where it
-    does not reach.
+    does not reach; y goes ``down`` in pixels of images.
     """
     if image is not None:
         try:
@@ -153,7 +158,7 @@ def _background(
             pass
         else:
             return view, picture(*view.read(image, PreviewSpec()))
-    view = on_ground(bounds, crs) if grid is None else _on_grid(bounds, grid)
+    view = on_ground(bounds, crs, down=down) if grid is None else _on_grid(bounds, grid)
     return view, np.full((*view.shape, 3), PLAIN, np.uint8)
 
 
@@ -170,17 +175,24 @@ def bounds_in(bounds: tuple[float, ...], crs: CRS | None, to: CRS | None) -> tup
     return Transformer.from_crs(crs, to, always_xy=True).transform_bounds(left, bottom, right, top)
 
 
-def on_ground(bounds: tuple[float, ...], crs: CRS | None, size: int = SIZE) -> View:
-    """A view of ``bounds`` without a scene, its longer side of ``size`` pixels."""
+def on_ground(
+    bounds: tuple[float, ...], crs: CRS | None, size: int = SIZE, down: bool = False
+) -> View:
+    """A view of ``bounds`` without a scene, its longer side of ``size`` pixels; y goes ``down`` in
+    those of images.
+    """
     left, bottom, right, top = bounds
     wide = right - left
     high = top - bottom
-    across, down = (
+    across, along = (
         pixel_size(Grid(crs, Affine(wide, 0, left, 0, -high, top), 1, 1)) if crs else (wide, high)
     )
-    shape = max(1, round(size * min(1, down / across))), max(1, round(size * min(1, across / down)))
-    # coordinates without a CRS are pixels, whose rows go down
-    start, step = (top, -high / shape[0]) if crs else (bottom, high / shape[0])
+    shape = (
+        max(1, round(size * min(1, along / across))),
+        max(1, round(size * min(1, across / along))),
+    )
+    # rows of SpaceNet tables, which are in the pixels of many images, go down
+    start, step = (bottom, high / shape[0]) if down else (top, -high / shape[0])
     grid = Grid(crs, Affine(wide / shape[1], 0, left, 0, step, start), *shape)
     return View(grid, Window(0, 0, grid.width, grid.height), shape)
 

@@ -37,7 +37,8 @@ _ROWS = 256
 class View:
     """``window`` of the scene's grid ``source``, drawn as a picture of ``shape`` (height, width).
 
-    A picture without a CRS has coordinates in its own pixels, x to the right and y downwards.
+    A picture without a CRS has coordinates in its own pixels, x to the right and y up from 0 at its
+    upper edge.
     """
 
     source: Grid

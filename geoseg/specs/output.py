@@ -142,7 +142,9 @@ class TrainTarget:
 
 @dataclass(frozen=True)
 class PixelReference:
-    """How imagery without a CRS is placed: in ``crs``, or by ``pixel_coords`` in its own pixels."""
+    """How imagery without a CRS is placed: in ``crs``, or by ``pixel_coords`` in its own pixels, x
+    to the right and y up from 0 at its upper edge, which is where QGIS shows it.
+    """
 
     crs: str | None = None
     pixel_coords: bool = False

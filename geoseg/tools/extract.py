@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from geoseg.core.grid import Grid, assign_crs
-from geoseg.core.layer import Layer
+from geoseg.core.layer import Layer, size_columns
 from geoseg.errors import GeosegError, SettingError, UnsuitableError
 from geoseg.geometry.footprints import FootprintLabels, columns, trace_footprints
 from geoseg.geometry.morphology import MaskStrip
@@ -44,15 +44,16 @@ from geoseg.specs import (
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractReport(Report):
-    """Footprints and their total area in square metres, pixels seen, model, threshold, seconds by
-    stage.
+    """Footprints and their total area in square metres (in pixels without a CRS), pixels seen,
+    model, threshold, seconds by stage.
 
     ``failed`` maps scenes that failed, where such are skipped, to what was wrong. ``plan`` is that
     of each scene in a dry run.
     """
 
     footprints: int
-    area_m2: float
+    area_m2: float | None
+    area_px: float | None
     pixels: int
     model: str
     runtime: str
@@ -132,7 +133,8 @@ class _Totals:
     """What adds up over the scenes."""
 
     footprints: int = 0
-    area_m2: float = 0.0
+    area: float = 0.0
+    in_pixels: bool = False
     pixels: int = 0
     runtime: str = ""
     failed: dict[str, str] = field(default_factory=dict)
@@ -152,7 +154,8 @@ class _Totals:
             seconds=accompany.seconds,
             warnings=accompany.remarks.unique(),
             footprints=self.footprints,
-            area_m2=round(self.area_m2, 2),
+            area_m2=None if self.in_pixels else round(self.area, 2),
+            area_px=round(self.area, 2) if self.in_pixels else None,
             pixels=self.pixels,
             model=settings.loaded.name,
             runtime=self.runtime,
@@ -315,7 +318,7 @@ class _SharedLayer:
                 create_vector(
                     self.target.output,
                     grid.crs,
-                    columns=columns(self.settings.spec),
+                    columns=columns(self.settings.spec, grid.crs),
                     metadata=self.settings.loaded.provenance(*self.scenes),
                     **self.target.keywords(),
                 )
@@ -336,7 +339,9 @@ class _SharedLayer:
         numbers = np.arange(first, first + len(batch))
         written = self.writer.write(replace(batch, columns={**batch.columns, "id": numbers}))
         self.totals.footprints += len(written)
-        self.totals.area_m2 += float(written.columns["area_m2"].sum()) if len(written) else 0.0
+        area, _ = size_columns(written.crs)
+        self.totals.in_pixels = written.crs is None
+        self.totals.area += float(written.columns[area].sum()) if len(written) else 0.0
 
     def _grids(self) -> dict[str, Grid]:
         """Where the scenes lie; what is wrong with one is an error when its turn comes."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from geoseg.core.grid import Grid, assign_crs
-from geoseg.core.layer import Layer
+from geoseg.core.layer import Layer, size_columns
 from geoseg.geometry.footprints import (
     FootprintLabels,
     columns,
@@ -33,10 +33,11 @@ from geoseg.specs import Length, PixelReference, PolygonSpec, SceneSpec, VectorT
 
 @dataclass(frozen=True, kw_only=True)
 class PolygonizeReport(Report):
-    """Footprints written and their area in square metres (square pixels without a CRS)."""
+    """Footprints written and their area in square metres, without a CRS in pixels."""
 
     footprints: int
-    area_m2: float
+    area_m2: float | None
+    area_px: float | None
     threshold: float | None
 
 
@@ -73,12 +74,12 @@ def run(
         with create_vector(
             target.output,
             grid.crs,
-            columns=columns(spec),
+            columns=columns(spec, grid.crs),
             metadata=provenance(raster),
             **target.keywords(),
         ) as out:
             for batch in _traced(scene, grid, found, spec, advance, strip_pixels):
-                area += float(out.write(batch).columns["area_m2"].sum())
+                area += float(out.write(batch).columns[size_columns(grid.crs)[0]].sum())
     return PolygonizeReport(
         command="polygonize",
         inputs=(str(raster),),
@@ -86,7 +87,8 @@ def run(
         seconds=accompany.seconds,
         warnings=scene.warnings + found[0].warnings,
         footprints=out.count,
-        area_m2=round(area, 2),
+        area_m2=None if grid.crs is None else round(area, 2),
+        area_px=round(area, 2) if grid.crs is None else None,
         threshold=found[0].threshold,
     )
 

@@ -126,7 +126,7 @@ def trace(
     return {
         "map": {"footprints": _outlines(map_view(scene, size=SIZE), outputs["gpkg"])},
         "footprints": report.footprints,
-        "area": report.area_m2,
+        "area": report.area_px if report.area_m2 is None else report.area_m2,
         "scores": _scores(outputs["gpkg"], truth, scene) if truth else None,
     }
 
@@ -187,7 +187,7 @@ def _scores(footprints: str, truth: str, scene: str) -> dict[str, dict[str, floa
 
 
 def _outlines(view: Any, path: str) -> dict[str, Any]:
-    drawn = view.outlines(path, ("confidence", "area_m2"))
+    drawn = view.outlines(path, ("confidence", "area_m2", "area_px"))
     return {name: values[:DRAWN] for name, values in drawn.items()}
 
 

@@ -206,7 +206,7 @@ def test_a_picture_wants_a_crs_or_pixels(model: Path, tmp_path: Path) -> None:
         model=model,
         reference=PixelReference(pixel_coords=True),
     )
-    assert report.area_m2 == MASK.sum()
+    assert (report.area_px, report.area_m2) == (MASK.sum(), None)
     assert {p.name for p in tmp_path.iterdir()} == {"photo.png", "b.gpkg"}
 
 

@@ -153,8 +153,8 @@ def test_pictures_without_a_crs(tmp_path):
         run(raster, tmp_path / "out.gpkg", PolygonSpec())
     run(raster, tmp_path / "pixels.geojson", reference=PixelReference(pixel_coords=True))
     layer = gpd.read_file(tmp_path / "pixels.geojson")
-    assert layer.geometry.item().bounds == (8, 5, 20, 15)
-    assert layer["area_m2"].item() == 120
+    assert layer.geometry.item().bounds == (8, -15, 20, -5)
+    assert layer["area_px"].item() == 120 and layer["perimeter_px"].item() == 44
     run(raster, tmp_path / "assigned.gpkg", reference=PixelReference(crs="EPSG:32645"))
     assert read(tmp_path / "assigned.gpkg").crs.to_epsg() == 32645
 

@@ -148,7 +148,7 @@ def test_classes_of_photos(tmp_path):
 @pytest.mark.filterwarnings("ignore:'crs' was not provided")
 def test_footprints_in_the_pixels_of_a_photo(tmp_path):
     write_array(tmp_path / "photo.png", np.full((3, 120, 200), 90, np.uint8), PLAIN)
-    path = write_layer(tmp_path / "f.gpkg", [shapely.box(100, 20, 180, 70)], None)
+    path = write_layer(tmp_path / "f.gpkg", [shapely.box(100, -70, 180, -20)], None)
     run(str(tmp_path / "photo.png"), [str(path)], tmp_path / "a.png", SMALL)
     image = np.array(Image.open(tmp_path / "a.png").convert("RGB"))
     cols = (

@@ -119,7 +119,10 @@ def test_pictures_without_a_crs(tmp_path):
     args = tmp_path / "f.gpkg", picture, tmp_path / "mask.tif"
     with pytest.raises(UnsuitableError, match=r"photo\.png: has no CRS"):
         rasterize.run(*args)
-    rasterize.run(*args, reference=PixelReference(pixel_coords=True))
+    pixels = gpd.GeoDataFrame(geometry=[shapely.box(40, -9, 48, -3)])
+    pixels.to_file(tmp_path / "p.gpkg")
+    own = tmp_path / "p.gpkg", *args[1:]
+    rasterize.run(*own, reference=PixelReference(pixel_coords=True))
     mask, _, grid = read_array(tmp_path / "mask.tif")
     assert grid.crs is None and mask[0, 3:9, 40:48].all() and mask.sum() == 48
     rasterize.run(*args, overwrite=True, reference=PixelReference(crs="EPSG:32736"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,9 @@ def write_layers(
 
     Raises OutputError; :func:`check_layers` does so beforehand.
     """
-    with atomic_sqlite(path, overwrite) as temporary, writing(path):
+    with atomic_sqlite(path, overwrite) as temporary, writing(path), warnings.catch_warnings():
+        # those of pictures are in pixels
+        warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
         for number, (name, layer) in enumerate(layers.items()):
             # the file is made with the first layer
             made = {} if number else {"dataset_options": {"VERSION": "1.2"}}

@@ -85,8 +85,8 @@ class OgrSink:
             pyogrio.write_arrow(
                 pa.RecordBatchReader.from_batches(self.schema, self._taken()), path, **self.options
             )
-        # raised again where the batches come from
-        except (RuntimeError, OSError, ValueError) as error:
+        # raised again where the batches come from; none of them may end with the thread
+        except Exception as error:
             self._error = error
 
     def _taken(self) -> Iterator[pa.RecordBatch]:

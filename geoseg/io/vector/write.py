@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from geoseg.io.vector.sinks import Sink
 
 # A Shapefile's names hold ten characters
-SHORT = {"perimeter_m": "perim_m", "regularized": "regular", "regularized_iou": "regul_iou"}
+SHORT = {
+    "perimeter_m": "perim_m",
+    "perimeter_px": "perim_px",
+    "regularized": "regular",
+    "regularized_iou": "regul_iou",
+}
 
 _EXTENSIONS = {
     ".gpkg": "gpkg",
