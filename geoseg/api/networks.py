@@ -128,7 +128,7 @@ def train(
     crop
         Size of the training crops in pixels. [default: 256]
     gsd
-        Metres per pixel to train at. [default: that of the chips]
+        Metres per pixel to train at. [default: that of ``init``, else of the chips]
     scale
         Random scale range of crops, MIN,MAX, e.g. 0.8,1.25. [default: 1.0,1.0]
     samples

@@ -94,7 +94,11 @@ class Auto(options.Text):
         "Augmentation preset; images without a CRS are not rotated.",
     ),
     setting(TrainSpec, "crop", "Size of the training crops in pixels.  [default: 256]"),
-    setting(TrainSpec, "gsd", "Metres per pixel to train at.  [default: that of the chips]"),
+    setting(
+        TrainSpec,
+        "gsd",
+        "Metres per pixel to train at.  [default: that of --init, else of the chips]",
+    ),
     setting(TrainSpec, "scale", "Random scale range of crops, MIN,MAX, e.g. 0.8,1.25."),
     setting(TrainSpec, "samples", "Crops per epoch.  [default: one per chip]"),
     setting(

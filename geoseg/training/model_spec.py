@@ -61,6 +61,9 @@ def model_spec_for(
         ):
             if wanted and wanted != there:
                 raise SettingError(name, f"{init} is {there}, not {wanted}", "leave it out")
+        if first.gsd:
+            # what it knows it knows at its own resolution, and there `extract` would run it
+            common["gsd"] = spec.gsd or base.gsd or first.gsd
         if base.for_labels(first.classes) != base:  # it goes on knowing boundaries
             common["classes"] = (*first.classes, *base.classes[2:])
         model = replace(base, **_normalisation(base, first.bands), **common)

@@ -73,6 +73,22 @@ def test_a_network_that_is_asked_for_starts_as_such(
     assert model.classes == ("background", "building") and model.bands == bands
 
 
+def test_a_model_goes_on_at_its_own_resolution(chips: dict[int, str], tmp_path: Path) -> None:
+    fine = grid(256, 384, gsd=0.15)
+    mask = buildings(256, 384, 122)
+    write_array(tmp_path / "fine.tif", picture(mask), fine)
+    write_array(tmp_path / "mask.tif", mask.astype("uint8"), fine)
+    spec = ChipSpec(size=128, split=(0.7, 0.3, 0), split_by="random")
+    tile.run([str(tmp_path / "fine.tif")], tmp_path / "c", spec, labels=tmp_path / "mask.tif")
+    gsds = {}
+    for name, given in {"as it is": {}, "asked for": {"gsd": 0.15}, "new": {"arch": "cnn"}}.items():
+        out = tmp_path / f"{name}.safetensors"
+        train.run([str(tmp_path / "c")], out, replace(SHORT, **given))
+        gsds[name] = modelfile.read_spec(out).gsd
+    base = store.read_spec(store.bundled()).gsd
+    assert gsds == pytest.approx({"as it is": base, "asked for": 0.15, "new": 0.15}, rel=1e-2)
+
+
 def test_init_brings_its_own_network(chips: dict[int, str], tmp_path: Path) -> None:
     for given, what in (({"arch": "fpn"}, "is unet, not fpn"), ({"encoder": "resnet18"}, "is ")):
         with pytest.raises(SettingError, match=what):
