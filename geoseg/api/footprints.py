@@ -82,8 +82,8 @@ def extract(
         Scene, or several: paths, folders, globs, ``@list.txt``, https:// and s3://
         addresses.
     output
-        File to write (.gpkg, .geojson, .fgb, .parquet, .shp), or a folder for one file per
-        scene.
+        File to write (.gpkg, .geojson, .fgb, .parquet, .shp, .pmtiles), or a folder for one file
+        per scene.
     layer
         Name of the layer to write. [default: footprints]
     format

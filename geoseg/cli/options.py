@@ -195,8 +195,8 @@ layers_output = click.option(
     "--output",
     type=OUTPUT,
     required=True,
-    help="Output file: .gpkg, .geojson, .fgb, .parquet or .shp; or a folder (FOLDER/ is made), one "
-    "file per scene.",
+    help="Output file: .gpkg, .geojson, .fgb, .parquet, .shp or .pmtiles; or a folder (FOLDER/ is "
+    "made), one file per scene.",
 )
 raster_output = click.option(
     "-o",

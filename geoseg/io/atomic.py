@@ -12,7 +12,7 @@ from pathlib import Path
 from geoseg.errors import OutputError, UsageError
 from geoseg.io.drafts import abandoned, draft_of
 
-# What GDAL and SQLite write beside a file; the last three belong to a COG in the making
+# What GDAL and SQLite write beside a file; the last belong to a COG or PMTiles in the making
 # How an output appears:
 #
 #     roofs.gpkg                                 an older one, complete, until the very end
@@ -30,6 +30,8 @@ SIDECARS = (
     ".ovr.tmp",
     ".msk.ovr.tmp",
     ".warped.tif.tmp",
+    ".tmp.mbtiles",
+    ".tmp.mbtiles-journal",
 )
 
 

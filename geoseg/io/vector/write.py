@@ -42,6 +42,7 @@ _EXTENSIONS = {
     ".parquet": "parquet",
     ".geoparquet": "parquet",
     ".shp": "shapefile",
+    ".pmtiles": "pmtiles",
 }
 _FORMATS = {
     "gpkg": "gpkg",
@@ -54,6 +55,7 @@ _FORMATS = {
     "geoparquet": "parquet",
     "shapefile": "shapefile",
     "shp": "shapefile",
+    "pmtiles": "pmtiles",
 }
 _OGR: dict[str, dict[str, Any]] = {
     "gpkg": {"driver": "GPKG", "dataset_options": {"VERSION": "1.2"}},
@@ -63,15 +65,21 @@ _OGR: dict[str, dict[str, Any]] = {
     },
     "flatgeobuf": {"driver": "FlatGeobuf"},
     "shapefile": {"driver": "ESRI Shapefile", "layer_options": {"ENCODING": "UTF-8"}},
+    # 4,096 steps a tile are 0.15 m at zoom 16, the deepest; maps enlarge it beyond
+    "pmtiles": {"driver": "PMTiles", "dataset_options": {"MINZOOM": "10", "MAXZOOM": "16"}},
 }
 _PARTS = (".shx", ".dbf", ".prj", ".cpg")
 _LEFTOVERS = (".qix", ".sbn", ".sbx", ".qmd", ".shp.xml")
-_LONLAT = CRS.from_epsg(4326)
+# Formats that are in one CRS alone, and how errors call it
+_OWN_CRS = {
+    "geojson": (CRS.from_epsg(4326), "GeoJSON is in longitude and latitude"),
+    "pmtiles": (CRS.from_epsg(3857), "PMTiles are in EPSG:3857"),
+}
 
 
 def format_of(path: Path | str, format: str | None = None) -> str:
-    """``gpkg``, ``geojson``, ``flatgeobuf``, ``parquet`` or ``shapefile``, by ``format`` or else by
-    the extension.
+    """``gpkg``, ``geojson``, ``flatgeobuf``, ``parquet``, ``shapefile`` or ``pmtiles``, by
+    ``format`` or else by the extension.
 
     Raises UsageError where it is none of them.
     """
@@ -83,7 +91,7 @@ def format_of(path: Path | str, format: str | None = None) -> str:
             if format
             else f"{path}: its extension names no vector format"
         )
-        raise UsageError(what, "gpkg, geojson, fgb, parquet or shp")
+        raise UsageError(what, "gpkg, geojson, fgb, parquet, shp or pmtiles")
     return found
 
 
@@ -142,7 +150,8 @@ def create_vector(
     """A layer to write batches of polygons into; it appears under ``path`` when the block ends, or
     not at all.
 
-    Batches come in ``crs`` and are written in ``dst_crs`` (longitude and latitude for GeoJSON).
+    Batches come in ``crs`` and are written in ``dst_crs`` (GeoJSON and PMTiles have one of their
+    own).
     ``columns`` maps names to Arrow types; a layer without features has them too, where the format
     can say so. ``metadata`` goes into GeoPackage and GeoParquet, and into a GeoPackage a ``style``,
     the QML that QGIS draws the layer with; layers with a confidence are coloured by it if there is
@@ -199,18 +208,20 @@ def writing(path: Path | str) -> Iterator[None]:
 
 def _target(kind: str, crs: CRS | None, dst_crs: str | CRS | None) -> CRS | None:
     """CRS to transform to, None where there is nothing to do."""
-    if dst_crs is None and (kind != "geojson" or crs is None):
+    own, reason = _OWN_CRS.get(kind, (None, ""))
+    if crs is None and kind == "pmtiles":
+        raise UsageError(f"{reason}, pixels have no place there", "write a GeoPackage")
+    if dst_crs is None and (own is None or crs is None):
         return None
     if crs is None:
         raise UsageError("`dst_crs` needs a raster with a CRS", "assign one with `crs`")
     try:
-        to = _LONLAT if dst_crs is None else CRS.from_user_input(dst_crs)
+        to = own if dst_crs is None else CRS.from_user_input(dst_crs)
     except CRSError as error:
         raise UsageError(f"{dst_crs} is no CRS", "for example EPSG:32736") from error
-    if kind == "geojson" and not to.equals(_LONLAT, ignore_axis_order=True):
-        raise UsageError(
-            "GeoJSON is in longitude and latitude", "leave `dst_crs` out, or write a GeoPackage"
-        )
+    assert to is not None
+    if own is not None and not to.equals(own, ignore_axis_order=True):
+        raise UsageError(reason, "leave `dst_crs` out, or write a GeoPackage")
     return None if to.equals(crs, ignore_axis_order=True) else to
 
 
