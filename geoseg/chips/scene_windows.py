@@ -102,13 +102,14 @@ def index_outlines(index: ChipIndex) -> SplitOutlines:
 
 def chips_of(index: ChipIndex) -> ExampleSet:
     """The chips of an index. Raises UnsuitableError where some have no mask."""
+    # chips without labels have no split either: that they lack masks is the thing to know
+    if index.table["mask"].isna().any():
+        raise UnsuitableError(
+            f"{index.folder}: some chips have no mask", "cut them by `geoseg tile` with labels"
+        )
     splits: dict[str, list[Example]] = {}
     for split in ("train", "val", "test"):
         table = index.split(split)
-        if table["mask"].isna().any():
-            raise UnsuitableError(
-                f"{index.folder}: some chips have no mask", "cut them by `geoseg tile` with labels"
-            )
         pairs = zip(table["image"], table["mask"], strict=True)
         splits[split] = [
             ChipFiles(index.folder / image, index.folder / mask) for image, mask in pairs
