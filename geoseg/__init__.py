@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from geoseg.api.footprints import extract, polygonize
     from geoseg.api.looking import info, preview
     from geoseg.api.model import Model, load_model
-    from geoseg.api.networks import export, train, tune
+    from geoseg.api.networks import export, train
     from geoseg.api.rasters import predict, rasterize, stitch
-    from geoseg.api.scores import evaluate
+    from geoseg.api.scores import evaluate, tune
     from geoseg.core.grid import Grid
     from geoseg.errors import GeosegError
 
@@ -45,7 +45,7 @@ _HOME = {
     "stitch": "api.rasters",
     "tile": "api.chips",
     "train": "api.networks",
-    "tune": "api.networks",
+    "tune": "api.scores",
 }
 __all__ = [
     "GeosegError",
