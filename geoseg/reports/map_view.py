@@ -41,6 +41,8 @@ from geoseg.specs import PreviewSpec
 from geoseg.specs.vectors import VectorFiles
 
 WEB_MERCATOR = CRS.from_epsg(3857)
+# Where web Mercator ends in each direction, in metres, and a scene's breadth beyond
+_END = 20_037_508.35 + 50_000
 # Outlines are written in tenths of a pixel of the frame
 DECIMALS = 1
 
@@ -139,26 +141,31 @@ _WEBP = {"quality": 82}
 def map_view(path: str, size: int) -> MapView:
     """The frame of the scene at ``path``, at most ``size`` pixels a side; reads its header alone.
 
-    Raises UnsuitableError where it does not lie in web Mercator, as beyond 85 degrees.
+    Raises UnsuitableError where it does not lie in web Mercator, as beyond 85 degrees, and what
+    opening it raises.
     """
     view = view_of(path, size, PreviewSpec())
     source = view.source
     if source.crs is None:
         return MapView(path, view, view.grid)
+    own = view.grid
     try:
         transform, width, height = calculate_default_transform(
-            source.crs.to_wkt(),
-            WEB_MERCATOR.to_wkt(),
-            view.grid.width,
-            view.grid.height,
-            *view.grid.bounds,
+            source.crs.to_wkt(), WEB_MERCATOR.to_wkt(), own.width, own.height, *own.bounds
         )
     except RasterioError as error:
-        raise UnsuitableError(f"{path}: has no place on a map of the web") from error
+        raise _off_the_map(path) from error
     factor = max(1.0, max(height, width) / size)
     height = max(1, round(height / factor))
     width = max(1, round(width / factor))
-    return MapView(path, view, Grid(WEB_MERCATOR, transform * Affine.scale(factor), height, width))
+    grid = Grid(WEB_MERCATOR, transform * Affine.scale(factor), height, width)
+    if max(map(abs, grid.bounds)) > _END:
+        raise _off_the_map(path)
+    return MapView(path, view, grid)
+
+
+def _off_the_map(path: str) -> UnsuitableError:
+    return UnsuitableError(f"{path}: has no place on a map of the web", "as beyond 85 degrees")
 
 
 def _rings(geometry: shapely.Geometry) -> list[list[float]]:
