@@ -82,7 +82,7 @@ def find(
     )
     about = info(model).about
     return {
-        "map": {"probability": _uri(map_view(scene, size=SIZE).probability(probability))},
+        "map": {"probability": _probability(scene, probability)},
         "warnings": list(report.warnings),
         "seconds": report.seconds,
         "gsd": report.gsd,
@@ -189,6 +189,14 @@ def _scores(footprints: str, truth: str, scene: str) -> dict[str, dict[str, floa
 def _outlines(view: Any, path: str) -> dict[str, Any]:
     drawn = view.outlines(path, ("confidence", "area_m2", "area_px"))
     return {name: values[:DRAWN] for name, values in drawn.items()}
+
+
+def _probability(scene: str, path: str) -> str | None:
+    """Probabilities of buildings as a picture; None where there are several classes."""
+    try:
+        return _uri(map_view(scene, size=SIZE).probability(path))
+    except UnsuitableError:
+        return None
 
 
 def _uri(picture: bytes) -> str:

@@ -23,8 +23,9 @@ pytest.importorskip("gradio")
 from geoseg.core.grid import Grid
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
+from geoseg.specs import ModelSpec
 from geoseg.web.server import Page
-from tests.scenes import buildings, picture, write_scene
+from tests.scenes import buildings, picture, red_model, write_scene
 from tests.web.visitor import Visitor, file, serving
 
 MASK = buildings(180, 260)
@@ -34,8 +35,6 @@ CONTROLS = (0.5, 0, "Pixels", False)
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    from tests.scenes import red_model
-
     model = red_model(tmp_path_factory.mktemp("model") / "red.onnx")
     with serving((model,), max_upload=LARGEST, max_pixels=1) as running:
         yield running
@@ -91,6 +90,22 @@ def test_buildings_are_found_changed_and_measured_without_another_forward_pass(
     assert grid == read_array(scene)[2] and ((mask[0] > 0) == MASK).all()
     # a perfect model: the last column is that of the controls
     assert "1.000</td></tr>" in whole["scores"] and "noise filter" in whole["scores"]
+    nothing = visitor.act("trace", 0.5, 200, "Right angles", True)
+    assert "No buildings found" in nothing["status"] and "0.000</td></tr>" in nothing["scores"]
+    empty = gpd.read_file(fetch(visitor, nothing["GeoPackage"], tmp_path), layer="footprints")
+    assert len(empty) == 0 and empty.crs.to_epsg() == 32633
+
+
+def test_several_classes_have_footprints_too(tmp_path: Path, scene: Path) -> None:
+    weights = [(-20, 20, 0), (20, -20, 0), (0, -20, 0)]
+    spec = ModelSpec("three", classes=("background", "building", "hall"), margin=0)
+    model = red_model(tmp_path / "three.onnx", spec, weights)
+    with serving((model,)) as page:
+        visitor = Visitor(page.url)
+        visitor.act("upload_scene", visitor.uploaded(scene))
+        result = visitor.act("find", "three.onnx", None, "Pixels", False)
+        assert "buildings ·" in result["status"], result["status"]
+        assert shown(result)["probability"] is None
 
 
 def test_the_map_is_warped_to_where_the_scene_lies(visitor: Visitor, scene: Path) -> None:
