@@ -100,7 +100,7 @@ def test_pictures_without_a_crs_do_not_lie_over_each_other(model: Path, tmp_path
         model=model,
         reference=PixelReference(pixel_coords=True),
     )
-    assert report.area_m2 == 2 * MASK.sum()
+    assert report.area_px == 2 * MASK.sum()
 
 
 def test_appending_leaves_out_what_is_there(model: Path, scene: Path, tmp_path: Path) -> None:
