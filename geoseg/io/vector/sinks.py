@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,10 +38,18 @@ class OgrSink:
     can take them.
 
     Geometries become MultiPolygons, so that the layer has one type also when it is empty. ``crs``
-    is WKT or None.
+    is WKT or None, ``if_empty`` options that take the place of others where there is no batch.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, crs: str | None, **options: Any) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: pa.Schema,
+        crs: str | None,
+        *,
+        if_empty: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
         wkb = pa.field(GEOMETRY, pa.binary(), metadata={"ARROW:extension:name": "geoarrow.wkb"})
         self.schema = schema.append(wkb)
         self.options = {
@@ -49,6 +58,7 @@ class OgrSink:
             "geometry_type": "MultiPolygon",
             **options,
         }
+        self.if_empty = if_empty or {}
         self._batches: queue.Queue[pa.RecordBatch | None] = queue.Queue(2)
         self._stop = threading.Event()
         self._error: Exception | None = None
@@ -82,9 +92,11 @@ class OgrSink:
         from geoseg.io.vector.ogr import pyogrio
 
         try:
-            pyogrio.write_arrow(
-                pa.RecordBatchReader.from_batches(self.schema, self._taken()), path, **self.options
-            )
+            taken = self._taken()
+            first = list(islice(taken, 1))
+            options = self.options if first else {**self.options, **self.if_empty}
+            batches = pa.RecordBatchReader.from_batches(self.schema, chain(first, taken))
+            pyogrio.write_arrow(batches, path, **options)
         # raised again where the batches come from; none of them may end with the thread
         except Exception as error:
             self._error = error

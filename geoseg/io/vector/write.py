@@ -251,6 +251,10 @@ def _sink(
         options |= {"layer_metadata": metadata or None}
     if kind == "geojson" and crs is None:
         options["layer_options"] = {"RFC7946": "NO"}
+    if kind == "pmtiles":
+        # GDAL takes the bounds from the features, and without any fails
+        world = {**options["dataset_options"], "BOUNDS": "-180,-85,180,85"}
+        options["if_empty"] = {"dataset_options": world}
     # a Shapefile's layer is its file
     options["layer"] = path.stem if kind == "shapefile" else layer
     return OgrSink(path, schema, crs.to_wkt() if crs else None, **options)
