@@ -21,7 +21,7 @@ from geoseg.chips.convert import (
     count,
     inspect,
 )
-from geoseg.chips.dataset_splits import Outlined, assign_pictures, outlined
+from geoseg.chips.dataset_splits import Outlined, SplitResult, assign_pictures, outlined
 from geoseg.core.bands import BandHistogram, check_same_bands
 from geoseg.core.class_map import ClassMap
 from geoseg.errors import UnsuitableError
@@ -103,11 +103,7 @@ def run(
         chips, crs = outlined(made)
         if not chips:
             raise UnsuitableError(f"{root}: no image holds any data")
-        dealt = assign_pictures(chips, spec)
-        accompany.remarks += dealt.warnings
-        for chip in dealt.dropped:
-            (folder / chip.made.image).unlink()
-            (folder / chip.made.mask).unlink()
+        dealt = _assigned(chips, spec, folder, accompany)
         rows = [_row(chip, split) for chip, split in dealt.kept]
         write_index(folder, rows, info, crs)
         if spec.csv:
@@ -270,6 +266,18 @@ def _convert_all(
 
 
 # The index
+
+
+def _assigned(
+    chips: Sequence[Outlined], spec: PrepareSpec, folder: Path, accompany: Run
+) -> SplitResult:
+    """Chips with their splits; files of those that are dropped to keep splits apart are removed."""
+    dealt = assign_pictures(chips, spec)
+    accompany.remarks += dealt.warnings
+    for chip in dealt.dropped:
+        (folder / chip.made.image).unlink()
+        (folder / chip.made.mask).unlink()
+    return dealt
 
 
 def _row(chip: Outlined, split: str) -> dict[str, Any]:

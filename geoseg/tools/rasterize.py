@@ -92,13 +92,7 @@ def run(
         value=spec.value,
         values=burnt.values,
     )
-    png = Path(output).suffix.lower() == ".png"
-    if png and targets.dtype != "uint8":
-        raise UsageError(f"{output}: a PNG does not hold {targets.dtype}", "write a .tif")
-    # bytes of few values are compressed sooner than handed to another thread
-    options = {"num_threads": 1} if targets.dtype == "uint8" and not png else {}
-    advance = progress(Stage("burn", "pixels"), grid.height * grid.width)
-    pixels = np.zeros(len(kinds), np.int64)
+    options = _creation_options(output, targets.dtype) | (creation_options or {})
     with create_raster(
         output,
         grid,
@@ -106,15 +100,11 @@ def run(
         dtype=targets.dtype,
         tags=_tags(str(files), spec, burnt.classes),
         overwrite=overwrite,
-        options=options | (creation_options or {}),
+        options=options,
     ) as out:
         _describe(out, kinds)
-        for tile in tiles(grid.shape, TilingSpec(block_size), "partial"):
-            masks = targets.burn(tile.window)
-            out.write(masks, window=tile.window)
-            pixels += [np.count_nonzero(mask > 0) for mask in masks]
-            advance(masks[0].size)
-    bands = zip(kinds, pixels.tolist(), strict=True)
+        pixels = _burn(out, targets, grid, block_size, accompany)
+    bands = zip(kinds, pixels, strict=True)
     return RasterizeReport(
         command="rasterize",
         inputs=(*map(str, files.paths), str(like)),
@@ -122,10 +112,33 @@ def run(
         seconds=accompany.seconds,
         warnings=accompany.remarks.unique(),
         footprints=len(Burner(burnt.geometry).inside(grid)),
-        pixels=int(pixels[0]),
+        pixels=pixels[0],
         bands=tuple({"kind": k.kind, "width": k.width, "pixels": n} for k, n in bands),
         classes=burnt.classes,
     )
+
+
+def _creation_options(output: Path | str, dtype: str) -> dict[str, Any]:
+    """GDAL's options for masks. Raises UsageError where the format does not hold ``dtype``."""
+    png = Path(output).suffix.lower() == ".png"
+    if png and dtype != "uint8":
+        raise UsageError(f"{output}: a PNG does not hold {dtype}", "write a .tif")
+    # bytes of few values are compressed sooner than handed to another thread
+    return {"num_threads": 1} if dtype == "uint8" and not png else {}
+
+
+def _burn(
+    out: DatasetWriter, targets: Targets, grid: Grid, block_size: int, accompany: Run
+) -> list[int]:
+    """Write the masks window by window; how many pixels of each band are above 0."""
+    advance = accompany.progress(Stage("burn", "pixels"), grid.height * grid.width)
+    pixels = np.zeros(out.count, np.int64)
+    for tile in tiles(grid.shape, TilingSpec(block_size), "partial"):
+        masks = targets.burn(tile.window)
+        out.write(masks, window=tile.window)
+        pixels += [np.count_nonzero(mask > 0) for mask in masks]
+        advance(masks[0].size)
+    return [int(count) for count in pixels]
 
 
 @dataclass(frozen=True)
