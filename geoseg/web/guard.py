@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from geoseg.specs.serve import ServeSpec, byte_text
-from geoseg.web.workspace import Storage
+from geoseg.web.workspace import HANDED_OUT, Storage
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -152,11 +152,12 @@ class Guard:
             content = json.loads(body) if body else None
         except (ValueError, RecursionError) as error:
             raise _RefusedError(400, "this request is not JSON") from error
-        own = f"http://{_headers(scope)['host']}{_FILE}"
+        # a proxy in front may speak https
+        own = tuple(f"{scheme}://{_headers(scope)['host']}{_FILE}" for scheme in ("http", "https"))
         for key, value in _walk(content):
             if key == "path" and not self._is_upload(value):
                 raise _RefusedError(403, "this file was not uploaded here")
-            safe = key == "url" and isinstance(value, str) and value.startswith((own, _FILE))
+            safe = key == "url" and isinstance(value, str) and value.startswith((*own, _FILE))
             if isinstance(value, str) and _ADDRESS.match(value) and not safe:
                 raise _RefusedError(403, "addresses are not followed")
         return body
@@ -202,11 +203,16 @@ class Guard:
                 pass
 
     def _sweep(self) -> None:
-        """Delete what was uploaded long ago and no visitor took."""
+        """Delete what was uploaded long ago and no visitor took; others may do so meanwhile."""
         before = time.time() - _UNCLAIMED
         for path in self.storage.uploads.iterdir():
-            if path.stat().st_mtime < before:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime > before or path.name.startswith(HANDED_OUT):
+                    continue
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink()
 
 
 @dataclass

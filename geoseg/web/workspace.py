@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from geoseg.io.safety import first_bytes, picture_driver
 # The four drivers that open a scene, and the three formats of footprints
 RASTERS = {"GTiff": ".tif", "PNG": ".png", "JPEG": ".jpg", "JP2OpenJPEG": ".jp2"}
 VECTORS = {"gpkg": ".gpkg", "geojson": ".geojson", "flatgeobuf": ".fgb"}
+# How folders of results begin, which Gradio hands out
+HANDED_OUT = "out-"
 _HEAD = 4096
 _NAME_LENGTH = 60
 
@@ -42,7 +45,12 @@ class Storage:
 
     def used(self) -> int:
         """Bytes of all files."""
-        return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
+        total = 0
+        for folder, _, names in os.walk(self.root):
+            for name in names:
+                with suppress(FileNotFoundError):  # files come and go
+                    total += Path(folder, name).lstat().st_size
+        return total
 
 
 @contextmanager
@@ -84,7 +92,7 @@ class Workspace:
 
     @property
     def _handed_out(self) -> Path:
-        return self.storage.uploads / f"out-{self.folder.name}"
+        return self.storage.uploads / f"{HANDED_OUT}{self.folder.name}"
 
     @property
     def placed(self) -> bool:

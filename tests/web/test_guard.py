@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -158,10 +159,10 @@ def file_data(**values: Any) -> dict[str, Any]:
 
 def test_json_names_uploaded_files_only(guard: Guard) -> None:
     store = guard.storage
-    own = f"http://127.0.0.1/gradio_api/file={store.uploads}/a.tif"
-    assert ask(
-        guard, "POST", JOIN, json=file_data(path=f"{store.uploads}/a.tif", url=own)
-    ).is_success
+    own = f"127.0.0.1/gradio_api/file={store.uploads}/a.tif"
+    for scheme in ("http", "https"):
+        sent = file_data(path=f"{store.uploads}/a.tif", url=f"{scheme}://{own}")
+        assert ask(guard, "POST", JOIN, json=sent).is_success
     for values in (
         {"path": "/etc/passwd"},
         {"path": "/vsicurl/https://evil.example/a.tif"},
@@ -171,6 +172,7 @@ def test_json_names_uploaded_files_only(guard: Guard) -> None:
         {"path": None},
         {"path": f"{store.uploads}/a.tif", "url": "https://evil.example/a.tif"},
         {"path": f"{store.uploads}/a.tif", "url": "//evil.example/a.tif"},
+        {"path": f"{store.uploads}/a.tif", "url": "http://127.0.0.1.evil.example/a.tif"},
     ):
         assert ask(guard, "POST", JOIN, json=file_data(**values)).status_code == 403, values
     for text in (
@@ -231,6 +233,17 @@ def test_a_full_disk_is_left_room(guard: Guard) -> None:
     with (guard.storage.work / "large.tif").open("wb") as file:
         file.truncate(11 * LARGEST)
     assert ask(guard, "POST", UPLOAD, content=b"x").status_code == 507
+
+
+def test_old_uploads_go_unless_they_are_results(guard: Guard) -> None:
+    uploads = guard.storage.uploads
+    for name in ("old", "out-0123", "new"):
+        (uploads / name).mkdir()
+        (uploads / name / "a.tif").write_bytes(b"1")
+    for name in ("old", "out-0123"):
+        os.utime(uploads / name, (0, 0))
+    assert ask(guard, "POST", UPLOAD, content=b"x").is_success
+    assert sorted(path.name for path in uploads.iterdir()) == ["new", "out-0123"]
 
 
 def test_answers_forbid_other_hosts(guard: Guard) -> None:
