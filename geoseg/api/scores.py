@@ -24,6 +24,7 @@ from geoseg.specs import (
     ExtractSpec,
     FootprintChoice,
     PredictSpec,
+    SceneSpec,
 )
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ def evaluate(
     report: Path | str | None = None,
     image: str | Path | None = None,
     aoi: str | Path | None = None,
+    nodata: float | None = None,
+    window: Any | None = None,
+    bounds: Sequence[float] | str | None = None,
+    bounds_crs: str | None = None,
+    crs: str | None = None,
     overwrite: bool = False,
     fail_under: Mapping[str, Any] | None = None,
     progress: Progress = no_progress,
@@ -183,6 +189,16 @@ def evaluate(
     image
         Scene beyond whose data nothing counts; drawn under the figures of the report. [default:
         the scene that the prediction was made from, if it is there]
+    nodata
+        Value of pixels without data, for imagery that names none. [default: none]
+    window
+        Part to read in pixels: COL,ROW,WIDTH,HEIGHT. [default: all]
+    bounds
+        Part to read in the scene's CRS: LEFT,BOTTOM,RIGHT,TOP. [default: all]
+    bounds_crs
+        CRS of ``bounds``, e.g. EPSG:4326. [default: that of the scene]
+    crs
+        CRS to assume for imagery without one, e.g. EPSG:32633. [default: none]
     aoi
         Polygons of the area of interest; beyond them nothing counts. [default: all]
     overwrite
@@ -240,6 +256,7 @@ def evaluate(
         spec_from(EvaluateSpec, given),
         choice=spec_from(FootprintChoice, given),
         ground=ComparedGround(text_or_none(like), text_or_none(image), text_or_none(aoi)),
+        scene_spec=spec_from(SceneSpec, given | {"scene_crs": crs}),
         output=EvaluationOutput(path_or_none(layers), path_or_none(report), overwrite),
         fail_under=fail_under,
         progress=progress,

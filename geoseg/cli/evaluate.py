@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from geoseg.cli import options, specs
+from geoseg.cli import options, scene_options, specs
 from geoseg.cli.command import command
 from geoseg.cli.labelled import labelled_data
 from geoseg.errors import SettingError, UnsuitableError, UsageError
@@ -95,6 +95,7 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
         help="Polygons of the area of interest; beyond them nothing counts.  [default: all]",
     ),
 )
+@scene_options.part_in_crs
 @specs.spec_options(
     "choice", FootprintChoice, options.input_layer, options.where, *options.of_truth
 )
@@ -164,7 +165,8 @@ def _of_data(
 
     output = arguments["output"]
     others = {"prediction": arguments["prediction"], "layers": output.layers}
-    others |= vars(arguments["ground"]) | vars(arguments["choice"])
+    for part in ("ground", "choice", "scene_spec"):
+        others |= vars(arguments[part])
     if named := [f"`{name}`" for name, value in others.items() if value]:
         raise SettingError("data", f"cannot be combined with {' or '.join(named)}")
     return tool.run(

@@ -14,7 +14,7 @@ import shapely
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid, assign_crs
 from geoseg.core.layer import Layer
-from geoseg.errors import UnsuitableError
+from geoseg.errors import SettingError, UnsuitableError
 from geoseg.evaluation.extent import Extent, cut_at, masked, meets
 from geoseg.evaluation.footprints import LayerComparison, compare_layers
 from geoseg.evaluation.pixels import ComparedPixels, compare_pixels
@@ -27,7 +27,7 @@ from geoseg.labels.data_extent import extent_of, scene_extent
 from geoseg.labels.footprints import footprints_in
 from geoseg.labels.interpret import interpret
 from geoseg.report import Run
-from geoseg.specs import ComparedGround, EvaluateSpec, PixelReference
+from geoseg.specs import ComparedGround, EvaluateSpec, PixelReference, SceneSpec
 from geoseg.specs.vectors import VectorFiles
 
 # The least area of SpaceNet 2 in pixels: truths of as much count, predictions only of more
@@ -53,9 +53,14 @@ class Comparison:
 
 
 def compare_files(
-    sources: tuple[Source, Source], spec: EvaluateSpec, ground: ComparedGround, accompany: Run
+    sources: tuple[Source, Source],
+    spec: EvaluateSpec,
+    ground: ComparedGround,
+    accompany: Run,
+    scene_spec: SceneSpec = SceneSpec(),
 ) -> Comparison:
-    """Prediction and truth compared, each where that can be.
+    """Prediction and truth compared, each where that can be; ``scene_spec`` is how the scene of
+    ``ground`` is read.
 
     Raises UnsuitableError where the two do not go together.
     """
@@ -65,7 +70,9 @@ def compare_files(
         raise UnsuitableError(
             f"{names[vectors.index(False)]}: the profile {spec.profile} compares SpaceNet tables"
         )
-    compare = _Comparing(sources, spec, ground, accompany)
+    if ground.image is None and scene_spec != SceneSpec():
+        raise SettingError("image", "is the scene of which a part or nodata is given")
+    compare = _Comparing(sources, spec, ground, accompany, scene_spec)
     rasters = [name for name, vector in zip(names, vectors, strict=True) if not vector]
     grid = _grid([ground.like] if ground.like else rasters)
     if grid is None and spec.sweep:
@@ -93,11 +100,13 @@ class _Comparing:
         spec: EvaluateSpec,
         ground: ComparedGround,
         accompany: Run,
+        scene_spec: SceneSpec,
     ) -> None:
         self.sources = sources
         self.spec = spec
         self.ground = ground
         self.accompany = accompany
+        self.scene_spec = scene_spec
         self.extent: Extent | None = None
         self.made = Comparison()
 
@@ -149,7 +158,7 @@ class _Comparing:
         )
         scenes: dict[str, Layer] = {}
         if self.ground.image:
-            scenes = {self.ground.image: scene_extent(self.ground.image)}
+            scenes = {self.ground.image: scene_extent(self.ground.image, self.scene_spec)}
         elif scenes := source_scenes(predictions, prediction, remarks):
             self.made.ground["named_by"] = "provenance"
         self.extent = self._within(scenes, truth, prediction)
@@ -180,7 +189,7 @@ class _Comparing:
         """
         areas = []
         if self.ground.image:
-            data = scene_extent(self.ground.image)
+            data = scene_extent(self.ground.image, self.scene_spec)
             frame = [shapely.box(*grid.bounds)]
             fits = (data.crs is None) == (grid.crs is None) and meets(
                 [Layer(np.array(frame), grid.crs)], Extent((data,)).in_crs(grid.crs)

@@ -32,7 +32,13 @@ from geoseg.evaluation.summary import (
 from geoseg.io.atomic import check_output
 from geoseg.io.vector.layers import check_layers
 from geoseg.report import Progress, Remarks, Run, no_progress
-from geoseg.specs import ComparedGround, EvaluateSpec, EvaluationOutput, FootprintChoice
+from geoseg.specs import (
+    ComparedGround,
+    EvaluateSpec,
+    EvaluationOutput,
+    FootprintChoice,
+    SceneSpec,
+)
 
 # Fewer blocks than this are few to draw from
 _FEW = 20
@@ -45,6 +51,7 @@ def run(
     *,
     choice: FootprintChoice = FootprintChoice(),
     ground: ComparedGround = ComparedGround(),
+    scene_spec: SceneSpec = SceneSpec(),
     output: EvaluationOutput = EvaluationOutput(),
     fail_under: Mapping[str, float] | None = None,
     progress: Progress = no_progress,
@@ -60,7 +67,8 @@ def run(
     a raster and a vector file, what `geoseg polygonize` makes of the raster; of two SpaceNet
     tables, image by image and in their pixels. What lies beyond the data of the raster, of the
     scene ``ground.image`` or of that which the prediction was made from, or beyond ``ground.aoi``,
-    is neither missed nor found (:mod:`geoseg.evaluation.extent`). Two rasters are compared by pixel
+    is neither missed nor found (:mod:`geoseg.evaluation.extent`); ``scene_spec`` says which part of
+    ``ground.image`` counts, and what it lacks. Two rasters are compared by pixel
     alone; where both are multi-label, each band with that of its name.
 
     ``fail_under`` holds the lowest values that will do: ``f1`` is that of the footprints where
@@ -78,7 +86,7 @@ def run(
         source_of(names[0], choice.of_prediction(names[0])),
         source_of(names[1], choice.of_truth(names[1])),
     )
-    compared = compare_files(sources, spec, ground, accompany)
+    compared = compare_files(sources, spec, ground, accompany, scene_spec)
     _check_asked(compared, names[0], spec, output)
     report = _report(names, compared, spec, fail_under or {}, output, accompany)
     if output.layers is not None and compared.footprints is not None:

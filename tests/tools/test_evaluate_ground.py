@@ -13,9 +13,17 @@ import shapely
 pytest.importorskip("onnx")
 
 from geoseg.cli.main import run as geoseg
-from geoseg.errors import UnsuitableError
+from geoseg.errors import SettingError, UnsuitableError
+from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
-from geoseg.specs import ComparedGround, EvaluateSpec, ExtractSpec, PredictSpec, PreviewSpec
+from geoseg.specs import (
+    ComparedGround,
+    EvaluateSpec,
+    ExtractSpec,
+    PredictSpec,
+    PreviewSpec,
+    SceneSpec,
+)
 from geoseg.tools import evaluate, extract, polygonize, predict, preview
 from tests.scenes import grid, picture
 
@@ -185,6 +193,21 @@ def test_preview_counts_what_the_scene_shows(scene, found, tmp_path):
         aoi=str(aoi),
     )
     assert (report.metrics[0]["tp"], report.metrics[0]["fn"]) == (2, 0)
+
+
+def test_a_part_of_the_scene_and_nodata_that_it_does_not_declare(scene, tmp_path):
+    """Black is nodata only if the user says so; columns up to 95 of rows up to 60 are the part."""
+    image, _, on = read_array(scene)
+    write_array(tmp_path / "plain.tif", image, on)
+    pair = truth(tmp_path / "p.gpkg", SEEN), truth(tmp_path / "t.gpkg")
+    ground = ComparedGround(image=str(tmp_path / "plain.tif"))
+    assert counts(evaluate.run(*pair, ground=ground)) == (3, 0, 3)
+    black = evaluate.run(*pair, ground=ground, scene_spec=SceneSpec(nodata=0))
+    assert counts(black) == (3, 0, 1)
+    part = evaluate.run(*pair, ground=ground, scene_spec=SceneSpec(window=(0, 0, 95, 60)))
+    assert counts(part) == (2, 0, 0) and part.ground["beyond"]["prediction"] == 1
+    with pytest.raises(SettingError, match="image"):
+        evaluate.run(*pair, scene_spec=SceneSpec(window=(0, 0, 95, 60)))
 
 
 def test_the_command_says_where_it_compared(scene, found, tmp_path, capsys):
