@@ -24,6 +24,6 @@ def test_completion_and_the_progress_bar(tmp_path: Path) -> None:
     typed = "$ geoseg extract sample_data/scene.tif -o buildings.gpkg --tta flips -m bundled"
     assert completed.splitlines()[-1] == typed
     assert "footprints.gpkg" in completed and "generate.py" in completed
-    assert re.fullmatch(r"scene\.tif \[#*-*\] +\d+%  \S+/s  \d+:\d\d:\d\d left", bar)
+    assert re.fullmatch(r"scene\.tif \[#*-*\] +\d+%  .+/s  \d+:\d\d:\d\d left", bar)
     lines = done.splitlines()
     assert lines[0] == "wrote buildings.gpkg" and "left" not in done, "the bar has to vanish"
