@@ -177,6 +177,7 @@ def _inches(figure: Figure) -> Axes:
     axes = figure.add_axes((0, 0, 1, 1))
     width, height = figure.get_size_inches()
     axes.set_xlim(0, width)
+    # y counts downwards, as lines of text do
     axes.set_ylim(height, 0)
     axes.set_axis_off()
     return axes

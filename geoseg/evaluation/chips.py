@@ -123,6 +123,14 @@ class Footprints:
         strip = MaskStrip(mask, answer.valid, scores, answer.boundary_margin)
         geometry, areas = outlines(strip, answer, self.threshold, self._spec)
         pairs = overlaps(geometry, truth.geometry, self.iou)
+        # A truth that the chip cuts in two may be found by what is seen of it, and is no miss if it
+        # is not. What was found there is right if it matches, and neither right nor wrong if it
+        # does not:
+        #
+        #         chip |
+        #     +--------|--+      less than half inside: not counted
+        #     | found  |  |
+        #     +--------|--+
         matches = assign(pairs, None, self.iou).pairs
         matched = np.zeros(len(geometry), bool)
         matched[matches[:, 0]] = True

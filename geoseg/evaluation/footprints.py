@@ -99,6 +99,7 @@ def compare_layers(
     predictions = prediction.geometry
     truths = truth.geometry
     images, names = _images(prediction, truth) if by_image else (None, None)
+    # down to a half in any case: COCO and splits look at IoUs that the match itself does not need
     candidates = overlaps(predictions, truths, min(spec.iou, 0.5), images)
     confidence = confidence_of(prediction)
     matches = assign(candidates, confidence, spec.iou)
@@ -125,6 +126,7 @@ def confidence_of(layer: Layer) -> np.ndarray | None:
     column = layer.columns.get("confidence")
     if column is None or column.dtype.kind not in "fiu":
         return None
+    # below every other, so that what nothing is known of chooses last
     return np.nan_to_num(column.astype(float), nan=-1.0)
 
 
@@ -156,6 +158,7 @@ def _grounded(
     predictions: np.ndarray, truths: np.ndarray, matches: Matches, spec: EvaluateSpec, truth: Layer
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     points = np.concatenate([centres(predictions), centres(truths)])
+    # a pair counts in one block, that of its truth, or a block would have a hit without a building
     points[matches.pairs[:, 0]] = points[len(predictions) + matches.pairs[:, 1]]
     block, bounds = ground_blocks(points, spec.neighbourhood.value, truth.crs)
     return (block[: len(predictions)], block[len(predictions) :]), bounds

@@ -84,6 +84,7 @@ def sweep_scores(pixels: np.ndarray) -> dict[str, Any]:
     """
     by_threshold = curves(pixels)
     iou = by_threshold["iou"]
+    # many thresholds may give the same pixels: the middle one is the least sensitive
     best = np.flatnonzero(iou == iou.max())
     middle = best[len(best) // 2]
     return {
@@ -154,6 +155,7 @@ def failed_limits(
     """
     failed = []
     for name, lowest in limits.items():
+        # f1 -> "" and f1, pixel.f1 -> pixel and f1
         group, _, metric = name.rpartition(".")
         groups = {"pixel": [pixel], "object": [objects], "": [objects, pixel]}.get(group, [])
         value = next(

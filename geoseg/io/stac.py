@@ -1,10 +1,7 @@
 """STAC items: which file an asset of one is, and whether that file may be read.
 
 An item is JSON from anywhere, so the files that it names are not what the user typed. One on disk
-may name files beside it or below, one from https files on its own host:
-
-    area/item.json   ./visual.tif, ./tiles/a.tif      read
-                     ../other.tif, https://...        refused, with the name to type instead
+may name files beside it or below, one from https files on its own host.
 """
 
 from __future__ import annotations
@@ -107,6 +104,10 @@ def _listed(names: Iterable[str]) -> str:
 def _allowed(item: str, asset: str, href: str) -> str:
     from pystac.utils import make_absolute_href
 
+    # What the item area/item.json may name, and what not:
+    #
+    #     ./visual.tif, ./tiles/a.tif      read
+    #     ../other.tif, https://...        refused, with the name to type instead
     found = make_absolute_href(href, item if "://" in item else str(Path(item).absolute()))
     if "://" in item:
         own = urlsplit(found)

@@ -1,13 +1,7 @@
 """Folders of map tiles: which files in them are tiles, by their names, and of which place each is.
 
 Tile servers cut the world, as a square in EPSG:3857, into ``2**z`` columns and rows at zoom ``z``,
-counted from the north-west corner:
-
-    z=1   +-----+-----+      files      17/76532/50081.png     as web servers lay them
-          | 0,0 | 1,0 |                 17-76532-50081.png     z-x-y
-          +-----+-----+ x,y             OAM-76532-50081-17.png x-y-z, as fAIr names them
-          | 0,1 | 1,1 |
-          +-----+-----+
+counted from the north-west corner.
 """
 
 from __future__ import annotations
@@ -17,6 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+# The world at zoom 1, and how files are named:
+#
+#     +-----+-----+      17/76532/50081.png         as web servers lay them: z/x/y
+#     | 0,0 | 1,0 |      17-76532-50081.png         z-x-y
+#     +-----+-----+      OAM-76532-50081-17.png     x-y-z, as fAIr names them
+#     | 0,1 | 1,1 |
+#     +-----+-----+      x,y
 MAX_ZOOM = 30
 _SUFFIX = r"\.(?:png|jpe?g|tiff?)"
 _FLAT = re.compile(rf"(\d+)-(\d+)-(\d+){_SUFFIX}", re.I)
@@ -97,6 +98,7 @@ def _nested(path: Path) -> Iterator[tuple[Place, Path]]:
                 match = _ROW.fullmatch(file.name)
                 row = int(match[1]) if match else -1
                 if south:
+                    # of the four rows of zoom 2 the southernmost is 0 there and 3 here
                     row = 2**zoom - 1 - row if zoom <= MAX_ZOOM else -1
                 if place := _checked(zoom, column, row):
                     yield place, file

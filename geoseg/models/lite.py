@@ -41,6 +41,7 @@ def imagenet(name: str) -> dict[str, torch.Tensor]:
     held = _counted(torch.load(path, map_location="cpu", weights_only=True))
     if len(held) != len(wanted):
         raise ModelError(f"{path}: holds {len(held)} tensors, {name} has {len(wanted)}")
+    # by order: names differ, so that shapes are what can be compared
     for (own, tensor), (target, shape) in zip(held.items(), wanted.items(), strict=True):
         if tensor.shape != shape.shape:
             raise ModelError(

@@ -13,6 +13,13 @@ from geoseg.io.formats import model_format
 from geoseg.models.modelfile import KEY
 from geoseg.specs import ModelSpec
 
+# A protobuf message is a row of fields; each begins with a varint of its number times 8 plus its
+# wire type, 7 bits a byte, the lowest first. An entry of the metadata, a -> b, field 14 (METADATA):
+#
+#     72             06        0a  01  61          12  01  62
+#     14 << 3 | 2    6 bytes   1 << 3 | 2, 1, "a"  2 << 3 | 2, 1, "b"
+#
+# So entries are found and replaced without touching the graph, which may be 100 MB of weights.
 METADATA = 14  # the field of ONNX's ModelProto that holds StringStringEntryProtos: key 1, value 2
 BYTES = 2  # protobuf's wire type of what has a length
 
@@ -101,6 +108,7 @@ def _fields(content: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         elif kind == BYTES:
             length, at = _read_varint(content, at)
             end = at + length
+        # fixed numbers of 64 and of 32 bits
         elif kind in (1, 5):
             end = at + (8 if kind == 1 else 4)
         else:

@@ -52,6 +52,7 @@ def read_spec(path: Path | str) -> ModelSpec:
     try:
         content = json.loads(header)
         text = content.pop("__metadata__")[KEY]
+        # where the last tensor ends: a download that broke off has a header and lacks the rest
         end = max((tensor["data_offsets"][1] for tensor in content.values()), default=0)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ModelError(f"{path}: is not a geoseg model file") from error

@@ -63,6 +63,7 @@ def _smp(spec: ModelSpec, weights: str | None, **options: Any) -> nn.Module:
         if type(module) is nn.BatchNorm2d:
             module.__class__ = _BatchNorm
     encoder: Any = network.encoder
+    # smp keeps the layers of the full depth: files would hold them, and processes wait for them
     if encoder._depth < 5:
         _drop_idle(encoder, torch.zeros(1, spec.bands, 64, 64))
     return network
@@ -79,6 +80,7 @@ def _drop_idle(encoder: Any, image: torch.Tensor) -> None:
         module.register_forward_pre_hook(lambda module, _: used.add(module))
         for module in encoder.modules()
     ]
+    # batch norms of a single image would raise, and change their statistics
     encoder.eval()
     sum(feature.sum() for feature in encoder(image)).backward()
     for hook in hooks:
@@ -140,6 +142,7 @@ class Segmenter(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         height, width = image.shape[-2:]
         image = (image - self.mean) / self.std
+        # of 500 rows and multiples of 32: 12 rows are repeated below, and cut off again
         below = -height % self.multiple
         right = -width % self.multiple
         if below or right:
@@ -195,6 +198,7 @@ def describe(name: str, encoder: str | None) -> dict[str, Any]:
     """
     spec = ModelSpec(name, encoder)
     try:
+        # tensors without memory: only shapes are needed to count
         with torch.device("meta"):
             model = build(spec).eval()
     except UsageError:  # some encoders look at values while they are built

@@ -70,6 +70,7 @@ def run(path: str, *, model: Path | None = None, layer: str | None = None) -> In
         accompany.remarks.append(
             f"{path}: is not a raster, so {as_typed(model)} was not checked against it"
         )
+    # functions, of which one is called: only that reads the file
     describe: dict[str, Callable[[str], dict[str, Any]]] = {
         "raster": lambda raster: _raster(raster, accompany.remarks),
         "vector": lambda path: _vector(path, layer),

@@ -54,6 +54,7 @@ def run(
         make_folder(target.output)
     for path in outputs.values():
         check_output(path, target.overwrite)
+    # raises for what cannot be written, before the first window is computed
     ProbabilityEncoding(target.dtype, target.classes, loaded.model)
     runs = [
         _predict(scene, replace(target, output=path), loaded, bands, accompany)

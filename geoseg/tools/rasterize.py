@@ -219,6 +219,7 @@ def _classes(path: VectorFiles, found: Layer, field: str, accompany: Run) -> _La
         names = ", ".join(read_footprints(path.paths[0], path.layer).columns) or "none"
         raise UnsuitableError(f"{path}: has no column {field}", f"its columns: {names}")
     column = found.columns[field]
+    # None, and NaN, which is not equal to itself
     missing = np.array([item is None or item != item for item in column.tolist()], bool)
     geometry = found.geometry.copy()
     values = np.zeros(len(found), np.int64)
@@ -244,6 +245,8 @@ def _classes(path: VectorFiles, found: Layer, field: str, accompany: Run) -> _La
 
 def _numbered(path: VectorFiles, field: str, known: list[Any]) -> dict[str, int]:
     """The value of each class: integers as they are, unless one of them is 0."""
+    # For example the column holds 2, 3 and 7: values 2, 3 and 7. 0, 1 and 2: values 1, 2 and 3, as
+    # 0 is the background. barn and house: 1 and 2.
     plain = known and not isinstance(known[0], str) and 0 not in known
     classes = {str(item): item if plain else place for place, item in enumerate(known, 1)}
     for name, number in classes.items():

@@ -73,6 +73,7 @@ def run(
     shaping = (polygon_spec or ExtractSpec()).shaping()
     levels = sorted({*THRESHOLDS, old_spec.threshold})
     swept = {level: Footprints(level, iou, shaping) for level in levels}
+    # the network runs once; all thresholds and areas are counted of the same probabilities
     for answer in opened.predictions(accompany):
         truth = true_footprints(answer)
         for footprints in swept.values():
@@ -104,11 +105,13 @@ def run(
 def best(swept: dict[float, Footprints], own: ModelSpec) -> Setting:
     """Threshold and least area of the highest F1; of equal ones those nearest to the model's."""
     areas = sorted({*AREAS, own.min_area})
+    # areas cost next to nothing: footprints are traced once a threshold, then only left out
     tried = {
         (level, area): found.counts(area).f1 for level, found in swept.items() for area in areas
     }
 
     def rank(setting: Setting) -> tuple[float, float, float]:
+        # on a plateau the model keeps its values
         return -tried[setting], abs(setting[0] - own.threshold), abs(setting[1] - own.min_area)
 
     return min(tried, key=rank)

@@ -68,6 +68,7 @@ class EarlyStop(EarlyStopping):
         super().load_state_dict(state_dict | {"patience": self.patience})
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # resumed after it had stopped, the run has nothing left to do
         trainer.should_stop = self.wait_count >= self.patience
 
 

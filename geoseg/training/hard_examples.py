@@ -48,6 +48,7 @@ class HardExampleSampler(Callback):
         """Update the moving averages by the losses of the epoch."""
         total, count = self._sums
         mean = total / count
+        # the first loss of a chip is taken as it is: an average with nothing would halve it
         known = torch.where(self.losses.isnan(), mean, KEPT * self.losses + (1 - KEPT) * mean)
         self.losses = torch.where(count > 0, known, self.losses)
         self._sums = torch.zeros_like(self._sums)

@@ -29,6 +29,7 @@ def tiff(
         "bigtiff": "IF_SAFER",
         "compress": "zstd",
         "zstd_level": 1,
+        # differences of neighbours compress better, of floats byte plane by byte plane
         "predictor": 3 if dtype.startswith("float") else 2,
         # threads cost small files time, and print errors that are none where bands beyond grey or
         # RGB meet a mask

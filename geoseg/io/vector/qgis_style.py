@@ -34,6 +34,7 @@ def graduated(
     """QML of polygons coloured by the class of ``field`` between ``breaks``, grey where it is null;
     colours are "r,g,b".
     """
+    # null is in no range, so it is drawn as -1, a class of its own
     root = Xml.Element("qgis", version="3.22.0", styleCategories="Symbology")
     attributes = {
         "type": "graduatedSymbol",

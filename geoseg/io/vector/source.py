@@ -152,6 +152,7 @@ def _archived(path: Path) -> list[SourceLayer]:
             raise SafetyError(f"{path}: claims to hold a file of more than 4 GB")
     found = []
     for inner in zipped(path):
+        # braces, so that a path that holds .zip twice is parted where the archive ends
         address = f"/vsizip/{{{path.absolute()}}}/{inner}"
         name = PurePosixPath(inner).stem
         suffix = PurePosixPath(inner).suffix.lower()

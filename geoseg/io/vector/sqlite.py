@@ -37,6 +37,7 @@ def check_readable(path: Path) -> None:
     call it damaged.
     """
     # in WAL mode (2) readers wait for nobody
+    # byte 18 of the header is the write version: 1 for a journal, 2 for a log
     if _header(path)[18:19] != b"\1":
         return
     try:

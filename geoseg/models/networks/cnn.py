@@ -50,6 +50,8 @@ class CNN(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         features = self.layers(image)
+        # feature k covers the pixels 2k + 14 and 2k + 15, so that pixel 14 is the first with one of
+        # its own
         doubled = F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
         below = image.shape[-2] - doubled.shape[-2] - self.OFFSET
         right = image.shape[-1] - doubled.shape[-1] - self.OFFSET

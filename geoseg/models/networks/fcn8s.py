@@ -61,6 +61,7 @@ class FCN8s(nn.Module):
         self.up4 = _bilinear(channels, 2)
         self.up8 = _bilinear(channels, 8)
         for score in (self.score3, self.score4):
+            # skips say nothing at first: training starts from the coarse scores alone
             nn.init.zeros_(score.weight)
             nn.init.zeros_(score.bias)  # type: ignore[arg-type]
 
@@ -95,6 +96,7 @@ def _bilinear(channels: int, factor: int) -> nn.ConvTranspose2d:
     layer = nn.ConvTranspose2d(
         channels, channels, size, stride=factor, padding=factor // 2, bias=False
     )
+    # of a factor of 2: 1/4 3/4 3/4 1/4, which sum to 1 where two windows overlap
     ramp = 1 - (torch.arange(size) - (size - 1) / 2).abs() / factor
     with torch.no_grad():
         layer.weight.zero_()
