@@ -92,6 +92,7 @@ def write_chip_index(folder: Path, chips: Chips, spec: ChipSpec, stretch: Stretc
             chips, _outlines(chips, None if shared else LONLAT), strict=True
         )
     ]
+    # scenes of one index have about one resolution: the first speaks for all
     gsd = spec.gsd or first.grid.gsd
     bands = len(spec.bands or ()) or first.bands
     classes, multilabel = _classes(sources)

@@ -100,6 +100,7 @@ class ResampledExample:
             order=1,
             mode="edge",
             anti_aliasing=self.zoom < 1,
+            # along rows and columns, not across bands
             anti_aliasing_sigma=(0, *[max(0.0, (1 / self.zoom - 1) / 2)] * 2),
             preserve_range=True,
         )

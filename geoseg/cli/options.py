@@ -113,6 +113,7 @@ def network(
 
 
 def _number(text: str) -> int | float | str:
+    # hidden=512 is a number, decoder_attention_type=scse a text
     for kind in (int, float):
         try:
             return kind(text)
@@ -327,6 +328,7 @@ def labels(help: str) -> Decorator:
             return function(*args, labels=files, **values)
 
         made: Callable[..., Any] = gathered
+        # the first stands first in --help
         for option in reversed(decorators):
             made = option(made)
         return made

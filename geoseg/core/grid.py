@@ -115,6 +115,7 @@ class Grid:
         ]
         geod = self.crs.get_geod() or Geod(ellps="WGS84")
         gsd = math.sqrt(geod.inv(*at, *beside)[2] * geod.inv(*at, *below)[2])
+        # degrees beyond the poles, or metres far outside of the zone, have no distance
         if not math.isfinite(gsd) or gsd <= 0:
             raise UnsuitableError(
                 "the scene's coordinates lie outside its CRS", "check the CRS with `geoseg info`"

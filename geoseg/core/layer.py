@@ -61,6 +61,7 @@ class Layer:
         """Those of all ``layers``, which are in ``crs`` and have the same columns, one after the
         other.
         """
+        # an empty one first, since nothing cannot be concatenated
         geometry = np.concatenate([np.empty(0, object), *(layer.geometry for layer in layers)])
         names = layers[0].columns if layers else ()
         return cls(

@@ -24,6 +24,7 @@ def outline_blocks(outlines: np.ndarray, size: int) -> list[tuple[int, int]]:
     left corner of all.
     """
     bounds = shapely.bounds(outlines).reshape(-1, 2, 2)
+    # the median, since chips at the edge of a scene may be narrower
     side = np.median(bounds[:, 1] - bounds[:, 0], axis=0) * size
     cells = np.floor((bounds.mean(axis=1) - bounds[:, 0].min(axis=0)) / side).astype(int)
     return [(row, col) for col, row in cells.tolist()]

@@ -15,6 +15,7 @@ def format_value(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return (
+            # 0.5, not 0.500; what is below a hundredth keeps three digits: 0.00123
             f"{value:,.3f}".rstrip("0").rstrip(".")
             if abs(value) >= 0.01 or value == 0
             else f"{value:.3g}"

@@ -109,6 +109,7 @@ def picture(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
 def ground(shape: tuple[int, int]) -> np.ndarray:
     """Pale slanting stripes: a picture of no data, of ``shape`` (height, width)."""
     row, col = np.ogrid[: shape[0], : shape[1]]
+    # row + col is the same along each slanting line
     stripes = np.array(_HATCH, np.uint8)[(row + col) // _STRIPE % 2]
     return np.repeat(stripes[..., None], 3, axis=2)
 

@@ -35,6 +35,7 @@ def ground_blocks(
     low = points.min(axis=0)
     high = points.max(axis=0)
     step = block_step((low + high) / 2, side, crs)
+    # for example points at 10, 90 and 130 m of 100 m blocks from 10 m on: blocks 0, 0 and 1
     cells, block = np.unique(np.floor((points - low) / step), axis=0, return_inverse=True)
     corner = low + cells * step
     return block.reshape(-1), np.column_stack([corner, corner + step])

@@ -24,6 +24,7 @@ def outline_distances(
     an edge it may be greater still.
     """
     polis, hausdorff = np.zeros((2, len(left)))
+    # some pairs at a time: each vertex becomes a point, of some hundred bytes
     for first in range(0, len(left), pairs):
         part = slice(first, first + pairs)
         left_mean, left_greatest = _to_outline(left[part], right[part])

@@ -75,6 +75,7 @@ def _counted_blocks(
 ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Row and column of blocks with anything but background, and their tp, fp and fn."""
     matrices = compared.matrices
+    # the diagonal without the background: pixels of their true class
     tp = np.trace(matrices[..., 1:, 1:], axis1=-2, axis2=-1)
     fp = matrices[..., :, 1:].sum((-2, -1)) - tp
     fn = matrices[..., 1:, :].sum((-2, -1)) - tp
@@ -104,6 +105,7 @@ def _worst_first(score: np.ndarray, right: np.ndarray, wrong: np.ndarray) -> np.
     first and the last dozen.
     """
     order = np.lexsort((right, -wrong, score))
+    # of few blocks all, of many a dozen from either end
     return order if len(order) <= 2 * SHOWN else np.concatenate([order[:SHOWN], order[-SHOWN:]])
 
 

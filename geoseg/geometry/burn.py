@@ -264,6 +264,7 @@ def _edges(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     rings, owner = shapely.get_rings(pixels, return_index=True)
     xy, ring = shapely.get_coordinates(rings, return_index=True)
+    # a 4096th of a pixel: products of two such numbers, over 100,000 pixels, fit into 63 bits
     steps = np.round(xy * _STEPS_PER_PIXEL).astype(np.int64)
     first = np.flatnonzero(ring[1:] == ring[:-1])
     ends = np.stack([steps[first], steps[first + 1]], axis=1)

@@ -119,6 +119,7 @@ def probability_file(
             with clock("write"):
                 if resizer is None:
                     return put(*strip)
+                # validity is that of the own pixels: enlarged, it would be blurred
                 for row, probability in resizer.push(strip[1]):
                     window = Window(0, row, native.grid.width, probability.shape[1])
                     valid = native.read_validity(window)

@@ -169,6 +169,8 @@ def _stretch(
             f"{scene.path}: uint8 is taken as stretched already, the model takes {model.dtype}"
         ]
     histogram = _histogram(native, bands)
+    # What a scene of 16 bits holds, tried in this order: what the model was trained on; a picture
+    # of 8 bits in a wider type, which has a white; counts of a sensor, which only have percentiles.
     values = None if stretched else histogram.values()
     if values and (top := full_scale(values, native.bits)):
         doubt = f"{scene.path}: {scene.dtype} holds an 8-bit picture, whose white is {top:g}"

@@ -55,6 +55,8 @@ class ClassRaster:
         """
         theirs = {name.lower(): number for number, name in other.names.items() if number}
         ours = {number: name.lower() for number, name in self.names.items() if number}
+        # The prediction has 1 road, 2 house and the truth 1 house, 2 pool: house becomes 1; road,
+        # whose 1 is taken now, gets 3, a number that neither has.
         unused = count(max((*self.present, *other.present, *ours, *theirs.values())) + 1)
         if not theirs.keys() & set(ours.values()):
             return self
@@ -219,6 +221,7 @@ class _Raster:
 
     def _present(self, read: Callable[[int, int], np.ndarray]) -> tuple[int, ...]:
         """Class ids that occur, background always."""
+        # the background always, so that a raster without buildings still has two classes
         present = {0, VOID}
         for window in row_windows(self.scene.grid):
             ids = read(window.row_off, window.row_off + window.height)
@@ -259,6 +262,7 @@ class _Raster:
             best = probability.argmax(axis=0)
             if multilabel:
                 reached = probability.max(axis=0) >= np.float32(threshold)
+                # bands are classes from 1; where none is likely enough there is background
                 best = np.where(reached, best + 1, 0)
             return np.where(valid, best, VOID).astype(np.uint8)
 

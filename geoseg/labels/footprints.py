@@ -161,6 +161,10 @@ def _check_coordinates(path: Path, found: Layer, grid: Grid | None) -> None:
     if crs is None or not np.isfinite(bounds).all():
         return
     left, bottom, right, top = bounds
+    # Two files whose CRS is wrong, and how they show:
+    #
+    #     EPSG:4326 with 458000 5548000     no latitude goes beyond 90 degrees
+    #     EPSG:32633 with 14.4 50.1         like degrees, and far from where zone 33 is used
     degrees = -180 <= left <= right <= 180 and -90 <= bottom <= top <= 90
     if crs.is_geographic:
         quarter = (period(crs) or 360) / 4
@@ -185,6 +189,7 @@ def _is_astray(crs: CRS, bounds: tuple[float, float, float, float]) -> bool:
         return False
     to_degrees = Transformer.from_crs(crs, 4326, always_xy=True)
     x, y = to_degrees.transform((bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2)
+    # Fiji and New Zealand lie on both sides of 180 degrees
     across = area.west > area.east
     outside = area.east < x < area.west if across else not area.west <= x <= area.east
     return outside or not area.south - _ASTRAY <= y <= area.north + _ASTRAY
@@ -205,6 +210,7 @@ def _turned(
         return gathered(geometry, circle)
     left, _, right, _ = beside.bounds
     own_left, _, own_right, _ = shapely.total_bounds(geometry)
+    # only near the seam: elsewhere a footprint far away is just far away
     reach = max(-left, right, -own_left, own_right)
     return near(geometry, (left + right) / 2, circle) if reach > _SEAM * circle / 2 else geometry
 

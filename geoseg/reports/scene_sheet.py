@@ -184,6 +184,7 @@ def by_confidence(layer: Layer, view: View, opacity: float) -> dict[str, Outline
     confidence = layer.columns.get("confidence")
     if confidence is None or confidence.dtype.kind != "f" or not np.isfinite(confidence).any():
         return {"building": Outlines(geometry, BUILDING, opacity)}
+    # confidences are in the classes that the style of GeoPackages has, so that both look alike
     numbers = np.where(
         np.isfinite(confidence), np.searchsorted(BREAKS[1:-1], confidence, side="right"), -1
     )

@@ -26,6 +26,7 @@ class Quantity:
 
         Raises UsageError for anything else, a length where an area belongs included.
         """
+        # "5m2" is no length and "5m" no area: each class knows one unit, and pixels
         match = re.fullmatch(
             rf"\s*([0-9]*\.?[0-9]+(?:e-?[0-9]+)?)\s*(px|{cls.UNIT})?\s*", str(text)
         )

@@ -25,6 +25,7 @@ def _mix(
     decay: float, averages: list[torch.Tensor], weights: list[torch.Tensor], updates: torch.Tensor
 ) -> None:
     """Mix tensors of one dtype; counters, which are integers, are copied."""
+    # after 0, 1, 10 and 100 updates 0.1, 0.18, 0.55 and 0.92 of itself, if `decay` allows
     kept = min(decay, (1 + int(updates)) / (10 + int(updates)))
     for average, weight in zip(averages, weights, strict=True):
         if average.is_floating_point():

@@ -80,6 +80,8 @@ class ChipDataset(Dataset[Item]):
         if abs(self.zoom - 1) > 0.01:
             size = [max(32, round(side * self.zoom)) for side in mask.shape[-2:]]
             image = F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
+            # as bands, for torch interpolates no other arrays; nearest, so that no class lies
+            # between two
             planes = mask.reshape(1, -1, *mask.shape[-2:]).float()
             resized = F.interpolate(planes, size, mode="nearest-exact").to(torch.uint8)
             mask = resized.reshape(*mask.shape[:-2], *size)
@@ -87,6 +89,8 @@ class ChipDataset(Dataset[Item]):
 
     def _read(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         pixels, labels = self.chips[i].read()
+        # kept until the room is full, and then no more: throwing out would read all again each
+        # epoch
         if self._bytes + pixels.nbytes + labels.nbytes < self.room:
             self._cache[i] = pixels, labels
             self._bytes += pixels.nbytes + labels.nbytes
@@ -119,6 +123,7 @@ def loaders(
     gpu = torch.cuda.is_available()
     workers = workers_of(spec)
     flips, rotation, _ = PRESETS[spec.augment]
+    # crops are laid in chip pixels, and the network is to see its own GSD
     scale = (spec.scale[0] / zoom, spec.scale[1] / zoom)
     geometry = Geometry(
         model.size, scale, flips, rotation, spec.foreground, upright=model.gsd is None
@@ -135,12 +140,14 @@ def loaders(
         else {}
     )
     sampler = SeededSampler(base_sampler(train, spec), spec.seed, rank(), processes())
+    # each process scores every n-th chip, beginning at its own number
     val_indices = range(rank() % max(1, len(val)), len(val), processes())
     return (
         DataLoader(
             SeededDataset(cropped),
             spec.batch_size,
             sampler=sampler,
+            # an incomplete batch has noisy statistics; a run of few crops has none else
             drop_last=len(sampler) >= spec.batch_size,
             pin_memory=gpu,
             **more,

@@ -115,6 +115,7 @@ class SegmentationModule(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         image, mask, *_ = batch
         logits = self._logits(self.best_network, image).float()
+        # counts add up over batches and processes; ratios of batches would not
         self.counts.update(to_prediction(logits, mask, self.labelled), mask.long())
         self.val_loss.update(self.loss(logits, mask), len(image))
 

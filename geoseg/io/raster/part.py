@@ -39,6 +39,7 @@ def part_of(name: str, grid: Grid, spec: SceneSpec) -> Window | None:
         raise UnsuitableError(
             f"{name}: the {which} lie beside it".replace("window lie", "window lies")
         )
+    # whole pixels by now: those of a window are given so, those of bounds were rounded outwards
     return Window(int(left), int(top), int(right - left), int(bottom - top))
 
 

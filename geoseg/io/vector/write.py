@@ -249,6 +249,7 @@ def _sink(
     if kind == "gpkg":
         # the layer's, for those of the dataset are copied into a .aux.xml by whoever reads it
         options |= {"layer_metadata": metadata or None}
+    # RFC 7946 is in longitude and latitude, which pixels are not
     if kind == "geojson" and crs is None:
         options["layer_options"] = {"RFC7946": "NO"}
     if kind == "pmtiles":
