@@ -87,7 +87,8 @@ def extract(
     layer
         Name of the layer to write. [default: footprints]
     format
-        Vector format as an extension, e.g. gpkg. [default: that of the output file]
+        Vector format as an extension, e.g. gpkg; or parquet-tiles: a folder of GeoParquet by map
+        tile. [default: that of the output file]
     dst_crs
         CRS of the footprints, e.g. EPSG:4326. [default: that of the raster]
     overwrite
@@ -251,7 +252,8 @@ def polygonize(
     layer
         Name of the layer to write. [default: footprints]
     format
-        Vector format as an extension, e.g. gpkg. [default: that of the output file]
+        Vector format as an extension, e.g. gpkg; or parquet-tiles: a folder of GeoParquet by map
+        tile. [default: that of the output file]
     dst_crs
         CRS of the footprints, e.g. EPSG:4326. [default: that of the raster]
     overwrite

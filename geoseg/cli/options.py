@@ -267,7 +267,8 @@ vector_format = click.option(
     "-f",
     "--format",
     metavar="EXT",
-    help="Vector format as an extension, e.g. gpkg.  [default: that of the output file]",
+    help="Vector format as an extension, e.g. gpkg; or parquet-tiles: a folder of GeoParquet by "
+    "map tile.  [default: that of the output file]",
 )
 dst_crs = click.option(
     "--dst-crs",

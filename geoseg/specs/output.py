@@ -35,7 +35,8 @@ class VectorTarget(_Target):
     exists, or whose name ends in ``/``.
 
     ``layer``, ``format`` and ``dst_crs`` default to ``footprints``, the extension's format and the
-    raster's CRS. ``append`` adds to a GeoPackage that exists.
+    raster's CRS. ``append`` adds to a GeoPackage that exists. With the format ``parquet-tiles`` the
+    folder holds one layer, a GeoParquet file for each map tile.
     """
 
     layer: str | None = None
@@ -56,9 +57,15 @@ class VectorTarget(_Target):
         return cls(output)  # type: ignore[arg-type]
 
     @property
+    def in_tiles(self) -> bool:
+        """Whether ``output`` is one layer in a folder of files by map tile."""
+        return (self.format or "").lower() == "parquet-tiles"
+
+    @property
     def folder(self) -> Path:
         """Where it is written."""
-        return self.output if self.is_folder or self.output.is_dir() else self.output.parent
+        there = (self.is_folder or self.output.is_dir()) and not self.in_tiles
+        return self.output if there else self.output.parent
 
     def keywords(self) -> dict[str, Any]:
         """Keywords of :func:`geoseg.io.vector.write.create_vector`."""

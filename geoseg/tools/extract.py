@@ -99,11 +99,11 @@ def run(
     if job.dry_run:
         plans = [_plan(path, settings) for path in scenes]
         return totals.report(scenes, (), settings, accompany, plans)
-    if target.is_folder:
+    if target.is_folder and not target.in_tiles:
         make_folder(target.output)
     # all of them before the first scene: a run of hours must not end at a name that is taken
     outputs = [*destinations, *([save_prob] if save_prob else [])]
-    for path in outputs:
+    for path in [] if target.in_tiles else outputs:
         check_output(path, target.overwrite or (target.append and path in destinations))
     for path, group in destinations.items():
         to_file = replace(target, output=path)
@@ -169,7 +169,7 @@ class _Totals:
 def _destinations(scenes: Sequence[str], target: VectorTarget) -> dict[Path, list[str]]:
     """Each output with its scenes: all of them in one file, or in a folder one file a scene."""
     folder = target.output
-    if not (target.is_folder or folder.is_dir()):
+    if target.in_tiles or not (target.is_folder or folder.is_dir()):
         return {folder: list(scenes)}
     suffix = (target.format or "gpkg").lstrip(".")
     names = zip(scenes, unique_names(scenes), strict=True)

@@ -19,6 +19,8 @@ from pyproj import CRS
 
 GEOMETRY = "geometry"
 _ROW_GROUP = 2**16
+_EDGES = ("xmin", "ymin", "xmax", "ymax")
+_BBOX = pa.field("bbox", pa.struct([(edge, pa.float64()) for edge in _EDGES]))
 
 
 class Sink(Protocol):
@@ -115,22 +117,34 @@ class OgrSink:
 
 class ParquetSink:
     """GeoParquet 1.1, WKB, row groups of some ten thousand features (GDAL's wheels have no Parquet
-    driver).
+    driver). With ``bounds`` each row has its own, in a column ``bbox``, by which readers filter.
     """
 
     def __init__(
-        self, path: Path, schema: pa.Schema, crs: CRS | None, metadata: dict[str, str]
+        self,
+        path: Path,
+        schema: pa.Schema,
+        crs: CRS | None,
+        metadata: dict[str, str],
+        bounds: bool = False,
     ) -> None:
         self.schema = schema.append(pa.field(GEOMETRY, pa.binary()))
         self.crs = crs
         self.metadata = metadata
-        self._writer = pq.ParquetWriter(path, self.schema, compression="zstd", store_schema=False)
+        self.bounds = bounds
+        written = self.schema.append(_BBOX) if bounds else self.schema
+        self._writer = pq.ParquetWriter(path, written, compression="zstd", store_schema=False)
         self._waiting: list[pa.RecordBatch] = []
         self._types: set[str] = set()
         self._bounds = np.array([np.inf, np.inf, -np.inf, -np.inf])
 
     def send(self, columns: Mapping[str, np.ndarray], geometry: np.ndarray) -> None:
-        self._waiting.append(_batch(columns, shapely.to_wkb(geometry), self.schema))
+        batch = _batch(columns, shapely.to_wkb(geometry), self.schema)
+        if self.bounds:
+            edges = [pa.array(edge) for edge in shapely.bounds(geometry).T]
+            boxes = pa.StructArray.from_arrays(edges, fields=list(_BBOX.type))
+            batch = batch.append_column(_BBOX, boxes)
+        self._waiting.append(batch)
         names = {
             shapely.GeometryType.POLYGON: "Polygon",
             shapely.GeometryType.MULTIPOLYGON: "MultiPolygon",
@@ -148,6 +162,8 @@ class ParquetSink:
         column["crs"] = self.crs.to_json_dict() if self.crs else None
         if self._types:
             column["bbox"] = self._bounds.tolist()
+        if self.bounds:
+            column["covering"] = {"bbox": {edge.name: ["bbox", edge.name] for edge in _BBOX.type}}
         geo = {"version": "1.1.0", "primary_column": GEOMETRY, "columns": {GEOMETRY: column}}
         self._writer.add_key_value_metadata(
             {"geo": json.dumps(geo), "geoseg": json.dumps(self.metadata)}

@@ -17,7 +17,7 @@ from pyproj.exceptions import CRSError
 
 from geoseg.core.layer import FOOTPRINTS, Layer
 from geoseg.errors import OutputError, UsageError
-from geoseg.io.atomic import atomic, atomic_parts
+from geoseg.io.atomic import atomic, atomic_folder, atomic_parts
 from geoseg.io.vector.append import AppendTarget, append_to
 from geoseg.io.vector.qgis_style import embed, graduated
 from geoseg.io.vector.source import LAYER
@@ -56,6 +56,7 @@ _FORMATS = {
     "shapefile": "shapefile",
     "shp": "shapefile",
     "pmtiles": "pmtiles",
+    "parquet-tiles": "parquet-tiles",
 }
 _OGR: dict[str, dict[str, Any]] = {
     "gpkg": {"driver": "GPKG", "dataset_options": {"VERSION": "1.2"}},
@@ -78,8 +79,8 @@ _OWN_CRS = {
 
 
 def format_of(path: Path | str, format: str | None = None) -> str:
-    """``gpkg``, ``geojson``, ``flatgeobuf``, ``parquet``, ``shapefile`` or ``pmtiles``, by
-    ``format`` or else by the extension.
+    """``gpkg``, ``geojson``, ``flatgeobuf``, ``parquet``, ``shapefile``, ``pmtiles`` or
+    ``parquet-tiles``, by ``format`` or else by the extension.
 
     Raises UsageError where it is none of them.
     """
@@ -91,7 +92,7 @@ def format_of(path: Path | str, format: str | None = None) -> str:
             if format
             else f"{path}: its extension names no vector format"
         )
-        raise UsageError(what, "gpkg, geojson, fgb, parquet, shp or pmtiles")
+        raise UsageError(what, "gpkg, geojson, fgb, parquet, parquet-tiles, shp or pmtiles")
     return found
 
 
@@ -189,6 +190,10 @@ def create_vector(
 
 def _output(kind: str, path: Path | str, overwrite: bool) -> AbstractContextManager[Path]:
     """What yields the path to write to until the output is whole."""
+    if kind == "parquet-tiles":
+        from geoseg.io.vector.partitions import MARKER
+
+        return atomic_folder(path, overwrite, marker=MARKER)
     if kind == "shapefile":
         return atomic_parts(path, overwrite, _PARTS, _LEFTOVERS)
     return atomic_sqlite(path, overwrite) if kind == "gpkg" else atomic(path, overwrite)
@@ -209,8 +214,8 @@ def writing(path: Path | str) -> Iterator[None]:
 def _target(kind: str, crs: CRS | None, dst_crs: str | CRS | None) -> CRS | None:
     """CRS to transform to, None where there is nothing to do."""
     own, reason = _OWN_CRS.get(kind, (None, ""))
-    if crs is None and kind == "pmtiles":
-        raise UsageError(f"{reason}, pixels have no place there", "write a GeoPackage")
+    if crs is None and kind in ("pmtiles", "parquet-tiles"):
+        raise UsageError("map tiles need a CRS, pixels have no place there", "write a GeoPackage")
     if dst_crs is None and (own is None or crs is None):
         return None
     if crs is None:
@@ -235,12 +240,14 @@ def _sink(
 ) -> Sink:
     import pyarrow as pa
 
+    from geoseg.io.vector.partitions import TiledParquetSink
     from geoseg.io.vector.sinks import OgrSink, ParquetSink
 
-    if kind == "parquet":
-        return ParquetSink(
-            path, pa.schema([(n, pa.type_for_alias(t)) for n, t in columns.items()]), crs, metadata
-        )
+    if kind in ("parquet", "parquet-tiles"):
+        made: Any = ParquetSink if kind == "parquet" else TiledParquetSink
+        fields = pa.schema([(n, pa.type_for_alias(t)) for n, t in columns.items()])
+        sink: Sink = made(path, fields, crs, metadata)
+        return sink
     names = SHORT if kind == "shapefile" else {}
     schema = pa.schema(
         [(names.get(name, name), pa.type_for_alias(alias)) for name, alias in columns.items()]
