@@ -13,6 +13,7 @@ from geoseg.api.settings import (
     path_or_none,
     scenes_from,
     spec_from,
+    takes_threads,
     vector_files,
 )
 from geoseg.report import Progress, no_progress
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from geoseg.tools.tile import TileReport
 
 
+@takes_threads
 def tile(
     scenes: Paths,
     output: str | Path,
@@ -54,6 +56,7 @@ def tile(
     resume: bool = False,
     overwrite: bool = False,
     force: bool = False,
+    threads: int | None = None,
     progress: Progress = no_progress,
 ) -> TileReport:
     """Cut scenes into georeferenced chips and a chip index.
@@ -125,6 +128,8 @@ def tile(
         Replace an existing output. [default: refuse]
     force
         Accept scenes that claim far more pixels than their files can hold.
+    threads
+        Threads that compute, read and write. [default: all cores]
     progress
         Called with the name and size of each stage; see :mod:`geoseg.report`.
 
@@ -160,6 +165,7 @@ def tile(
     )
 
 
+@takes_threads
 def prepare(
     layout: str,
     root: str | Path,
@@ -180,6 +186,7 @@ def prepare(
     csv: bool = False,
     jobs: int | None = None,
     overwrite: bool = False,
+    threads: int | None = None,
     progress: Progress = no_progress,
 ) -> PrepareReport:
     """Convert a published data set into chips, masks and a chip index.
@@ -226,6 +233,8 @@ def prepare(
         Number of parallel processes. [default: 1]
     overwrite
         Replace an existing output. [default: refuse]
+    threads
+        Threads that compute, read and write. [default: all cores]
     progress
         Called with the name and size of each stage; see :mod:`geoseg.report`.
 

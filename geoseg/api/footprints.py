@@ -12,6 +12,7 @@ from geoseg.api.settings import (
     numbers,
     scenes_from,
     spec_from,
+    takes_threads,
     written_or_read,
 )
 from geoseg.report import Progress, no_progress
@@ -27,6 +28,7 @@ from geoseg.specs import (
 )
 
 
+@takes_threads
 def extract(
     scenes: Paths,
     output: str | Path | None = None,
@@ -44,6 +46,7 @@ def extract(
     device: str | None = None,
     runtime: str | None = None,
     precision: str | None = None,
+    max_memory: int | str | None = None,
     threshold: float | None = None,
     open: float | str | None = None,
     close: float | str | None = None,
@@ -69,6 +72,8 @@ def extract(
     pixel_coords: bool = False,
     on_error: str | None = None,
     dry_run: bool = False,
+    resume: bool = False,
+    threads: int | None = None,
     progress: Progress = no_progress,
 ) -> Any:
     """Extract building footprints from scenes.
@@ -114,6 +119,9 @@ def extract(
     precision
         Numeric precision of inference; auto is bf16 where the processor computes in it.
         One of auto, fp32, bf16, fp16. [default: auto]
+    max_memory
+        Most memory to use, such as 2GB: windows and buffers shrink to it. [default: no
+        limit]
     threshold
         Minimum probability of a building pixel, 0 to 1. [default: from the model]
     open
@@ -173,7 +181,11 @@ def extract(
         When a scene fails: stop, or skip it; the report's ``failed`` then says which and why.
         [default: stop]
     dry_run
-        Show windows, memory and CRS; write nothing.
+        Show windows, CRS and the expected memory, disk and time; write nothing.
+    resume
+        Keep what is done beside the output, and go on with what an earlier run kept.
+    threads
+        Threads that compute, read and write. [default: all cores]
     progress
         Called with the name and size of each stage; see :mod:`geoseg.report`.
 
@@ -212,6 +224,7 @@ def extract(
     )
 
 
+@takes_threads
 def polygonize(
     raster: str | Path,
     output: str | Path | None = None,
@@ -239,6 +252,7 @@ def polygonize(
     window: Any | None = None,
     bounds: Sequence[float] | str | None = None,
     bounds_crs: str | None = None,
+    threads: int | None = None,
     progress: Progress = no_progress,
 ) -> Any:
     """Turn a mask or a probability raster into footprints.
@@ -303,6 +317,8 @@ def polygonize(
         Part to read in the scene's CRS: LEFT,BOTTOM,RIGHT,TOP. [default: all]
     bounds_crs
         CRS of ``bounds``, e.g. EPSG:4326. [default: that of the scene]
+    threads
+        Threads that compute, read and write. [default: all cores]
     progress
         Called with the name and size of each stage; see :mod:`geoseg.report`.
 

@@ -12,6 +12,7 @@ from geoseg.api.settings import (
     numbers,
     several,
     spec_from,
+    takes_threads,
     text_or_none,
 )
 from geoseg.report import Progress, no_progress
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from geoseg.tools.preview import PreviewReport
 
 
+@takes_threads
 def preview(
     scene: str | Path,
     overlays: Paths = (),
@@ -50,6 +52,7 @@ def preview(
     seed: int | None = None,
     augment: str | None = None,
     overwrite: bool = False,
+    threads: int | None = None,
     progress: Progress = no_progress,
 ) -> PreviewReport:
     """Draw scenes with what was found in them, or chips of a chip index.
@@ -110,6 +113,8 @@ def preview(
         [default: as they are]
     overwrite
         Replace an existing output. [default: refuse]
+    threads
+        Threads that compute, read and write. [default: all cores]
     progress
         Called with the name and size of each stage; see :mod:`geoseg.report`.
 
@@ -143,11 +148,13 @@ def preview(
     )
 
 
+@takes_threads
 def info(
     path: str | Path,
     *,
     model: Path | str | None = None,
     layer: str | None = None,
+    threads: int | None = None,
     progress: Progress = no_progress,
 ) -> InfoReport:
     """Describe a raster, vector, model or chip folder.
@@ -160,6 +167,8 @@ def info(
         Model file: check whether it fits the scene FILE.
     layer
         Layer of the vector file to read. [default: footprints, or the only one]
+    threads
+        Threads that compute, read and write. [default: all cores]
     progress
         Called with the name and size of each stage; see :mod:`geoseg.report`.
 

@@ -14,6 +14,7 @@ from geoseg.api.settings import (
     path_or_none,
     several,
     spec_from,
+    takes_threads,
     vector_files,
 )
 from geoseg.report import Progress, no_progress
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from geoseg.tools.train import TrainReport
 
 
+@takes_threads
 def train(
     data: Paths,
     output: str | Path,
@@ -71,6 +73,7 @@ def train(
     run_dir: Path | str | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    threads: int | None = None,
     progress: Progress = no_progress,
 ) -> TrainReport:
     """Train a segmentation network on chips, or on scenes with labels.
@@ -177,6 +180,8 @@ def train(
         Continue the interrupted run in ``run_dir``. [default: start over]
     overwrite
         Replace an existing output. [default: refuse]
+    threads
+        Threads that compute, read and write. [default: all cores]
     progress
         Called with the name and size of each stage; see :mod:`geoseg.report`.
 

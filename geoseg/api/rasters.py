@@ -14,10 +14,11 @@ from geoseg.api.settings import (
     scenes_from,
     several,
     spec_from,
+    takes_threads,
     written_or_read_raster,
 )
 from geoseg.report import Progress, no_progress
-from geoseg.specs import MaskSpec, PixelReference, PredictSpec, RasterTarget, SceneSpec
+from geoseg.specs import JobSpec, MaskSpec, PixelReference, PredictSpec, RasterTarget, SceneSpec
 from geoseg.specs.vectors import VectorFiles
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from geoseg.tools.stitch import StitchReport
 
 
+@takes_threads
 def predict(
     scenes: Paths,
     output: str | Path | None = None,
@@ -38,6 +40,7 @@ def predict(
     device: str | None = None,
     runtime: str | None = None,
     precision: str | None = None,
+    max_memory: int | str | None = None,
     bands: Sequence[int] | str | None = None,
     nodata: float | None = None,
     window: Any | None = None,
@@ -50,6 +53,9 @@ def predict(
     classes: bool = False,
     creation_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
+    dry_run: bool = False,
+    resume: bool = False,
+    threads: int | None = None,
     progress: Progress = no_progress,
 ) -> Any:
     """Write the building probability of every pixel.
@@ -81,6 +87,9 @@ def predict(
     precision
         Numeric precision of inference; auto is bf16 where the processor computes in it.
         One of auto, fp32, bf16, fp16. [default: auto]
+    max_memory
+        Most memory to use, such as 2GB: windows and buffers shrink to it. [default: no
+        limit]
     bands
         Bands to read, counted from 1: 3,2,1 or 1-3. [default: all but alpha]
     nodata
@@ -107,6 +116,12 @@ def predict(
         GDAL creation options of the raster, e.g. ``{"COMPRESS": "ZSTD"}``.
     overwrite
         Replace an existing output. [default: refuse]
+    dry_run
+        Show windows, CRS and the expected memory, disk and time; write nothing.
+    resume
+        Keep what is done beside the output, and go on with what an earlier run kept.
+    threads
+        Threads that compute, read and write. [default: all cores]
     progress
         Called with the name and size of each stage; see :mod:`geoseg.report`.
 
@@ -144,12 +159,14 @@ def predict(
             model=model_file(model),
             bands=numbers(bands),
             scene_spec=spec_from(SceneSpec, given | {"scene_crs": crs}),
+            job=spec_from(JobSpec, given),
             progress=progress,
         )
 
     return written_or_read_raster(output, run)
 
 
+@takes_threads
 def rasterize(
     footprints: Paths,
     like: str | Path,
@@ -167,6 +184,7 @@ def rasterize(
     pixel_coords: bool = False,
     creation_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
+    threads: int | None = None,
     progress: Progress = no_progress,
 ) -> Any:
     """Burn footprints into masks on a scene's grid.
@@ -206,6 +224,8 @@ def rasterize(
         GDAL creation options of the raster, e.g. ``{"COMPRESS": "ZSTD"}``.
     overwrite
         Replace an existing output. [default: refuse]
+    threads
+        Threads that compute, read and write. [default: all cores]
     progress
         Called with the name and size of each stage; see :mod:`geoseg.report`.
 
@@ -243,6 +263,7 @@ def rasterize(
     return written_or_read_raster(output, run)
 
 
+@takes_threads
 def stitch(
     chips: Paths,
     output: str | Path | None = None,
@@ -251,6 +272,7 @@ def stitch(
     nodata: float | None = None,
     creation_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
+    threads: int | None = None,
     progress: Progress = no_progress,
 ) -> Any:
     """Join georeferenced chips into one mosaic.
@@ -270,6 +292,8 @@ def stitch(
         GDAL creation options of the raster, e.g. ``{"COMPRESS": "ZSTD"}``.
     overwrite
         Replace an existing output. [default: refuse]
+    threads
+        Threads that compute, read and write. [default: all cores]
     progress
         Called with the name and size of each stage; see :mod:`geoseg.report`.
 

@@ -12,6 +12,7 @@ from geoseg.api.settings import (
     model_file,
     path_or_none,
     spec_from,
+    takes_threads,
     text_or_none,
     vector_files,
 )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from geoseg.tools.tune import TuneReport
 
 
+@takes_threads
 def evaluate(
     prediction: str | Path | None = None,
     truth: str | Path | None = None,
@@ -84,6 +86,7 @@ def evaluate(
     crs: str | None = None,
     overwrite: bool = False,
     fail_under: Mapping[str, Any] | None = None,
+    threads: int | None = None,
     progress: Progress = no_progress,
 ) -> EvaluateReport | ChipsReport:
     """Compare a prediction with the truth, or a model with chips.
@@ -206,6 +209,8 @@ def evaluate(
     fail_under
         Lowest scores that will do, e.g. ``{"f1": 0.7}``; the report's ``failed`` lists those
         that were missed.
+    threads
+        Threads that compute, read and write. [default: all cores]
     progress
         Called with the name and size of each stage; see :mod:`geoseg.report`.
 
@@ -263,6 +268,7 @@ def evaluate(
     )
 
 
+@takes_threads
 def tune(
     data: Paths,
     output: str | Path,
@@ -293,6 +299,7 @@ def tune(
     connectivity: int | None = None,
     raw: bool = False,
     overwrite: bool = False,
+    threads: int | None = None,
     progress: Progress = no_progress,
 ) -> TuneReport:
     """Choose the threshold and minimum area that give the best footprint F1.
@@ -364,6 +371,8 @@ def tune(
         Traced pixels as they are: not parted, straightened or simplified.
     overwrite
         Replace an existing output. [default: refuse]
+    threads
+        Threads that compute, read and write. [default: all cores]
     progress
         Called with the name and size of each stage; see :mod:`geoseg.report`.
 

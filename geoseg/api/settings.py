@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from geoseg.parallel.threads import limited
 from geoseg.specs.evaluate import LabelledData
 from geoseg.specs.quantity import Quantity
 from geoseg.specs.scene import band_numbers
@@ -19,7 +21,21 @@ if TYPE_CHECKING:
     from geoseg.core.grid import Grid
 
 Spec = TypeVar("Spec")
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 Paths = str | Path | Sequence[str | Path]
+
+
+def takes_threads(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """``function`` within the limit of its keyword ``threads``."""
+
+    @functools.wraps(function)
+    def within(*args: Parameters.args, **keywords: Parameters.kwargs) -> Result:
+        threads: Any = keywords.get("threads")
+        with limited(threads):
+            return function(*args, **keywords)
+
+    return within
 
 
 def spec_from(kind: type[Spec], given: Mapping[str, Any]) -> Spec:

@@ -27,6 +27,8 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 FROM_MODEL = "from the model"
 COMPLETE = "_GEOSEG_COMPLETE"  # the variable by which a shell asks for completions
 interrupted = threading.Event()  # by Ctrl-C
+# a command runs that may be ended at any moment; others save what they have first
+hurried = threading.Event()
 SOURCES = {
     ParameterSource.COMMANDLINE: "command line",
     ParameterSource.ENVIRONMENT: "environment",

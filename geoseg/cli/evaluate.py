@@ -125,6 +125,7 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
     callback=options.limits,
     help="Exit code 4 if a score is lower, e.g. f1=0.7; repeatable.",
 )
+@options.threads
 def evaluate(
     as_json: bool,
     data: LabelledData | None,

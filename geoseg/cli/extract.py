@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from geoseg.cli import options, scene_options, specs
-from geoseg.cli.command import command
+from geoseg.cli.command import command, hurried
 from geoseg.errors import PartialError
 from geoseg.specs import ExtractSpec, ExtractTarget, JobSpec, PredictSpec
 
@@ -33,7 +33,7 @@ from geoseg.specs import ExtractSpec, ExtractTarget, JobSpec, PredictSpec
     ),
 )
 @options.model
-@specs.spec_options("predict_spec", PredictSpec, *specs.inference, options.aoi)
+@specs.spec_options("predict_spec", PredictSpec, *specs.inference, specs.max_memory, options.aoi)
 @specs.spec_options(
     "polygon_spec",
     ExtractSpec,
@@ -47,8 +47,10 @@ from geoseg.specs import ExtractSpec, ExtractTarget, JobSpec, PredictSpec
     "job",
     JobSpec,
     options.on_error,
-    click.option("--dry-run", is_flag=True, help="Show windows, memory and CRS; write nothing."),
+    options.dry_run,
+    options.resume,
 )
+@options.threads
 def extract(as_json: bool, **arguments: Any) -> None:
     """Extract building footprints from scenes.
 
@@ -60,6 +62,7 @@ def extract(as_json: bool, **arguments: Any) -> None:
     from geoseg.tools import extract as tool
 
     return_freed()
+    hurried.set()
 
     report = tool.run(progress=options.progress(), **arguments)
     error = None

@@ -16,6 +16,7 @@ from geoseg.cli.command import command
     "-m", "--model", type=options.MODEL, help="Model file: check whether it fits the scene FILE."
 )
 @options.input_layer
+@options.threads
 def info(path: str, model: Path | None, layer: str | None, as_json: bool) -> None:
     """Describe a raster, vector, model or chip folder.
 

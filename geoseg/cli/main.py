@@ -9,6 +9,8 @@ import os
 import select
 import signal
 import sys
+import threading
+import time
 import traceback
 import warnings
 from types import FrameType
@@ -18,10 +20,14 @@ import click
 from click.shell_completion import shell_complete
 
 from geoseg import __version__
-from geoseg.cli.command import COMPLETE, CONTEXT, Session, interrupted, suggestion
+from geoseg.cli.command import COMPLETE, CONTEXT, Session, hurried, interrupted, suggestion
 from geoseg.cli.failure import INTERRUPTED, Failure, describe
 from geoseg.errors import UsageError
 from geoseg.io.provenance import command_text, recorded_as
+
+# Seconds that a job has to end by itself after Ctrl-C
+PATIENCE = 0.6
+_ANSWERING = threading.Lock()
 
 # Each is geoseg/cli/NAME.py with a click command NAME; in the order of --help
 COMMANDS = (
@@ -89,6 +95,7 @@ def main() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGINT, _interrupt)
+    _watch_interrupts()
     # numpy multiplies no large matrices here, and a sixth of a short command's time would go into
     # starting threads for it
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -163,7 +170,39 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """Ctrl-C is answered at once; then the stack unwinds, so that partial outputs are removed."""
-    if not interrupted.is_set():
-        interrupted.set()
-        _say("interrupted")
+    _answer()
     raise KeyboardInterrupt
+
+
+def _answer() -> None:
+    """A word, once."""
+    with _ANSWERING:
+        if not interrupted.is_set():
+            interrupted.set()
+            _say("interrupted")
+
+
+def _watch_interrupts() -> None:
+    """Answer Ctrl-C from a thread too: Python runs its handlers between steps of the main thread,
+    which may be minutes into one call of GDAL.
+    """
+    if os.name != "posix":
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_end_soon, args=(reader,), daemon=True).start()
+
+
+def _end_soon(reader: int) -> None:
+    """End the process a moment after Ctrl-C, if it has not ended by itself."""
+    while os.read(reader, 1) != bytes([signal.SIGINT]):
+        pass
+    _answer()
+    if not hurried.is_set():
+        return
+    time.sleep(PATIENCE)
+    from geoseg.io.atomic import discard_drafts
+
+    discard_drafts()
+    os._exit(INTERRUPTED)

@@ -283,6 +283,32 @@ pixel_coords = click.option(
     is_flag=True,
     help="Pixel coordinates for imagery without a CRS, as QGIS shows it: y from 0 to -height.",
 )
+
+
+def _threads(ctx: click.Context, _: click.Parameter, value: int | None) -> int | None:
+    from geoseg.parallel.threads import limited
+
+    ctx.with_resource(limited(value))
+    return value
+
+
+threads = click.option(
+    "--threads",
+    type=click.IntRange(1),
+    callback=_threads,
+    expose_value=False,
+    help="Threads that compute, read and write.  [default: all cores]",
+)
+dry_run = click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show windows, CRS and the expected memory, disk and time; write nothing.",
+)
+resume = click.option(
+    "--resume",
+    is_flag=True,
+    help="Keep what is done beside the output, and go on with what an earlier run kept.",
+)
 on_error = click.option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),

@@ -23,6 +23,7 @@ from geoseg.specs import PolygonSpec
 )
 @specs.reference
 @scene_options.part
+@options.threads
 def polygonize(as_json: bool, **arguments: Any) -> None:
     """Trace a mask or a probability raster into footprints.
 

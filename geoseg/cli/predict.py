@@ -7,14 +7,14 @@ from typing import Any
 import click
 
 from geoseg.cli import options, scene_options, specs
-from geoseg.cli.command import command
-from geoseg.specs import PredictSpec, RasterTarget
+from geoseg.cli.command import command, hurried
+from geoseg.specs import JobSpec, PredictSpec, RasterTarget
 
 
 @command
 @options.scenes
 @options.model
-@specs.spec_options("spec", PredictSpec, *specs.inference, options.aoi)
+@specs.spec_options("spec", PredictSpec, *specs.inference, specs.max_memory, options.aoi)
 @options.bands
 @scene_options.part_gsd_and_crs
 @specs.spec_options(
@@ -32,6 +32,8 @@ from geoseg.specs import PredictSpec, RasterTarget
     options.creation_options,
     options.overwrite,
 )
+@specs.spec_options("job", JobSpec, options.dry_run, options.resume)
+@options.threads
 def predict(as_json: bool, **arguments: Any) -> None:
     """Predict the building probability of every pixel.
 
@@ -43,5 +45,6 @@ def predict(as_json: bool, **arguments: Any) -> None:
     from geoseg.tools import predict as tool
 
     return_freed()
+    hurried.set()
 
     options.emit(tool.run(progress=options.progress(), **arguments), as_json)

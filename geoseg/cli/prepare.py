@@ -66,6 +66,7 @@ LAYOUTS = ("spacenet2", "whu", "kitti-road", "camvid", "folder")
 )
 @options.jobs
 @options.overwrite
+@options.threads
 def prepare(layout: str, root: Path, as_json: bool, **arguments: Any) -> None:
     """Convert a published data set to chips and a chip index.
 

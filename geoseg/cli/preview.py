@@ -89,6 +89,7 @@ from geoseg.specs import PreviewSpec
     ),
 )
 @options.overwrite
+@options.threads
 def preview(as_json: bool, **arguments: Any) -> None:
     """Draw a scene with footprints, or the chips of a folder.
 

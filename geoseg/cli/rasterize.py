@@ -62,6 +62,7 @@ from geoseg.specs.vectors import VectorFiles
 @specs.reference
 @options.creation_options
 @options.overwrite
+@options.threads
 def rasterize(
     footprints: tuple[Path, ...],
     layer: str | None,

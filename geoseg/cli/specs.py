@@ -33,6 +33,7 @@ from geoseg.specs import (
     Area,
     ExtractSpec,
     Length,
+    Memory,
     PixelReference,
     PolygonSpec,
     PredictSpec,
@@ -48,14 +49,17 @@ SPEC_GROUPS: dict[type, str] = {
 }
 
 
+QUANTITIES = {Length: LENGTH, Area: AREA, Memory: Text("memory", Memory.parse)}
+
+
 def value_type(setting: Setting) -> click.ParamType | type:
     """What click makes of a field's type: its choices, its range, its unit."""
     if setting.several:
         return FRACTIONS if setting.kind is float else BANDS if setting.kind is int else NAMES
     if setting.choices:
         return click.Choice(setting.choices)
-    if setting.kind in (Length, Area):
-        return LENGTH if setting.kind is Length else AREA
+    if setting.kind in QUANTITIES:
+        return QUANTITIES[setting.kind]
     if limits := setting.range:
         kind: Any = click.IntRange if setting.kind is int else click.FloatRange
         low, high = (n if math.isfinite(n) else None for n in (limits.low, limits.high))
@@ -157,6 +161,13 @@ inference = (
         "precision",
         "Numeric precision of inference; auto is bf16 where the processor computes in it.",
     ),
+)
+
+
+max_memory = setting(
+    PredictSpec,
+    "max_memory",
+    "Most memory to use, such as 2GB: windows and buffers shrink to it.  [default: no limit]",
 )
 
 

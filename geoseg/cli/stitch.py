@@ -28,6 +28,7 @@ from geoseg.cli.command import command
 )
 @options.creation_options
 @options.overwrite
+@options.threads
 def stitch(as_json: bool, **arguments: Any) -> None:
     """Merge georeferenced chips into one mosaic.
 

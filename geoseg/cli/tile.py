@@ -73,6 +73,7 @@ from geoseg.specs import ChipSpec, FolderTarget
     is_flag=True,
     help="Accept scenes that claim far more pixels than their files can hold.",
 )
+@options.threads
 def tile(
     spec: ChipSpec,
     stride: int | None,

@@ -173,6 +173,7 @@ class Auto(options.Text):
     help="Continue the interrupted run in --run-dir.  [default: start over]",
 )
 @options.overwrite
+@options.threads
 def train(
     output: Path,
     run_dir: Path | None,

@@ -32,6 +32,7 @@ from geoseg.specs import ExtractSpec, PredictSpec
 @specs.spec_options("predict_spec", PredictSpec, *specs.inference)
 @specs.spec_options("polygon_spec", ExtractSpec, *specs.shaping)
 @options.overwrite
+@options.threads
 def tune(as_json: bool, **arguments: Any) -> None:
     """Tune a model's threshold and minimum area on chips, or on scenes with --labels.
 

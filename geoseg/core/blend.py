@@ -193,6 +193,19 @@ class StripBlender:
         self._band.clear()
         self.row += 1
 
+    def shared(self) -> np.ndarray:
+        """What the rows of windows above have of the rows they share with this one, (channel, row,
+        col).
+        """
+        return self._carry.rows(0, self._carried)
+
+    def resume(self, row: int, shared: np.ndarray | None) -> None:
+        """Go on at ``row`` with what :meth:`shared` was there; None where that is not known."""
+        self.row = row
+        if shared is not None and shared.any():
+            self._carry.put(slice(0, shared.shape[1]), slice(None), shared)
+            self._carried = shared.shape[1]
+
     def _blended(self, top: int, stop: int) -> np.ndarray:
         """Rows of the band by their shares, with what the windows above have of them."""
         share = self.rows.shares[self.row]

@@ -35,7 +35,7 @@ from geoseg.geometry.burn import Burner
 from geoseg.geometry.outlines import to_crs_coordinates
 from geoseg.geometry.surface import surfaces
 from geoseg.inference.session import LoadedModel
-from geoseg.inference.stream import ProbabilityStrip, working_gsd
+from geoseg.inference.stream import ProbabilityStrip, Wanted, working_gsd
 from geoseg.io.chip_index import ChipIndex, ChipInfo, read_index
 from geoseg.io.raster.scene import open_scene
 from geoseg.report import Run, no_progress
@@ -170,7 +170,7 @@ def _predict_windows(
     with loaded.open(scene.path, scene.bands) as run:
         accompany.remarks += run.plan.warnings
         area = Burner(outlines([window.tile.window for window in windows], scene.grid.transform))
-        strips = run.strips(accompany.clock, no_progress, area)
+        strips = run.strips(accompany.clock, no_progress, Wanted(area))
         for window, probability, valid in _cut(strips, windows):
             yield _labelled(window, probability, valid)
 

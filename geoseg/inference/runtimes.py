@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +13,7 @@ from geoseg.errors import ModelError, ResourceError
 from geoseg.inference.third_party import InputForm, OutputForm
 from geoseg.models.openvinofile import import_openvino
 from geoseg.models.store import bundled, kind, load, read_spec
+from geoseg.parallel.threads import thread_limit
 from geoseg.specs import ModelSpec, PredictSpec
 
 if TYPE_CHECKING:
@@ -50,7 +52,11 @@ def open_runtime(model: Path | None, spec: PredictSpec, extent: int) -> Runtime:
         )
     if trained or spec.runtime == "torch":
         return _torch(path, spec, extent)
-    return _onnx(path, spec, extent) if spec.runtime == "onnx" else _openvino(path, spec, extent)
+    # where OpenVINO has no wheel, its lighter alternative
+    light = spec.runtime == "auto" and find_spec("openvino") is None
+    if spec.runtime == "onnx" or light:
+        return _onnx(path, spec, extent)
+    return _openvino(path, spec, extent)
 
 
 def _window(spec: PredictSpec, preferred: int, extent: int) -> int:
@@ -98,7 +104,9 @@ def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
             f"{path}: cannot run at windows of {size} pixels", f"try `tile_size` {spec.size}"
         ) from error
     # one batch at a time with all cores: throughput mode would hold several in memory
-    hints = {"PERFORMANCE_HINT": "LATENCY"}
+    hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    if threads := thread_limit():
+        hints["INFERENCE_NUM_THREADS"] = threads
     if predict.precision != "auto":
         hints["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[
             predict.precision
@@ -130,16 +138,18 @@ def _onnx(path: Path, predict: PredictSpec, extent: int) -> Runtime:
         import onnxruntime as ort
     except ImportError as error:
         raise ResourceError(
-            "the runtime onnx needs onnxruntime", "pip install 'geoseg[onnx]'"
+            "the runtime onnx needs onnxruntime", "pip install 'geoseg[ort]'"
         ) from error
     cuda = predict.device.startswith("cuda")
     if cuda and "CUDAExecutionProvider" not in ort.get_available_providers():
         raise ResourceError(
             "this onnxruntime has no CUDA", "pip install onnxruntime-gpu, or `device` cpu"
         )
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = thread_limit() or 0
     try:
         session = ort.InferenceSession(
-            path, providers=["CUDAExecutionProvider" if cuda else "CPUExecutionProvider"]
+            path, options, providers=["CUDAExecutionProvider" if cuda else "CPUExecutionProvider"]
         )
     except Exception as error:  # onnxruntime's errors share no public base
         raise ModelError(f"{path}: cannot be read as ONNX") from error
@@ -221,6 +231,8 @@ def _torch(path: Path, predict: PredictSpec, extent: int) -> Runtime:
 
     from geoseg.models.registry import build, load_weights
 
+    if threads := thread_limit():
+        torch.set_num_threads(threads)
     device = _device(predict.device)
     model = build(spec)
     load_weights(model, state, str(path))

@@ -9,61 +9,120 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
+from typing import Any
 
+import numpy as np
+
+from geoseg import __version__
 from geoseg.core.grid import Grid
 from geoseg.geometry.burn import Burner
+from geoseg.inference.memory import WINDOWS, Demand, budget
 from geoseg.inference.runtimes import Runtime, open_runtime
-from geoseg.inference.stream import Plan, ProbabilityStrip, plan, predict_strips, working_gsd
+from geoseg.inference.stream import (
+    EVERYTHING,
+    TTA_PASSES,
+    Plan,
+    ProbabilityStrip,
+    Store,
+    Wanted,
+    plan,
+    predict_strips,
+    working_gsd,
+)
+from geoseg.io.journal import stamp
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.scene_names import redact_url
 from geoseg.io.scratch import scratch
+from geoseg.io.strip_store import StripStore
 from geoseg.labels.footprints import footprints_on
 from geoseg.models.modelfile import fingerprint
-from geoseg.models.store import bundled, read_spec, short_name
+from geoseg.models.store import bundled, kind, read_spec, short_name
 from geoseg.parallel.clock import Clock
 from geoseg.report import Progress, Remarks, Stage
 from geoseg.specs import ModelSpec, PredictSpec, SceneSpec
 from geoseg.specs.vectors import VectorFiles
 
-# Bytes of a row of windows that are held in memory, that of a scene of some 10,000 columns
-HELD = 96 * 2**20
+# Seconds that a megapixel takes beside the network, cleaning and tracing included
+_OTHER_WORK = 0.02
+# Bytes that a pixel of what is written takes at most
+_WRITTEN = 1.5
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class SceneRun:
-    """A scene opened at the model's GSD, the runtime, and the plan of its windows."""
+    """A scene opened at the model's GSD, the runtime, the plan of its windows, the ``demand`` for
+    memory and how many bytes of a row of windows are ``held`` in it.
+    """
 
     scene: Scene
     runtime: Runtime
     plan: Plan
     spec: PredictSpec
+    demand: Demand
+    held: int
 
     def strips(
         self,
         clock: Clock,
         progress: Progress,
-        area: Burner | None = None,
-        channels: tuple[int, ...] | None = None,
+        wanted: Wanted = EVERYTHING,
         folder: Path | None = None,
+        store: Store | None = None,
     ) -> Iterator[ProbabilityStrip]:
-        """Strips of probability on the grid of ``scene``, of ``channels`` of the model or all. What
-        is too large to be held lies in ``folder``.
+        """Strips of probability on the grid of ``scene``, of what is ``wanted`` and the ``store``
+        does not hold. What is too large to be held lies in ``folder``.
         """
-        advance = progress(Stage(Path(self.scene.path).name, "windows"), self.plan.tiles)
         return predict_strips(
             self.scene,
             self.runtime,
             self.plan,
-            tta=self.spec.tta,
-            batch_size=self.spec.batch_size,
-            area=area,
-            channels=channels,
+            self.spec,
+            wanted,
             clock=clock,
-            advance=advance,
-            allocate=scratch(folder, HELD),
+            advance=progress(Stage(Path(self.scene.path).name, "windows"), self.plan.tiles),
+            allocate=scratch(folder, self.held),
+            store=store,
         )
+
+    def describe(self) -> dict[str, Any]:
+        """The scene, how it is read, and its :meth:`forecast`."""
+        source = self.scene.source
+        return {
+            "crs": self.scene.grid.crs.to_string() if self.scene.grid.crs else None,
+            "shape": list(source.shape),
+            "gsd": source.gsd,
+            "working_gsd": self.scene.grid.gsd,
+            **self.forecast(),
+            "warnings": list(self.plan.warnings),
+        }
+
+    def forecast(self) -> dict[str, Any]:
+        """What the scene will take, by the size of its windows and the time of one: megabytes of
+        memory (``peak``) and of ``disk``, ``seconds`` if there is data everywhere.
+        """
+        size = self.plan.tiling.size
+        height, width = self.scene.grid.shape
+        side = size + 2 * self.plan.border
+        batch = np.zeros((self.spec.batch_size, self.runtime.spec.bands, side, side), np.float32)
+        self.runtime(batch)  # the first takes longer
+        start = perf_counter()
+        self.runtime(batch)
+        each = (perf_counter() - start) * TTA_PASSES[self.spec.tta] / self.spec.batch_size
+        row = self.demand.row(size)
+        disk = height * width * _WRITTEN + (row if row > self.held else 0)
+        seconds = self.plan.tiles * each + height * width / 1e6 * _OTHER_WORK
+        return {
+            "windows": self.plan.tiles,
+            "window": size,
+            "overlap": self.plan.tiling.overlap,
+            "redundancy": round(self.plan.tiles * size * size / (height * width), 3),
+            "peak_megabytes": round(self.demand.peak(size, self.held) / 1e6),
+            "disk_megabytes": round(disk / 1e6, 1),
+            "seconds": round(seconds, 1),
+        }
 
 
 class LoadedModel:
@@ -79,12 +138,13 @@ class LoadedModel:
         self.scene_spec = scene_spec
         self._runtimes: dict[int, Runtime] = {}
 
-    def runtime(self, scene: Scene) -> Runtime:
+    def runtime(self, scene: Scene, most: int = WINDOWS[0]) -> Runtime:
+        """The runtime for windows that suit ``scene``, of ``most`` pixels a side at most."""
         # windows reach past a narrow scene no further than training's crops were large: what is
         # there is mirrored; and they are never larger than 1024 by default, so that all larger
         # scenes share one runtime
         short, long = sorted(scene.grid.shape)
-        extent = min(1024, -(-max(short, min(long, self.model.size)) // 32) * 32)
+        extent = min(most, -(-max(short, min(long, self.model.size)) // 32) * 32)
         # only the last: two sizes of window in turn are rare, and each runtime holds the weights
         if extent not in self._runtimes:
             self._runtimes = {extent: open_runtime(self.path, self.spec, extent)}
@@ -104,9 +164,12 @@ class LoadedModel:
             scene = native
             if gsd:
                 scene = stack.enter_context(open_scene(path, gsd, spec=spec, expand=True))
-            runtime = self.runtime(scene)
+            demand = self._demand(scene)
+            most = self.spec.max_memory.value if self.spec.max_memory else None
+            allowed = budget(demand, self.spec.tile_size, most, path)
+            runtime = self.runtime(scene, allowed.window)
             planned = plan(scene, runtime, self.spec, bands, native)
-            run = SceneRun(scene, runtime, planned, self.spec)
+            run = SceneRun(scene, runtime, planned, self.spec, demand, allowed.held)
             log.info(
                 "%s: %d x %d pixels of %s (model: %s); %s, %s, device %s; %d windows of %d pixels",
                 redact_url(path),
@@ -122,9 +185,47 @@ class LoadedModel:
             )
             yield run
 
+    def _demand(self, scene: Scene) -> Demand:
+        return Demand(
+            self.model,
+            self.path.stat().st_size,
+            kind(self.path) == "safetensors" or self.spec.runtime == "torch",
+            self.spec.batch_size,
+            np.dtype(scene.dtype).itemsize,
+            scene.grid.width,
+        )
+
     def provenance(self, *sources: str) -> dict[str, str]:
         """What is stored with an output: version, model, command, sources."""
         return provenance(*sources) | {"GEOSEG_MODEL": f"{self.name} {fingerprint(self.path)}"}
+
+
+def kept_strips(
+    output: Path, name: str, scene_run: SceneRun, loaded: LoadedModel, settings: object
+) -> StripStore:
+    """What an earlier run for ``output`` has computed of scene ``name``, and where this one keeps
+    what it computes.
+
+    ``settings`` are what the strips depend on beside scene, model and how it is run. Raises
+    UsageError where the earlier run had others, or is not over.
+    """
+    path = scene_run.scene.path
+    spec = loaded.spec
+    plan = {
+        "version": __version__,
+        "scene": [path, *stamp(path)],
+        "model": fingerprint(loaded.path),
+        "runtime": scene_run.runtime.name,
+        "predict": [repr(spec), repr(loaded.scene_spec), repr(scene_run.plan)],
+        "aoi": stamp(str(spec.aoi)) if spec.aoi else None,
+        "settings": repr(settings),
+    }
+    return StripStore(resume_folder(output) / name, plan)
+
+
+def resume_folder(output: Path) -> Path:
+    """Where what is done of ``output`` is kept until all is."""
+    return output.with_name(f".{output.name}.resume")
 
 
 def area_of_interest(spec: PredictSpec, grid: Grid, remarks: Remarks) -> Burner | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from rasterio.windows import Window
@@ -19,6 +19,7 @@ from geoseg.core.bands import BandHistogram, to_unit
 from geoseg.core.bit_depth import full_scale
 from geoseg.core.blend import StripBlender
 from geoseg.core.grid import Grid
+from geoseg.core.strips import Strip
 from geoseg.core.tiling import Tile, offsets, tiles
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
@@ -51,6 +52,9 @@ class ProbabilityStrip(NamedTuple):
 # A scene within this factor of the model's GSD is read as it is: networks are trained to bear more
 GSD_TOLERANCE = 1.2
 MAX_ENLARGEMENT = 4.0
+DOUBTFUL = 2.0
+# Times that a window goes through the network
+TTA_PASSES = {"none": 1, "flips": 4, "d4": 8}
 # Finished rows leave in strips of at most so many rows and pixels: whoever waits in a queue then
 # holds little, however wide the scene. Of fewer rows each stage would do more for strips than for
 # pixels.
@@ -119,7 +123,7 @@ def plan(
             f"{scene.path}: `bands` has {len(bands)} bands; the model needs {model.bands}"
         )
     stretch, doubt = _stretch(scene, native or scene, model, bands)
-    warnings += doubt
+    warnings += doubt + _doubtful_gsd((native or scene).gsd, model, scene.path)
     overlap = min(runtime.size // 8, 128) if spec.overlap is None else spec.overlap
     tiling = TilingSpec(runtime.size, overlap)
     count = len(offsets(scene.grid.height, tiling.size, tiling.stride)) * len(
@@ -127,6 +131,19 @@ def plan(
     )
     margin = min(model.margin, overlap // 4)
     return Plan(bands, stretch, tiling, margin, runtime.border, count, tuple(warnings))
+
+
+def _doubtful_gsd(own: float | None, model: ModelSpec, path: str) -> list[str]:
+    """What speaks against reading a scene of ``own`` metres a pixel with the model."""
+    if model.gsd is None:
+        return []
+    if own is None:
+        wanted = f"the model is for {model.gsd:.3g}"
+        return [f"{path}: its metres per pixel are not known, {wanted} (`gsd` says them)"]
+    if own >= DOUBTFUL * model.gsd:
+        times = f"{own / model.gsd:.1f} times"
+        return [f"{path}: has {own:.3g} m a pixel, {times} what the model is for: expect little"]
+    return []
 
 
 def _bands(scene: Scene, model: ModelSpec) -> tuple[tuple[int, ...], list[str]]:
@@ -192,27 +209,81 @@ def _histogram(scene: Scene, bands: tuple[int, ...]) -> BandHistogram:
     return histogram
 
 
+class Store(Protocol):
+    """What of a scene is done already: so many ``rows`` of windows with their ``finished`` strips,
+    and what they have of the rows that they share with the next. It takes each strip, and learns
+    when a row of windows is complete.
+    """
+
+    @property
+    def rows(self) -> int: ...
+
+    def finished(self) -> Iterator[Strip]: ...
+
+    def shared(self) -> np.ndarray | None: ...
+
+    def put(self, strip: Strip) -> None: ...
+
+    def commit(self, row: int, shared: np.ndarray) -> None: ...
+
+
+class _Nothing:
+    """Nothing is done, and nothing is kept."""
+
+    rows = 0
+
+    def finished(self) -> Iterator[Strip]:
+        return iter(())
+
+    def shared(self) -> np.ndarray | None:
+        return None
+
+    def put(self, strip: Strip) -> None:
+        pass
+
+    def commit(self, row: int, shared: np.ndarray) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of a scene is to be predicted: where it lies in ``area`` (polygons in the scene's CRS),
+    all of the model's channels or ``channels`` of them, the ``rows`` of windows from the first to
+    before the last, all by default. ``trim`` takes away what nobody will look at, so that less is
+    kept.
+    """
+
+    area: Burner | None = None
+    channels: tuple[int, ...] | None = None
+    rows: range | None = None
+    trim: Callable[[ProbabilityStrip], ProbabilityStrip] = lambda strip: strip
+
+
+EVERYTHING = Wanted()
+
+
 def predict_strips(
     scene: Scene,
     runtime: Runtime,
     plan: Plan,
+    spec: PredictSpec,
+    wanted: Wanted = EVERYTHING,
     *,
-    tta: str = "none",
-    batch_size: int = 1,
-    area: Burner | None = None,
-    channels: tuple[int, ...] | None = None,
     clock: Clock,
     advance: Callable[[int], None] = lambda count: None,
     allocate: Allocate = MemoryBuffer,
+    store: Store | None = None,
 ) -> Iterator[ProbabilityStrip]:
     """``(first row, probability float32 (channel, row, col), valid bool (row, col))`` from top to
-    bottom, all of the model's channels or ``channels`` of them.
+    bottom, of what is ``wanted``.
 
-    Pixels without data, and outside of ``area`` where given (polygons in the scene's CRS), are not
-    valid. Windows without a valid pixel are not computed. ``advance`` counts every window. A row of
-    windows is held in memory that ``allocate`` gives.
+    Pixels without data, and outside of the area, are not valid. Windows without a valid pixel are
+    not computed. ``advance`` counts every window. A row of windows is held in memory that
+    ``allocate`` gives. What the ``store`` holds is not computed again.
     """
     shape = scene.grid.shape
+    kept = store or _Nothing()
+    channels = wanted.channels
     blender = StripBlender(
         shape,
         plan.tiling,
@@ -222,17 +293,30 @@ def predict_strips(
         allocate=allocate,
     )
     validity = Band((plan.tiling.size, shape[1]), bool, allocate)
+    rows = range(len(blender.rows.offsets)) if wanted.rows is None else wanted.rows
+    rows = rows[kept.rows :]
+    for done in kept.finished():
+        yield ProbabilityStrip(*done)
+    blender.resume(rows.start, kept.shared())
+    advance((rows.start - (wanted.rows.start if wanted.rows else 0)) * len(blender.cols.offsets))
 
     def finish() -> Iterator[ProbabilityStrip]:
-        top = blender.rows.offsets[blender.row]
-        for first, probability in clock.timed("blend", blender.finish_row()):
-            rows = first - top, first - top + probability.shape[1]
-            yield ProbabilityStrip(first, probability, validity.rows(*rows))
+        row = blender.row
+        top = blender.rows.offsets[row]
+        for at, probability in clock.timed("blend", blender.finish_row()):
+            height = probability.shape[1]
+            inside = validity.rows(at - top, at - top + height)
+            strip = wanted.trim(ProbabilityStrip(at, probability, inside))
+            kept.put(strip)
+            yield strip
         validity.clear()
+        if store is not None:
+            kept.commit(row, blender.shared())
 
-    for batch in _batched(ahead(_windows(scene, plan, area, clock)), batch_size):
+    windows = _windows(scene, plan, wanted.area, rows, clock)
+    for batch in _batched(ahead(windows), spec.batch_size):
         with clock("forward"):
-            results = _forward(runtime, batch, tta, plan.stretch)
+            results = _forward(runtime, batch, spec.tta, plan.stretch)
         for (tile, _, valid), result in zip(batch, results, strict=True):
             while blender.row < tile.row:
                 yield from finish()
@@ -243,7 +327,7 @@ def predict_strips(
                     validity.put(slice(0, tile.window.height), columns, valid)
                     blender.add(tile, result if channels is None else result[list(channels)])
             advance(1)
-    while not blender.done:
+    while blender.row < rows.stop:
         yield from finish()
 
 
@@ -263,8 +347,12 @@ class _Window(NamedTuple):
     valid: np.ndarray | None = None
 
 
-def _windows(scene: Scene, plan: Plan, area: Burner | None, clock: Clock) -> Iterator[_Window]:
+def _windows(
+    scene: Scene, plan: Plan, area: Burner | None, rows: range, clock: Clock
+) -> Iterator[_Window]:
     for tile in tiles(scene.grid.shape, plan.tiling):
+        if tile.row not in rows:
+            continue
         with clock("read"):
             window = _read(scene, tile, plan, area)
         yield window
@@ -329,6 +417,7 @@ def _augmented(runtime: Runtime, images: np.ndarray, tta: str) -> np.ndarray:
         return runtime(images)
     # With flips, turns by 0 and 180 degrees, each as it is and mirrored: all four flips. With d4
     # all eight symmetries. What comes out is mirrored and turned back, in that order.
+    # flips are the symmetries of half a turn
     turns = range(4) if tta == "d4" else (0, 2)
     total = np.zeros((), np.float32)
     for turn in turns:

@@ -6,7 +6,8 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from geoseg.errors import OutputError, UsageError
@@ -33,6 +34,17 @@ SIDECARS = (
     ".tmp.mbtiles",
     ".tmp.mbtiles-journal",
 )
+
+
+_drafts: set[Path] = set()  # of this process, being written
+
+
+def discard_drafts() -> None:
+    """Delete what is being written, from any thread; only for a process that is about to end."""
+    for temporary in list(_drafts):
+        for path in temporary.parent.glob(f"{escape(temporary.name)}*"):
+            with suppress(OSError):
+                remove(path)
 
 
 def check_output(path: Path | str, overwrite: bool = False) -> Path:
@@ -102,6 +114,7 @@ def atomic(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
     temporary = draft_of(path)
     for draft in (temporary, *abandoned(path)):
         remove(draft)
+    _drafts.add(temporary)
     try:
         with _told(path, temporary):
             yield temporary
@@ -111,6 +124,7 @@ def atomic(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
                 _remove_sidecars(path)
     finally:
         remove(temporary)
+        _drafts.discard(temporary)
 
 
 @contextmanager
@@ -170,6 +184,8 @@ def atomic_folder(
         temporary = path.with_name(f".{path.name}.partial")
     else:
         remove(temporary)
+    if not keep:
+        _drafts.add(temporary)
     try:
         with _told(path, temporary):
             temporary.mkdir(exist_ok=keep)
@@ -178,6 +194,7 @@ def atomic_folder(
     finally:
         if not keep:
             remove(temporary)
+        _drafts.discard(temporary)
 
 
 def _swap(new: Path, path: Path, old: Path) -> None:

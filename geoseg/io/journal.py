@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ class Journal:
         with self.path.open("a", encoding="utf-8") as file:
             # one write a line, so that at most the last is cut off
             file.write(json.dumps([key, value]) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
         self.done[key] = value
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,18 @@ def command_text(arguments: Sequence[str]) -> str:
 def command_now() -> str:
     """The command that is recorded in outputs made now."""
     return _COMMAND.get()
+
+
+def time_now() -> str:
+    """The time that outputs are stamped with, as GeoPackages have it: now, or what the environment
+    fixes by ``OGR_CURRENT_DATE`` or ``SOURCE_DATE_EPOCH``, so that the same work gives the same
+    bytes.
+    """
+    if fixed := os.environ.get("OGR_CURRENT_DATE"):
+        return fixed
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    at = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now(UTC)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def provenance(*sources: Path | str) -> dict[str, str]:

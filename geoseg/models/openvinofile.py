@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from geoseg.errors import ResourceError
 from geoseg.io.atomic import atomic_parts, check_output
 
 if TYPE_CHECKING:
@@ -21,11 +22,13 @@ def import_openvino() -> Any:
     """The openvino package, its telemetry replaced by its own stub: nothing is ever sent.
 
     openvino falls back to the stub where ``openvino_telemetry`` cannot be imported, and None makes
-    it so.
+    it so. Raises ResourceError where it is not installed.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
+    try:
+        import openvino
+    except ImportError as error:
+        raise ResourceError("openvino is not installed", "pip install openvino") from error
     return openvino
 
 

@@ -9,12 +9,19 @@ from operator import length_hint
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from geoseg.errors import ResourceError
+from geoseg.parallel.threads import set_limit, thread_limit
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def _start(threads: int | None) -> None:
+    """What a process begins with."""
+    leave_interrupts_to_parent()
+    set_limit(threads)
 
 
 def ordered(
@@ -36,7 +43,10 @@ def ordered(
 
     # spawned: a fork would inherit GDAL's threads half alive
     pool = ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=leave_interrupts_to_parent
+        jobs,
+        mp_context=get_context("spawn"),
+        initializer=_start,
+        initargs=(thread_limit(),),
     )
     waiting: deque[Future[Any]] = deque()
     done = False

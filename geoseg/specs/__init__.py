@@ -24,7 +24,7 @@ from geoseg.specs.output import (
 )
 from geoseg.specs.polygons import MASK_WIDTHS, ExtractSpec, MaskSpec, PolygonSpec, PredictSpec
 from geoseg.specs.preview import PreviewSpec
-from geoseg.specs.quantity import Area, Length
+from geoseg.specs.quantity import Area, Length, Memory
 from geoseg.specs.scene import SceneSpec
 from geoseg.specs.serve import ServeSpec
 from geoseg.specs.train import TrainSpec
@@ -48,6 +48,7 @@ __all__ = [
     "LabelledData",
     "Length",
     "MaskSpec",
+    "Memory",
     "ModelSpec",
     "PixelReference",
     "PolygonSpec",

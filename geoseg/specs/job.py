@@ -11,11 +11,13 @@ from geoseg.specs.settings import check_settings
 @dataclass(frozen=True)
 class JobSpec:
     """``on_error`` says whether a scene that fails ends the job or is left out; with ``dry_run``
-    nothing is written.
+    nothing is written. With ``resume`` what is done is kept beside the output until all is, and a
+    run that was interrupted goes on from there.
     """
 
     on_error: Literal["stop", "skip"] = "stop"
     dry_run: bool = False
+    resume: bool = False
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from geoseg.specs.quantity import Area, Length
+from geoseg.specs.quantity import Area, Length, Memory
 from geoseg.specs.settings import Range, check, check_settings
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -14,7 +14,10 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 @dataclass(frozen=True)
 class PredictSpec:
-    """How a model is run over a scene, outside of the polygons in the file ``aoi`` not at all."""
+    """How a model is run over a scene, outside of the polygons in the file ``aoi`` not at all.
+
+    Windows are smaller where all would take more than ``max_memory``.
+    """
 
     tile_size: Annotated[int, Range(32)] | None = None
     overlap: Annotated[int, Range(0)] | None = None
@@ -24,6 +27,7 @@ class PredictSpec:
     precision: Precision = "auto"
     tta: Literal["none", "flips", "d4"] = "none"
     aoi: Path | None = None
+    max_memory: Memory | None = None
 
     def __post_init__(self) -> None:
         check_settings(self)

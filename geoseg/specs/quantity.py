@@ -1,4 +1,4 @@
-"""Lengths and areas as users write them."""
+"""Lengths, areas and amounts of memory as users write them."""
 
 from __future__ import annotations
 
@@ -58,3 +58,19 @@ class Area(Quantity):
     ARTICLE = "an"
     UNIT = "m2"
     EXAMPLES = "20, 20m2 (square metres) or 40px (pixels)"
+
+
+class Memory(Quantity):
+    """Bytes; ``2GB`` are 2,000,000,000, ``2GiB`` 2**31."""
+
+    UNIT = "B"
+    EXAMPLES = "2GB, 800MB or 1.5GiB"
+
+    @classmethod
+    def parse(cls, text: str | float) -> Self:
+        """``"2GB"``, ``"1.5GiB"``; a bare number is bytes. Raises UsageError for anything else."""
+        match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(?:([kmgt])(i?))?b?\s*", str(text).lower())
+        if not match:
+            raise UsageError(f"{str(text)!r} is no amount of memory", f"write {cls.EXAMPLES}")
+        power = "kmgt".find(match[2]) + 1 if match[2] else 0
+        return cls(float(match[1]) * (1024 if match[3] else 1000) ** power)

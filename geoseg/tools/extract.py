@@ -4,7 +4,7 @@ strip.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,9 +20,15 @@ from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
 from geoseg.inference.overlapping_scenes import OverlapBuffer
 from geoseg.inference.probability_raster import probability_file
-from geoseg.inference.session import LoadedModel, SceneRun, area_of_interest
-from geoseg.inference.stream import ProbabilityStrip
-from geoseg.io.atomic import check_output, make_folder
+from geoseg.inference.session import (
+    LoadedModel,
+    SceneRun,
+    area_of_interest,
+    kept_strips,
+    resume_folder,
+)
+from geoseg.inference.stream import ProbabilityStrip, Wanted
+from geoseg.io.atomic import check_output, make_folder, remove
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import unique_names
 from geoseg.io.vector.write import FootprintWriter, create_vector
@@ -107,7 +113,11 @@ def run(
         check_output(path, target.overwrite or (target.append and path in destinations))
     for path, group in destinations.items():
         to_file = replace(target, output=path)
+        if job.resume:
+            settings = replace(settings, resume=path)
         _extract(group, to_file, settings, job.on_error == "skip", totals, accompany)
+        if job.resume:
+            remove(resume_folder(path))
     written = tuple(str(path) for path in outputs if path.exists())
     return totals.report(scenes, written, settings, accompany)
 
@@ -115,7 +125,8 @@ def run(
 @dataclass(frozen=True)
 class _Settings:
     """What holds for all scenes; threshold and minimum area of ``spec`` are resolved,
-    ``names`` are those of the scenes by path.
+    ``names`` are those of the scenes by path, ``resume`` is the output beside which what is done is
+    kept.
     """
 
     loaded: LoadedModel
@@ -126,6 +137,7 @@ class _Settings:
     reference: PixelReference
     save_prob: Path | None
     folder: Path
+    resume: Path | None = None
 
 
 @dataclass
@@ -237,8 +249,15 @@ def _probability(
     area = area_of_interest(settings.loaded.spec, grid, accompany.remarks)
     # the file of probabilities gets every channel, the footprints are made of some
     channels = None if settings.save_prob else settings.surface.channels
+    wanted = Wanted(area, channels)
+    store = None
+    if settings.resume is not None:
+        wanted = replace(wanted, trim=_trimmer(settings))
+        name = settings.names[scene_run.scene.path]
+        shaping = settings.spec, channels, grid
+        store = kept_strips(settings.resume, name, scene_run, settings.loaded, shaping)
     folder = settings.folder
-    strips = scene_run.strips(accompany.clock, accompany.progress, area, channels, folder)
+    strips = scene_run.strips(accompany.clock, accompany.progress, wanted, folder, store)
     with ExitStack() as stack:
         if settings.save_prob:
             native = stack.enter_context(
@@ -250,6 +269,24 @@ def _probability(
             )
             strips = (_passed_on(strip, put) for strip in strips)
         yield stack.enter_context(closing(ahead(strips, depth=1)))
+
+
+def _trimmer(settings: _Settings) -> Callable[[ProbabilityStrip], ProbabilityStrip]:
+    """What leaves of a strip only the probabilities that its footprints are made of, where those
+    alone are looked at: what is kept then is a tenth.
+    """
+    spec = settings.spec
+    level = np.float32(spec.threshold or 0)
+
+    def trimmed(strip: ProbabilityStrip) -> ProbabilityStrip:
+        if not strip.valid.any():
+            return strip
+        scores, _ = settings.surface.score(strip.probability)
+        building = (scores >= level) & strip.valid
+        return strip._replace(probability=np.where(building, strip.probability, np.float32(0)))
+
+    whole = settings.save_prob or spec.close.value > 0 or spec.outline == "subpixel"
+    return (lambda strip: strip) if whole else trimmed
 
 
 def _passed_on(strip: ProbabilityStrip, put: Any) -> ProbabilityStrip:
@@ -354,23 +391,8 @@ class _SharedLayer:
 
 
 def _plan(path: str, settings: _Settings) -> dict[str, Any]:
-    """What would be done with a scene: windows, GSD, CRS and the memory of the strips."""
+    """What would be done with a scene, and what it will take."""
     with settings.loaded.open(path, settings.bands) as scene_run:
-        plan = scene_run.plan
-        source = scene_run.scene.source
         grid = assign_crs(scene_run.scene.grid, path, settings.reference)
-        size = plan.tiling.size
-        model = scene_run.runtime.spec
-        window_bytes = (model.bands + model.channels) * size * size * 4
-        return {
-            "scene": path,
-            "crs": grid.crs.to_string() if grid.crs else None,
-            "shape": list(source.shape),
-            "gsd": source.gsd,
-            "working_gsd": grid.gsd,
-            "windows": plan.tiles,
-            "window": size,
-            "overlap": plan.tiling.overlap,
-            "strip_megabytes": round((size * grid.width * 10 + 4 * window_bytes) / 1e6, 1),
-            "warnings": list(plan.warnings),
-        }
+        crs = grid.crs.to_string() if grid.crs else None
+        return {"scene": path, **scene_run.describe(), "crs": crs}

@@ -205,10 +205,12 @@ def _fit(path: str, model: Path) -> Fit:
         with LoadedModel(model, PredictSpec()).open(path, None) as job:
             grid = job.scene.grid
             resampled = grid.shape != job.scene.source.shape
-            warnings = (
-                (f"{path}: is read at {grid.gsd:.3g} m a pixel, the model's",) if resampled else ()
-            )
-            return Fit(as_typed(model), True, warnings + job.plan.warnings, job.plan.tiles)
+            warnings: list[str] = []
+            if resampled:
+                warnings.append(f"{path}: is read at {grid.gsd:.3g} m a pixel, the model's")
+            if grid.crs is None:
+                warnings.append(f"{path}: has no CRS (`extract` wants `crs` or `pixel_coords`)")
+            return Fit(as_typed(model), True, (*warnings, *job.plan.warnings), job.plan.tiles)
     except UnsuitableError as error:
         return Fit(as_typed(model), False, (str(error),))
 

@@ -6,16 +6,24 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from geoseg.errors import UsageError
 from geoseg.inference.probability_raster import ProbabilityEncoding, probability_file
-from geoseg.inference.session import LoadedModel, SceneRun, area_of_interest
-from geoseg.io.atomic import check_output, make_folder
+from geoseg.inference.session import (
+    LoadedModel,
+    SceneRun,
+    area_of_interest,
+    kept_strips,
+    resume_folder,
+)
+from geoseg.inference.stream import Wanted
+from geoseg.io.atomic import check_output, make_folder, remove
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import unique_names
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, Run, no_progress
-from geoseg.specs import PredictSpec, RasterTarget, SceneSpec
+from geoseg.specs import JobSpec, PredictSpec, RasterTarget, SceneSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +36,7 @@ class PredictReport(Report):
     runtime: str
     gsd: float | None
     stages: dict[str, float]
+    plan: list[dict[str, Any]] | None = None
 
 
 def run(
@@ -38,6 +47,7 @@ def run(
     model: Path | None = None,
     bands: tuple[int, ...] | None = None,
     scene_spec: SceneSpec = SceneSpec(),
+    job: JobSpec = JobSpec(),
     progress: Progress = no_progress,
 ) -> PredictReport:
     """Write the probabilities of ``scenes``: one scene to the file ``target``, several into that
@@ -50,6 +60,8 @@ def run(
     accompany = Run(progress)
     loaded = LoadedModel(model, spec or PredictSpec(), scene_spec)
     outputs = _outputs(scenes, target)
+    if job.dry_run:
+        return _planned(scenes, loaded, bands, accompany)
     if target.is_folder:
         make_folder(target.output)
     for path in outputs.values():
@@ -57,7 +69,7 @@ def run(
     # raises for what cannot be written, before the first window is computed
     ProbabilityEncoding(target.dtype, target.classes, loaded.model)
     runs = [
-        _predict(scene, replace(target, output=path), loaded, bands, accompany)
+        _predict(scene, replace(target, output=path), loaded, bands, job.resume, accompany)
         for scene, path in outputs.items()
     ]
     return PredictReport(
@@ -75,11 +87,35 @@ def run(
     )
 
 
+def _planned(
+    scenes: Sequence[str], loaded: LoadedModel, bands: tuple[int, ...] | None, accompany: Run
+) -> PredictReport:
+    """What would be done with the scenes, and what they will take."""
+    plans = []
+    for path in scenes:
+        with loaded.open(path, bands) as scene_run:
+            runtime = scene_run.runtime.name
+            plans.append({"scene": path, **scene_run.describe()})
+    return PredictReport(
+        command="predict",
+        inputs=tuple(scenes),
+        seconds=accompany.seconds,
+        pixels=0,
+        windows=sum(plan["windows"] for plan in plans),
+        model=loaded.name,
+        runtime=runtime,
+        gsd=plans[-1]["working_gsd"],
+        stages={},
+        plan=plans,
+    )
+
+
 def _predict(
     path: str,
     target: RasterTarget,
     loaded: LoadedModel,
     bands: tuple[int, ...] | None,
+    resume: bool,
     accompany: Run,
 ) -> SceneRun:
     """Write the probabilities of one scene."""
@@ -89,15 +125,20 @@ def _predict(
     ):
         accompany.remarks += scene_run.plan.warnings
         area = area_of_interest(loaded.spec, scene_run.scene.grid, accompany.remarks)
-        strips = scene_run.strips(
-            accompany.clock, accompany.progress, area, folder=target.output.parent
-        )
+        store = None
+        if resume:
+            store = kept_strips(target.output, "scene", scene_run, loaded, None)
+        wanted = Wanted(area)
+        folder = target.output.parent
+        strips = scene_run.strips(accompany.clock, accompany.progress, wanted, folder, store)
         with (
             probability_file(target, scene_run, native, loaded, accompany.clock, area) as write,
             closing(ahead(strips, depth=1)) as finished,
         ):
             for strip in finished:
                 write(strip)
+        if store is not None:
+            remove(resume_folder(target.output))
         return scene_run
 
 

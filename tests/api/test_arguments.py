@@ -32,6 +32,8 @@ def unused(verb: str) -> set[str]:
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "spec_from":
             spec = getattr(module, ast.unparse(node.args[0]))
             taken |= {field.name for field in fields(spec)}
+    if "takes_threads" in [ast.unparse(each) for each in tree.body[0].decorator_list]:
+        taken |= {"threads"}
     return set(inspect.signature(function).parameters) - taken
 
 

@@ -17,6 +17,7 @@ from geoseg.inference.runtimes import Runtime, open_runtime
 from geoseg.inference.stream import (
     GSD_TOLERANCE,
     ProbabilityStrip,
+    Wanted,
     plan,
     predict_strips,
     working_gsd,
@@ -42,7 +43,7 @@ def whole(
     with open_scene(path) as scene:
         runtime = open_runtime(model, spec, max(scene.grid.shape))
         items: Iterator[ProbabilityStrip] = predict_strips(
-            scene, runtime, plan(scene, runtime, spec), tta=spec.tta, clock=Clock(), **keywords
+            scene, runtime, plan(scene, runtime, spec), spec, clock=Clock(), **keywords
         )  # type: ignore[arg-type]
         rows, probability, valid = zip(*items, strict=True)
     return np.concatenate(probability, 1), np.concatenate(valid, 0), list(rows)
@@ -70,9 +71,7 @@ def test_turned_windows_are_turned_back(model: Path, scene: Path, tta: str) -> N
 
 def test_batches_do_not_change_the_result(model: Path, scene: Path) -> None:
     plain, _, _ = whole(model, scene, PredictSpec(tile_size=64, precision="fp32"))
-    batched, _, _ = whole(
-        model, scene, PredictSpec(tile_size=64, batch_size=3, precision="fp32"), batch_size=3
-    )
+    batched, _, _ = whole(model, scene, PredictSpec(tile_size=64, batch_size=3, precision="fp32"))
     assert np.array_equal(plain, batched)
 
 
@@ -96,7 +95,7 @@ def test_nodata_is_not_valid_and_empty_windows_are_not_computed(
                 return runtime(batch)
 
         planned = plan(scene, Counting(), spec)
-        items = list(predict_strips(scene, Counting(), planned, clock=Clock()))
+        items = list(predict_strips(scene, Counting(), planned, spec, clock=Clock()))
     valid = np.concatenate([v for _, _, v in items])
     assert valid[:, :100].all() and not valid[:, 100:].any()
     assert planned.tiles == 24 and len(calls) == 4 * 2
@@ -105,7 +104,9 @@ def test_nodata_is_not_valid_and_empty_windows_are_not_computed(
 def test_an_area_limits_what_is_valid(model: Path, scene: Path) -> None:
     on = grid(*SHAPE)
     area = shapely.box(*on.window(Window(40, 60, 100, 50)).bounds)
-    _, valid, _ = whole(model, scene, PredictSpec(tile_size=64), area=Burner(np.array([area])))
+    _, valid, _ = whole(
+        model, scene, PredictSpec(tile_size=64), wanted=Wanted(area=Burner(np.array([area])))
+    )
     expected = np.zeros(SHAPE, bool)
     expected[60:110, 40:140] = True
     assert (valid == expected).all()

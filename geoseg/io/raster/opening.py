@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
+from typing import Any
 
 import rasterio
 from rasterio._err import CPLE_BaseError
@@ -17,6 +18,7 @@ from rasterio.io import DatasetReader
 from geoseg.errors import InputError, SafetyError
 from geoseg.io.raster.whole import check_whole
 from geoseg.io.safety import REMOTE, SideFile, location, side_files, sniff, vrt_sources
+from geoseg.parallel.threads import thread_limit
 
 # GDAL's own default, 5% of the machine's memory, would be most of our peak. In bytes: rasterio
 # hands it on as such. Files beside a raster are not looked for: they may name any other file.
@@ -26,6 +28,14 @@ GDAL_OPTIONS = {
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff",
     "GDAL_TIFF_INTERNAL_MASK": True,
 }
+
+
+def gdal_options() -> dict[str, Any]:
+    """``GDAL_OPTIONS``, with the number of threads where that is limited."""
+    threads = thread_limit()
+    return GDAL_OPTIONS if threads is None else {**GDAL_OPTIONS, "GDAL_NUM_THREADS": threads}
+
+
 # GDAL then looks for them one by one
 BESIDE = {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
 # Metadata in which a raster names other files, which GDAL then reads: overviews, coordinates

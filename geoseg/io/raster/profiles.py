@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from geoseg.core.grid import Grid
+from geoseg.parallel.threads import thread_limit
 
 Options = dict[str, Any]
 PREDICTED = ("zstd", "deflate", "lzw")
@@ -33,7 +34,7 @@ def tiff(
         "predictor": 3 if dtype.startswith("float") else 2,
         # threads cost small files time, and print errors that are none where bands beyond grey or
         # RGB meet a mask
-        "num_threads": 2 if count in (1, 3) and grid.height * grid.width > 2**22 else 1,
+        "num_threads": _threads() if count in (1, 3) and grid.height * grid.width > 2**22 else 1,
         "alpha": "no",  # else GDAL takes a fourth band, near infrared perhaps, for transparency
     }
     chosen = {name.lower(): value for name, value in (options or {}).items()}
@@ -61,11 +62,16 @@ def cog(mean: bool, options: Options | None) -> dict[str, str]:
         "LEVEL": "1",
         "PREDICTOR": "YES",
         "BIGTIFF": "IF_SAFER",
-        "NUM_THREADS": "2",
+        "NUM_THREADS": str(_threads()),
         "BLOCKSIZE": "512",
         "OVERVIEW_RESAMPLING": "AVERAGE" if mean else "NEAREST",
     }
     return chosen | _upper(options)
+
+
+def _threads() -> int:
+    """Threads that compress: more than two wait for each other."""
+    return min(2, thread_limit() or 2)
 
 
 def png(options: Options | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ from rasterio.enums import MaskFlags, Resampling
 
 from geoseg.core.grid import Grid, Turn
 from geoseg.errors import UnsuitableError
-from geoseg.io.raster.opening import GDAL_OPTIONS, Opened, open_dataset
+from geoseg.io.raster.opening import Opened, gdal_options, open_dataset
 from geoseg.io.raster.part import part_of
 from geoseg.io.raster.tiles import open_tiles
 from geoseg.io.raster.view import bands_of, check_nodata, nodata_of, viewed
@@ -60,7 +60,7 @@ def open_scene(
     """
     name = str(path)
     with ExitStack() as stack:
-        stack.enter_context(rasterio.Env(**GDAL_OPTIONS))
+        stack.enter_context(rasterio.Env(**gdal_options()))
         file = asset_file(name)
         opened = (open_tiles if is_tile_folder(Path(file)) else open_dataset)(file, stack)
         raw, doubt = place_of(file, opened.dataset, placed, spec)

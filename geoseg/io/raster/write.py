@@ -19,7 +19,7 @@ from geoseg.core.grid import Grid
 from geoseg.errors import InputError, OutputError, UsageError
 from geoseg.io.atomic import atomic, remove
 from geoseg.io.raster import profiles
-from geoseg.io.raster.opening import GDAL_OPTIONS, quiet
+from geoseg.io.raster.opening import gdal_options, quiet
 from geoseg.io.raster.whole import check_whole
 
 
@@ -63,7 +63,7 @@ def create_raster(
         raise UsageError(
             f"{path}: is no .tif, .tiff or .png", "name the output by what it is to be"
         )
-    with rasterio.Env(**GDAL_OPTIONS), ExitStack() as stack:
+    with rasterio.Env(**gdal_options()), ExitStack() as stack:
         with atomic(path, overwrite) as temporary:
             draft = temporary.with_name(temporary.name + ".draft") if cog or png else temporary
             place = Path(f"{temporary}.place")

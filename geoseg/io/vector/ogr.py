@@ -8,6 +8,8 @@ import os
 
 import pyogrio
 
+from geoseg.io.provenance import time_now
+
 pyogrio.set_gdal_config_options(
     {
         # else reading a GeoPackage whose dataset has metadata leaves a .aux.xml beside it
@@ -18,5 +20,8 @@ pyogrio.set_gdal_config_options(
         "GML_SKIP_RESOLVE_ELEMS": "ALL",
     }
 )
+
+if "SOURCE_DATE_EPOCH" in os.environ:  # GDAL knows its own variable alone
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": time_now()})
 
 __all__ = ["pyogrio"]

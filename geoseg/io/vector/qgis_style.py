@@ -13,6 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
+from geoseg.io.provenance import time_now
+
 # From blue, doubtful, to yellow, sure: matplotlib's plasma, which the colour-blind can read too
 COLOURS = ("13,8,135", "126,3,168", "204,71,120", "248,149,64", "240,249,33")
 UNKNOWN = "150,150,150"
@@ -112,13 +114,14 @@ def embed(path: Path, layer: str, qml: str) -> None:
         ).fetchone()
         package.execute(
             "INSERT OR IGNORE INTO gpkg_contents (table_name, data_type, identifier, "
-            "description, srs_id) "
-            "VALUES ('layer_styles', 'attributes', 'layer_styles', '', 0)"
+            "description, last_change, srs_id) "
+            "VALUES ('layer_styles', 'attributes', 'layer_styles', '', ?, 0)",
+            [time_now()],
         )
         package.execute(
             "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, "
             "f_geometry_column, styleName, styleQML, "
-            "styleSLD, useAsDefault, description, owner) VALUES ('', '', ?, ?, ?, ?, '', 1, "
-            "'', '')",
-            [layer, column, layer, qml],
+            "styleSLD, useAsDefault, description, owner, update_time) "
+            "VALUES ('', '', ?, ?, ?, ?, '', 1, '', '', ?)",
+            [layer, column, layer, qml, time_now()],
         )
