@@ -82,7 +82,9 @@ def _chip(model: ModelSpec, chip: ScoredChip) -> str:
                 for side in (chip.truth, chip.prediction)
             ]
         )
-    name = Path(chip.name).stem
+    path = Path(chip.name)
+    # a window of a scene is called scene.tif r0001_c0002
+    name = path.name if " " in path.suffix else path.stem
     return figure(
         png(drawn), f"{name}, mean IoU {chip.iou:.3f}", f"chip {name} with the prediction on it"
     )

@@ -129,7 +129,7 @@ def test_the_command_line(town: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert geoseg([*scored, "--report", str(tmp_path / "page.html")]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["object"]["f1"] > 0.8 and report["split"] == "all"
-    assert "scene.tif" in (tmp_path / "page.html").read_text()
+    assert "scene.tif r0000_c0001, mean IoU" in (tmp_path / "page.html").read_text()
     raw = [*scored, "--raw"]
     assert geoseg(raw) == 0
     assert json.loads(capsys.readouterr().out)["object"]["f1"] < report["object"]["f1"]
