@@ -117,7 +117,7 @@ class Guard:
         writes = scope["method"] == "POST" and _WRITE.fullmatch(path)
         if not (reads or writes):
             raise _RefusedError(404, "there is nothing here")
-        if path.startswith(_FILE) and not self._is_upload(path.removeprefix(_FILE)):
+        if path.startswith(_FILE) and not self.is_upload(path.removeprefix(_FILE)):
             raise _RefusedError(403, "this file is not served")
 
     def _is_own(self, host: str) -> bool:
@@ -130,7 +130,7 @@ class Guard:
         except ValueError:
             return False
 
-    def _is_upload(self, name: Any) -> bool:
+    def is_upload(self, name: Any) -> bool:
         """Whether ``name`` is a file in the upload folder, links followed."""
         try:
             path = Path(name)
@@ -155,7 +155,7 @@ class Guard:
         # a proxy in front may speak https
         own = tuple(f"{scheme}://{_headers(scope)['host']}{_FILE}" for scheme in ("http", "https"))
         for key, value in _walk(content):
-            if key == "path" and not self._is_upload(value):
+            if key == "path" and not self.is_upload(value):
                 raise _RefusedError(403, "this file was not uploaded here")
             safe = key == "url" and isinstance(value, str) and value.startswith((*own, _FILE))
             if isinstance(value, str) and _ADDRESS.match(value) and not safe:

@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,14 @@ OnProgress = Callable[[str, float], None]
 
 
 class Jobs:
-    """Runs steps within the limits of ``spec``; ``started`` counts them by name."""
+    """Runs steps within the limits of ``spec``; ``started`` counts them by name, ``running`` holds
+    their processes.
+    """
 
     def __init__(self, spec: ServeSpec) -> None:
         self.spec = spec
         self.started: Counter[str] = Counter()
+        self.running: set[BaseProcess] = set()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["geoseg.web.preloaded"])
 
@@ -60,6 +64,7 @@ class Jobs:
             target=_work, args=(there, step, str(folder), arguments, self.spec), daemon=True
         )
         process.start()
+        self.running.add(process)
         there.close()
         try:
             return self._listen(here, on_progress)
@@ -67,9 +72,15 @@ class Jobs:
             process.join()
             raise _broken_off(process.exitcode, self.spec) from None
         finally:
+            self.running.discard(process)
             process.kill()
             process.join()
             here.close()
+
+    def close(self) -> None:
+        """End all steps that are running; who waits for one gets a ResourceError."""
+        for process in tuple(self.running):
+            process.kill()
 
     def _listen(self, connection: Connection, on_progress: OnProgress) -> dict[str, Any]:
         deadline = time.monotonic() + self.spec.max_seconds
@@ -122,6 +133,7 @@ def _work(
     connection: Connection, step: str, folder: str, arguments: dict[str, Any], spec: ServeSpec
 ) -> None:
     """What the process does: one message at the end, others of progress before it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this
     _limit(spec)
     os.chdir(folder)
     from geoseg.web.steps import STEPS

@@ -75,7 +75,10 @@ def open_page(models: tuple[Path, ...], spec: ServeSpec) -> Iterator[Page]:
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{port}"
-        yield Page(application, jobs, store, listening, url, tuple(offered))
+        try:
+            yield Page(application, jobs, store, listening, url, tuple(offered))
+        finally:
+            jobs.close()
 
 
 def _gradio_page(models: dict[str, str], jobs: Jobs, store: Storage) -> Any:

@@ -135,7 +135,7 @@ class Workspace:
     def take_scene(self, path: str) -> None:
         """Make an uploaded file the scene; what there was goes. Raises as :meth:`_claim` does."""
         upload = self._claim(path)
-        name = _file_name(upload, _raster_suffix(upload))
+        name = file_name(upload, _raster_suffix(upload))
         self.remove()
         for part in (".", "truth", "probability"):
             (self.folder / part).mkdir(mode=0o700, exist_ok=True)
@@ -153,7 +153,7 @@ class Workspace:
         """Make an uploaded raster or vector file the truth. Raises as :meth:`_claim` does."""
         upload = self._claim(path)
         suffix = VECTORS.get(vector_format(first_bytes(upload, _HEAD)) or "")
-        name = _file_name(upload, suffix or _raster_suffix(upload))
+        name = file_name(upload, suffix or _raster_suffix(upload))
         self.forget_truth()
         shutil.move(upload, self.folder / "truth" / name)
         self.truth = f"truth/{name}"
@@ -192,7 +192,7 @@ class Workspace:
 
 def _raster_suffix(upload: Path) -> str:
     """By the first bytes: what a file is called does not matter."""
-    name = _file_name(upload, upload.suffix[:8])
+    name = file_name(upload, upload.suffix[:8])
     head = first_bytes(upload, _HEAD)
     if driver := picture_driver(head):
         return RASTERS[driver]
@@ -203,7 +203,7 @@ def _raster_suffix(upload: Path) -> str:
     )
 
 
-def _file_name(upload: Path, suffix: str) -> str:
+def file_name(upload: Path, suffix: str) -> str:
     """A plain name for an uploaded file: letters, digits, hyphens and underscores of its own."""
     stem = re.sub(r"[^A-Za-z0-9-]+", "_", upload.stem).strip("_-")[:_NAME_LENGTH]
     return f"{stem or 'scene'}{suffix}"

@@ -145,7 +145,7 @@ def test_no_path_leads_out_of_the_uploads(name: str) -> None:
     storage = Storage(Path("/nowhere"))
     guard = Guard(echo, ServeSpec(), storage)
     for path in (name, f"/nowhere/uploads/{name}", f"/nowhere/uploads/../{name}"):
-        allowed = guard._is_upload(path)
+        allowed = guard.is_upload(path)
         try:
             inside = Path(path).resolve().is_relative_to("/nowhere/uploads")
         except ValueError:  # a NUL

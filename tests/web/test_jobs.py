@@ -7,6 +7,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,17 @@ def test_time_has_a_limit(run: Run) -> None:
     with pytest.raises(ResourceError, match="longer than the 1 s that the page allows"):
         run("find", {"max_seconds": 1}, **BUNDLED)
     assert time.monotonic() - start < 30
+
+
+def test_steps_end_with_the_server(run: Run, tmp_path: Path) -> None:
+    jobs = Jobs(ServeSpec())
+    with ThreadPoolExecutor(1) as pool:
+        step = pool.submit(jobs.run, "find", tmp_path, BUNDLED, lambda stage, part: None)
+        while not jobs.running and not step.done():
+            time.sleep(0.01)
+        jobs.close()
+        with pytest.raises(ResourceError, match="this broke off"):
+            step.result(60)
 
 
 def test_what_is_wrong_with_a_file_is_one_line(run: Run, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from geoseg.errors import GeosegError, InputError, SafetyError
 from geoseg.io.safety import picture_driver
-from geoseg.web.workspace import Storage, Workspace, _file_name, storage
+from geoseg.web.workspace import Storage, Workspace, file_name, storage
 from tests.scenes import buildings, write_scene
 
 VRT = b'<VRTDataset rasterXSize="1" rasterYSize="1"><SRS>/etc/passwd</SRS></VRTDataset>'
@@ -125,7 +125,7 @@ def test_another_scene_leaves_nothing_of_the_first(store: Storage, tmp_path: Pat
 
 @given(st.text(max_size=90))
 def test_any_name_becomes_a_plain_one(name: str) -> None:
-    plain = _file_name(Path("/uploads") / name.replace("\0", ""), ".tif")
+    plain = file_name(Path("/uploads") / name.replace("\0", ""), ".tif")
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,60}\.tif", plain)
 
 
