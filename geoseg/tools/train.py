@@ -139,7 +139,7 @@ def _start(named: Path | None, init: Path | None, matched: str | None, model: Mo
     if init and not named:
         return "starts from the bundled model (for others: `init`, `arch`, or `weights` imagenet)"
     if init:
-        return f"starts from {init}"
+        return f"starts from {model_name(init)}"
     return f"starts {network} from {'random weights' if matched is None else matched}"
 
 
