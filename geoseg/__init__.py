@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from geoseg.api.model import Model, load_model
     from geoseg.api.networks import export, train
     from geoseg.api.rasters import predict, rasterize, stitch
-    from geoseg.api.scores import evaluate, tune
+    from geoseg.api.scores import evaluate
+    from geoseg.api.tuning import tune
     from geoseg.core.grid import Grid
     from geoseg.errors import GeosegError
 
@@ -45,7 +46,7 @@ _HOME = {
     "stitch": "api.rasters",
     "tile": "api.chips",
     "train": "api.networks",
-    "tune": "api.scores",
+    "tune": "api.tuning",
 }
 __all__ = [
     "GeosegError",
