@@ -73,6 +73,7 @@ def extract(
     on_error: str | None = None,
     dry_run: bool = False,
     resume: bool = False,
+    scheduler: str | None = None,
     threads: int | None = None,
     progress: Progress = no_progress,
 ) -> Any:
@@ -184,6 +185,8 @@ def extract(
         Show windows, CRS and the expected memory, disk and time; write nothing.
     resume
         Keep what is done beside the output, and go on with what an earlier run kept.
+    scheduler
+        Dask cluster that computes, such as tcp://host:8786. [default: this machine]
     threads
         Threads that compute, read and write. [default: all cores]
     progress

@@ -49,6 +49,7 @@ from geoseg.specs import ExtractSpec, ExtractTarget, JobSpec, PredictSpec
     options.on_error,
     options.dry_run,
     options.resume,
+    options.scheduler,
 )
 @options.threads
 def extract(as_json: bool, **arguments: Any) -> None:

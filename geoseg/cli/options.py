@@ -309,6 +309,11 @@ resume = click.option(
     is_flag=True,
     help="Keep what is done beside the output, and go on with what an earlier run kept.",
 )
+scheduler = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Dask cluster that computes, such as tcp://host:8786.  [default: this machine]",
+)
 on_error = click.option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),

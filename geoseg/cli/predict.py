@@ -32,7 +32,7 @@ from geoseg.specs import JobSpec, PredictSpec, RasterTarget
     options.creation_options,
     options.overwrite,
 )
-@specs.spec_options("job", JobSpec, options.dry_run, options.resume)
+@specs.spec_options("job", JobSpec, options.dry_run, options.resume, options.scheduler)
 @options.threads
 def predict(as_json: bool, **arguments: Any) -> None:
     """Predict the building probability of every pixel.

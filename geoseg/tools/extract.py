@@ -115,6 +115,7 @@ def run(
         to_file = replace(target, output=path)
         if job.resume:
             settings = replace(settings, resume=path)
+        settings = replace(settings, scheduler=job.scheduler)
         _extract(group, to_file, settings, job.on_error == "skip", totals, accompany)
         if job.resume:
             remove(resume_folder(path))
@@ -138,6 +139,7 @@ class _Settings:
     save_prob: Path | None
     folder: Path
     resume: Path | None = None
+    scheduler: str | None = None
 
 
 @dataclass
@@ -258,6 +260,17 @@ def _probability(
         store = kept_strips(settings.resume, name, scene_run, settings.loaded, shaping)
     folder = settings.folder
     strips = scene_run.strips(accompany.clock, accompany.progress, wanted, folder, store)
+    if settings.scheduler:
+        from geoseg.inference.cluster import cluster_strips
+
+        strips = cluster_strips(
+            settings.scheduler,
+            scene_run,
+            settings.loaded,
+            settings.bands,
+            wanted,
+            accompany.progress,
+        )
     with ExitStack() as stack:
         if settings.save_prob:
             native = stack.enter_context(

@@ -69,7 +69,7 @@ def run(
     # raises for what cannot be written, before the first window is computed
     ProbabilityEncoding(target.dtype, target.classes, loaded.model)
     runs = [
-        _predict(scene, replace(target, output=path), loaded, bands, job.resume, accompany)
+        _predict(scene, replace(target, output=path), loaded, bands, job, accompany)
         for scene, path in outputs.items()
     ]
     return PredictReport(
@@ -115,7 +115,7 @@ def _predict(
     target: RasterTarget,
     loaded: LoadedModel,
     bands: tuple[int, ...] | None,
-    resume: bool,
+    job: JobSpec,
     accompany: Run,
 ) -> SceneRun:
     """Write the probabilities of one scene."""
@@ -126,11 +126,17 @@ def _predict(
         accompany.remarks += scene_run.plan.warnings
         area = area_of_interest(loaded.spec, scene_run.scene.grid, accompany.remarks)
         store = None
-        if resume:
+        if job.resume:
             store = kept_strips(target.output, "scene", scene_run, loaded, None)
         wanted = Wanted(area)
         folder = target.output.parent
         strips = scene_run.strips(accompany.clock, accompany.progress, wanted, folder, store)
+        if job.scheduler:
+            from geoseg.inference.cluster import cluster_strips
+
+            strips = cluster_strips(
+                job.scheduler, scene_run, loaded, bands, wanted, accompany.progress
+            )
         with (
             probability_file(target, scene_run, native, loaded, accompany.clock, area) as write,
             closing(ahead(strips, depth=1)) as finished,
