@@ -23,25 +23,26 @@ from typing import Any
 import numpy as np
 import rasterio
 from affine import Affine
-from geoseg.core.burn import burn
-from geoseg.core.surface import surfaces, surfaces_of_bands
-from geoseg.models.runtimes import model_path, open_runtime, read_spec
-from geoseg.tools.labels import layer
 from PIL import Image
 from pyproj import CRS
 from rasterio.errors import NotGeoreferencedWarning
 from scipy import ndimage
 
+import geoseg
 from geoseg.core.grid import Grid
-from geoseg.io.raster import write_array
-from geoseg.specs import PolygonSpec, PredictSpec, VectorTarget
-from geoseg.tools import evaluate, extract, predict
+from geoseg.geometry.burn import burn
+from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
+from geoseg.inference.runtimes import open_runtime
+from geoseg.io.raster.write import write_array
+from geoseg.labels.scene_labels import layer
+from geoseg.models.store import model_path, read_spec
+from geoseg.specs import PredictSpec
 
-WAYS = {
-    "auto": PolygonSpec(),
-    "auto, orthogonal": PolygonSpec(regularize="orthogonal"),
-    "watershed, orthogonal": PolygonSpec(separate="watershed", regularize="orthogonal"),
-    "none": PolygonSpec(separate="none"),
+WAYS: dict[str, dict[str, Any]] = {
+    "by default": {},
+    "not parted": {"separate": "none"},
+    "watershed": {"separate": "watershed"},
+    "raw": {"raw": True},
 }
 GROUND = (
     (132, 41, 246),
@@ -158,19 +159,17 @@ def probabilities(
     folder = Path(tempfile.mkdtemp(dir=work))
     single = len(found) == 1
     target = folder / found[0].path.name if single else folder
-    predict.run(
-        [str(scene.path) for scene in found], target, PredictSpec(tile_size=size), model=model
-    )
+    geoseg.predict([scene.path for scene in found], target, model=model, tile_size=size)
     surface = _surface(model)
     out = []
     for scene in found:
         with rasterio.open(next(folder.glob(f"{scene.path.stem}.*"))) as file:
             bands = file.read([channel + 1 for channel in surface.channels])
-        out.append(np.where(bands[0] == 255, 0, surface.of(np.where(bands == 255, 0, bands))[0]))
+        out.append(np.where(bands[0] == 255, 0, surface.score(np.where(bands == 255, 0, bands))[0]))
     return out
 
 
-def _surface(model: Path) -> Any:
+def _surface(model: Path) -> ClassSurface:
     spec = read_spec(model)
     return (surfaces_of_bands if spec.multilabel else surfaces)(spec.classes)[0]
 
@@ -244,11 +243,11 @@ def false_alarms(found: list[Scene], maps: list[np.ndarray], threshold: int) -> 
 
 def footprint_scores(model: Path, place: Place, scene: Scene, work: Path) -> dict[str, float]:
     rows = {}
-    for way, polygons in WAYS.items():
+    for way, shaping in WAYS.items():
         output = work / "found.gpkg"
-        target = VectorTarget(output, overwrite=True)
-        extract.run([str(scene.path)], target, PredictSpec(), polygons, model=model)
-        rows[f"F1 {way},, {place.name}"] = evaluate.run(output, scene.footprints).object["f1"]
+        geoseg.extract(scene.path, output, model=model, overwrite=True, **shaping)
+        found = geoseg.evaluate(output, scene.footprints)
+        rows[f"F1 {way},, {place.name}"] = found.object["f1"]
     return rows
 
 

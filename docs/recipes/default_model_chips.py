@@ -1,13 +1,15 @@
-"""Chips of the bundled model: python docs/recipes/default_model_chips.py DATA WORK
+"""Chips of the bundled model: python docs/recipes/default_model_chips.py DATA WORK [TEACHER]
 
 DATA holds the data sets that default-model.toml names. WORK receives a chip folder a place, and
-``sets.txt``: a line with the folder and the share of the crops of each.
+``sets.txt``: a line with the folder and the share of the crops of each. A TEACHER is a model that
+was trained on them: it labels the imagery of places whose labels may not be trained on.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,11 +18,6 @@ from typing import Any
 import numpy as np
 import rasterio
 from affine import Affine
-from geoseg.core.burn import Burner
-from geoseg.core.measure import pixel_size
-from geoseg.core.targets import distance
-from geoseg.io.chips import IGNORE, ChipInfo, read_index, write_index
-from geoseg.tools.labels import layer
 from PIL import Image
 from pyproj import CRS
 from rasterio.merge import merge
@@ -28,8 +25,16 @@ from rasterio.warp import Resampling, reproject
 from scipy import ndimage
 from shapely.geometry import box
 
+import geoseg
+from geoseg.core.encoding import PROBABILITY_STEPS, VOID
 from geoseg.core.grid import Grid
-from geoseg.io.raster import read_array, write_array
+from geoseg.geometry.burn import Burner
+from geoseg.geometry.measure import pixel_size
+from geoseg.geometry.targets import distance
+from geoseg.io.chip_index import ChipInfo, read_index, write_index
+from geoseg.io.raster.scene import read_array
+from geoseg.io.raster.write import write_array
+from geoseg.labels.scene_labels import layer
 
 HERE = Path(__file__).resolve().parent
 CLASSES = ("background", "building", "boundary")
@@ -52,6 +57,10 @@ def main() -> None:
     shares |= {"generated": plan["generated"]["share"], "bare": plan["generated"]["bare_share"]}
     save(work / "coarse", coarse_copies(work, plan), plan)
     shares["coarse"] = plan["coarse"]["share"]
+    if len(sys.argv) > 3:
+        pupil = plan["taught"]
+        save(work / pupil["name"], chips_of_teacher(data, plan, Path(sys.argv[3])), plan)
+        shares[pupil["name"]] = pupil["share"]
     (work / "sets.txt").write_text(
         "".join(f"{work / name} {share}\n" for name, share in shares.items())
     )
@@ -71,7 +80,7 @@ def chips_of_place(data: Path, place: dict[str, Any], plan: dict[str, Any]) -> I
             ~ndimage.binary_erosion(
                 valid, iterations=1 + round(place.get("margin", 0) / plan["chip"]), border_value=0
             )
-        ] = IGNORE
+        ] = VOID
         line = round(image.shape[2] * (1 - scene.get("hold", 0.0)))
         parts = {"train": slice(0, line), "val": slice(line, None)}
         for split, cols in parts.items():
@@ -142,13 +151,37 @@ def chips_of_ground(data: Path, plan: dict[str, Any]) -> Iterator[Chip]:
         size = [round(side * factor) for side in picture.size]
         image = np.asarray(picture.resize(size, Image.Resampling.BICUBIC)).transpose(2, 0, 1)
         mask = np.asarray(
-            Image.fromarray(np.where(known, 0, IGNORE).astype("uint8")).resize(
+            Image.fromarray(np.where(known, 0, VOID).astype("uint8")).resize(
                 size, Image.Resampling.NEAREST
             )
         )
         held = path.name.startswith(ground["hold"])
         if not held or path.stem.endswith(("1", "5")):  # two of those that are held are enough
             yield path.stem, "val" if held else "train", image, mask
+
+
+def chips_of_teacher(data: Path, plan: dict[str, Any], teacher: Path) -> Iterator[Chip]:
+    """Pictures labelled by a model where it is sure: self-training (Xie et al., CVPR 2020)."""
+    pupil = plan["taught"]
+    ground, building_from = 1 - pupil["ground_below"], 1 - pupil["building_above"]
+    images = sorted(data.glob(pupil["images"]))
+    with tempfile.TemporaryDirectory() as folder:
+        geoseg.predict(images, folder, model=teacher, tta="d4")
+        for path in images:
+            pixels, _, own = read_array(path)
+            found, valid, _ = read_array(next(Path(folder).glob(f"{path.stem}.*")))
+            background, building, boundary = found / np.float32(PROBABILITY_STEPS)
+            mask = np.where(boundary > building, 2, 1).astype("uint8")
+            mask[background > building_from] = VOID
+            mask[background >= ground] = 0
+            mask[~valid] = VOID
+            grid = own.scaled(own.gsd / plan["chip"])
+            yield (
+                path.stem,
+                "train",
+                onto(pixels[:3], own, grid, Resampling.cubic),
+                onto(mask, own, grid, Resampling.nearest),
+            )
 
 
 def chips_of_generated(work: Path, plan: dict[str, Any], bare: bool) -> Iterator[Chip]:
@@ -219,7 +252,7 @@ def save(folder: Path, chips: Iterator[Chip], plan: dict[str, Any]) -> None:
         grid = Grid(CRS.from_epsg(32633), transform, *mask.shape)
         write_array(folder / f"{stem}.tif", image, grid, overwrite=True)
         write_array(folder / f"{stem}_mask.tif", mask[None], grid, overwrite=True)
-        share = float((mask != IGNORE).mean())
+        share = float((mask != VOID).mean())
         paths = {
             "image": f"{stem}.tif",
             "mask": f"{stem}_mask.tif",

@@ -19,9 +19,11 @@ from geoseg.cli.command import command
 )
 @click.option("--encoders", is_flag=True, help="List the encoders too.")
 def models(as_json: bool, **arguments: Any) -> None:
-    """List the architectures.
+    """List the bundled models and the architectures.
 
-    Each with its parameter count, output stride and GFLOP per megapixel.
+    The models that come with geoseg with their mean IoU and footprint F1 on places that they were
+    not trained on and megapixels a second; architectures with parameter count, output stride and
+    GFLOP per megapixel.
 
     \b
     Example:

@@ -158,7 +158,7 @@ FILE = click.Path(path_type=Path)
 # as typed, for a folder's name may end in /
 OUTPUT = Text("path", str, files=True)
 SCENE = Text("scene", str, files=True)
-MODEL = Text("model", _model, lambda: ["bundled"], files=True)
+MODEL = Text("model", _model, lambda: ["bundled", "fast"], files=True)
 ARCH = Text("name", str, lambda: ARCHITECTURES)
 ENCODER = Text("name", str, lambda: COMMON_ENCODERS)
 
@@ -236,7 +236,7 @@ model = click.option(
     "-m",
     "--model",
     type=MODEL,
-    help="Model file: .safetensors or .onnx.  [default: the bundled model]",
+    help="Model file, .safetensors or .onnx, or `fast`.  [default: the bundled model]",
 )
 aoi = click.option(
     "--aoi",

@@ -20,13 +20,19 @@ def load(path: Path, spec: ModelSpec) -> tuple[ModelSpec, dict[str, torch.Tensor
     """``spec`` and weights of a file that geoseg exported, in float32; layers that are not in it
     are as they are built.
 
-    Raises ModelError where ``path`` comes from another program, or from an export that merged its
-    weights.
+    Raises ModelError where ``path`` comes from another program, from an export that merged its
+    weights, or is quantized: its weights are integers that torch has no layers for.
     """
     if spec.architecture not in ARCHITECTURES:
         raise ModelError(f"{path}: does not describe its network; only an export of geoseg does")
     found = {}
-    for tensor in onnx.load(path).graph.initializer:
+    graph = onnx.load(path).graph
+    if any(node.op_type == "DequantizeLinear" for node in graph.node):
+        raise ModelError(
+            f"{path}: is quantized to 8 bits, for OpenVINO and ONNX Runtime alone",
+            "train from `bundled`, and run that where torch is to compute",
+        )
+    for tensor in graph.initializer:
         name = tensor.name.removesuffix(HALF).removeprefix(NETWORK)
         found[name] = torch.from_numpy(numpy_helper.to_array(tensor).astype("float32"))
     state = build(spec).state_dict()

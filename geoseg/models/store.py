@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import ModelError, ResourceError
 from geoseg.io.formats import model_format
@@ -18,25 +18,32 @@ if TYPE_CHECKING:
     import torch
 
 BUNDLED = "bundled"  # what a user types instead of a path
+FAST = "fast"
+
+_WEIGHTS = Path(str(resources.files("geoseg"))) / "weights"
+_FILES = {BUNDLED: _WEIGHTS / "default.onnx", FAST: _WEIGHTS / "fast.onnx"}
 
 
-_BUNDLED_FILE = Path(str(resources.files("geoseg"))) / "weights" / "default.onnx"
-
-
-def bundled() -> Path:
-    """The model that comes with geoseg. Raises ModelError where the package was built without
-    it.
-    """
-    if not _BUNDLED_FILE.is_file():
+def bundled(name: str = BUNDLED) -> Path:
+    """A model that comes with geoseg. Raises ModelError where the package was built without it."""
+    if not _FILES[name].is_file():
         raise ModelError(
-            "the bundled model is missing from this installation", "name one with `model`"
+            f"the model {name} is missing from this installation", "name one with `model`"
         )
-    return _BUNDLED_FILE
+    return _FILES[name]
+
+
+def bundled_models() -> dict[str, dict[str, Any]]:
+    """The models that come with geoseg by what users type, with what ``weights/scores.json`` holds
+    of each: file, megabytes, scores on places that it was not trained on, megapixels a second.
+    """
+    scores = json.loads((_WEIGHTS / "scores.json").read_text())
+    return {name: scores[name] for name in _FILES}
 
 
 def model_path(name: str) -> Path:
-    """The file of a model as users name it: by a path, or the bundled one by that word."""
-    return bundled() if name == BUNDLED else Path(name)
+    """The file of a model as users name it: by a path, or a bundled one by its word."""
+    return bundled(name) if name in _FILES else Path(name)
 
 
 def model_name(path: Path) -> str:
@@ -46,11 +53,11 @@ def model_name(path: Path) -> str:
 
 def as_typed(path: Path) -> str:
     """What a user typed for ``path``: one model has one name, never a place in site-packages."""
-    return BUNDLED if path == _BUNDLED_FILE else str(path)
+    return next((name for name, file in _FILES.items() if file == path), str(path))
 
 
 def short_name(path: Path) -> str:
-    """The name of a model in reports and provenance: ``bundled``, or that of its file."""
+    """The name of a model in reports and provenance: the word of a bundled one, or its file's."""
     return Path(as_typed(path)).name
 
 

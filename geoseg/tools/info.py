@@ -22,7 +22,7 @@ from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.vector.read import LAYER, describe_layers, read_features
 from geoseg.labels.interpret import interpret
 from geoseg.models.modelfile import fingerprint
-from geoseg.models.store import BUNDLED, as_typed, bundled, read_spec
+from geoseg.models.store import as_typed, model_path, read_spec
 from geoseg.report import Remarks, Report, Run
 from geoseg.specs import PredictSpec
 
@@ -54,14 +54,14 @@ class InfoReport(Report):
 
 
 def run(path: str, *, model: Path | None = None, layer: str | None = None) -> InfoReport:
-    """Describe ``path``, or the bundled model by that word; with ``model`` also whether that model
+    """Describe ``path``, or a bundled model by its word; with ``model`` also whether that model
     fits it. Of a vector file of several layers they are listed, and ``layer`` or that called
     "footprints" is described.
 
     Raises InputError (missing, unreadable) and ModelError (a model that is malformed).
     """
     accompany = Run()
-    typed, path = path, str(bundled()) if path == BUNDLED else path
+    typed, path = path, str(model_path(path))
     kind = kind_of(path)
     if kind == "vector" and _is_index(path):
         kind = "chips"

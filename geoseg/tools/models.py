@@ -1,4 +1,4 @@
-"""The architectures that `train` can build."""
+"""The models that come with geoseg, and the architectures that `train` can build."""
 
 from __future__ import annotations
 
@@ -7,25 +7,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from geoseg.errors import ResourceError, UsageError
+from geoseg.models.store import bundled_models
 from geoseg.report import Report, Run
 from geoseg.specs import ARCHITECTURES
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelsReport(Report):
-    """``models``: each architecture's name and encoder, and with torch what ``registry.describe``
+    """``bundled``: what ``weights/scores.json`` holds of each model that comes with geoseg.
+
+    ``models``: each architecture's name and encoder, and with torch what ``registry.describe``
     says of it.
 
     ``encoders``: names of all encoders, where they were asked for.
     """
 
+    bundled: tuple[dict[str, Any], ...]
     models: tuple[dict[str, Any], ...]
     encoders: tuple[str, ...] = ()
 
 
 def run(*, encoder: str | None = None, encoders: bool = False) -> ModelsReport:
-    """Describe every architecture with its default encoder, or with ``encoder`` those that take
-    one.
+    """List the bundled models, and every architecture with its default encoder, or with
+    ``encoder`` those that take one.
 
     Raises UsageError for an encoder that no architecture takes, ResourceError where one needs torch
     and there is none.
@@ -56,6 +60,7 @@ def run(*, encoder: str | None = None, encoders: bool = False) -> ModelsReport:
         )
     return ModelsReport(
         command="models",
+        bundled=tuple({"name": name} | known for name, known in bundled_models().items()),
         models=tuple(rows),
         encoders=listed,
         warnings=warnings,

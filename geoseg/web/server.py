@@ -22,6 +22,7 @@ from geoseg.web.workspace import Storage, storage
 _CONNECTIONS = 100
 _WAITING = 20  # events that wait for their turn
 BUNDLED = "Buildings (comes with geoseg)"
+FAST = "Buildings, in half the time"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +129,7 @@ def named_models(paths: tuple[Path, ...]) -> dict[str, str]:
         load_model(path)  # so that the server does not start with one that fails
         name = path.name if path.name not in found else str(path)
         found[name] = str(path.absolute())
-    return found | {BUNDLED: "bundled"}
+    return found | {BUNDLED: "bundled", FAST: "fast"}
 
 
 def _listen(spec: ServeSpec) -> socket.socket:
