@@ -102,7 +102,7 @@ def extract(
     append
         Add to an existing GeoPackage the footprints that it lacks.
     model
-        Model file: .safetensors or .onnx. [default: the bundled model]
+        Model file, .safetensors or .onnx, or ``fast``. [default: the bundled model]
     tile_size
         Window size in pixels. [default: chosen by the runtime]
     overlap

@@ -65,7 +65,7 @@ def load_model(path: str | Path = "bundled", spec: PredictSpec | None = None) ->
     Parameters
     ----------
     path
-        Model file, or ``"bundled"``.
+        Model file, ``"bundled"`` or ``"fast"``.
     spec
         How it is run: window size, device, precision.
 

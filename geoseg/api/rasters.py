@@ -70,7 +70,7 @@ def predict(
         GeoTIFF to write, or a folder for several scenes; without it the probabilities of
         one scene are returned.
     model
-        Model file: .safetensors or .onnx. [default: the bundled model]
+        Model file, .safetensors or .onnx, or ``fast``. [default: the bundled model]
     tile_size
         Window size in pixels. [default: chosen by the runtime]
     overlap

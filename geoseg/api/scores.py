@@ -159,7 +159,7 @@ def evaluate(
         Score the model on this chip folder, or on this scene with ``labels``, instead of two
         files; repeatable.
     model
-        Model file: .safetensors or .onnx. [default: the bundled model]
+        Model file, .safetensors or .onnx, or ``fast``. [default: the bundled model]
     split
         Split to score. One of train, val, test, all. [default: test]
     labels

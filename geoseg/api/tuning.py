@@ -67,7 +67,7 @@ def tune(
     output
         Model file to write, with what was chosen.
     model
-        Model file: .safetensors or .onnx. [default: the bundled model]
+        Model file, .safetensors or .onnx, or ``fast``. [default: the bundled model]
     split
         Split to score. One of train, val, test, all. [default: val]
     labels

@@ -14,7 +14,7 @@ from geoseg.specs import ARCHITECTURES
 
 @dataclass(frozen=True, kw_only=True)
 class ModelsReport(Report):
-    """``bundled``: what ``weights/scores.json`` holds of each model that comes with geoseg.
+    """``bundled``: what ``bundled_models`` says of each model that comes with geoseg.
 
     ``models``: each architecture's name and encoder, and with torch what ``registry.describe``
     says of it.
