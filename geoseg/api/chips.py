@@ -160,7 +160,6 @@ def tile(
         scene_spec=spec_from(SceneSpec, given | {"gsd": None, "scene_crs": crs}),
         jobs=jobs or 1,
         creation_options=dict(creation_options or {}),
-        force=force,
         progress=progress,
     )
 

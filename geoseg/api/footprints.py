@@ -65,6 +65,7 @@ def extract(
     window: Any | None = None,
     bounds: Sequence[float] | str | None = None,
     bounds_crs: str | None = None,
+    force: bool = False,
     gsd: float | None = None,
     aoi: Path | str | None = None,
     save_prob: Path | str | None = None,
@@ -167,6 +168,8 @@ def extract(
         Part to read in the scene's CRS: LEFT,BOTTOM,RIGHT,TOP. [default: all]
     bounds_crs
         CRS of ``bounds``, e.g. EPSG:4326. [default: that of the scene]
+    force
+        Accept scenes that claim far more pixels than their files can hold.
     gsd
         Metres per pixel: to resample to, or of imagery without a CRS. [default: that of the
         model]
@@ -255,6 +258,7 @@ def polygonize(
     window: Any | None = None,
     bounds: Sequence[float] | str | None = None,
     bounds_crs: str | None = None,
+    force: bool = False,
     threads: int | None = None,
     progress: Progress = no_progress,
 ) -> Any:
@@ -320,6 +324,8 @@ def polygonize(
         Part to read in the scene's CRS: LEFT,BOTTOM,RIGHT,TOP. [default: all]
     bounds_crs
         CRS of ``bounds``, e.g. EPSG:4326. [default: that of the scene]
+    force
+        Accept scenes that claim far more pixels than their files can hold.
     threads
         Threads that compute, read and write. [default: all cores]
     progress

@@ -46,6 +46,7 @@ def predict(
     window: Any | None = None,
     bounds: Sequence[float] | str | None = None,
     bounds_crs: str | None = None,
+    force: bool = False,
     gsd: float | None = None,
     crs: str | None = None,
     aoi: Path | str | None = None,
@@ -101,6 +102,8 @@ def predict(
         Part to read in the scene's CRS: LEFT,BOTTOM,RIGHT,TOP. [default: all]
     bounds_crs
         CRS of ``bounds``, e.g. EPSG:4326. [default: that of the scene]
+    force
+        Accept scenes that claim far more pixels than their files can hold.
     gsd
         Metres per pixel: to resample to, or of imagery without a CRS. [default: that of the
         model]

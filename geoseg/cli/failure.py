@@ -15,6 +15,13 @@ from geoseg.errors import GeosegError, SettingError
 from geoseg.io.packages import how_to_install
 
 INTERRUPTED = 130
+# Characters of a line on the terminal, at most: names in it may be of any length
+MESSAGE = 400
+HINT = 150
+_LEFT_OUT = " [...] "
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]+"
+)
 BUG = "run it again with --debug and report what it prints"
 
 
@@ -45,7 +52,8 @@ def describe(error: BaseException, command: click.Command | None) -> Failure:
     #     "a.gpkg: exists already (use --overwrite to replace it)"     of geoseg extract
     #
     # Words in backquotes that are no option of the command (`geoseg info`) stay as they are.
-    message, hint = (_clean(with_flags(text or "", command)) for text in (message, hint))
+    message = clean(with_flags(message, command), MESSAGE)
+    hint = clean(with_flags(hint or "", command), HINT)
     return Failure(code, _file(error), message, hint or None)
 
 
@@ -79,12 +87,22 @@ def _file(error: BaseException) -> str | None:
     if not isinstance(error, GeosegError) or isinstance(error, SettingError):
         return None
     name, colon, _ = error.message.partition(": ")
-    return name if colon and (Path(name).suffix or Path(name).exists()) else None
+    try:
+        there = bool(Path(name).suffix) or Path(name).exists()
+    except OSError:  # a name that is too long
+        there = True
+    return name if colon and there else None
 
 
-def _clean(text: str) -> str:
-    """``text`` without the control characters that a file name may hold."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+", " ", text)
+def clean(text: str, longest: int = MESSAGE) -> str:
+    """``text`` without the control characters that names may hold, those that turn the direction of
+    writing among them; the middle of a long one is left out.
+    """
+    text = _CONTROL.sub(" ", text)
+    if len(text) <= longest:
+        return text
+    half = (longest - len(_LEFT_OUT)) // 2
+    return text[:half] + _LEFT_OUT + text[-half:]
 
 
 def flag_of(field: str, command: click.Command | None) -> str:

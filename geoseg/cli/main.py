@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import select
 import signal
 import sys
@@ -49,6 +50,14 @@ COMMANDS = (
     "models",
     "doctor",
     "completion",
+)
+
+# Settings of GDAL and PROJ that another program left in the environment: they name plugins to load,
+# files to read in place of ours, drivers to leave out. What a network needs stays.
+_FOREIGN = re.compile("(GDAL|OGR|PROJ|CPL|GML|GTIFF|VRT|SPATIALITE|SQLITE)_")
+_KEPT = re.compile(
+    "GDAL_HTTP_.*|GDAL_PROXY_AUTH|GDAL_NUM_THREADS|CPL_(AWS|CURL|VSIL_CURL|VSIS3|AZURE|GCE|GS)_.*|"
+    "PROJ_CURL_CA_BUNDLE|OGR_CURRENT_DATE"
 )
 
 
@@ -99,6 +108,9 @@ def main() -> None:
     # numpy multiplies no large matrices here, and a sixth of a short command's time would go into
     # starting threads for it
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for name in os.environ.copy():
+        if _FOREIGN.match(name) and not _KEPT.fullmatch(name):
+            del os.environ[name]
     code = run(sys.argv[1:])
     if code == INTERRUPTED:
         # partial outputs are removed; the interpreter would still wait for threads at work

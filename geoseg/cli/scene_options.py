@@ -34,6 +34,11 @@ _PART = (
         "CRS of --bounds, e.g. EPSG:4326.  [default: that of the scene]",
         metavar="CRS",
     ),
+    setting(
+        SceneSpec,
+        "force",
+        "Accept scenes that claim far more pixels than their files can hold.",
+    ),
 )
 _GSD = setting(
     SceneSpec,

@@ -12,7 +12,7 @@ import click
 
 from geoseg.cli.bar import Bar
 from geoseg.cli.command import interrupted, session
-from geoseg.cli.failure import describe, with_flags
+from geoseg.cli.failure import clean, describe, with_flags
 from geoseg.core.text import format_value
 from geoseg.errors import GeosegError
 from geoseg.report import Advance, Label, Progress, Report, no_progress
@@ -58,7 +58,7 @@ def emit(
     command = click.get_current_context().command
     quiet = session().verbosity < 0
     content = report.to_dict()
-    content["warnings"] = [with_flags(warning, command) for warning in report.warnings]
+    content["warnings"] = [clean(with_flags(warning, command)) for warning in report.warnings]
     for warning in () if quiet else content["warnings"]:
         click.echo(f"Warning: {warning}", err=True)
     if as_json:

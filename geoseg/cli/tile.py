@@ -68,11 +68,6 @@ from geoseg.specs import ChipSpec, FolderTarget
     help="Keep finished chips when interrupted, and continue from them.  [default: start over]",
 )
 @options.overwrite
-@click.option(
-    "--force",
-    is_flag=True,
-    help="Accept scenes that claim far more pixels than their files can hold.",
-)
 @options.threads
 def tile(
     spec: ChipSpec,

@@ -11,6 +11,7 @@ from geoseg.errors import UnsuitableError
 from geoseg.specs import Stretch, parse_rescale
 
 BINS = 1 << 18  # a band: more than the values of 16 bits
+_LARGE = 1e30  # a sum of such numbers may leave the range of float32
 
 
 # Percentiles need no sorted copy of a scene, only counts. Floats are counted too, by their bits:
@@ -196,10 +197,11 @@ def to_unit(image: np.ndarray, stretch: Stretch | None = None) -> np.ndarray:
     Floats without a stretch are taken as they are, clipped.
     """
     if stretch is not None:
-        # beyond 24 bits a range may lie so far from 0 that float32 would round its values together
-        working: Any = (
-            np.float64 if image.dtype.itemsize > 2 and image.dtype != np.float32 else np.float32
-        )
+        # beyond 24 bits a range may lie so far from 0 that float32 would round its values together,
+        # and the ends of another so far apart that their difference is none
+        large = max(map(abs, (*stretch.low, *stretch.high))) > _LARGE
+        wide = image.dtype.itemsize > 2 and image.dtype != np.float32
+        working: Any = np.float64 if wide or large else np.float32
         low = np.array(stretch.low, working)[:, None, None]
         span = np.subtract(stretch.high, stretch.low).astype(working)[:, None, None]
         return np.clip((image.astype(working) - low) / span, 0, 1).astype(np.float32, copy=False)

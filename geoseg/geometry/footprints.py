@@ -14,6 +14,7 @@ from pyproj import CRS
 
 from geoseg.core.grid import Grid
 from geoseg.core.layer import REGULARIZED, Layer, footprint_columns, size_columns
+from geoseg.errors import UsageError
 from geoseg.geometry.measure import (
     area_scale,
     centres,
@@ -31,6 +32,8 @@ from geoseg.geometry.subpixel import Crossings
 from geoseg.geometry.trace import Traced, trace
 from geoseg.parallel.clock import Clock
 from geoseg.specs import Area, Length, PolygonSpec
+
+WIDEST = 1000  # pixels of a radius that a mask is opened or closed by
 
 
 @dataclass(frozen=True)
@@ -271,7 +274,10 @@ def _radius(length: Length, gsd: float) -> float:
     """In pixels; rounded, for a projection that is off by parts in a thousand must not make a disk
     of 2 pixels one of 1.999.
     """
-    return round(length.in_metres(gsd) / gsd, 1)
+    radius = round(length.in_metres(gsd) / gsd, 1)
+    if radius > WIDEST:
+        raise UsageError(f"a radius of {length} takes {radius:.0f} pixels, {WIDEST} at most")
+    return radius
 
 
 def _ground(geometry: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:

@@ -90,6 +90,8 @@ def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
     size = _window(predict, 1024, extent)
     if len(model.inputs) != 1 or len(model.input(0).partial_shape) != 4:
         raise ModelError(f"{path}: does not take one batch of images")
+    if not model.outputs:
+        raise ModelError(f"{path}: gives nothing")
     sides = [side.get_length() if side.is_static else 0 for side in model.input(0).partial_shape]
     form = InputForm(
         as_bytes=model.input(0).element_type == import_openvino().Type.u8,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from geoseg import __version__
-from geoseg.core.grid import Grid
+from geoseg.core.grid import Grid, assign_crs
 from geoseg.geometry.burn import Burner
 from geoseg.inference.memory import WINDOWS, Demand, budget
 from geoseg.inference.runtimes import Runtime, open_runtime
@@ -28,6 +28,7 @@ from geoseg.inference.stream import (
     Wanted,
     plan,
     predict_strips,
+    take,
     working_gsd,
 )
 from geoseg.io.journal import stamp
@@ -36,12 +37,13 @@ from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.scene_names import redact_url
 from geoseg.io.scratch import scratch
 from geoseg.io.strip_store import StripStore
+from geoseg.io.vector.source import sniff
 from geoseg.labels.footprints import footprints_on
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.store import bundled, kind, read_spec, short_name
 from geoseg.parallel.clock import Clock
 from geoseg.report import Progress, Remarks, Stage
-from geoseg.specs import ModelSpec, PredictSpec, SceneSpec
+from geoseg.specs import ModelSpec, PixelReference, PredictSpec, SceneSpec
 from geoseg.specs.vectors import VectorFiles
 
 # Seconds that a megapixel takes beside the network, cleaning and tracing included
@@ -135,6 +137,8 @@ class LoadedModel:
         self.name = short_name(self.path)
         self.model: ModelSpec = read_spec(self.path)
         self.spec = spec
+        if spec.aoi is not None:
+            sniff(Path(spec.aoi))
         self.scene_spec = scene_spec
         self._runtimes: dict[int, Runtime] = {}
 
@@ -151,24 +155,33 @@ class LoadedModel:
         return self._runtimes[extent]
 
     @contextmanager
-    def open(self, path: str, bands: tuple[int, ...] | None) -> Iterator[SceneRun]:
+    def open(
+        self,
+        path: str,
+        bands: tuple[int, ...] | None,
+        reference: PixelReference | None = None,
+    ) -> Iterator[SceneRun]:
         """Open ``path`` resampled to the model's GSD where the two differ, or to that of the scene
-        spec.
+        spec. What is wrong with it shows before a model is loaded; with a ``reference`` also where
+        it has no CRS.
         """
         spec = self.scene_spec
         with ExitStack() as stack:
             native = stack.enter_context(open_scene(path, spec=spec, expand=True))
+            if reference:
+                assign_crs(native.grid, path, reference)
             gsd = working_gsd(self.model, native.grid, path, native.picture_gsd)
             if native.grid.crs is not None:
                 gsd = spec.gsd or gsd
             scene = native
             if gsd:
                 scene = stack.enter_context(open_scene(path, gsd, spec=spec, expand=True))
+            taken = take(scene, self.model, bands, native)
             demand = self._demand(scene)
             most = self.spec.max_memory.value if self.spec.max_memory else None
             allowed = budget(demand, self.spec.tile_size, most, path)
             runtime = self.runtime(scene, allowed.window)
-            planned = plan(scene, runtime, self.spec, bands, native)
+            planned = plan(scene, runtime, self.spec, taken=taken)
             run = SceneRun(scene, runtime, planned, self.spec, demand, allowed.held)
             log.info(
                 "%s: %d x %d pixels of %s (model: %s); %s, %s, device %s; %d windows of %d pixels",

@@ -99,18 +99,28 @@ def working_gsd(
     return model.gsd
 
 
-def plan(
+@dataclass(frozen=True)
+class Taken:
+    """The bands of a scene that a model sees, how they are stretched, and what of it is in
+    doubt.
+    """
+
+    bands: tuple[int, ...]
+    stretch: Stretch | None
+    warnings: tuple[str, ...]
+
+
+def take(
     scene: Scene,
-    runtime: Runtime,
-    spec: PredictSpec,
+    model: ModelSpec,
     bands: tuple[int, ...] | None = None,
     native: Scene | None = None,
-) -> Plan:
-    """``native`` is the scene at its own GSD, by whose values its bit depth is known.
+) -> Taken:
+    """What a model of this description sees of ``scene``; its weights are not needed to know.
 
-    Raises UnsuitableError where the scene has too few bands.
+    ``native`` is the scene at its own GSD, by whose values its bit depth is known. Raises
+    UnsuitableError where the scene has too few bands, InputError where it cannot be read.
     """
-    model = runtime.spec
     warnings = list(scene.warnings)
     if bands is None:
         bands, doubt = _bands(scene, model)
@@ -122,15 +132,32 @@ def plan(
         raise UnsuitableError(
             f"{scene.path}: `bands` has {len(bands)} bands; the model needs {model.bands}"
         )
+    scene.check_bands(bands)
     stretch, doubt = _stretch(scene, native or scene, model, bands)
-    warnings += doubt + _doubtful_gsd((native or scene).gsd, model, scene.path)
+    doubt += _doubtful_gsd((native or scene).gsd, model, scene.path)
+    return Taken(bands, stretch, tuple(warnings + doubt))
+
+
+def plan(
+    scene: Scene,
+    runtime: Runtime,
+    spec: PredictSpec,
+    bands: tuple[int, ...] | None = None,
+    *,
+    taken: Taken | None = None,
+) -> Plan:
+    """``taken`` is what the model sees of the scene, found here where it is not given.
+
+    Raises as :func:`take` does.
+    """
+    taken = taken or take(scene, runtime.spec, bands)
     overlap = min(runtime.size // 8, 128) if spec.overlap is None else spec.overlap
     tiling = TilingSpec(runtime.size, overlap)
     count = len(offsets(scene.grid.height, tiling.size, tiling.stride)) * len(
         offsets(scene.grid.width, tiling.size, tiling.stride)
     )
-    margin = min(model.margin, overlap // 4)
-    return Plan(bands, stretch, tiling, margin, runtime.border, count, tuple(warnings))
+    margin = min(runtime.spec.margin, overlap // 4)
+    return Plan(taken.bands, taken.stretch, tiling, margin, runtime.border, count, taken.warnings)
 
 
 def _doubtful_gsd(own: float | None, model: ModelSpec, path: str) -> list[str]:

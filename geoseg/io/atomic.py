@@ -11,9 +11,9 @@ from glob import escape
 from pathlib import Path
 
 from geoseg.errors import OutputError, UsageError
-from geoseg.io.drafts import abandoned, draft_of
+from geoseg.io.drafts import abandoned, draft_of, living, set_aside
+from geoseg.io.durable import exchange, flush, flush_name
 
-# What GDAL and SQLite write beside a file; the last belong to a COG or PMTiles in the making
 # How an output appears:
 #
 #     roofs.gpkg                                 an older one, complete, until the very end
@@ -21,6 +21,8 @@ from geoseg.io.drafts import abandoned, draft_of
 #     roofs.gpkg                                 the new one: one rename, which a reader sees or not
 #
 # Whoever kills the process leaves a draft, never half an output; the next run removes the draft.
+
+# What GDAL and SQLite write beside a file; the last belong to a COG or PMTiles in the making
 SIDECARS = (
     ".aux.xml",
     "-journal",
@@ -34,6 +36,8 @@ SIDECARS = (
     ".tmp.mbtiles",
     ".tmp.mbtiles-journal",
 )
+
+_writing: set[Path] = set()  # by this process
 
 
 _drafts: set[Path] = set()  # of this process, being written
@@ -56,8 +60,10 @@ def check_output(path: Path | str, overwrite: bool = False) -> Path:
     # a rename would replace /dev/null by a file
     if path.exists() and not path.is_file():
         raise OutputError(f"{path}: is a device or a pipe, not a file", "name a file")
-    if path.exists() and not overwrite:
+    # a link that leads nowhere is somebody's too
+    if os.path.lexists(path) and not overwrite:
         raise OutputError(f"{path}: exists already", "use `overwrite` to replace it")
+    _check_alone(path)
     return path
 
 
@@ -71,18 +77,41 @@ def make_folder(path: Path) -> None:
         raise OutputError(f"{path}: cannot be made: {error.strerror}") from error
 
 
+def _check_alone(path: Path) -> None:
+    if path in _writing or any(living(path)):
+        raise OutputError(
+            f"{path}: another run is writing it", "wait until it is done, or name another output"
+        )
+
+
 def check_apart(output: Path | str, *inputs: Path | str) -> None:
     """Raise UsageError where ``output`` is one of the ``inputs``, which not even an overwriting run
     may replace.
     """
-    if Path(output).resolve() in [Path(each).resolve() for each in inputs]:
+    if any(_same(Path(output), Path(each)) for each in inputs):
         raise UsageError(f"{output}: is an input", "write to another file")
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, by links of either kind too."""
+    try:
+        return one.resolve() == other.resolve() or (one.exists() and one.samefile(other))
+    except (OSError, ValueError, RuntimeError):  # links in a circle, a name that cannot be
+        return False
 
 
 def _check_parent(path: Path) -> None:
     folder = path.parent
-    if not folder.is_dir():
+    try:
+        there = folder.is_dir()
+        os.path.lexists(path)
+        longest = os.pathconf(folder, "PC_NAME_MAX") if there else 0
+    except (OSError, ValueError) as error:  # a name that the system cannot have
+        raise OutputError(f"{path}: cannot be written: {error}") from error
+    if not there:
         raise OutputError(f"{path}: the folder {folder} does not exist", "create it first")
+    if len(os.fsencode(path.name)) > longest:
+        raise OutputError(f"{path}: its name is too long", f"{longest} bytes are allowed")
     if not os.access(folder, os.W_OK):
         raise OutputError(f"{path}: the folder {folder} is not writable")
 
@@ -111,18 +140,37 @@ def atomic(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
     """
     path = check_output(path, overwrite)
     replaces = path.exists()
+    with claimed(path) as temporary:
+        yield temporary
+        flush(temporary)
+        temporary.replace(path)
+        flush_name(path)
+        # a roofs.tif.ovr of the old raster would be read as overviews of the new one
+        if replaces:
+            _remove_sidecars(path)
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[Path]:
+    """An empty draft of ``path``, which shows other runs that this one writes it; it is removed in
+    the end. So are those of dead runs.
+    """
     temporary = draft_of(path)
-    for draft in (temporary, *abandoned(path)):
-        remove(draft)
     _drafts.add(temporary)
+    _writing.add(path)
     try:
-        with _told(path, temporary):
+        with _translated(path, temporary):
+            for draft in (temporary, *abandoned(path)):
+                remove(draft)
+            try:
+                temporary.touch()
+            except FileNotFoundError as error:  # as in /proc, which says that it can be written
+                raise OutputError(f"{path}: cannot be written in {path.parent}") from error
+            if any(living(path)):  # began at the same moment
+                raise OutputError(f"{path}: another run is writing it", "start one of them again")
             yield temporary
-            temporary.replace(path)
-            # a roofs.tif.ovr of the old raster would be read as overviews of the new one
-            if replaces:
-                _remove_sidecars(path)
     finally:
+        _writing.discard(path)
         remove(temporary)
         _drafts.discard(temporary)
 
@@ -137,20 +185,19 @@ def atomic_parts(
     Files with the suffixes ``stale``, such as indexes, would be taken for those of the new output.
     """
     path = check_output(path, overwrite)
-    folder = path.with_name(f".{path.stem}.partial")
-    remove(folder)
-    try:
-        with _told(path, folder):
-            folder.mkdir()
-            yield folder / path.name
-            for suffix in (*parts, *stale):
-                path.with_suffix(suffix).unlink(missing_ok=True)
-            for suffix in (*parts, path.suffix):
-                part = (folder / path.name).with_suffix(suffix)
-                if part.exists():
-                    part.replace(path.with_suffix(suffix))
-    finally:
-        remove(folder)
+    with claimed(path) as folder:
+        folder.unlink()
+        folder.mkdir()
+        yield folder / path.name
+        flush(folder)
+        # the old ``path`` goes first and the new one comes last: parts of two are never one output
+        for suffix in (path.suffix, *parts, *stale):
+            path.with_suffix(suffix).unlink(missing_ok=True)
+        for suffix in (*parts, path.suffix):
+            part = (folder / path.name).with_suffix(suffix)
+            if part.exists():
+                part.replace(path.with_suffix(suffix))
+        flush_name(path)
 
 
 @contextmanager
@@ -167,7 +214,7 @@ def atomic_folder(
     named = path
     path = Path(path).absolute()
     _check_parent(path)
-    if path.exists() and not path.is_dir():
+    if os.path.lexists(path) and not path.is_dir():
         raise OutputError(f"{named}: exists and is no folder")
     if path.is_dir() and any(path.iterdir()):
         if not overwrite:
@@ -176,31 +223,27 @@ def atomic_folder(
             raise OutputError(
                 f"{named}: is not replaced, for it holds no {marker}", "choose another folder"
             )
-    temporary = draft_of(path)
-    old = draft_of(path, "old")
-    for draft in abandoned(path):
-        remove(draft)
-    if keep:
-        temporary = path.with_name(f".{path.name}.partial")
-    else:
-        remove(temporary)
-    if not keep:
-        _drafts.add(temporary)
-    try:
-        with _told(path, temporary):
-            temporary.mkdir(exist_ok=keep)
-            yield temporary
-            _swap(temporary, path, old)
-    finally:
+    _check_alone(path)
+    if aside := set_aside(path):
+        aside.replace(path)
+    with claimed(path) as claim:
+        # what is taken up again has a name without a process, and its claim beside it
+        temporary = path.with_name(f".{path.name}.partial") if keep else claim
         if not keep:
-            remove(temporary)
-        _drafts.discard(temporary)
+            claim.unlink()
+        temporary.mkdir(exist_ok=keep)
+        yield temporary
+        flush(temporary)
+        _swap(temporary, path, draft_of(path, "old"))
+        flush_name(path)
 
 
 def _swap(new: Path, path: Path, old: Path) -> None:
+    if path.is_dir() and exchange(new, path):
+        remove(new)
+        return
     if path.is_dir():
-        # a folder cannot be replaced by a rename: for a moment there is none, and `old` brings it
-        # back
+        # for a moment there is none, and the next run brings `old` back should this one be killed
         path.replace(old)
     try:
         new.replace(path)
@@ -212,7 +255,7 @@ def _swap(new: Path, path: Path, old: Path) -> None:
 
 
 @contextmanager
-def _told(path: Path, temporary: Path) -> Iterator[None]:
+def _translated(path: Path, temporary: Path) -> Iterator[None]:
     """The errors of a full disk, or of a ``temporary`` that cannot be written, as OutputError."""
     try:
         yield

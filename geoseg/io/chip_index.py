@@ -153,7 +153,15 @@ def read_index(folder: Path | str) -> ChipIndex:
             )
         info = ChipInfo.from_dict(json.loads(metadata[_KEY.encode()]))
         table = gpd.read_parquet(path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, CRSError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        CRSError,
+    ) as error:
         raise InputError(
             f"{path}: cannot be read as a chip index", "cut chips with `geoseg tile`"
         ) from error

@@ -32,7 +32,7 @@ def kind_of(name: str) -> str:
     """
     path = Path(name)
     named_asset = (split_asset(name) or ("", None))[1]
-    if "://" in name or named_asset or is_tile_folder(path):
+    if "://" in name or name.startswith("/vsi") or named_asset or is_tile_folder(path):
         return "raster"
     if vector_kind(path):
         return "vector"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from geoseg import __version__
-from geoseg.io.scene_names import redact_url
+from geoseg.io.scene_names import as_text, redact_url
 
 _COMMAND: ContextVar[str] = ContextVar("command", default="geoseg (Python)")
 
@@ -55,10 +55,10 @@ def provenance(*sources: Path | str) -> dict[str, str]:
 
     No user, password or signature of an address is among them.
     """
-    names = [redact_url(str(source)) for source in sources]
+    names = [as_text(redact_url(str(source))) for source in sources]
     return {
         "GEOSEG_VERSION": __version__,
-        "GEOSEG_COMMAND": _COMMAND.get(),
+        "GEOSEG_COMMAND": as_text(_COMMAND.get()),
         "GEOSEG_SOURCE": names[0] if len(names) == 1 else json.dumps(names),
     }
 

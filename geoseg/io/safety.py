@@ -84,11 +84,21 @@ def location(name: str) -> str:
     return name.replace("s3://", "/vsis3/", 1) if name.startswith("s3://") else name
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; there is none of a name that is too long for the system, as
+    that of a file beside another may be.
+    """
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def first_bytes(path: Path, count: int) -> bytes:
     """Up to ``count`` bytes from the start of a file. Raises InputError where there is none, or
     none to be read.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(
             f"{path}: is a folder, not a file" if path.is_dir() else f"{path}: does not exist"
         )
@@ -142,7 +152,7 @@ def _known_format(path: Path, head: bytes) -> str | None:
             return name
     # an ENVI file has no first bytes of its own, only a header beside it
     for header in (path.with_suffix(".hdr"), Path(f"{path}.hdr")):
-        if header.is_file() and first_bytes(header, 4) == b"ENVI":
+        if is_file(header) and first_bytes(header, 4) == b"ENVI":
             return "an ENVI file"
     return None
 
@@ -221,13 +231,13 @@ def side_files(name: str) -> list[SideFile]:
     found = [file for suffix in _SIDE for file in _side_file(Path(name + suffix))]
     aux = (Path(name).with_suffix(suffix) for suffix in (".aux", ".AUX"))
     for path in (*aux, Path(name + ".aux"), Path(name + ".AUX")):
-        if path.is_file() and first_bytes(path, 15) == b"EHFA_HEADER_TAG":
+        if is_file(path) and first_bytes(path, 15) == b"EHFA_HEADER_TAG":
             found.append(SideFile(path, False, "it may name other files"))
     return found
 
 
 def _side_file(path: Path) -> Iterator[SideFile]:
-    if not path.is_file():
+    if not is_file(path):
         return
     if path.suffix.lower() == ".xml":
         yield SideFile(path, False, _problem(path))
@@ -275,7 +285,7 @@ def worldfile(name: str) -> Affine | None:
     # for picture.jpg: .jgw, .jpgw, .wld
     for suffix in (f".{kind[:1]}{kind[-1:]}w", f".{kind}w", ".wld"):
         world = path.with_suffix(suffix)
-        if len(suffix) > 2 and world.is_file():
+        if len(suffix) > 2 and is_file(world):
             try:
                 a, d, b, e, x, y = (float(number) for number in world.read_text().split())
             except (OSError, ValueError) as error:

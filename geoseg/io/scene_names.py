@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from geoseg.errors import InputError
+from geoseg.errors import InputError, UsageError
 from geoseg.io.xyz import is_tile_folder
 
+LONGEST = 200  # bytes of the name of a scene, in those of files that allow 255
 EXTENSIONS = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg")
 
 
@@ -34,12 +36,17 @@ def redact_url(name: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
+def as_text(name: str) -> str:
+    """``name`` as UTF-8 holds it: question marks for bytes of a file name that are none."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
 def scene_name(name: str) -> str:
     """What a scene is called: its file's name without the extension, and without what is secret in
     an address.
     """
     path = Path(redact_url(name))
-    return path.stem or path.resolve().stem
+    return as_text(path.stem or path.resolve().stem)
 
 
 def unique_names(scenes: Iterable[str]) -> list[str]:
@@ -49,7 +56,7 @@ def unique_names(scenes: Iterable[str]) -> list[str]:
     taken: set[str] = set()
     names = []
     for path in scenes:
-        stem = name = scene_name(path)
+        stem = name = _shortened(scene_name(path))
         number = 1
         while name.casefold() in taken:
             number += 1
@@ -59,15 +66,35 @@ def unique_names(scenes: Iterable[str]) -> list[str]:
     return names
 
 
+def _shortened(name: str) -> str:
+    """``name``, of one that is long the beginning and what tells it from others: names of chips
+    and outputs go on behind it.
+    """
+    held = name.encode()
+    if len(held) <= LONGEST:
+        return name
+    mark = hashlib.sha256(held).hexdigest()[:8]
+    return f"{held[: LONGEST - 9].decode('utf-8', 'ignore')}_{mark}"
+
+
 def _expand(name: str) -> Iterator[str]:
+    if not name:
+        raise UsageError("a scene has no name", "an empty one would be the current folder")
+    try:
+        yield from _expanded(name)
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {error.strerror}") from error
+
+
+def _expanded(name: str) -> Iterator[str]:
     path = Path(name)
     if name.startswith("@"):
-        for line in _read_text(Path(name[1:])).splitlines():
-            entry = line.strip()
+        lines = map(str.strip, _read_text(Path(name[1:])).splitlines())
+        entries = [line for line in lines if line and not line.startswith("#")]
+        for entry in _some(entries, f"{name[1:]}: names no scenes"):
             if entry.startswith("@"):
                 raise InputError(f"{name[1:]}: names another list, {entry}")
-            if entry and not entry.startswith("#"):
-                yield from _expand(entry)
+            yield from _expand(entry)
     elif path.is_dir() and not is_tile_folder(path):
         found = sorted(
             str(p)
@@ -91,7 +118,7 @@ def _some(found: list[str], otherwise: str) -> list[str]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")
     except FileNotFoundError as error:
         raise InputError(f"{path}: does not exist") from error
     except (OSError, ValueError) as error:

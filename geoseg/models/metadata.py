@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 from geoseg.errors import ModelError
 from geoseg.io.atomic import atomic
 from geoseg.io.formats import model_format
 from geoseg.models.modelfile import KEY
+from geoseg.models.onnx_safety import check_graph
+from geoseg.models.protobuf import BYTES, fields, varint
 from geoseg.specs import ModelSpec
 
 # A protobuf message is a row of fields; each begins with a varint of its number times 8 plus its
@@ -21,7 +22,6 @@ from geoseg.specs import ModelSpec
 #
 # So entries are found and replaced without touching the graph, which may be 100 MB of weights.
 METADATA = 14  # the field of ONNX's ModelProto that holds StringStringEntryProtos: key 1, value 2
-BYTES = 2  # protobuf's wire type of what has a length
 
 
 def rewrite(source: Path, target: Path, spec: ModelSpec, overwrite: bool = False) -> None:
@@ -35,7 +35,7 @@ def rewrite(source: Path, target: Path, spec: ModelSpec, overwrite: bool = False
         raise ModelError(f"{source}: is not a model")
     try:
         changed = change(content, spec)
-    except (ValueError, KeyError, IndexError, TypeError, struct.error) as error:
+    except (ValueError, KeyError, IndexError, TypeError, struct.error, RecursionError) as error:
         raise ModelError(f"{source}: is damaged") from error
     with atomic(target, overwrite) as temporary:
         temporary.write_bytes(changed)
@@ -43,19 +43,19 @@ def rewrite(source: Path, target: Path, spec: ModelSpec, overwrite: bool = False
 
 def onnx_metadata(path: Path) -> dict[str, str]:
     """The ``metadata_props`` of an ONNX file, read without a runtime. Raises ModelError where it is
-    malformed.
+    malformed, keeps weights in other files, or holds weights that are no numbers.
     """
     try:
-        entries = (
-            payload for number, _, payload in _fields(path.read_bytes()) if number == METADATA
-        )
+        content = path.read_bytes()
+        check_graph(content, path)
+        entries = (payload for number, _, payload in fields(content) if number == METADATA)
         return dict(_pair(entry) for entry in entries)
     except (ValueError, IndexError) as error:
         raise ModelError(f"{path}: cannot be read as ONNX") from error
 
 
 def _pair(entry: bytes) -> tuple[str, str]:
-    parts = {number: part.decode() for number, _, part in _fields(entry) if number in (1, 2)}
+    parts = {number: part.decode() for number, _, part in fields(entry) if number in (1, 2)}
     return parts.get(1, ""), parts.get(2, "")
 
 
@@ -74,9 +74,9 @@ def _onnx(content: bytes, spec: ModelSpec) -> bytes:
     """
     anew = {KEY: spec.to_json()}
     kept = bytearray()
-    for number, field, payload in _fields(content):
+    for number, field, payload in fields(content):
         key = (
-            next((part.decode() for n, _, part in _fields(payload) if n == 1), "")
+            next((part.decode() for n, _, part in fields(payload) if n == 1), "")
             if number == METADATA
             else ""
         )
@@ -93,46 +93,4 @@ def _entry(key: str, value: str) -> bytes:
 
 
 def _bytes_field(number: int, payload: bytes) -> bytes:
-    return _varint(number << 3 | BYTES) + _varint(len(payload)) + payload
-
-
-def _fields(content: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Number, all bytes, and payload of each field of a protobuf message."""
-    at = 0
-    while at < len(content):
-        first = at
-        tag, at = _read_varint(content, at)
-        kind = tag & 7
-        if kind == 0:
-            _, end = _read_varint(content, at)
-        elif kind == BYTES:
-            length, at = _read_varint(content, at)
-            end = at + length
-        # fixed numbers of 64 and of 32 bits
-        elif kind in (1, 5):
-            end = at + (8 if kind == 1 else 4)
-        else:
-            raise ValueError(f"wire type {kind}")
-        if end > len(content):
-            raise ValueError("cut off")
-        yield tag >> 3, content[first:end], content[at:end]
-        at = end
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def _read_varint(content: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = content[at]
-        value |= (byte & 127) << shift
-        at = at + 1
-        shift = shift + 7
-        if byte < 128:
-            return value, at
+    return varint(number << 3 | BYTES) + varint(len(payload)) + payload

@@ -11,11 +11,11 @@ import hashlib
 import json
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import InputError, ModelError, ResourceError
 from geoseg.io.atomic import atomic
-from geoseg.specs import ModelSpec
+from geoseg.specs import ARCHITECTURES, ModelSpec
 
 if TYPE_CHECKING:
     import torch
@@ -53,8 +53,8 @@ def read_spec(path: Path | str) -> ModelSpec:
         content = json.loads(header)
         text = content.pop("__metadata__")[KEY]
         # where the last tensor ends: a download that broke off has a header and lacks the rest
-        end = max((tensor["data_offsets"][1] for tensor in content.values()), default=0)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        end = max(map(_end_of, content.values()), default=0)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: is not a geoseg model file") from error
     if 8 + length + end > path.stat().st_size:
         raise ModelError(f"{path}: is cut short")
@@ -64,9 +64,21 @@ def read_spec(path: Path | str) -> ModelSpec:
         raise ModelError(f"{path}: {error.message}", error.hint) from error
 
 
+def _end_of(tensor: dict[str, Any]) -> int:
+    """Where a tensor ends behind the header; ValueError where it lies nowhere."""
+    start, end = tensor["data_offsets"]
+    if not 0 <= start <= end or any(side < 0 for side in tensor["shape"]):
+        raise ValueError("a tensor of no size")
+    return int(end)
+
+
 def load(path: Path | str) -> tuple[ModelSpec, dict[str, torch.Tensor]]:
-    """ModelSpec and weights of a model file."""
+    """ModelSpec and weights of a model file. Raises as :func:`read_spec` does, and ModelError for
+    a network that we do not know and weights that are not finite.
+    """
     spec = read_spec(path)
+    if spec.architecture not in ARCHITECTURES:
+        raise ModelError(f"{path}: is a network of no known kind, {spec.architecture!r}")
     try:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -75,9 +87,13 @@ def load(path: Path | str) -> tuple[ModelSpec, dict[str, torch.Tensor]]:
             f"{path}: needs torch", "pip install 'geoseg[train]', or use an exported .onnx"
         ) from error
     try:
-        return spec, load_file(path)
-    except (SafetensorError, OSError) as error:
+        state = load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise ModelError(f"{path}: its weights cannot be read: it is damaged") from error
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ModelError(f"{path}: its weights are not all finite: {name}", "train it again")
+    return spec, state
 
 
 def fingerprint(path: Path | str) -> str:

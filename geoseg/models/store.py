@@ -131,5 +131,5 @@ def _spec_of(metadata: dict[str, str], path: Path) -> ModelSpec:
         )
     except ModelError as error:
         raise ModelError(f"{path}: {error.message}", error.hint) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path}: its metadata is malformed") from error

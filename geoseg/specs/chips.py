@@ -17,7 +17,7 @@ SPLIT = (0.8, 0.1, 0.1)  # train, val and test where nothing else is asked for
 class TilingSpec:
     """Square windows of ``size`` pixels that share ``overlap`` pixels with their neighbours."""
 
-    size: Annotated[int, Range(1)] = 512
+    size: Annotated[int, Range(1, 2**16)] = 512
     overlap: Annotated[int, Range(0)] = 0
 
     def __post_init__(self) -> None:
@@ -39,7 +39,7 @@ class ChipSpec:
     labels to learn from, else none: all chips are kept, and together they are the scene.
     """
 
-    size: Annotated[int, Range(1)] = 512
+    size: Annotated[int, Range(1, 2**16)] = 512
     overlap: Annotated[int, Range(0)] = 0
     edge: Literal["shift", "pad", "partial", "drop"] = "shift"
     max_nodata: Annotated[float, Range(0, 1)] = 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from geoseg.errors import ModelError, UsageError
 from geoseg.specs.settings import check
 
+LARGEST = 2**16  # pixels a side of a window
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -90,6 +92,13 @@ class ModelSpec:
         check(
             0 < self.threshold < 1, "threshold", f"must lie between 0 and 1, not {self.threshold}"
         )
+        check(isinstance(self.architecture, str), "architecture", "must be a name")
+        finite = all(map(math.isfinite, (*self.mean, *self.std, self.min_area, self.gsd or 1)))
+        check(finite, "mean", "must be finite, as all its numbers")
+        check(all(self.std), "std", "must not be 0")
+        check(self.gsd is None or self.gsd > 0, "gsd", "must be above 0")
+        check(1 <= self.size <= LARGEST, "size", f"must lie between 1 and {LARGEST}")
+        check(self.margin >= 0, "margin", "must be at least 0")
 
     @property
     def channels(self) -> int:
@@ -135,5 +144,12 @@ class ModelSpec:
                     data[key] = tuple(data[key])
             data["options"] = tuple((str(k), v) for k, v in data.get("options", ()))
             return cls(**data)
-        except (ValueError, TypeError, AttributeError, KeyError, UsageError) as error:
-            raise ModelError(f"the model's description is malformed: {error}") from error
+        except (
+            ValueError,
+            TypeError,
+            AttributeError,
+            KeyError,
+            RecursionError,
+            UsageError,
+        ) as error:
+            raise ModelError(f"its description is malformed: {error}") from error

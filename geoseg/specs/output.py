@@ -15,6 +15,14 @@ def names_folder(output: Path | str) -> bool:
     return str(output).endswith("/")
 
 
+def is_there(folder: Path) -> bool:
+    """Whether there is such a folder; not of a name that is too long for the system."""
+    try:
+        return folder.is_dir()
+    except OSError:
+        return False
+
+
 @dataclass(frozen=True)
 class _Target:
     """``output`` may be given as text; ``is_folder`` is whether its name says that it is a folder,
@@ -64,7 +72,7 @@ class VectorTarget(_Target):
     @property
     def folder(self) -> Path:
         """Where it is written."""
-        there = (self.is_folder or self.output.is_dir()) and not self.in_tiles
+        there = (self.is_folder or is_there(self.output)) and not self.in_tiles
         return self.output if there else self.output.parent
 
     def keywords(self) -> dict[str, Any]:

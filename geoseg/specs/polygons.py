@@ -19,9 +19,9 @@ class PredictSpec:
     Windows are smaller where all would take more than ``max_memory``.
     """
 
-    tile_size: Annotated[int, Range(32)] | None = None
-    overlap: Annotated[int, Range(0)] | None = None
-    batch_size: Annotated[int, Range(1)] = 1
+    tile_size: Annotated[int, Range(32, 2**14)] | None = None
+    overlap: Annotated[int, Range(0, 2**14)] | None = None
+    batch_size: Annotated[int, Range(1, 2**10)] = 1
     device: str = "auto"
     runtime: Literal["auto", "torch", "openvino", "onnx"] = "auto"
     precision: Precision = "auto"

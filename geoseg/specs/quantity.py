@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -33,7 +34,9 @@ class Quantity:
         if not match:
             name = f"{cls.ARTICLE} {cls.__name__.lower()}"
             raise UsageError(f"{str(text)!r} is not {name}", f"write {cls.EXAMPLES}")
-        return cls(float(match[1]), match[2] == "px")
+        if not math.isfinite(value := float(match[1])):
+            raise UsageError(f"{str(text)!r} is too large")
+        return cls(value, match[2] == "px")
 
     def __str__(self) -> str:
         """The shortest text that :meth:`parse` reads as this quantity."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Annotated
 
 from geoseg.errors import UsageError
 from geoseg.specs.settings import Range, check, check_settings
+
+# Rows and columns of a raster, as GDAL counts them
+LARGEST = 2**31
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class SceneSpec:
     row, width, height) in pixels, ``bounds`` (left, bottom, right, top) in ``bounds_crs``, by
     default the scene's CRS. ``gsd`` is metres per pixel: those of a picture without a CRS, others
     are resampled to it. ``scene_crs`` is the CRS of scenes that have none, whose place is that of a
-    worldfile.
+    worldfile. ``force`` is to read scenes too that claim far more pixels than their files can hold.
     """
 
     nodata: float | None = None
@@ -27,6 +31,7 @@ class SceneSpec:
     bounds_crs: str | None = None
     gsd: Annotated[float, Range(0, low_open=True)] | None = None
     scene_crs: str | None = None
+    force: bool = False
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -39,6 +44,8 @@ def check_part(
     """Raise SettingError unless ``window``, ``bounds`` or neither name a part of a scene."""
     whole = window is None or (len(window) == 4 and min(window[2:]) > 0)
     check(whole, "window", "must be COL,ROW,WIDTH,HEIGHT")
+    check(max(map(abs, window or (0,))) < LARGEST, "window", "reaches beyond any raster")
+    check(all(map(math.isfinite, bounds or ())), "bounds", "must be finite numbers")
     left, bottom, right, top = bounds if bounds and len(bounds) == 4 else (0, 0, 0, 0)
     ordered = bounds is None or (left < right and bottom < top)
     check(ordered, "bounds", "must be LEFT,BOTTOM,RIGHT,TOP")

@@ -28,10 +28,12 @@ from geoseg.inference.session import (
     resume_folder,
 )
 from geoseg.inference.stream import ProbabilityStrip, Wanted
-from geoseg.io.atomic import check_output, make_folder, remove
+from geoseg.io.atomic import check_apart, check_output, make_folder, remove
 from geoseg.io.raster.scene import open_scene
+from geoseg.io.raster.write import check_raster_name
 from geoseg.io.scene_names import unique_names
-from geoseg.io.vector.write import FootprintWriter, create_vector
+from geoseg.io.vector.append import check_appendable
+from geoseg.io.vector.write import FootprintWriter, create_vector, format_of
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, Run, no_progress
 from geoseg.specs import (
@@ -46,6 +48,7 @@ from geoseg.specs import (
     SceneSpec,
     VectorTarget,
 )
+from geoseg.specs.output import is_there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +112,7 @@ def run(
         make_folder(target.output)
     # all of them before the first scene: a run of hours must not end at a name that is taken
     outputs = [*destinations, *([save_prob] if save_prob else [])]
-    for path in [] if target.in_tiles else outputs:
-        check_output(path, target.overwrite or (target.append and path in destinations))
+    _check_outputs(scenes, destinations, target, loaded)
     for path, group in destinations.items():
         to_file = replace(target, output=path)
         if job.resume:
@@ -121,6 +123,35 @@ def run(
             remove(resume_folder(path))
     written = tuple(str(path) for path in outputs if path.exists())
     return totals.report(scenes, written, settings, accompany)
+
+
+def _check_outputs(
+    scenes: Sequence[str],
+    destinations: Iterable[Path],
+    target: ExtractTarget,
+    loaded: LoadedModel,
+) -> None:
+    """Raise UsageError, OutputError or UnsuitableError for what cannot be written, before work
+    begins.
+    """
+    inputs: list[Path | str] = [
+        *scenes,
+        loaded.path,
+        *([loaded.spec.aoi] if loaded.spec.aoi else []),
+    ]
+    for path in () if target.in_tiles else destinations:
+        check_apart(path, *inputs)
+        if target.append:
+            check_appendable(path)
+        check_output(path, target.overwrite or target.append)
+        if not (target.append and path.exists()):
+            format_of(path, target.format)
+    if target.save_prob:
+        if target.save_prob in destinations:
+            raise SettingError("save_prob", f"{target.save_prob} is the output too")
+        check_apart(target.save_prob, *inputs)
+        check_output(target.save_prob, target.overwrite)
+        check_raster_name(target.save_prob)
 
 
 @dataclass(frozen=True)
@@ -183,7 +214,7 @@ class _Totals:
 def _destinations(scenes: Sequence[str], target: VectorTarget) -> dict[Path, list[str]]:
     """Each output with its scenes: all of them in one file, or in a folder one file a scene."""
     folder = target.output
-    if target.in_tiles or not (target.is_folder or folder.is_dir()):
+    if target.in_tiles or not (target.is_folder or is_there(folder)):
         return {folder: list(scenes)}
     suffix = (target.format or "gpkg").lstrip(".")
     names = zip(scenes, unique_names(scenes), strict=True)
@@ -225,7 +256,7 @@ def _extract(
         output = _SharedLayer(scenes, target, settings, totals, stack)
         for path in scenes:
             try:
-                with settings.loaded.open(path, settings.bands) as scene_run:
+                with settings.loaded.open(path, settings.bands, settings.reference) as scene_run:
                     grid = assign_crs(scene_run.scene.grid, path, settings.reference)
                     with _probability(scene_run, grid, settings, accompany) as probability:
                         footprints = _footprints(probability, path, grid, settings, accompany)
@@ -405,7 +436,7 @@ class _SharedLayer:
 
 def _plan(path: str, settings: _Settings) -> dict[str, Any]:
     """What would be done with a scene, and what it will take."""
-    with settings.loaded.open(path, settings.bands) as scene_run:
+    with settings.loaded.open(path, settings.bands, settings.reference) as scene_run:
         grid = assign_crs(scene_run.scene.grid, path, settings.reference)
         crs = grid.crs.to_string() if grid.crs else None
         return {"scene": path, **scene_run.describe(), "crs": crs}

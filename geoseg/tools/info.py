@@ -24,7 +24,7 @@ from geoseg.labels.interpret import interpret
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.store import as_typed, model_path, read_spec
 from geoseg.report import Remarks, Report, Run
-from geoseg.specs import PredictSpec
+from geoseg.specs import PredictSpec, SceneSpec
 
 SAMPLES = 8  # windows a side that are looked at for data
 SAMPLE_SIZE = 64
@@ -96,7 +96,7 @@ def _raster(path: str, remarks: Remarks) -> dict[str, Any]:
     """``valid_fraction`` and ``values`` are those of a sample of windows spread evenly; ``bounds``
     (left, bottom, right, top).
     """
-    with open_scene(path, placed=False) as scene:
+    with open_scene(path, placed=False, spec=SceneSpec(force=True)) as scene:
         grid = scene.grid
         remarks += scene.warnings
         points = scene.control_points

@@ -16,6 +16,7 @@ from geoseg.geometry.footprints import (
     simplified,
     trace_footprints,
 )
+from geoseg.io.atomic import check_apart, check_output
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.vector.write import create_vector
@@ -67,6 +68,8 @@ def run(
     accompany = Run(progress)
     spec = spec or PolygonSpec()
     area = 0.0
+    check_apart(target.output, raster)
+    check_output(target.output, target.overwrite or target.append)
     with open_scene(raster, spec=scene_spec) as scene:
         grid = assign_crs(scene.grid, str(raster), reference)
         found = traceable_classes(scene, spec, class_value)

@@ -18,12 +18,14 @@ from geoseg.inference.session import (
     resume_folder,
 )
 from geoseg.inference.stream import Wanted
-from geoseg.io.atomic import check_output, make_folder, remove
+from geoseg.io.atomic import check_apart, check_output, make_folder, remove
 from geoseg.io.raster.scene import open_scene
+from geoseg.io.raster.write import check_raster_name
 from geoseg.io.scene_names import unique_names
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, Run, no_progress
 from geoseg.specs import JobSpec, PredictSpec, RasterTarget, SceneSpec
+from geoseg.specs.output import is_there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,9 @@ def run(
     if target.is_folder:
         make_folder(target.output)
     for path in outputs.values():
+        check_apart(path, *scenes, loaded.path, *([loaded.spec.aoi] if loaded.spec.aoi else []))
         check_output(path, target.overwrite)
+        check_raster_name(path)
     # raises for what cannot be written, before the first window is computed
     ProbabilityEncoding(target.dtype, target.classes, loaded.model)
     runs = [
@@ -151,7 +155,7 @@ def _predict(
 def _outputs(scenes: Sequence[str], target: RasterTarget) -> dict[str, Path]:
     """Each scene with its file."""
     output = target.output
-    into_folder = target.is_folder or output.is_dir()
+    into_folder = target.is_folder or is_there(output)
     if len(scenes) == 1 and not into_folder:
         return {scenes[0]: output}
     if not into_folder:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from geoseg.drawing.sheet import draw
 from geoseg.errors import UsageError
-from geoseg.io.atomic import check_output
+from geoseg.io.atomic import check_apart, check_output
 from geoseg.io.chip_index import INDEX
 from geoseg.io.figures import check_picture, write_figure
 from geoseg.io.formats import kind_of
@@ -63,6 +63,7 @@ def run(
     accompany = Run(progress)
     spec = spec or PreviewSpec()
     check_picture(output)
+    check_apart(output, scene, *overlays, *([truth] if truth else []))
     check_output(output, overwrite)
     metrics: list[dict[str, Any]] = []
     chips = None

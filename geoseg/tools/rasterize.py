@@ -20,7 +20,7 @@ from geoseg.errors import UnsuitableError, UsageError
 from geoseg.geometry.burn import Burner
 from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.targets import Target, Targets
-from geoseg.io.atomic import check_apart
+from geoseg.io.atomic import check_apart, check_output
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.raster.write import create_raster
@@ -80,6 +80,7 @@ def run(
     spec = spec or MaskSpec()
     files = VectorFiles.of(footprints)
     check_apart(output, *files.paths, like)
+    check_output(output, overwrite)
     with open_scene(like) as scene:
         grid = assign_crs(scene.grid, str(like), reference)
     burnt = _labelled(files, grid, spec, str(like), reference.pixel_coords, accompany)

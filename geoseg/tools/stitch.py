@@ -18,6 +18,7 @@ from geoseg.core.encoding import RasterTags, mosaic_tags
 from geoseg.core.grid import Grid
 from geoseg.core.merge import Merger, taper
 from geoseg.errors import UnsuitableError
+from geoseg.io.atomic import check_apart, check_output
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.raster.write import create_raster
 from geoseg.report import Progress, Report, Run, Stage, no_progress
@@ -102,6 +103,8 @@ def run(
     first one.
     """
     accompany = Run(progress)
+    check_apart(output, *chips)
+    check_output(output, overwrite)
     plan = _plan([str(chip) for chip in chips], SceneSpec(nodata=nodata))
     grid = plan.grid
     sort = plan.sort

@@ -9,7 +9,6 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import shapely
 from rasterio.windows import Window
 
@@ -24,7 +23,6 @@ from geoseg.io.atomic import atomic_folder, make_folder
 from geoseg.io.chip_index import INDEX
 from geoseg.io.journal import Journal, stamp
 from geoseg.io.raster.scene import Scene, open_scene
-from geoseg.io.safety import check_claim
 from geoseg.io.scene_names import unique_names
 from geoseg.report import Progress, Report, Run, Stage, no_progress
 from geoseg.specs import ChipSpec, FolderTarget, SceneSpec, Stretch, parse_rescale
@@ -56,7 +54,6 @@ class _Job:
     view: SceneSpec
     labels: Path | VectorFiles | None
     aoi: Path | None
-    force: bool
 
 
 def run(
@@ -69,7 +66,6 @@ def run(
     scene_spec: SceneSpec = SceneSpec(),
     jobs: int = 1,
     creation_options: dict[str, str] | None = None,
-    force: bool = False,
     progress: Progress = no_progress,
 ) -> TileReport:
     """Cut ``scenes`` into the folder ``target``: ``images/``, ``masks/`` and ``index.parquet``.
@@ -79,14 +75,13 @@ def run(
     stopped. With ``spec.split_by`` block or scene no pixel of a scene lies
     in chips of two splits: train chips that overlap val or test chips are dropped, and val chips
     that overlap test chips. Raises UnsuitableError where the scenes differ in bands, dtype or
-    georeference, where labels do not meet them, or where no tile holds data, and without ``force``
-    SafetyError for a scene that claims far more pixels than its file can hold.
+    georeference, where labels do not meet them, or where no tile holds data.
     """
     accompany = Run(progress)
     target = FolderTarget.of(target)
     if target.is_folder:
         make_folder(target.output.parent)
-    job = _Job(spec, replace(scene_spec, gsd=spec.gsd), labels, aoi, force)
+    job = _Job(spec, replace(scene_spec, gsd=spec.gsd), labels, aoi)
     with atomic_folder(target.output, target.overwrite, INDEX, keep=target.resume) as folder:
         parts = _parts(scenes, job, accompany)
         sources = [part.source for part in parts]
@@ -194,9 +189,6 @@ def _part(path: str, name: str, job: _Job, accompany: Run) -> _Part:
     spec = job.spec
     labels = _labels_of(path, job)
     with open_scene(path, spec.gsd, spec=job.view, expand=True) as scene:
-        if not job.force:
-            pixels = scene.source.height * scene.source.width
-            check_claim(path, pixels * scene.bands * np.dtype(scene.dtype).itemsize, scene.held)
         grid = scene.grid
         source = Source(path, name, labels, grid, scene.bands, scene.dtype, spec.format, job.view)
         gsd = scene.gsd

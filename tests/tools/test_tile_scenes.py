@@ -15,7 +15,7 @@ from pyproj import CRS
 from geoseg.core.grid import Grid
 from geoseg.errors import SafetyError, UnsuitableError, UsageError
 from geoseg.io.chip_index import read_index
-from geoseg.specs import ChipSpec
+from geoseg.specs import ChipSpec, SceneSpec
 from geoseg.tools import tile
 from tests.tools.tiles import GRID, UTM, ground, noise, plain, scene, windows
 
@@ -170,7 +170,9 @@ def test_a_scene_that_claims_more_than_it_holds(tmp_path):
     with pytest.raises(SafetyError, match=r"bomb\.tif: claims 70 GiB of pixels and holds"):
         tile.run([str(path)], tmp_path / "chips", spec, aoi=area)
     tracemalloc.start()
-    report = tile.run([str(path)], tmp_path / "chips", spec, aoi=area, force=True)
+    report = tile.run(
+        [str(path)], tmp_path / "chips", spec, aoi=area, scene_spec=SceneSpec(force=True)
+    )
     assert report.chips == 1 and list(windows(tmp_path / "chips")) == ["bomb_r0097_c0073"]
     assert tracemalloc.get_traced_memory()[1] < 30e6
     tracemalloc.stop()

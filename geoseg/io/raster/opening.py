@@ -16,8 +16,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from geoseg.errors import InputError, SafetyError
-from geoseg.io.raster.whole import check_whole
-from geoseg.io.safety import REMOTE, SideFile, location, side_files, sniff, vrt_sources
+from geoseg.io.plain_names import plain
+from geoseg.io.raster.whole import check_before, check_whole
+from geoseg.io.safety import REMOTE, SideFile, is_file, location, side_files, sniff, vrt_sources
 from geoseg.parallel.threads import thread_limit
 
 # GDAL's own default, 5% of the machine's memory, would be most of our peak. In bytes: rasterio
@@ -73,20 +74,22 @@ def open_dataset(name: str, stack: ExitStack) -> Opened:
     Raises InputError (missing, unreadable, cut short) and SafetyError (it would read other files).
     """
     driver = sniff(name)
-    files = [] if name.startswith(REMOTE) else [Path(name)]
+    remote = name.startswith(REMOTE)
+    file = name if remote else str(stack.enter_context(plain(Path(name))))
+    files = [] if remote else [Path(name)]
     if driver == "VRT":
         files += vrt_sources(name)
     beside = _beside_mosaic(files) if driver == "VRT" else side_files(name)
     trusted = bool(beside) and all(_harmless(file) for file in beside)
     with rasterio.Env(**GDAL_OPTIONS | BESIDE) if trusted else nullcontext():
-        dataset = stack.enter_context(open_with(name, driver))
+        dataset = stack.enter_context(open_with(name, driver, file))
         _check_names(name, dataset)
         # GDAL looks for masks and overviews beside a file when they are first asked for, by the
         # options that hold at that time
         if trusted:
             # now, while GDAL may look for them: it does so once
             assert dataset.mask_flag_enums and dataset.overviews(1) is not None
-    if driver == "GTiff" and not name.startswith(REMOTE):
+    if driver == "GTiff" and not remote:
         check_whole(name, dataset)
     warnings = (
         ()
@@ -97,7 +100,7 @@ def open_dataset(name: str, stack: ExitStack) -> Opened:
         )
     )
     held = sum(file.stat().st_size for file in dict.fromkeys(files)) if files else None
-    return Opened(dataset, name, driver, held, warnings)
+    return Opened(dataset, file, driver, held, warnings)
 
 
 def vrt_source(name: str, driver: str) -> str:
@@ -129,14 +132,16 @@ def _beside_mosaic(files: list[Path]) -> list[SideFile]:
         _check(source)
     check_beside(files[1:])
     masks = (Path(f"{path}.msk") for path in files)
-    return [SideFile(path, True, "a VRT is read without it") for path in masks if path.is_file()]
+    return [SideFile(path, True, "a VRT is read without it") for path in masks if is_file(path)]
 
 
-def open_with(name: str, driver: str) -> DatasetReader:
-    """``name`` by ``driver`` alone. Raises InputError."""
+def open_with(name: str, driver: str, file: str | None = None) -> DatasetReader:
+    """``name``, which GDAL finds under ``file``, by ``driver`` alone. Raises InputError."""
+    if not name.startswith((*REMOTE, "/vsi")):
+        check_before(name, driver)
     try:
         with quiet():
-            return rasterio.open(location(name), driver=driver)
+            return rasterio.open(location(file or name), driver=driver)
     except (RasterioError, CPLE_BaseError) as error:
         # the message of a host that does not answer is of use; those of drivers are not
         reason = " ".join(str(error).split())

@@ -6,17 +6,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
 from rasterio.enums import MaskFlags, Resampling
+from rasterio.io import DatasetReader
 
 from geoseg.core.grid import Grid, Turn
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster.opening import Opened, gdal_options, open_dataset
 from geoseg.io.raster.part import part_of
 from geoseg.io.raster.tiles import open_tiles
-from geoseg.io.raster.view import bands_of, check_nodata, nodata_of, viewed
+from geoseg.io.raster.view import Bands, bands_of, check_nodata, nodata_of, viewed
 from geoseg.io.raster.warp import (
     align_grids,
     control_points,
@@ -24,6 +26,7 @@ from geoseg.io.raster.warp import (
     warped,
 )
 from geoseg.io.raster.window_reader import Scene
+from geoseg.io.safety import check_claim
 from geoseg.io.stac import asset_file
 from geoseg.io.xyz import is_tile_folder
 from geoseg.specs import SceneSpec
@@ -31,6 +34,8 @@ from geoseg.specs import SceneSpec
 __all__ = ["Scene", "open_scene", "read_array"]
 
 WHOLE = SceneSpec()
+# Each pixel of a scene may become so many along each axis, no more: a slip in the unit
+MOST_ENLARGED = 100
 
 
 @contextmanager
@@ -55,14 +60,17 @@ def open_scene(
     Unless it must be ``placed``, a scene whose place is not understood is read as a picture, and
     ``warnings`` say so.
 
-    Raises InputError (missing, unreadable), SafetyError (a file that names others, plain http),
-    UnsuitableError (complex numbers, no known CRS, no place in it, not the shape of ``like``).
+    Raises InputError (missing, unreadable), SafetyError (a file that names others, plain http, a
+    bomb that the spec does not ``force``), UnsuitableError (complex numbers, no known CRS, no place
+    in it, not the shape of ``like``).
     """
     name = str(path)
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(**gdal_options()))
         file = asset_file(name)
         opened = (open_tiles if is_tile_folder(Path(file)) else open_dataset)(file, stack)
+        if not spec.force:
+            _check_size(name, opened)
         raw, doubt = place_of(file, opened.dataset, placed, spec)
         scene, raw = _native(name, opened, raw, spec, expand, stack)
         scene = replace(scene, warnings=opened.warnings + doubt)
@@ -83,11 +91,7 @@ def _native(
     grid, turn = raw.north_up()
     window = part_of(name, grid, spec)
     bands = bands_of(file, expand)
-    dtype = np.dtype("uint8")
-    if not bands.palette:
-        dtype = np.result_type(*[file.dtypes[i - 1] for i in bands.data])
-    if dtype.kind not in "uif":
-        raise UnsuitableError(f"{name}: holds {dtype}, which is no kind of image")
+    dtype = _dtype(name, file, bands)
     check_nodata(name, file, bands, dtype, spec.nodata)
     own = None
     if window:
@@ -111,7 +115,6 @@ def _native(
         tags=file.tags(),
         has_mask=flags != {MaskFlags.all_valid},
         expanded=bands.palette is not None,
-        held=opened.held,
         picture_gsd=None if grid.crs else spec.gsd,
         control_points=control_points(name, file),
         warnings=(),
@@ -120,6 +123,23 @@ def _native(
         _positions=positions,
         _turn=turn,
     ), raw
+
+
+def _check_size(name: str, opened: Opened) -> None:
+    file = opened.dataset
+    itemsize = np.dtype(file.dtypes[0].removeprefix("complex_")).itemsize
+    check_claim(name, file.height * file.width * file.count * itemsize, opened.held)
+
+
+def _dtype(name: str, file: DatasetReader, bands: Bands) -> np.dtype[Any]:
+    """The type that holds the values of all bands. Raises UnsuitableError for complex numbers."""
+    if bands.palette:
+        return np.dtype("uint8")
+    types = {file.dtypes[band - 1] for band in bands.data}
+    # GDAL's complex integers have no counterpart in numpy
+    if strange := [each for each in types if each.startswith("complex")]:
+        raise UnsuitableError(f"{name}: holds {strange[0]}, which is no kind of image")
+    return np.result_type(*types)
 
 
 def _on(scene: Scene, raw: Grid, like: Grid, stack: ExitStack) -> Scene:
@@ -156,6 +176,11 @@ def _on(scene: Scene, raw: Grid, like: Grid, stack: ExitStack) -> Scene:
 def _resampled(scene: Scene, raw: Grid, gsd: float, stack: ExitStack) -> Scene:
     dataset = scene._dataset
     source = scene.source
+    if (scene.gsd or gsd) > MOST_ENLARGED * gsd:
+        raise UnsuitableError(
+            f"{scene.path}: has {scene.gsd:.3g} m a pixel, {gsd:g} m would enlarge it more than "
+            f"{MOST_ENLARGED} times"
+        )
     grid = source.scaled((scene.gsd or gsd) / gsd)
     # averages where pixels become fewer: bilinear would skip some of them
     resampling = Resampling.average if grid.width < source.width else Resampling.bilinear

@@ -17,6 +17,7 @@ from rasterio.windows import Window
 
 from geoseg.errors import UsageError
 from geoseg.io.raster.opening import Opened, quiet, vrt_source
+from geoseg.io.safety import is_file
 
 RED_GREEN_BLUE = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
@@ -90,10 +91,12 @@ def viewed(
     by_alpha = bands.alpha if unmasked else None
     # the warper takes alpha for what is valid, and counts on it as the last band
     plain = bands.alpha is None or (bands.alpha == dataset.count and MaskFlags.alpha in flags)
-    if plain and not (bands.palette or window or nodata is not None):
+    # rasterio reads bands of one type together
+    types = set() if bands.palette else {dataset.dtypes[band - 1] for band in bands.data}
+    if plain and len(types) < 2 and not (bands.palette or window or nodata is not None):
         return dataset
     window = window or Window(0, 0, dataset.width, dataset.height)
-    view = _View(opened, window)
+    view = _View(opened, window, str(np.result_type(*types)) if types else "uint8")
     if bands.palette:
         parts = [view.band(i, 1, colour=i) for i in (1, 2, 3)]
         clear = any(colour[3] == 0 for colour in bands.palette.values())
@@ -121,6 +124,7 @@ def viewed(
 class _View:
     opened: Opened
     window: Window
+    dtype: str
 
     def band(
         self,
@@ -134,8 +138,7 @@ class _View:
         the palette.
         """
         masking = number is None
-        data = 1 if isinstance(source, str) else source
-        dtype = "uint8" if masking or colour else self.opened.dataset.dtypes[data - 1]
+        dtype = "uint8" if masking or colour else self.dtype
         place = "" if masking else f' band="{number}"'
         interp = ""
         if colour and not masking:
@@ -151,7 +154,7 @@ class _View:
         kind = "ComplexSource" if colour else "SimpleSource"
         path = vrt_source(self.opened.file, self.opened.driver)
         beside = Path(f"{self.opened.file}.msk")
-        if source == "mask,1" and beside.is_file():  # GDAL would not look for it by itself
+        if source == "mask,1" and is_file(beside):  # GDAL would not look for it by itself
             path = vrt_source(str(beside), "GTiff")
             source = 1
         component = f"<ColorTableComponent>{colour}</ColorTableComponent>" if colour else ""

@@ -111,6 +111,12 @@ def _crs(name: str, crs: rasterio.CRS | None) -> CRS | None:
 
 def _follow(name: str, points: list[GroundControlPoint], crs: CRS | None) -> Affine:
     """The affine transform that goes through all of ``points`` to a part of a pixel."""
+    if len(points) < 3:
+        raise UnsuitableError(
+            f"{name}: its transform is degenerate: {len(points)} ground control points place no "
+            "raster",
+            "give it one: gdal_edit -a_ullr LEFT TOP RIGHT BOTTOM",
+        )
     at = np.array([(point.col, point.row, 1) for point in points], float)
     ground = np.array([(point.x, point.y) for point in points], float)
     centre = ground.mean(axis=0)  # numbers of millions would cost digits

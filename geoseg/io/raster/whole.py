@@ -1,9 +1,12 @@
-"""Whether a TIFF holds all that it claims: where its blocks lie, held against its length."""
+"""Whether a raster holds all that it claims, before its pixels are read: the places of a TIFF's
+blocks, held against its length, and the ends of PNGs and JPEG 2000s, which GDAL reads in part.
+"""
 
 from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from rasterio.io import DatasetReader
@@ -21,6 +24,61 @@ _ROWS = 278
 _BANDS = 277
 _PLANES = 284
 _INTEGERS = {3: "H", 4: "I", 16: "Q"}
+_COUNTS = (279, 325)
+_COMPRESSION = 259
+_PNG = b"\x89PNG\r\n\x1a\n"
+_END_OF_CODESTREAM = b"\xff\xd9"
+_DAMAGED = "cannot be read: it is damaged"
+
+
+def check_before(name: str, driver: str) -> None:
+    """Raise InputError where the local raster ``name`` ends before its pixels do, or where libtiff
+    would look for its directory beyond the end, which it prints to stderr.
+    """
+    path = Path(name)
+    with path.open("rb") as file:
+        if driver == "GTiff":
+            broken = not _directory_within(path)
+        elif driver == "PNG":
+            broken = not _png_ends(file, path.stat().st_size)
+        elif driver == "JP2OpenJPEG":
+            file.seek(-2, 2)
+            broken = file.read() != _END_OF_CODESTREAM and not _boxes_follow(file)
+        else:
+            return
+    if broken:
+        raise InputError(f"{name}: {_DAMAGED}, for the file ends before")
+
+
+def _png_ends(file: BinaryIO, size: int) -> bool:
+    """Whether the chunks of a PNG, each with its length, type and checksum, come to an end."""
+    at = len(_PNG)
+    while at + 12 <= size:
+        file.seek(at)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        at += 12 + length
+        if kind == b"IEND":
+            return at <= size
+    return False
+
+
+def _boxes_follow(file: BinaryIO) -> bool:
+    """Whether a JPEG 2000's codestream is followed by other boxes, as its length says."""
+    at = 0
+    while True:
+        file.seek(at)
+        head = file.read(16)
+        if len(head) < 8:
+            return False
+        length, kind = struct.unpack_from(">I4s", head)
+        if length == 1 and len(head) == 16:
+            (length,) = struct.unpack_from(">Q", head, 8)
+        if length < 8:
+            return False
+        at += length
+        if kind == b"jp2c":
+            file.seek(at - 2)
+            return file.read(2) == _END_OF_CODESTREAM
 
 
 def check_whole(
@@ -41,10 +99,8 @@ def check_whole(
     count = rows * cols * (1 if shared else dataset.count)
     listed, needed = _blocks(path)
     if listed < needed:
-        raise InputError(
-            f"{name}: cannot be read: it is damaged, with {listed} blocks of pixels in place of "
-            f"{needed}"
-        )
+        raise InputError(f"{name}: {_DAMAGED}, with {listed} blocks of pixels in place of {needed}")
+    least = _bytes_of_row(path, dataset) if height < dataset.height or cols > 1 else 0
     # a copy that broke off lacks the end, so that samples and the last block find it
     for index in np.unique(np.linspace(0, count - 1, min(count, most or count)).astype(int)):
         band, place = divmod(int(index), rows * cols)
@@ -54,11 +110,37 @@ def check_whole(
             for what in ("OFFSET", "SIZE")
         )
         known = offset is not None and length is not None
-        if (known and int(offset) + int(length) > size) or not (known or sparse):
+        used = min(height, dataset.height - row * height) if cols == 1 else height
+        short = known and 0 < int(length) < used * least
+        if short or (known and int(offset) + int(length) > size) or not (known or sparse):
             raise InputError(
                 f"{name}: cannot be read at row {row * height}, column {col * width}: it is "
                 "damaged, for the file ends before"
             )
+
+
+def _bytes_of_row(path: Path, dataset: DatasetReader) -> int:
+    """How many bytes a row of a block takes, 0 where that depends on its values."""
+    if _tags(path).get(_COMPRESSION, (1, 1))[1] != 1:
+        return 0
+    packed = dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
+    if packed or dataset.dtypes[0].startswith("complex"):
+        return 0
+    planes = _tags(path).get(_PLANES, (1, 1))[1]
+    bands = 1 if planes == 2 else dataset.count
+    return int(dataset.block_shapes[0][1] * bands * np.dtype(dataset.dtypes[0]).itemsize)
+
+
+def _directory_within(path: Path) -> bool:
+    """Whether the first directory of a TIFF, and its lists of blocks, lie inside the file."""
+    size = path.stat().st_size
+    tags = _tags(path)
+    for tag in (*_OFFSETS, *_COUNTS):
+        count, value = tags.get(tag, (0, 0))
+        # one or two short ones stand in the directory itself; all others lie where it says
+        if count > 4 and value > size:
+            return False
+    return bool(tags)
 
 
 def _blocks(path: Path) -> tuple[int, int]:

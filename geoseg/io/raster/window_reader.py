@@ -33,8 +33,7 @@ class Scene:
     scene is resampled. Both are north-up where the file is upside down, mirrored or turned by
     quarters. ``indexes`` are the numbers in the file of its bands without alpha, ``bands`` is how
     many these are; ``rgb`` those of red, green and blue where it declares them. ``nodata`` is a
-    value of ``dtype``. ``expanded`` is whether a palette is read as its colours, ``held`` how many
-    bytes its files have, None where they are not local.
+    value of ``dtype``. ``expanded`` is whether a palette is read as its colours.
     """
 
     path: str
@@ -47,7 +46,6 @@ class Scene:
     tags: dict[str, str]
     has_mask: bool
     expanded: bool
-    held: int | None
     picture_gsd: float | None
     control_points: ControlPoints | None
     warnings: tuple[str, ...]
@@ -195,14 +193,18 @@ class Scene:
         corner = self.grid.transform * Affine.translation(window.col_off, window.row_off)
         return Chip(np.where(valid, image, 0), valid, Grid(self.grid.crs, corner * scale, *shape))
 
-    def _positions_of(self, bands: tuple[int, ...] | None) -> tuple[int, ...]:
-        """Where GDAL has ``bands``, numbers in the file."""
-        for band in bands or ():
+    def check_bands(self, bands: tuple[int, ...]) -> None:
+        """Raise UnsuitableError where the scene has not all of ``bands``."""
+        for band in bands:
             if band not in self._positions:
                 count = f"{self.bands} band{'s' * (self.bands > 1)}"
                 raise UnsuitableError(
                     f"{self.path}: has {count}, not {band}", "choose others with `bands`"
                 )
+
+    def _positions_of(self, bands: tuple[int, ...] | None) -> tuple[int, ...]:
+        """Where GDAL has ``bands``, numbers in the file."""
+        self.check_bands(bands or ())
         return tuple(self._positions[band] for band in bands or self.indexes)
 
     def _read_into(

@@ -35,6 +35,14 @@ def translate_gdal_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
+def check_raster_name(path: Path) -> None:
+    """Raise UsageError where the extension of ``path`` is that of no raster we write."""
+    if path.suffix.lower() not in (".tif", ".tiff", ".png"):
+        raise UsageError(
+            f"{path}: is no .tif, .tiff or .png", "name the output by what it is to be"
+        )
+
+
 @contextmanager
 def create_raster(
     path: Path | str,
@@ -58,11 +66,8 @@ def create_raster(
     beside it. Raises OutputError, UsageError for other extensions.
     """
     path = Path(path)
+    check_raster_name(path)
     png = path.suffix.lower() == ".png"
-    if not png and path.suffix.lower() not in (".tif", ".tiff"):
-        raise UsageError(
-            f"{path}: is no .tif, .tiff or .png", "name the output by what it is to be"
-        )
     with rasterio.Env(**gdal_options()), ExitStack() as stack:
         with atomic(path, overwrite) as temporary:
             draft = temporary.with_name(temporary.name + ".draft") if cog or png else temporary

@@ -133,6 +133,14 @@ class AppendTarget:
         )
 
 
+def check_appendable(path: Path) -> None:
+    """Raise UnsuitableError where there is a file at ``path`` that is no GeoPackage."""
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise UnsuitableError(f"{path}: is no GeoPackage", "only these can be appended to")
+
+
 @contextmanager
 def append_to(path: Path, layer: str, columns: Mapping[str, str]) -> Iterator[AppendTarget]:
     """Look at the ``layer`` of a GeoPackage that is to be added to.
@@ -143,9 +151,7 @@ def append_to(path: Path, layer: str, columns: Mapping[str, str]) -> Iterator[Ap
     from geoseg.io.vector.ogr import pyogrio
 
     check_output(path, overwrite=True)
-    with path.open("rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
-            raise UnsuitableError(f"{path}: is no GeoPackage", "only these can be appended to")
+    check_appendable(path)
     with tempfile.TemporaryDirectory(prefix=f".{path.stem}.partial-", dir=path.parent) as folder:
         seen = Path(folder, "seen.gpkg")
         _copy_committed(path, seen)

@@ -165,7 +165,7 @@ def _reading(path: Path) -> Iterator[None]:
             yield
     except ValueError as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
-    except (RuntimeError, OSError, IndexError, GEOSException, CRSError) as error:
+    except (RuntimeError, OSError, IndexError, RecursionError, GEOSException, CRSError) as error:
         if is_lock(error):
             raise locked_input(path) from error
         raise InputError(f"{path}: cannot be read: it is damaged") from error

@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 import shapely
 from pyproj import CRS
 
+from geoseg.io.plain_names import plain
+
 GEOMETRY = "geometry"
 _ROW_GROUP = 2**16
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
@@ -98,7 +100,8 @@ class OgrSink:
             first = list(islice(taken, 1))
             options = self.options if first else {**self.options, **self.if_empty}
             batches = pa.RecordBatchReader.from_batches(self.schema, chain(first, taken))
-            pyogrio.write_arrow(batches, path, **options)
+            with plain(path) as name:
+                pyogrio.write_arrow(batches, name, **options)
         # raised again where the batches come from; none of them may end with the thread
         except Exception as error:
             self._error = error

@@ -13,6 +13,7 @@ from typing import Any
 
 from geoseg.errors import InputError, SafetyError, UnsuitableError
 from geoseg.io.formats import vector_kind, zipped
+from geoseg.io.plain_names import is_plain, plain
 from geoseg.io.safety import first_bytes
 from geoseg.io.vector.sqlite import check_readable
 
@@ -57,15 +58,27 @@ def open_layers(path: Path, kind: str) -> Iterator[list[SourceLayer]]:
     """
     if kind == "gpkg":
         check_readable(path)
-    if kind == "zip":
-        yield _archived(path)
-    elif kind == "gml":
-        with tempfile.TemporaryDirectory() as folder:
-            yield _gml(path, Path(folder))
-    elif kind in ("gpkg", "kml", "gdb"):
-        yield _named(path, str(path), kind)
-    else:
-        yield [SourceLayer(path.stem, str(path), None)]
+    if kind == "shapefile":
+        _check_length(path)
+    with plain(path) as address:
+        if kind == "zip":
+            yield _archived(address)
+        elif kind == "gml":
+            with tempfile.TemporaryDirectory() as folder:
+                yield _gml(path, Path(folder))
+        elif kind in ("gpkg", "kml", "gdb"):
+            yield _named(path, str(address), kind)
+        else:
+            yield [SourceLayer(path.stem, str(address), None)]
+
+
+def _check_length(path: Path) -> None:
+    """Raise InputError where a .shp is shorter than it says: GDAL reads what lies beyond its end as
+    footprints without a geometry.
+    """
+    words = int.from_bytes(first_bytes(path, 28)[24:], "big")  # of 16 bits
+    if 2 * words > path.stat().st_size:
+        raise InputError(f"{path}: cannot be read: it is damaged, for the file ends before")
 
 
 def choose(
@@ -117,8 +130,11 @@ def _check_driver(path: Path, kind: str) -> None:
 
 def _check_xml(path: Path) -> None:
     """GDAL takes XML for a description of other sources wherever such a word stands in its head."""
-    if path.is_file() and b"<OGR" in first_bytes(path, _XML_HEAD):
+    head = first_bytes(path, _XML_HEAD) if path.is_file() else b""
+    if b"<OGR" in head:
         raise SafetyError(f"{path}: describes other sources")
+    if b"<!DOCTYPE" in head:
+        raise SafetyError(f"{path}: is XML with entities, which may be other files")
 
 
 def _gml(path: Path, folder: Path) -> list[SourceLayer]:
@@ -127,7 +143,7 @@ def _gml(path: Path, folder: Path) -> list[SourceLayer]:
 
     _check_driver(path, "gml")
     _check_xml(path)
-    link = folder / f"{path.stem}.gml"
+    link = folder / (f"{path.stem}.gml" if is_plain(path.stem) else "layers.gml")
     try:
         link.symlink_to(path.resolve())
     except OSError:  # as on Windows without the right to make one

@@ -20,6 +20,7 @@ from pyproj import CRS
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
 
+LONGEST_CELL = 2**26  # characters of a polygon, where Python would take 2**17
 _GEO = "PolygonWKT_Geo"
 _PIX = "PolygonWKT_Pix"
 # Parts of file names that ImageIds lack: RGB-PanSharpen, PAN, MUL, PS-RGB, SAR-Intensity,
@@ -64,9 +65,13 @@ def read_spacenet(path: Path, scene: str | None, pixels: bool) -> Layer:
 def _images(path: Path, stamp: int) -> dict[str, list[Row]]:
     """Rows by ``ImageId``."""
     images: dict[str, list[Row]] = {}
+    csv.field_size_limit(LONGEST_CELL)
     with path.open(newline="", encoding="utf-8-sig") as file:
-        for row in csv.DictReader(file):
-            images.setdefault(row.get("ImageId") or "", []).append(row)
+        try:
+            for row in csv.DictReader(file):
+                images.setdefault(row.get("ImageId") or "", []).append(row)
+        except csv.Error as error:
+            raise ValueError(str(error)) from error
     return images
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipfile
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import geopandas as gpd
 import pytest
@@ -12,7 +15,7 @@ from pyproj import CRS
 
 from geoseg.errors import InputError, SafetyError, UnsuitableError
 from geoseg.io.formats import kind_of
-from geoseg.io.vector.read import describe_layers, read_footprints
+from geoseg.io.vector.read import describe_layers, read_features, read_footprints
 
 UTM = CRS.from_epsg(32633)
 BOX = shapely.box(458_530, 5_548_682, 458_540, 5_548_690)
@@ -150,3 +153,25 @@ def test_a_bomb_is_refused(tmp_path):
     (tmp_path / "b.zip").write_bytes(content[:size] + b"\xfe\xff\xff\xff" + content[size + 4 :])
     with pytest.raises(SafetyError, match="more than 4 GB"):
         read_footprints(tmp_path / "b.zip")
+
+
+def test_a_crs_that_a_geojson_has_from_a_host_is_not_asked_for(tmp_path):
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        link = {"href": f"http://127.0.0.1:{server.server_port}/crs", "type": "proj4"}
+        content = {
+            "type": "FeatureCollection",
+            "features": [],
+            "crs": {"type": "link", "properties": link},
+        }
+        (tmp_path / "a.geojson").write_text(json.dumps(content))
+        read_features(tmp_path / "a.geojson")
+        server.shutdown()
+    assert asked == []

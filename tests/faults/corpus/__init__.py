@@ -1,0 +1,26 @@
+"""The project's own odd and bad inputs, by kind; each file is a table and what makes its inputs."""
+
+from tests.faults.corpus import (
+    batches,
+    broken,
+    georeference,
+    hostile,
+    limits,
+    models,
+    numbers,
+    outputs,
+    vectors,
+)
+
+KINDS = {
+    "georeference": georeference.CASES,
+    "bands and numbers": numbers.CASES,
+    "files that lie or break": broken.CASES,
+    "outputs": outputs.CASES,
+    "batches": batches.CASES,
+    "limits": limits.CASES,
+    "hostile files": hostile.CASES,
+    "models": models.CASES,
+    "vectors": vectors.CASES,
+}
+CASES = [case for cases in KINDS.values() for case in cases]
