@@ -303,7 +303,7 @@ CASES = [
         "name_with_escapes",
         "tile no\x1b[31mne\u202e.tif -o new",
         3,
-        r"no \[31mne \.tif: does not exist",
+        r"no \[31mne \.tif: matches no file",
     ),
     Case("name_of_thousands", f"tile {'n' * 3000} -o new", 3, "nnn"),
     *(environment(name, value) for name, value in ENVIRONMENT.items()),

@@ -315,8 +315,8 @@ CASES = [
         layer("odd.gpkg", BOX),
     ),
     Case(
-        "where_injected",
-        BURN.format("odd.gpkg") + " --where 1=1;DROP",
+        "where_of_no_sql",
+        BURN.format("odd.gpkg") + " --where DROP",
         2,
         r"odd\.gpkg: cannot be filtered",
         layer("odd.gpkg", BOX),
@@ -401,9 +401,11 @@ CASES = [
     ),
     Case("zip_cut", BURN.format("odd.zip"), 3, r"odd\.zip", text("odd.zip", b"PK\3\4" + bytes(99))),
     Case("zip_bomb", BURN.format("odd.zip"), 8, r"odd\.zip: claims", bomb),
-    Case("is_scene", BURN.format("scene.tif"), 3, r"scene\.tif: is not a vector file"),
-    Case("is_model", BURN.format("model.onnx"), 3, r"model\.onnx: is not a vector file"),
-    Case("is_absent", BURN.format("none.gpkg"), 3, r"none\.gpkg: does not exist"),
+    Case("footprints_of_a_scene", BURN.format("scene.tif"), 3, r"scene\.tif: is not a vector file"),
+    Case(
+        "footprints_of_a_model", BURN.format("model.onnx"), 3, r"model\.onnx: is not a vector file"
+    ),
+    Case("footprints_absent", BURN.format("none.gpkg"), 3, r"none\.gpkg: does not exist"),
     Case(
         "area_is_scene",
         "extract scene.tif -o new.gpkg --aoi mask.tif -m hollow.onnx",
