@@ -231,12 +231,12 @@ def _torch(path: Path, predict: PredictSpec, extent: int) -> Runtime:
     spec, state = load(path)
     import torch
 
-    from geoseg.models.registry import build, load_weights
+    from geoseg.models.registry import load_weights, rebuild
 
     if threads := thread_limit():
         torch.set_num_threads(threads)
     device = _device(predict.device)
-    model = build(spec)
+    model = rebuild(spec, str(path))
     load_weights(model, state, str(path))
     model = model.eval().to(device).to(memory_format=torch.channels_last)
     dtype = _dtype(predict.precision, device)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import InputError, ModelError, ResourceError
 from geoseg.io.atomic import atomic
-from geoseg.specs import ARCHITECTURES, ModelSpec
+from geoseg.specs import ModelSpec
 
 if TYPE_CHECKING:
     import torch
@@ -74,11 +74,9 @@ def _end_of(tensor: dict[str, Any]) -> int:
 
 def load(path: Path | str) -> tuple[ModelSpec, dict[str, torch.Tensor]]:
     """ModelSpec and weights of a model file. Raises as :func:`read_spec` does, and ModelError for
-    a network that we do not know and weights that are not finite.
+    weights that are not finite.
     """
     spec = read_spec(path)
-    if spec.architecture not in ARCHITECTURES:
-        raise ModelError(f"{path}: is a network of no known kind, {spec.architecture!r}")
     try:
         from safetensors import SafetensorError
         from safetensors.torch import load_file

@@ -150,6 +150,14 @@ class Segmenter(nn.Module):
         return self.network(image)[..., :height, :width]
 
 
+def rebuild(spec: ModelSpec, name: str) -> Segmenter:
+    """The network of the model file ``name``. Raises ModelError where it is none that we know."""
+    try:
+        return build(spec)
+    except UsageError as error:
+        raise ModelError(f"{name}: {error.message}", error.hint) from error
+
+
 def build(spec: ModelSpec, weights: str | None = None) -> Segmenter:
     """The network of ``spec``, randomly initialised or with the ``weights`` that the encoder's
     library has under that name.

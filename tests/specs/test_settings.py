@@ -28,7 +28,11 @@ ALLOWED = {frozenset(("stop", "skip"))}
     ("make", "field", "reason"),
     [
         (lambda: PredictSpec(tta="all"), "tta", "must be one of none, flips, d4, not 'all'"),
-        (lambda: PredictSpec(tile_size=31), "tile_size", "must be at least 32, not 31"),
+        (
+            lambda: PredictSpec(tile_size=31),
+            "tile_size",
+            "must be at least 32 and at most 16384, not 31",
+        ),
         (lambda: PolygonSpec(threshold=1), "threshold", "must be above 0 and below 1, not 1"),
         (lambda: PolygonSpec(connectivity=6), "connectivity", "must be one of 4, 8, not 6"),
         (lambda: PolygonSpec(min_area=Length(3)), "min_area", "must be an Area, not "),
