@@ -141,7 +141,14 @@ def open_with(name: str, driver: str, file: str | None = None) -> DatasetReader:
         check_before(name, driver)
     try:
         with quiet():
-            return rasterio.open(location(file or name), driver=driver)
+            dataset = rasterio.open(location(file or name), driver=driver)
+            dataset.tags()  # which may hold any bytes too
+            return dataset
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name}: cannot be read: texts in it are not UTF-8, perhaps the name of its CRS",
+            "gdal_translate -a_srs writes another",
+        ) from error
     except (RasterioError, CPLE_BaseError) as error:
         # the message of a host that does not answer is of use; those of drivers are not
         reason = " ".join(str(error).split())

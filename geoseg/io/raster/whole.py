@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from geoseg.errors import InputError
@@ -105,10 +107,7 @@ def check_whole(
     for index in np.unique(np.linspace(0, count - 1, min(count, most or count)).astype(int)):
         band, place = divmod(int(index), rows * cols)
         row, col = divmod(place, cols)
-        offset, length = (
-            dataset.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", band + 1)
-            for what in ("OFFSET", "SIZE")
-        )
+        offset, length = _place(name, dataset, band + 1, f"{col}_{row}")
         known = offset is not None and length is not None
         used = min(height, dataset.height - row * height) if cols == 1 else height
         short = known and 0 < int(length) < used * least
@@ -117,6 +116,20 @@ def check_whole(
                 f"{name}: cannot be read at row {row * height}, column {col * width}: it is "
                 "damaged, for the file ends before"
             )
+
+
+def _place(
+    name: str, dataset: DatasetReader, band: int, block: str
+) -> tuple[str | None, str | None]:
+    """Offset and length of a block, None where the file says neither."""
+    try:
+        offset, length = (
+            dataset.get_tag_item(f"BLOCK_{what}_{block}", "TIFF", band)
+            for what in ("OFFSET", "SIZE")
+        )
+    except (RasterioError, CPLE_BaseError) as error:
+        raise InputError(f"{name}: {_DAMAGED}, in the list of its blocks") from error
+    return offset, length
 
 
 def _bytes_of_row(path: Path, dataset: DatasetReader) -> int:
@@ -174,7 +187,7 @@ def _tags(path: Path) -> dict[int, tuple[int, int]]:
             (entries,) = struct.unpack(order + ("Q" if big else "H"), file.read(8 if big else 2))
             size = 20 if big else 12
             data = file.read(min(entries, 2**16) * size)
-        except (struct.error, OSError):
+        except (struct.error, OSError, ValueError, OverflowError):  # beyond any file
             return {}
     found = {}
     for start in range(0, len(data) - size + 1, size):
