@@ -108,10 +108,13 @@ def check_whole(
         band, place = divmod(int(index), rows * cols)
         row, col = divmod(place, cols)
         offset, length = _place(name, dataset, band + 1, f"{col}_{row}")
-        known = offset is not None and length is not None
         used = min(height, dataset.height - row * height) if cols == 1 else height
-        short = known and 0 < int(length) < used * least
-        if short or (known and int(offset) + int(length) > size) or not (known or sparse):
+        if offset is None or length is None:
+            broken = not sparse
+        else:
+            short = 0 < int(length) < used * least
+            broken = short or int(offset) + int(length) > size
+        if broken:
             raise InputError(
                 f"{name}: cannot be read at row {row * height}, column {col * width}: it is "
                 "damaged, for the file ends before"
