@@ -82,6 +82,7 @@ def evaluate(
     window: Any | None = None,
     bounds: Sequence[float] | str | None = None,
     bounds_crs: str | None = None,
+    force: bool = False,
     crs: str | None = None,
     overwrite: bool = False,
     fail_under: Mapping[str, Any] | None = None,
@@ -199,6 +200,8 @@ def evaluate(
         Part to read in the scene's CRS: LEFT,BOTTOM,RIGHT,TOP. [default: all]
     bounds_crs
         CRS of ``bounds``, e.g. EPSG:4326. [default: that of the scene]
+    force
+        Accept scenes that claim far more pixels than their files can hold.
     crs
         CRS to assume for imagery without one, e.g. EPSG:32633. [default: none]
     aoi

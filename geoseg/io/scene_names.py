@@ -67,7 +67,7 @@ def unique_names(scenes: Iterable[str]) -> list[str]:
 
 
 def _shortened(name: str) -> str:
-    """``name``, of one that is long the beginning and what tells it from others: names of chips
+    """``name``, of one that is long the beginning and a mark of its own: names of chips
     and outputs go on behind it.
     """
     held = name.encode()
