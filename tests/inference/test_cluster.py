@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from geoseg.errors import ResourceError
+from geoseg.report import Label
 from geoseg.specs import JobSpec, PredictSpec, RasterTarget
 from geoseg.tools import extract, predict
 from tests.scenes import buildings, write_scene
@@ -49,3 +53,27 @@ def test_nobody_answers(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     nobody = JobSpec(scheduler="tcp://127.0.0.1:9")
     with pytest.raises(ResourceError, match="no Dask scheduler answers"):
         extract.run([scene], tmp_path / "b.gpkg", SPEC, model=model, job=nobody)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_changes_nothing(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OGR_CURRENT_DATE", "2026-01-02T03:04:05.000Z")
+    scene = str(write_scene(tmp_path / "scene.tif", buildings(900, 1215)))
+    extract.run([scene], tmp_path / "here.gpkg", SPEC, model=model)
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(processes=True, **settings) as cluster:
+        victim = cluster.workers[0].process.pid
+
+        def killing(stage: Label, total: int) -> Callable[[int], None]:
+            def step(count: int) -> None:
+                with suppress(ProcessLookupError):
+                    os.kill(victim, signal.SIGKILL)
+
+            return step
+
+        job = JobSpec(scheduler=cluster.scheduler_address)
+        target = tmp_path / "there.gpkg"
+        extract.run([scene], target, SPEC, model=model, job=job, progress=killing)
+    assert target.read_bytes() == (tmp_path / "here.gpkg").read_bytes()

@@ -4,6 +4,7 @@ them.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +55,37 @@ def test_the_peak_does_not_grow_with_the_scene(verb: str, tmp_path: Path) -> Non
         peaks.append(peak(verb, str(tmp_path / "scene.tif"), "-o", str(output), *options))
         (tmp_path / "scene.tif").unlink()
     assert peaks[1] < 500 and peaks[1] / peaks[0] < 1.15, peaks
+
+
+# rows and columns, and whether nearly all is without data
+SHAPES = {
+    "tall": (20_000, 1100, False),
+    "wide": (1100, 40_000, False),
+    "big": (8200, 8000, False),
+    "sparse": (20_000, 21_000, True),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_peak_is_what_was_promised(shape: str, tmp_path: Path) -> None:
+    height, width, sparse = SHAPES[shape]
+    model = red_model(tmp_path / "red.onnx")
+    scene = str(tmp_path / "scene.tif")
+    if sparse:
+        with create_raster(
+            scene, grid(height, width), count=3, nodata=0, options={"sparse_ok": "YES"}
+        ) as out:
+            out.write(picture(buildings(370, 900)), window=Window(9000, 7000, 900, 370))
+    else:
+        write_large(Path(scene), height, width)
+    command = ["extract", scene, "-m", str(model), "-o", str(tmp_path / "b.gpkg"), "--raw"]
+    done = subprocess.run(
+        [sys.executable, "-m", "geoseg", *command, "--dry-run", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    promised = json.loads(done.stdout)["plan"][0]["peak_megabytes"]
+    # MiB as the system counts, MB as is promised
+    assert peak(*command) * 1.048576 <= promised
