@@ -62,7 +62,12 @@ def kill(folder: Path, verb: str, number: signal.Signals, at: float | None) -> s
             process.send_signal(number)
             break
         time.sleep(0.001)
-    process.wait(60)
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return f"wrong: did not end by {number.name}"
     writing = "writing, " if at is None else ""
     if number != signal.SIGKILL and drafts(folder):
         return "wrong: a draft was left"
