@@ -61,7 +61,9 @@ def run(path: str, *, model: Path | None = None, layer: str | None = None) -> In
     Raises InputError (missing, unreadable) and ModelError (a model that is malformed).
     """
     accompany = Run()
-    typed, path = path, str(model_path(path))
+    typed = path
+    if "://" not in path:  # a Path would make one slash of two
+        path = str(model_path(path))
     kind = kind_of(path)
     if kind == "vector" and _is_index(path):
         kind = "chips"
