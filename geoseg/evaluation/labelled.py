@@ -34,8 +34,9 @@ from geoseg.evaluation.chips import ChipPrediction, predict_chips
 from geoseg.geometry.burn import Burner
 from geoseg.geometry.outlines import to_crs_coordinates
 from geoseg.geometry.surface import surfaces
+from geoseg.inference.plan import working_gsd
 from geoseg.inference.session import LoadedModel
-from geoseg.inference.stream import ProbabilityStrip, Wanted, working_gsd
+from geoseg.inference.stream import ProbabilityStrip, Wanted
 from geoseg.io.chip_index import ChipIndex, ChipInfo, read_index
 from geoseg.io.raster.scene import open_scene
 from geoseg.report import Run, no_progress

@@ -18,18 +18,15 @@ from geoseg import __version__
 from geoseg.core.grid import Grid, assign_crs
 from geoseg.geometry.burn import Burner
 from geoseg.inference.memory import WINDOWS, Demand, budget
+from geoseg.inference.plan import Plan, plan, take, working_gsd
 from geoseg.inference.runtimes import Runtime, open_runtime
 from geoseg.inference.stream import (
     EVERYTHING,
     TTA_PASSES,
-    Plan,
     ProbabilityStrip,
     Store,
     Wanted,
-    plan,
     predict_strips,
-    take,
-    working_gsd,
 )
 from geoseg.io.journal import stamp
 from geoseg.io.provenance import provenance

@@ -15,20 +15,17 @@ import numpy as np
 from rasterio.windows import Window
 
 from geoseg.core.band import Allocate, Band, MemoryBuffer
-from geoseg.core.bands import BandHistogram, to_unit
-from geoseg.core.bit_depth import full_scale
+from geoseg.core.bands import to_unit
 from geoseg.core.blend import StripBlender
-from geoseg.core.grid import Grid
 from geoseg.core.strips import Strip
-from geoseg.core.tiling import Tile, offsets, tiles
-from geoseg.errors import UnsuitableError
+from geoseg.core.tiling import Tile, tiles
 from geoseg.geometry.burn import Burner
+from geoseg.inference.plan import Plan
 from geoseg.inference.runtimes import Runtime
-from geoseg.io.raster.sampling import sampled_strips
 from geoseg.io.raster.scene import Scene
 from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead
-from geoseg.specs import ModelSpec, PredictSpec, Stretch, TilingSpec
+from geoseg.specs import PredictSpec, Stretch
 
 
 # What overlaps in time, one column a thread; a strip leaves when the row of windows below it is
@@ -49,10 +46,6 @@ class ProbabilityStrip(NamedTuple):
     valid: np.ndarray
 
 
-# A scene within this factor of the model's GSD is read as it is: networks are trained to bear more
-GSD_TOLERANCE = 1.2
-MAX_ENLARGEMENT = 4.0
-DOUBTFUL = 2.0
 # Times that a window goes through the network
 TTA_PASSES = {"none": 1, "flips": 4, "d4": 8}
 # Finished rows leave in strips of at most so many rows and pixels: whoever waits in a queue then
@@ -61,179 +54,6 @@ TTA_PASSES = {"none": 1, "flips": 4, "d4": 8}
 STRIP_ROWS = 128
 STRIP_PIXELS = 2**20
 LEAST_ROWS = 32
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a scene goes through a model: which bands, stretched how, in which windows, with how many
-    pixels around each.
-    """
-
-    bands: tuple[int, ...]
-    stretch: Stretch | None
-    tiling: TilingSpec
-    margin: int
-    border: int
-    tiles: int
-    warnings: tuple[str, ...]
-
-
-def working_gsd(
-    model: ModelSpec, grid: Grid, path: str, picture_gsd: float | None = None
-) -> float | None:
-    """GSD in metres to read a scene at, None as it is; ``picture_gsd`` is that of a picture without
-    a CRS. Raises UnsuitableError where the scene is
-    far too coarse.
-    """
-    try:
-        own = grid.gsd or picture_gsd
-    except UnsuitableError as error:
-        raise UnsuitableError(f"{path}: {error.message}", error.hint) from error
-    if model.gsd is None or own is None or 1 / GSD_TOLERANCE <= own / model.gsd <= GSD_TOLERANCE:
-        return None
-    if own > MAX_ENLARGEMENT * model.gsd:
-        raise UnsuitableError(
-            f"{path}: has {own:.2f} m a pixel, too coarse for a model of {model.gsd:.2f} m",
-            "use a model of its GSD",
-        )
-    return model.gsd
-
-
-@dataclass(frozen=True)
-class Taken:
-    """The bands of a scene that a model sees, how they are stretched, and what of it is in
-    doubt.
-    """
-
-    bands: tuple[int, ...]
-    stretch: Stretch | None
-    warnings: tuple[str, ...]
-
-
-def take(
-    scene: Scene,
-    model: ModelSpec,
-    bands: tuple[int, ...] | None = None,
-    native: Scene | None = None,
-) -> Taken:
-    """What a model of this description sees of ``scene``; its weights are not needed to know.
-
-    ``native`` is the scene at its own GSD, by whose values its bit depth is known. Raises
-    UnsuitableError where the scene has too few bands, InputError where it cannot be read.
-    """
-    warnings = list(scene.warnings)
-    if bands is None:
-        bands, doubt = _bands(scene, model)
-        warnings += doubt
-    elif scene.expanded and set(bands) == {1}:  # its one band, whose values are no brightness
-        bands = scene.indexes
-        warnings.append(f"{scene.path}: using the red, green and blue of its palette")
-    if len(bands) != model.bands:
-        raise UnsuitableError(
-            f"{scene.path}: `bands` has {len(bands)} bands; the model needs {model.bands}"
-        )
-    scene.check_bands(bands)
-    stretch, doubt = _stretch(scene, native or scene, model, bands)
-    doubt += _doubtful_gsd((native or scene).gsd, model, scene.path)
-    return Taken(bands, stretch, tuple(warnings + doubt))
-
-
-def plan(
-    scene: Scene,
-    runtime: Runtime,
-    spec: PredictSpec,
-    bands: tuple[int, ...] | None = None,
-    *,
-    taken: Taken | None = None,
-) -> Plan:
-    """``taken`` is what the model sees of the scene, found here where it is not given.
-
-    Raises as :func:`take` does.
-    """
-    taken = taken or take(scene, runtime.spec, bands)
-    overlap = min(runtime.size // 8, 128) if spec.overlap is None else spec.overlap
-    tiling = TilingSpec(runtime.size, overlap)
-    count = len(offsets(scene.grid.height, tiling.size, tiling.stride)) * len(
-        offsets(scene.grid.width, tiling.size, tiling.stride)
-    )
-    margin = min(runtime.spec.margin, overlap // 4)
-    return Plan(taken.bands, taken.stretch, tiling, margin, runtime.border, count, taken.warnings)
-
-
-def _doubtful_gsd(own: float | None, model: ModelSpec, path: str) -> list[str]:
-    """What speaks against reading a scene of ``own`` metres a pixel with the model."""
-    if model.gsd is None:
-        return []
-    if own is None:
-        wanted = f"the model is for {model.gsd:.3g}"
-        return [f"{path}: its metres per pixel are not known, {wanted} (`gsd` says them)"]
-    if own >= DOUBTFUL * model.gsd:
-        times = f"{own / model.gsd:.1f} times"
-        return [f"{path}: has {own:.3g} m a pixel, {times} what the model is for: expect little"]
-    return []
-
-
-def _bands(scene: Scene, model: ModelSpec) -> tuple[tuple[int, ...], list[str]]:
-    """The bands that the model was trained on, else those declared red, green and blue, else the
-    first; and what of it is in doubt.
-    """
-    chosen = model.source_bands
-    if chosen and set(chosen) <= set(scene.indexes):
-        listed = ",".join(map(str, chosen))
-        warning = (
-            f"{scene.path}: using bands {listed}, as in training (chips that hold only these need "
-            "`bands`)"
-        )
-        return chosen, [warning] if scene.bands == model.bands else []
-    if scene.bands < model.bands:
-        raise UnsuitableError(
-            f"{scene.path}: has {scene.bands} band{'s' * (scene.bands > 1)}; the model needs "
-            f"{model.bands}",
-            "grey imagery: `bands` 1,1,1" if scene.bands == 1 else "choose them with `bands`",
-        )
-    first = scene.indexes[: model.bands]
-    if model.bands == 3 and scene.rgb and scene.rgb != first:
-        listed = ",".join(map(str, scene.rgb))
-        return scene.rgb, [f"{scene.path}: using bands {listed}, its red, green and blue"]
-    warning = f"{scene.path}: using the first {model.bands} of {scene.bands} bands"
-    return first, [warning] if scene.bands > model.bands else []
-
-
-def _stretch(
-    scene: Scene, native: Scene, model: ModelSpec, bands: tuple[int, ...]
-) -> tuple[Stretch | None, list[str]]:
-    """The stretch that the model was trained with, or by its rule the scene's own; and what of it
-    is in doubt.
-    """
-    if scene.dtype == model.dtype and not model.percentiles:
-        return model.stretch, []
-    stretched = model.stretch or model.percentiles
-    if scene.dtype == "uint8" and stretched:  # as the chips were that it was trained on
-        return None, [
-            f"{scene.path}: uint8 is taken as stretched already, the model takes {model.dtype}"
-        ]
-    histogram = _histogram(native, bands)
-    # What a scene of 16 bits holds, tried in this order: what the model was trained on; a picture
-    # of 8 bits in a wider type, which has a white; counts of a sensor, which only have percentiles.
-    values = None if stretched else histogram.values()
-    if values and (top := full_scale(values, native.bits)):
-        doubt = f"{scene.path}: {scene.dtype} holds an 8-bit picture, whose white is {top:g}"
-        return Stretch((0.0,) * len(bands), (top,) * len(bands)), [doubt]
-    low, high = model.percentiles or (2.0, 98.0)
-    doubt = (
-        f"{scene.path}: {scene.dtype} stretched from its percentile {low:g} to {high:g}, "
-        f"the model takes {model.dtype}"
-    )
-    if native.grid != scene.grid:
-        histogram = _histogram(scene, bands)
-    return histogram.percentiles(low, high), [doubt] if scene.dtype != model.dtype else []
-
-
-def _histogram(scene: Scene, bands: tuple[int, ...]) -> BandHistogram:
-    histogram = BandHistogram(len(bands), scene.dtype)
-    for image, valid in sampled_strips(scene, bands):
-        histogram.add(image, valid)
-    return histogram
 
 
 class Store(Protocol):

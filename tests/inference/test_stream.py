@@ -13,15 +13,9 @@ from rasterio.windows import Window
 
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
+from geoseg.inference.plan import GSD_TOLERANCE, plan, working_gsd
 from geoseg.inference.runtimes import Runtime, open_runtime
-from geoseg.inference.stream import (
-    GSD_TOLERANCE,
-    ProbabilityStrip,
-    Wanted,
-    plan,
-    predict_strips,
-    working_gsd,
-)
+from geoseg.inference.stream import ProbabilityStrip, Wanted, predict_strips
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.raster.write import write_array
 from geoseg.parallel.clock import Clock
