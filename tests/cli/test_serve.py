@@ -25,13 +25,16 @@ def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
     ) as server:
         assert server.stdout and server.stderr
-        report = json.loads(server.stdout.readline())
-        assert report["command"] == "serve" and len(report["models"]) == 1
-        assert httpx.get(report["url"], trust_env=False).status_code == 200
-        assert len(list(tmp_path.glob("geoseg-serve-*"))) == 1
-        server.send_signal(signal.SIGINT)
-        assert server.wait(30) == 130
-        assert server.stderr.read().strip() == "Error: interrupted"
+        try:
+            report = json.loads(server.stdout.readline())
+            assert report["command"] == "serve" and len(report["models"]) == 2
+            assert httpx.get(report["url"], trust_env=False).status_code == 200
+            assert len(list(tmp_path.glob("geoseg-serve-*"))) == 1
+            server.send_signal(signal.SIGINT)
+            assert server.wait(30) == 130
+            assert server.stderr.read().strip() == "Error: interrupted"
+        finally:
+            server.kill()  # else a failure would wait for it for ever
     assert list(tmp_path.glob("geoseg-serve-*")) == []
 
 

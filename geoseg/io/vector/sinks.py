@@ -54,6 +54,11 @@ class OgrSink:
         if_empty: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
+        # Loaded before the thread starts: it loads pandas, as the first array of pyarrow does, and
+        # two threads that load one package at once can wait for each other for ever.
+        from geoseg.io.vector.ogr import pyogrio
+
+        self._write_arrow = pyogrio.write_arrow
         wkb = pa.field(GEOMETRY, pa.binary(), metadata={"ARROW:extension:name": "geoarrow.wkb"})
         self.schema = schema.append(wkb)
         self.options = {
@@ -92,16 +97,13 @@ class OgrSink:
             raise self._error
 
     def _write(self, path: Path) -> None:
-        # here, for it takes its time: the first batch may be in the making meanwhile
-        from geoseg.io.vector.ogr import pyogrio
-
         try:
             taken = self._taken()
             first = list(islice(taken, 1))
             options = self.options if first else {**self.options, **self.if_empty}
             batches = pa.RecordBatchReader.from_batches(self.schema, chain(first, taken))
             with plain(path) as name:
-                pyogrio.write_arrow(batches, name, **options)
+                self._write_arrow(batches, name, **options)
         # raised again where the batches come from; none of them may end with the thread
         except Exception as error:
             self._error = error
