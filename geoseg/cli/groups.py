@@ -11,7 +11,7 @@ GROUPS = {
     "Input": "bands nodata gsd crs pixel-coords window bounds bounds-crs aoi where labels "
     "labels-layer labels-where like truth image data split",
     "Options": "",
-    "Model": "model",
+    "Model": "model scheduler",
     "Footprints": "",
     "Output": "output layer format dst-crs co dtype classes save-prob layers report title append "
     "resume on-error dry-run overwrite force",
