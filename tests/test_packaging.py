@@ -139,6 +139,8 @@ def test_the_recipe_has_the_dependencies_of_the_package() -> None:
     wanted = set()
     for dependency in PROJECT["dependencies"]:
         name, limits = re.match(r"([\w-]+)(.*)", dependency).groups()  # type: ignore[union-attr]
+        # conda-forge has OpenVINO for every platform that the recipe builds on
+        limits = limits.partition(";")[0]
         wanted.add(f"{CONDA.get(name, name)} {limits}".strip())
     run_time = set(recipe["requirements"]["run"])
     assert run_time == wanted | {f"python {PROJECT['requires-python']}"}

@@ -91,7 +91,7 @@ def test_the_worst_block_is_where_the_prediction_is_wrong():
     assert worst["bounds"] == (64, 128, 128, 192) and worst["iou"] == 0 and worst["crs"] is None
     assert (
         all(place["iou"] == 1 for place in others)
-        and worst["area_error_m2"] == worst["fp"] - worst["fn"]
+        and worst["area_error_px"] == worst["fp"] - worst["fn"]
     )
     low, high = pixel_intervals(compared, 200, 1)["precision"]
     assert 0 < low < 0.5 < high <= 1

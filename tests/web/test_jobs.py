@@ -74,7 +74,9 @@ def test_memory_has_a_limit(run: Run, most: int) -> None:
         run("find", {"max_memory": most}, **BUNDLED)
 
 
-def test_time_has_a_limit(run: Run) -> None:
+def test_time_has_a_limit(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "scene.tif").unlink()
+    write_scene(tmp_path / "scene.tif", buildings(2400, 3600))  # seconds of work
     start = time.monotonic()
     with pytest.raises(ResourceError, match="longer than the 1 s that the page allows"):
         run("find", {"max_seconds": 1}, **BUNDLED)
