@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
@@ -22,9 +22,9 @@ from geoseg.core.strips import Strip, packed, unpacked
 from geoseg.core.tiling import offsets
 from geoseg.errors import ResourceError
 from geoseg.inference.session import LoadedModel, SceneRun, area_of_interest
-from geoseg.inference.stream import ProbabilityStrip, Wanted
+from geoseg.inference.stream import ProbabilityStrip, Store, Wanted
 from geoseg.parallel.clock import Clock
-from geoseg.report import Progress, Remarks, Stage, no_progress
+from geoseg.report import Progress, Remarks, Run, Stage, no_progress
 from geoseg.specs import PredictSpec, SceneSpec
 
 # Blocks for each worker: fewer leave the others idle behind the slowest
@@ -91,6 +91,22 @@ def _compute(block: _Block) -> tuple[bytes, bytes]:
     return packed(kept.strips), packed([(0, kept.last, np.zeros(kept.last.shape[1:], bool))])
 
 
+def computed_strips(
+    run: SceneRun,
+    loaded: LoadedModel,
+    bands: tuple[int, ...] | None,
+    wanted: Wanted,
+    scheduler: str | None,
+    accompany: Run,
+    folder: Path,
+    store: Store | None = None,
+) -> Iterator[ProbabilityStrip]:
+    """As :meth:`SceneRun.strips`, computed here or on the cluster at ``scheduler``."""
+    if scheduler:
+        return cluster_strips(scheduler, run, loaded, bands, wanted, accompany.progress)
+    return run.strips(accompany.clock, accompany.progress, wanted, folder, store)
+
+
 def cluster_strips(
     scheduler: str,
     run: SceneRun,
@@ -115,11 +131,16 @@ def cluster_strips(
             for end in np.linspace(0, len(starts), count + 1).round().astype(int).tolist()
             if _parts(starts, tiling.size, end)
         ]
-        whole = _Block(
-            loaded.path.resolve(), loaded.spec, loaded.scene_spec, _everywhere(run.scene.path),
-            bands, wanted.channels, 0, 0
-        )  # fmt: skip
-        blocks = [replace(whole, first=first, stop=stop) for first, stop in pairwise(ends)]
+        of_scene = partial(
+            _Block,
+            loaded.path.resolve(),
+            loaded.spec,
+            loaded.scene_spec,
+            _everywhere(run.scene.path),
+            bands,
+            wanted.channels,
+        )
+        blocks = [of_scene(first, stop) for first, stop in pairwise(ends)]
         above = None
         ahead: deque[tuple[_Block, Any]] = deque()
         for block in [*blocks, *[None] * len(blocks)]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from geoseg.errors import ResourceError
+from geoseg.inference.stream import strip_rows
 from geoseg.specs import ModelSpec, TilingSpec
 
 # Python, its packages, and GDAL's cache of blocks
@@ -30,9 +31,6 @@ _WAITING = 4
 WINDOWS = (1024, 768, 512, 384, 256, 128)
 # Of a row of windows; strips of a wide scene have 32 rows of it at least
 HELD = (96 * 2**20, 16 * 2**20, 0)
-# of a strip, see geoseg.inference.stream
-_STRIP_PIXELS = 2**20
-_LEAST_ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Demand:
         network = (_TORCH_NETWORK if self.torch else _NETWORK) * pixels * self.batch
         windows = bands * pixels * (_WAITING * self.itemsize + 3 * 4 * self.batch)
         results = 4 * 4 * self.model.channels * pixels * self.batch
-        strips = _STRIP * min(max(_STRIP_PIXELS, _LEAST_ROWS * self.width), 128 * self.width)
+        strips = _STRIP * strip_rows(self.width) * self.width
         row = min(held, self.row(size)) + min(32e6, self.row(size))
         libraries = _LIBRARIES + (_TORCH if self.torch else 0)
         return libraries + _COPIES * self.weights + network + windows + results + strips + row

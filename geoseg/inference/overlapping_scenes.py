@@ -1,19 +1,28 @@
-"""Scenes of one run that overlap: the footprints that several may have found wait until all are
-done.
+"""The layer that the scenes of one run share: footprints that several of them may have found wait
+until all are done, so that each building is written once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 
 import numpy as np
 import shapely
 from pyproj import CRS
 
-from geoseg.core.grid import Grid
-from geoseg.core.layer import Layer
+from geoseg.core.grid import Grid, assign_crs
+from geoseg.core.layer import Layer, size_columns
+from geoseg.errors import GeosegError
 from geoseg.geometry.duplicates import distinct
+from geoseg.geometry.footprints import columns
 from geoseg.geometry.outlines import to_crs_coordinates
+from geoseg.inference.session import LoadedModel
+from geoseg.io.raster.scene import open_scene
+from geoseg.io.vector.write import FootprintWriter, create_vector
+from geoseg.parallel.clock import Clock
+from geoseg.specs import PixelReference, PolygonSpec, VectorTarget
 
 # Points along a side of a scene: what is straight in its CRS is not in another
 _POINTS = 32
@@ -63,3 +72,74 @@ def _extent(grid: Grid, crs: CRS | None) -> shapely.Geometry:
     return (
         outline.geometry[0] if grid.crs == crs or crs is None else outline.to_crs(crs).geometry[0]
     )
+
+
+class SharedLayer:
+    """The layer of ``scenes`` in ``target``, opened in the CRS of the first that is written, and
+    closed by ``stack``.
+
+    ``footprints`` are written so far, of ``area`` together: in square metres, or in pixels without
+    a ``crs``.
+    """
+
+    def __init__(
+        self,
+        scenes: Sequence[str],
+        target: VectorTarget,
+        loaded: LoadedModel,
+        spec: PolygonSpec,
+        reference: PixelReference,
+        stack: ExitStack,
+    ) -> None:
+        self.scenes = scenes
+        self.target = target
+        self.loaded = loaded
+        self.spec = spec
+        self.reference = reference
+        self.stack = stack
+        self.writer: FootprintWriter | None = None
+        self.crs: CRS | None = None
+        self.footprints = 0
+        self.area = 0.0
+
+    def write(self, path: str, grid: Grid, batches: Iterable[Layer], clock: Clock) -> None:
+        """Write ``batches`` of the scene at ``path``; what other scenes show too is held back."""
+        if self.writer is None:
+            self.crs = grid.crs
+            self.overlaps = OverlapBuffer(self._grids(), grid.crs)
+            self.writer = self.stack.enter_context(
+                create_vector(
+                    self.target.output,
+                    grid.crs,
+                    columns=columns(self.spec, grid.crs),
+                    metadata=self.loaded.provenance(*self.scenes),
+                    **self.target.keywords(),
+                )
+            )
+        for batch in batches:
+            with clock("write"):
+                self._add(self.writer, self.overlaps.unshared(path, batch))
+
+    def finish(self) -> None:
+        """Write what was held back: each building once."""
+        if self.writer is not None:
+            self._add(self.writer, self.overlaps.resolve_held())
+
+    def _add(self, writer: FootprintWriter, batch: Layer) -> None:
+        """Write ``batch``, numbered onwards."""
+        numbers = np.arange(writer.count + 1, writer.count + 1 + len(batch))
+        written = writer.write(replace(batch, columns={**batch.columns, "id": numbers}))
+        self.footprints += len(written)
+        name, _ = size_columns(written.crs)
+        self.area += float(written.columns[name].sum()) if len(written) else 0.0
+
+    def _grids(self) -> dict[str, Grid]:
+        """Where the scenes lie; what is wrong with one is an error when its turn comes."""
+        grids = {}
+        for path in self.scenes if len(self.scenes) > 1 else ():
+            with (
+                suppress(GeosegError),
+                open_scene(path, spec=self.loaded.scene_spec) as scene,
+            ):
+                grids[path] = assign_crs(scene.grid, path, self.reference)
+        return grids

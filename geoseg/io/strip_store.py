@@ -7,7 +7,6 @@ journal. A row counts once its files are on the disk and its line is in the jour
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,9 +60,6 @@ class StripStore:
         self._journal.add(str(row), None)
         self._strips = []
         self._file(row - 1, "shared").unlink(missing_ok=True)
-
-    def remove(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _file(self, row: int, kind: str = "row") -> Path:
         return self.folder / f"{kind}-{row:06d}"

@@ -5,7 +5,7 @@ strip.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from geoseg.core.grid import Grid, assign_crs
-from geoseg.core.layer import Layer, size_columns
+from geoseg.core.layer import Layer
 from geoseg.errors import GeosegError, SettingError, UnsuitableError
-from geoseg.geometry.footprints import FootprintLabels, columns, trace_footprints
+from geoseg.geometry.footprints import FootprintLabels, trace_footprints
 from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
-from geoseg.inference.overlapping_scenes import OverlapBuffer
+from geoseg.inference.cluster import computed_strips
+from geoseg.inference.overlapping_scenes import SharedLayer
 from geoseg.inference.probability_raster import probability_file
 from geoseg.inference.session import (
     LoadedModel,
@@ -33,7 +34,7 @@ from geoseg.io.raster.scene import open_scene
 from geoseg.io.raster.write import check_raster_name
 from geoseg.io.scene_names import unique_names
 from geoseg.io.vector.append import check_appendable
-from geoseg.io.vector.write import FootprintWriter, create_vector, format_of
+from geoseg.io.vector.write import format_of
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, Run, no_progress
 from geoseg.specs import (
@@ -103,7 +104,9 @@ def run(
     spec = _resolved(polygon_spec or ExtractSpec(), loaded)
     names = dict(zip(scenes, unique_names(scenes), strict=True))
     surface = footprint_surface(loaded)
-    settings = _Settings(loaded, surface, spec, names, bands, reference, save_prob, target.folder)
+    settings = _Settings(
+        loaded, surface, spec, names, bands, reference, save_prob, target.folder, job.scheduler
+    )
     totals = _Totals()
     if job.dry_run:
         plans = [_plan(path, settings) for path in scenes]
@@ -115,10 +118,8 @@ def run(
     _check_outputs(scenes, destinations, target, loaded)
     for path, group in destinations.items():
         to_file = replace(target, output=path)
-        if job.resume:
-            settings = replace(settings, resume=path)
-        settings = replace(settings, scheduler=job.scheduler)
-        _extract(group, to_file, settings, job.on_error == "skip", totals, accompany)
+        of_file = replace(settings, resume=path if job.resume else None)
+        _extract(group, to_file, of_file, job.on_error == "skip", totals, accompany)
         if job.resume:
             remove(resume_folder(path))
     written = tuple(str(path) for path in outputs if path.exists())
@@ -169,8 +170,8 @@ class _Settings:
     reference: PixelReference
     save_prob: Path | None
     folder: Path
+    scheduler: str | None
     resume: Path | None = None
-    scheduler: str | None = None
 
 
 @dataclass
@@ -183,6 +184,11 @@ class _Totals:
     pixels: int = 0
     runtime: str = ""
     failed: dict[str, str] = field(default_factory=dict)
+
+    def add(self, layer: SharedLayer) -> None:
+        self.footprints += layer.footprints
+        self.area += layer.area
+        self.in_pixels = layer.writer is not None and layer.crs is None
 
     def report(
         self,
@@ -253,7 +259,9 @@ def _extract(
 ) -> None:
     """Write the footprints of ``scenes`` into one layer, each building once."""
     with ExitStack() as stack:
-        output = _SharedLayer(scenes, target, settings, totals, stack)
+        layer = SharedLayer(
+            scenes, target, settings.loaded, settings.spec, settings.reference, stack
+        )
         for path in scenes:
             try:
                 with settings.loaded.open(path, settings.bands, settings.reference) as scene_run:
@@ -261,16 +269,16 @@ def _extract(
                     with _probability(scene_run, grid, settings, accompany) as probability:
                         footprints = _footprints(probability, path, grid, settings, accompany)
                         # nothing of a scene that fails half way may stay in the layer
-                        output.write(
-                            path, grid, list(footprints) if skip else footprints, accompany
-                        )
+                        batches = list(footprints) if skip else footprints
+                        layer.write(path, grid, batches, accompany.clock)
                     totals.runtime = scene_run.runtime.name
                     totals.pixels += scene_run.scene.source.height * scene_run.scene.source.width
             except GeosegError as error:
                 if not skip:
                     raise
                 totals.failed[path] = str(error)
-        output.finish()
+        layer.finish()
+    totals.add(layer)
 
 
 @contextmanager
@@ -289,19 +297,16 @@ def _probability(
         name = settings.names[scene_run.scene.path]
         shaping = settings.spec, channels, grid
         store = kept_strips(settings.resume, name, scene_run, settings.loaded, shaping)
-    folder = settings.folder
-    strips = scene_run.strips(accompany.clock, accompany.progress, wanted, folder, store)
-    if settings.scheduler:
-        from geoseg.inference.cluster import cluster_strips
-
-        strips = cluster_strips(
-            settings.scheduler,
-            scene_run,
-            settings.loaded,
-            settings.bands,
-            wanted,
-            accompany.progress,
-        )
+    strips = computed_strips(
+        scene_run,
+        settings.loaded,
+        settings.bands,
+        wanted,
+        settings.scheduler,
+        accompany,
+        settings.folder,
+        store,
+    )
     with ExitStack() as stack:
         if settings.save_prob:
             native = stack.enter_context(
@@ -371,67 +376,6 @@ def _cut(strip: ProbabilityStrip, surface: ClassSurface, level: np.float32) -> M
         probability = probability[list(surface.channels)]
     scores, boundary_margin = surface.score(probability)
     return MaskStrip((scores >= level) & strip.valid, strip.valid, scores, boundary_margin)
-
-
-class _SharedLayer:
-    """The layer that several scenes share, opened in the CRS of the first that is written."""
-
-    def __init__(
-        self,
-        scenes: list[str],
-        target: VectorTarget,
-        settings: _Settings,
-        totals: _Totals,
-        stack: ExitStack,
-    ) -> None:
-        self.scenes = scenes
-        self.target = target
-        self.settings = settings
-        self.totals = totals
-        self.stack = stack
-        self.writer: FootprintWriter | None = None
-
-    def write(self, path: str, grid: Grid, batches: Iterable[Layer], accompany: Run) -> None:
-        """Write ``batches`` of the scene at ``path``; what other scenes show too is held back."""
-        if self.writer is None:
-            self.overlaps = OverlapBuffer(self._grids(), grid.crs)
-            self.writer = self.stack.enter_context(
-                create_vector(
-                    self.target.output,
-                    grid.crs,
-                    columns=columns(self.settings.spec, grid.crs),
-                    metadata=self.settings.loaded.provenance(*self.scenes),
-                    **self.target.keywords(),
-                )
-            )
-        for batch in batches:
-            with accompany.clock("write"):
-                self._add(self.overlaps.unshared(path, batch))
-
-    def finish(self) -> None:
-        """Write what was held back: each building once."""
-        if self.writer is not None:
-            self._add(self.overlaps.resolve_held())
-
-    def _add(self, batch: Layer) -> None:
-        """Write ``batch``, numbered onwards."""
-        assert self.writer is not None
-        first = self.writer.count + 1
-        numbers = np.arange(first, first + len(batch))
-        written = self.writer.write(replace(batch, columns={**batch.columns, "id": numbers}))
-        self.totals.footprints += len(written)
-        area, _ = size_columns(written.crs)
-        self.totals.in_pixels = written.crs is None
-        self.totals.area += float(written.columns[area].sum()) if len(written) else 0.0
-
-    def _grids(self) -> dict[str, Grid]:
-        """Where the scenes lie; what is wrong with one is an error when its turn comes."""
-        grids = {}
-        spec = self.settings.loaded.scene_spec
-        for path in self.scenes if len(self.scenes) > 1 else ():
-            with suppress(GeosegError), open_scene(path, spec=spec) as scene:
-                grids[path] = assign_crs(scene.grid, path, self.settings.reference)
-        return grids
 
 
 def _plan(path: str, settings: _Settings) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from geoseg.errors import UsageError
+from geoseg.inference.cluster import computed_strips
 from geoseg.inference.probability_raster import ProbabilityEncoding, probability_file
 from geoseg.inference.session import (
     LoadedModel,
@@ -134,13 +135,9 @@ def _predict(
             store = kept_strips(target.output, "scene", scene_run, loaded, None)
         wanted = Wanted(area)
         folder = target.output.parent
-        strips = scene_run.strips(accompany.clock, accompany.progress, wanted, folder, store)
-        if job.scheduler:
-            from geoseg.inference.cluster import cluster_strips
-
-            strips = cluster_strips(
-                job.scheduler, scene_run, loaded, bands, wanted, accompany.progress
-            )
+        strips = computed_strips(
+            scene_run, loaded, bands, wanted, job.scheduler, accompany, folder, store
+        )
         with (
             probability_file(target, scene_run, native, loaded, accompany.clock, area) as write,
             closing(ahead(strips, depth=1)) as finished,
