@@ -39,7 +39,8 @@ def check_graph(content: bytes, path: Path) -> None:
     """Raise ModelError where a tensor lies in another file, or a weight is not a number; ValueError
     and IndexError where the file is malformed.
     """
-    waiting = [("model", content, 0)]
+    # views: each level of a file of weights would copy most of it
+    waiting = [("model", memoryview(content), 0)]
     while waiting:
         kind, message, depth = waiting.pop()
         if depth > DEEPEST:
@@ -53,8 +54,8 @@ def check_graph(content: bytes, path: Path) -> None:
                 waiting.append((ways[field], payload, depth + 1))
 
 
-def _check_tensor(message: bytes, finite: bool, path: Path) -> None:
-    found: dict[int, bytes] = {}
+def _check_tensor(message: memoryview, finite: bool, path: Path) -> None:
+    found: dict[int, memoryview | bytes] = {}
     for field, _, payload in fields(message):
         found[field] = payload
     if _EXTERNAL_DATA in found or number(found.get(_DATA_LOCATION, b"\0")):

@@ -7,13 +7,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 BYTES = 2  # protobuf's wire type of what has a length
 LONGEST = 10  # bytes of a number of 64 bits, seven of them in each
+Content = TypeVar("Content", bytes, memoryview)
 
 
-def fields(content: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Number, all bytes, and payload of each field of a protobuf message."""
+def fields(content: Content) -> Iterator[tuple[int, Content, Content]]:
+    """Number, all bytes, and payload of each field of a protobuf message; of a memoryview without
+    a copy.
+    """
     at = 0
     while at < len(content):
         first = at
@@ -34,7 +38,7 @@ def fields(content: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         at = end
 
 
-def number(payload: bytes) -> int:
+def number(payload: bytes | memoryview) -> int:
     """The value of a field that is a number."""
     return _read_number(payload, 0)[0]
 
@@ -47,7 +51,7 @@ def varint(value: int) -> bytes:
     return bytes([*out, value])
 
 
-def _read_number(content: bytes, at: int) -> tuple[int, int]:
+def _read_number(content: bytes | memoryview, at: int) -> tuple[int, int]:
     value = shift = 0
     while shift < 7 * LONGEST:
         byte = content[at]
