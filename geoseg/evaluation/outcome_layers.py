@@ -40,19 +40,19 @@ def outcome_layers(matched: LayerComparison) -> dict[str, Layer]:
     """The layers by name, with the columns ``iou``, ``confidence``, ``area_m2`` (``area_px``
     without a CRS) and what is known of each kind.
     """
-    ours, theirs = matched.matches.pairs.T
+    predictions, truths = matched.matches.pairs.T
     extra = matched.matches.false_positives
     missed = matched.matches.false_negatives
     polis, hausdorff = matched.distances
     unit = "px" if matched.truth.crs is None else "m"
     about_match = {
         "iou": matched.matches.ious,
-        f"truth_{size_columns(matched.truth.crs)[0]}": matched.areas[1][theirs],
+        f"truth_{size_columns(matched.truth.crs)[0]}": matched.areas[1][truths],
         f"polis_{unit}": polis,
         f"hausdorff_{unit}": hausdorff,
     }
     return {
-        "tp": _predicted(matched, ours, about_match),
+        "tp": _predicted(matched, predictions, about_match),
         "fp": _predicted(matched, extra, {"iou": _best(matched, extra, 0)}),
         "fn": _true(matched, missed, {"iou": _best(matched, missed, 1)}),
         "split": _true(matched, matched.splits.whole, _parts(matched.splits)),
@@ -77,14 +77,15 @@ def _layer(
     matched: LayerComparison, side: int, chosen: np.ndarray, columns: dict[str, np.ndarray]
 ) -> Layer:
     layer = (matched.prediction, matched.truth)[side]
-    told = {size_columns(layer.crs)[0]: matched.areas[side][chosen], **columns}
-    told = {
+    table = {size_columns(layer.crs)[0]: matched.areas[side][chosen], **columns}
+    table = {
         name: values if values.dtype.kind == "i" else values.round(4)
-        for name, values in told.items()
+        for name, values in table.items()
     }
     if matched.images is not None:
-        told = {"image": np.array(matched.images, object)[matched.blocks[side][chosen]], **told}
-    return Layer(layer.geometry[chosen], layer.crs, told)
+        image = np.array(matched.images, object)[matched.blocks[side][chosen]]
+        table = {"image": image, **table}
+    return Layer(layer.geometry[chosen], layer.crs, table)
 
 
 def _parts(fragments: Fragments) -> dict[str, np.ndarray]:

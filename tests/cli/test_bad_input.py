@@ -169,15 +169,15 @@ CASES = [
 
 
 @pytest.mark.parametrize(
-    ("line", "code", "said"),
+    ("line", "code", "message"),
     [c for c in CASES if c[0].split()[0] in COMMANDS],
     ids=lambda v: str(v),
 )
 def test_bad_input(
-    line: str, code: int, said: str, folder: Path, capfd: pytest.CaptureFixture[str]
+    line: str, code: int, message: str, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     found = run(line.split())
     out, err = capfd.readouterr()
     assert (found, out) == (code, ""), err
     assert err.startswith("Error: ") and err.count("\n") == 1
-    assert said in err
+    assert message in err

@@ -106,7 +106,7 @@ def test_a_file_name_cannot_steer_the_terminal(failing, capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (["docter"], "unknown command 'docter' (did you mean 'doctor'?)"),
         (["buildings"], "unknown command 'buildings' (see geoseg --help)"),
@@ -125,9 +125,9 @@ def test_a_file_name_cannot_steer_the_terminal(failing, capsys) -> None:
         ),
     ],
 )
-def test_usage_errors_are_one_line(args, said, capsys) -> None:
+def test_usage_errors_are_one_line(args, message, capsys) -> None:
     assert main.run(args) == 2
-    assert said in one_line(capsys)
+    assert message in one_line(capsys)
 
 
 def test_no_command_shows_help(capsys) -> None:

@@ -126,7 +126,7 @@ def test_an_option_that_repeats_takes_a_list_or_one_value(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("sise = 3", "unknown setting 'sise' (did you mean 'size'?)"),
         ("[tile]\nmax_nodat = 3", "unknown setting 'max_nodat' (did you mean 'max-nodata'?)"),
@@ -137,11 +137,13 @@ def test_an_option_that_repeats_takes_a_list_or_one_value(
         ('size = "big"', "'big' is not a valid integer"),
     ],
 )
-def test_slips_in_a_configuration_are_errors(text: str, said: str, tmp_path: Path, capsys) -> None:
+def test_slips_in_a_configuration_are_errors(
+    text: str, message: str, tmp_path: Path, capsys
+) -> None:
     path = tmp_path / "slip.toml"
     path.write_text(text)
     assert main.run(["tile", "a.tif", "-o", "b", "--config", str(path)]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_missing_configuration_is_a_missing_input(capsys) -> None:

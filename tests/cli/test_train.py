@@ -113,7 +113,7 @@ def test_auto_is_found_and_reported(here: Path, capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "said"),
+    ("args", "code", "message"),
     [
         ("--log paper", 2, "--log: must be one of csv, tensorboard, mlflow, not 'paper'"),
         ("--class-weights 1,2,3", 2, "--class-weights: must be 2 numbers"),
@@ -126,11 +126,11 @@ def test_auto_is_found_and_reported(here: Path, capsys) -> None:
     ],
 )
 def test_what_cannot_be_is_one_line_and_a_code(
-    args: str, code: int, said: str, here: Path, capsys
+    args: str, code: int, message: str, here: Path, capsys
 ) -> None:
     assert run(["train", "chips", "-o", "m.safetensors", *QUICK, *args.split()]) == code
     *before, error = capsys.readouterr().err.splitlines()
-    assert error.startswith("Error: ") and said in error
+    assert error.startswith("Error: ") and message in error
     assert not before or "lr" in args  # an error that shows in training has lines of it before
     assert not Path("m.safetensors").exists()
 

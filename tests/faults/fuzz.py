@@ -67,18 +67,18 @@ def serve() -> None:
     from geoseg.cli.main import run
 
     answers = os.fdopen(os.dup(1), "w")
-    said = tempfile.TemporaryFile()  # noqa: SIM115
+    stderr = tempfile.TemporaryFile()  # noqa: SIM115
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os.dup2(said.fileno(), 2)
+    os.dup2(stderr.fileno(), 2)
     for line in sys.stdin:
         folder, arguments = json.loads(line)
         os.chdir(folder)
-        said.seek(0)
-        said.truncate()
+        stderr.seek(0)
+        stderr.truncate()
         code = run(arguments)
         sys.stderr.flush()
-        said.seek(0)
-        answers.write(json.dumps([code, said.read().decode("utf-8", "replace")]) + "\n")
+        stderr.seek(0)
+        answers.write(json.dumps([code, stderr.read().decode("utf-8", "replace")]) + "\n")
         answers.flush()
 
 

@@ -133,8 +133,8 @@ def test_any_surface_any_stages_any_strips(case: tuple[MaskStrip, PolygonSpec, f
 
 
 def test_finer_outlines_are_of_the_same_footprints() -> None:
-    """Which footprints and holes there are, how sure they are and whether they are cut is told by
-    the pixels.
+    """Which footprints and holes there are, how sure they are and whether they are cut is decided
+    by the pixels.
     """
     rows = town(600, 410)
     pixel, fine = (

@@ -196,7 +196,7 @@ assert not any(name in sys.modules for name in ("torch", "lightning", "segmentat
 
 
 def test_two_classes_told_each_by_itself_stay_two(tmp_path: Path, images: np.ndarray) -> None:
-    """The runtimes agree on them, and programs that take the likeliest class are told nothing."""
+    """The runtimes agree on them, and programs that take the likeliest class learn nothing of them."""
     torch = pytest.importorskip("torch")
     from geoseg.models import modelfile
     from geoseg.models.exportable import exportable

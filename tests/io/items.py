@@ -10,7 +10,7 @@ TIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
 
 
 def item(path: Path, **assets: Any) -> Path:
-    """An item as catalogues hand out; ``assets`` are addresses, or all that is said of them."""
+    """An item as catalogues hand out; ``assets`` are addresses, or whole JSON objects."""
     about = {
         name: asset if isinstance(asset, dict) else {"href": asset, "type": TIFF}
         for name, asset in assets.items()

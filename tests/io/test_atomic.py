@@ -48,12 +48,12 @@ def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path):
 def test_what_cannot_be_written(tmp_path):
     (tmp_path / "mask.tif").write_text("old")
     (tmp_path / "folder.tif").mkdir()
-    for path, said in (
+    for path, message in (
         (tmp_path / "mask.tif", r"mask\.tif: exists already \(use `overwrite`"),
         (tmp_path / "folder.tif", r"folder\.tif: is a folder \(name a file"),
         (tmp_path / "none" / "mask.tif", "the folder .*none does not exist"),
     ):
-        with pytest.raises(OutputError, match=said), atomic(path) as temporary:
+        with pytest.raises(OutputError, match=message), atomic(path) as temporary:
             temporary.write_text("x")
     with (
         pytest.raises(OutputError, match=r"new\.tif: cannot be written: denied"),

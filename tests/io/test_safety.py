@@ -101,7 +101,7 @@ def test_a_vrt_that_reaches_elsewhere_is_refused(folder, text):
 
 
 @pytest.mark.parametrize(
-    ("text", "error", "said"),
+    ("text", "error", "message"),
     [
         (vrt(band("missing.tif")), InputError, r"missing\.tif: does not exist"),
         (vrt(band("text.tif")), InputError, r"text\.tif: is not a raster"),
@@ -109,16 +109,16 @@ def test_a_vrt_that_reaches_elsewhere_is_refused(folder, text):
         (vrt(band("b.tif")), SafetyError, r"a\.vrt: names b\.tif, which is no TIFF"),
     ],
 )
-def test_a_vrt_over_what_is_no_tiff(folder, text, error, said):
+def test_a_vrt_over_what_is_no_tiff(folder, text, error, message):
     write_array(folder / "b.png", np.zeros((9, 14), np.uint8))
     (folder / "b.png").rename(folder / "b.tif")
     (folder / "a.vrt").write_text(text)
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         sniff(str(folder / "a.vrt"))
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("http://example.org/a.tif", r"plain http is refused \(use https\)"),
         ("/vsicurl/http://example.org/a.tif", "neither a path nor"),
@@ -127,8 +127,8 @@ def test_a_vrt_over_what_is_no_tiff(folder, text, error, said):
         ("file:///etc/a.tif", "neither a path nor"),
     ],
 )
-def test_other_addresses_are_refused(name, said):
-    with pytest.raises(SafetyError, match=said), open_scene(name):
+def test_other_addresses_are_refused(name, message):
+    with pytest.raises(SafetyError, match=message), open_scene(name):
         pass
 
 
@@ -145,13 +145,13 @@ def test_the_driver_comes_from_the_bytes(tmp_path):
 def test_what_is_no_raster(tmp_path):
     (tmp_path / "a.tif").write_text("plain text")
     (tmp_path / "empty.tif").write_bytes(b"")
-    for name, said in (
+    for name, message in (
         ("a.tif", r"a\.tif: is not a raster we read \(GeoTIFF"),
         ("empty.tif", r"empty\.tif: is not a raster"),
         ("none.tif", r"none\.tif: does not exist"),
         (".", "is a folder, not a file"),
     ):
-        with pytest.raises(InputError, match=said) as caught:
+        with pytest.raises(InputError, match=message) as caught:
             sniff(str(tmp_path / name))
         assert "\n" not in str(caught.value)
 

@@ -271,7 +271,7 @@ def covered(box):
 
 @pytest.mark.parametrize("on_ground", [True, False])
 def test_tile_takes_of_a_spacenet_csv_what_belongs_to_each_scene(tmp_path, on_ground):
-    """Found in the folder of labels, by the image that each scene's name tells."""
+    """Found in the folder of labels, by the image in each scene's name."""
     names = [
         "RGB-PanSharpen_AOI_2_Vegas_img7",
         "SN2_buildings_train_AOI_2_Vegas_PS-RGB_img17",

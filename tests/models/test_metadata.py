@@ -28,9 +28,9 @@ def test_onnx(tmp_path: Path) -> None:
     assert read_spec(target) == SPEC
     before, after = onnx.load(source), onnx.load(target)
     onnx.checker.check_model(after)
-    told = {prop.key: prop.value for prop in after.metadata_props}
-    assert len(told) == len(after.metadata_props) == 3
-    assert json.loads(told["seg_thresh"]) == 0.37 and told["tile_size"] == "512"
+    properties = {prop.key: prop.value for prop in after.metadata_props}
+    assert len(properties) == len(after.metadata_props) == 3
+    assert json.loads(properties["seg_thresh"]) == 0.37 and properties["tile_size"] == "512"
     for each in (before, after):
         del each.metadata_props[:]
     assert before.SerializeToString() == after.SerializeToString()

@@ -1,4 +1,4 @@
-"""Weights of a file: found by name and shape, told of strictly, refused where they are another
+"""Weights of a file: found by name and shape, matched strictly, refused where they are another
 network's.
 """
 
@@ -35,8 +35,8 @@ def resnet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, to
 
 def test_torchvision_into_the_encoder(resnet: tuple[Path, dict[str, torch.Tensor]]) -> None:
     path, state = resnet
-    model, told = create_network(UNET, str(path))
-    assert told == "encoder: 100 of 102 tensors matched; left: fc.*"
+    model, matched = create_network(UNET, str(path))
+    assert matched == "encoder: 100 of 102 tensors matched; left: fc.*"
     inside = model.network.encoder.state_dict()
     assert all(
         torch.equal(inside[name], state[name]) for name in inside if not name.endswith("tracked")
@@ -51,8 +51,8 @@ def test_the_first_layer_is_adapted_to_the_bands(
     spec = ModelSpec(
         "unet", "resnet18", bands=bands, mean=(0.0,) * bands, std=(1.0,) * bands, options=SMALL
     )
-    model, told = create_network(spec, str(path))
-    assert told is not None and told.startswith("encoder: 100 of 102")
+    model, matched = create_network(spec, str(path))
+    assert matched is not None and matched.startswith("encoder: 100 of 102")
     grey = torch.rand(1, 1, 40, 56)
     weight = model.network.encoder.conv1.weight
     assert weight.shape[1] == bands
@@ -83,16 +83,16 @@ def test_smp_and_geoseg_networks_whole_with_other_classes(tmp_path: Path) -> Non
     save_file(source.state_dict(), tmp_path / "geoseg.safetensors")
     for name in ("smp", "geoseg"):
         same = build(UNET)
-        told = load_file(same, tmp_path / f"{name}.safetensors")
-        count = int(told.split()[1])
-        assert told == f"network: {count} of {count} tensors matched"
+        matched = load_file(same, tmp_path / f"{name}.safetensors")
+        count = int(matched.split()[1])
+        assert matched == f"network: {count} of {count} tensors matched"
         assert all(
             torch.equal(a, b) for a, b in zip(same.parameters(), source.parameters(), strict=True)
         )
     other = build(ModelSpec("unet", "resnet18", classes=("a", "b", "c"), options=SMALL))
-    told = load_file(other, tmp_path / "smp.safetensors")
+    matched = load_file(other, tmp_path / "smp.safetensors")
     assert (
-        told
+        matched
         == f"network: {count - 2} of {count} tensors matched; left: segmentation_head.*; not in the file: segmentation_head.*"
     )
 
@@ -101,8 +101,10 @@ def test_timm_whose_names_change_with_its_features(tmp_path: Path) -> None:
     torch.manual_seed(7)
     classifier = timm.create_model("convnext_atto")
     torch.save(classifier.state_dict(), tmp_path / "atto.pth")
-    model, told = create_network(ModelSpec("fpn", "tu-convnext_atto"), str(tmp_path / "atto.pth"))
-    assert told is not None and told.endswith("left: head.*")
+    model, matched = create_network(
+        ModelSpec("fpn", "tu-convnext_atto"), str(tmp_path / "atto.pth")
+    )
+    assert matched is not None and matched.endswith("left: head.*")
     held = dict(model.network.encoder.model.named_parameters())
     assert torch.equal(
         held["stages_1.blocks.0.mlp.fc1.weight"],
@@ -122,8 +124,8 @@ def test_vgg16_into_fcn8s(tmp_path: Path, encoder: str, count: int, pool4: str) 
     spec = ModelSpec(
         "fcn8s", encoder, bands=4, mean=(0.0,) * 4, std=(1.0,) * 4, options=(("hidden", 8),)
     )
-    model, told = create_network(spec, str(tmp_path / "vgg.safetensors"))
-    assert told == f"encoder: {count} of {count} tensors matched; not in the file: classifier.*"
+    model, matched = create_network(spec, str(tmp_path / "vgg.safetensors"))
+    assert matched == f"encoder: {count} of {count} tensors matched; not in the file: classifier.*"
     assert torch.equal(model.network.pool4[0].weight, vgg[f"{pool4}.weight"])
 
 
@@ -159,9 +161,9 @@ def test_fcn8s_takes_what_torchvision_has_fully_connected_layers_and_all(
         for name, shape in shapes.items()
     }
     monkeypatch.setattr(pretrained, "_vgg16", lambda encoder: state)
-    model, told = create_network(ModelSpec("fcn8s", "vgg16"), "imagenet")
+    model, matched = create_network(ModelSpec("fcn8s", "vgg16"), "imagenet")
     assert (
-        told
+        matched
         == "encoder: 30 of 32 tensors matched; left: classifier.*; not in the file: classifier.*"
     )
     assert torch.equal(model.network.pool3[0].weight, state["features.0.weight"])

@@ -94,12 +94,12 @@ def _pip(*arguments: str, environment: dict[str, str] | None = None) -> None:
         command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
     )
     if done.returncode:
-        said = [
+        errors = [
             line for line in done.stderr.splitlines() if line.startswith("ERROR")
         ] or done.stderr.splitlines()
         raise Unavailable(
             f"`pip {arguments[0]}` of solaris {VERSION} failed: "
-            f"{said[-1] if said else 'no message'}"
+            f"{errors[-1] if errors else 'no message'}"
         )
 
 

@@ -171,9 +171,9 @@ def test_the_command_lists_what_is_missing(
 def test_the_command_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = whu(tmp_path / "whu")
     assert run(["prepare", "whu", str(root), "-o", str(tmp_path / "out"), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["command"] == "prepare" and told["outputs"] == [str(tmp_path / "out")]
-    assert told["chips"] == 3 and told["splits"] == {"train": 1, "val": 1, "test": 1}
+    report = json.loads(capsys.readouterr().out)
+    assert report["command"] == "prepare" and report["outputs"] == [str(tmp_path / "out")]
+    assert report["chips"] == 3 and report["splits"] == {"train": 1, "val": 1, "test": 1}
 
 
 @pytest.mark.parametrize(

@@ -283,7 +283,7 @@ def test_windows_and_dtypes(tmp_path, kinds, dtype):
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"kinds": ("roof",)}, "kinds: unknown kind 'roof'"),
         ({"kinds": ()}, "names no mask"),
@@ -299,8 +299,8 @@ def test_windows_and_dtypes(tmp_path, kinds, dtype):
         ({"value": 0}, "value: must be at least 1 and at most 254, not 0"),
     ],
 )
-def test_masks_that_make_no_sense(settings, said):
-    with pytest.raises(UsageError, match=said):
+def test_masks_that_make_no_sense(settings, message):
+    with pytest.raises(UsageError, match=message):
         MaskSpec(**settings)
 
 

@@ -51,16 +51,16 @@ def test_class_field(tmp_path, scene, column, classes, values):
 
 
 @pytest.mark.parametrize(
-    ("column", "said"),
+    ("column", "message"),
     [
         ([1.5, 2], "no integers"),
         ([300, 2], "class 300 of kind does not fit"),
         ([-1, 2], "class -1 of kind"),
     ],
 )
-def test_classes_that_do_not_fit(tmp_path, scene, column, said):
+def test_classes_that_do_not_fit(tmp_path, scene, column, message):
     layer(BOXES, kind=column).to_file(tmp_path / "f.gpkg")
-    with pytest.raises(UnsuitableError, match=said):
+    with pytest.raises(UnsuitableError, match=message):
         rasterize.run(
             tmp_path / "f.gpkg", scene, tmp_path / "mask.tif", MaskSpec(class_field="kind")
         )

@@ -226,7 +226,7 @@ def shifted(grid, col=0.0, scale=1.0, crs=CRS_UTM):
 
 
 @pytest.mark.parametrize(
-    ("grid", "bands", "dtype", "said"),
+    ("grid", "bands", "dtype", "message"),
     [
         (shifted(grid_of(6, 10), col=4.4), 1, "uint8", "do not fall on those"),
         (shifted(grid_of(6, 10), scale=2), 1, "uint8", "do not fall on those"),
@@ -235,10 +235,10 @@ def shifted(grid, col=0.0, scale=1.0, crs=CRS_UTM):
         (shifted(grid_of(6, 10)), 1, "uint16", "has 1 bands of uint16"),
     ],
 )
-def test_a_chip_that_does_not_fit_is_named(tmp_path, grid, bands, dtype, said):
+def test_a_chip_that_does_not_fit_is_named(tmp_path, grid, bands, dtype, message):
     write_array(tmp_path / "a.tif", np.ones((1, 6, 10), np.uint8), grid_of(6, 10))
     write_array(tmp_path / "b.tif", np.ones((bands, 6, 10), dtype), grid)
-    with pytest.raises(UnsuitableError, match=rf"b\.tif: .*{said}"):
+    with pytest.raises(UnsuitableError, match=rf"b\.tif: .*{message}"):
         stitch.run([tmp_path / "a.tif", tmp_path / "b.tif"], tmp_path / "out.tif")
     assert not (tmp_path / "out.tif").exists()
 

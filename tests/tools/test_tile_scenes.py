@@ -44,12 +44,12 @@ def test_scenes_of_the_same_name(tmp_path):
 
 def test_scenes_that_do_not_go_together(tmp_path):
     first = scene(tmp_path / "a.tif")
-    for path, said in (
+    for path, message in (
         (scene(tmp_path / "b.tif", noise(4)), r"b\.tif: has 4 bands of uint8, .*a\.tif 3 of uint8"),
         (scene(tmp_path / "c.tif", noise(3, "uint16")), r"c\.tif: has 3 bands of uint16"),
         (scene(tmp_path / "d.png", grid=None), r"d\.png: scenes with and without a CRS"),
     ):
-        with pytest.raises(UnsuitableError, match=said):
+        with pytest.raises(UnsuitableError, match=message):
             tile.run([first, path], tmp_path / "chips", ChipSpec(size=40))
     assert (
         tile.run(

@@ -56,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("data", "layer", "said"),
+    ("data", "layer", "message"),
     [
         (
             "three",
@@ -67,11 +67,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_init_takes_all_layers_but_the_one_that_cannot_fit(
-    data: str, layer: str, said: str, folder: Path, tmp_path: Path
+    data: str, layer: str, message: str, folder: Path, tmp_path: Path
 ) -> None:
     init = folder / "m.safetensors"
     report = train.run([str(folder / data)], tmp_path / "n.safetensors", STILL, init=init)
-    assert report.warnings == (f"{init}: {said}",)
+    assert report.warnings == (f"{init}: {message}",)
     assert report.pretrained is not None and "tensors matched" in report.pretrained
     before, after = (modelfile.load(path)[1] for path in (init, report.model))
     other = {name for name in before if before[name].shape != after[name].shape}

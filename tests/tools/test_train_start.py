@@ -55,10 +55,10 @@ def test_nothing_said_starts_from_the_bundled_model(
     # statistics of batch normalisation, as they score
     assert report.start["iou"] > 0.8 and report.best["iou"] > 0.8
     assert 'init = "bundled"' in (tmp_path / "m.safetensors.run/run.toml").read_text()
-    said = [record.getMessage() for record in caplog.records]
-    assert said[0].startswith("starts from the bundled model (for others: `init`, `arch`")
-    assert said[1].startswith(f"before the first epoch, iou {report.start['iou']:.4g}")
-    assert said[2].startswith("epoch 1, loss ") and len(said) == 3
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0].startswith("starts from the bundled model (for others: `init`, `arch`")
+    assert lines[1].startswith(f"before the first epoch, iou {report.start['iou']:.4g}")
+    assert lines[2].startswith("epoch 1, loss ") and len(lines) == 3
 
 
 @pytest.mark.parametrize(

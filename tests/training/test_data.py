@@ -1,4 +1,4 @@
-"""Batches from chips: decoded once, drawn by weight, told apart when they cannot be read."""
+"""Batches from chips: decoded once, drawn by weight, named when they cannot be read."""
 
 from __future__ import annotations
 

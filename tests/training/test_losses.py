@@ -128,7 +128,7 @@ def test_unknown_losses_are_usage_errors(name: str, channels: int) -> None:
 
 
 def several() -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits and mask of three classes, each told by itself; of the last there is little."""
+    """Logits and mask of three multi-label classes; of the last there is little."""
     generator = torch.Generator().manual_seed(4)
     share = torch.tensor([0.6, 0.4, 0.1])[:, None, None]
     mask = (torch.rand((2, 3, 12, 17), generator=generator) < share).to(torch.uint8)

@@ -60,9 +60,9 @@ def read_footprints(
         raise UnsuitableError(f"{path}: holds a {next(iter(others))}, footprints are polygons")
     nothing = shapely.is_missing(found.geometry) | shapely.is_empty(found.geometry)
     left_out = {"without a geometry": int(nothing.sum())} | others
-    said = [f"{count} {name}" for name, count in left_out.items() if count]
-    if said and remarks is not None:
-        remarks.append(f"{path}: left out what is no polygon: {', '.join(said)}")
+    counts = [f"{count} {name}" for name, count in left_out.items() if count]
+    if counts and remarks is not None:
+        remarks.append(f"{path}: left out what is no polygon: {', '.join(counts)}")
     return replace(found, geometry=geometry)
 
 

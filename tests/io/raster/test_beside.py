@@ -84,7 +84,7 @@ def test_a_file_beside_that_names_others_is_not_looked_at(tmp_path: Path, domain
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("a.tif.msk", '<VRTDataset rasterXSize="70" rasterYSize="50"/>', "it is no TIFF"),
         ("a.tif.MSK", "nonsense", "it is no TIFF"),
@@ -94,11 +94,11 @@ def test_a_file_beside_that_names_others_is_not_looked_at(tmp_path: Path, domain
         ("a.aux", "EHFA_HEADER_TAG", "it may name other files"),
     ],
 )
-def test_odd_files_beside_are_told(tmp_path: Path, name: str, content: str, said: str) -> None:
+def test_odd_files_beside_are_told(tmp_path: Path, name: str, content: str, message: str) -> None:
     path = save(tmp_path / "a.tif", picture())
     (tmp_path / name).write_text(content)
     with open_scene(path) as scene:
-        assert len(scene.warnings) == 1 and said in scene.warnings[0]
+        assert len(scene.warnings) == 1 and message in scene.warnings[0]
         assert scene.warnings[0].startswith(f"{tmp_path / name}: is not looked at")
         assert scene.read().valid.all()
 

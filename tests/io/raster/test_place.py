@@ -109,7 +109,7 @@ def test_polynomial_coefficients_are_not_taken_for_pixels(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("transform", "said"),
+    ("transform", "message"),
     [
         (Affine.identity(), "a CRS but no transform"),
         (Affine(0, 0, 5, 0, 0, 6), "degenerate"),
@@ -118,9 +118,12 @@ def test_polynomial_coefficients_are_not_taken_for_pixels(tmp_path: Path) -> Non
         (Affine(0.3, 0, 0, 0.3, 0, 6), "degenerate"),
     ],
 )
-def test_a_transform_that_is_none(tmp_path: Path, transform: Affine, said: str) -> None:
+def test_a_transform_that_is_none(tmp_path: Path, transform: Affine, message: str) -> None:
     path = save(tmp_path / "odd.tif", picture(), transform=transform)
-    with pytest.raises(UnsuitableError, match=rf"odd\.tif: .*{said}") as caught, open_scene(path):
+    with (
+        pytest.raises(UnsuitableError, match=rf"odd\.tif: .*{message}") as caught,
+        open_scene(path),
+    ):
         pass
     assert caught.value.exit_code == 4
 

@@ -45,8 +45,8 @@ def opened(address: str, certificate: Path | None) -> str:
 
 def test_a_remote_scene_is_read(server: tuple[str, Path]) -> None:
     address, certificate = server
-    said = opened(f"{address}/s.tif", certificate)
-    assert said == f"read {picture().sum(dtype=int)}"
+    printed = opened(f"{address}/s.tif", certificate)
+    assert printed == f"read {picture().sum(dtype=int)}"
 
 
 @pytest.mark.parametrize(
@@ -54,24 +54,26 @@ def test_a_remote_scene_is_read(server: tuple[str, Path]) -> None:
 )
 def test_the_status_is_said(server: tuple[str, Path], name: str, cause: str) -> None:
     scene = f"{server[0]}/{name}.tif"
-    said = opened(scene, server[1])
-    assert said == f"3 {scene}: cannot be read: HTTP response code: {cause}"
+    printed = opened(scene, server[1])
+    assert printed == f"3 {scene}: cannot be read: HTTP response code: {cause}"
 
 
 def test_a_certificate_that_is_not_trusted(server: tuple[str, Path]) -> None:
-    said = opened(f"{server[0]}/s.tif", None)
-    assert said.startswith("3 https://127.0.0.1:") and "certificate" in said
+    printed = opened(f"{server[0]}/s.tif", None)
+    assert printed.startswith("3 https://127.0.0.1:") and "certificate" in printed
 
 
 def test_a_refused_connection(server: tuple[str, Path]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    said = opened(f"https://127.0.0.1:{port}/x.tif", server[1])
-    assert said.startswith(f"3 https://127.0.0.1:{port}/x.tif: cannot be read: Failed to connect")
+    printed = opened(f"https://127.0.0.1:{port}/x.tif", server[1])
+    assert printed.startswith(
+        f"3 https://127.0.0.1:{port}/x.tif: cannot be read: Failed to connect"
+    )
 
 
 def test_an_unknown_host() -> None:
-    said = opened("https://geoseg.invalid/x.tif", None)
-    assert said == (
+    printed = opened("https://geoseg.invalid/x.tif", None)
+    assert printed == (
         "3 https://geoseg.invalid/x.tif: cannot be read: Could not resolve host: geoseg.invalid"
     )

@@ -90,14 +90,14 @@ def test_a_tile_that_is_added_is_seen(tmp_path: Path) -> None:
 def test_tiles_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     cut(tmp_path / "two", IMAGE[:, :SIDE, : 2 * SIDE], "{z}-{x}-{y}.tif")
     other = tmp_path / "two" / f"{ZOOM}-{COLUMN + 1}-{ROW}.tif"
-    for image, said in (
+    for image, message in (
         (IMAGE[:, :32, :32], "is uint8 of 32 pixels a side"),
         (IMAGE[:, :SIDE, :SIDE].astype("uint16"), "is uint16 of 64"),
         (IMAGE[:2, :SIDE, :SIDE], "has 2 bands, others have 3"),
         (IMAGE[:, :SIDE, :70], "named as a map tile, but is 70 x 64"),
     ):
         write_array(other, image, overwrite=True)
-        with pytest.raises(UnsuitableError, match=said), open_scene(tmp_path / "two"):
+        with pytest.raises(UnsuitableError, match=message), open_scene(tmp_path / "two"):
             pass
     other.write_bytes(b"<VRTDataset></VRTDataset>")
     with pytest.raises((InputError, SafetyError)), open_scene(tmp_path / "two"):

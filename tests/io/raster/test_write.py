@@ -174,10 +174,10 @@ for limit in (300_000, 1_200_000):
 def test_a_full_disk_leaves_nothing(tmp_path):
     """GDAL itself reports such files as written."""
     paths = [str(tmp_path / name) for name in ("a.tif", "a.png", "a.cog.tif")]
-    said = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-c", FULL, *paths], capture_output=True, text=True, check=True
     ).stdout
-    assert [line.split(": ")[0] for line in said.splitlines()] == paths * 2
+    assert [line.split(": ")[0] for line in printed.splitlines()] == paths * 2
     assert list(tmp_path.iterdir()) == []
 
 

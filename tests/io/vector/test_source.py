@@ -1,4 +1,4 @@
-"""Vector files of many layers and many formats, told by their bytes, and nothing left beside."""
+"""Vector files of many layers and many formats, recognised by their bytes, and nothing left beside."""
 
 from __future__ import annotations
 
