@@ -122,7 +122,8 @@ class Footprints:
         mask = (scores >= np.float32(self.threshold)) & answer.valid
         strip = MaskStrip(mask, answer.valid, scores, answer.boundary_margin)
         geometry, areas = outlines(strip, answer, self.threshold, self._spec)
-        pairs = overlaps(geometry, truth.geometry, self.iou)
+        # down to a half in any case, for what lies mainly on a truth
+        pairs = overlaps(geometry, truth.geometry, min(self.iou, 0.5))
         # A truth that the chip cuts in two may be found by what is seen of it, and is no miss if it
         # is not. What was found there is right if it matches, and neither right nor wrong if it
         # does not:
