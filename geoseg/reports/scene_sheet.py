@@ -38,12 +38,10 @@ from geoseg.io.scene_names import redact_url
 from geoseg.io.vector.qgis_style import BREAKS, COLOURS, UNKNOWN
 from geoseg.labels.class_raster import is_vector
 from geoseg.labels.data_extent import scene_extent
-from geoseg.labels.footprints import footprints_on
 from geoseg.labels.interpret import is_result
 from geoseg.report import Progress, Remarks, Run
-from geoseg.reports.scene_view import View, view_of
+from geoseg.reports.scene_view import View, area_of_interest, view_of
 from geoseg.specs import EvaluateSpec, PreviewSpec, SceneSpec
-from geoseg.specs.vectors import VectorFiles
 
 Metrics = dict[str, dict[str, Any]]
 
@@ -211,9 +209,7 @@ def _ground(scene: str, aoi: str | None, view: View, spec: PreviewSpec, remarks:
     """Where the scene has data, inside the area of interest."""
     areas = [scene_extent(scene, SceneSpec(spec.nodata))]
     if aoi is not None:
-        area = VectorFiles.of(aoi, setting=None)
-        pixels = view.source.crs is None
-        areas.append(footprints_on(area, view.source, remarks, pixel_coords=pixels))
+        areas.append(area_of_interest(aoi, view.source, remarks))
     return Extent(tuple(areas))
 
 

@@ -187,7 +187,7 @@ def _window(path: str, grid: Grid, spec: PreviewSpec, aoi: str | None, remarks: 
         return part_of(path, grid, part) or Window(0, 0, grid.width, grid.height)
     elif spec.bounds or aoi:
         # of the rectangle's corners in pixels, as it may be turned
-        frame = shapely.box(*(spec.bounds or _bounds(str(aoi), grid, remarks)))
+        frame = shapely.box(*(spec.bounds or area_of_interest(str(aoi), grid, remarks).bounds))
         left, top, right, bottom = shapely.bounds(
             to_crs_coordinates(np.array([frame]), ~grid.transform)
         )[0]
@@ -202,9 +202,10 @@ def _window(path: str, grid: Grid, spec: PreviewSpec, aoi: str | None, remarks: 
     return Window(left, top, right - left, bottom - top)
 
 
-def _bounds(aoi: str, grid: Grid, remarks: Remarks) -> tuple[float, ...]:
+def area_of_interest(aoi: str, grid: Grid, remarks: Remarks) -> Layer:
+    """The polygons of the file ``aoi`` on ``grid``. Raises UnsuitableError where there are none."""
     area = VectorFiles.of(aoi, setting=None)
     layer = footprints_on(area, grid, remarks, pixel_coords=grid.crs is None)
-    if not len(layer):
+    if shapely.is_empty(layer.geometry).all():
         raise UnsuitableError(f"{aoi}: holds no polygons")
-    return tuple(shapely.total_bounds(layer.geometry).tolist())
+    return layer

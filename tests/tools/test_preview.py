@@ -185,6 +185,9 @@ def test_views(scene, tmp_path):
     )
     with pytest.raises(UnsuitableError, match="the requested window lies outside"):
         view_of(scene, 1000, PreviewSpec(window=(900, 900, 10, 10)))
+    nothing = write_layer(tmp_path / "nothing.gpkg", [shapely.Polygon(), None], GRID.crs)
+    with pytest.raises(UnsuitableError, match="holds no polygons"):
+        view_of(scene, 1000, PreviewSpec(), str(nothing))
 
 
 def test_drawn_pixels_are_the_nearest(scene):
