@@ -28,11 +28,14 @@ def expand(names: Iterable[str]) -> tuple[str, ...]:
 
 def redact_url(name: str) -> str:
     """``name`` without what may be a secret in an address: user and password, and the query of a
-    signed one.
+    signed one; of a malformed one only its scheme is left.
     """
     if "://" not in name:
         return name
-    parts = urlsplit(name)
+    try:
+        parts = urlsplit(name)
+    except ValueError:
+        return f"{name.partition('://')[0]}://"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 

@@ -10,10 +10,11 @@ import functools
 import json
 import urllib.request
 from collections.abc import Iterable
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from geoseg.errors import InputError, ResourceError, SafetyError, UnsuitableError, UsageError
 from geoseg.io.safety import first_bytes, lies_below
@@ -30,14 +31,14 @@ _NO_SCENE = {"thumbnail", "overview", "metadata"}
 
 def split_asset(name: str) -> tuple[str, str | None] | None:
     """``area/item.json#visual`` -> the item and its asset, None where no asset is named; None for
-    what is no item.
+    what is no item. Raises InputError for a malformed address.
 
     A file that exists under the whole name is meant itself. Of an address without ``#`` only one
     that ends in ``.json`` is an item.
     """
     if name.startswith(("https://", "http://")):
         item, mark, asset = name.partition("#")
-        return (item, asset or None) if mark or urlsplit(item).path.endswith(_JSON) else None
+        return (item, asset or None) if mark or _parts_of(item).path.endswith(_JSON) else None
     if "://" in name:
         return (name, None) if name.startswith("s3://") and name.endswith(_JSON) else None
     if Path(name).exists():
@@ -65,16 +66,39 @@ def asset_file(name: str) -> str:
     return _allowed(item, wanted, assets[wanted].href)
 
 
+def _parts_of(address: str) -> SplitResult:
+    """Raises InputError where ``address`` is malformed."""
+    try:
+        return urlsplit(address)
+    except ValueError as error:
+        raise InputError(f"{address}: is no address: {error}") from error
+
+
 def _assets(item: str) -> dict[str, Asset]:
     content = _fetched(item) if "://" in item else first_bytes(Path(item), LARGEST)
     try:
         import pystac
+        from pystac.errors import STACTypeError  # which is no STACError
     except ImportError as error:
         raise ResourceError(f"{item}: STAC needs pystac", "pip install 'geoseg[stac]'") from error
+    # of malformed items pystac raises what Python does
+    python = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
     try:
-        return pystac.Item.from_dict(json.loads(content)).assets
-    except Exception as error:  # of malformed items pystac raises what Python does: KeyError, ...
+        assets = pystac.Item.from_dict(json.loads(content)).assets
+    except (pystac.STACError, STACTypeError, *python) as error:
         raise InputError(f"{item}: is no STAC item: {error}") from error
+    for name, asset in assets.items():
+        if not _is_well_formed(asset):
+            raise InputError(f"{item}: is no STAC item: its asset {name} is malformed")
+        _parts_of(asset.href)
+    return assets
+
+
+def _is_well_formed(asset: Asset) -> bool:
+    """Whether what is read of an asset has its type: pystac takes any JSON for it."""
+    roles = [] if asset.roles is None else asset.roles
+    typed = isinstance(asset.href, str) and isinstance(asset.media_type, str | None)
+    return typed and isinstance(roles, list) and all(isinstance(role, str) for role in roles)
 
 
 def _only_image(item: str, assets: dict[str, Asset]) -> str:
@@ -149,7 +173,7 @@ def _fetched(address: str) -> bytes:
             content: bytes = answer.read(LARGEST + 1)
     except HTTPError as error:
         raise InputError(f"{address}: cannot be read: HTTP response code: {error.code}") from error
-    except (URLError, OSError, ValueError) as error:
+    except (URLError, OSError, ValueError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise InputError(f"{address}: cannot be read: {reason}") from error
     if len(content) > LARGEST:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,34 @@ def test_other_json_is_no_item(tmp_path: Path, text: str) -> None:
     (tmp_path / "i.json").write_text(text)
     with pytest.raises(InputError, match=r"i\.json: is no STAC item"):
         asset_file(str(tmp_path / "i.json"))
+
+
+@pytest.mark.parametrize(
+    "asset",
+    [
+        {"href": 5},
+        {"href": "a.tif", "type": 5},
+        {"href": "a.tif", "roles": 5},
+        {"href": "a.tif", "roles": [["data"]]},
+        {"href": "http://[bad"},
+    ],
+)
+def test_a_malformed_asset_is_an_error_of_the_item(tmp_path: Path, asset: dict[str, Any]) -> None:
+    path = item(tmp_path / "i.json", visual=asset)
+    for name in (str(path), f"{path}#visual"):
+        with pytest.raises(InputError, match=r"is no STAC item|is no address"):
+            asset_file(name)
+
+
+def test_a_malformed_address_is_an_error_of_the_input() -> None:
+    for name in (
+        "https://[bad/a.tif",
+        "https://localhost:1/a b.json",
+        "https://localhost:x/a.json",
+    ):
+        with pytest.raises(InputError, match=r"is no address|cannot be read"):
+            asset_file(name)
+    assert scene_name("https://[bad/secret.tif") == "https:"
 
 
 def test_items_come_from_disk_or_by_https() -> None:
