@@ -18,13 +18,19 @@ if TYPE_CHECKING:
 WEIGHTS = ".bin"
 
 
-def import_openvino() -> Any:
-    """The openvino package, its telemetry replaced by its own stub: nothing is ever sent.
-
-    openvino falls back to the stub where ``openvino_telemetry`` cannot be imported, and None makes
-    it so. Raises ResourceError where it is not installed.
+def stub_telemetry() -> None:
+    """Before openvino is imported: its telemetry is replaced by its own stub, so that nothing is
+    ever sent. It falls back to that where ``openvino_telemetry`` cannot be imported, as None makes
+    it.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+
+def import_openvino() -> Any:
+    """The openvino package, without its telemetry. Raises ResourceError where it is not
+    installed.
+    """
+    stub_telemetry()
     try:
         import openvino
     except ImportError as error:

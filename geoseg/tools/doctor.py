@@ -101,9 +101,9 @@ def packages_used() -> dict[str, str]:
 def _import(name: str) -> tuple[ModuleType | None, str]:
     try:
         if name == "openvino":
-            from geoseg.models.openvinofile import import_openvino
+            from geoseg.models.openvinofile import stub_telemetry
 
-            return import_openvino(), ""
+            stub_telemetry()
         return importlib.import_module(name), ""
     except ModuleNotFoundError as error:
         return None, "not installed" if error.name == name else f"needs {error.name}"

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,13 @@ def test_what_is_absent_or_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "needypackage, for export: needs absentpackage (pip install 'geoseg[export]')",
     )
     assert report.runtimes == {"openvino": [], "onnx": [], "torch": []}
+
+
+def test_openvino_may_be_absent_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    report = doctor.run()
+    assert report.packages["openvino"] is None and report.runtimes["openvino"] == []
+    assert any(line.startswith("openvino, for geoseg: not installed") for line in report.missing)
 
 
 def test_progress_counts_every_package() -> None:
