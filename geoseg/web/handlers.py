@@ -98,17 +98,20 @@ class Handlers:
             workspace.take_scene(path)
             return self._look(workspace, _onto(progress)) | emptied
         except GeosegError as error:
-            return self._nothing() | emptied | {self.parts.status: failure(error)}
+            return self._refused(workspace, error) | emptied
 
     @_answering
     def choose_sample(
         self, workspace: Workspace, name: str, progress: gr.Progress = gr.Progress()
     ) -> Update:
         scene, truth = SAMPLES[name]
-        workspace.take_sample(scene, truth)
-        update = self._look(workspace, _onto(progress))
-        if truth:
-            self._truth(workspace, _onto(progress))
+        try:
+            workspace.take_sample(scene, truth)
+            update = self._look(workspace, _onto(progress))
+            if truth:
+                self._truth(workspace, _onto(progress))
+        except GeosegError as error:
+            return self._refused(workspace, error)
         return update | {self.parts.map: map_of(workspace)}
 
     @_answering
@@ -197,6 +200,11 @@ class Handlers:
             self.parts.map: map_of(workspace),
             self.parts.run: gr.update(interactive=True),
         }
+
+    def _refused(self, workspace: Workspace, error: GeosegError) -> Update:
+        """No scene: one that is too large or broken is nothing that a later request may work on."""
+        workspace.forget_scene()
+        return self._nothing() | {self.parts.status: failure(error)}
 
     def _nothing(self) -> Update:
         """No map, no results, nothing to download."""

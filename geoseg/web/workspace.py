@@ -136,12 +136,17 @@ class Workspace:
         """Make an uploaded file the scene; what there was goes. Raises as :meth:`_claim` does."""
         upload = self._claim(path)
         name = file_name(upload, _raster_suffix(upload))
-        self.remove()
+        self.forget_scene()
         for part in (".", "truth", "probability"):
             (self.folder / part).mkdir(mode=0o700, exist_ok=True)
         shutil.move(upload, self.folder / name)
         self.scene = name
         self.key = secrets.token_hex(8)
+
+    def forget_scene(self) -> None:
+        """Delete the scene and all that was made of it."""
+        self.remove()
+        self.scene = None
         self.truth = None
         self.about = {}
         self.map = {}

@@ -163,11 +163,26 @@ def test_what_is_no_scene_is_refused_in_a_line(
     assert "Traceback" not in result["status"] and "/tmp" not in result["status"]
 
 
-def test_a_scene_that_is_too_large_is_refused(visitor: Visitor, tmp_path: Path) -> None:
+def test_a_scene_that_is_too_large_is_refused(page: Page, visitor: Visitor, tmp_path: Path) -> None:
     large = np.zeros((1, 1000, 1200), "uint8")
     write_array(tmp_path / "large.tif", large, Grid(None, Affine.identity(), 1000, 1200))
     result = visitor.act("upload_scene", visitor.uploaded(tmp_path / "large.tif"))
     assert "large.tif: has 1.2 megapixels, this page takes up to 1" in result["status"]
+    # nor by a request that no button of the page makes
+    before = page.jobs.started["find"]
+    assert "Upload a scene" in visitor.act("find", "red.onnx", None, "Pixels", False)["status"]
+    assert page.jobs.started["find"] == before
+
+
+def test_what_is_refused_replaces_the_scene_before_it(
+    visitor: Visitor, scene: Path, tmp_path: Path
+) -> None:
+    visitor.act("upload_scene", visitor.uploaded(scene))
+    visitor.act("find", "red.onnx", None, "Pixels", False)
+    (tmp_path / "letter.tif").write_text("Dear all")
+    assert visitor.act("upload_scene", visitor.uploaded(tmp_path / "letter.tif"))["map"] == ""
+    result = visitor.act("trace", *CONTROLS)
+    assert "Upload a scene" in result["status"] and not result["map"]
 
 
 def test_names_are_shown_as_text(visitor: Visitor, tmp_path: Path) -> None:
