@@ -13,7 +13,6 @@ import multiprocessing
 import os
 import resource
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -148,12 +147,9 @@ def _work(
         messages.send({"error": "input", **content})
     except Exception as error:
         # of C++ libraries: bad_alloc has no class of its own, nor has a thread without a stack
-        if any(word in str(error).lower() for word in _NO_MEMORY):
-            messages.send({"error": "memory"})
-            return
-        print(f"geoseg serve: {step}: {type(error).__name__}: {error}", file=sys.stderr)
-        content = {"message": _BUG, "hint": _REPORT, "exit": 1}
-        messages.send({"error": "bug", **content})
+        if not any(word in str(error).lower() for word in _NO_MEMORY):
+            raise  # a bug: Python prints where, and the process ends without a message
+        messages.send({"error": "memory"})
 
 
 class _Messages:

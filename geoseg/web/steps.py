@@ -85,7 +85,6 @@ def find(
         "map": {"probability": _probability(scene, probability)},
         "warnings": list(report.warnings),
         "seconds": report.seconds,
-        "gsd": report.gsd,
         "threshold": about["threshold"],
         "min_area": about["min_area"],
     }
@@ -164,8 +163,8 @@ def draw(
     scene: str, overlays: list[str], truth: str | None, output: str, *, progress: Progress
 ) -> dict[str, Any]:
     """The scene, what was found and the truth side by side, as one picture to keep."""
-    report = preview(scene, overlays, output, truth=truth, overwrite=True)
-    return {"width": report.width, "height": report.height}
+    preview(scene, overlays, output, truth=truth, overwrite=True)
+    return {}
 
 
 STEPS: dict[str, Callable[..., dict[str, Any]]] = {
