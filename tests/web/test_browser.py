@@ -11,9 +11,12 @@ from urllib.parse import urlsplit
 
 import geopandas as gpd
 import pytest
+from affine import Affine
 
+from geoseg.core.grid import Grid
+from geoseg.io.raster.write import write_array
 from geoseg.web.server import Page
-from tests.scenes import buildings, red_model, write_scene
+from tests.scenes import buildings, picture, red_model, write_scene
 from tests.web.visitor import serving
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -90,6 +93,16 @@ class Tab:
         self.page.mouse.move(box["x"] + part * box["width"], y, steps=4)
         self.page.mouse.up()
 
+    def first_building(self) -> dict[str, float]:
+        """Where on the map the first footprint lies."""
+        ring = self.map("map.view.footprints.rings[0][0]")
+        look = self.map("({zoom: map.look.zoom, x: map.look.x, y: map.look.y})")
+        xs, ys = ring[0::2], ring[1::2]
+        return {
+            "x": sum(xs[:-1]) / (len(xs) - 1) * look["zoom"] + look["x"],
+            "y": sum(ys[:-1]) / (len(ys) - 1) * look["zoom"] + look["y"],
+        }
+
     def map(self, expression: str) -> Any:
         """A value of the map element."""
         return self.page.locator("geoseg-map").evaluate(f"map => {expression}")
@@ -140,17 +153,22 @@ def test_on_a_phone(server: Page, browser: Any) -> None:
     for canvas in tab.page.locator("geoseg-map canvas").all():  # one above the other
         box = canvas.bounding_box()
         assert box["width"] > 280 and box["x"] >= 0 and box["x"] + box["width"] <= 390
-    # a tap on a building tells what it is
-    ring = tab.map("map.view.footprints.rings[0][0]")
-    look = tab.map("({zoom: map.look.zoom, x: map.look.x, y: map.look.y})")
-    xs, ys = ring[0::2], ring[1::2]
-    at = {
-        "x": sum(xs[:-1]) / (len(xs) - 1) * look["zoom"] + look["x"],
-        "y": sum(ys[:-1]) / (len(ys) - 1) * look["zoom"] + look["y"],
-    }
-    tab.page.locator("geoseg-map canvas").first.tap(position=at)
+    tab.page.locator("geoseg-map canvas").first.tap(position=tab.first_building())
     tab.page.get_by_text(re.compile(r"Building 1 · [\d.]+ m² · confidence")).wait_for()
     assert tab.hosts() == {urlsplit(server.url).netloc} and tab.errors == []
+
+
+def test_a_building_of_a_photo_has_an_area_in_pixels(
+    server: Page, browser: Any, tmp_path: Path
+) -> None:
+    mask = buildings(180, 260)
+    write_array(tmp_path / "photo.png", picture(mask), Grid(None, Affine.identity(), *mask.shape))
+    tab = Tab(browser, server.url, **DESK)
+    tab.upload(tmp_path / "photo.png")
+    tab.status("no coordinates")
+    tab.find()
+    tab.page.locator("geoseg-map canvas").first.click(position=tab.first_building())
+    tab.page.get_by_text(re.compile(r"Building 1 · [\d.]+ square pixels · confidence")).wait_for()
 
 
 def test_what_is_wrong_is_shown(server: Page, browser: Any, tmp_path: Path) -> None:

@@ -304,9 +304,10 @@
       const y = (event.offsetY - look.y) / look.zoom;
       const number = (this.paths[layer] ?? []).findIndex((p) => ink.isPointInPath(p, x, y, "evenodd"));
       const data = this.view[layer] ?? {};
+      const area = data.area_m2 ?? data.area_px;
       const facts = number < 0 ? [] : [
         `Building ${number + 1}`,
-        data.area_m2 && `${data.area_m2[number].toFixed(1)} ${this.view.metres ? "m²" : "px²"}`,
+        area && `${area[number].toFixed(1)} ${data.area_m2 ? "m²" : "square pixels"}`,
         data.confidence && `confidence ${data.confidence[number].toFixed(2)}`,
       ];
       this.note.textContent = facts.filter(Boolean).join(" · ");
