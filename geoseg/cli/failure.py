@@ -75,7 +75,7 @@ def _describe(error: BaseException, command: click.Command | None) -> tuple[int,
         return (
             7,
             "torch and torchvision are of different builds",
-            ("install both in one command, from one index"),
+            "install both in one command, from one index",
         )
     if isinstance(error, MemoryError):
         return 7, "out of memory", "a smaller `tile_size` or fewer `jobs` need less"

@@ -23,7 +23,7 @@ BYTES = options.Text("size", byte_count)
     "models",
     type=options.MODEL,
     multiple=True,
-    help="Model file to offer besides the bundled one, repeatable.",
+    help="Model file to offer besides the bundled ones, repeatable.",
 )
 @spec_options(
     "spec",

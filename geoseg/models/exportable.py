@@ -74,9 +74,9 @@ def exportable(
     """The network of the model file ``source``, of any kind, for windows of ``tile_size`` pixels,
     512 by default, rounded up to a multiple of 32.
 
-    A threshold below 0.5 becomes 0.5, by as much lower logits: of two classes other programs take
-    the likelier, so that no threshold below 0.5 does anything there. Raises ModelError where
-    ``source`` is no model, SettingError where there is no boundary to merge.
+    A threshold below 0.5 becomes 0.5, by logits that are as much higher: of two classes
+    other programs take the likelier, so that no threshold below 0.5 does anything there. Raises
+    ModelError where ``source`` is no model, SettingError where there is no boundary to merge.
     """
     spec, state = store.load(source)
     model = build(spec)

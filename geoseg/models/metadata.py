@@ -72,7 +72,7 @@ def _onnx(content: bytes, spec: ModelSpec) -> bytes:
     """Only the entries of ``metadata_props`` that are replaced are left out; all other fields are
     copied as they lie.
     """
-    anew = {KEY: spec.to_json()}
+    written = {KEY: spec.to_json()}
     kept = bytearray()
     for number, field, payload in fields(content):
         key = (
@@ -81,10 +81,10 @@ def _onnx(content: bytes, spec: ModelSpec) -> bytes:
             else ""
         )
         if key == "seg_thresh":  # QGIS Deepness takes its threshold from there
-            anew[key] = json.dumps(spec.threshold)
+            written[key] = json.dumps(spec.threshold)
         elif key != KEY:
             kept += field
-    return bytes(kept) + b"".join(_entry(key, value) for key, value in anew.items())
+    return bytes(kept) + b"".join(_entry(key, value) for key, value in written.items())
 
 
 def _entry(key: str, value: str) -> bytes:
