@@ -14,7 +14,7 @@ from geoseg.errors import ResourceError, UnsuitableError  # noqa: E402
 from geoseg.io.run_folder import BEST, read_epochs  # noqa: E402
 from geoseg.models.modelfile import load  # noqa: E402
 from geoseg.training.fit import LAST, TrainingRun, check_devices, fit, train  # noqa: E402
-from geoseg.training.launch import launch  # noqa: E402
+from geoseg.training.launch import launch, rank  # noqa: E402
 from geoseg.training.module import SegmentationModule  # noqa: E402
 from tests.training.jobs import QUICK, job  # noqa: E402
 
@@ -123,15 +123,17 @@ def test_what_is_not_there_is_said_before_anything_is_done(monkeypatch: pytest.M
     assert caught.value.exit_code == 7
 
 
-def leaves(job: TrainingRun) -> None:
-    """What a process of several does, and what it must not keep when it ends."""
+def fit_and_look(job: TrainingRun) -> None:
+    """Train in one process of several, and write down whether it is still joined to the others."""
     fit(job, False, silent)
-    assert not torch.distributed.is_initialized()
+    (job.run_dir / f"joined_{rank()}").write_text(str(torch.distributed.is_initialized()))
 
 
 @pytest.mark.slow
 def test_processes_part_when_all_is_done(tmp_path: Path) -> None:
-    launch(2, leaves, job(tmp_path, devices=2, samples=8, epochs=1))
+    launch(2, fit_and_look, job(tmp_path, devices=2, samples=8, epochs=1))
+    joined = {path.name: path.read_text() for path in tmp_path.glob("joined_*")}
+    assert joined == {"joined_0": "False", "joined_1": "False"}
 
 
 @pytest.mark.slow
