@@ -116,5 +116,10 @@ class LabelledData:
             return data
         return cls((str(data),), split)  # type: ignore[arg-type]
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Folders of chips, scenes and files of labels."""
+        return (*map(Path, self.data), *(self.labels.paths if self.labels else ()))
+
     def __str__(self) -> str:
         return ", ".join(self.data)

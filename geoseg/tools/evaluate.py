@@ -4,7 +4,7 @@ footprints.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from geoseg.evaluation.summary import (
     pixel_scores,
     sweep_scores,
 )
-from geoseg.io.atomic import check_output
+from geoseg.io.atomic import check_apart, check_output
 from geoseg.io.vector.layers import check_layers
 from geoseg.report import Progress, Remarks, Run, no_progress
 from geoseg.specs import (
@@ -39,6 +39,7 @@ from geoseg.specs import (
     FootprintChoice,
     SceneSpec,
 )
+from geoseg.specs.vectors import VectorFiles
 
 # Fewer blocks than this are few to draw from
 _FEW = 20
@@ -78,6 +79,8 @@ def run(
     accompany = Run(progress)
     spec = spec or EvaluateSpec()
     names = (str(prediction), str(truth))
+    for path in output.paths:
+        check_apart(path, *_files(names, ground))
     if output.layers is not None:
         check_layers(output.layers, output.overwrite)
     if output.page is not None:
@@ -97,6 +100,13 @@ def run(
 
         evaluation_page.write(output.page, report, compared, spec, ground.image, output.overwrite)
     return report
+
+
+def _files(names: tuple[str, str], ground: ComparedGround) -> Iterator[Path]:
+    """All files that are read; of a vector file the path without its layer."""
+    for name in (*names, ground.like, ground.image, ground.aoi):
+        if name is not None:
+            yield from VectorFiles.of(name).paths
 
 
 def _check_asked(

@@ -17,7 +17,7 @@ from geoseg.evaluation.gallery import Gallery, ScoredChip, score_chip
 from geoseg.evaluation.labelled import open_labelled
 from geoseg.evaluation.reports import ChipsReport
 from geoseg.evaluation.summary import failed_limits
-from geoseg.io.atomic import check_output
+from geoseg.io.atomic import check_apart, check_output
 from geoseg.io.raster.scene import open_scene
 from geoseg.report import Progress, Run, no_progress
 from geoseg.specs import ExtractSpec, LabelledData, PredictSpec
@@ -51,6 +51,7 @@ def run(
     accompany = Run(progress)
     data = LabelledData.of(data)
     if page:
+        check_apart(page, *data.paths, *([model] if model else []))
         check_output(page, overwrite)
     opened = open_labelled(data, model, predict_spec or PredictSpec(), accompany)
     labelled = opened.model

@@ -19,7 +19,7 @@ from geoseg.errors import (
     SettingError,
     UnsuitableError,
 )
-from geoseg.io.atomic import check_output
+from geoseg.io.atomic import check_apart, check_output
 from geoseg.io.provenance import command_now
 from geoseg.io.run_folder import (
     BEST,
@@ -93,7 +93,7 @@ def run(
     together, have no masks, or masks of a single class.
     """
     accompany = Run(progress)
-    target = _checked(TrainTarget.of(target))
+    target = _checked(TrainTarget.of(target), init)
     windows = ChipSpec(_window(spec), bands=bands, split=split, seed=spec.seed, gsd=spec.gsd)
     sets = example_sets(data, labels, windows, spec.data_weights, accompany.remarks)
     named, init = init, starting_point(sets, spec, init)
@@ -143,8 +143,10 @@ def _start(named: Path | None, init: Path | None, matched: str | None, model: Mo
     return f"starts {network} from {'random weights' if matched is None else matched}"
 
 
-def _checked(target: TrainTarget) -> TrainTarget:
-    """``target`` if its model file can be written."""
+def _checked(target: TrainTarget, init: Path | None) -> TrainTarget:
+    """``target`` if its model file can be written, and is not the one that the run starts from."""
+    if init:
+        check_apart(target.output, init)
     if is_main_process():
         check_output(target.output, target.overwrite)
     if target.output.suffix != ".safetensors":

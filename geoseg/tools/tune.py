@@ -12,7 +12,7 @@ from geoseg.errors import UnsuitableError
 from geoseg.evaluation.chips import Footprints, true_footprints
 from geoseg.evaluation.labelled import open_labelled
 from geoseg.evaluation.metrics import Counts
-from geoseg.io.atomic import check_output
+from geoseg.io.atomic import check_apart, check_output
 from geoseg.models.metadata import rewrite
 from geoseg.models.store import as_typed
 from geoseg.report import Progress, Report, Run, no_progress
@@ -62,8 +62,9 @@ def run(
     model of several classes, and a split without chips, masks or buildings.
     """
     accompany = Run(progress)
-    output = check_output(output, overwrite)
     data = LabelledData.of(data, "val")
+    check_apart(output, *data.paths, *([model] if model else []))
+    output = check_output(output, overwrite)
     opened = open_labelled(data, model, predict_spec or PredictSpec(), accompany)
     loaded, old_spec = opened.loaded, opened.model
     if old_spec.channels != 1:

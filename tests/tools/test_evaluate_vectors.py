@@ -18,9 +18,9 @@ from pyproj import CRS
 
 from geoseg.cli.main import run as geoseg
 from geoseg.core.grid import Grid
-from geoseg.errors import InputError, UnsuitableError
+from geoseg.errors import InputError, UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
-from geoseg.specs import FootprintChoice, PreviewSpec
+from geoseg.specs import ComparedGround, EvaluationOutput, FootprintChoice, PreviewSpec
 from geoseg.tools import evaluate, preview
 from tests.scenes import picture
 from tests.tools.compared import FOUND, GRID, TRUTH, ground, vector
@@ -103,3 +103,22 @@ def test_points_among_polygons_are_left_out_and_said_so(tmp_path, capsys):
     report = json.loads(capsys.readouterr().out)
     assert [report["object"][name] for name in ("tp", "fp", "fn")] == [1, 0, 0]
     assert sum("left out what is no polygon: 1 Point" in text for text in report["warnings"]) == 2
+
+
+@pytest.mark.parametrize("own", ["found.gpkg", "true.gpkg", "area.gpkg", "scene.gpkg"])
+@pytest.mark.parametrize("written", ["layers", "page"])
+def test_no_output_replaces_an_input(tmp_path: Path, own: str, written: str) -> None:
+    """Neither what is compared nor what bounds it, also where its layer is named."""
+    for name in ("found.gpkg", "true.gpkg", "area.gpkg", "scene.gpkg"):
+        write(tmp_path / name, [shapely.box(15, 50, 15.001, 50.001)])
+    before = (tmp_path / own).read_bytes()
+    with pytest.raises(UsageError, match=rf"{own}: is an input"):
+        evaluate.run(
+            tmp_path / "found.gpkg",
+            f"{tmp_path / 'true.gpkg'}|layername=true",
+            ground=ComparedGround(
+                image=str(tmp_path / "scene.gpkg"), aoi=f"{tmp_path / 'area.gpkg'}|layername=area"
+            ),
+            output=EvaluationOutput(**{written: tmp_path / own}, overwrite=True),
+        )
+    assert (tmp_path / own).read_bytes() == before

@@ -5,6 +5,7 @@ its weights.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import geopandas as gpd
@@ -13,12 +14,13 @@ import pytest
 
 pytest.importorskip("onnx")
 
-from geoseg.errors import UnsuitableError
+from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
 from geoseg.models.metadata import rewrite
 from geoseg.models.store import read_spec
 from geoseg.specs import Area, ChipSpec, ExtractSpec, LabelledData, PolygonSpec, PredictSpec
-from geoseg.tools import evaluate, extract, tile, tune
+from geoseg.specs.vectors import VectorFiles
+from geoseg.tools import evaluate, evaluate_chips, extract, tile, tune
 from tests.scenes import buildings, grid, picture
 
 HEIGHT, WIDTH = 160, 230
@@ -89,3 +91,18 @@ def test_what_cannot_be_tuned_is_refused(chips: Path, model: Path, tmp_path: Pat
     with pytest.raises(UnsuitableError, match="no building"):
         tune.run(tmp_path / "chips", tmp_path / "m.onnx", model=model, predict_spec=SPEC)
     assert not (tmp_path / "m.onnx").exists()
+
+
+@pytest.mark.parametrize("own", ["model.onnx", "labels.gpkg"])
+def test_no_input_is_replaced(chips: Path, model: Path, tmp_path: Path, own: str) -> None:
+    paths = {name: tmp_path / name for name in ("model.onnx", "labels.gpkg")}
+    for path in paths.values():
+        path.write_bytes(model.read_bytes())
+    data = LabelledData((str(chips / "scene.tif"),), "all", VectorFiles.of(paths["labels.gpkg"]))
+    for command in (
+        partial(tune.run, data, paths[own]),
+        partial(evaluate_chips.run, data, page=paths[own]),
+    ):
+        with pytest.raises(UsageError, match=rf"{own}: is an input"):
+            command(model=paths["model.onnx"], overwrite=True)
+    assert paths[own].read_bytes() == model.read_bytes()
