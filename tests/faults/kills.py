@@ -46,19 +46,20 @@ def start(folder: Path, line: str) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def drafts(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if ".partial" in path.name or ".old-" in path.name]
+def drafts(folder: Path) -> set[Path]:
+    return {path for path in folder.iterdir() if ".partial" in path.name or ".old-" in path.name}
 
 
 def kill(folder: Path, verb: str, number: signal.Signals, at: float | None) -> str:
     """Kill one run, after ``at`` seconds or as soon as it writes; what came of it."""
     output = folder / OUTPUTS.get(verb, "out.tif")
     before = state(output)
+    others = drafts(folder)  # of runs that SIGKILL ended
     process = start(folder, LINES[verb])
     began = time.monotonic()
     while process.poll() is None:
         waited = time.monotonic() - began
-        if waited > 60 or (waited > at if at is not None else bool(drafts(folder))):
+        if waited > 60 or (waited > at if at is not None else bool(drafts(folder) - others)):
             process.send_signal(number)
             break
         time.sleep(0.001)
@@ -69,7 +70,7 @@ def kill(folder: Path, verb: str, number: signal.Signals, at: float | None) -> s
         process.wait()
         return f"wrong: did not end by {number.name}"
     writing = "writing, " if at is None else ""
-    if number != signal.SIGKILL and drafts(folder):
+    if number != signal.SIGKILL and drafts(folder) - others:
         return "wrong: a draft was left"
     if not output.exists() or state(output).keys() != before.keys():
         return "wrong: the output is gone or another"
