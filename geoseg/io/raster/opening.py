@@ -54,6 +54,17 @@ def quiet() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def looking_at(name: str) -> Iterator[None]:
+    """GDAL's errors in looking at the raster ``name`` as InputError, whichever call they come with:
+    libtiff notes those of a list of blocks, and the next call that asks for any raises them.
+    """
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError) as error:
+        raise InputError(f"{name}: cannot be read: it is damaged") from error
+
+
 @dataclass(frozen=True)
 class Opened:
     """An open raster and the path or address that ``driver`` reads it from; ``held`` is how many

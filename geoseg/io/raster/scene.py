@@ -15,16 +15,11 @@ from rasterio.io import DatasetReader
 
 from geoseg.core.grid import Grid, Turn
 from geoseg.errors import UnsuitableError
-from geoseg.io.raster.opening import Opened, gdal_options, open_dataset
+from geoseg.io.raster.opening import Opened, gdal_options, looking_at, open_dataset
 from geoseg.io.raster.part import part_of
 from geoseg.io.raster.tiles import open_tiles
 from geoseg.io.raster.view import Bands, bands_of, check_nodata, nodata_of, viewed
-from geoseg.io.raster.warp import (
-    align_grids,
-    control_points,
-    place_of,
-    warped,
-)
+from geoseg.io.raster.warp import align_grids, control_points, place_of, warped
 from geoseg.io.raster.window_reader import Scene
 from geoseg.io.safety import check_claim
 from geoseg.io.stac import asset_file
@@ -67,12 +62,13 @@ def open_scene(
     name = str(path)
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(**gdal_options()))
-        file = asset_file(name)
-        opened = (open_tiles if is_tile_folder(Path(file)) else open_dataset)(file, stack)
-        if not spec.force:
-            _check_size(name, opened)
-        raw, doubt = place_of(file, opened.dataset, placed, spec)
-        scene, raw = _native(name, opened, raw, spec, expand, stack)
+        with looking_at(name):
+            file = asset_file(name)
+            opened = (open_tiles if is_tile_folder(Path(file)) else open_dataset)(file, stack)
+            if not spec.force:
+                _check_size(name, opened)
+            raw, doubt = place_of(file, opened.dataset, placed, spec)
+            scene, raw = _native(name, opened, raw, spec, expand, stack)
         scene = replace(scene, warnings=opened.warnings + doubt)
         if like is not None:
             scene = _on(scene, raw, like, stack)

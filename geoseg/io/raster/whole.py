@@ -27,20 +27,26 @@ _BANDS = 277
 _PLANES = 284
 _INTEGERS = {3: "H", 4: "I", 16: "Q"}
 _COUNTS = (279, 325)
+# Types of the lists of blocks that GDAL reads value by value; of up to four values it reads whole
+# lists, those of any integers
+_LISTED = (3, 4, 16, 17)
+_LISTED_WHOLE = (1, 6, 8, 9)
 _COMPRESSION = 259
+_HEADER = 8  # bytes, in which no block can lie
 _PNG = b"\x89PNG\r\n\x1a\n"
 _END_OF_CODESTREAM = b"\xff\xd9"
 _DAMAGED = "cannot be read: it is damaged"
 
 
 def check_before(name: str, driver: str) -> None:
-    """Raise InputError where the local raster ``name`` ends before its pixels do, or where libtiff
-    would look for its directory beyond the end, which it prints to stderr.
+    """Raise InputError where the local raster ``name`` ends before its pixels do, where libtiff
+    would look for its directory beyond the end, which it prints to stderr, or where a list of its
+    blocks is of a type that GDAL does not read.
     """
     path = Path(name)
     with path.open("rb") as file:
         if driver == "GTiff":
-            broken = not _directory_within(path)
+            broken = not _directory_within(name, path)
         elif driver == "PNG":
             broken = not _png_ends(file, path.stat().st_size)
         elif driver == "JP2OpenJPEG":
@@ -86,8 +92,9 @@ def _boxes_follow(file: BinaryIO) -> bool:
 def check_whole(
     name: str, dataset: DatasetReader, sparse: bool = True, most: int | None = MOST_BLOCKS
 ) -> None:
-    """Raise InputError where blocks of a TIFF lie beyond its end: all are looked at, or of more
-    than ``most`` as many, spread evenly, with the last; and where it names fewer than it has.
+    """Raise InputError where blocks of a TIFF lie beyond its end or in its header: all are looked
+    at, or of more than ``most`` as many, spread evenly, with the last; and where it names fewer
+    than it has.
 
     With ``sparse`` blocks may be left away.
     """
@@ -109,15 +116,18 @@ def check_whole(
         row, col = divmod(place, cols)
         offset, length = _place(name, dataset, band + 1, f"{col}_{row}")
         used = min(height, dataset.height - row * height) if cols == 1 else height
+        problem = "the file ends before"
         if offset is None or length is None:
             broken = not sparse
+        elif int(offset) < _HEADER:
+            broken, problem = True, "this block lies in the header"
         else:
             short = 0 < int(length) < used * least
             broken = short or int(offset) + int(length) > size
         if broken:
             raise InputError(
                 f"{name}: cannot be read at row {row * height}, column {col * width}: it is "
-                "damaged, for the file ends before"
+                f"damaged, for {problem}"
             )
 
 
@@ -137,22 +147,27 @@ def _place(
 
 def _bytes_of_row(path: Path, dataset: DatasetReader) -> int:
     """How many bytes a row of a block takes, 0 where that depends on its values."""
-    if _tags(path).get(_COMPRESSION, (1, 1))[1] != 1:
+    tags = _tags(path)
+    if tags.get(_COMPRESSION, (1, 1))[1] != 1:
         return 0
     packed = dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
     if packed or dataset.dtypes[0].startswith("complex"):
         return 0
-    planes = _tags(path).get(_PLANES, (1, 1))[1]
-    bands = 1 if planes == 2 else dataset.count
+    bands = 1 if tags.get(_PLANES, (1, 1))[1] == 2 else dataset.count
     return int(dataset.block_shapes[0][1] * bands * np.dtype(dataset.dtypes[0]).itemsize)
 
 
-def _directory_within(path: Path) -> bool:
-    """Whether the first directory of a TIFF, and its lists of blocks, lie inside the file."""
+def _directory_within(name: str, path: Path) -> bool:
+    """Whether the first directory of a TIFF, and its lists of blocks, lie inside the file. Raises
+    InputError where a list is of a type that GDAL does not read.
+    """
     size = path.stat().st_size
     tags = _tags(path)
-    for tag in (*_OFFSETS, *_COUNTS):
-        count, value = tags.get(tag, (0, 0))
+    for tag in tags.keys() & {*_OFFSETS, *_COUNTS}:
+        count, value, kind = tags[tag]
+        # GDAL takes what it does not read for zeros: blocks left away, or the header for pixels
+        if kind not in _LISTED and not (count <= 4 and kind in _LISTED_WHOLE):
+            raise InputError(f"{name}: {_DAMAGED}, in the list of its blocks")
         # one or two short ones stand in the directory itself; all others lie where it says
         if count > 4 and value > size:
             return False
@@ -176,9 +191,9 @@ def _blocks(path: Path) -> tuple[int, int]:
     return listed, -(-height // rows) * -(-width // (tile_width or width)) * bands
 
 
-def _tags(path: Path) -> dict[int, tuple[int, int]]:
-    """The tags of the first directory: how many values each has, and the first where it is one
-    integer.
+def _tags(path: Path) -> dict[int, tuple[int, int, int]]:
+    """The tags of the first directory: how many values each has, the first where it is one
+    integer, and their type.
     """
     with path.open("rb") as file:
         head = file.read(16)
@@ -199,5 +214,5 @@ def _tags(path: Path) -> dict[int, tuple[int, int]]:
         # does
         form = _INTEGERS.get(kind if big or kind != 16 else 3, "H")
         (value,) = struct.unpack_from(order + form, data, start + (12 if big else 8))
-        found[tag] = count, value
+        found[tag] = count, value, kind
     return found

@@ -18,9 +18,7 @@ from rasterio.windows import Window
 from geoseg.core.grid import Grid, Turn
 from geoseg.core.tiling import Chip
 from geoseg.errors import InputError, UnsuitableError
-from geoseg.io.raster.warp import (
-    ControlPoints,
-)
+from geoseg.io.raster.warp import ControlPoints
 
 Colour = tuple[int, int, int, int]
 

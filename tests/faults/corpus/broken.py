@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 }
 # TIFF's tags
 WIDTH, HEIGHT, BITS, COMPRESSION, SAMPLES = 256, 257, 258, 259, 277
-OFFSETS, ROWS, COUNTS = 273, 278, 279
+OFFSETS, ROWS, COUNTS, TILE_OFFSETS = 273, 278, 279, 324
 
 
 def layout(path: Path, **options: Any) -> None:
@@ -68,22 +68,40 @@ def damaged(name: str) -> Callable[[Path], None]:
     return make
 
 
+def entries(content: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Of a TIFF's first directory where each entry lies, its tag, its type and its count."""
+    (at,) = struct.unpack_from("<I", content, 4)
+    (number,) = struct.unpack_from("<H", content, at)
+    for entry in range(at + 2, at + 2 + 12 * number, 12):
+        yield entry, *struct.unpack_from("<HHI", content, entry)
+
+
 def patched(tags: dict[int, int], name: str = "strips") -> Callable[[Path], None]:
     """odd.tif whose header says otherwise: the value, or the place of values, of each tag."""
 
     def make(folder: Path) -> None:
         layout(folder / "odd.tif", **LAYOUTS[name])
         content = bytearray((folder / "odd.tif").read_bytes())
-        (at,) = struct.unpack_from("<I", content, 4)
-        (entries,) = struct.unpack_from("<H", content, at)
         found = set()
-        for entry in range(at + 2, at + 2 + 12 * entries, 12):
-            tag, kind, count = struct.unpack_from("<HHI", content, entry)
+        for entry, tag, kind, count in entries(content):
             if tag in tags:
                 inline = "<H" if kind == 3 and count < 3 else "<I"
                 struct.pack_into(inline, content, entry + 8, tags[tag])
                 found.add(tag)
         assert found == set(tags)
+        (folder / "odd.tif").write_bytes(content)
+
+    return make
+
+
+def retyped(tag: int, name: str, kind: int = 70) -> Callable[[Path], None]:
+    """odd.tif in which the values of ``tag`` are of type ``kind``: 70 is none."""
+
+    def make(folder: Path) -> None:
+        layout(folder / "odd.tif", **LAYOUTS[name])
+        content = bytearray((folder / "odd.tif").read_bytes())
+        (entry,) = (entry for entry, own, *_ in entries(content) if own == tag)
+        struct.pack_into("<H", content, entry + 2, kind)
         (folder / "odd.tif").write_bytes(content)
 
     return make
@@ -186,6 +204,10 @@ CASES = [
     *of_scene("compression_unknown", 3, DAMAGED, patched({COMPRESSION: 64999})),
     *of_scene("offsets_elsewhere", 3, DAMAGED, patched({OFFSETS: 2**32 - 9})),
     *of_scene("lengths_elsewhere", 3, DAMAGED, patched({COUNTS: 2**32 - 9})),
+    *of_scene("lengths_of_no_type", 3, DAMAGED, retyped(COUNTS, "strips")),
+    *of_scene("offsets_of_no_type", 3, DAMAGED, retyped(TILE_OFFSETS, "tiles")),
+    *of_scene("lengths_of_bytes", 3, DAMAGED, retyped(COUNTS, "strips", 1)),
+    *of_scene("offsets_of_directories", 3, DAMAGED, retyped(TILE_OFFSETS, "tiles", 13)),
     *of_scene("directory_nowhere", 3, DAMAGED, header("<2sHI", b"II", 42, 2**31)),
     *of_scene("directory_in_itself", 3, DAMAGED, header("<2sHIH", b"II", 42, 8, 65535)),
     *of_scene("header_alone", 3, DAMAGED, header("<2sHI", b"II", 42, 8)),

@@ -92,7 +92,19 @@ def test_few_blocks_of_many_are_looked_at_the_last_among_them(tmp_path: Path) ->
     assert len(looked) == 6 and looked[-1] == "BLOCK_SIZE_0_49"
 
 
-WIDTH, HEIGHT = 256, 257  # TIFF's tags
+WIDTH, HEIGHT, OFFSETS = 256, 257, 273  # TIFF's tags
+
+
+def claimed(path: Path, tag: int, claim: int, big: bool = False) -> None:
+    """Let the first directory of a TIFF claim another value, of two bytes, for ``tag``."""
+    data = bytearray(path.read_bytes())
+    first = struct.unpack_from("<Q" if big else "<I", data, 8 if big else 4)[0]
+    count = struct.unpack_from("<Q" if big else "<H", data, first)[0]
+    for index in range(count):
+        entry = first + (8 + 20 * index if big else 2 + 12 * index)
+        if struct.unpack_from("<H", data, entry)[0] == tag:
+            struct.pack_into("<H", data, entry + (12 if big else 8), claim)
+    path.write_bytes(data)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -101,17 +113,16 @@ def test_a_file_that_claims_more_than_it_holds(
     tmp_path: Path, layout: str, tag: int, claim: int
 ) -> None:
     path = save(tmp_path / "lie.tif", picture(), **LAYOUTS[layout])
-    data = bytearray(path.read_bytes())
-    big = layout == "bigtiff"
-    first = struct.unpack_from("<Q" if big else "<I", data, 8 if big else 4)[0]
-    count = struct.unpack_from("<Q" if big else "<H", data, first)[0]
-    for index in range(count):
-        entry = first + (8 + 20 * index if big else 2 + 12 * index)
-        if struct.unpack_from("<H", data, entry)[0] == tag:
-            struct.pack_into("<H", data, entry + (12 if big else 8), claim)
-    path.write_bytes(data)
+    claimed(path, tag, claim, big=layout == "bigtiff")
     with pytest.raises(InputError, match=r"lie\.tif: cannot be read"), open_scene(path) as scene:
         assert scene.grid.shape != (50, 70)
         scene.read()
     with pytest.raises(InputError, match=r"lie\.tif: cannot be read"):
         info.run(str(path))
+
+
+def test_no_pixels_are_read_from_the_header(tmp_path: Path) -> None:
+    path = save(tmp_path / "lie.tif", picture(), blockysize=50)
+    claimed(path, OFFSETS, 4)
+    with pytest.raises(InputError, match=r"lie\.tif: .*in the header"), open_scene(path):
+        pass
