@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from geoseg.models.openvinofile import import_openvino
 from geoseg.models.store import bundled, kind, load, read_spec
 from geoseg.parallel.threads import thread_limit
 from geoseg.specs import ModelSpec, PredictSpec
-
-if TYPE_CHECKING:
-    pass
 
 
 class Runtime(Protocol):
@@ -70,12 +67,15 @@ def _window(spec: PredictSpec, preferred: int, extent: int) -> int:
 
 # OpenVINO
 
+# its messages quote the file, and where that is not UTF-8 the text cannot be made
+_OPENVINO_ERRORS = (RuntimeError, UnicodeDecodeError)
+
 
 def _openvino_model(path: Path) -> tuple[Any, ModelSpec]:
     openvino = import_openvino()
     try:
         model = openvino.Core().read_model(path)
-    except RuntimeError as error:
+    except _OPENVINO_ERRORS as error:
         raise ModelError(f"{path}: cannot be read as ONNX") from error
     return model, read_spec(path)
 
@@ -101,7 +101,7 @@ def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
         size = sides[2]  # other windows may not suit it
     try:
         model.reshape(form.shape(predict.batch_size, spec.bands, size))
-    except RuntimeError as error:
+    except _OPENVINO_ERRORS as error:
         raise ModelError(
             f"{path}: cannot run at windows of {size} pixels", f"try `tile_size` {spec.size}"
         ) from error

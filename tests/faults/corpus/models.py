@@ -110,6 +110,11 @@ def onnx_model(change: Callable[[Any], Any]) -> Callable[[Path], None]:
     return make
 
 
+def no_utf_8(folder: Path) -> None:
+    content = (folder / "model.onnx").read_bytes()
+    (folder / "odd.onnx").write_bytes(content.replace(b"Softmax", b"Softma\xe5"))
+
+
 def external(location: str) -> Callable[[Any], None]:
     """Weights that lie in another file."""
 
@@ -380,15 +385,16 @@ CASES = [
             USING["predict"].format("odd.onnx"),
             5,
             r"odd\.onnx: ",
-            onnx_model(change),
+            make,
         )
-        for name, change in {
-            "weights_nan": weights(float("nan")),
-            "weights_infinite": weights(float("inf")),
-            "weights_claimed": claimed,
-            "endless": endless,
-            "other_operator": other_operator,
-            "no_output": no_output,
+        for name, make in {
+            "weights_nan": onnx_model(weights(float("nan"))),
+            "weights_infinite": onnx_model(weights(float("inf"))),
+            "weights_claimed": onnx_model(claimed),
+            "endless": onnx_model(endless),
+            "other_operator": onnx_model(other_operator),
+            "operator_no_utf_8": no_utf_8,
+            "no_output": onnx_model(no_output),
         }.items()
     ),
 ]
