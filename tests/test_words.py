@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / "geoseg").rglob("*.py"))
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += [ROOT / "sample_data/README.md", *sorted((ROOT / "docs/recipes").glob("*.sh"))]
 PAGES += [path for path in (ROOT / "geoseg").rglob("*") if path.suffix in (".html", ".css", ".md")]
 FLAG = re.compile(r"(?:^|[\s'\"`(])--(?:[a-z]|$)")
 OTHERS = ("var(--", "--tag ")  # style sheets, and the options of `rio edit-info`

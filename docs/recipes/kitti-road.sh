@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Shows that FCN-8s can learn street photos by heart: docs/recipes/kitti-road.sh KITTI WORK
+# Shows that FCN-8s can fit the street photos that it is shown: docs/recipes/kitti-road.sh KITTI WORK
 #
 # KITTI holds image_2 and gt_image_2 of the KITTI road benchmark, or training/ with both; all photos are trained on and, for this
 # is no test, scored. WORK receives chips, the runs, a picture; a run that was stopped goes on where it stopped. Half an hour on two
 # CPU cores with bfloat16.
 #
 # The first run learns what roads look like from crops that are mirrored and coloured. Where lanes are labelled, a mirrored crop does
-# not tell which of two lanes is meant, so that the others go on from it with the photos as they are; the last one for the IoU itself.
+# not show which of two lanes is meant, so that the others go on from it with the photos as they are; the last one for the IoU itself.
 set -euo pipefail
 data=$1 work=$2
 mkdir -p "$work"
