@@ -32,22 +32,22 @@ player = script("play")
 Example = player.Example
 
 
-def _play(page: Path, folder: Path, slow: bool) -> None:
-    """Run a page's commands where geoseg is installed already; `.ci/run` runs those of README.md in
-    a new environment, installation too.
+def first_failure(page: Path, folder: Path, slow: bool) -> str | None:
+    """What the first of a page's commands does that does not do what the page shows, where geoseg
+    is installed already; `.ci/run` runs those of README.md in a new environment, installation too.
     """
     shutil.copytree(ROOT / "sample_data", folder / "sample_data")
     for example in player.examples(page.read_text("utf-8")):
-        command = example.without_installing()
-        if command and (slow or not example.slow):
-            failure = player.run(example, folder, command)
-            if failure:
-                pytest.fail(failure, pytrace=False)
+        command = example.without_installing() if slow or not example.slow else ""
+        if command and (failure := player.run(example, folder, command)):
+            return failure
+    return None
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> None:
-    _play(page, tmp_path, slow=False)
+    failure = first_failure(page, tmp_path, slow=False)
+    assert failure is None, failure
 
 
 @pytest.mark.slow
@@ -57,7 +57,8 @@ def test_the_commands_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> N
     ids=lambda page: page.name,
 )
 def test_the_slow_commands_of_a_page_too(page: Path, tmp_path: Path) -> None:
-    _play(page, tmp_path, slow=True)
+    failure = first_failure(page, tmp_path, slow=True)
+    assert failure is None, failure
 
 
 def test_a_wrong_output_is_seen(tmp_path: Path) -> None:
@@ -68,6 +69,12 @@ def test_a_wrong_output_is_seen(tmp_path: Path) -> None:
     right, wrong = (next(player.examples(text.format(number))) for number in (42, 43))
     assert player.run(right, tmp_path) is None
     assert "The page shows" in player.run(wrong, tmp_path)
+
+
+def test_a_page_of_a_wrong_output_fails(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ geoseg --version\ngeoseg 77\n```\n", "utf-8")
+    assert "geoseg 77" in (first_failure(page, tmp_path / "work", slow=False) or "")
 
 
 def test_examples_are_found() -> None:
