@@ -30,6 +30,7 @@ from geoseg.report import Remarks
 from geoseg.specs import ChipSpec, Stretch
 from geoseg.specs.vectors import VectorFiles
 
+# What `geoseg tile` stretches by, so that windows and chips of a scene look alike
 PERCENTILES = 2.0, 98.0
 SAME_GSD = 0.02  # resolutions that differ by less are one
 
@@ -77,6 +78,7 @@ def scenes_among(data: Sequence[str], labelled: bool) -> list[str]:
     """Which of ``data`` are scenes; the others are folders of chips. Raises UsageError where scenes
     have no labels, or labels no scenes.
     """
+    # Without labels what is no file counts as chips, whose error then names the index
     scenes = [
         str(path)
         for path in data
@@ -138,6 +140,8 @@ def example_sets(
     ]
     if labels and scenes:
         sets.append(windows_of(scenes, labels, spec, remarks))
+        # All scenes together are one set: chips that weigh 1 and scenes that weigh 2 and 3 are sets
+        # of 1 and 5
         shares.append(sum(weights or ()) - sum(shares))
     if not weights:
         return sets
@@ -202,6 +206,7 @@ def windows_of(
     cuts: list[CutChip] = []
     for number, path in enumerate(scenes):
         with open_scene(path, gsd=spec.gsd, expand=True) as scene:
+            # numbered, since scenes of two folders may have one name
             name = f"{number} {scene_name(path)}"
             source = Source(
                 path,
@@ -212,6 +217,7 @@ def windows_of(
                 scene.dtype,
                 spec.format,
             )
+            # A window without data teaches nothing; looking at validity alone reads no pixels
             found = tiles(scene.grid.shape, spec.tiling, spec.edge)
             cuts += [
                 CutChip(source, tile, 1.0)
@@ -232,6 +238,7 @@ def windows_of(
         remarks.append(
             f"the scenes have {min(gsds):.3g} to {max(gsds):.3g} m a pixel; gsd makes them alike"
         )
+    # One stretch for all: of each its own would make the same roof bright in one, dark in another
     stretch = None if first.dtype == "uint8" else _stretch(sources, spec)
     ready = {source.name: _labelled(source, spec, stretch, remarks) for source in sources}
     chips, _ = assign.assign_chips(cuts, spec)

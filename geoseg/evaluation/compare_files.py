@@ -73,6 +73,8 @@ def compare_files(
     if ground.image is None and scene_spec != SceneSpec():
         raise SettingError("image", "is the scene of which a part or nodata is given")
     compare = _Comparing(sources, spec, ground, accompany, scene_spec)
+    # Without a grid of its own choice the comparison takes that of the first raster; two vector
+    # files are compared by footprints alone
     rasters = [name for name, vector in zip(names, vectors, strict=True) if not vector]
     grid = _grid([ground.like] if ground.like else rasters)
     if grid is None and spec.sweep:

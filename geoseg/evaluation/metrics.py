@@ -98,6 +98,7 @@ def count(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray | None = 
     if valid is not None:
         prediction = prediction & valid
         truth = truth & valid
+    # Three counts of set pixels give all four numbers: the others are differences, and cost no pass
     pixels = truth.size if valid is None else int(np.count_nonzero(valid))
     tp = int(np.count_nonzero(prediction & truth))
     predicted = int(np.count_nonzero(prediction))

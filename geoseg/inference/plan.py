@@ -19,7 +19,9 @@ from geoseg.specs import ModelSpec, PredictSpec, Stretch, TilingSpec
 
 # A scene within this factor of the model's GSD is read as it is: networks are trained to bear more
 GSD_TOLERANCE = 1.2
+# Beyond this a pixel of the scene would become more than 16 of the model's: blur without outlines
 MAX_ENLARGEMENT = 4.0
+# Up to here the roofs of small houses still are some pixels across; beyond it, the user is warned
 DOUBTFUL = 2.0
 
 
@@ -111,11 +113,14 @@ def plan(
     Raises as :func:`take` does.
     """
     taken = taken or take(scene, runtime.spec, bands)
+    # An eighth: windows of 512 overlap by 64. Larger windows need no wider seams, hence the limit.
     overlap = min(runtime.size // 8, 128) if spec.overlap is None else spec.overlap
     tiling = TilingSpec(runtime.size, overlap)
     count = len(offsets(scene.grid.height, tiling.size, tiling.stride)) * len(
         offsets(scene.grid.width, tiling.size, tiling.stride)
     )
+    # What is cut off a window on one side must be covered by its neighbour, and there must be
+    # ground left on which the two are blended: so a quarter of the overlap at most
     margin = min(runtime.spec.margin, overlap // 4)
     return Plan(taken.bands, taken.stretch, tiling, margin, runtime.border, count, taken.warnings)
 

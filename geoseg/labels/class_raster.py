@@ -60,6 +60,7 @@ class ClassRaster:
         unused = count(max((*self.present, *other.present, *ours, *theirs.values())) + 1)
         if not theirs.keys() & set(ours.values()):
             return self
+        # a table of all 256 values, so that VOID and numbers without a name stay what they are
         meaning = np.arange(256, dtype=np.uint8)
         for number, name in ours.items():
             if name in theirs:

@@ -82,6 +82,8 @@ def open_labels(
                 labels = meaning.class_ids(chip.image[0])
             else:
                 labels = meaning.probabilities(chip.image[0]) >= np.float32(meaning.threshold)
+            # what the labels do not cover is unknown, not background: it is not learned from and
+            # not scored
             return np.where(valid, labels, VOID).astype("uint8")
 
         yield read

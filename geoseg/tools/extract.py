@@ -231,6 +231,7 @@ def _resolved(spec: PolygonSpec, loaded: LoadedModel) -> PolygonSpec:
     """``spec`` with the model's threshold and minimum area where it leaves them open."""
     if isinstance(spec, ExtractSpec):
         spec = spec.shaping()
+    # what the user leaves open the model knows best: both were chosen on its validation places
     threshold = spec.threshold or loaded.model.threshold
     return replace(spec, threshold=threshold, min_area=spec.min_area or Area(loaded.model.min_area))
 
@@ -334,6 +335,7 @@ def _trimmer(settings: _Settings) -> Callable[[ProbabilityStrip], ProbabilityStr
         building = (scores >= level) & strip.valid
         return strip._replace(probability=np.where(building, strip.probability, np.float32(0)))
 
+    # Closing fills gaps and subpixel outlines interpolate with probabilities below the threshold
     whole = settings.save_prob or spec.close.value > 0 or spec.outline == "subpixel"
     return (lambda strip: strip) if whole else trimmed
 

@@ -98,11 +98,13 @@ def run(
     sets = example_sets(data, labels, windows, spec.data_weights, accompany.remarks)
     named, init = init, starting_point(sets, spec, init)
     model = model_spec_for(sets, spec, init, accompany.remarks)
+    # A single set keeps its pixels and the network learns its GSD; several must be brought to one
     if len(sets) > 1 and model.gsd:
         sets = [each.resampled(model.gsd) for each in sets]
     _check_torch()
     from geoseg.training import fit
 
+    # before the chips are looked at, which takes minutes where there are many
     fit.check_devices(spec)
     chips = _chips(sets, spec, accompany)
     folder = _run_folder(target)
@@ -309,6 +311,7 @@ def _note(
     settings |= {
         name.replace("_", "-"): value for name, value in vars(spec).items() if name != "options"
     }
+    # absolute, as the run may be repeated from another folder
     if spec.weights not in ("none", "auto") and Path(spec.weights).is_file():
         settings["weights"] = str(Path(spec.weights).absolute())
     if spec.options:
@@ -335,6 +338,7 @@ def _run_folder(target: TrainTarget) -> Path:
     last = folder / CHECKPOINT
     if target.resume and not last.is_file():
         raise InputError(f"{folder}: holds no {last.name} to resume from")
+    # of the processes that torchrun starts one clears the folder; the others would race it
     if not is_main_process() or target.resume:
         return folder
     if last.exists() and not target.overwrite:
@@ -342,6 +346,7 @@ def _run_folder(target: TrainTarget) -> Path:
             f"{folder}: holds another run", "use `resume` to continue it, or `overwrite`"
         )
     folder.mkdir(parents=True, exist_ok=True)
+    # what another run left would be taken for this one's
     for name in (CHECKPOINT, BEST, START):
         (folder / name).unlink(missing_ok=True)
     return folder

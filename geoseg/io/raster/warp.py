@@ -102,6 +102,8 @@ def with_crs(name: str, grid: Grid, crs: str) -> Grid:
 
 def _crs(name: str, crs: rasterio.CRS | None) -> CRS | None:
     try:
+        # by its text: rasterio and pyproj bring a PROJ each, and objects of one mean nothing to the
+        # other
         return CRS.from_user_input(crs.to_wkt()) if crs else None
     except (CRSError, RasterioError, CPLE_BaseError, ValueError) as error:
         raise UnsuitableError(
@@ -145,6 +147,8 @@ def align_grids(name: str, own: Grid, like: Grid) -> Grid:
         return own
     if own.shape == like.shape:
         return like
+    # Pictures without a place: a mask of 500 x 350 is that of a scene of 1000 x 700, half as fine.
+    # One pixel of the coarser may be missing, as sizes are rounded.
     factor = like.height / own.height
     if abs(own.width * factor - like.width) > max(1, factor):
         raise UnsuitableError(
@@ -184,6 +188,7 @@ def warped(
         resampling=resampling,
         # pixels by which GDAL may approximate the transformation; its default is an eighth
         tolerance=1e-3,
+        # megabytes: a window needs no more
         warp_mem_limit=32,
         add_alpha=alpha and ColorInterp.alpha not in dataset.colorinterp,
         **({"src_nodata": None, "nodata": None} if zero else {}),

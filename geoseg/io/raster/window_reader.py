@@ -92,6 +92,7 @@ class Scene:
         lie outside the CRS.
         """
         if self.grid.crs is None and self.picture_gsd:
+            # that of the file, which a resampled grid of fewer or more columns no longer has
             return self.picture_gsd * self.source.width / self.grid.width
         try:
             return self.grid.gsd
@@ -146,6 +147,7 @@ class Scene:
     def block_shape(self) -> tuple[int, int]:
         """Rows and columns that are decoded together."""
         rows, cols = map(int, self._dataset.block_shapes[0])
+        # of a scene turned by a quarter the file has the rows as columns
         return (cols, rows) if self._turn.swap else (rows, cols)
 
     @property
@@ -157,6 +159,7 @@ class Scene:
         """Validity alone, bool (row, col), of a window inside the scene: reads no more than it
         must.
         """
+        # whether a number is finite is known only once it is read
         if self.dtype.startswith("float"):
             return self.read(window).valid
         if not self.has_mask:
@@ -188,6 +191,7 @@ class Scene:
         if self.has_mask:
             valid &= self._turned(lambda: self._masks(bands, **smooth), window)
         scale = Affine.scale(window.width / shape[1], window.height / shape[0])
+        # pixels of the preview are larger: the same corner, another step
         corner = self.grid.transform * Affine.translation(window.col_off, window.row_off)
         return Chip(np.where(valid, image, 0), valid, Grid(self.grid.crs, corner * scale, *shape))
 

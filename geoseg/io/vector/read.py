@@ -193,6 +193,7 @@ def _ogr(
 
 def _geometry(wkb: np.ndarray) -> np.ndarray:
     """Geometries, their rings closed; GEOSException where that is not enough."""
+    # "fix" closes rings, and gives None for what it cannot mend: reading again raises what is wrong
     found = shapely.from_wkb(wkb, on_invalid="fix")
     if (shapely.is_missing(found) & (wkb != None)).any():  # noqa: E711
         shapely.from_wkb(wkb)
@@ -228,6 +229,7 @@ def _filtered(path: Path, layer: Layer, where: str | None) -> Layer:
     """The features for which ``where`` holds, by SQLite, as GDAL does it for GeoPackages."""
     if where is None:
         return layer
+    # Only which rows hold is asked of SQLite: values and their types stay as they were read
     fields = ", ".join(["number INTEGER PRIMARY KEY", *map(quoted, layer.columns)])
     values = [_python(column) for column in layer.columns.values()]
     rows = zip(range(len(layer)), *values, strict=True)
@@ -269,6 +271,7 @@ def _polygons(geometry: np.ndarray) -> tuple[np.ndarray, Counter[str]]:
     there = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
     foreign = there & ~np.isin(kinds, (*_POLYGONS, _COLLECTION))
     others = Counter[str]()
+    # counted by kind for the warning: "3 Point, 1 LineString"
     for kind in np.unique(kinds[foreign]):
         those = foreign & (kinds == kind)
         others[geometry[those][0].geom_type] = int(those.sum())
@@ -278,6 +281,8 @@ def _polygons(geometry: np.ndarray) -> tuple[np.ndarray, Counter[str]]:
         solid = np.isin(shapely.get_type_id(parts), _POLYGONS)
         others.update(part.geom_type for part in parts[~solid])
         polygons = shapely.get_parts(parts[solid])
+        # one polygon stays a Polygon, so that a layer of houses does not become one of
+        # MultiPolygons
         out[row] = polygons[0] if len(polygons) == 1 else shapely.multipolygons(polygons)
     return out, others
 

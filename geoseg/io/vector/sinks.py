@@ -20,6 +20,8 @@ from pyproj import CRS
 from geoseg.io.plain_names import plain
 
 GEOMETRY = "geometry"
+# Readers skip row groups by their bounds: smaller ones are skipped more often, larger ones read
+# faster
 _ROW_GROUP = 2**16
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 _BBOX = pa.field("bbox", pa.struct([(edge, pa.float64()) for edge in _EDGES]))
@@ -88,6 +90,8 @@ class OgrSink:
         self._thread.join()
 
     def _put(self, batch: pa.RecordBatch | None) -> None:
+        # Not a plain put: where the thread ended with an error nobody takes from the full queue any
+        # more
         while self._thread.is_alive():
             try:
                 return self._batches.put(batch, timeout=0.1)
@@ -156,6 +160,7 @@ class ParquetSink:
         }
         self._types |= {names[number] for number in np.unique(shapely.get_type_id(geometry))}
         left, bottom, right, top = shapely.total_bounds(geometry)
+        # fmin leaves out the NaN that empty geometries have for bounds
         self._bounds[:2] = np.fmin(self._bounds[:2], (left, bottom))
         self._bounds[2:] = np.fmax(self._bounds[2:], (right, top))
         if sum(len(batch) for batch in self._waiting) >= _ROW_GROUP:
