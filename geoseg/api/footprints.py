@@ -112,7 +112,8 @@ def extract(
         Test-time augmentation: average over flips (3x slower) or flips and rotations
         (d4, 7x). One of none, flips, d4. [default: none]
     batch_size
-        Windows per batch; auto is 1. [default: 1]
+        Windows per batch; auto: as many as keep a GPU busy and fit, 1 on a CPU. [default:
+        auto]
     device
         Device: auto (a GPU if there is one), cpu or cuda[:N]. [default: auto]
     runtime

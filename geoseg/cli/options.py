@@ -19,7 +19,6 @@ from geoseg.specs import (
     ARCHITECTURES,
     Area,
     Length,
-    PredictSpec,
 )
 from geoseg.specs.scene import band_numbers
 from geoseg.specs.vectors import VectorFiles
@@ -79,6 +78,16 @@ class Text(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+class Auto(Text):
+    """A number, or ``auto``, which is 0 in a spec."""
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        super().__init__(f"auto|{kind.__name__}", lambda text: kind(0 if text == "auto" else text))
+
+    def shown(self, value: float) -> Any:
+        return value or "auto"
+
+
 def pixels(text: str) -> tuple[int, ...]:
     """``"0,0,2000,1500"`` -> integers."""
     return tuple(int(part) for part in text.split(","))
@@ -125,11 +134,6 @@ def _number(text: str) -> int | float | str:
 def commas(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """Values given one by one or in lists with commas."""
     return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
-
-
-def batch(text: str) -> int:
-    """``auto`` or a number of windows."""
-    return PredictSpec().batch_size if text == "auto" else int(text)
 
 
 def limits(

@@ -18,9 +18,9 @@ from geoseg.cli.options import (
     FRACTIONS,
     LENGTH,
     NAMES,
+    Auto,
     Decorator,
     Text,
-    batch,
     crs,
     dst_crs,
     layer,
@@ -147,8 +147,9 @@ inference = (
     setting(
         PredictSpec,
         "batch_size",
-        "Windows per batch; auto is 1.",
-        type=Text("auto|n", batch),
+        "Windows per batch; auto: as many as keep a GPU busy and fit, 1 on a CPU.",
+        type=Auto(int),
+        show_default="auto",
     ),
     setting(PredictSpec, "device", "Device: auto (a GPU if there is one), cpu or cuda[:N]."),
     setting(

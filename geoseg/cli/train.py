@@ -13,19 +13,10 @@ import click
 from geoseg.cli import options
 from geoseg.cli.command import command, session
 from geoseg.cli.failure import with_flags
+from geoseg.cli.options import Auto
 from geoseg.cli.specs import setting, spec_options
 from geoseg.specs import SPLIT, TrainSpec, TrainTarget
 from geoseg.specs.toml import to_cli_text
-
-
-class Auto(options.Text):
-    """A number, or ``auto``, which is 0 in a TrainSpec."""
-
-    def __init__(self, kind: type[int] | type[float]) -> None:
-        super().__init__(f"auto|{kind.__name__}", lambda text: kind(0 if text == "auto" else text))
-
-    def shown(self, value: float) -> Any:
-        return value or "auto"
 
 
 @command
@@ -62,7 +53,12 @@ class Auto(options.Text):
         type=Auto(int),
     ),
     setting(TrainSpec, "accumulate", "Gradient accumulation: batches per optimizer step."),
-    setting(TrainSpec, "lr", "Peak learning rate; auto: found by a range test.", type=Auto(float)),
+    setting(
+        TrainSpec,
+        "lr",
+        "Peak learning rate; auto: found by a range test.",
+        type=Auto(float),
+    ),
     setting(TrainSpec, "optimizer", "Optimizer."),
     setting(TrainSpec, "momentum", "Momentum of sgd, 0 to 1."),
     setting(TrainSpec, "nesterov", "Nesterov momentum for sgd.  [default: plain momentum]"),

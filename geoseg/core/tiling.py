@@ -18,6 +18,11 @@ from rasterio.windows import Window
 from geoseg.core.grid import Grid
 from geoseg.specs import TilingSpec
 
+# Pixels of a batch for a GPU: at 8 windows of 1024 it computes for longer than Python takes to give
+# it the next kernels, and more need only memory
+BATCH_PIXELS = 8 * 2**20
+LARGEST_BATCH = 64
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -134,3 +139,11 @@ def row_windows(grid: Grid, pixels: int = STRIP_PIXELS) -> Iterator[Window]:
     rows = max(1, pixels // (grid.width * BLOCK)) * BLOCK
     for top in range(0, grid.height, rows):
         yield Window(0, top, grid.width, min(rows, grid.height - top))
+
+
+def gpu_batch(size: int, fit: int = LARGEST_BATCH) -> int:
+    """How many windows of ``size`` pixels a GPU is given at a time: a power of two, no more than
+    ``fit``, and no more than keep it busy.
+    """
+    most = min(fit, LARGEST_BATCH, BATCH_PIXELS // size**2)
+    return 1 << max(1, most).bit_length() - 1

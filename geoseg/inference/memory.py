@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from geoseg.core.tiling import gpu_batch
 from geoseg.errors import ResourceError
 from geoseg.inference.stream import strip_rows
 from geoseg.specs import ModelSpec, TilingSpec
@@ -18,6 +19,8 @@ from geoseg.specs import ModelSpec, TilingSpec
 # Python, its packages, and GDAL's cache of blocks
 _LIBRARIES = 400e6
 _TORCH = 600e6
+# CUDA's libraries and context, and buffers that stay where they are
+_CUDA = 2e9
 # Bytes that a network holds a pixel of its windows: 130 and 100 are those of U-Nets on
 # EfficientNet-Lite0 and ResNet-18
 _NETWORK = 135
@@ -36,7 +39,9 @@ HELD = (96 * 2**20, 16 * 2**20, 0)
 @dataclass(frozen=True)
 class Demand:
     """What decides how much memory is taken: the ``model`` and the bytes of its file, whether
-    ``torch`` runs it, the batch, the scene's bytes a sample and its ``width`` at the model's GSD.
+    ``torch`` runs it, the batch (0 is chosen by the device), the scene's bytes a sample and its
+    ``width`` at the model's GSD, whether the network is on a ``gpu``, whose own memory is not
+    counted.
     """
 
     model: ModelSpec
@@ -45,6 +50,7 @@ class Demand:
     batch: int
     itemsize: int
     width: int
+    gpu: bool = False
 
     def row(self, size: int) -> int:
         """Bytes of a row of windows of ``size`` pixels, with what it shares with the next."""
@@ -57,12 +63,14 @@ class Demand:
         """
         pixels = size * size
         bands = self.model.bands
-        network = (_TORCH_NETWORK if self.torch else _NETWORK) * pixels * self.batch
-        windows = bands * pixels * (_WAITING * self.itemsize + 3 * 4 * self.batch)
-        results = 4 * 4 * self.model.channels * pixels * self.batch
+        batch = self.batch or (gpu_batch(size) if self.gpu else 1)
+        a_pixel = 0 if self.gpu else _TORCH_NETWORK if self.torch else _NETWORK
+        network = a_pixel * pixels * batch
+        windows = bands * pixels * (_WAITING * self.itemsize + 3 * 4 * batch)
+        results = 4 * 4 * self.model.channels * pixels * batch
         strips = _STRIP * strip_rows(self.width) * self.width
         row = min(held, self.row(size)) + min(32e6, self.row(size))
-        libraries = _LIBRARIES + (_TORCH if self.torch else 0)
+        libraries = _LIBRARIES + (_TORCH if self.torch else 0) + (_CUDA if self.gpu else 0)
         return libraries + _COPIES * self.weights + network + windows + results + strips + row
 
 

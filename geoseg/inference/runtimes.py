@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ import numpy as np
 from geoseg.errors import ModelError, ResourceError
 from geoseg.inference.third_party import InputForm, OutputForm
 from geoseg.models.openvinofile import import_openvino
-from geoseg.models.store import bundled, kind, load, read_spec
+from geoseg.models.store import bundled, kind, read_spec
 from geoseg.parallel.threads import thread_limit
 from geoseg.specs import ModelSpec, PredictSpec
 
@@ -24,14 +25,23 @@ class Runtime(Protocol):
     channel, size, size): one channel, the building's, for two classes, else one a class. ``size``
     is the side of its windows in pixels, ``border`` the pixels around a window that it has to see
     too: ``side`` is ``size + 2 * border``. ``name`` says what computes and in what precision.
+
+    ``batch`` is how many windows it wants at a time; it may become less when memory runs out. Of
+    batches that :meth:`begin` starts, ``ahead`` should be on their way while the results of an
+    earlier one are used. Where it ``takes_bytes``, images may be uint8 of 0..255 too.
     """
 
     spec: ModelSpec
     size: int
     name: str
     border: int
+    batch: int
+    ahead: int
+    takes_bytes: bool
 
-    def __call__(self, batch: np.ndarray) -> np.ndarray: ...
+    def __call__(self, images: np.ndarray) -> np.ndarray: ...
+
+    def begin(self, images: np.ndarray) -> Callable[[], np.ndarray]: ...
 
 
 def open_runtime(model: Path | None, spec: PredictSpec, extent: int) -> Runtime:
@@ -42,18 +52,29 @@ def open_runtime(model: Path | None, spec: PredictSpec, extent: int) -> Runtime:
     there).
     """
     path = model or bundled()
-    trained = kind(path) == "safetensors"
-    if trained and spec.runtime not in ("auto", "torch"):
+    if kind(path) == "safetensors" and spec.runtime not in ("auto", "torch"):
         raise ModelError(
             f"{path}: the runtime {spec.runtime} needs an exported model", "see `geoseg export`"
         )
-    if trained or spec.runtime == "torch":
+    if runs_torch(path, spec):
         return _torch(path, spec, extent)
+    gpu = spec.device.startswith("cuda")
     # where OpenVINO has no wheel, its lighter alternative
-    light = spec.runtime == "auto" and find_spec("openvino") is None
-    if spec.runtime == "onnx" or light:
+    light = find_spec("openvino") is None
+    if spec.runtime == "onnx" or (spec.runtime == "auto" and (gpu or light)):
         return _onnx(path, spec, extent)
     return _openvino(path, spec, extent)
+
+
+def runs_torch(path: Path, spec: PredictSpec) -> bool:
+    """Whether torch runs the model at ``path``: trained ones, and on a GPU those that were exported
+    by geoseg, whose weights fit the network they came from.
+    """
+    if spec.runtime != "auto":
+        return spec.runtime == "torch"
+    if kind(path) == "safetensors":
+        return True
+    return spec.device.startswith("cuda") and read_spec(path).architecture != "onnx"
 
 
 def _window(spec: PredictSpec, preferred: int, extent: int) -> int:
@@ -100,7 +121,7 @@ def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
     if spec.architecture == "onnx" and sides[2] and not predict.tile_size:
         size = sides[2]  # other windows may not suit it
     try:
-        model.reshape(form.shape(predict.batch_size, spec.bands, size))
+        model.reshape(form.shape(predict.batch_size or 1, spec.bands, size))
     except _OPENVINO_ERRORS as error:
         raise ModelError(
             f"{path}: cannot run at windows of {size} pixels", f"try `tile_size` {spec.size}"
@@ -123,7 +144,7 @@ def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
         lambda batch: request.infer({0: batch})[compiled.output(0)],
         path,
         form,
-        predict.batch_size,
+        predict.batch_size or 1,
     )
 
 
@@ -169,7 +190,7 @@ def _onnx(path: Path, predict: PredictSpec, extent: int) -> Runtime:
         lambda batch: session.run(None, {taken.name: batch})[0],
         path,
         form,
-        sides[0] or predict.batch_size,
+        sides[0] or predict.batch_size or 1,
     )
 
 
@@ -193,6 +214,9 @@ class _Graph:
     ) -> None:
         self.spec = spec
         self.name = name
+        self.batch = batch
+        self.ahead = 0
+        self.takes_bytes = False
         self._infer = infer
         self._path = path
         self._form = form
@@ -211,8 +235,8 @@ class _Graph:
             batch = (batch - self._mean) / self._std
         return np.asarray(self._infer(self._form.prepare(batch)), np.float32)
 
-    def __call__(self, batch: np.ndarray) -> np.ndarray:
-        out = self._output.finish(self._raw(batch), self.spec.multilabel, self._path)
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        out = self._output.finish(self._raw(images), self.spec.multilabel, self._path)
         if self.spec.channels == 1 and out.shape[1] == 2:
             out = out[:, 1:]
         if out.shape[1:] != (self.spec.channels, self.size, self.size):
@@ -223,72 +247,30 @@ class _Graph:
         # runtimes hand out memory that the next call writes to
         return out.copy()
 
+    def begin(self, images: np.ndarray) -> Callable[[], np.ndarray]:
+        """All is computed when the result is asked for."""
+        return partial(self, images)
+
 
 # torch
 
 
 def _torch(path: Path, predict: PredictSpec, extent: int) -> Runtime:
-    spec, state = load(path)
-    import torch
-
-    from geoseg.models.registry import load_weights, rebuild
-
-    if threads := thread_limit():
-        torch.set_num_threads(threads)
-    device = _device(predict.device)
-    model = rebuild(spec, str(path))
-    load_weights(model, state, str(path))
-    model = model.eval().to(device).to(memory_format=torch.channels_last)
-    dtype = _dtype(predict.precision, device)
-
-    def infer(batch: np.ndarray) -> np.ndarray:
-        with (
-            torch.inference_mode(),
-            torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None),
-        ):
-            logits = model(
-                torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
-            ).float()
-            return (logits.sigmoid() if spec.sigmoid else logits.softmax(1)).cpu().numpy()
-
-    size = _window(predict, 1024 if device.type == "cuda" else 512, extent)
-    name = f"torch {device} {str(dtype or torch.float32).removeprefix('torch.')}"
-    return _Torch(spec, size, name, infer)
+    return _torch_runtime().torch_runtime(
+        path, predict, lambda gpu: _window(predict, 1024 if gpu else 512, extent)
+    )
 
 
-class _Torch:
-    def __init__(
-        self, spec: ModelSpec, size: int, name: str, infer: Callable[[np.ndarray], np.ndarray]
-    ) -> None:
-        self.spec = spec
-        self.size = size
-        self.name = name
-        self._infer = infer
-        self.border = 0
-
-    def __call__(self, batch: np.ndarray) -> np.ndarray:
-        return self._infer(batch)
+def runs_on_gpu(spec: PredictSpec) -> bool:
+    """Whether torch runs models on a GPU. Raises ResourceError for a device that is not there."""
+    return str(_torch_runtime().find_device(spec.device)).startswith("cuda")
 
 
-def _device(name: str) -> Any:
-    import torch
-
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+def _torch_runtime() -> Any:
     try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ResourceError(f"unknown device {name!r}", "auto, cpu or cuda[:N]") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ResourceError(f"there is no device {name} here", "see `geoseg doctor`")
-    return device
-
-
-def _dtype(precision: str, device: Any) -> Any:
-    """Type of autocast; None computes in float32."""
-    import torch
-
-    if precision == "auto":
-        native = device.type == "cuda" or getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
-        precision = "bf16" if native else "fp32"
-    return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+        from geoseg.inference import torch_runtime
+    except ImportError as error:
+        raise ResourceError(
+            f"the runtime torch needs {error.name}", "pip install 'geoseg[train]'"
+        ) from error
+    return torch_runtime

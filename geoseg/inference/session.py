@@ -19,7 +19,7 @@ from geoseg.core.grid import Grid, assign_crs
 from geoseg.geometry.burn import Burner
 from geoseg.inference.memory import WINDOWS, Demand, budget
 from geoseg.inference.plan import Plan, plan, take, working_gsd
-from geoseg.inference.runtimes import Runtime, open_runtime
+from geoseg.inference.runtimes import Runtime, open_runtime, runs_on_gpu, runs_torch
 from geoseg.inference.stream import (
     EVERYTHING,
     TTA_PASSES,
@@ -37,7 +37,7 @@ from geoseg.io.strip_store import StripStore
 from geoseg.io.vector.source import sniff
 from geoseg.labels.footprints import footprints_on
 from geoseg.models.modelfile import fingerprint
-from geoseg.models.store import bundled, kind, read_spec, short_name
+from geoseg.models.store import bundled, read_spec, short_name
 from geoseg.parallel.clock import Clock
 from geoseg.report import Progress, Remarks, Stage
 from geoseg.specs import ModelSpec, PixelReference, PredictSpec, SceneSpec
@@ -105,11 +105,12 @@ class SceneRun:
         size = self.plan.tiling.size
         height, width = self.scene.grid.shape
         side = size + 2 * self.plan.border
-        batch = np.zeros((self.spec.batch_size, self.runtime.spec.bands, side, side), np.float32)
+        count = self.runtime.batch
+        batch = np.zeros((count, self.runtime.spec.bands, side, side), np.float32)
         self.runtime(batch)  # the first takes longer
         start = perf_counter()
         self.runtime(batch)
-        each = (perf_counter() - start) * TTA_PASSES[self.spec.tta] / self.spec.batch_size
+        each = (perf_counter() - start) * TTA_PASSES[self.spec.tta] / count
         row = self.demand.row(size)
         disk = height * width * _WRITTEN + (row if row > self.held else 0)
         seconds = self.plan.tiles * each + height * width / 1e6 * _OTHER_WORK
@@ -196,13 +197,15 @@ class LoadedModel:
             yield run
 
     def _demand(self, scene: Scene) -> Demand:
+        torch = runs_torch(self.path, self.spec)
         return Demand(
             self.model,
             self.path.stat().st_size,
-            kind(self.path) == "safetensors" or self.spec.runtime == "torch",
+            torch,
             self.spec.batch_size,
             np.dtype(scene.dtype).itemsize,
             scene.grid.width,
+            torch and runs_on_gpu(self.spec),
         )
 
     def provenance(self, *sources: str) -> dict[str, str]:

@@ -7,8 +7,11 @@ Reading runs ahead in one thread; whoever takes the strips may do so in another
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -161,9 +164,7 @@ def predict_strips(
             kept.commit(row, blender.shared())
 
     windows = _windows(scene, plan, wanted.area, rows, clock)
-    for batch in _batched(ahead(windows), spec.batch_size):
-        with clock("forward"):
-            results = _forward(runtime, batch, spec.tta, plan.stretch)
+    for batch, results in _computed(runtime, ahead(windows), spec.tta, plan.stretch, clock):
         for (tile, _, valid), result in zip(batch, results, strict=True):
             while blender.row < tile.row:
                 yield from finish()
@@ -233,35 +234,59 @@ def _read(scene: Scene, tile: Tile, plan: Plan, area: Burner | None) -> _Window:
     return _Window(tile, image, valid)
 
 
-def _batched(reads: Iterator[_Window], size: int) -> Iterator[list[_Window]]:
-    """Windows in their order, ``size`` of them with data at a time."""
+def _computed(
+    runtime: Runtime,
+    windows: Iterator[_Window],
+    tta: str,
+    stretch: Stretch | None,
+    clock: Clock,
+) -> Iterator[tuple[list[_Window], list[np.ndarray | None]]]:
+    """Batches of windows in their order, each with its results; ``runtime.ahead`` more have begun
+    by then.
+    """
+    begun: deque[tuple[list[_Window], Callable[[], np.ndarray] | None]] = deque()
+    for batch in chain(_batched(windows, runtime), [None] * runtime.ahead):
+        if batch is not None:
+            with clock("forward"):
+                begun.append((batch, _begin(runtime, batch, tta, stretch)))
+        if len(begun) > (0 if batch is None else runtime.ahead):
+            done, result = begun.popleft()
+            with clock("forward"):
+                results = iter(() if result is None else result())
+            yield done, [None if window.image is None else next(results) for window in done]
+
+
+def _batched(windows: Iterator[_Window], runtime: Runtime) -> Iterator[list[_Window]]:
+    """Windows in their order, ``runtime.batch`` of them with data at a time."""
     batch: list[_Window] = []
-    for read in reads:
-        batch.append(read)
+    for window in windows:
+        batch.append(window)
         # windows without data go along for nothing, so that a batch is full all the same
-        if sum(window.image is not None for window in batch) == size:
+        if sum(each.image is not None for each in batch) >= runtime.batch:
             yield batch
             batch = []
     if batch:
         yield batch
 
 
-def _forward(
+def _begin(
     runtime: Runtime, batch: list[_Window], tta: str, stretch: Stretch | None
-) -> list[np.ndarray | None]:
-    # brought to [0, 1] here and not where they are read: bytes that wait weigh a quarter
-    images = [to_unit(window.image, stretch)[None] for window in batch if window.image is not None]
+) -> Callable[[], np.ndarray] | None:
+    """What waits for the results of the windows with data; None where there are none."""
+    images = [window.image[None] for window in batch if window.image is not None]
     if not images:
-        return [None] * len(batch)
+        return None
+    # brought to [0, 1] here and not where they are read: bytes that wait weigh a quarter
+    if not (runtime.takes_bytes and stretch is None and images[0].dtype == np.uint8):
+        images = [to_unit(image[0], stretch)[None] for image in images]
     joined = images[0] if len(images) == 1 else np.concatenate(images)
-    results = iter(_augmented(runtime, joined, tta))
-    return [None if window.image is None else next(results) for window in batch]
+    if tta == "none":
+        return runtime.begin(joined)
+    return partial(_augmented, runtime, joined, tta)
 
 
 def _augmented(runtime: Runtime, images: np.ndarray, tta: str) -> np.ndarray:
     """Mean over the flips, or over all eight symmetries of the square, each turned back."""
-    if tta == "none":
-        return runtime(images)
     # With flips, turns by 0 and 180 degrees, each as it is and mirrored: all four flips. With d4
     # all eight symmetries. What comes out is mirrored and turned back, in that order.
     # flips are the symmetries of half a turn

@@ -16,12 +16,13 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 class PredictSpec:
     """How a model is run over a scene, outside of the polygons in the file ``aoi`` not at all.
 
-    Windows are smaller where all would take more than ``max_memory``.
+    Windows are smaller where all would take more than ``max_memory``. A ``batch_size`` of 0 is as
+    many windows as fit on a GPU and keep it busy, one on a CPU.
     """
 
     tile_size: Annotated[int, Range(32, 2**14)] | None = None
     overlap: Annotated[int, Range(0, 2**14)] | None = None
-    batch_size: Annotated[int, Range(1, 2**10)] = 1
+    batch_size: Annotated[int, Range(0, 2**10)] = 0
     device: str = "auto"
     runtime: Literal["auto", "torch", "openvino", "onnx"] = "auto"
     precision: Precision = "auto"

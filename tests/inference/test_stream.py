@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,14 @@ def test_nodata_is_not_valid_and_empty_windows_are_not_computed(
 
         class Counting:
             spec, size, name, border = runtime.spec, runtime.size, runtime.name, 0
+            batch, ahead, takes_bytes = runtime.batch, runtime.ahead, runtime.takes_bytes
 
-            def __call__(self, batch: np.ndarray) -> np.ndarray:
-                calls.append(len(batch))
-                return runtime(batch)
+            def __call__(self, images: np.ndarray) -> np.ndarray:
+                calls.append(len(images))
+                return runtime(images)
+
+            def begin(self, images: np.ndarray) -> Callable[[], np.ndarray]:
+                return partial(self, images)
 
         planned = plan(scene, Counting(), spec)
         items = list(predict_strips(scene, Counting(), planned, spec, clock=Clock()))
