@@ -7,40 +7,38 @@ whoever computes them; they are joined here, in their order, and written by one 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import numpy as np
 
 from geoseg.core.strips import Strip, packed, unpacked
 from geoseg.core.tiling import offsets
-from geoseg.errors import ResourceError
 from geoseg.inference.session import LoadedModel, SceneRun, area_of_interest
 from geoseg.inference.stream import ProbabilityStrip, Store, Wanted
+from geoseg.io.scene_names import everywhere
 from geoseg.parallel.clock import Clock
+from geoseg.parallel.cluster import Cluster
 from geoseg.report import Progress, Remarks, Run, Stage, no_progress
-from geoseg.specs import PredictSpec, SceneSpec
 
 # Blocks for each worker: fewer leave the others idle behind the slowest
 _SHARES = 4
-_RETRIES = 3
-_ALONE = Lock()
-_PATIENCE = 20.0  # seconds for the scheduler to answer
+# Bytes of probability that a block holds at most, if it is more than one row of windows
+_BLOCK = 2**28
+# A runtime takes one batch at a time, and threads enough for the machine: a worker of several
+# threads computes one task after the other
+ALONE = Lock()
 
 
 @dataclass(frozen=True)
 class _Block:
-    """Rows of windows of a scene; the files have the same names on every machine."""
+    """Rows of windows of a scene, from the ``first`` to before ``stop``."""
 
-    model: Path
-    spec: PredictSpec
-    scene_spec: SceneSpec
+    loaded: LoadedModel
     scene: str
     bands: tuple[int, ...] | None
     channels: tuple[int, ...] | None
@@ -69,20 +67,11 @@ class _Kept:
         self.last = shared
 
 
-@lru_cache(maxsize=1)
-def _loaded(model: Path, spec: PredictSpec, scene_spec: SceneSpec) -> LoadedModel:
-    """Opened once in each worker."""
-    return LoadedModel(model, spec, scene_spec)
-
-
 def _compute(block: _Block) -> tuple[bytes, bytes]:
     """In a worker: the strips of the block, and what it shares with the next."""
-    # a runtime takes one batch at a time, and threads enough for the machine
-    with (
-        _ALONE,
-        _loaded(block.model, block.spec, block.scene_spec).open(block.scene, block.bands) as run,
-    ):
-        area = area_of_interest(block.spec, run.scene.grid, Remarks())
+    loaded = block.loaded
+    with ALONE, loaded.open(block.scene, block.bands) as run:
+        area = area_of_interest(loaded.spec, run.scene.grid, Remarks())
         wanted = Wanted(area, block.channels, range(block.first, block.stop))
         kept = _Kept()
         for _ in run.strips(Clock(), no_progress, wanted, store=kept):
@@ -96,63 +85,49 @@ def computed_strips(
     loaded: LoadedModel,
     bands: tuple[int, ...] | None,
     wanted: Wanted,
-    scheduler: str | None,
+    cluster: Cluster | None,
     accompany: Run,
     folder: Path,
     store: Store | None = None,
 ) -> Iterator[ProbabilityStrip]:
-    """As :meth:`SceneRun.strips`, computed here or on the cluster at ``scheduler``."""
-    if scheduler:
-        return cluster_strips(scheduler, run, loaded, bands, wanted, accompany.progress)
+    """As :meth:`SceneRun.strips`, computed here or on the ``cluster``."""
+    if cluster is not None:
+        return cluster_strips(cluster, run, loaded, bands, wanted, accompany.progress)
     return run.strips(accompany.clock, accompany.progress, wanted, folder, store)
 
 
 def cluster_strips(
-    scheduler: str,
+    cluster: Cluster,
     run: SceneRun,
     loaded: LoadedModel,
     bands: tuple[int, ...] | None,
     wanted: Wanted,
     progress: Progress,
 ) -> Iterator[ProbabilityStrip]:
-    """As :meth:`SceneRun.strips`, computed by the workers of the cluster at address ``scheduler``.
-
-    Raises ResourceError where there is no cluster or no package for it.
-    """
+    """As :meth:`SceneRun.strips`, computed by the workers of the ``cluster``."""
     tiling = run.plan.tiling
-    starts = offsets(run.scene.grid.height, tiling.size, tiling.stride)
-    across = len(offsets(run.scene.grid.width, tiling.size, tiling.stride))
+    height, width = run.scene.grid.shape
+    starts = offsets(height, tiling.size, tiling.stride)
+    across = len(offsets(width, tiling.size, tiling.stride))
     advance = progress(Stage(Path(run.scene.path).name, "windows"), run.plan.tiles)
-    with _client(scheduler) as client:
-        workers = max(1, len(client.scheduler_info()["workers"]))
-        count = min(len(starts), _SHARES * workers)
-        ends = [
-            end
-            for end in np.linspace(0, len(starts), count + 1).round().astype(int).tolist()
-            if _parts(starts, tiling.size, end)
-        ]
-        of_scene = partial(
-            _Block,
-            loaded.path.resolve(),
-            loaded.spec,
-            loaded.scene_spec,
-            _everywhere(run.scene.path),
-            bands,
-            wanted.channels,
-        )
-        blocks = [of_scene(first, stop) for first, stop in pairwise(ends)]
-        above = None
-        ahead: deque[tuple[_Block, Any]] = deque()
-        for block in [*blocks, *[None] * len(blocks)]:
-            if block is not None:
-                task = client.submit(_compute, block, pure=False, retries=_RETRIES)
-                ahead.append((block, task))
-            if ahead and (block is None or len(ahead) > 2 * workers):
-                done, task = ahead.popleft()
-                strips, shared = task.result()
-                yield from map(wanted.trim, _joined(strips, starts[done.first], above))
-                ((_, above, _),) = unpacked(shared)
-                advance((done.stop - done.first) * across)
+    channels = loaded.model.channels if wanted.channels is None else len(wanted.channels)
+    count = max(_SHARES * cluster.workers, height * width * channels * 4 // _BLOCK)
+    count = min(count, len(starts))
+    ends = [
+        end
+        for end in np.linspace(0, len(starts), count + 1).round().astype(int).tolist()
+        if _parts(starts, tiling.size, end)
+    ]
+    scene = everywhere(run.scene.path)
+    blocks = [
+        _Block(loaded, scene, bands, wanted.channels, first, stop) for first, stop in pairwise(ends)
+    ]
+    above = None
+    with closing(cluster.ordered(_compute, blocks)) as results:
+        for block, (strips, shared) in zip(blocks, results, strict=True):
+            yield from map(wanted.trim, _joined(strips, starts[block.first], above))
+            ((_, above, _),) = unpacked(shared)
+            advance((block.stop - block.first) * across)
 
 
 def _parts(starts: list[int], size: int, row: int) -> bool:
@@ -176,23 +151,3 @@ def _joined(strips: bytes, top: int, above: np.ndarray | None) -> Iterator[Proba
         if above is not None and rows > 0:
             probability[:, :rows] += above[:, at : at + rows]
         yield ProbabilityStrip(first, probability, valid)
-
-
-def _everywhere(scene: str) -> str:
-    """The name of a scene in every folder: workers may have been started in another."""
-    return str(Path(scene).resolve()) if Path(scene).exists() else scene
-
-
-def _client(scheduler: str) -> Any:
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise ResourceError(
-            "`scheduler` needs dask.distributed", "pip install 'geoseg[dask]'"
-        ) from error
-    try:
-        return Client(scheduler, timeout=_PATIENCE, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise ResourceError(
-            f"{scheduler}: no Dask scheduler answers", "start one by `dask scheduler`"
-        ) from error

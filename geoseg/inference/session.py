@@ -7,7 +7,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -31,7 +32,7 @@ from geoseg.inference.stream import (
 from geoseg.io.journal import stamp
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
-from geoseg.io.scene_names import redact_url
+from geoseg.io.scene_names import everywhere, redact_url
 from geoseg.io.scratch import scratch
 from geoseg.io.strip_store import StripStore
 from geoseg.io.vector.source import sniff
@@ -39,6 +40,7 @@ from geoseg.labels.footprints import footprints_on
 from geoseg.models.modelfile import fingerprint
 from geoseg.models.store import bundled, read_spec, short_name
 from geoseg.parallel.clock import Clock
+from geoseg.parallel.threads import thread_limit
 from geoseg.report import Progress, Remarks, Stage
 from geoseg.specs import ModelSpec, PixelReference, PredictSpec, SceneSpec
 from geoseg.specs.vectors import VectorFiles
@@ -126,7 +128,10 @@ class SceneRun:
 
 
 class LoadedModel:
-    """Opens a model once for many scenes: a runtime for each size of window."""
+    """Opens a model once for many scenes: a runtime for each size of window.
+
+    It is pickled as its name: each process opens the file once, as long as that does not change.
+    """
 
     def __init__(
         self, path: Path | None, spec: PredictSpec, scene_spec: SceneSpec = SceneSpec()
@@ -139,6 +144,12 @@ class LoadedModel:
             sniff(Path(spec.aoi))
         self.scene_spec = scene_spec
         self._runtimes: dict[int, Runtime] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        aoi = self.spec.aoi
+        spec = replace(self.spec, aoi=aoi and Path(everywhere(str(aoi))))
+        path = Path(everywhere(str(self.path)))
+        return _opened, (path, stamp(str(path)), spec, self.scene_spec, thread_limit())
 
     def runtime(self, scene: Scene, most: int = WINDOWS[0]) -> Runtime:
         """The runtime for windows that suit ``scene``, of ``most`` pixels a side at most."""
@@ -211,6 +222,18 @@ class LoadedModel:
     def provenance(self, *sources: str) -> dict[str, str]:
         """What is stored with an output: version, model, command, sources."""
         return provenance(*sources) | {"GEOSEG_MODEL": f"{self.name} {fingerprint(self.path)}"}
+
+
+@lru_cache(maxsize=1)
+def _opened(
+    path: Path,
+    stamp: tuple[int, int],
+    spec: PredictSpec,
+    scene_spec: SceneSpec,
+    threads: int | None,
+) -> LoadedModel:
+    """The model of that ``path`` and ``stamp``, whose runtimes have so many ``threads``."""
+    return LoadedModel(path, spec, scene_spec)
 
 
 def kept_strips(

@@ -26,6 +26,13 @@ def expand(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(scene for name in names for scene in _expand(name)))
 
 
+def everywhere(name: str) -> str:
+    """``name`` as a process that was started in another folder finds it: an absolute path, an
+    address as it is.
+    """
+    return name if "://" in name else str(Path(name).absolute())
+
+
 def redact_url(name: str) -> str:
     """``name`` without what may be a secret in an address: user and password, and the query of a
     signed one; of a malformed one only its scheme is left.

@@ -4,38 +4,24 @@ strip.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from geoseg.core.grid import Grid, assign_crs
-from geoseg.core.layer import Layer
+from geoseg.core.grid import assign_crs
 from geoseg.errors import GeosegError, SettingError, UnsuitableError
-from geoseg.geometry.footprints import FootprintLabels, trace_footprints
-from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
-from geoseg.inference.cluster import computed_strips
 from geoseg.inference.overlapping_scenes import SharedLayer
-from geoseg.inference.probability_raster import probability_file
-from geoseg.inference.session import (
-    LoadedModel,
-    SceneRun,
-    area_of_interest,
-    kept_strips,
-    resume_folder,
-)
-from geoseg.inference.stream import ProbabilityStrip, Wanted
+from geoseg.inference.scene_footprints import FootprintSettings, Source, footprint_source
+from geoseg.inference.session import LoadedModel, resume_folder
 from geoseg.io.atomic import check_apart, check_output, make_folder, remove
-from geoseg.io.raster.scene import open_scene
 from geoseg.io.raster.write import check_raster_name
 from geoseg.io.scene_names import unique_names
 from geoseg.io.vector.append import check_appendable
 from geoseg.io.vector.write import format_of
-from geoseg.parallel.prefetch import ahead
+from geoseg.parallel.cluster import connected
 from geoseg.report import Progress, Report, Run, no_progress
 from geoseg.specs import (
     Area,
@@ -45,7 +31,6 @@ from geoseg.specs import (
     PixelReference,
     PolygonSpec,
     PredictSpec,
-    RasterTarget,
     SceneSpec,
     VectorTarget,
 )
@@ -104,8 +89,8 @@ def run(
     spec = _resolved(polygon_spec or ExtractSpec(), loaded)
     names = dict(zip(scenes, unique_names(scenes), strict=True))
     surface = footprint_surface(loaded)
-    settings = _Settings(
-        loaded, surface, spec, names, bands, reference, save_prob, target.folder, job.scheduler
+    settings = FootprintSettings(
+        loaded, surface, spec, names, bands, reference, save_prob, target.folder
     )
     totals = _Totals()
     if job.dry_run:
@@ -116,12 +101,15 @@ def run(
     # all of them before the first scene: a run of hours must not end at a name that is taken
     outputs = [*destinations, *([save_prob] if save_prob else [])]
     _check_outputs(scenes, destinations, target, loaded)
-    for path, group in destinations.items():
-        to_file = replace(target, output=path)
-        of_file = replace(settings, resume=path if job.resume else None)
-        _extract(group, to_file, of_file, job.on_error == "skip", totals, accompany)
-        if job.resume:
-            remove(resume_folder(path))
+    with connected(job.scheduler) as cluster:
+        settings = replace(settings, cluster=cluster)
+        with footprint_source(scenes, settings, accompany) as source:
+            for path, group in destinations.items():
+                to_file = replace(target, output=path)
+                of_file = replace(settings, resume=path if job.resume else None)
+                _extract(group, to_file, of_file, source, job.on_error == "skip", totals, accompany)
+                if job.resume:
+                    remove(resume_folder(path))
     written = tuple(str(path) for path in outputs if path.exists())
     return totals.report(scenes, written, settings, accompany)
 
@@ -155,25 +143,6 @@ def _check_outputs(
         check_raster_name(target.save_prob)
 
 
-@dataclass(frozen=True)
-class _Settings:
-    """What holds for all scenes; threshold and minimum area of ``spec`` are resolved,
-    ``names`` are those of the scenes by path, ``resume`` is the output beside which what is done is
-    kept.
-    """
-
-    loaded: LoadedModel
-    surface: ClassSurface
-    spec: PolygonSpec
-    names: dict[str, str]
-    bands: tuple[int, ...] | None
-    reference: PixelReference
-    save_prob: Path | None
-    folder: Path
-    scheduler: str | None
-    resume: Path | None = None
-
-
 @dataclass
 class _Totals:
     """What adds up over the scenes."""
@@ -194,7 +163,7 @@ class _Totals:
         self,
         scenes: Sequence[str],
         outputs: tuple[str, ...],
-        settings: _Settings,
+        settings: FootprintSettings,
         accompany: Run,
         plan: list[dict[str, Any]] | None = None,
     ) -> ExtractReport:
@@ -253,7 +222,8 @@ def footprint_surface(loaded: LoadedModel) -> ClassSurface:
 def _extract(
     scenes: list[str],
     target: VectorTarget,
-    settings: _Settings,
+    settings: FootprintSettings,
+    source: Source,
     skip: bool,
     totals: _Totals,
     accompany: Run,
@@ -265,15 +235,12 @@ def _extract(
         )
         for path in scenes:
             try:
-                with settings.loaded.open(path, settings.bands, settings.reference) as scene_run:
-                    grid = assign_crs(scene_run.scene.grid, path, settings.reference)
-                    with _probability(scene_run, grid, settings, accompany) as probability:
-                        footprints = _footprints(probability, path, grid, settings, accompany)
-                        # nothing of a scene that fails half way may stay in the layer
-                        batches = list(footprints) if skip else footprints
-                        layer.write(path, grid, batches, accompany.clock)
-                    totals.runtime = scene_run.runtime.name
-                    totals.pixels += scene_run.scene.source.height * scene_run.scene.source.width
+                with source(path, settings) as found:
+                    # nothing of a scene that fails half way may stay in the layer
+                    batches = list(found.batches) if skip else found.batches
+                    layer.write(path, found.grid, batches, accompany.clock)
+                totals.runtime = found.runtime
+                totals.pixels += found.pixels
             except GeosegError as error:
                 if not skip:
                     raise
@@ -282,105 +249,7 @@ def _extract(
     totals.add(layer)
 
 
-@contextmanager
-def _probability(
-    scene_run: SceneRun, grid: Grid, settings: _Settings, accompany: Run
-) -> Iterator[Iterator[ProbabilityStrip]]:
-    """Strips of probability, computed ahead in a thread; also written where that is asked for."""
-    accompany.remarks += scene_run.plan.warnings
-    area = area_of_interest(settings.loaded.spec, grid, accompany.remarks)
-    # the file of probabilities gets every channel, the footprints are made of some
-    channels = None if settings.save_prob else settings.surface.channels
-    wanted = Wanted(area, channels)
-    store = None
-    if settings.resume is not None:
-        wanted = replace(wanted, trim=_trimmer(settings))
-        name = settings.names[scene_run.scene.path]
-        shaping = settings.spec, channels, grid
-        store = kept_strips(settings.resume, name, scene_run, settings.loaded, shaping)
-    strips = computed_strips(
-        scene_run,
-        settings.loaded,
-        settings.bands,
-        wanted,
-        settings.scheduler,
-        accompany,
-        settings.folder,
-        store,
-    )
-    with ExitStack() as stack:
-        if settings.save_prob:
-            native = stack.enter_context(
-                open_scene(scene_run.scene.path, spec=settings.loaded.scene_spec)
-            )
-            kept = RasterTarget(settings.save_prob, overwrite=True)
-            put = stack.enter_context(
-                probability_file(kept, scene_run, native, settings.loaded, accompany.clock, area)
-            )
-            strips = (_passed_on(strip, put) for strip in strips)
-        yield stack.enter_context(closing(ahead(strips, depth=1)))
-
-
-def _trimmer(settings: _Settings) -> Callable[[ProbabilityStrip], ProbabilityStrip]:
-    """What leaves of a strip only the probabilities that its footprints are made of, where those
-    alone are looked at: what is kept then is a tenth.
-    """
-    spec = settings.spec
-    level = np.float32(spec.threshold or 0)
-
-    def trimmed(strip: ProbabilityStrip) -> ProbabilityStrip:
-        if not strip.valid.any():
-            return strip
-        scores, _ = settings.surface.score(strip.probability)
-        building = (scores >= level) & strip.valid
-        return strip._replace(probability=np.where(building, strip.probability, np.float32(0)))
-
-    # Closing fills gaps and subpixel outlines interpolate with probabilities below the threshold
-    whole = settings.save_prob or spec.close.value > 0 or spec.outline == "subpixel"
-    return (lambda strip: strip) if whole else trimmed
-
-
-def _passed_on(strip: ProbabilityStrip, put: Any) -> ProbabilityStrip:
-    put(strip)
-    return strip
-
-
-def _footprints(
-    probability: Iterable[ProbabilityStrip],
-    path: str,
-    grid: Grid,
-    settings: _Settings,
-    accompany: Run,
-) -> Iterator[Layer]:
-    """Batches of footprints of one scene: where the probability reaches the threshold."""
-    surface = settings.surface
-    spec = settings.spec
-    level = np.float32(spec.threshold or 0)
-    assert spec.min_area is not None
-    return trace_footprints(
-        (_cut(strip, surface, level) for strip in probability),
-        grid,
-        FootprintLabels(settings.names[path], surface.name),
-        spec,
-        spec.min_area,
-        float(level),
-        clock=accompany.clock,
-    )
-
-
-def _cut(strip: ProbabilityStrip, surface: ClassSurface, level: np.float32) -> MaskStrip:
-    probability = strip.probability
-    if not strip.valid.any():  # ground without data costs no more than a look
-        nothing = strip.valid
-        margin = None if surface.boundary_channel is None else nothing.astype(np.int16)
-        return MaskStrip(nothing, nothing, probability[0], margin)
-    if len(probability) > len(surface.channels):
-        probability = probability[list(surface.channels)]
-    scores, boundary_margin = surface.score(probability)
-    return MaskStrip((scores >= level) & strip.valid, strip.valid, scores, boundary_margin)
-
-
-def _plan(path: str, settings: _Settings) -> dict[str, Any]:
+def _plan(path: str, settings: FootprintSettings) -> dict[str, Any]:
     """What would be done with a scene, and what it will take."""
     with settings.loaded.open(path, settings.bands, settings.reference) as scene_run:
         grid = assign_crs(scene_run.scene.grid, path, settings.reference)

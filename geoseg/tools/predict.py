@@ -23,6 +23,7 @@ from geoseg.io.atomic import check_apart, check_output, make_folder, remove
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.raster.write import check_raster_name
 from geoseg.io.scene_names import unique_names
+from geoseg.parallel.cluster import Cluster, connected
 from geoseg.parallel.prefetch import ahead
 from geoseg.report import Progress, Report, Run, no_progress
 from geoseg.specs import JobSpec, PredictSpec, RasterTarget, SceneSpec
@@ -73,10 +74,13 @@ def run(
         check_raster_name(path)
     # raises for what cannot be written, before the first window is computed
     ProbabilityEncoding(target.dtype, target.classes, loaded.model)
-    runs = [
-        _predict(scene, replace(target, output=path), loaded, bands, job, accompany)
-        for scene, path in outputs.items()
-    ]
+    with connected(job.scheduler) as cluster:
+        runs = [
+            _predict(
+                scene, replace(target, output=path), loaded, bands, job.resume, cluster, accompany
+            )
+            for scene, path in outputs.items()
+        ]
     return PredictReport(
         command="predict",
         inputs=tuple(scenes),
@@ -120,7 +124,8 @@ def _predict(
     target: RasterTarget,
     loaded: LoadedModel,
     bands: tuple[int, ...] | None,
-    job: JobSpec,
+    resume: bool,
+    cluster: Cluster | None,
     accompany: Run,
 ) -> SceneRun:
     """Write the probabilities of one scene."""
@@ -131,12 +136,12 @@ def _predict(
         accompany.remarks += scene_run.plan.warnings
         area = area_of_interest(loaded.spec, scene_run.scene.grid, accompany.remarks)
         store = None
-        if job.resume:
+        if resume:
             store = kept_strips(target.output, "scene", scene_run, loaded, None)
         wanted = Wanted(area)
         folder = target.output.parent
         strips = computed_strips(
-            scene_run, loaded, bands, wanted, job.scheduler, accompany, folder, store
+            scene_run, loaded, bands, wanted, cluster, accompany, folder, store
         )
         with (
             probability_file(target, scene_run, native, loaded, accompany.clock, area) as write,

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import geopandas as gpd
 import pytest
+from rasterio.windows import Window
 
-from geoseg.errors import ResourceError
-from geoseg.report import Label
+from geoseg.errors import InputError, ResourceError
+from geoseg.inference.session import LoadedModel
+from geoseg.report import Label, Progress
 from geoseg.specs import JobSpec, PredictSpec, RasterTarget
 from geoseg.tools import extract, predict
-from tests.scenes import buildings, write_scene
+from tests.scenes import buildings, grid, write_scene
 
 pytest.importorskip("onnx")
 distributed = pytest.importorskip("distributed")
@@ -47,33 +52,118 @@ def test_a_cluster_gives_the_same(
         assert here == there
 
 
+@pytest.fixture
+def scenes(tmp_path: Path) -> list[str]:
+    """Five scenes of different sizes, each of which shares ground with the next."""
+    mask = buildings(620, 415)
+    whole = grid(*mask.shape)
+    found = []
+    for number, top in enumerate(range(0, 500, 100)):
+        window = Window(0, top, 415, 120 + 10 * number)
+        rows = slice(top, top + window.height)
+        path = write_scene(tmp_path / f"scene{number}.tif", mask[rows], whole.window(window))
+        found.append(str(path))
+    return found
+
+
+@pytest.mark.parametrize("output", ["one.gpkg", "folder/"])
+def test_many_scenes_are_shared_out_whole(
+    output: str,
+    address: str,
+    scenes: list[str],
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OGR_CURRENT_DATE", "2026-01-02T03:04:05.000Z")
+    monkeypatch.setattr("geoseg.inference.cluster.cluster_strips", None)  # no blocks
+    reports = []
+    for name, job in (("here", JobSpec()), ("there", JobSpec(scheduler=address))):
+        (tmp_path / name).mkdir()
+        target = f"{tmp_path / name}/{output}"
+        reports.append(extract.run(scenes, target, SPEC, model=model, job=job))
+    here, there = reports
+    assert here.footprints == there.footprints > 50
+    assert (here.pixels, here.runtime, here.warnings) == (
+        there.pixels,
+        there.runtime,
+        there.warnings,
+    )
+    assert there.stages["forward"] > 0 and there.stages["trace"] > 0
+    files = [sorted((tmp_path / name).rglob("*.gpkg")) for name in ("here", "there")]
+    assert len(files[0]) == (1 if output == "one.gpkg" else 5)
+    assert [file.read_bytes() for file in files[0]] == [file.read_bytes() for file in files[1]]
+
+
+def test_scenes_that_fail_are_left_out_or_end_the_job(
+    address: str, scenes: list[str], model: Path, tmp_path: Path
+) -> None:
+    Path(scenes[2]).write_bytes(b"no picture")
+    target = tmp_path / "there.gpkg"
+    with pytest.raises(InputError, match=r"scene2\.tif"):
+        extract.run(scenes, target, SPEC, model=model, job=JobSpec(scheduler=address))
+    assert not target.exists()
+    skip = JobSpec("skip", scheduler=address)
+    report = extract.run(scenes, target, SPEC, model=model, job=skip)
+    assert list(report.failed) == [scenes[2]]
+    extract.run(scenes, tmp_path / "here.gpkg", SPEC, model=model, job=JobSpec("skip"))
+    assert gpd.read_file(target).equals(gpd.read_file(tmp_path / "here.gpkg"))
+
+
+def test_a_model_goes_to_workers_by_its_name(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "copy.onnx"
+    copy.write_bytes(model.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "area.gpkg").write_bytes(b"SQLite format 3\0")
+    loaded = LoadedModel(Path("copy.onnx"), replace(SPEC, aoi=Path("area.gpkg")))
+    content = pickle.dumps(loaded)
+    monkeypatch.chdir("/")
+    there = pickle.loads(content)
+    assert there.path == copy and there.spec.aoi == tmp_path / "area.gpkg"
+    assert pickle.loads(content) is there  # opened once
+    monkeypatch.chdir(tmp_path)
+    os.utime(copy, (1, 1))
+    assert pickle.loads(pickle.dumps(loaded)) is not there  # another file by now
+
+
 def test_nobody_answers(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geoseg.inference.cluster._PATIENCE", 0.5)
+    monkeypatch.setattr("geoseg.parallel.cluster._PATIENCE", 0.5)
     scene = str(write_scene(tmp_path / "scene.tif", buildings(70, 95)))
     nobody = JobSpec(scheduler="tcp://127.0.0.1:9")
     with pytest.raises(ResourceError, match="no Dask scheduler answers"):
         extract.run([scene], tmp_path / "b.gpkg", SPEC, model=model, job=nobody)
 
 
+def killer(cluster: Any) -> Progress:
+    """Progress whose first step kills a worker of ``cluster``."""
+    victim = cluster.workers[0].process.pid
+
+    def killing(stage: Label, total: int) -> Callable[[int], None]:
+        def step(count: int) -> None:
+            with suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+
+        return step
+
+    return killing
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 6])
 def test_a_worker_that_is_killed_changes_nothing(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    count: int, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OGR_CURRENT_DATE", "2026-01-02T03:04:05.000Z")
-    scene = str(write_scene(tmp_path / "scene.tif", buildings(900, 1215)))
-    extract.run([scene], tmp_path / "here.gpkg", SPEC, model=model)
+    shape = (900, 1215) if count == 1 else (150, 615)
+    scenes = [
+        str(write_scene(tmp_path / f"{number}.tif", buildings(*shape))) for number in range(count)
+    ]
+    extract.run(scenes, tmp_path / "here.gpkg", SPEC, model=model)
     settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with distributed.LocalCluster(processes=True, **settings) as cluster:
-        victim = cluster.workers[0].process.pid
-
-        def killing(stage: Label, total: int) -> Callable[[int], None]:
-            def step(count: int) -> None:
-                with suppress(ProcessLookupError):
-                    os.kill(victim, signal.SIGKILL)
-
-            return step
-
         job = JobSpec(scheduler=cluster.scheduler_address)
         target = tmp_path / "there.gpkg"
-        extract.run([scene], target, SPEC, model=model, job=job, progress=killing)
+        extract.run(scenes, target, SPEC, model=model, job=job, progress=killer(cluster))
     assert target.read_bytes() == (tmp_path / "here.gpkg").read_bytes()
