@@ -102,8 +102,10 @@ class Handlers:
 
     @_answering
     def choose_sample(
-        self, workspace: Workspace, name: str, progress: gr.Progress = gr.Progress()
+        self, workspace: Workspace, name: str | None, progress: gr.Progress = gr.Progress()
     ) -> Update:
+        if name is None:  # who goes past the list with the tab key chooses nothing
+            return {}
         scene, truth = SAMPLES[name]
         try:
             workspace.take_sample(scene, truth)

@@ -23,12 +23,24 @@ _IDLE = 3600  # seconds after which the files of a visitor who does nothing are 
 
 
 def theme() -> gr.themes.Base:
-    """Gradio's theme with the fonts of the reader's own machine: others would be fetched."""
-    return gr.themes.Base(
+    """Gradio's theme with the fonts of the reader's own machine, as others would be fetched, and
+    with small print that has the contrast of WCAG's level AA.
+    """
+    plain = gr.themes.Base(
         primary_hue="amber",
         neutral_hue="slate",
         font=["system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
+    )
+    return plain.set(
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_800",
     )
 
 
@@ -152,8 +164,9 @@ def _connect(parts: Parts, handlers: Handlers) -> None:
         **shown,
     )
     for control in parts.controls:
-        moved = control.release if isinstance(control, gr.Slider) else control.input
-        moved(
+        # not `release`, which a slider that is moved by the keyboard does not know; of all that
+        # comes while a step is at work only the last is done
+        control.input(
             handlers.trace,
             [parts.session, *parts.controls],
             results,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -15,6 +16,8 @@ _COLUMNS = {
     "filtered": "At 0.5, noise filter",
     "set": "As set",
 }
+# What the page calls a setting that an error or a remark names
+_FIELDS = {"gsd": "the field Metres per pixel"}
 # Buildings match at an IoU of 0.5
 _ROWS = {
     ("pixel", "iou"): "IoU of pixels",
@@ -50,7 +53,8 @@ def about_scene(name: str, about: Mapping[str, Any]) -> str:
     gsd = f"{about['gsd']:.3g} m a pixel" if about["gsd"] else "no coordinates"
     bands = f"{about['bands']} band{'s' * (about['bands'] != 1)} of {about['dtype']}"
     size = f"{about['width']:,} x {about['height']:,} pixels"
-    parts = (name, about["format"], size, bands, gsd, about["crs"])
+    empty = "" if about["valid_fraction"] else "a sample of it holds no data"
+    parts = (name, about["format"], size, bands, gsd, about["crs"], empty)
     return " · ".join(part for part in parts if part)
 
 
@@ -61,7 +65,8 @@ def summary(workspace: Workspace, made: Mapping[str, Any]) -> str:
     found = f"{count:,} building{'s' * (count != 1)}" if count else "No buildings found"
     area = f"{made['area']:,.0f} {unit}" if count else ""
     took = f"model {workspace.model['seconds']:.1f} s"
-    parts = (str(workspace.scene), found, area, took, *workspace.model["warnings"])
+    remarks = map(_plain, workspace.model["warnings"])
+    parts = (str(workspace.scene), found, area, took, *remarks)
     return " · ".join(part for part in parts if part)
 
 
@@ -87,5 +92,5 @@ def _number(value: float | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without the backquotes around settings and commands."""
-    return text.replace("`", "")
+    """Settings as the page calls them, and no backquotes around commands."""
+    return re.sub("`([^`]*)`", lambda quoted: _FIELDS.get(quoted[1], quoted[1]), text)

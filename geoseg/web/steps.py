@@ -51,7 +51,7 @@ def look(scene: str, max_pixels: float, *, progress: Progress) -> dict[str, Any]
             "cut out a part, or run `geoseg extract` on the command line",
         )
     about = info(scene).about
-    wanted = ("format", "height", "width", "bands", "dtype", "crs", "gsd")
+    wanted = ("format", "height", "width", "bands", "dtype", "crs", "gsd", "valid_fraction")
     picture = {"size": [view.grid.width, view.grid.height], "metres": view.metres}
     return {
         "about": {name: about[name] for name in wanted},
@@ -70,20 +70,27 @@ def look_at_truth(scene: str, truth: str, *, progress: Progress) -> dict[str, An
 def find(
     scene: str, probability: str, model: str, gsd: float | None, *, progress: Progress
 ) -> dict[str, Any]:
-    """Run the model: the only step that does."""
+    """Run the model: the only step that does.
+
+    Grey imagery is given to a model of colours as a colour picture without colour: the page has no
+    control for bands, and a photo in grey is no mistake of who uploads it.
+    """
+    about = info(model).about
+    grey = info(scene).about["bands"] == 1 and about["bands"] > 1
     report = predict(
         scene,
         probability,
         model=model,
+        bands=(1,) * about["bands"] if grey else None,
         gsd=gsd,
         device="cpu",
         overwrite=True,
         progress=progress,
     )
-    about = info(model).about
+    remarks = (f"{scene}: is grey, the model has learned from colours",) if grey else ()
     return {
         "map": {"probability": _probability(scene, probability)},
-        "warnings": list(report.warnings),
+        "warnings": [*report.warnings, *remarks],
         "seconds": report.seconds,
         "threshold": about["threshold"],
         "min_area": about["min_area"],

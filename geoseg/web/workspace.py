@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from geoseg.errors import InputError, SafetyError
 from geoseg.io.formats import vector_format
@@ -209,6 +210,9 @@ def _raster_suffix(upload: Path) -> str:
 
 
 def file_name(upload: Path, suffix: str) -> str:
-    """A plain name for an uploaded file: letters, digits, hyphens and underscores of its own."""
-    stem = re.sub(r"[^A-Za-z0-9-]+", "_", upload.stem).strip("_-")[:_NAME_LENGTH]
+    """A plain name for an uploaded file: letters, digits, hyphens and underscores of its own, and
+    accented letters without the accents.
+    """
+    stem = normalize("NFKD", upload.stem).encode("ascii", "ignore").decode()
+    stem = re.sub("[^A-Za-z0-9-]+", "_", stem)[:_NAME_LENGTH].strip("_-")
     return f"{stem or 'scene'}{suffix}"

@@ -158,6 +158,38 @@ def test_on_a_phone(server: Page, browser: Any) -> None:
     assert tab.hosts() == {urlsplit(server.url).netloc} and tab.errors == []
 
 
+def test_by_the_keyboard_alone(server: Page, browser: Any, scene: Path) -> None:
+    tab = Tab(browser, server.url, **DESK)
+    for _ in range(6):  # past the samples, of which none is chosen
+        tab.page.keyboard.press("Tab")
+    tab.upload(scene)
+    tab.status("town.tif")
+    before = tab.find()
+    tab.page.get_by_label("range slider for Minimum area").focus()
+    for _ in range(12):
+        tab.page.keyboard.press("ArrowRight")
+    tab.page.wait_for_function(
+        "before => !document.querySelector('geoseg-map').shadowRoot.textContent.includes(before)",
+        arg=f"({before})",
+    )
+    assert 0 < tab.count() < before
+    assert tab.page.get_by_text("Error").count() == 0 and tab.errors == []
+
+
+@pytest.mark.parametrize("width", [320, 390, 720, 1280])
+def test_words_fit_their_buttons(server: Page, browser: Any, width: int) -> None:
+    tab = Tab(browser, server.url, viewport={"width": width, "height": 844})
+    wide = tab.page.locator("button:visible").evaluate_all(
+        """buttons => buttons.filter(button => {
+          const text = document.createRange();
+          text.selectNodeContents(button);
+          return text.getBoundingClientRect().width > button.getBoundingClientRect().width;
+        }).map(button => button.textContent)"""
+    )
+    assert [text for text in wide if "Truth" not in text] == []  # its arrow is turned
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_a_building_of_a_photo_has_an_area_in_pixels(
     server: Page, browser: Any, tmp_path: Path
 ) -> None:

@@ -136,8 +136,22 @@ def test_a_photo_has_pixels_for_coordinates(visitor: Visitor, tmp_path: Path) ->
     assert shown(result)["size"] == [260, 180]
     footprints = gpd.read_file(fetch(visitor, result["GeoPackage"], tmp_path), layer="footprints")
     assert footprints.area.sum() == MASK.sum()
+    plainly = gpd.read_file(fetch(visitor, result["GeoJSON"], tmp_path))
+    assert plainly["area_px"].sum() == MASK.sum()
     drawn = visitor.act("draw")["Scene, truth and prediction"]
     assert fetch(visitor, drawn, tmp_path).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_grey_photo_is_taken_for_a_colour_picture(visitor: Visitor, tmp_path: Path) -> None:
+    red = picture(MASK)[:1]
+    write_array(tmp_path / "grey.png", red, Grid(None, Affine.identity(), *MASK.shape))
+    visitor.act("upload_scene", visitor.uploaded(tmp_path / "grey.png"))
+    result = visitor.act("find", "red.onnx", None, "Pixels", False)
+    # as much red as green is a probability of a half, everywhere
+    assert "1 building · 46,800 square pixels" in result["status"]
+    assert "grey.png: is grey" in result["status"]
+    # remarks name controls of the page, not options of the command line
+    assert "the field Metres per pixel" in result["status"] and "`" not in result["status"]
 
 
 def test_a_sample_brings_its_truth(visitor: Visitor) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from geoseg.core.layer import FOOTPRINTS, REGULARIZED
+from geoseg.core.layer import REGULARIZED, footprint_columns
 from geoseg.io.vector.read import read_footprints
 from geoseg.io.vector.write import create_vector
-
-_TYPES = {**FOOTPRINTS, **REGULARIZED}
 
 
 def copy_footprints(path: Path | str, target: Path | str, *, overwrite: bool = False) -> None:
@@ -17,6 +15,7 @@ def copy_footprints(path: Path | str, target: Path | str, *, overwrite: bool = F
     They are held in memory. Raises InputError, OutputError.
     """
     layer = read_footprints(path)
-    columns = {name: kind for name, kind in _TYPES.items() if name in layer.columns}
+    types = {**footprint_columns(layer.crs), **REGULARIZED}
+    columns = {name: kind for name, kind in types.items() if name in layer.columns}
     with create_vector(target, layer.crs, columns=columns, overwrite=overwrite) as out:
         out.write(layer)
