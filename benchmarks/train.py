@@ -119,6 +119,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2, help="1 counts the decoding of chips too")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--chips", type=int, help="files to cut crops from; by default one a crop")
     arguments = parser.parse_args()
     encoder = "resnet18" if arguments.arch == "unet" else None
     count = arguments.batch * arguments.steps
@@ -135,7 +136,7 @@ def main() -> None:
     model = ModelSpec(arguments.arch, encoder, size=arguments.size)
     rates: dict[str, list[tuple[float, float]]] = {"geoseg train": [], "bare loop": []}
     with tempfile.TemporaryDirectory() as folder:
-        train = chips(Path(folder), count)
+        train = chips(Path(folder), arguments.chips or count)
         for turn in range(arguments.rounds):
             run = Path(folder) / str(turn)
             run.mkdir()

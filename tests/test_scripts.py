@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
 import subprocess
@@ -65,3 +66,16 @@ def test_an_option_that_does_not_exist_is_seen() -> None:
         "[ -d a ] || geoseg tile a \\\n    --size 3 --sise 4 -o b | cut -z\n# geoseg tile --no\n"
     )
     assert unknown_options(script) == ["tile --sise"]
+
+
+def test_what_a_gpu_is_needed_for_starts_without_one() -> None:
+    pytest.importorskip("lightning")
+    done = subprocess.run(
+        ["bash", "benchmarks/gpu.sh", "--help"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHON": sys.executable},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "usage: gpu.py" in done.stdout

@@ -4,6 +4,7 @@ memory runs out.
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import logging
 import os
@@ -93,6 +94,8 @@ def train(job: TrainingRun, *, resume: bool, progress: Progress) -> TrainingRun:
         )
         # the first epoch may not have been finished: then there is nothing to go on from
         resume = resume or (job.run_dir / LAST).is_file()
+        # trainer and module refer to each other: what they hold on the device goes with them
+        gc.collect()
         torch.cuda.empty_cache()
 
 

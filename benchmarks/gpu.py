@@ -1,0 +1,477 @@
+"""All that needs a GPU, in one go: bash benchmarks/gpu.sh --output table.md [--minutes 4]
+
+What the card can do at most; the bundled model's pure forward in bf16 and fp32; `geoseg extract` and
+`predict` through torch over a generated scene, as whole processes and in this one, against that
+forward over the same windows; memory that runs out; the batch finder; training with and without
+compile against a bare loop; with --work the recipe of the bundled model. One table, written after
+each step, so that it is there too when time runs out. A step that fails gives its reason in the
+table.
+
+--device cpu --tiny runs the same code on small pictures, whose figures mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from memory import make_scene
+from pairs import GEOSEG, WATCHED
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+from train import chips
+
+import geoseg
+from geoseg.inference.session import LoadedModel, SceneRun
+from geoseg.inference.torch_runtime import autocast_dtype
+from geoseg.models.registry import load_weights, rebuild
+from geoseg.models.store import bundled, load
+from geoseg.parallel.clock import Clock
+from geoseg.report import no_progress
+from geoseg.specs import ModelSpec, PredictSpec, TrainSpec
+from geoseg.training.finders import batch_trial, largest_that_fits
+from geoseg.training.fit import TrainingRun, train
+
+ROOT = Path(__file__).resolve().parents[1]
+HERE = Path(__file__).resolve().parent
+TRILLION, MILLION = 1e12, 1e6
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large everything is: pixels a side of the scene and of its windows (None: by default), of
+    the matrices, of the crops; batch, steps and chips of the training; seconds a rate is measured.
+    """
+
+    scene: int = 8192
+    window: int | None = None
+    matrix: int = 8192
+    crop: int = 256
+    batch: int = 64
+    steps: int = 100
+    chips: int = 192
+    seconds: float = 1.5
+
+
+TINY = Sizes(700, 256, 256, 64, 2, 2, 4, 0.05)
+
+
+@dataclass
+class Bench:
+    """The rows so far, where they are written, and what the steps share."""
+
+    device: torch.device
+    sizes: Sizes
+    folder: Path
+    work: Path | None
+    output: Path | None
+    deadline: float
+    rows: list[tuple[str, str, str, str]] = field(default_factory=list)
+    # of pure forwards, megapixels a second by precision
+    forward: dict[str, float] = field(default_factory=dict)
+    # of one large convolution, operations a second by precision
+    limit: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def left(self) -> float:
+        return self.deadline - time.monotonic()
+
+    @property
+    def scene(self) -> Path:
+        path = self.folder / "scene.tif"
+        if not path.exists():
+            make_scene(path, self.sizes.scene)
+        return path
+
+    def add(self, what: str, figure: str, ratio: str = "", note: str = "") -> None:
+        self.rows.append((what, figure, ratio, note))
+        print(f"{what}: {figure} {ratio} {note}", file=sys.stderr, flush=True)
+
+    def table(self) -> str:
+        return "\n".join(
+            [
+                f"{self.card()}:\n",
+                "| | figure | ratio | |",
+                "| --- | --- | --- | --- |",
+                *(f"| {' | '.join(row)} |" for row in self.rows),
+            ]
+        )
+
+    def card(self) -> str:
+        name = platform.processor() or platform.machine()
+        if self.device.type == "cuda":
+            properties = torch.cuda.get_device_properties(self.device)
+            name = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
+        return f"{name}, torch {torch.__version__}, Python {platform.python_version()}"
+
+    def wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def rate(self, call: Callable[[], object]) -> float:
+        """Calls a second; the first three are not counted."""
+        for _ in range(3):
+            call()
+        self.wait()
+        start, count = time.perf_counter(), 0
+        while time.perf_counter() - start < self.sizes.seconds:
+            for _ in range(4):
+                call()
+            count += 4
+            self.wait()
+        return count / (time.perf_counter() - start)
+
+    def run(self, step: Callable[[Bench], None], needs: float) -> None:
+        """A step, where the ``needs`` seconds that it takes are left."""
+        name = step.__name__.replace("_", " ")
+        start = time.monotonic()
+        if self.left < needs:
+            self.add(name, "left out", "", f"{max(0, self.left):.0f} seconds were left")
+        else:
+            try:
+                step(self)
+            except Exception as error:  # the other steps are not to be lost with it
+                traceback.print_exc()
+                first = str(error).strip().partition("\n")[0][:200].replace("|", "/")
+                self.add(name, "failed", "", f"{type(error).__name__}: {first}")
+        print(f"-- {name}: {time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
+        if self.output:
+            self.output.write_text(self.table() + "\n")
+
+
+# What the card can do, and the network alone
+
+
+def limits_of_the_card(bench: Bench) -> None:
+    device, side = bench.device, bench.sizes.matrix
+    left, right = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
+    with torch.inference_mode():
+        product = bench.rate(lambda: left @ right) * 2 * side**3
+        bench.add(f"bf16 product of matrices of {side}", f"{product / TRILLION:.1f} TFLOP/s")
+        small = bench.sizes.matrix // 64
+        for precision, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
+            image = torch.randn(16, 256, small, small, device=device, dtype=dtype)
+            image = image.to(memory_format=torch.channels_last)
+            kernel = torch.randn(256, 256, 3, 3, device=device, dtype=dtype)
+            kernel = kernel.to(memory_format=torch.channels_last)
+            operations = 2 * 16 * small**2 * 256 * 256 * 9
+
+            def convolve(image: torch.Tensor = image, kernel: torch.Tensor = kernel) -> object:
+                return F.conv2d(image, kernel, padding=1)
+
+            bench.limit[precision] = bench.rate(convolve) * operations
+            figure = f"{bench.limit[precision] / TRILLION:.1f} TFLOP/s"
+            bench.add(f"{precision} convolution, 256 channels, 3 x 3", figure)
+    if device.type == "cuda":
+        host = torch.empty(256 * 2**20, dtype=torch.uint8, pin_memory=True)
+        there = torch.empty_like(host, device=device)
+        to, back = (
+            bench.rate(lambda a=a, b=b: a.copy_(b, non_blocking=True)) * len(host) / 1e9
+            for a, b in ((there, host), (host, there))
+        )
+        bench.add("pinned memory, to the card and back", f"{to:.1f}, {back:.1f} GB/s")
+
+
+def network_of(bench: Bench) -> tuple[nn.Module, ModelSpec]:
+    spec, state = load(bundled())
+    network = rebuild(spec, "bundled")
+    load_weights(network, state, "bundled")
+    return network.eval().to(bench.device).to(memory_format=torch.channels_last), spec
+
+
+def pure_forward(bench: Bench) -> None:
+    network, spec = network_of(bench)
+    for precision in ("bf16", "fp32"):
+        loaded = LoadedModel(None, predict_spec(bench, precision))
+        with loaded.open(str(bench.scene), None) as run:
+            batch, size = run.runtime.batch, run.runtime.size
+        images = torch.rand(batch, spec.bands, size, size, device=bench.device)
+        images = images.to(memory_format=torch.channels_last)
+        dtype = autocast_dtype(precision, bench.device)
+
+        def forward(images: torch.Tensor = images, dtype: torch.dtype | None = dtype) -> object:
+            with torch.autocast(bench.device.type, dtype or torch.bfloat16, enabled=bool(dtype)):
+                return network(images)
+
+        with torch.inference_mode():
+            with FlopCounterMode(display=False) as counter:
+                forward()
+            rate = bench.rate(forward)
+        bench.forward[precision] = rate * batch * size**2 / MILLION
+        share = rate * counter.get_total_flops() / bench.limit[precision]
+        bench.add(
+            f"pure forward, {precision}",
+            f"{bench.forward[precision]:.0f} Mpx/s",
+            f"{share:.2f} of the convolution",
+            f"batch found: {batch} windows of {size}",
+        )
+
+
+# Scenes
+
+
+def predict_spec(bench: Bench, precision: str) -> PredictSpec:
+    return PredictSpec(
+        tile_size=bench.sizes.window,
+        device=str(bench.device),
+        runtime="torch",
+        precision=precision,  # type: ignore[arg-type]
+    )
+
+
+def options(bench: Bench, precision: str) -> list[str]:
+    window = bench.sizes.window
+    return [
+        *("--device", str(bench.device), "--runtime", "torch", "--precision", precision),
+        *(("--tile-size", str(window)) if window else ()),
+        *("--overwrite", "--json"),
+    ]
+
+
+@contextmanager
+def opened(bench: Bench, precision: str) -> Iterator[tuple[SceneRun, float]]:
+    """The scene, and the megapixels of its windows."""
+    loaded = LoadedModel(None, predict_spec(bench, precision))
+    with loaded.open(str(bench.scene), None) as run:
+        yield run, run.plan.tiles * run.runtime.size**2 / MILLION
+
+
+def beside_forward(
+    bench: Bench, what: str, precision: str, seconds: float, megapixels: float, note: str
+) -> None:
+    pure = megapixels / bench.forward[precision]
+    bench.add(f"{what}, {precision}", f"{seconds:.2f} s", f"{pure / seconds:.2f} of forward", note)
+
+
+def windows_of_a_scene(bench: Bench) -> None:
+    """Read, forward, blended: what predict and extract share."""
+    for precision in ("bf16", "fp32"):
+        with opened(bench, precision) as (run, megapixels):
+            for _ in range(2):  # the first fills caches
+                clock = Clock()
+                start = time.perf_counter()
+                for _ in run.strips(clock, no_progress):
+                    pass
+                seconds = time.perf_counter() - start
+        beside_forward(
+            bench, "windows read, computed, blended", precision, seconds, megapixels, stages(clock)
+        )
+
+
+def stages(clock: Clock) -> str:
+    return ", ".join(f"{name} {seconds:.2f}" for name, seconds in clock.seconds.items())
+
+
+def extract_in_this_process(bench: Bench) -> None:
+    for precision in ("bf16", "fp32"):
+        with opened(bench, precision) as (_, megapixels):
+            pass
+        for interval in (sys.getswitchinterval(), 1e-4) if precision == "bf16" else (5e-3,):
+            before = sys.getswitchinterval()
+            sys.setswitchinterval(interval)
+            try:
+                report = geoseg.extract(
+                    bench.scene,
+                    bench.folder / "found.parquet",
+                    device=str(bench.device),
+                    runtime="torch",
+                    precision=precision,
+                    tile_size=bench.sizes.window,
+                    overwrite=True,
+                )
+            finally:
+                sys.setswitchinterval(before)
+            note = ", ".join(f"{name} {seconds:.2f}" for name, seconds in report.stages.items())
+            what = "extract in this process" + (" (0.1 ms)" if interval < before else "")
+            beside_forward(bench, what, precision, report.seconds, megapixels, note)
+
+
+def whole_processes(bench: Bench) -> None:
+    with opened(bench, "bf16") as (_, megapixels):
+        pass
+    for verb, name in (("extract", "found.parquet"), ("predict", "found.tif")):
+        command = [*GEOSEG, verb, str(bench.scene), "-o", str(bench.folder / name)]
+        done = subprocess.run(
+            [sys.executable, "-c", WATCHED, *command, *options(bench, "bf16")],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=max(10, bench.left),
+        )
+        seconds, _, peak, code, message = json.loads(done.stdout)
+        if code:
+            raise RuntimeError(message.strip().splitlines()[-1])
+        beside_forward(
+            bench,
+            f"geoseg {verb}, whole process",
+            "bf16",
+            seconds,
+            megapixels,
+            f"peak {peak:.0f} MB",
+        )
+
+
+# Memory that runs out
+
+
+@contextmanager
+def little_memory(bench: Bench, most: float) -> Iterator[None]:
+    """A card of which this process may take ``most`` bytes."""
+    if bench.device.type != "cuda":
+        yield
+        return
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(bench.device).total_memory
+    torch.cuda.set_per_process_memory_fraction(most / total, bench.device)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, bench.device)
+        torch.cuda.empty_cache()
+
+
+def memory_that_runs_out(bench: Bench) -> None:
+    with opened(bench, "bf16") as (run, _):
+        batch, size = run.runtime.batch, run.runtime.size
+        images = np.zeros((batch, run.runtime.spec.bands, size, size), np.uint8)
+        whole = peak(bench, lambda: run.runtime(images))
+        with little_memory(bench, whole / 2):
+            for _ in run.strips(Clock(), no_progress):
+                pass
+        figure = f"{batch} to {run.runtime.batch} windows"
+    what = f"a scene in {whole / 2e9:.2f} GB of the card instead of {whole / 1e9:.2f}, batch"
+    bench.add(what, figure, "", "went on to its end")
+
+
+def peak(bench: Bench, call: Callable[[], object]) -> float:
+    """Bytes of the card that a call takes; 1 GB on a CPU, where nobody counts."""
+    if bench.device.type != "cuda":
+        return 1e9
+    torch.cuda.reset_peak_memory_stats(bench.device)
+    call()
+    return torch.cuda.max_memory_reserved(bench.device)
+
+
+def training_job(bench: Bench, batch: int, steps: int) -> TrainingRun:
+    folder = Path(tempfile.mkdtemp(dir=bench.folder))
+    examples = chips(folder, 8)
+    spec = TrainSpec("unet", "resnet18", "none", 1, batch, samples=batch * steps, workers=0)
+    model = ModelSpec("unet", "resnet18", size=bench.sizes.crop)
+    return TrainingRun(model, spec, examples, [], 1.0, folder)
+
+
+def batch_finder(bench: Bench) -> None:
+    job = training_job(bench, 2, 2)
+    start = time.perf_counter()
+    most = 1024 if bench.device.type == "cuda" else 4
+    found = largest_that_fits(batch_trial(job, bench.device, torch.bfloat16), most)
+    seconds = time.perf_counter() - start
+    what = f"training batch found, U-Net of ResNet-18 at {bench.sizes.crop}"
+    bench.add(what, f"{found} (of {most} at most)", "", f"{seconds:.1f} s")
+
+
+def training_in_little_memory(bench: Bench) -> None:
+    batch = bench.sizes.batch * 4
+    with little_memory(bench, 4e9):
+        done = train(training_job(bench, batch, 2), resume=False, progress=no_progress)
+    figure = f"{batch} to {done.spec.batch_size} crops"
+    bench.add(
+        "training in 4 GB of the card, batch", figure, "", f"{done.spec.accumulate} batches a step"
+    )
+
+
+# Training
+
+
+def training(bench: Bench, *more: str) -> None:
+    sizes = bench.sizes
+    command = [sys.executable, HERE / "train.py", "--rounds", "1", "--size", sizes.crop]
+    command += ["--batch", sizes.batch, "--steps", sizes.steps, "--chips", sizes.chips, *more]
+    done = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, timeout=max(10, bench.left)
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
+    found = dict(re.findall(r"^(geoseg train|bare loop|ratio) +([0-9.]+)", done.stdout, re.M))
+    note = f"bare loop {found['bare loop']}, batches of {sizes.batch}"
+    what = "geoseg train" + "".join(f" {word}" for word in more)
+    bench.add(what, f"{found['geoseg train']} images/s", f"{found['ratio']} of the bare loop", note)
+
+
+def training_as_it_comes(bench: Bench) -> None:
+    training(bench)
+
+
+def training_compiled(bench: Bench) -> None:
+    training(bench, "--compile")
+
+
+def recipe_of_the_bundled_model(bench: Bench) -> None:
+    seconds = 20
+    recipe = ROOT / "docs" / "recipes" / "default_model_gpu.py"
+    command = [sys.executable, recipe, bench.work, bench.folder / "model.safetensors"]
+    done = subprocess.run(
+        [*map(str, command), "--seconds", str(seconds)],
+        capture_output=True,
+        text=True,
+        timeout=max(10, bench.left),
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
+    steps = re.findall(r"step (\d+)  loss ([0-9.]+)", done.stdout)
+    (last, loss), (_, first) = steps[-1], steps[0]
+    figure = f"{int(last) * 48 / seconds:.0f} crops/s"
+    bench.add("recipe of the bundled model", figure, "", f"loss {first} to {loss} in {seconds} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--minutes", type=float, default=4)
+    parser.add_argument("--output", type=Path, help="file to write the table to")
+    parser.add_argument("--work", type=Path, help="chips of docs/recipes/default_model_chips.py")
+    parser.add_argument("--tiny", action="store_true", help="small pictures, to see that it starts")
+    arguments = parser.parse_args()
+    deadline = time.monotonic() + 60 * arguments.minutes
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(
+            torch.device(arguments.device),
+            TINY if arguments.tiny else Sizes(),
+            Path(folder),
+            arguments.work,
+            arguments.output,
+            deadline,
+        )
+        bench.run(limits_of_the_card, 0)
+        bench.run(pure_forward, 0)
+        bench.run(windows_of_a_scene, 5)
+        bench.run(extract_in_this_process, 20)
+        bench.run(whole_processes, 20)
+        bench.run(memory_that_runs_out, 5)
+        bench.run(batch_finder, 5)
+        bench.run(training_as_it_comes, 25)
+        bench.run(training_in_little_memory, 10)
+        bench.run(training_compiled, 40)
+        if arguments.work:
+            bench.run(recipe_of_the_bundled_model, 30)
+    print(bench.table())
+
+
+if __name__ == "__main__":
+    main()
