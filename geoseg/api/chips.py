@@ -53,6 +53,7 @@ def tile(
     crs: str | None = None,
     creation_options: Mapping[str, Any] | None = None,
     jobs: int | None = None,
+    scheduler: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
     force: bool = False,
@@ -122,6 +123,8 @@ def tile(
         GDAL creation options of the chips, e.g. ``{"COMPRESS": "ZSTD"}``.
     jobs
         Number of parallel processes. [default: 1]
+    scheduler
+        Dask cluster that computes, such as tcp://host:8786. [default: this machine]
     resume
         Keep finished chips when interrupted, and continue from them. [default: start over]
     overwrite
@@ -159,6 +162,7 @@ def tile(
         aoi=path_or_none(aoi),
         scene_spec=spec_from(SceneSpec, given | {"gsd": None, "scene_crs": crs}),
         jobs=jobs or 1,
+        scheduler=scheduler,
         creation_options=dict(creation_options or {}),
         progress=progress,
     )

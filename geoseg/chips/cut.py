@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, tee
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import shapely
@@ -24,7 +24,7 @@ from geoseg.geometry.burn import Burner
 from geoseg.io.journal import Journal
 from geoseg.io.raster.chip_file import write_chip
 from geoseg.io.raster.scene import Scene, open_scene
-from geoseg.parallel.processes import ordered
+from geoseg.io.scene_names import everywhere
 from geoseg.report import Advance, Remarks
 from geoseg.specs import ChipSpec, SceneSpec, Stretch
 from geoseg.specs.vectors import VectorFiles
@@ -60,6 +60,17 @@ class TileBatch:
     tiles: tuple[Tile, ...]
     area: shapely.Geometry | None = None
 
+    def everywhere(self) -> TileBatch:
+        """The same with names that processes in other folders find."""
+        labels = self.source.labels
+        if isinstance(labels, VectorFiles):
+            labels = replace(labels, paths=tuple(path.absolute() for path in labels.paths))
+        elif labels:
+            labels = labels.absolute()
+        return replace(
+            self, source=replace(self.source, path=everywhere(self.source.path), labels=labels)
+        )
+
 
 @dataclass(frozen=True)
 class CutChip:
@@ -85,6 +96,14 @@ class CutChip:
 
 # places in the group of the chips, with their share of data; warnings
 CutResult = tuple[list[tuple[int, float]], list[str]]
+
+
+class Results(Protocol):
+    """Results in order, which may be left before their end."""
+
+    def __next__(self) -> CutResult: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -222,12 +241,12 @@ def _writers(threads: int) -> Iterator[Callable[..., None]]:
 def cut_tiles(
     groups: Iterable[TileBatch],
     cutter: Cutter,
-    jobs: int,
+    share_out: Callable[[Cutter, Iterable[TileBatch]], Results],
     advance: Advance,
     journal: Journal | None,
 ) -> tuple[list[CutChip], tuple[str, ...]]:
     """What was cut of all ``groups``, in their order, and warnings. What the ``journal`` knows of
-    is not cut again.
+    is not cut again; ``share_out`` has the others cut, and gives the results in order.
     """
     done = dict(journal.done) if journal else {}
     cuts: list[CutChip] = []
@@ -239,9 +258,8 @@ def cut_tiles(
     #     journal    done              done
     #     ordered              next              next
     groups, ahead = tee(groups)
-    with closing(
-        ordered(cutter, (group for group in ahead if group.key not in done), jobs)
-    ) as results:
+    missing = (group for group in ahead if group.key not in done)
+    with closing(share_out(cutter, missing)) as results:
         for group in groups:
             found, remarks = done[group.key] if group.key in done else next(results)
             if journal and group.key not in done:

@@ -62,6 +62,7 @@ from geoseg.specs import ChipSpec, FolderTarget
 @scene_options.part_in_crs
 @options.creation_options
 @options.jobs
+@options.scheduler
 @click.option(
     "--resume",
     is_flag=True,

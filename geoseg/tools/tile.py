@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from rasterio.windows import Window
 
 from geoseg import __version__
 from geoseg.chips import assign
-from geoseg.chips.cut import CutChip, Cutter, Source, TileBatch, cut_tiles
+from geoseg.chips.cut import CutChip, Cutter, Results, Source, TileBatch, cut_tiles
 from geoseg.core.bands import BandHistogram, check_same_bands
 from geoseg.core.splits import SPLITS
 from geoseg.core.tiling import Tile, outlines, tile_count, tiles
@@ -24,14 +25,18 @@ from geoseg.io.chip_index import INDEX
 from geoseg.io.journal import Journal, stamp
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.scene_names import unique_names
+from geoseg.parallel.cluster import Cluster, connected
+from geoseg.parallel.processes import ordered
 from geoseg.report import Progress, Report, Run, Stage, no_progress
 from geoseg.specs import ChipSpec, FolderTarget, SceneSpec, Stretch, parse_rescale
+from geoseg.specs.settings import check
 from geoseg.specs.vectors import VectorFiles
 
 JOURNAL = "journal.jsonl"
 GROUP = 32  # tiles that a process cuts at a time
 STATISTICS = 2**20  # pixels looked at together
 SAME_GSD = 1.1
+_AHEAD = 4  # groups that are with a cluster for each worker: they take a tenth of a second
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +70,14 @@ def run(
     aoi: Path | None = None,
     scene_spec: SceneSpec = SceneSpec(),
     jobs: int = 1,
+    scheduler: str | None = None,
     creation_options: dict[str, str] | None = None,
     progress: Progress = no_progress,
 ) -> TileReport:
     """Cut ``scenes`` into the folder ``target``: ``images/``, ``masks/`` and ``index.parquet``.
 
+    ``jobs`` processes cut, or the workers of the Dask cluster at address ``scheduler``, which write
+    into the same folder.
     ``creation_options`` are GDAL's, for the images alone: what suits imagery, JPEG say, would spoil
     masks. Where the target resumes, what was cut stays in ``.OUTPUT.partial`` when the run is
     stopped. With ``spec.split_by`` block or scene no pixel of a scene lies
@@ -78,6 +86,7 @@ def run(
     georeference, where labels do not meet them, or where no tile holds data.
     """
     accompany = Run(progress)
+    check(scheduler is None or jobs == 1, "jobs", "does not go with `scheduler`")
     target = FolderTarget.of(target)
     if target.is_folder:
         make_folder(target.output.parent)
@@ -90,9 +99,13 @@ def run(
         stretch = _stretch(sources, spec, progress)
         _make_folders(folder, bool(labels), target.resume)
         planned = sum(part.count for part in parts)
-        cutter = Cutter(folder, spec, stretch, creation_options)
+        cutter = Cutter(folder.absolute(), spec, stretch, creation_options)
         advance = progress(Stage("cut", "tiles"), planned)
-        cuts, doubts = cut_tiles(_groups(parts, spec), cutter, jobs, advance, journal)
+        with connected(scheduler) as cluster:
+            share_out = _shared_out(cluster) if cluster else partial(ordered, jobs=jobs)
+            cuts, doubts = cut_tiles(_groups(parts, spec), cutter, share_out, advance, journal)
+        if scheduler:
+            _remove_strays(folder)
         accompany.remarks += doubts
         if not any(cut.valid for cut in cuts):
             raise UnsuitableError("no tile holds enough data", "lower `size` or raise `max_nodata`")
@@ -116,8 +129,22 @@ def run(
 def _make_folders(folder: Path, with_masks: bool, resume: bool) -> None:
     for name in ("images", "masks") if with_masks else ("images",):
         (folder / name).mkdir(exist_ok=resume)
-        for stray in (folder / name).glob(".*"):  # of a run that died
-            stray.unlink()
+    _remove_strays(folder)
+
+
+def _remove_strays(folder: Path) -> None:
+    """Delete chips that a run or a worker that died had begun."""
+    for stray in folder.glob("*/.*"):
+        stray.unlink(missing_ok=True)
+
+
+def _shared_out(cluster: Cluster) -> Callable[[Cutter, Iterable[TileBatch]], Results]:
+    """What has groups of tiles cut by the workers of ``cluster``."""
+
+    def share_out(cutter: Cutter, groups: Iterable[TileBatch]) -> Results:
+        return cluster.ordered(cutter, (group.everywhere() for group in groups), _AHEAD)
+
+    return share_out
 
 
 def _without_leaks(

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
 import pytest
@@ -17,9 +13,9 @@ from rasterio.windows import Window
 
 from geoseg.errors import InputError, ResourceError
 from geoseg.inference.session import LoadedModel
-from geoseg.report import Label, Progress
 from geoseg.specs import JobSpec, PredictSpec, RasterTarget
 from geoseg.tools import extract, predict
+from tests.clusters import PROCESSES, killer
 from tests.scenes import buildings, grid, write_scene
 
 pytest.importorskip("onnx")
@@ -27,22 +23,14 @@ distributed = pytest.importorskip("distributed")
 SPEC = PredictSpec(tile_size=64, overlap=16, precision="fp32")
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """A scheduler with two workers in this process."""
-    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
-    with distributed.LocalCluster(processes=False, protocol="tcp", **settings) as cluster:
-        yield cluster.scheduler_address
-
-
 @pytest.mark.parametrize("overlap", [0, 16, 40])
 def test_a_cluster_gives_the_same(
-    overlap: int, address: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    overlap: int, scheduler: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OGR_CURRENT_DATE", "2026-01-02T03:04:05.000Z")
     scene = str(write_scene(tmp_path / "scene.tif", buildings(300, 415)))
     spec = replace(SPEC, overlap=overlap)
-    cluster = JobSpec(scheduler=address)
+    cluster = JobSpec(scheduler=scheduler)
     for name, job in (("here", JobSpec()), ("there", cluster)):
         target = RasterTarget(tmp_path / f"{name}.tif", "float32")
         predict.run([scene], target, spec, model=model, job=job)
@@ -69,7 +57,7 @@ def scenes(tmp_path: Path) -> list[str]:
 @pytest.mark.parametrize("output", ["one.gpkg", "folder/"])
 def test_many_scenes_are_shared_out_whole(
     output: str,
-    address: str,
+    scheduler: str,
     scenes: list[str],
     model: Path,
     tmp_path: Path,
@@ -78,7 +66,7 @@ def test_many_scenes_are_shared_out_whole(
     monkeypatch.setenv("OGR_CURRENT_DATE", "2026-01-02T03:04:05.000Z")
     monkeypatch.setattr("geoseg.inference.cluster.cluster_strips", None)  # no blocks
     reports = []
-    for name, job in (("here", JobSpec()), ("there", JobSpec(scheduler=address))):
+    for name, job in (("here", JobSpec()), ("there", JobSpec(scheduler=scheduler))):
         (tmp_path / name).mkdir()
         target = f"{tmp_path / name}/{output}"
         reports.append(extract.run(scenes, target, SPEC, model=model, job=job))
@@ -96,14 +84,14 @@ def test_many_scenes_are_shared_out_whole(
 
 
 def test_scenes_that_fail_are_left_out_or_end_the_job(
-    address: str, scenes: list[str], model: Path, tmp_path: Path
+    scheduler: str, scenes: list[str], model: Path, tmp_path: Path
 ) -> None:
     Path(scenes[2]).write_bytes(b"no picture")
     target = tmp_path / "there.gpkg"
     with pytest.raises(InputError, match=r"scene2\.tif"):
-        extract.run(scenes, target, SPEC, model=model, job=JobSpec(scheduler=address))
+        extract.run(scenes, target, SPEC, model=model, job=JobSpec(scheduler=scheduler))
     assert not target.exists()
-    skip = JobSpec("skip", scheduler=address)
+    skip = JobSpec("skip", scheduler=scheduler)
     report = extract.run(scenes, target, SPEC, model=model, job=skip)
     assert list(report.failed) == [scenes[2]]
     extract.run(scenes, tmp_path / "here.gpkg", SPEC, model=model, job=JobSpec("skip"))
@@ -136,20 +124,6 @@ def test_nobody_answers(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
         extract.run([scene], tmp_path / "b.gpkg", SPEC, model=model, job=nobody)
 
 
-def killer(cluster: Any) -> Progress:
-    """Progress whose first step kills a worker of ``cluster``."""
-    victim = cluster.workers[0].process.pid
-
-    def killing(stage: Label, total: int) -> Callable[[int], None]:
-        def step(count: int) -> None:
-            with suppress(ProcessLookupError):
-                os.kill(victim, signal.SIGKILL)
-
-        return step
-
-    return killing
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 6])
 def test_a_worker_that_is_killed_changes_nothing(
@@ -161,8 +135,7 @@ def test_a_worker_that_is_killed_changes_nothing(
         str(write_scene(tmp_path / f"{number}.tif", buildings(*shape))) for number in range(count)
     ]
     extract.run(scenes, tmp_path / "here.gpkg", SPEC, model=model)
-    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
-    with distributed.LocalCluster(processes=True, **settings) as cluster:
+    with distributed.LocalCluster(**PROCESSES) as cluster:
         job = JobSpec(scheduler=cluster.scheduler_address)
         target = tmp_path / "there.gpkg"
         extract.run(scenes, target, SPEC, model=model, job=job, progress=killer(cluster))

@@ -13,18 +13,14 @@ import pytest
 from geoseg.errors import InputError, ResourceError
 from geoseg.parallel.cluster import Cluster, connected
 from geoseg.parallel.threads import limited, thread_limit
+from tests.clusters import PROCESSES
 
 distributed = pytest.importorskip("distributed")
-SETTINGS = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """Two workers in this process."""
-    with (
-        distributed.LocalCluster(processes=False, protocol="tcp", **SETTINGS) as local,
-        connected(local.scheduler_address) as found,
-    ):
+@pytest.fixture
+def cluster(scheduler: str) -> Iterator[Cluster]:
+    with connected(scheduler) as found:
         assert found is not None
         yield found
 
@@ -91,7 +87,7 @@ def test_a_worker_of_another_version_is_refused(
 @pytest.mark.slow
 def test_a_task_that_ends_its_workers_is_an_error() -> None:
     with (
-        distributed.LocalCluster(processes=True, **SETTINGS) as local,
+        distributed.LocalCluster(**PROCESSES) as local,
         connected(local.scheduler_address) as cluster,
     ):
         assert cluster is not None

@@ -11,6 +11,7 @@ import rasterio
 from rasterio.io import MemoryFile
 
 from geoseg.core.grid import Grid
+from geoseg.io.drafts import draft_of
 from geoseg.io.raster import profiles
 from geoseg.io.raster.opening import GDAL_OPTIONS, quiet
 from geoseg.io.raster.write import translate_gdal_errors, write_array
@@ -29,8 +30,9 @@ def write_chip(
     """Write ``image`` (band, row, col) to ``path``, a TIFF or PNG, over what may be there.
 
     ``valid`` (row, col) becomes the mask of a TIFF, the alpha band of a PNG, where not all is valid
-    and there is no ``nodata``. The file is not whole until the function returns. Raises OutputError
-    where GDAL cannot make it, OSError where the disk is full.
+    and there is no ``nodata``. The file appears whole, at once: of two machines that write the same
+    chip one does so last. Raises OutputError where GDAL cannot make it, OSError where the disk is
+    full.
     """
     mask = None if valid is None or nodata is not None or valid.all() else valid
     if path.suffix == ".png":
@@ -41,7 +43,9 @@ def write_chip(
         return
     with translate_gdal_errors(path):
         encoded = encode(image, grid, mask, nodata, options, tags)
-    path.write_bytes(encoded)
+    draft = draft_of(path)
+    draft.write_bytes(encoded)
+    draft.replace(path)
 
 
 def encode(

@@ -1,0 +1,102 @@
+"""`geoseg extract --scheduler` with two workers against one: one large scene, and eight scenes.
+
+python benchmarks/cluster.py --rounds 3 --model bundled
+
+Both clusters stand all the time, their workers warm, one thread each; the rounds alternate between
+them. Beside the clock's ratio stands that of rates by CPU: what a core of the workers gets done,
+which other programs on the machine do not touch. `busy` is the share of the wall that the workers
+together had of their cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from distributed import LocalCluster
+from memory import Size, make_scene
+
+import geoseg
+
+WORKERS = (1, 2)
+
+
+def cpu(cluster: Any) -> float:
+    """CPU seconds of the workers of a cluster so far."""
+    times = [psutil.Process(worker.process.pid).cpu_times() for worker in cluster.workers.values()]
+    return float(sum(each.user + each.system for each in times))
+
+
+def extract(scenes: list[Path], model: str, cluster: Any, folder: Path) -> tuple[float, ...]:
+    """Seconds by the clock, CPU seconds of the workers and of the process that writes, and the
+    number of footprints.
+    """
+    before, own, start = cpu(cluster), time.process_time(), time.perf_counter()
+    report = geoseg.extract(
+        [str(scene) for scene in scenes],
+        folder / "buildings.gpkg",
+        model=model,
+        threads=1,
+        overwrite=True,
+        scheduler=cluster.scheduler_address,
+    )
+    wall = time.perf_counter() - start
+    return wall, cpu(cluster) - before, time.process_time() - own, report.footprints
+
+
+def compare(title: str, scenes: list[Path], model: str, clusters: Any, rounds: int) -> None:
+    runs: dict[int, list[tuple[float, ...]]] = {count: [] for count in WORKERS}
+    with tempfile.TemporaryDirectory() as name:
+        for turn in range(rounds + 1):
+            for count, cluster in zip(WORKERS, clusters, strict=True):
+                run = extract(scenes, model, cluster, Path(name))
+                if turn:  # the first warms up
+                    runs[count].append(run)
+    print(f"{title}, {model}, {rounds} rounds")
+    for count, own in runs.items():
+        wall, workers, client, found = (statistics.median(each) for each in zip(*own, strict=True))
+        print(
+            f"  {count} workers: {wall:.1f} s, CPU of the workers {workers:.1f} s, of the writer "
+            f"{client:.1f} s, busy {workers / wall / count:.2f}, {found:.0f} footprints"
+        )
+    one, two = (runs[count] for count in WORKERS)
+    walls = [a[0] / b[0] for a, b in zip(one, two, strict=True)]
+    costs = [b[1] / a[1] for a, b in zip(one, two, strict=True)]
+    print(
+        f"  two are {statistics.median(walls):.2f} times one by the clock "
+        f"({', '.join(f'{each:.2f}' for each in walls)}), at {statistics.median(costs):.2f} of its "
+        "CPU seconds",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--model", default="bundled")
+    parser.add_argument("--size", default="8192x6000", help="of the large scene")
+    parser.add_argument("--each", default="4096x1536", help="of each of the eight")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
+        large = Path(name) / "large.tif"
+        make_scene(large, Size.parse(options.size))
+        eight = [Path(name) / f"{number}.tif" for number in range(8)]
+        for scene in eight:
+            make_scene(scene, Size.parse(options.each))
+        settings = {"processes": True, "threads_per_worker": 1, "dashboard_address": ":0"}
+        clusters = [LocalCluster(n_workers=count, **settings) for count in WORKERS]
+        try:
+            for title, scenes in ((f"eight of {options.each}", eight), (options.size, [large])):
+                compare(title, scenes, options.model, clusters, options.rounds)
+        finally:
+            for cluster in clusters:
+                cluster.close()
+
+
+if __name__ == "__main__":
+    main()
