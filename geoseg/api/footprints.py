@@ -179,7 +179,7 @@ def extract(
     save_prob
         Write the probabilities too, as a GeoTIFF.
     crs
-        CRS to assume for imagery without one, e.g. EPSG:32633.
+        CRS to assume for imagery without one, e.g. EPSG:32633. [default: none]
     pixel_coords
         Pixel coordinates for imagery without a CRS, as QGIS shows it: y from 0 to -height.
     on_error
@@ -223,7 +223,7 @@ def extract(
             spec_from(ExtractSpec, given),
             model=model_file(model),
             bands=numbers(bands),
-            scene_spec=spec_from(SceneSpec, given),
+            scene_spec=spec_from(SceneSpec, given | {"scene_crs": crs}),
             reference=spec_from(PixelReference, given),
             job=spec_from(JobSpec, given),
             progress=progress,
@@ -314,7 +314,7 @@ def polygonize(
     class_value
         Value of the class to trace, 0 to 255. [default: all named classes]
     crs
-        CRS to assume for imagery without one, e.g. EPSG:32633.
+        CRS to assume for imagery without one, e.g. EPSG:32633. [default: none]
     pixel_coords
         Pixel coordinates for imagery without a CRS, as QGIS shows it: y from 0 to -height.
     nodata
@@ -356,7 +356,7 @@ def polygonize(
             spec_from(VectorTarget, given | {"output": path}),
             spec_from(PolygonSpec, given),
             class_value=class_value,
-            scene_spec=spec_from(SceneSpec, given),
+            scene_spec=spec_from(SceneSpec, given | {"scene_crs": crs}),
             reference=spec_from(PixelReference, given),
             progress=progress,
         ),

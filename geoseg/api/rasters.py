@@ -187,6 +187,10 @@ def rasterize(
     value: int | None = None,
     layer: str | None = None,
     where: str | None = None,
+    window: Any | None = None,
+    bounds: Sequence[float] | str | None = None,
+    bounds_crs: str | None = None,
+    force: bool = False,
     crs: str | None = None,
     pixel_coords: bool = False,
     creation_options: Mapping[str, Any] | None = None,
@@ -223,8 +227,16 @@ def rasterize(
         Layer of the vector file to read. [default: footprints, or the only one]
     where
         Condition of the footprints to read, e.g. "height > 3". [default: all]
+    window
+        Part to read in pixels: COL,ROW,WIDTH,HEIGHT. [default: all]
+    bounds
+        Part to read in the scene's CRS: LEFT,BOTTOM,RIGHT,TOP. [default: all]
+    bounds_crs
+        CRS of ``bounds``, e.g. EPSG:4326. [default: that of the scene]
+    force
+        Accept scenes that claim far more pixels than their files can hold.
     crs
-        CRS to assume for imagery without one, e.g. EPSG:32633.
+        CRS to assume for imagery without one, e.g. EPSG:32633. [default: none]
     pixel_coords
         Pixel coordinates for imagery without a CRS, as QGIS shows it: y from 0 to -height.
     creation_options
@@ -261,6 +273,7 @@ def rasterize(
             like,
             path,
             spec_from(MaskSpec, given),
+            scene_spec=spec_from(SceneSpec, given | {"scene_crs": crs}),
             reference=spec_from(PixelReference, given),
             overwrite=overwrite,
             creation_options=dict(creation_options or {}),

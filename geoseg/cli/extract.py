@@ -41,7 +41,7 @@ from geoseg.specs import ExtractSpec, ExtractTarget, JobSpec, PredictSpec
     specs.raw,
 )
 @options.bands
-@scene_options.part_and_gsd
+@scene_options.part_gsd_and_crs
 @specs.reference
 @specs.spec_options(
     "job",

@@ -279,9 +279,6 @@ dst_crs = click.option(
     metavar="CRS",
     help="CRS of the footprints, e.g. EPSG:4326.  [default: that of the raster]",
 )
-crs = click.option(
-    "--crs", metavar="CRS", help="CRS to assume for imagery without one, e.g. EPSG:32633."
-)
 pixel_coords = click.option(
     "--pixel-coords",
     is_flag=True,

@@ -21,8 +21,8 @@ from geoseg.specs import PolygonSpec
     type=click.IntRange(0, 255),
     help="Value of the class to trace, 0 to 255.  [default: all named classes]",
 )
+@scene_options.part_in_crs
 @specs.reference
-@scene_options.part
 @options.threads
 def polygonize(as_json: bool, **arguments: Any) -> None:
     """Trace a mask or a probability raster into footprints.

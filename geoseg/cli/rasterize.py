@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from geoseg.cli import options, specs
+from geoseg.cli import options, scene_options, specs
 from geoseg.cli.command import command
 from geoseg.cli.specs import setting, spec_options
 from geoseg.specs import MaskSpec
@@ -59,6 +59,7 @@ from geoseg.specs.vectors import VectorFiles
 )
 @options.input_layer
 @options.where
+@scene_options.place_in_crs
 @specs.reference
 @options.creation_options
 @options.overwrite

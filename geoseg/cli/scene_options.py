@@ -8,13 +8,13 @@ from geoseg.cli import options
 from geoseg.cli.specs import setting, spec_options
 from geoseg.specs import SceneSpec
 
-_PART = (
-    setting(
-        SceneSpec,
-        "nodata",
-        "Value of pixels without data, for imagery that names none.  [default: none]",
-        metavar="VALUE",
-    ),
+_NODATA = setting(
+    SceneSpec,
+    "nodata",
+    "Value of pixels without data, for imagery that names none.  [default: none]",
+    metavar="VALUE",
+)
+_PLACE = (
     setting(
         SceneSpec,
         "window",
@@ -40,6 +40,7 @@ _PART = (
         "Accept scenes that claim far more pixels than their files can hold.",
     ),
 )
+_PART = (_NODATA, *_PLACE)
 _GSD = setting(
     SceneSpec,
     "gsd",
@@ -51,6 +52,7 @@ _CRS = click.option(
     metavar="CRS",
     help="CRS to assume for imagery without one, e.g. EPSG:32633.  [default: none]",
 )
+place_in_crs = spec_options("scene_spec", SceneSpec, *_PLACE, _CRS)
 part = spec_options("scene_spec", SceneSpec, *_PART)
 part_in_crs = spec_options("scene_spec", SceneSpec, *_PART, _CRS)
 part_and_gsd = spec_options("scene_spec", SceneSpec, *_PART, _GSD)

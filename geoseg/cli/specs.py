@@ -21,7 +21,6 @@ from geoseg.cli.options import (
     Auto,
     Decorator,
     Text,
-    crs,
     dst_crs,
     layer,
     layers_output,
@@ -120,7 +119,7 @@ def _nothing() -> None:
 MODELS = {"show_default": FROM_MODEL}
 
 
-reference = spec_options("reference", PixelReference, crs, pixel_coords)
+reference = spec_options("reference", PixelReference, pixel_coords)
 
 
 vector_target = spec_options(

@@ -12,11 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from affine import Affine
 from pyproj import CRS, Geod, Transformer
-from pyproj.exceptions import CRSError
 from rasterio.windows import Window
 
-from geoseg.errors import UnsuitableError, UsageError
-from geoseg.specs import PixelReference
+from geoseg.errors import UnsuitableError
 
 # Rotation, as a part of the size of a pixel, that is the rounding of a quarter turn
 SKEW = 1e-9
@@ -156,6 +154,13 @@ class Grid:
             int(window.width),
         )
 
+    def in_pixels(self, whole: Grid) -> Grid:
+        """This part of ``whole``, a picture, in the pixels of that as QGIS shows it: x to the
+        right, y from 0 down to -height.
+        """
+        # a worldfile without a CRS may have placed the picture otherwise
+        return replace(self, transform=Affine.scale(1, -1) * ~whole.transform * self.transform)
+
     def scaled(self, factor: float) -> Grid:
         """Same ground with ``factor`` times the pixels along each axis, rounded to whole pixels."""
         height = max(1, round(self.height * factor))
@@ -166,27 +171,3 @@ class Grid:
             height,
             width,
         )
-
-
-def assign_crs(grid: Grid, name: str, reference: PixelReference) -> Grid:
-    """The grid with the CRS that ``reference`` assigns to imagery without one.
-
-    Raises UnsuitableError where the grid has no CRS and none is assigned, UsageError where it has
-    one, or where the assigned CRS is unknown.
-    """
-    if grid.crs is not None:
-        if reference.crs or reference.pixel_coords:
-            raise UsageError(
-                f"{name}: has a CRS", "`crs` and `pixel_coords` apply to imagery without one"
-            )
-        return grid
-    if reference.crs:
-        try:
-            return replace(grid, crs=CRS.from_user_input(reference.crs))
-        except CRSError as error:
-            raise UsageError(f"{reference.crs} is no CRS", "for example EPSG:32736") from error
-    if reference.pixel_coords:
-        # as QGIS shows a picture without a place: x to the right, y from 0 down to -height; a
-        # worldfile may have placed it otherwise
-        return replace(grid, transform=Affine.scale(1, -1))
-    raise UnsuitableError(f"{name}: has no CRS", "assign one with `crs`, or use `pixel_coords`")

@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 
 from geoseg.core.encoding import VOID
-from geoseg.core.grid import Grid, assign_crs
+from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.errors import SettingError, UnsuitableError
 from geoseg.evaluation.extent import Extent, cut_at, masked, meets
@@ -27,7 +27,7 @@ from geoseg.labels.data_extent import extent_of, scene_extent
 from geoseg.labels.footprints import footprints_in
 from geoseg.labels.interpret import interpret
 from geoseg.report import Run
-from geoseg.specs import ComparedGround, EvaluateSpec, PixelReference, SceneSpec
+from geoseg.specs import ComparedGround, EvaluateSpec, SceneSpec
 from geoseg.specs.vectors import VectorFiles
 
 # The least area of SpaceNet 2 in pixels: truths of as much count, predictions only of more
@@ -303,10 +303,7 @@ def _grid(rasters: list[str]) -> Grid | None:
     if not rasters:
         return None
     with open_scene(rasters[0]) as scene:
-        grid = scene.grid
-    if grid.crs is None:
-        grid = assign_crs(grid, rasters[0], PixelReference(pixel_coords=True))
-    return grid
+        return scene.placed_grid
 
 
 def _no_probabilities(name: str) -> UnsuitableError:

@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from pyproj import CRS
 
-from geoseg.core.grid import Grid, assign_crs
+from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer, size_columns
 from geoseg.errors import GeosegError
 from geoseg.geometry.duplicates import distinct
@@ -141,5 +141,5 @@ class SharedLayer:
                 suppress(GeosegError),
                 open_scene(path, spec=self.loaded.scene_spec) as scene,
             ):
-                grids[path] = assign_crs(scene.grid, path, self.reference)
+                grids[path] = scene.placed(self.reference)
         return grids

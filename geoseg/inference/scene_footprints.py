@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from geoseg.core.grid import Grid, assign_crs
+from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.geometry.footprints import FootprintLabels, trace_footprints
 from geoseg.geometry.morphology import MaskStrip
@@ -137,7 +137,7 @@ def _compute(task: tuple[str, FootprintSettings]) -> _Done:
 def _open(accompany: Run, path: str, settings: FootprintSettings) -> Iterator[SceneFootprints]:
     """Footprints of a scene, found while they are taken."""
     with settings.loaded.open(path, settings.bands, settings.reference) as scene_run:
-        grid = assign_crs(scene_run.scene.grid, path, settings.reference)
+        grid = scene_run.scene.placed(settings.reference)
         source = scene_run.scene.source
         with _probability(scene_run, grid, settings, accompany) as probability:
             batches = _footprints(probability, path, grid, settings, accompany)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from geoseg import __version__
-from geoseg.core.grid import Grid, assign_crs
+from geoseg.core.grid import Grid
 from geoseg.geometry.burn import Burner
 from geoseg.inference.memory import WINDOWS, Demand, budget
 from geoseg.inference.plan import Plan, plan, take, working_gsd
@@ -178,7 +178,7 @@ class LoadedModel:
         with ExitStack() as stack:
             native = stack.enter_context(open_scene(path, spec=spec, expand=True))
             if reference:
-                assign_crs(native.grid, path, reference)
+                native.placed(reference)
             gsd = working_gsd(self.model, native.grid, path, native.picture_gsd)
             if native.grid.crs is not None:
                 gsd = spec.gsd or gsd

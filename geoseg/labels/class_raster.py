@@ -13,7 +13,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from geoseg.core.encoding import VOID, layered
-from geoseg.core.grid import Grid, assign_crs
+from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.core.tiling import Chip, row_windows
 from geoseg.errors import UnsuitableError
@@ -26,7 +26,7 @@ from geoseg.labels.footprints import footprints_on
 from geoseg.labels.interpret import interpret
 from geoseg.labels.interpretation import Interpretation
 from geoseg.report import Remarks
-from geoseg.specs import Area, PixelReference, PolygonSpec
+from geoseg.specs import Area, PolygonSpec
 from geoseg.specs.vectors import VectorFiles
 
 
@@ -92,17 +92,15 @@ def open_class_raster(
 ) -> Iterator[ClassRaster]:
     """Open a raster or a vector file on ``grid``.
 
-    Footprints are class 1; on a raster without a CRS they are taken in pixels. What the values of a
-    raster mean is decided by :func:`geoseg.labels.interpret.interpret`. Probabilities are cut at
-    ``threshold``, by default at that of their file or 0.5; several bands give the most probable
-    class, multilabel ones as classes from 1, where it reaches the threshold. Where all other
-    classes than buildings only lie between them, boundaries count as building and part the
-    footprints. Of multilabel bands only the ``band`` of that number, from 0, is taken where one is
-    given; masks of them lie one over the other where they may be ``stacked``. Raises
+    Footprints are class 1; on a ``grid`` without a CRS they are in pixels as it is. What the values
+    of a raster mean is decided by :func:`geoseg.labels.interpret.interpret`. Probabilities are
+    cut at ``threshold``, by default at that of their file or 0.5; several bands give the most
+    probable class, multilabel ones as classes from 1, where it reaches the threshold. Where all
+    other classes than buildings only lie between them, boundaries count as building and part
+    the footprints. Of multilabel bands only the ``band`` of that number, from 0, is taken where
+    one is given; masks of them lie one over the other where they may be ``stacked``. Raises
     UnsuitableError for other multilabel masks and for what is refused there.
     """
-    if grid.crs is None:
-        grid = assign_crs(grid, str(path), PixelReference(pixel_coords=True))
     if isinstance(path, VectorFiles) or is_vector(path):
         layer = footprints_on(
             path, grid, remarks, pixel_coords=grid.crs is None, columns=("confidence",)

@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 from rasterio.windows import Window
 
-from geoseg.core.grid import Grid, assign_crs
+from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.core.tiling import row_windows
 from geoseg.errors import UnsuitableError
@@ -24,7 +24,7 @@ from geoseg.geometry.outlines import filled, small_holes, to_crs_coordinates
 from geoseg.geometry.trace import trace
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.labels.interpret import interpret
-from geoseg.specs import PixelReference, SceneSpec
+from geoseg.specs import SceneSpec
 
 # Cells a side that are traced at most: one a pixel up to this many, then larger ones, which have
 # data where any of their pixels does
@@ -42,9 +42,7 @@ def scene_extent(path: str, spec: SceneSpec = SceneSpec(), most_cells: int = MOS
     the scene cannot be opened.
     """
     with open_scene(path, spec=spec, expand=True) as scene:
-        grid = scene.grid
-        if grid.crs is None:
-            grid = assign_crs(grid, path, PixelReference(pixel_coords=True))
+        grid = scene.placed_grid
         if _is_whole(scene):
             return whole_extent(grid)
         return extent_of(

@@ -15,7 +15,7 @@ from affine import Affine
 from rasterio.windows import Window
 
 from geoseg.core.bands import for_display
-from geoseg.core.grid import Grid, assign_crs
+from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
@@ -26,7 +26,7 @@ from geoseg.io.raster.scene import open_scene
 from geoseg.labels.class_raster import ClassRaster, is_vector, open_class_raster
 from geoseg.labels.footprints import footprints_on
 from geoseg.report import Remarks
-from geoseg.specs import PixelReference, PreviewSpec, SceneSpec
+from geoseg.specs import PreviewSpec, SceneSpec
 from geoseg.specs.vectors import VectorFiles
 
 # Rows that are read at a time
@@ -163,9 +163,7 @@ def view_of(
     scene.
     """
     with open_scene(path) as scene:
-        grid = scene.grid
-    if grid.crs is None:
-        grid = assign_crs(grid, path, PixelReference(pixel_coords=True))
+        grid = scene.placed_grid
     window = _window(path, grid, spec, aoi, Remarks() if remarks is None else remarks)
     factor = min(1.0, size / max(window.height, window.width))
     return View(

@@ -157,9 +157,8 @@ class TrainTarget:
 
 @dataclass(frozen=True)
 class PixelReference:
-    """How imagery without a CRS is placed: in ``crs``, or by ``pixel_coords`` in its own pixels, x
-    to the right and y up from 0 at its upper edge, which is where QGIS shows it.
+    """Whether imagery without a CRS is placed in its own pixels, x to the right and y up from 0 at
+    its upper edge, which is where QGIS shows it.
     """
 
-    crs: str | None = None
     pixel_coords: bool = False

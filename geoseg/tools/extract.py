@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from geoseg.core.grid import assign_crs
 from geoseg.errors import GeosegError, SettingError, UnsuitableError
 from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
 from geoseg.inference.overlapping_scenes import SharedLayer
@@ -252,6 +251,6 @@ def _extract(
 def _plan(path: str, settings: FootprintSettings) -> dict[str, Any]:
     """What would be done with a scene, and what it will take."""
     with settings.loaded.open(path, settings.bands, settings.reference) as scene_run:
-        grid = assign_crs(scene_run.scene.grid, path, settings.reference)
+        grid = scene_run.scene.placed(settings.reference)
         crs = grid.crs.to_string() if grid.crs else None
         return {"scene": path, **scene_run.describe(), "crs": crs}

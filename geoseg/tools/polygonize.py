@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from geoseg.core.grid import Grid, assign_crs
+from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer, size_columns
 from geoseg.geometry.footprints import (
     FootprintLabels,
@@ -61,7 +61,7 @@ def run(
     their walls, also simplified ones, and none fills a hole. Numbered buildings become a footprint
     each. Threshold and minimum area are the spec's, else those the raster's tags name, else a
     model's default; all of a mask is kept. About ``strip_pixels`` are read at a time. Raises
-    UnsuitableError (no CRS nor ``reference``, values that are neither labels nor probabilities),
+    UnsuitableError (no CRS and no ``reference``, values that are neither labels nor probabilities),
     UsageError, OutputError.
     """
     target = VectorTarget.of(target)
@@ -71,7 +71,7 @@ def run(
     check_apart(target.output, raster)
     check_output(target.output, target.overwrite or target.append)
     with open_scene(raster, spec=scene_spec) as scene:
-        grid = assign_crs(scene.grid, str(raster), reference)
+        grid = scene.placed(reference)
         found = traceable_classes(scene, spec, class_value)
         advance = progress(Stage("polygonize", "rows"), grid.height * len(found))
         with create_vector(

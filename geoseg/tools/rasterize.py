@@ -13,7 +13,7 @@ import shapely
 from rasterio.io import DatasetWriter
 
 from geoseg.core.encoding import BACKGROUND, VOID, RasterTags
-from geoseg.core.grid import Grid, assign_crs
+from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.core.tiling import tiles
 from geoseg.errors import UnsuitableError, UsageError
@@ -27,7 +27,7 @@ from geoseg.io.raster.write import create_raster
 from geoseg.io.vector.read import read_footprints
 from geoseg.labels.footprints import footprints_on
 from geoseg.report import Progress, Report, Run, Stage, no_progress
-from geoseg.specs import MaskSpec, PixelReference, TilingSpec
+from geoseg.specs import MaskSpec, PixelReference, SceneSpec, TilingSpec
 from geoseg.specs.vectors import VectorFiles
 
 # Rows and columns burned at a time: whole blocks of the output, and large beside the widths that
@@ -59,6 +59,7 @@ def run(
     *,
     overwrite: bool = False,
     creation_options: dict[str, Any] | None = None,
+    scene_spec: SceneSpec = SceneSpec(),
     reference: PixelReference = PixelReference(),
     progress: Progress = no_progress,
     block_size: int = BLOCK_SIZE,
@@ -68,21 +69,21 @@ def run(
 
     Of several layers that of :class:`VectorFiles` is taken, else that called "footprints".
     Footprints get the value of the spec, or that of their class: integers from 1 as they are;
-    names, true and false, and integers of which one is 0 are numbered from 1 in their order. The
-    names of the classes are written into the tags. Bands are uint8, all of them float32 with a
-    distance among them, uint32 with instances, float64 with both. A raster without a CRS takes the
-    CRS of ``reference``, or pixel coordinates for footprints in its pixels (x right, y down). Burns
-    windows of ``block_size`` pixels a side. Raises UnsuitableError where the footprints cannot be
-    placed on the scene or lie outside it, UsageError for a width of too many pixels and an output
-    that is an input.
+    names, true and false, and integers of which one is 0 are numbered from 1 in their order.
+    The names of the classes are written into the tags. Bands are uint8, all of them float32
+    with a distance among them, uint32 with instances, float64 with both. ``scene_spec`` says
+    which part of the scene, and the CRS of one that has none; ``reference`` whether footprints
+    are in its pixels. Burns windows of ``block_size`` pixels a side. Raises UnsuitableError
+    where the footprints cannot be placed on the scene or lie outside it, UsageError for a width
+    of too many pixels and an output that is an input.
     """
     accompany = Run(progress)
     spec = spec or MaskSpec()
     files = VectorFiles.of(footprints)
     check_apart(output, *files.paths, like)
     check_output(output, overwrite)
-    with open_scene(like) as scene:
-        grid = assign_crs(scene.grid, str(like), reference)
+    with open_scene(like, spec=scene_spec) as scene:
+        grid = scene.placed(reference)
     burnt = _labelled(files, grid, spec, str(like), reference.pixel_coords, accompany)
     kinds = _targets(spec, grid)
     targets = Targets(

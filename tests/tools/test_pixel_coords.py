@@ -103,6 +103,39 @@ def test_compared_with_truth_in_the_same_coordinates(photo, found, tmp_path):
         evaluate.run(tmp_path / "m.png", down)
 
 
+def test_a_part_and_another_resolution_keep_the_pixels_of_the_picture(
+    photo, found, model, tmp_path
+):
+    """The model of 0.5 m reads a picture of 0.25 m at half its size."""
+    options = ["-m", str(model), "--precision", "fp32", "--raw", *PIXELS]
+    out = tmp_path / "part.gpkg"
+    part = ["--window", "60,5,80,85"]
+    assert geoseg(["extract", str(photo), "-o", str(out), *part, *options]) == 0
+    boxes = {tuple(map(int, each.bounds)) for each in gpd.read_file(out).geometry}
+    assert boxes == {(x0, -y1, x1, -y0) for x0, y0, x1, y1 in BOXES[1:]}
+    fine = tmp_path / "fine.png"
+    write_array(fine, picture(mask()).repeat(2, 1).repeat(2, 2))
+    assert geoseg(["extract", str(fine), "-o", str(out), "--gsd", "0.25", *options]) == 0
+    boxes = {tuple(map(int, each.bounds)) for each in gpd.read_file(out).geometry}
+    assert boxes == {(2 * x0, -2 * y1, 2 * x1, -2 * y0) for x0, y0, x1, y1 in BOXES}
+
+
+def test_a_worldfile_and_a_crs_give_metres(photo, model, tmp_path, capsys):
+    """As a GeoTIFF of the same place: read at the model's resolution, without a warning."""
+    fine = tmp_path / "fine.png"
+    write_array(fine, picture(mask()).repeat(2, 1).repeat(2, 2))
+    fine.with_suffix(".pgw").write_text("0.25\n0\n0\n-0.25\n500000.125\n5499999.875\n")
+    out = tmp_path / "placed.gpkg"
+    options = ["--crs", "EPSG:32633", "-m", str(model), "--precision", "fp32", "--raw", "--json"]
+    assert geoseg(["extract", str(fine), "-o", str(out), *options]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["warnings"] == []
+    table = gpd.read_file(out, layer="footprints")
+    pixels = table.translate(-500_000, -5_500_000).scale(2, 2, origin=(0, 0))
+    boxes = {tuple(map(int, each.bounds)) for each in pixels}
+    assert boxes == {(x0, -y1, x1, -y0) for x0, y0, x1, y1 in BOXES}
+    assert table.crs.to_epsg() == 32633
+
+
 def test_truth_beyond_the_picture_is_not_missed(photo, found, tmp_path):
     more = truth(tmp_path / "t.gpkg", [*BOXES, (150, 10, 170, 30), (10, 95, 30, 110)])
     report = evaluate.run(found, more, EvaluateSpec())

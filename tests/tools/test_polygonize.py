@@ -19,7 +19,7 @@ from geoseg.core.layer import FOOTPRINTS
 from geoseg.errors import InputError, OutputError, UnsuitableError, UsageError
 from geoseg.geometry.outlines import vertices
 from geoseg.io.raster.write import create_raster
-from geoseg.specs import Area, Length, PixelReference, PolygonSpec, VectorTarget
+from geoseg.specs import Area, Length, PixelReference, PolygonSpec, SceneSpec, VectorTarget
 from geoseg.tools.polygonize import run
 from tests.layers import read
 from tests.probabilities import NONE, UTM, cut, found, probability
@@ -155,8 +155,28 @@ def test_pictures_without_a_crs(tmp_path):
     layer = gpd.read_file(tmp_path / "pixels.geojson")
     assert layer.geometry.item().bounds == (8, -15, 20, -5)
     assert layer["area_px"].item() == 120 and layer["perimeter_px"].item() == 44
-    run(raster, tmp_path / "assigned.gpkg", reference=PixelReference(crs="EPSG:32645"))
-    assert read(tmp_path / "assigned.gpkg").crs.to_epsg() == 32645
+    assigned = tmp_path / "assigned.gpkg"
+    with pytest.raises(UnsuitableError, match="no place in EPSG:32645"):
+        run(raster, assigned, scene_spec=SceneSpec(scene_crs="EPSG:32645"))
+    raster.with_suffix(".tfw").write_text("0.5\n0\n0\n-0.5\n330000.25\n3060000.25\n")
+    run(raster, assigned, scene_spec=SceneSpec(scene_crs="EPSG:32645"))
+    layer = read(assigned)
+    assert layer.crs.to_epsg() == 32645
+    assert layer.geometry.item().bounds == (330004, 3059993, 330010, 3059998)
+
+
+@pytest.mark.parametrize("worldfile", [False, True])
+def test_pixels_of_a_part_are_those_of_the_whole_picture(tmp_path, worldfile):
+    image = np.zeros((40, 61), np.uint8)
+    image[5:15, 8:20] = 255
+    raster = write(tmp_path / "photo.tif", image, None, Affine.identity())
+    if worldfile:
+        raster.with_suffix(".tfw").write_text("0.5\n0\n0\n-0.5\n1000\n2000\n")
+    out = tmp_path / "out.gpkg"
+    part = SceneSpec(window=(4, 3, 40, 30))
+    run(raster, out, scene_spec=part, reference=PixelReference(pixel_coords=True))
+    layer = read(out)
+    assert layer.geometry.item().bounds == (8, -15, 20, -5) and layer["area_px"].item() == 120
 
 
 def test_nothing_found_is_an_empty_layer(tmp_path):

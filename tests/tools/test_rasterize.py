@@ -12,7 +12,7 @@ from geoseg.geometry.measure import pixel_size
 from geoseg.geometry.targets import Target, Targets
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
-from geoseg.specs import Length, MaskSpec, PixelReference
+from geoseg.specs import Length, MaskSpec, PixelReference, SceneSpec
 from geoseg.specs.vectors import VectorFiles
 from geoseg.tools import rasterize
 from tests.tools.boxes import BOXES, GRID, UTM, covered, ground, layer
@@ -125,11 +125,29 @@ def test_pictures_without_a_crs(tmp_path):
     rasterize.run(*own, reference=PixelReference(pixel_coords=True))
     mask, _, grid = read_array(tmp_path / "mask.tif")
     assert grid.crs is None and mask[0, 3:9, 40:48].all() and mask.sum() == 48
-    rasterize.run(*args, overwrite=True, reference=PixelReference(crs="EPSG:32736"))
+    with pytest.raises(UnsuitableError, match=r"photo\.png: has no transform, .* no place in"):
+        rasterize.run(*args, overwrite=True, scene_spec=SceneSpec(scene_crs="EPSG:32736"))
+    picture.with_suffix(".pgw").write_text("1\n0\n0\n-1\n0.5\n29.5\n")
+    rasterize.run(*args, overwrite=True, scene_spec=SceneSpec(scene_crs="EPSG:32736"))
     mask, _, grid = read_array(tmp_path / "mask.tif")
-    assert grid.crs is None and mask.sum() == 48  # as the picture, which has no place in it
+    assert grid.crs == UTM and mask[0, 21:27, 40:48].all() and mask.sum() == 48
     with pytest.raises(UsageError, match="nonsense is no CRS"):
-        rasterize.run(*args, overwrite=True, reference=PixelReference(crs="nonsense"))
+        rasterize.run(*args, overwrite=True, scene_spec=SceneSpec(scene_crs="nonsense"))
+
+
+def test_footprints_in_pixels_on_a_part_of_a_picture(tmp_path):
+    picture = tmp_path / "photo.png"
+    write_array(picture, np.zeros((3, 30, 50), np.uint8))
+    gpd.GeoDataFrame(geometry=[shapely.box(40, -9, 48, -3)]).to_file(tmp_path / "p.gpkg")
+    rasterize.run(
+        tmp_path / "p.gpkg",
+        picture,
+        tmp_path / "mask.tif",
+        scene_spec=SceneSpec(window=(35, 2, 15, 20)),
+        reference=PixelReference(pixel_coords=True),
+    )
+    mask = read_array(tmp_path / "mask.tif")[0][0]
+    assert mask.shape == (20, 15) and mask[1:7, 5:13].all() and mask.sum() == 48
 
 
 def test_options_that_make_no_sense(tmp_path, scene):

@@ -84,7 +84,8 @@ def _native(
     whole file.
     """
     file = opened.dataset
-    grid, turn = raw.north_up()
+    whole, turn = raw.north_up()
+    grid = whole
     window = part_of(name, grid, spec)
     bands = bands_of(file, expand)
     dtype = _dtype(name, file, bands)
@@ -104,6 +105,7 @@ def _native(
         path=name,
         grid=grid,
         source=grid,
+        whole=whole,
         indexes=bands.data,
         rgb=bands.rgb,
         dtype=str(dtype),

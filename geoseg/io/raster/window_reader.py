@@ -17,8 +17,9 @@ from rasterio.windows import Window
 
 from geoseg.core.grid import Grid, Turn
 from geoseg.core.tiling import Chip
-from geoseg.errors import InputError, UnsuitableError
+from geoseg.errors import InputError, UnsuitableError, UsageError
 from geoseg.io.raster.warp import ControlPoints
+from geoseg.specs import PixelReference
 
 Colour = tuple[int, int, int, int]
 
@@ -28,15 +29,17 @@ class Scene:
     """An open raster, read window by window, at its own GSD or resampled to another.
 
     ``grid`` is the grid that windows refer to, ``source`` the file's own; they differ where the
-    scene is resampled. Both are north-up where the file is upside down, mirrored or turned by
-    quarters. ``indexes`` are the numbers in the file of its bands without alpha, ``bands`` is how
-    many these are; ``rgb`` those of red, green and blue where it declares them. ``nodata`` is a
-    value of ``dtype``. ``expanded`` is whether a palette is read as its colours.
+    scene is resampled; ``whole`` is that of the file, of which a part may be read. All are
+    north-up where the file is upside down, mirrored or turned by quarters. ``indexes`` are the
+    numbers in the file of its bands without alpha, ``bands`` is how many these are; ``rgb``
+    those of red, green and blue where it declares them. ``nodata`` is a value of ``dtype``.
+    ``expanded`` is whether a palette is read as its colours.
     """
 
     path: str
     grid: Grid
     source: Grid
+    whole: Grid
     indexes: tuple[int, ...]
     rgb: tuple[int, ...] | None
     dtype: str
@@ -98,6 +101,28 @@ class Scene:
             return self.grid.gsd
         except UnsuitableError as error:
             raise UnsuitableError(f"{self.path}: {error.message}", error.hint) from error
+
+    @property
+    def placed_grid(self) -> Grid:
+        """The grid, in pixels of the whole picture (:meth:`Grid.in_pixels`) where it has no CRS."""
+        return self.grid if self.grid.crs else self.grid.in_pixels(self.whole)
+
+    def placed(self, reference: PixelReference) -> Grid:
+        """``placed_grid``. Raises UnsuitableError where the scene has no CRS and ``reference`` does
+        not ask for pixels, UsageError where it has one and pixels are asked for.
+        """
+        if self.grid.crs is not None and reference.pixel_coords:
+            raise UsageError(
+                f"{self.path}: has a CRS", "`pixel_coords` applies to imagery without one"
+            )
+        if self.grid.crs is None and not reference.pixel_coords:
+            # a CRS alone would put pixel coordinates at its origin
+            beside = ", and put a worldfile beside it" if self.whole.transform.is_identity else ""
+            raise UnsuitableError(
+                f"{self.path}: has no CRS",
+                f"use `pixel_coords`, or assign one with `crs`{beside}",
+            )
+        return self.placed_grid
 
     @property
     def driver(self) -> str:

@@ -19,7 +19,7 @@ from rasterio.windows import Window
 from geoseg.core.grid import Grid
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster.scene import open_scene
-from geoseg.specs import ChipSpec, PixelReference, PolygonSpec, PredictSpec
+from geoseg.specs import ChipSpec, PolygonSpec, PredictSpec, SceneSpec
 from geoseg.tools import extract, info, tile
 from tests.io.raster.pictures import CRS, PLACE, SHAPE, picture, save
 
@@ -61,7 +61,7 @@ def test_crs_is_no_way_round_points(tmp_path: Path) -> None:
                 tmp_path / "a.gpkg",
                 PredictSpec(),
                 PolygonSpec(),
-                reference=PixelReference(crs),
+                scene_spec=SceneSpec(scene_crs=crs),
             )
         assert caught.value.exit_code == 4
     assert [path.name for path in tmp_path.iterdir()] == ["bent.tif"]
