@@ -31,6 +31,8 @@ from geoseg.geometry.simplify_shared import simplify_together
 from geoseg.geometry.subpixel import Crossings
 from geoseg.geometry.trace import Traced, trace
 from geoseg.parallel.clock import Clock
+from geoseg.parallel.prefetch import ahead
+from geoseg.parallel.threads import mapped, spare_threads
 from geoseg.specs import Area, Length, PolygonSpec
 
 WIDEST = 1000  # pixels of a radius that a mask is opened or closed by
@@ -107,7 +109,10 @@ def trace_footprints(
         clock.waiting("clean", strips), _radius(spec.open, gsd), _radius(spec.close, gsd)
     )
     parted = _parted(clean, grid, spec)
-    ready = clock.waiting("trace", clock.timed("clean", parted))
+    timed = clock.timed("clean", parted)
+    if spare_threads() > 1:
+        timed = ahead(timed, depth=1)
+    ready = clock.waiting("trace", timed)
     crossings = Crossings(level) if spec.outline == "subpixel" and level is not None else None
     noted = ready if crossings is None else crossings.noted(ready)
     channels = ((strip.mask, [strip.scores, strip.touches_nodata]) for strip in noted)
@@ -265,8 +270,10 @@ def _shaped(batches: Iterator[_Found], grid: Grid, spec: PolygonSpec) -> Iterato
         regular = regularize(found.outline, pixel_metric(found.ground, grid.transform))
         return Regular(np.where(np.isfinite(regular.iou), regular.geometry, thin), regular.iou)
 
-    made = ((found, found.outline, shaped(found), found.traced.open_row) for found in batches)
-    for found, regular in resolve_overlaps(made):
+    def made(found: _Found) -> tuple[_Found, np.ndarray, Regular, int]:
+        return found, found.outline, shaped(found), found.traced.open_row
+
+    for found, regular in resolve_overlaps(mapped(made, batches)):
         yield replace(found, outline=regular.geometry, iou=regular.iou if straight else None)
 
 

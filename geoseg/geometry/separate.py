@@ -24,6 +24,7 @@ import numpy as np
 from scipy import ndimage
 
 from geoseg.geometry.morphology import MaskStrip
+from geoseg.parallel.threads import mapped
 
 # A neck is cut where it is narrower than this share of the narrower of the two buildings
 NECK = 0.75
@@ -133,23 +134,29 @@ class _RowBuffer:
             tall[labels[0][self.tall & (labels[0] > 0)] - 1] = True
         unfinished = bottom == len(self.raw) if not last else np.zeros(count, bool)
         # what ended in rows that were looked at before has been parted before
-        for i in np.flatnonzero(~unfinished & ~tall & (bottom >= max(self.seen, 1))):
-            self._part(labels, int(i) + 1, boxes[i])
+        complete = np.flatnonzero(~unfinished & ~tall & (bottom >= max(self.seen, 1)))
+
+        def line(i: int) -> tuple[tuple[slice, ...], np.ndarray]:
+            return self._line(labels, i + 1, boxes[i])
+
+        for around, between in mapped(line, complete.tolist()):
+            self.out[around] &= ~between
         self.seen = len(self.raw)
         self.labels = labels
         self.too_tall = tall
         return int(top[unfinished & ~tall].min(initial=len(self.raw))) - self.above
 
-    def _part(self, labels: np.ndarray, label: int, box: tuple[slice, slice]) -> None:
-        """Take the line between the buildings of one component out of ``out``."""
+    def _line(
+        self, labels: np.ndarray, label: int, box: tuple[slice, slice]
+    ) -> tuple[tuple[slice, ...], np.ndarray]:
+        """Where one component lies in ``out``, and the line between its buildings there."""
         # one pixel more: a distance to the ground needs ground, which beyond the array is unknown
         around = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
         component = labels[around] == label
         if self.boundary_margin is None:
-            line = dividing(component, self.pixel_size, self.steps)
-        else:
-            line = along_ridge(component, self.boundary_margin[around], self.pixel_size, self.steps)
-        self.out[around] &= ~line
+            return around, dividing(component, self.pixel_size, self.steps)
+        margin = self.boundary_margin[around]
+        return around, along_ridge(component, margin, self.pixel_size, self.steps)
 
     def release(self, count: int) -> np.ndarray:
         """The next ``count`` rows, parted."""

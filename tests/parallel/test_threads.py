@@ -1,0 +1,49 @@
+"""Work shared out to threads: in order, the same as without, and over when nobody takes more."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import pytest
+
+from geoseg.parallel.threads import limited, mapped, spare_threads
+
+
+@pytest.mark.parametrize("threads", [1, 2, 6, 40])
+def test_results_come_in_order_whichever_is_done_first(threads: int) -> None:
+    def slow_at_first(number: int) -> tuple[int, int]:
+        time.sleep(0.02 if number % 3 == 0 else 0)
+        return number**2, threading.get_ident()
+
+    with limited(threads):
+        found = list(mapped(slow_at_first, iter(range(13))))
+    assert [square for square, _ in found] == [number**2 for number in range(13)]
+    own = {where for _, where in found} == {threading.get_ident()}
+    assert own == (threads < 4)
+
+
+def test_no_more_is_taken_ahead_than_threads_compute() -> None:
+    taken: list[int] = []
+    with limited(6):
+        results = mapped(abs, (taken.append(i) or i for i in range(100)))
+        assert next(results) == 0
+        assert len(taken) == 1 + 3
+        results.close()  # type: ignore[attr-defined]
+    assert len(taken) == 1 + 3
+
+
+def test_errors_come_out_where_results_are_taken() -> None:
+    with limited(8):
+        results = mapped(lambda i: 1 / i, (2, 1, 0, 3))
+        assert [next(results), next(results)] == [0.5, 1.0]
+        with pytest.raises(ZeroDivisionError):
+            next(results)
+
+
+def test_the_network_keeps_half_of_the_processors() -> None:
+    for threads, spare in ((1, 1), (2, 1), (5, 2), (16, 8), (64, 8)):
+        with limited(threads):
+            assert spare_threads() == spare
+    assert 1 <= spare_threads() <= max(1, (os.cpu_count() or 1) // 2)
