@@ -12,7 +12,7 @@ from pathlib import Path
 
 from geoseg.errors import OutputError, UsageError
 from geoseg.io.drafts import abandoned, draft_of, living, set_aside
-from geoseg.io.durable import exchange, flush, flush_name
+from geoseg.io.durable import exchange, flush, flush_name, is_full
 
 # How an output appears:
 #
@@ -65,6 +65,27 @@ def check_output(path: Path | str, overwrite: bool = False) -> Path:
         raise OutputError(f"{path}: exists already", "use `overwrite` to replace it")
     _check_alone(path)
     return path
+
+
+def check_output_folder(
+    path: Path | str, overwrite: bool = False, marker: str | None = None
+) -> None:
+    """Raise OutputError where the folder ``path`` exists and may not be replaced, or cannot be
+    written; see :func:`atomic_folder`.
+    """
+    named = path
+    path = Path(path).absolute()
+    _check_parent(path)
+    if os.path.lexists(path) and not path.is_dir():
+        raise OutputError(f"{named}: exists and is no folder")
+    if path.is_dir() and any(path.iterdir()):
+        if not overwrite:
+            raise OutputError(f"{named}: exists already", "use `overwrite` to replace it")
+        if marker and not (path / marker).is_file():
+            raise OutputError(
+                f"{named}: is not replaced, for it holds no {marker}", "choose another folder"
+            )
+    _check_alone(path)
 
 
 def make_folder(path: Path) -> None:
@@ -211,19 +232,8 @@ def atomic_folder(
     stays until the new one is whole. With ``keep`` the temporary folder, ``.NAME.partial``, stays
     when the work on it fails, and is taken up again.
     """
-    named = path
+    check_output_folder(path, overwrite, marker)
     path = Path(path).absolute()
-    _check_parent(path)
-    if os.path.lexists(path) and not path.is_dir():
-        raise OutputError(f"{named}: exists and is no folder")
-    if path.is_dir() and any(path.iterdir()):
-        if not overwrite:
-            raise OutputError(f"{named}: exists already", "use `overwrite` to replace it")
-        if marker and not (path / marker).is_file():
-            raise OutputError(
-                f"{named}: is not replaced, for it holds no {marker}", "choose another folder"
-            )
-    _check_alone(path)
     if aside := set_aside(path):
         aside.replace(path)
     with claimed(path) as claim:
@@ -267,6 +277,17 @@ def _translated(path: Path, temporary: Path) -> Iterator[None]:
         ):
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
         raise
+
+
+def unwritten(path: Path | str, reason: str) -> OutputError:
+    """The error of a ``path`` that a library could not write, for a ``reason`` in its own words.
+
+    Those for a full disk are many ("Cannot write feature", "cannot rollback"): the disk is asked.
+    """
+    words = reason.lower()
+    if "full" in words or "no space" in words or is_full(Path(path).absolute().parent):
+        return OutputError(f"{path}: the disk is full")
+    return OutputError(f"{path}: could not be written: {' '.join(reason.split())}")
 
 
 def save_text(path: Path | str, text: str, overwrite: bool = False) -> None:

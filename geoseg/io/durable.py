@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
+# Free bytes below which a write that failed did so for lack of room: libraries fail in the middle
+# of a block, and give back what they reserved
+ROOM = 2**20
 # Files of a folder that are flushed one by one; of more, the whole file system at once
 ONE_BY_ONE = 64
 _AT_FDCWD = -100
@@ -39,6 +43,11 @@ def _flush_one(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def is_full(folder: Path) -> bool:
+    """Whether hardly anything fits onto the disk of ``folder`` any more."""
+    return shutil.disk_usage(folder).free < ROOM
 
 
 def exchange(one: Path, other: Path) -> bool:

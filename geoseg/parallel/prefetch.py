@@ -36,7 +36,9 @@ class _Box:
                 if self.closed.is_set():
                     return
             self.put(_END)
-        except BaseException as error:  # raised again where the items are taken
+        # Of any class, SystemExit too: whoever takes the items would wait for ever for those that
+        # a thread that has ended does not make. It is raised there.
+        except BaseException as error:
             self.put(_Raised(error))
 
 

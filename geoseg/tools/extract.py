@@ -19,7 +19,7 @@ from geoseg.io.atomic import check_apart, check_output, make_folder, remove
 from geoseg.io.raster.write import check_raster_name
 from geoseg.io.scene_names import unique_names
 from geoseg.io.vector.append import check_appendable
-from geoseg.io.vector.write import format_of
+from geoseg.io.vector.write import check_vector
 from geoseg.parallel.cluster import connected
 from geoseg.report import Progress, Report, Run, no_progress
 from geoseg.specs import (
@@ -127,13 +127,14 @@ def _check_outputs(
         loaded.path,
         *([loaded.spec.aoi] if loaded.spec.aoi else []),
     ]
-    for path in () if target.in_tiles else destinations:
+    for path in destinations:
         check_apart(path, *inputs)
         if target.append:
             check_appendable(path)
-        check_output(path, target.overwrite or target.append)
-        if not (target.append and path.exists()):
-            format_of(path, target.format)
+        if target.append and path.exists():
+            check_output(path, overwrite=True)
+        else:
+            check_vector(path, target.format, target.overwrite)
     if target.save_prob:
         if target.save_prob in destinations:
             raise SettingError("save_prob", f"{target.save_prob} is the output too")

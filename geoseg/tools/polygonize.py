@@ -16,10 +16,10 @@ from geoseg.geometry.footprints import (
     simplified,
     trace_footprints,
 )
-from geoseg.io.atomic import check_apart, check_output
+from geoseg.io.atomic import check_apart
 from geoseg.io.provenance import provenance
 from geoseg.io.raster.scene import Scene, open_scene
-from geoseg.io.vector.write import create_vector
+from geoseg.io.vector.write import check_vector, create_vector
 from geoseg.labels.traceable import (
     NO_AREA,
     STRIP_PIXELS,
@@ -69,7 +69,7 @@ def run(
     spec = spec or PolygonSpec()
     area = 0.0
     check_apart(target.output, raster)
-    check_output(target.output, target.overwrite or target.append)
+    check_vector(target.output, target.format, target.overwrite or target.append)
     with open_scene(raster, spec=scene_spec) as scene:
         grid = scene.placed(reference)
         found = traceable_classes(scene, spec, class_value)

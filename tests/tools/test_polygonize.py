@@ -235,3 +235,15 @@ def test_a_real_town(tmp_path, shared_data):
     # EPSG:3857 at 27.6 N: the ellipsoid makes it a little less than cos² of the latitude, 0.785
     ratio = (layer["area_m2"] / layer.geometry.area)[layer["area_m2"] > 5]
     np.testing.assert_allclose(ratio, 0.7822, atol=0.001)
+
+
+def test_map_tiles_replace_map_tiles(tmp_path):
+    raster = write(tmp_path / "mask.tif", (probability()[0] > 0.6).astype(np.uint8), nodata=0)
+    target = VectorTarget(tmp_path / "tiles", format="parquet-tiles")
+    first = run(raster, target)
+    with pytest.raises(OutputError, match="exists already"):
+        run(raster, target)
+    replaced = VectorTarget(tmp_path / "tiles", format="parquet-tiles", overwrite=True)
+    second = run(raster, replaced, PolygonSpec(min_area=Area(40)))
+    rows = sum(len(gpd.read_parquet(part)) for part in (tmp_path / "tiles").rglob("*.parquet"))
+    assert 0 < rows == second.footprints < first.footprints

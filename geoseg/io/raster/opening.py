@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -11,6 +12,7 @@ from threading import RLock
 from typing import Any
 
 import rasterio
+import rasterio._base
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
@@ -42,6 +44,21 @@ BESIDE = {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
 # Metadata in which a raster names other files, which GDAL then reads: overviews, coordinates
 NAMING = ("OVERVIEWS", "ProxyOverviewRequest", "GEOLOCATION")
 _ALONE = RLock()
+
+
+def _silence_libtiff() -> None:
+    """Let libtiff print nothing: what it cannot assign to an open file, such as a seek on a disk
+    that is full, goes to stderr beside our one line, and GDAL raises the same.
+
+    A GDAL that was built with a libtiff of its own does not show that function; it prints on.
+    """
+    library = ctypes.CDLL(rasterio._base.__file__)
+    for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+        if hasattr(library, name):
+            getattr(library, name)(None)
+
+
+_silence_libtiff()
 
 
 @contextmanager

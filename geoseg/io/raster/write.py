@@ -16,8 +16,8 @@ from rasterio.errors import RasterioError
 from rasterio.io import DatasetWriter
 
 from geoseg.core.grid import Grid
-from geoseg.errors import InputError, OutputError, UsageError
-from geoseg.io.atomic import atomic, remove
+from geoseg.errors import InputError, UsageError
+from geoseg.io.atomic import atomic, remove, unwritten
 from geoseg.io.raster import profiles
 from geoseg.io.raster.opening import gdal_options, quiet
 from geoseg.io.raster.whole import check_whole
@@ -30,9 +30,7 @@ def translate_gdal_errors(path: Path) -> Iterator[None]:
         yield
     except (RasterioError, CPLE_BaseError) as error:
         reason = error.__cause__ or error  # rasterio's own says no more than that it failed
-        raise OutputError(
-            f"{path}: could not be written: {' '.join(str(reason).split())}"
-        ) from error
+        raise unwritten(path, str(reason)) from error
 
 
 def check_raster_name(path: Path) -> None:
@@ -128,7 +126,7 @@ def _check_whole(written: Path, path: Path, options: dict[str, Any] | None) -> N
         with quiet(), rasterio.open(written) as file:
             check_whole(str(path), file, sparse, most=None)
     except (RasterioError, InputError) as error:
-        raise OutputError(f"{path}: was cut short", "is the disk full?") from error
+        raise unwritten(path, "was cut short") from error
 
 
 def write_array(

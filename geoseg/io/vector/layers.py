@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from geoseg.core.layer import Layer
 from geoseg.errors import UsageError
-from geoseg.io.atomic import check_output
+from geoseg.io.atomic import check_output, unwritten
 from geoseg.io.vector.qgis_style import embed
 from geoseg.io.vector.sinks import OgrSink
 from geoseg.io.vector.sqlite import atomic_sqlite
+from geoseg.io.vector.verify import is_whole
 from geoseg.io.vector.write import format_of, writing
 
 
@@ -51,6 +52,8 @@ def write_layers(
             _write(temporary, name, layer, made | described)
         for name, style in styles.items():
             embed(temporary, name, style)
+        if not all(is_whole(temporary, "gpkg", name, len(layers[name])) for name in layers):
+            raise unwritten(path, "was cut short")
 
 
 def _write(path: Path, name: str, layer: Layer, options: dict[str, Any]) -> None:
@@ -65,9 +68,8 @@ def _write(path: Path, name: str, layer: Layer, options: dict[str, Any]) -> None
         if len(layer):
             sink.send(layer.columns, np.asarray(layer.geometry))
         sink.close()
-    except BaseException:
+    finally:
         sink.abort()
-        raise
 
 
 def _text(values: np.ndarray) -> pa.DataType | None:

@@ -219,7 +219,10 @@ def _parquet(path: Path, columns: Collection[str] | None) -> Layer:
         and not field.name.startswith("__index_level_")
         and (columns is None or field.name in columns)
     ]
-    shapes = gpd.read_parquet(path, columns=[geometry]).geometry
+    try:
+        shapes = gpd.read_parquet(path, columns=[geometry]).geometry
+    except (KeyError, TypeError, AttributeError) as error:  # pandas' own metadata may say anything
+        raise InputError(f"{path}: cannot be read: it is damaged") from error
     # not by geopandas, whose columns may be of types that only pandas has
     table = pq.read_table(path, columns=names)
     return Layer(shapes.to_numpy(), shapes.crs, {name: table[name].to_numpy() for name in names})

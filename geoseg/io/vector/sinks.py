@@ -29,7 +29,7 @@ _BBOX = pa.field("bbox", pa.struct([(edge, pa.float64()) for edge in _EDGES]))
 
 class Sink(Protocol):
     """Takes batches of one schema until ``close`` or ``abort``; RuntimeError or OSError where it
-    cannot write.
+    cannot write. ``abort`` gives up what is not closed, and does nothing to what is.
     """
 
     def send(self, columns: Mapping[str, np.ndarray], geometry: np.ndarray) -> None: ...
@@ -108,7 +108,8 @@ class OgrSink:
             batches = pa.RecordBatchReader.from_batches(self.schema, chain(first, taken))
             with plain(path) as name:
                 self._write_arrow(batches, name, **options)
-        # raised again where the batches come from; none of them may end with the thread
+        # Of any class, for GDAL's, Arrow's and memory's share none: an error that ended with this
+        # thread would be an output that is silently short. It is raised where batches come from.
         except Exception as error:
             self._error = error
 

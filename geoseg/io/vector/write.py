@@ -16,12 +16,20 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from geoseg.core.layer import FOOTPRINTS, Layer
-from geoseg.errors import OutputError, UsageError
-from geoseg.io.atomic import atomic, atomic_folder, atomic_parts
+from geoseg.errors import UsageError
+from geoseg.io.atomic import (
+    atomic,
+    atomic_folder,
+    atomic_parts,
+    check_output,
+    check_output_folder,
+    unwritten,
+)
 from geoseg.io.vector.append import AppendTarget, append_to
 from geoseg.io.vector.qgis_style import embed, graduated
 from geoseg.io.vector.source import LAYER
 from geoseg.io.vector.sqlite import atomic_sqlite
+from geoseg.io.vector.verify import is_whole
 
 if TYPE_CHECKING:
     from geoseg.io.vector.sinks import Sink
@@ -94,6 +102,16 @@ def format_of(path: Path | str, format: str | None = None) -> str:
         )
         raise UsageError(what, "gpkg, geojson, fgb, parquet, parquet-tiles, shp or pmtiles")
     return found
+
+
+def check_vector(path: Path | str, format: str | None = None, overwrite: bool = False) -> None:
+    """Raise UsageError or OutputError where :func:`create_vector` would, before there is anything
+    to write.
+    """
+    if format_of(path, format) == "parquet-tiles":
+        check_output_folder(path, overwrite, _marker())
+    else:
+        check_output(path, overwrite)
 
 
 class FootprintWriter:
@@ -175,28 +193,33 @@ def create_vector(
         temporary = existing.added if existing else stack.enter_context(output)
         with writing(path):
             sink = _sink(kind, temporary, columns, to or crs, layer, dict(metadata or {}))
-        try:
-            yield FootprintWriter(path, sink, columns, crs, to, existing)
-            with writing(path):
-                sink.close()
-                if existing:
-                    existing.merge(columns)
-                elif kind == "gpkg" and (style or "confidence" in columns):
-                    embed(temporary, layer, style or graduated())
-        except BaseException:
-            sink.abort()
-            raise
+        stack.callback(sink.abort)
+        writer = FootprintWriter(path, sink, columns, crs, to, existing)
+        yield writer
+        with writing(path):
+            sink.close()
+            if not existing and kind == "gpkg" and (style or "confidence" in columns):
+                embed(temporary, layer, style or graduated())
+            if not is_whole(temporary, kind, layer, writer.count):
+                raise unwritten(path, "was cut short")
+            if existing:
+                existing.merge(columns)
 
 
 def _output(kind: str, path: Path | str, overwrite: bool) -> AbstractContextManager[Path]:
     """What yields the path to write to until the output is whole."""
     if kind == "parquet-tiles":
-        from geoseg.io.vector.partitions import MARKER
-
-        return atomic_folder(path, overwrite, marker=MARKER)
+        return atomic_folder(path, overwrite, _marker())
     if kind == "shapefile":
         return atomic_parts(path, overwrite, _PARTS, _LEFTOVERS)
     return atomic_sqlite(path, overwrite) if kind == "gpkg" else atomic(path, overwrite)
+
+
+def _marker() -> str:
+    """What a folder of GeoParquet by map tile holds, by which it is known as one that we wrote."""
+    from geoseg.io.vector.partitions import MARKER
+
+    return MARKER
 
 
 @contextmanager
@@ -204,11 +227,7 @@ def writing(path: Path | str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, OSError, sqlite3.Error) as error:
-        # GDAL reports a full disk in words alone, as SQLite's or the system's
-        full = "full" in str(error).lower() or "no space" in str(error).lower()
-        raise OutputError(
-            f"{path}: {'the disk is full' if full else f'could not be written: {error}'}"
-        ) from error
+        raise unwritten(path, str(error)) from error
 
 
 def _target(kind: str, crs: CRS | None, dst_crs: str | CRS | None) -> CRS | None:
