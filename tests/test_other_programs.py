@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +23,11 @@ from geoseg.tools import export, extract
 pytestmark = pytest.mark.slow
 pytest.importorskip("torch")
 PART = Window(1200, 200, 1000, 700)
+LARGER = Window(900, 100, 1200, 900)  # with less beside it that Deepness fills with black
 SIDE = 512
+# Where QGIS puts plugins; Deepness comes from its list of plugins alone, in no package
+PLUGINS = Path.home() / ".local/share/QGIS/QGIS3/profiles/default/python/plugins"
+DEEPNESS = Path(os.environ.get("GEOSEG_TEST_DEEPNESS") or PLUGINS)
 
 
 def cut(scene: Path, window: Window, path: Path) -> Path:
@@ -64,14 +70,94 @@ def test_geodeep(sample_scene: Path, merged: Path, tmp_path: Path) -> None:
     pytest.importorskip("geodeep")
     part = cut(sample_scene, PART, tmp_path / "part.tif")
     command = Path(sys.executable).with_name("geodeep")
-    found = tmp_path / "found.geojson"
-    options = ["--quiet", "--classes", "building", "--output", str(found)]
-    subprocess.run([command, *options, str(part), str(merged)], check=True)
-    layer = gpd.read_file(found)
+
+    def found(*options: str) -> gpd.GeoDataFrame:
+        output = tmp_path / "found.geojson"
+        words = [*options, "--quiet", "--output", str(output), str(part), str(merged)]
+        subprocess.run([command, *words], check=True)
+        return gpd.read_file(output)
+
+    layer = found("--classes", "building")
     assert len(layer) > 30 and set(layer["class"]) == {"building"}
     agreement = iou(mask(layer, part), extracted(part, merged, tmp_path / "ours.gpkg"))
     print(f"GeoDeep: {agreement:.4f}")
     assert agreement > 0.95
+    # GeoDeep's own choice, for any model; docs/interop.md says so, and should not when this fails
+    assert set(found()["class"]) == {"background", "building"}
+
+
+def as_deepness(scene: Path, model: Path) -> np.ndarray:
+    """(height, width) of classes as the processor of QGIS Deepness finds them where scene and model
+    have the same metres per pixel, after its sources, written on its own for this test.
+
+    Scenes grow to whole strides, by black on the right and on top, for its extents begin at the
+    lower left. Of each window the inner part is kept, half an overlap from its neighbours.
+    """
+    session = pytest.importorskip("onnxruntime").InferenceSession(model)
+    settings = {
+        name: json.loads(text)
+        for name, text in session.get_modelmeta().custom_metadata_map.items()
+        if name in ("tile_size", "tiles_overlap", "seg_thresh", "seg_small_segment")
+    }
+    assert settings["seg_small_segment"] == 0  # else a median filter follows
+    size = settings["tile_size"]
+    assert session.get_outputs()[0].shape[2:] == [size, size]  # else it refuses the model
+    overlap = int(size * settings["tiles_overlap"] / 100 * 2) // 2
+    stride = size - overlap
+    with rasterio.open(scene) as file:
+        image = file.read()
+    height, width = image.shape[1:]
+    above, beside = (max(size - n, 0) or -(n - size) % stride for n in (height, width))
+    image = np.pad(image, ((0, 0), (above, 0), (0, beside)))
+    found = np.zeros(image.shape[1:], "uint8")
+    rows, columns = (range(0, n - size + 1, stride) for n in found.shape)
+    for row in rows:
+        for column in columns:
+            window = image[None, :, row : row + size, column : column + size]
+            (scores,) = session.run(
+                None, {session.get_inputs()[0].name: np.float32(window / 255.0)}
+            )
+            scores[scores < settings["seg_thresh"]] = 0
+            inner = [
+                slice(
+                    0 if start == 0 else overlap // 2,
+                    size if start == all_starts[-1] else size - overlap // 2,
+                )
+                for start, all_starts in ((row, rows), (column, columns))
+            ]
+            place = tuple(
+                slice(start + part.start, start + part.stop)
+                for start, part in zip((row, column), inner, strict=True)
+            )
+            found[place] = scores[0].argmax(axis=0)[tuple(inner)]
+    return found[above:, :width]
+
+
+def test_deepness_by_its_rules(sample_scene: Path, merged: Path, tmp_path: Path) -> None:
+    part = cut(sample_scene, LARGER, tmp_path / "part.tif")
+    ours = extracted(part, merged, tmp_path / "ours.gpkg")
+    agreement = iou(as_deepness(part, merged) == 1, ours)
+    print(f"Deepness, by its rules: {agreement:.4f}")
+    assert agreement > 0.95
+
+
+@pytest.mark.skipif(
+    not (DEEPNESS / "deepness").is_dir(),
+    reason="needs the QGIS plugin Deepness in QGIS, or its folder's parent in GEOSEG_TEST_DEEPNESS",
+)
+def test_deepness(sample_scene: Path, merged: Path, tmp_path: Path) -> None:
+    part = cut(sample_scene, LARGER, tmp_path / "part.tif")
+    script = Path(__file__).with_name("deepness_in_qgis.py")
+    words = ["/usr/bin/python3", script, DEEPNESS, part, merged, tmp_path / "mask.npy"]
+    screenless = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    done = subprocess.run(words, env=screenless, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    theirs = np.load(tmp_path / "mask.npy")
+    agreement = iou(theirs == 1, extracted(part, merged, tmp_path / "ours.gpkg"))
+    print(f"Deepness: {agreement:.4f}")
+    assert agreement > 0.95
+    # what the test above goes by; QGIS reads some windows a fraction of a pixel beside the grid
+    assert (theirs == as_deepness(part, merged)).mean() > 0.995
 
 
 def test_openvino(sample_scene: Path, merged: Path, tmp_path: Path) -> None:

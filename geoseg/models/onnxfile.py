@@ -97,6 +97,7 @@ def export(model: Exportable, target: Path, *, overwrite: bool = False) -> None:
             )
         graph = onnx.load(temporary)
         _check(graph, size, model.source)
+        _state_shape(graph, [len(model.spec.classes), size, size])
         graph.ir_version = IR_VERSION
         _halve(graph)
         for key, value in _metadata(model.spec, size).items():
@@ -110,6 +111,16 @@ def _check(graph: Any, size: int, source: Path) -> None:
     shape = [d.dim_value for d in graph.graph.output[0].type.tensor_type.shape.dim]
     if opsets.get("") != OPSET or shape[2:] not in ([size, size], [0, 0]):
         raise ModelError(f"{source}: cannot be exported as ONNX opset {OPSET} at {size} pixels")
+
+
+def _state_shape(graph: Any, shape: list[int]) -> None:
+    """Give the output the ``shape`` (classes, height, width) that it has: the exporter leaves open
+    what follows from a resize or a concatenation, and Deepness refuses such models.
+    """
+    for side, length in zip(
+        graph.graph.output[0].type.tensor_type.shape.dim[1:], shape, strict=True
+    ):
+        side.dim_value = length
 
 
 def _halve(graph: Any) -> None:

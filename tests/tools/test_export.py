@@ -63,6 +63,8 @@ def test_the_graph_and_its_metadata(source: Path, tmp_path: Path) -> None:
     (image,) = model.graph.input
     assert [d.dim_value for d in image.type.tensor_type.shape.dim][1:] == [3, 96, 96]
     assert image.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    (output,) = model.graph.output
+    assert [d.dim_value for d in output.type.tensor_type.shape.dim][1:] == [2, 96, 96]
     metadata = {p.key: json.loads(p.value) for p in model.metadata_props}
     assert metadata["model_type"] == "Segmentor"
     assert metadata["class_names"] == {"0": "background", "1": "building"}
