@@ -86,6 +86,7 @@ def evaluate(
     crs: str | None = None,
     overwrite: bool = False,
     fail_under: Mapping[str, Any] | None = None,
+    scheduler: str | None = None,
     threads: int | None = None,
     progress: Progress = no_progress,
 ) -> EvaluateReport | ChipsReport:
@@ -212,6 +213,8 @@ def evaluate(
     fail_under
         Lowest scores that will do, e.g. ``{"f1": 0.7}``; the report's ``failed`` lists those
         that were missed.
+    scheduler
+        Dask cluster that computes, such as tcp://host:8786. [default: this machine]
     threads
         Threads that compute, read and write. [default: all cores]
     progress
@@ -267,5 +270,6 @@ def evaluate(
         scene_spec=spec_from(SceneSpec, given | {"scene_crs": crs}),
         output=EvaluationOutput(path_or_none(layers), path_or_none(report), overwrite),
         fail_under=fail_under,
+        scheduler=scheduler,
         progress=progress,
     )

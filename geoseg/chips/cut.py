@@ -64,7 +64,7 @@ class TileBatch:
         """The same with names that processes in other folders find."""
         labels = self.source.labels
         if isinstance(labels, VectorFiles):
-            labels = replace(labels, paths=tuple(path.absolute() for path in labels.paths))
+            labels = labels.everywhere()
         elif labels:
             labels = labels.absolute()
         return replace(

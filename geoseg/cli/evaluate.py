@@ -125,6 +125,7 @@ LEFT_OUT = {"pixel": ("sweep", "boundary_width"), "object": ("by_iou",)}
     callback=options.limits,
     help="Exit code 4 if a score is lower, e.g. f1=0.7; repeatable.",
 )
+@options.scheduler
 @options.threads
 def evaluate(
     as_json: bool,
@@ -165,7 +166,8 @@ def _of_data(
     from geoseg.tools import evaluate_chips as tool
 
     output = arguments["output"]
-    others = {"prediction": arguments["prediction"], "layers": output.layers}
+    others = {name: arguments[name] for name in ("prediction", "scheduler")}
+    others["layers"] = output.layers
     for part in ("ground", "choice", "scene_spec"):
         others |= vars(arguments[part])
     if named := [f"`{name}`" for name, value in others.items() if value]:

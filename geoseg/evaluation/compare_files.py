@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
 from geoseg.errors import SettingError, UnsuitableError
+from geoseg.evaluation.cluster import ComparedSides
 from geoseg.evaluation.extent import Extent, cut_at, masked, meets
 from geoseg.evaluation.footprints import LayerComparison, compare_layers
 from geoseg.evaluation.pixels import ComparedPixels, compare_pixels
@@ -26,6 +28,7 @@ from geoseg.labels.class_raster import ClassRaster, is_vector, open_class_raster
 from geoseg.labels.data_extent import extent_of, scene_extent
 from geoseg.labels.footprints import footprints_in
 from geoseg.labels.interpret import interpret
+from geoseg.parallel.cluster import Cluster
 from geoseg.report import Run
 from geoseg.specs import ComparedGround, EvaluateSpec, SceneSpec
 from geoseg.specs.vectors import VectorFiles
@@ -58,9 +61,10 @@ def compare_files(
     ground: ComparedGround,
     accompany: Run,
     scene_spec: SceneSpec = SceneSpec(),
+    cluster: Cluster | None = None,
 ) -> Comparison:
     """Prediction and truth compared, each where that can be; ``scene_spec`` is how the scene of
-    ``ground`` is read.
+    ``ground`` is read, pixels are counted by the ``cluster`` where there is one.
 
     Raises UnsuitableError where the two do not go together.
     """
@@ -72,7 +76,7 @@ def compare_files(
         )
     if ground.image is None and scene_spec != SceneSpec():
         raise SettingError("image", "is the scene of which a part or nodata is given")
-    compare = _Comparing(sources, spec, ground, accompany, scene_spec)
+    compare = _Comparing(sources, spec, ground, accompany, scene_spec, cluster)
     # Without a grid of its own choice the comparison takes that of the first raster; two vector
     # files are compared by footprints alone
     rasters = [name for name, vector in zip(names, vectors, strict=True) if not vector]
@@ -103,12 +107,14 @@ class _Comparing:
         ground: ComparedGround,
         accompany: Run,
         scene_spec: SceneSpec,
+        cluster: Cluster | None,
     ) -> None:
         self.sources = sources
         self.spec = spec
         self.ground = ground
         self.accompany = accompany
         self.scene_spec = scene_spec
+        self.cluster = cluster
         self.extent: Extent | None = None
         self.made = Comparison()
 
@@ -119,10 +125,7 @@ class _Comparing:
             if self.extent is None:
                 self.extent = self._bounded(grid)
             true = masked(true, self.extent, grid)
-            self._check_sweep(predicted)
-            self.made.pixels = compare_pixels(
-                predicted, true, grid, self.spec, self.accompany.progress
-            )
+            self.made.pixels = self._compared(predicted, true, grid)
             if footprints and predicted.footprints and true.footprints:
                 raster = predicted if isinstance(self.sources[1], VectorFiles) else true
                 # beyond the data of a raster nothing can be found, and nothing is known
@@ -136,14 +139,25 @@ class _Comparing:
         for band, numbers in shared.items():
             with ExitStack() as stack:
                 predicted, true = self._opened(grid, stack, numbers)
-                self._check_sweep(predicted)
-                self.made.bands[band] = compare_pixels(
-                    predicted,
-                    masked(true, self.extent, grid),
-                    grid,
-                    self.spec,
-                    self.accompany.progress,
-                )
+                true = masked(true, self.extent, grid)
+                self.made.bands[band] = self._compared(predicted, true, grid, numbers)
+
+    def _compared(
+        self,
+        predicted: ClassRaster,
+        true: ClassRaster,
+        grid: Grid,
+        bands: tuple[int | None, int | None] = (None, None),
+    ) -> ComparedPixels:
+        """Pixels counted here, or by the workers of the cluster."""
+        self._check_sweep(predicted)
+        progress = self.accompany.progress
+        counting = None
+        if self.cluster is not None:
+            present = predicted.present, true.present
+            sides = ComparedSides(self.sources, grid, self.spec, bands, present, self.extent)
+            counting = partial(sides.shared_out, self.cluster)
+        return compare_pixels(predicted, true, grid, self.spec, progress, counting=counting)
 
     def layers(self) -> None:
         """Match the footprints of two vector files in the truth's CRS, those of two SpaceNet tables

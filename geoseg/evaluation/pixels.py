@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rasterio.windows import Window
 
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
@@ -48,6 +49,27 @@ class ComparedPixels:
         return whole
 
 
+@dataclass
+class PixelSums:
+    """Counts of some rows, as :class:`ComparedPixels` has those of all; they add up."""
+
+    matrices: np.ndarray
+    outlines: dict[int, Counts]
+    swept: np.ndarray | None
+
+    def add(self, other: PixelSums) -> None:
+        self.matrices += other.matrices
+        self.outlines = {
+            label: counts + other.outlines[label] for label, counts in self.outlines.items()
+        }
+        if self.swept is not None:
+            self.swept += other.swept
+
+
+# Counts strips: numbers of rows with their sums, which together are those of all strips
+Counting = Callable[[Sequence[Window]], Iterable[tuple[int, PixelSums]]]
+
+
 def compare_pixels(
     prediction: ClassRaster,
     truth: ClassRaster,
@@ -55,10 +77,38 @@ def compare_pixels(
     spec: EvaluateSpec,
     progress: Progress = no_progress,
     strip_pixels: int = STRIP_PIXELS,
+    counting: Counting | None = None,
 ) -> ComparedPixels:
     """Compare two class rasters on ``grid``, classes of the same name where both name theirs;
     raises UnsuitableError where no pixel has data in both.
+
+    ``counting`` counts the strips instead of this process, as :func:`count_strip` does.
     """
+    strips = list(row_windows(grid, strip_pixels))
+    advance = progress(Stage("compare", "rows"), grid.height)
+    here = ((strip.height, count_strip(prediction, truth, grid, spec, strip)) for strip in strips)
+    whole: PixelSums | None = None
+    for rows, sums in counting(strips) if counting else here:
+        if whole is None:
+            whole = sums
+        else:
+            whole.add(sums)
+        advance(rows)
+    if whole is None or not whole.matrices.any():
+        raise UnsuitableError(
+            "no pixel has data in both prediction and truth", "compare the two with `geoseg info`"
+        )
+    names = {**prediction.numbered_like(truth).names, **truth.names}
+    block = _block(grid, spec.neighbourhood.value)
+    return ComparedPixels(
+        grid, block, whole.matrices, whole.outlines, whole.swept, names, spec.boundary_width
+    )
+
+
+def count_strip(
+    prediction: ClassRaster, truth: ClassRaster, grid: Grid, spec: EvaluateSpec, strip: Window
+) -> PixelSums:
+    """Counts of the rows of ``strip``, which do not depend on how the grid is cut into strips."""
     prediction = prediction.numbered_like(truth)
     present = sorted({0, 1, *prediction.present, *truth.present})
     classes = present[-1] + 1
@@ -67,41 +117,29 @@ def compare_pixels(
     matrices = np.zeros(
         (-(-grid.height // block[0]), -(-grid.width // block[1]), classes, classes), np.int64
     )
-    outlines = {label: Counts() for label in present[1:]}
+    top = strip.row_off
+    bottom = strip.row_off + strip.height
+    # an outline needs the pixels within its width, and ends where the scene ends
+    first = max(0, top - width)
+    last = min(grid.height, bottom + width)
+    predicted, true = (side.read(first, last) for side in (prediction, truth))
+    valid = (predicted != VOID) & (true != VOID)
+    inner = slice(top - first, bottom - first)
+    outlines = {}
+    for label in present[1:]:
+        # computed with the rows around, counted without them
+        borders = [boundary((side == label) & valid, width)[inner] for side in (predicted, true)]
+        outlines[label] = count(borders[0], borders[1])
+    predicted = predicted[inner]
+    true = true[inner]
+    valid = valid[inner]
+    for at, part in _parts(top, predicted.shape, block):
+        matrices[at] += _matrix(predicted[part], true[part], valid[part], classes)
     swept = np.zeros((2, PROBABILITY_CODES), np.int64) if spec.sweep else None
-    advance = progress(Stage("compare", "rows"), grid.height)
-    for window in row_windows(grid, strip_pixels):
-        top = window.row_off
-        bottom = window.row_off + window.height
-        # an outline needs the pixels within its width, and ends where the scene ends
-        first = max(0, top - width)
-        last = min(grid.height, bottom + width)
-        predicted, true = (side.read(first, last) for side in (prediction, truth))
-        valid = (predicted != VOID) & (true != VOID)
-        inner = slice(top - first, bottom - first)
-        for label in outlines:
-            # computed with the rows around, counted without them: the same for any cutting into
-            # strips
-            borders = [
-                boundary((side == label) & valid, width)[inner] for side in (predicted, true)
-            ]
-            outlines[label] += count(borders[0], borders[1])
-        predicted = predicted[inner]
-        true = true[inner]
-        valid = valid[inner]
-        for at, part in _parts(top, predicted.shape, block):
-            matrices[at] += _matrix(predicted[part], true[part], valid[part], classes)
-        if swept is not None and prediction.scores:
-            probability, known = prediction.scores(top, bottom)
-            swept += histogram(probability, true == 1, known & valid)
-        advance(window.height)
-    if not matrices.any():
-        raise UnsuitableError(
-            "no pixel has data in both prediction and truth", "compare the two with `geoseg info`"
-        )
-    return ComparedPixels(
-        grid, block, matrices, outlines, swept, {**prediction.names, **truth.names}, width
-    )
+    if swept is not None and prediction.scores:
+        probability, known = prediction.scores(top, bottom)
+        swept += histogram(probability, true == 1, known & valid)
+    return PixelSums(matrices, outlines, swept)
 
 
 def _block(grid: Grid, side: float) -> tuple[int, int]:

@@ -89,6 +89,7 @@ def open_class_raster(
     band: int | None = None,
     *,
     stacked: bool = False,
+    present: tuple[int, ...] | None = None,
 ) -> Iterator[ClassRaster]:
     """Open a raster or a vector file on ``grid``.
 
@@ -98,7 +99,8 @@ def open_class_raster(
     probable class, multilabel ones as classes from 1, where it reaches the threshold. Where all
     other classes than buildings only lie between them, boundaries count as building and part
     the footprints. Of multilabel bands only the ``band`` of that number, from 0, is taken where
-    one is given; masks of them lie one over the other where they may be ``stacked``. Raises
+    one is given; masks of them lie one over the other where they may be ``stacked``. ``present``
+    are the classes of labels where they are known: to find them, all is read. Raises
     UnsuitableError for other multilabel masks and for what is refused there.
     """
     if isinstance(path, VectorFiles) or is_vector(path):
@@ -128,7 +130,7 @@ def open_class_raster(
         if meaning.kind == "multilabel":
             yield raster.multilabel(band, stacked)
         else:
-            yield raster.labels()
+            yield raster.labels(present)
 
 
 def _rows(grid: Grid, first: int, last: int) -> Window:
@@ -171,8 +173,10 @@ class _Raster:
         names = self.meaning.class_names
         return ClassRaster(read, None, tuple(names), names)
 
-    def labels(self) -> ClassRaster:
-        """A mask, numbered buildings, or several classes."""
+    def labels(self, present: tuple[int, ...] | None = None) -> ClassRaster:
+        """A mask, numbered buildings, or several classes; those ``present`` are looked for where
+        they are not known.
+        """
         surface = self._parted()
         shown = np.arange(256, dtype=np.uint8)
         if surface:  # what lies between buildings is building or ground
@@ -195,7 +199,7 @@ class _Raster:
             scores, boundary_margin = surface.score(shares.astype(np.float32))
             return MaskStrip(scores > 0, ids != VOID, scores, boundary_margin)
 
-        present = self._present(read)
+        present = present or self._present(read)
         footprints: Callable[[], Layer] | None = lambda: self._traced(strip, 0.5, 0)  # noqa: E731
         if self.meaning.kind == "instance":
             footprints = self._numbered

@@ -40,6 +40,10 @@ class VectorFiles:
             files = cls(tuple(Path(path) for path in named), setting=setting)
         return replace(files, layer=layer or files.layer, where=where or files.where)
 
+    def everywhere(self) -> VectorFiles:
+        """The same with paths that processes in other folders find."""
+        return replace(self, paths=tuple(path.absolute() for path in self.paths))
+
     def settings(self, name: str) -> dict[str, str | list[str] | None]:
         """As settings ``name``, ``name``_layer and ``name``_where, None for those not given."""
         paths = [str(path) for path in self.paths]

@@ -31,6 +31,7 @@ from geoseg.evaluation.summary import (
 )
 from geoseg.io.atomic import check_apart, check_output
 from geoseg.io.vector.layers import check_layers
+from geoseg.parallel.cluster import connected
 from geoseg.report import Progress, Remarks, Run, no_progress
 from geoseg.specs import (
     ComparedGround,
@@ -55,6 +56,7 @@ def run(
     scene_spec: SceneSpec = SceneSpec(),
     output: EvaluationOutput = EvaluationOutput(),
     fail_under: Mapping[str, float] | None = None,
+    scheduler: str | None = None,
     progress: Progress = no_progress,
 ) -> EvaluateReport:
     """Compare two rasters, two vector files, or one of each.
@@ -74,7 +76,8 @@ def run(
 
     ``fail_under`` holds the lowest values that will do: ``f1`` is that of the footprints where
     footprints were compared, else of the pixels; ``pixel.f1`` and ``object.f1`` are plain. Limits
-    that are not met are in the report, not raised.
+    that are not met are in the report, not raised. The workers of the Dask cluster at address
+    ``scheduler`` count the pixels where one is given.
     """
     accompany = Run(progress)
     spec = spec or EvaluateSpec()
@@ -89,7 +92,8 @@ def run(
         source_of(names[0], choice.of_prediction(names[0])),
         source_of(names[1], choice.of_truth(names[1])),
     )
-    compared = compare_files(sources, spec, ground, accompany, scene_spec)
+    with connected(scheduler) as cluster:
+        compared = compare_files(sources, spec, ground, accompany, scene_spec, cluster)
     _check_asked(compared, names[0], spec, output)
     report = _report(names, compared, spec, fail_under or {}, output, accompany)
     if output.layers is not None and compared.footprints is not None:
