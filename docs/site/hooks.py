@@ -38,7 +38,9 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "sample_data/README.md": "sample-data.md",
 }
-STATIC = {"LICENSE": "LICENSE.txt"}
+STATIC = {"LICENSE": "LICENSE.txt", "docs/site/site.css": "site.css"}
+# Pages of tables that need the width of their table of contents
+WIDE = ("comparison.md",)
 FOLDERS = ("recipes", "schemas")
 LIBRARY = [name for name in geoseg.__all__ if name != "__version__"]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "docs" / "notebooks").glob("*.ipynb"))
@@ -92,6 +94,8 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Links of a file in docs/; the options of all commands have pages of their own."""
     uri = page.file.src_uri
+    if uri in WIDE:
+        page.meta["hide"] = ["toc"]
     if page.file.generated_by:
         return markdown
     if uri == "cli.md":
