@@ -125,6 +125,8 @@ class _Comparing:
             if self.extent is None:
                 self.extent = self._bounded(grid)
             true = masked(true, self.extent, grid)
+            if doubt := predicted.doubt(true):
+                self.accompany.remarks.append(f"{self.sources[0]}, {self.sources[1]}: {doubt}")
             self.made.pixels = self._compared(predicted, true, grid)
             if footprints and predicted.footprints and true.footprints:
                 raster = predicted if isinstance(self.sources[1], VectorFiles) else true

@@ -22,12 +22,12 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from geoseg.errors import InputError, SafetyError, UnsuitableError
+from geoseg.io.scene_names import INDEX
 from geoseg.specs import Stretch
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
-INDEX = "index.parquet"
 _KEY = "geoseg"
 _TYPES = {
     "id": pa.string(),

@@ -137,9 +137,10 @@ def sniff(name: str) -> str:
         _check_vrt(path)
         return "VRT"
     if known := _known_format(path, head):
-        raise InputError(
-            f"{name}: is {known}, which is not read", f"gdal_translate {path.name} {path.stem}.tif"
-        )
+        unpack = {b"PK\3\4": "unzip", b"\x1f\x8b": "gunzip -k"}
+        tool = next((tool for magic, tool in unpack.items() if head.startswith(magic)), None)
+        hint = f"{tool} {path.name}" if tool else f"gdal_translate {path.name} {path.stem}.tif"
+        raise InputError(f"{name}: is {known}, which is not read", hint)
     raise InputError(
         f"{name}: is not a raster we read", "GeoTIFF, PNG, JPEG, JPEG 2000 or a VRT over them"
     )

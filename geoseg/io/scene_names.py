@@ -12,6 +12,7 @@ from geoseg.errors import InputError, UsageError
 from geoseg.io.xyz import is_tile_folder
 
 LONGEST = 200  # bytes of the name of a scene, in those of files that allow 255
+INDEX = "index.parquet"  # of a folder of chips, which are in its images/
 EXTENSIONS = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg")
 
 
@@ -20,8 +21,8 @@ def expand(names: Iterable[str]) -> tuple[str, ...]:
     s3:// address as typed, or as an asset of a STAC item, ``item.json#asset``.
 
     In the order given, a folder's and a glob's sorted, each scene once. A folder of map tiles is
-    one scene. Names in a list are taken
-    as if they were typed. Raises InputError where a folder, glob or list holds nothing.
+    one scene, a folder with a chip index stands for its chips. Names in a list are taken as if they
+    were typed. Raises InputError where a folder, glob or list holds nothing.
     """
     return tuple(dict.fromkeys(scene for name in names for scene in _expand(name)))
 
@@ -106,9 +107,11 @@ def _expanded(name: str) -> Iterator[str]:
                 raise InputError(f"{name[1:]}: names another list, {entry}")
             yield from _expand(entry)
     elif path.is_dir() and not is_tile_folder(path):
+        chips = path / "images"
+        folder = chips if (path / INDEX).is_file() and chips.is_dir() else path
         found = sorted(
             str(p)
-            for p in path.iterdir()
+            for p in folder.iterdir()
             if p.suffix.lower() in EXTENSIONS and not p.name.startswith(".")
         )
         yield from _some(found, f"{name}: holds no scenes")

@@ -24,7 +24,7 @@ from geoseg.io.formats import kind_of
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.labels.footprints import footprints_on
 from geoseg.labels.interpret import interpret
-from geoseg.labels.interpretation import Interpretation
+from geoseg.labels.interpretation import BUILDING, Interpretation
 from geoseg.report import Remarks
 from geoseg.specs import Area, PolygonSpec
 from geoseg.specs.vectors import VectorFiles
@@ -47,14 +47,32 @@ class ClassRaster:
     names: Mapping[int, str] = field(default_factory=dict)
     scores: Callable[[int, int], tuple[np.ndarray, np.ndarray]] | None = None
 
+    @property
+    def _labels(self) -> dict[int, str]:
+        """Names by number without the background, in small letters: one class that nothing names
+        is that of buildings.
+        """
+        one = {1: BUILDING} if max(self.present) <= 1 else {}
+        return {number: name.lower() for number, name in (self.names or one).items() if number}
+
+    def doubt(self, other: ClassRaster) -> str | None:
+        """Why classes of this raster may not be those that ``other`` has by the same numbers."""
+        several = [max(self.present) > 1, max(other.present) > 1]
+        if not any(several) or set(self._labels.values()) & set(other._labels.values()):
+            return None
+        unnamed = not (self._labels and other._labels)
+        if unnamed and self.present == other.present:
+            return None
+        return "no name of a class in both: classes are compared by number"
+
     def numbered_like(self, other: ClassRaster) -> ClassRaster:
         """This raster with the numbers that ``other`` has for classes of the same names.
 
-        Classes whose name the other does not know get numbers of their own. Without names in both,
-        or without a common one besides the background, numbers are taken to mean the same.
+        Classes whose name the other does not know get numbers of their own. Without a common name
+        besides the background numbers are taken to mean the same.
         """
-        theirs = {name.lower(): number for number, name in other.names.items() if number}
-        ours = {number: name.lower() for number, name in self.names.items() if number}
+        theirs = {name: number for number, name in other._labels.items()}
+        ours = self._labels
         # The prediction has 1 road, 2 house and the truth 1 house, 2 pool: house becomes 1; road,
         # whose 1 is taken now, gets 3, a number that neither has.
         unused = count(max((*self.present, *other.present, *ours, *theirs.values())) + 1)

@@ -25,6 +25,8 @@ themselves, for which the raster is read once. ``n`` stands for any integer.
 | several bands of floats or with a scale | probability of exclusive classes, by their names |
 | other bands of integers | refused: a mask has one band |
 | one band with ``GEOSEG_CLASSES`` | classes by their names; 255 unknown |
+| changed by JPEG, spread over 8 bits | probability of 0 to 255 (a mask whose edges JPEG blurred) |
+| ... not spread | refused: which label it was is lost |
 | 0 and 1; 0, 1 and 255 | mask; 255 unknown |
 | 0 and 255 alone (or 65535 in 16 bits) | mask, the greater value is the building |
 | n > 1 among at most 64 values up to 254 | each value is a class; 255 beside them unknown |
@@ -94,6 +96,8 @@ def interpret(
     if found := _one_kind(scene, tags, tags.kind):
         return found
     occurring = _occurring(scene, row_windows(scene.grid) if windows is None else windows)
+    if scene.lossy and set(occurring.values) - {0, 1, VOID}:
+        return _blurred(scene, occurring)
     return _values(scene, occurring, threshold, bool(tags.kind))
 
 
@@ -225,6 +229,16 @@ def _values(scene: Scene, found: Occurring, threshold: float | None, ours: bool)
         )
     ids = {label: label for label in sorted(above - {VOID} | {0})}
     return Interpretation(scene.path, "classes", ids=ids, void=VOID, labels=found.values)
+
+
+def _blurred(scene: Scene, found: Occurring) -> Interpretation:
+    """What labels mean that JPEG has changed: 0 and 255 became what lies near them."""
+    if found.low < 0 or found.high <= VOID // 2 or scene.dtype != "uint8":
+        raise UnsuitableError(
+            f"{scene.path}: is compressed by JPEG, which changes labels: they are lost",
+            "write it as PNG, or as GeoTIFF with deflate, from its source",
+        )
+    return Interpretation(scene.path, "probability", unit=float(VOID))
 
 
 def _mask(path: str, building: int, labels: tuple[int, ...], void: int | None) -> Interpretation:

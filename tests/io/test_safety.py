@@ -263,7 +263,8 @@ def test_a_mosaic_holds_what_its_tiles_in_folders_hold(mosaic):
 )
 def test_formats_that_are_not_read_are_named(tmp_path, head, what):
     (tmp_path / "a.img").write_bytes(head + bytes(2000))
-    with pytest.raises(InputError, match=rf"a\.img: is {what}, .*gdal_translate a\.img a\.tif"):
+    hint = r"unzip a\.img" if what == "a ZIP archive" else r"gdal_translate a\.img a\.tif"
+    with pytest.raises(InputError, match=rf"a\.img: is {what}, .*{hint}"):
         sniff(str(tmp_path / "a.img"))
 
 

@@ -48,6 +48,14 @@ def test_a_list_holds_what_one_could_type(folder: Path) -> None:
     )
 
 
+def test_a_folder_with_a_chip_index_holds_its_chips(folder: Path) -> None:
+    for name in ("images", "masks"):
+        (folder / "north" / name).mkdir()
+        (folder / "north" / name / "r0_c0.tif").touch()
+    (folder / "north/index.parquet").touch()
+    assert expand(["north"]) == ("north/images/r0_c0.tif",)
+
+
 def test_paths_and_addresses_stay_as_typed() -> None:
     typed = (
         "missing.tif",

@@ -225,3 +225,32 @@ def test_a_class_that_the_truth_does_not_have_is_wrong_by_its_own_name(tmp_path)
     names = {name: number for number, name in found.names.items()}
     assert found.matrix[names["house"], names["house"]] == 40
     assert found.matrix[names["shed"], names["barn"]] == 30
+
+
+@pytest.mark.parametrize(
+    ("values", "names", "doubted"),
+    [
+        ((1, 1), {}, False),  # two masks
+        ((1, 1), {1: "house"}, False),  # a class each
+        ((1, 2), {1: "road", 2: "building"}, False),
+        ((1, 2), {1: "road", 2: "pool"}, True),
+        ((1, 2), {}, True),
+    ],
+)
+def test_numbers_of_classes_that_share_no_name_are_doubted(tmp_path, values, names, doubted):
+    patches = [((2, 6), (20, 30), values[0]), ((10, 15), (3, 9), values[1])]
+    tags = RasterTags(classes={0: "background"} | names).to_dict() if names else {}
+    write_array(tmp_path / "p.tif", image(*patches), GRID, tags=tags)
+    write_array(tmp_path / "t.tif", image(((2, 6), (20, 30), 1)), GRID)
+    (_, predicted, _), (_, true, _) = (classes_of(tmp_path / f"{name}.tif") for name in "pt")
+    assert bool(predicted.doubt(true)) == bool(true.doubt(predicted)) == doubted
+
+
+def test_a_mask_without_names_is_one_of_buildings(tmp_path):
+    truth = np.zeros(GRID.shape, int)
+    truth[10:15, 3:9] = 1
+    prediction = np.where(truth == 1, 2, 0)
+    prediction[2:6, 20:30] = 1
+    names = {0: "background", 1: "road", 2: "building"}
+    found = compared(tmp_path, prediction, truth, names, {})
+    assert found.matrix[1, 1] == 30 and found.matrix[0, 1] == found.matrix[1, 0] == 0

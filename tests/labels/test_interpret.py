@@ -124,6 +124,14 @@ TABLE = {
     "named classes without a kind": Row(
         holding(0, 3, 7), ("classes", {0: 0, 3: 1, 7: 2}, VOID), RasterTags(classes=NAMED.classes)
     ),
+    "a mask that JPEG blurred": Row(
+        holding(0, 255),
+        ("probability", 255.0),
+        more={"options": {"compress": "jpeg"}},
+    ),
+    "classes that JPEG blurred": Row(
+        holding(0, 30, 90), "JPEG, which changes labels", more={"options": {"compress": "jpeg"}}
+    ),
     "0 and 1": Row(holding(0, 1), MASK_01),
     "0, 1 and 255": Row(holding(0, 1, 255), MASK_01),
     "1 alone": Row(holding(1), MASK_01),

@@ -127,8 +127,22 @@ def open_dataset(name: str, stack: ExitStack) -> Opened:
             for file in beside
         )
     )
+    warnings += tuple(f"{name}: {oddity}" for oddity in _oddities(dataset))
     held = sum(file.stat().st_size for file in dict.fromkeys(files)) if files else None
     return Opened(dataset, file, driver, held, warnings)
+
+
+def _oddities(dataset: DatasetReader) -> list[str]:
+    """What a file declares that viewers of pictures heed, and GDAL and we do not."""
+    found = []
+    # pages of a TIFF; overviews and masks are none
+    if dataset.driver == "GTiff" and (pages := len(dataset.subdatasets)) > 1:
+        found.append(f"holds {pages} pictures, the first is read")
+    if dataset.driver == "JPEG" and dataset.tags().get("EXIF_Orientation", "1") not in ("0", "1"):
+        found.append("its EXIF says to turn it, it is read as it is stored")
+    if dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
+        found.append("declares 0 as white, its values are read as they are stored")
+    return found
 
 
 def vrt_source(name: str, driver: str) -> str:

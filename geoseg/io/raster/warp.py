@@ -89,15 +89,16 @@ def with_crs(name: str, grid: Grid, crs: str) -> Grid:
     """
     if grid.crs is not None:
         raise UsageError(f"{name}: has a CRS", "`crs` is for scenes without one")
+    try:
+        known = CRS.from_user_input(crs)
+    except CRSError as error:
+        raise UsageError(f"{crs} is no CRS", "for example EPSG:32736") from error
     if grid.transform.is_identity:
         raise UnsuitableError(
             f"{name}: has no transform, so that its pixels have no place in {crs}",
             "put a worldfile beside it",
         )
-    try:
-        return replace(grid, crs=CRS.from_user_input(crs))
-    except CRSError as error:
-        raise UsageError(f"{crs} is no CRS", "for example EPSG:32736") from error
+    return replace(grid, crs=known)
 
 
 def _crs(name: str, crs: rasterio.CRS | None) -> CRS | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from affine import Affine
 from rasterio._err import CPLE_BaseError
-from rasterio.enums import ColorInterp, Resampling
+from rasterio.enums import ColorInterp, Compression, Resampling
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
@@ -128,6 +128,11 @@ class Scene:
     def driver(self) -> str:
         """GDAL's name of the file's format, such as GTiff."""
         return str(self._file.driver)
+
+    @property
+    def lossy(self) -> bool:
+        """Whether its values went through JPEG, which changes them."""
+        return self.driver == "JPEG" or self._file.compression is Compression.jpeg
 
     @property
     def has_alpha(self) -> bool:
