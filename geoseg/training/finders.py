@@ -102,7 +102,9 @@ def largest_that_fits(trial: Callable[[int], None], limit: int) -> int:
     while size <= limit:
         try:
             trial(size)
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:  # out of memory, or more values than a kernel can count
+            if not (isinstance(error, torch.OutOfMemoryError) or "INT_MAX" in str(error)):
+                raise
             break
         largest = size
         size = size * 2

@@ -37,6 +37,21 @@ def test_the_largest_power_of_two_that_fits(fits: int, limit: int, found: int) -
     assert largest_that_fits(trial, limit) == found
 
 
+def test_more_values_than_a_kernel_counts_are_too_many_too() -> None:
+    """A card of 140 GiB holds batches that some of torch's kernels cannot index."""
+
+    def trial(size: int) -> None:
+        if size > 8:
+            raise RuntimeError("upsample_nearest_nhwc only supports less than INT_MAX elements")
+
+    def broken(size: int) -> None:
+        raise RuntimeError("shapes do not match")
+
+    assert largest_that_fits(trial, 64) == 8
+    with pytest.raises(RuntimeError, match="shapes"):
+        largest_that_fits(broken, 64)
+
+
 def test_a_network_that_needs_too_much_is_tried_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
