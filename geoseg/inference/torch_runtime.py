@@ -11,7 +11,7 @@ from torch import nn
 
 from geoseg.core.tiling import gpu_batch
 from geoseg.errors import ResourceError
-from geoseg.models.registry import load_weights, rebuild
+from geoseg.models.registry import is_too_large, load_weights, rebuild
 from geoseg.models.store import load
 from geoseg.parallel.threads import thread_limit
 from geoseg.specs import ModelSpec, PredictSpec
@@ -98,7 +98,9 @@ class TorchRuntime:
                     self._launch(images[first : first + size])
                     for first in range(0, len(images), size)
                 ]
-            except torch.OutOfMemoryError as error:
+            except RuntimeError as error:
+                if not is_too_large(error):
+                    raise
                 if size == 1:
                     raise _too_small(self._device) from error
             # out here the error, and with it what it had allocated, is gone

@@ -197,6 +197,13 @@ def load_weights(model: nn.Module, state: dict[str, torch.Tensor], name: str) ->
         raise ModelError(f"{name}: its weights do not fit its description") from error
 
 
+def is_too_large(error: RuntimeError) -> bool:
+    """Whether a network failed for the size of its batch: the device's memory ran out, or a kernel
+    cannot count so many elements (some stop at 2**31).
+    """
+    return isinstance(error, torch.OutOfMemoryError) or "INT_MAX" in str(error)
+
+
 def describe(name: str, encoder: str | None) -> dict[str, Any]:
     """Parameters, stride and operations of an architecture with three bands and two classes; its
     weights take no memory.

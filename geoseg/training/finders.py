@@ -12,6 +12,7 @@ import torch
 
 from geoseg.errors import ResourceError, SettingError, UnsuitableError
 from geoseg.io.run_folder import read_settings
+from geoseg.models.registry import is_too_large
 from geoseg.training.balance import class_weights
 from geoseg.training.data import loaders
 from geoseg.training.fit import TrainingRun, build, precision
@@ -94,16 +95,16 @@ def batch_trial(
 
 
 def largest_that_fits(trial: Callable[[int], None], limit: int) -> int:
-    """Largest power of two up to ``limit`` with which ``trial`` does not run out of memory. Raises
-    ResourceError.
+    """Largest power of two up to ``limit`` with which ``trial`` does not run out of memory, or of
+    what its kernels can count. Raises ResourceError.
     """
     largest = 0
     size = 1
     while size <= limit:
         try:
             trial(size)
-        except RuntimeError as error:  # out of memory, or more values than a kernel can count
-            if not (isinstance(error, torch.OutOfMemoryError) or "INT_MAX" in str(error)):
+        except RuntimeError as error:
+            if not is_too_large(error):
                 raise
             break
         largest = size

@@ -83,7 +83,9 @@ def train(job: TrainingRun, *, resume: bool, progress: Progress) -> TrainingRun:
         try:
             launch(job.spec.devices, fit, job, resume, progress)
             return job
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not registry.is_too_large(error):
+                raise
             spec = job.spec
             if spec.batch_size == 1 or by_torchrun():
                 raise ResourceError(
