@@ -11,7 +11,7 @@ import click
 
 from geoseg import __version__
 from geoseg.cli.groups import long_name
-from geoseg.errors import GeosegError, SettingError
+from geoseg.errors import GeosegError, ResourceError, SettingError
 from geoseg.io.packages import how_to_install
 
 INTERRUPTED = 130
@@ -58,8 +58,12 @@ def describe(error: BaseException, command: click.Command | None) -> Failure:
 
 
 def _describe(error: BaseException, command: click.Command | None) -> tuple[int, str, str | None]:
+    from geoseg.parallel.memory import ran_out
+
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, "interrupted", None
+    if ran_out(error) and not isinstance(error, ResourceError):
+        return 7, "out of memory", _what_needs_less(command)
     if isinstance(error, SettingError):
         return error.exit_code, f"{flag_of(error.field, command)}: {error.reason}", error.hint
     if isinstance(error, GeosegError):
@@ -77,9 +81,16 @@ def _describe(error: BaseException, command: click.Command | None) -> tuple[int,
             "torch and torchvision are of different builds",
             "install both in one command, from one index",
         )
-    if isinstance(error, MemoryError):
-        return 7, "out of memory", "a smaller `tile_size` or fewer `jobs` need less"
     return 1, f"{type(error).__name__}: {error}: this is a bug in geoseg", BUG
+
+
+def _what_needs_less(command: click.Command | None) -> str:
+    """The options of ``command`` that memory depends on."""
+    fields = ("max_memory", "tile_size", "batch_size", "strip_pixels", "jobs", "workers", "window")
+    there = [f"`{field}`" for field in fields if field in _flags(command)]
+    return (
+        f"less is needed with a smaller {' or '.join(there)}" if there else "close other programs"
+    )
 
 
 def _file(error: BaseException) -> str | None:

@@ -1,12 +1,50 @@
-"""Memory that was freed goes back to the system."""
+"""Memory that was freed goes back to the system; and what says that there is no more of it."""
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import sys
+
+from geoseg.errors import GeosegError
 
 _THRESHOLD = -3  # M_MMAP_THRESHOLD of glibc's mallopt
 _LARGE = 2**20
+# How C++ (bad_alloc), Python's and the system's threads, GDAL, libtiff and zstd call it: their
+# errors share no class with MemoryError
+_WORDS = (
+    "bad_alloc",
+    "bad allocation",
+    "alloc_error",
+    "allocation error",
+    "cannot allocate",
+    "failed to allocate",
+    "not enough memory",
+    "out of memory",
+    "can't start new thread",
+    "resource temporarily unavailable",
+)
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether ``error``, or one that it comes from, says that there is no more memory: a reader may
+    have taken its library's for damage of the file.
+    """
+    chain: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = current.__cause__ or current.__context__
+    return any(map(_says_so, chain))
+
+
+def _says_so(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    # ours speak of files, which may be called out of memory.tif
+    if isinstance(error, GeosegError):
+        return False
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in _WORDS)
 
 
 def return_freed() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
+from multiprocessing.connection import wait
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +25,7 @@ Result = TypeVar("Result")
 def _start(threads: int | None) -> None:
     """What a process begins with."""
     leave_interrupts_to_parent()
+    end_with_parent()
     set_limit(threads)
 
 
@@ -72,6 +77,23 @@ def leave_interrupts_to_parent(*_: object) -> None:
     it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it is gone, were it killed: nobody would
+    ever send it an item, or an end.
+
+    The system's own way, a signal at the parent's death, comes at the end of the thread that
+    started this process; a pipe to the parent breaks at its end.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_watch, args=(parent.sentinel,), daemon=True).start()
+
+
+def _watch(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
 
 
 def _kill(pool: ProcessPoolExecutor) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from geoseg import errors
+from geoseg.parallel.processes import end_with_parent
 
 
 def rank() -> int:
@@ -54,6 +55,7 @@ def _child(
         "WORLD_SIZE": count,
         "MASTER_PORT": port,
     }
+    end_with_parent()
     os.environ.update(
         {name: str(value) for name, value in variables.items()} | {"MASTER_ADDR": "127.0.0.1"}
     )

@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from geoseg.errors import GeosegError, ResourceError
+from geoseg.parallel.memory import ran_out
+from geoseg.parallel.processes import end_with_parent
 from geoseg.report import Advance, Label
 from geoseg.specs.serve import ServeSpec, byte_text
 
@@ -30,7 +32,6 @@ _OFTEN = 0.15
 # Files of a step that are open at a time, and their largest size in bytes
 _FILES = 256
 _FILE_SIZE = 8 * 10**9
-_NO_MEMORY = ("alloc", "resource temporarily unavailable")
 _INSTEAD = "take a smaller scene, or `geoseg extract` on the command line"
 _BUG = "this is a bug in geoseg"
 _REPORT = "please report it, with what the server printed"
@@ -133,6 +134,7 @@ def _work(
 ) -> None:
     """What the process does: one message at the end, others of progress before it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this
+    end_with_parent()
     _limit(spec)
     os.chdir(folder)
     from geoseg.web.steps import STEPS
@@ -140,14 +142,11 @@ def _work(
     messages = _Messages(connection)
     try:
         messages.send({"result": STEPS[step](progress=messages.progress, **arguments)})
-    except MemoryError:
-        messages.send({"error": "memory"})
     except GeosegError as error:
         content = {"message": error.message, "hint": error.hint, "exit": error.exit_code}
         messages.send({"error": "input", **content})
     except Exception as error:
-        # of C++ libraries: bad_alloc has no class of its own, nor has a thread without a stack
-        if not any(word in str(error).lower() for word in _NO_MEMORY):
+        if not ran_out(error):
             raise  # a bug: Python prints where, and the process ends without a message
         messages.send({"error": "memory"})
 
