@@ -132,7 +132,11 @@ class Handlers:
             self._truth(workspace, _onto(progress))
         except GeosegError as error:
             workspace.forget_truth()
-            return emptied | {self.parts.status: failure(error)}
+            return emptied | {
+                self.parts.map: map_of(workspace),
+                self.parts.scores: "",
+                self.parts.status: failure(error),
+            }
         update: Update = {
             self.parts.map: map_of(workspace),
             self.parts.status: note("The truth is on the map."),

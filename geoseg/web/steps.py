@@ -60,7 +60,12 @@ def look(scene: str, max_pixels: float, *, progress: Progress) -> dict[str, Any]
 
 
 def look_at_truth(scene: str, truth: str, *, progress: Progress) -> dict[str, Any]:
-    """The truth as the map shows it, beside the scene."""
+    """The truth as the map shows it, beside the scene.
+
+    Raises what scoring by it would, for it is scored by itself first: a truth of another place,
+    once taken, would make every later step fail.
+    """
+    _scores(truth, truth, scene)
     view = map_view(scene, size=SIZE)
     if kind_of(truth) == "vector":
         return {"map": {"truth": _outlines(view, truth), "truthMask": None}}

@@ -154,6 +154,25 @@ def test_a_grey_photo_is_taken_for_a_colour_picture(visitor: Visitor, tmp_path: 
     assert "the field Metres per pixel" in result["status"] and "`" not in result["status"]
 
 
+@pytest.mark.parametrize(
+    ("name", "error"), [("truth.tif", "no pixel has data in both"), ("truth.gpkg", "no overlap")]
+)
+def test_a_truth_of_another_place_is_refused_and_the_page_goes_on(
+    visitor: Visitor, scene: Path, tmp_path: Path, name: str, error: str
+) -> None:
+    grid = read_array(scene)[2]
+    far = Grid(grid.crs, grid.transform @ Affine.translation(9000, 40), *MASK.shape)
+    if name.endswith(".tif"):
+        write_array(tmp_path / name, MASK[None].astype("uint8"), far)
+    else:
+        gpd.GeoDataFrame(geometry=[shapely.box(*far.bounds)], crs=32633).to_file(tmp_path / name)
+    visitor.act("upload_scene", visitor.uploaded(scene))
+    visitor.act("find", "red.onnx", None, "Pixels", False)
+    result = visitor.act("upload_truth", visitor.uploaded(tmp_path / name), *CONTROLS)
+    assert 'role="alert"' in result["status"] and error in result["status"]
+    assert "buildings ·" in visitor.act("trace", *CONTROLS)["status"]
+
+
 def test_a_sample_brings_its_truth(visitor: Visitor) -> None:
     view = shown(visitor.act("choose_sample", "Suburb: GeoTIFF with truth"))
     assert len(view["truth"]["rings"]) > 100
