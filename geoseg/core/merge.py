@@ -28,18 +28,24 @@ class Merger:
     ones; ``max`` takes the greatest value of each band, ``first`` and ``last`` the pixel of one
     chip. Averages are rounded where ``dtype`` is an integer; where chips agree they come out
     unchanged (integers up to 2**53).
+
+    Numbers of classes have no averages: of ``labels`` the chip counts that has the greatest weight
+    at a pixel, the first of equal ones.
     """
 
-    def __init__(self, shape: tuple[int, int, int], dtype: str, blend: str = "hann") -> None:
+    def __init__(
+        self, shape: tuple[int, int, int], dtype: str, blend: str = "hann", labels: bool = False
+    ) -> None:
         if blend not in BLENDS:
             raise ValueError(f"unknown blend {blend!r}")
         self.dtype = np.dtype(dtype)
         self.blend = blend
-        self.averages = blend in ("hann", "mean")
+        self.weighs = blend in ("hann", "mean")
+        self.averages = self.weighs and not labels
         # float32 holds 24 bits, enough for 16 and the error of some additions
         working = np.float32 if self.dtype.kind in "iu" and self.dtype.itemsize <= 2 else np.float64
         self.image = np.zeros(shape, working if self.averages else self.dtype)
-        self.weight = np.zeros(shape[1:], working if self.averages else bool)
+        self.weight = np.zeros(shape[1:], working if self.weighs else bool)
 
     def add(
         self,
@@ -53,15 +59,19 @@ class Merger:
         inside.
 
         ``valid`` bool and ``weight`` float are (row, col); the weight is 1 where none is given, and
-        only averages use it.
+        only ``hann`` and ``mean`` use it.
         """
         part = slice(row, row + valid.shape[0]), slice(col, col + valid.shape[1])
         target = self.image[:, *part]
         seen = self.weight[part]
-        if self.averages:
-            weight = (valid if weight is None else weight * valid).astype(self.weight.dtype)
-            seen += weight
-            share = np.divide(weight, seen, out=np.zeros_like(seen), where=weight > 0)
+        if self.weighs:
+            own = (valid if weight is None else weight * valid).astype(self.weight.dtype)
+            if not self.averages:
+                np.copyto(target, image, where=own > seen)
+                np.maximum(seen, own, out=seen)
+                return
+            seen += own
+            share = np.divide(own, seen, out=np.zeros_like(seen), where=own > 0)
             # a running mean: what agrees with it leaves it as it is, to the last bit
             target += (image - target) * share
             return

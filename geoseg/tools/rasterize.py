@@ -221,8 +221,10 @@ def _classes(path: VectorFiles, found: Layer, field: str, accompany: Run) -> _La
         names = ", ".join(read_footprints(path.paths[0], path.layer).columns) or "none"
         raise UnsuitableError(f"{path}: has no column {field}", f"its columns: {names}")
     column = found.columns[field]
-    # None, and NaN, which is not equal to itself
-    missing = np.array([item is None or item != item for item in column.tolist()], bool)
+    # None, no text, and NaN, which is not equal to itself
+    missing = np.array(
+        [item is None or item != item or item == "" for item in column.tolist()], bool
+    )
     geometry = found.geometry.copy()
     values = np.zeros(len(found), np.int64)
     if missing.any():

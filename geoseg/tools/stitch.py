@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from geoseg.core.merge import Merger, taper
 from geoseg.errors import UnsuitableError
 from geoseg.io.atomic import check_apart, check_output
 from geoseg.io.raster.scene import Scene, open_scene
+from geoseg.io.raster.window_reader import Colour
 from geoseg.io.raster.write import create_raster
+from geoseg.labels.interpret import interpret
 from geoseg.report import Progress, Report, Run, Stage, no_progress
 from geoseg.specs import SceneSpec
 
@@ -61,6 +63,9 @@ class _Sort:
     tags: dict[str, str]
     scales: tuple[float, ...]
     descriptions: tuple[str | None, ...]
+    palette: dict[int, Colour] | None
+    rgb: tuple[int, ...] | None
+    classes: Mapping[int, str]
     shape: tuple[int, int]
 
 
@@ -74,6 +79,7 @@ class _Plan:
     boxes: np.ndarray
     grid: Grid
     sort: _Sort
+    labels: bool
     view: SceneSpec
 
     @property
@@ -98,14 +104,14 @@ def run(
 
     ``nodata`` is the chips' where they name none. ``blend`` says what counts where chips overlap:
     ``hann`` (weights that fall towards a chip's border), ``mean``, ``max``, or the ``first`` or
-    ``last`` in the order given. Gaps are the chips' nodata, or masked out where they have none.
-    Holds some rows of the mosaic at a time. Raises UnsuitableError where a chip does not fit the
-    first one.
+    ``last`` in the order given. Labels are not averaged: the chip counts in whose middle a pixel
+    lies. Gaps are the chips' nodata, or masked out where they have none. Holds some rows of the
+    mosaic at a time. Raises UnsuitableError where a chip does not fit the first one.
     """
     accompany = Run(progress)
     check_apart(output, *chips)
     check_output(output, overwrite)
-    plan = _plan([str(chip) for chip in chips], SceneSpec(nodata=nodata))
+    plan = _plan([str(chip) for chip in chips], SceneSpec(nodata=nodata), blend)
     grid = plan.grid
     sort = plan.sort
     masked = sort.nodata is None and plan.gaps
@@ -141,7 +147,7 @@ def run(
     )
 
 
-def _plan(paths: list[str], view: SceneSpec) -> _Plan:
+def _plan(paths: list[str], view: SceneSpec, blend: str) -> _Plan:
     if not paths:
         raise UnsuitableError("there are no chips to stitch")
     grids = []
@@ -171,7 +177,7 @@ def _plan(paths: list[str], view: SceneSpec) -> _Plan:
     grid = Grid(grids[0].crs, grids[first].transform * moved, height, width)
     masked = any(sort.masked for sort in sorts)
     sort = replace(sorts[0], nodata=_shared_nodata(sorts), masked=masked)
-    return _Plan(tuple(paths), boxes, grid, sort, view)
+    return _Plan(tuple(paths), boxes, grid, sort, _holds_labels(paths[0], sort, view, blend), view)
 
 
 def _shared_nodata(sorts: list[_Sort]) -> float | None:
@@ -185,7 +191,8 @@ def _shared_nodata(sorts: list[_Sort]) -> float | None:
 
 
 def _sort(scene: Scene) -> _Sort:
-    inside = RasterTags.parse(scene.tags, scene.path).inside or scene.grid.shape
+    tags = RasterTags.parse(scene.tags, scene.path)
+    inside = tags.inside or scene.grid.shape
     rows, cols = np.minimum(inside, scene.grid.shape).tolist()
     return _Sort(
         scene.bands,
@@ -195,6 +202,9 @@ def _sort(scene: Scene) -> _Sort:
         mosaic_tags(scene.tags),
         scene.scales,
         scene.descriptions,
+        scene.colormap,
+        scene.rgb,
+        tags.classes,
         (rows, cols),
     )
 
@@ -208,6 +218,16 @@ def _check(
     check_same_bands(
         [(first_path, first_sort.bands, first_sort.dtype), (path, sort.bands, sort.dtype)]
     )
+    # the same number would mean something else in each
+    meanings = {
+        "palette": (sort.palette, first_sort.palette),
+        "scale": (sort.scales, first_sort.scales),
+        "order of red, green and blue": (sort.rgb, first_sort.rgb),
+        "list of classes": (dict(sort.classes), dict(first_sort.classes)),
+    }
+    for what, (own, other) in meanings.items():
+        if own != other and (what != "order of red, green and blue" or (own and other)):
+            raise UnsuitableError(f"{path}: has another {what} than {first_path}")
 
 
 def _offset(path: str, grid: Grid, first: Grid) -> tuple[int, int]:
@@ -228,7 +248,24 @@ def _offset(path: str, grid: Grid, first: Grid) -> tuple[int, int]:
     return row, col
 
 
+def _holds_labels(path: str, sort: _Sort, view: SceneSpec, blend: str) -> bool:
+    """Whether values are numbers of something, of which there are no averages: by what the chips
+    declare, else by the values of the first one, ``path``, unless an average is asked for.
+    """
+    if sort.palette:
+        return True
+    if sort.dtype.startswith("float") or (blend == "mean" and not sort.classes):
+        return False
+    try:
+        with open_scene(path, spec=view) as scene:
+            return interpret(scene).unit is None
+    except UnsuitableError:  # a picture
+        return False
+
+
 def _describe(out: DatasetWriter, sort: _Sort) -> None:
+    if sort.palette:
+        out.write_colormap(1, sort.palette)
     if any(scale != 1 for scale in sort.scales):
         out.scales = sort.scales
     for band, text in enumerate(sort.descriptions, 1):
@@ -255,7 +292,9 @@ def _laid(plan: _Plan, part: Window, blend: str) -> tuple[np.ndarray, np.ndarray
     """Image and validity of a window of the mosaic: the chips in it, laid over one another in their
     order.
     """
-    overlay = Merger((plan.sort.bands, part.height, part.width), plan.sort.dtype, blend)
+    overlay = Merger(
+        (plan.sort.bands, part.height, part.width), plan.sort.dtype, blend, plan.labels
+    )
     first = np.array([part.row_off, part.col_off])
     last = first + (part.height, part.width)
     for index in np.flatnonzero(

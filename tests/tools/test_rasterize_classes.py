@@ -26,6 +26,7 @@ def scene(tmp_path):
         ([7, 3], {"3": 3, "7": 7}, (7, 3)),
         ([7.0, 3.0], {"3": 3, "7": 7}, (7, 3)),
         (["house", None], {"house": 1}, (1, 0)),
+        (["house", ""], {"house": 1}, (1, 0)),
         # a class is never the background
         ([5, 0], {"0": 1, "5": 2}, (2, 1)),
         ([0.0, 9.0], {"0": 1, "9": 2}, (1, 2)),
@@ -41,7 +42,7 @@ def test_class_field(tmp_path, scene, column, classes, values):
     mask = read_array(tmp_path / "mask.tif")[0][0]
     assert report.classes == classes
     assert (mask[15, 110], mask[70, 10], mask[50, 70]) == (*values, 0)
-    assert any("without a kind" in w for w in report.warnings) == (None in column)
+    assert any("without a kind" in w for w in report.warnings) == bool({None, ""} & {*column})
     renumbered = any("0 is the background of a mask" in w for w in report.warnings)
     assert renumbered == (column in ([5, 0], [0.0, 9.0]))
     with open_scene(tmp_path / "mask.tif") as out:

@@ -5,6 +5,8 @@ from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyproj import CRS
+from rasterio.enums import ColorInterp
+from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import tiles
@@ -267,3 +269,68 @@ def test_an_existing_output_is_refused(tmp_path):
     with pytest.raises(OutputError, match="exists already"):
         stitch.run(paths, tmp_path / "out.tif")
     assert (tmp_path / "out.tif").read_text() == "mine"
+
+
+def two(folder, left, right, **profiles):
+    """Two chips of 60 x 80 pixels that overlap by 40 columns."""
+    paths = []
+    grid = grid_of(60, 120)
+    for place, value in enumerate((left, right)):
+        image = np.full((1, 60, 80), value, np.uint8)
+        paths.append(folder / f"{place}.tif")
+        own = {name: each[place] for name, each in profiles.items()}
+        write_array(paths[-1], image, grid.window(Window(40 * place, 0, 80, 60)), **own)
+    return paths
+
+
+@pytest.mark.parametrize("blend", ["hann", "mean"])
+def test_numbers_of_classes_are_not_averaged(tmp_path, blend):
+    names = {"GEOSEG_CLASSES": "background,road,house,pool"}
+    for tags in ({}, names) if blend == "hann" else (names,):
+        out = tmp_path / f"{len(tags)}.tif"
+        folder = tmp_path / f"chips{len(tags)}"
+        folder.mkdir()
+        stitch.run(two(folder, 1, 3, tags=(tags, tags)), out, blend=blend)
+        image, valid, _ = read_array(out)
+        middle = 60 if blend == "hann" else 80
+        assert (image[:, :, :middle] == 1).all() and (image[:, :, middle:] == 3).all()
+        assert valid.all()
+
+
+def test_values_of_another_meaning_are_refused(tmp_path):
+    swapped = "background,house,road", "background,road,house"
+    tags = tuple({"GEOSEG_CLASSES": text} for text in swapped)
+    with pytest.raises(UnsuitableError, match=r"1\.tif: has another list of classes than .*0\.tif"):
+        stitch.run(two(tmp_path, 1, 2, tags=tags), tmp_path / "out.tif")
+    paths = two(tmp_path, 1, 2, overwrite=(True, True))
+    with rasterio.open(paths[1], "r+") as file:
+        file.scales = (0.5,)
+    with pytest.raises(UnsuitableError, match="has another scale than"):
+        stitch.run(paths, tmp_path / "out.tif")
+
+
+def test_a_palette_goes_into_the_mosaic(tmp_path):
+    paths = two(tmp_path, 1, 2)
+    palette = {1: (9, 8, 7, 255), 2: (200, 0, 3, 255)}
+    for path in paths:
+        with rasterio.open(path, "r+") as file:
+            file.write_colormap(1, palette)
+    stitch.run(paths, tmp_path / "out.tif")
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert {number: file.colormap(1)[number] for number in palette} == palette
+        assert set(np.unique(file.read())) == {1, 2}
+    with rasterio.open(paths[1], "r+") as file:
+        file.write_colormap(1, {1: palette[2], 2: palette[1]})
+    with pytest.raises(UnsuitableError, match="has another palette than"):
+        stitch.run(paths, tmp_path / "other.tif")
+
+
+def test_another_order_of_colours_is_refused(tmp_path):
+    grid, scene = grid_of(30, 50), random_scene(30, 50, bands=3)
+    colours = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
+    for name, order in {"a.tif": colours, "b.tif": colours[::-1]}.items():
+        write_array(tmp_path / name, scene, grid)
+        with rasterio.open(tmp_path / name, "r+") as file:
+            file.colorinterp = order
+    with pytest.raises(UnsuitableError, match="another order of red, green and blue"):
+        stitch.run([tmp_path / "a.tif", tmp_path / "b.tif"], tmp_path / "out.tif")
