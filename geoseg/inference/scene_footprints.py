@@ -182,7 +182,7 @@ def _probability(
                 probability_file(kept, scene_run, native, settings.loaded, accompany.clock, area)
             )
             strips = (_passed_on(strip, put) for strip in strips)
-        yield stack.enter_context(closing(ahead(strips, depth=1)))
+        yield stack.enter_context(closing(ahead(strips, depth=scene_run.strips_ahead)))
 
 
 def _trimmer(settings: FootprintSettings) -> Callable[[ProbabilityStrip], ProbabilityStrip]:

@@ -28,6 +28,7 @@ from geoseg.inference.stream import (
     Store,
     Wanted,
     predict_strips,
+    strip_rows,
 )
 from geoseg.io.journal import stamp
 from geoseg.io.provenance import provenance
@@ -87,6 +88,15 @@ class SceneRun:
             allocate=scratch(folder, self.held),
             store=store,
         )
+
+    @property
+    def strips_ahead(self) -> int:
+        """How many strips are made before who takes them wants them."""
+        if not self.runtime.ahead:
+            return 1
+        # a row of windows gives its strips all at once: were there no room for them, a GPU could
+        # not go on with the next row until the last of them is taken
+        return -(-self.plan.tiling.size // strip_rows(self.scene.grid.width))
 
     def describe(self) -> dict[str, Any]:
         """The scene, how it is read, and its :meth:`forecast`."""

@@ -145,7 +145,7 @@ def _predict(
         )
         with (
             probability_file(target, scene_run, native, loaded, accompany.clock, area) as write,
-            closing(ahead(strips, depth=1)) as finished,
+            closing(ahead(strips, depth=scene_run.strips_ahead)) as finished,
         ):
             for strip in finished:
                 write(strip)

@@ -15,6 +15,7 @@ from geoseg.core.tiling import BATCH_PIXELS, gpu_batch  # noqa: E402
 from geoseg.errors import ResourceError  # noqa: E402
 from geoseg.inference.plan import plan  # noqa: E402
 from geoseg.inference.runtimes import open_runtime, runs_torch  # noqa: E402
+from geoseg.inference.session import LoadedModel  # noqa: E402
 from geoseg.inference.stream import predict_strips  # noqa: E402
 from geoseg.inference.torch_runtime import TorchRuntime  # noqa: E402
 from geoseg.io.raster.scene import open_scene  # noqa: E402
@@ -124,6 +125,15 @@ def test_on_a_gpu_torch_runs_what_geoseg_has_exported(trained: Path) -> None:
     assert runs_torch(bundled(), gpu) and not runs_torch(bundled(), PredictSpec())
     assert not runs_torch(bundled(), PredictSpec(device="cuda", runtime="onnx"))
     assert runs_torch(trained, PredictSpec())
+
+
+def test_a_row_of_windows_finds_room_where_a_gpu_computes(trained: Path, scene: Path) -> None:
+    loaded = LoadedModel(trained, PredictSpec(tile_size=160, device="cpu"))
+    with loaded.open(str(scene), None) as run:
+        assert run.strips_ahead == 1
+        assert isinstance(run.runtime, TorchRuntime)
+        run.runtime.ahead = 1
+        assert run.strips_ahead == 2  # of 128 rows each
 
 
 def test_on_a_cpu_a_batch_is_one_window_by_default(trained: Path) -> None:
