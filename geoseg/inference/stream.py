@@ -164,7 +164,9 @@ def predict_strips(
             kept.commit(row, blender.shared())
 
     windows = _windows(scene, plan, wanted.area, rows, clock)
-    for batch, results in _computed(runtime, ahead(windows), spec.tta, plan.stretch, clock):
+    computed = _computed(runtime, ahead(windows), spec.tta, plan.stretch, clock)
+    # blending takes as long as a GPU does: beside it, not in turn
+    for batch, results in ahead(computed, depth=1) if runtime.ahead else computed:
         for (tile, _, valid), result in zip(batch, results, strict=True):
             while blender.row < tile.row:
                 yield from finish()
