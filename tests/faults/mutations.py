@@ -15,7 +15,7 @@ import shapely
 from geoseg.specs import ModelSpec
 from tests.faults.case import good_files
 from tests.faults.corpus.broken import LAYOUTS, layout
-from tests.faults.corpus.vectors import BOX, HEAD, table
+from tests.faults.corpus.layers import BOX, HEAD, table
 
 # Numbers at which sizes, offsets and counts go wrong
 ODD = (0, 1, 2, 3, 7, 127, 128, 255, 256, 32767, 32768, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -12,6 +13,11 @@ from geoseg.cli.main import run
 from tests.faults.case import Case, contents, good_files, judge
 from tests.faults.corpus import CASES
 
+# What is tried with several verbs, or in several environments, is called so
+VERB = re.compile(
+    "_(extract|predict|tile|stitch|info|preview|rasterize|polygonize)$|(?<=^environment)_.*"
+)
+
 
 @pytest.fixture(scope="session")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -20,7 +26,22 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+def often() -> set[str]:
+    """The cases that run without --slow: one verb for each odd input, each verb in its turn."""
+    alike: dict[str, list[str]] = {}
+    for case in CASES:
+        alike.setdefault(VERB.sub("", case.name), []).append(case.name)
+    return {names[turn % len(names)] for turn, names in enumerate(alike.values())}
+
+
+OFTEN = often()
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=() if case.name in OFTEN else pytest.mark.slow) for case in CASES],
+    ids=str,
+)
 def test_case(
     case: Case,
     good: Path,
@@ -34,6 +55,7 @@ def test_case(
     before = contents(tmp_path)
     capfd.readouterr()
     code = run(case.arguments)
+    assert code == case.code
     judge(case, tmp_path, before, code, *capfd.readouterr())
 
 
