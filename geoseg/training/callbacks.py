@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import random
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +56,26 @@ class SeedEachEpoch(Callback):
         # the data loader, which draws a number too, starts before or after the epoch does
         if batch_idx == 0:
             seed_everything(module.spec.seed, trainer.current_epoch, trainer.global_rank)
+
+
+class EndReaders(Callback):
+    """Ends the processes that read chips when Ctrl-C comes: torch would wait seconds for each to
+    finish its work, which nobody will use.
+    """
+
+    def __init__(self) -> None:
+        # whoever embeds this may have processes of their own
+        self.others = set(multiprocessing.active_children())
+
+    def on_exception(self, trainer: L.Trainer, module: Any, exception: BaseException) -> None:
+        if not isinstance(exception, KeyboardInterrupt):
+            return
+        readers = set(multiprocessing.active_children()) - self.others
+        if readers and hasattr(signal, "SIGCHLD"):
+            # torch's handler takes the end of a reader for a fault
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for reader in readers:
+            reader.kill()
 
 
 class EarlyStop(EarlyStopping):

@@ -29,6 +29,7 @@ from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.balance import class_weights
 from geoseg.training.callbacks import (
     EarlyStop,
+    EndReaders,
     EpochLog,
     Progress,
     SeedEachEpoch,
@@ -118,6 +119,7 @@ def fit(job: TrainingRun, resume: bool, progress: Progress) -> None:
     callbacks: list[Callback] = [
         SeedEachEpoch(draws),
         SyncBatchNorm(),
+        EndReaders(),
         EpochLog(run_dir, progress if rank() == 0 else _silent),
     ]
     if spec.hard:
