@@ -35,6 +35,7 @@ def preview(
     bounds: Sequence[float] | str | None = None,
     bounds_crs: str | None = None,
     nodata: float | None = None,
+    crs: str | None = None,
     size: int | None = None,
     bands: Sequence[int] | str | None = None,
     rescale: str | None = None,
@@ -77,6 +78,8 @@ def preview(
         CRS of ``bounds``, e.g. EPSG:4326. [default: that of the scene]
     nodata
         Value of pixels without data, for imagery that names none. [default: none]
+    crs
+        CRS to assume for imagery without one, e.g. EPSG:32633. [default: none]
     size
         Longest side of the figure in pixels. [default: 1600]
     bands

@@ -52,6 +52,12 @@ from geoseg.specs import PreviewSpec
         "nodata",
         "Value of pixels without data, for imagery that names none.  [default: none]",
     ),
+    setting(
+        PreviewSpec,
+        "crs",
+        "CRS to assume for imagery without one, e.g. EPSG:32633.  [default: none]",
+        metavar="CRS",
+    ),
     setting(PreviewSpec, "size", "Longest side of the figure in pixels."),
     click.option(
         "-b",

@@ -61,7 +61,9 @@ class View:
         """The scene as it is drawn: uint8 (band, row, col) of one band or three, and valid (row,
         col).
         """
-        with open_scene(path, spec=SceneSpec(spec.nodata), expand=True) as scene:
+        with open_scene(
+            path, spec=SceneSpec(spec.nodata, scene_crs=spec.crs), expand=True
+        ) as scene:
             bands = spec.bands or scene.rgb or scene.indexes[: 3 if scene.bands >= 3 else 1]
             chip = scene.read_preview(self.window, self.shape, bands)
         return for_display(chip.image, chip.valid, spec.rescale), chip.valid
@@ -162,7 +164,7 @@ def view_of(
     Raises UnsuitableError where the window, the bounds or the area of interest lies beside the
     scene.
     """
-    with open_scene(path) as scene:
+    with open_scene(path, spec=SceneSpec(scene_crs=spec.crs)) as scene:
         grid = scene.placed_grid
     window = _window(path, grid, spec, aoi, Remarks() if remarks is None else remarks)
     factor = min(1.0, size / max(window.height, window.width))

@@ -16,8 +16,8 @@ class PreviewSpec:
     """What `preview` draws: ``size`` is the longest side of the figure, in pixels.
 
     ``window`` is (column, row, width, height) in the scene's pixels, ``bounds`` (left, bottom,
-    right, top) in ``bounds_crs`` or its CRS, ``nodata`` the value of pixels without data where it
-    names none. Of vector files ``layer`` is read and the footprints for which the SQL condition
+    right, top) in ``bounds_crs`` or its CRS, ``nodata`` and ``crs`` are for scenes
+    that name none. Of vector files ``layer`` is read and the footprints for which the SQL condition
     ``where`` holds, of the truth ``truth_layer`` and ``truth_where``. The default ``opacity`` is
     0.3 for one class and 0.6 for several, the default ``count`` 24 chips, or six rows of augmented
     ones.
@@ -28,6 +28,7 @@ class PreviewSpec:
     bounds: tuple[float, ...] | None = None
     bounds_crs: str | None = None
     nodata: float | None = None
+    crs: str | None = None
     bands: tuple[int, ...] | None = None
     rescale: str = "auto"
     threshold: Annotated[float, Range(0, 1, low_open=True, high_open=True)] | None = None

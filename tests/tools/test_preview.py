@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -122,6 +124,20 @@ def test_a_window_is_scored_alone(scene, tmp_path):
     report = run(scene, [str(found)], tmp_path / "a.png", spec, truth=truth)
     assert (report.metrics[0]["tp"], report.metrics[0]["fn"]) == (0, 30 * 50)
     assert not [text for text in report.warnings if "another grid" in text]
+
+
+def test_a_photo_with_a_worldfile_is_placed_by_its_crs(scene, tmp_path):
+    """The same picture as of the GeoTIFF."""
+    with Image.open(scene) as image:
+        image.save(tmp_path / "photo.png")
+    t = GRID.transform
+    lines = t.a, 0, 0, t.e, t.c + t.a / 2, t.f + t.e / 2
+    (tmp_path / "photo.pgw").write_text("\n".join(f"{line:.12g}" for line in lines))
+    found = write_layer(tmp_path / "f.gpkg", boxes((20, 10, 60, 34), (120, 50, 150, 96)), GRID.crs)
+    run(scene, [str(found)], tmp_path / "scene.png", SMALL)
+    photo = str(tmp_path / "photo.png")
+    run(photo, [str(found)], tmp_path / "out.png", replace(SMALL, crs=GRID.crs.to_string()))
+    np.testing.assert_array_equal(shown(tmp_path / "out.png"), shown(tmp_path / "scene.png"))
 
 
 def test_classes_of_photos(tmp_path):
