@@ -3,9 +3,9 @@
 python benchmarks/cluster.py --rounds 3 --model bundled
 
 Both clusters stand all the time, their workers warm, one thread each; the rounds alternate between
-them. Beside the clock's ratio stands that of rates by CPU: what a core of the workers gets done,
-which other programs on the machine do not touch. `busy` is the share of the wall that the workers
-together had of their cores.
+them. On a machine with fewer cores than programs the clock says little. So beside it stands for how
+much of the time the workers had a task in hand, which other programs do not change: twice that of
+two workers by that of one is how much faster two are on cores of their own; and CPU seconds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 from memory import Size, make_scene
 
 import geoseg
@@ -33,10 +33,11 @@ def cpu(cluster: Any) -> float:
 
 
 def extract(scenes: list[Path], model: str, cluster: Any, folder: Path) -> tuple[float, ...]:
-    """Seconds by the clock, CPU seconds of the workers and of the process that writes, and the
-    number of footprints.
+    """Seconds by the clock, CPU seconds of the workers and of the process that writes, the share of
+    the time that a worker had a task, and the number of footprints.
     """
     before, own, start = cpu(cluster), time.process_time(), time.perf_counter()
+    began = time.time()
     report = geoseg.extract(
         [str(scene) for scene in scenes],
         folder / "buildings.gpkg",
@@ -46,7 +47,11 @@ def extract(scenes: list[Path], model: str, cluster: Any, folder: Path) -> tuple
         scheduler=cluster.scheduler_address,
     )
     wall = time.perf_counter() - start
-    return wall, cpu(cluster) - before, time.process_time() - own, report.footprints
+    with Client(cluster, set_as_default=False) as client:
+        tasks = client.get_task_stream(start=began)
+    spans = [span for task in tasks for span in task["startstops"] if span["action"] == "compute"]
+    share = sum(span["stop"] - span["start"] for span in spans) / wall / len(cluster.workers)
+    return wall, cpu(cluster) - before, time.process_time() - own, share, report.footprints
 
 
 def compare(title: str, scenes: list[Path], model: str, clusters: Any, rounds: int) -> None:
@@ -59,18 +64,21 @@ def compare(title: str, scenes: list[Path], model: str, clusters: Any, rounds: i
                     runs[count].append(run)
     print(f"{title}, {model}, {rounds} rounds")
     for count, own in runs.items():
-        wall, workers, client, found = (statistics.median(each) for each in zip(*own, strict=True))
+        wall, workers, client, share, found = (
+            statistics.median(each) for each in zip(*own, strict=True)
+        )
         print(
             f"  {count} workers: {wall:.1f} s, CPU of the workers {workers:.1f} s, of the writer "
-            f"{client:.1f} s, busy {workers / wall / count:.2f}, {found:.0f} footprints"
+            f"{client:.1f} s, with a task {share:.2f} of the time, {found:.0f} footprints"
         )
     one, two = (runs[count] for count in WORKERS)
     walls = [a[0] / b[0] for a, b in zip(one, two, strict=True)]
+    shares = [2 * b[3] / a[3] for a, b in zip(one, two, strict=True)]
     costs = [b[1] / a[1] for a, b in zip(one, two, strict=True)]
     print(
         f"  two are {statistics.median(walls):.2f} times one by the clock "
-        f"({', '.join(f'{each:.2f}' for each in walls)}), at {statistics.median(costs):.2f} of its "
-        "CPU seconds",
+        f"({', '.join(f'{each:.2f}' for each in walls)}), {statistics.median(shares):.2f} by the time "
+        f"with a task, at {statistics.median(costs):.2f} of its CPU seconds",
         flush=True,
     )
 
@@ -90,6 +98,9 @@ def main() -> None:
             make_scene(scene, Size.parse(options.each))
         settings = {"processes": True, "threads_per_worker": 1, "dashboard_address": ":0"}
         clusters = [LocalCluster(n_workers=count, **settings) for count in WORKERS]
+        for cluster in clusters:
+            with Client(cluster, set_as_default=False) as client:
+                client.get_task_stream()  # notes tasks from here on
         try:
             for title, scenes in ((f"eight of {options.each}", eight), (options.size, [large])):
                 compare(title, scenes, options.model, clusters, options.rounds)

@@ -2,7 +2,7 @@
 # All that needs a GPU, in one go and one table: bash benchmarks/gpu.sh --output table.md
 #
 # Four minutes on one fast card. Whoever has a card for once runs it and puts the table into
-# docs/benchmarks.md. Without one: --device cpu --tiny shows that everything starts. PYTHON names
+# docs/performance.md. Without one: --device cpu --tiny shows that everything starts. PYTHON names
 # another interpreter than python3.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

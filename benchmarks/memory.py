@@ -18,6 +18,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -160,15 +161,17 @@ def plot(path: Path, runs: list[Peak]) -> None:
 
     figure = Figure((6, 3), layout="constrained")
     axes = figure.add_subplot()
-    for one in runs:
+    below = Counter[float]()
+    for one in sorted(runs, key=lambda run: -run.peak):
         sparse = one.with_data < one.megapixels
         axes.plot(one.megapixels, one.peak, "o", color="C0", mfc="none" if sparse else None)
+        below[one.megapixels] += 1
         axes.annotate(
-            one.size.replace(", ", ",\n"),
+            one.size,
             (one.megapixels, one.peak),
-            (0, 6),
+            (0, -8 - 10 * below[one.megapixels] if sparse else 6),
             textcoords="offset points",
-            ha="center",
+            ha="right" if sparse else "center",
             fontsize=7,
         )
     axes.set(xscale="log", xlabel="megapixels of the scene", ylabel="peak memory, MiB")
