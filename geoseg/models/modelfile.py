@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 KEY = "geoseg"
 MAX_HEADER = 100_000_000
+MAX_SIDES = 16  # of a tensor; weights of a convolution have four
 
 
 def save(
@@ -65,10 +68,19 @@ def read_spec(path: Path | str) -> ModelSpec:
 
 
 def _end_of(tensor: dict[str, Any]) -> int:
-    """Where a tensor ends behind the header; ValueError where it lies nowhere."""
+    """Where a tensor ends behind the header; ValueError where its shape does not fill its place,
+    which torch, seconds later, would find too.
+    """
     start, end = tensor["data_offsets"]
-    if not 0 <= start <= end or any(side < 0 for side in tensor["shape"]):
-        raise ValueError("a tensor of no size")
+    sides = [int(side) for side in tensor["shape"]]
+    bits = re.search(r"\d+", tensor["dtype"].replace("BOOL", "U8"))
+    if (
+        len(sides) > MAX_SIDES
+        or min([start, *sides]) < 0
+        or not bits
+        or end - start != math.prod(sides) * int(bits[0]) // 8
+    ):
+        raise ValueError("a tensor of another size")
     return int(end)
 
 
