@@ -189,6 +189,7 @@ def create_vector(
             kind = "gpkg"
             dst_crs = existing.target_crs(dst_crs)
         to = _target(kind, crs, dst_crs)
+        _check_named(kind, to or crs)
         output = _output(kind, path, overwrite)
         temporary = existing.added if existing else stack.enter_context(output)
         with writing(path):
@@ -247,6 +248,24 @@ def _target(kind: str, crs: CRS | None, dst_crs: str | CRS | None) -> CRS | None
     if own is not None and not to.equals(own, ignore_axis_order=True):
         raise UsageError(reason, "leave `dst_crs` out, or write a GeoPackage")
     return None if to.equals(crs, ignore_axis_order=True) else to
+
+
+def _check_named(kind: str, crs: CRS | None) -> None:
+    """Raise UsageError for a CRS that GDAL would write down as another: it calls any transverse
+    Mercator of a scale of 0.9996 UTM, whose coordinates are metres.
+    """
+    if kind not in ("gpkg", "flatgeobuf") or crs is None or crs.to_epsg():
+        return
+    axes = crs.axis_info
+    operation = crs.coordinate_operation
+    if operation is None or not axes or axes[0].unit_conversion_factor == 1:
+        return
+    values = {each.name: each.value for each in operation.params}
+    if operation.method_name == "Transverse Mercator" and 0.9996 in values.values():
+        raise UsageError(
+            f"UTM in units of {axes[0].unit_name} cannot be written into this format",
+            "name one in metres as `dst_crs`, or write GeoParquet",
+        )
 
 
 def _sink(

@@ -295,3 +295,18 @@ def test_a_disk_that_takes_no_more_is_an_output_error(tmp_path, name):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.gpkg", "a.fgb"])
+def test_utm_in_other_units_is_not_taken_for_utm(tmp_path, name):
+    feet = CRS("+proj=utm +zone=33 +datum=WGS84 +units=us-ft")
+    refused = pytest.raises(UsageError, match="UTM in units of US survey foot")
+    with refused, create_vector(tmp_path / name, feet):
+        pass
+    assert not (tmp_path / name).exists()
+    with create_vector(tmp_path / "a.parquet", feet):
+        pass
+    assert gpd.read_parquet(tmp_path / "a.parquet").crs.axis_info[0].unit_name == "US survey foot"
+    with create_vector(tmp_path / name, feet, dst_crs="EPSG:32633"):
+        pass
+    assert pyogrio.read_info(tmp_path / name)["crs"] == "EPSG:32633"
