@@ -29,9 +29,9 @@ from geoseg.parallel.prefetch import ahead
 from geoseg.report import Run, Stage
 from geoseg.specs import PixelReference, PolygonSpec, RasterTarget
 
-# Scenes for each worker from which on each is computed whole by one: with fewer, some workers would
-# wait for the last scenes of the others
-_SCENES = 2
+# Scenes from which on each is computed whole by one worker: of fewer, shared out by blocks, one
+# process traces all, which is as fast as two or three workers
+_SCENES = 4
 # Scenes that are with the cluster for each worker: footprints are small, and while one scene takes
 # long the workers have others
 _AHEAD = 8
@@ -77,11 +77,11 @@ def footprint_source(
 ) -> Iterator[Source]:
     """What gives the footprints of each of ``scenes``, asked for in their order.
 
-    On a cluster scenes are computed whole, each by a worker, where there are many; else one after
-    the other, by blocks. The same footprints in the same batches in any case.
+    On a cluster scenes are computed whole, each by a worker, where there are several; else one
+    after the other, by blocks. The same footprints in the same batches in any case.
     """
     cluster = settings.cluster
-    if cluster is None or len(scenes) < _SCENES * cluster.workers:
+    if cluster is None or len(scenes) < _SCENES:
         yield partial(_open, accompany)
         return
     tasks = (_task(path, settings) for path in scenes)
