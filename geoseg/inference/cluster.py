@@ -20,6 +20,7 @@ from geoseg.core.strips import Strip, packed, unpacked
 from geoseg.core.tiling import offsets
 from geoseg.inference.session import LoadedModel, SceneRun, area_of_interest
 from geoseg.inference.stream import ProbabilityStrip, Store, Wanted
+from geoseg.io.raster.window_reader import Scene
 from geoseg.io.scene_names import everywhere
 from geoseg.parallel.clock import Clock
 from geoseg.parallel.cluster import Cluster
@@ -90,10 +91,27 @@ def computed_strips(
     folder: Path,
     store: Store | None = None,
 ) -> Iterator[ProbabilityStrip]:
-    """As :meth:`SceneRun.strips`, computed here or on the ``cluster``."""
+    """As :meth:`SceneRun.strips`, computed here or on the ``cluster``; a remark says where the
+    whole scene holds no data.
+    """
     if cluster is not None:
-        return cluster_strips(cluster, run, loaded, bands, wanted, accompany.progress)
-    return run.strips(accompany.clock, accompany.progress, wanted, folder, store)
+        strips = cluster_strips(cluster, run, loaded, bands, wanted, accompany.progress)
+    else:
+        strips = run.strips(accompany.clock, accompany.progress, wanted, folder, store)
+    # what lies outside of an area of interest has no data either: that is no news
+    return strips if wanted.area else _looked_at(strips, run.scene, accompany.remarks)
+
+
+def _looked_at(
+    strips: Iterator[ProbabilityStrip], scene: Scene, remarks: Remarks
+) -> Iterator[ProbabilityStrip]:
+    data = False
+    for strip in strips:
+        data = data or bool(strip.valid.any())
+        yield strip
+    if not data:
+        reason = "" if scene.nodata is None else f": all are its `nodata`, {scene.nodata:g}"
+        remarks.append(f"{scene.path}: no pixel holds data{reason}")
 
 
 def cluster_strips(

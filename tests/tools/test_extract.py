@@ -280,3 +280,12 @@ def test_footprints_by_size_and_confidence(model: Path, scene: Path, tmp_path: P
     assert 0 < len(some) < len(layer) and report.footprints == len(some)
     assert shapes_in(some) == shapes_in(wanted)
     assert some["id"].tolist() == list(range(1, len(some) + 1))
+
+
+def test_a_scene_without_a_pixel_of_data_is_named(model: Path, tmp_path: Path) -> None:
+    pixels = np.zeros((3, *MASK.shape), np.uint8)
+    empty = tmp_path / "empty.tif"
+    write_array(empty, pixels, grid(*MASK.shape), nodata=0)
+    report = extract.run([str(empty)], tmp_path / "out.gpkg", SPEC, model=model)
+    assert report.warnings == (f"{empty}: no pixel holds data: all are its `nodata`, 0",)
+    assert len(gpd.read_file(tmp_path / "out.gpkg")) == 0
