@@ -14,7 +14,6 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from geoseg import __version__
 from geoseg.core.text import format_value
 from geoseg.io.atomic import save_text
-from geoseg.io.provenance import command_now
+from geoseg.io.provenance import command_now, moment
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +59,7 @@ def write_page(
         subtitle=subtitle,
         sections=sections,
         version=__version__,
-        date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        date=moment().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         command=command_now(),
     )
     save_text(path, html, overwrite)

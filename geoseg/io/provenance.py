@@ -44,9 +44,13 @@ def time_now() -> str:
     """
     if fixed := os.environ.get("OGR_CURRENT_DATE"):
         return fixed
+    return moment().strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def moment() -> datetime:
+    """Now, or the moment that ``SOURCE_DATE_EPOCH`` fixes; in UTC."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    at = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now(UTC)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now(UTC)
 
 
 def provenance(*sources: Path | str) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -20,7 +19,7 @@ from geoseg.errors import (
     UnsuitableError,
 )
 from geoseg.io.atomic import check_apart, check_output
-from geoseg.io.provenance import command_now
+from geoseg.io.provenance import command_now, moment
 from geoseg.io.run_folder import (
     BEST,
     CHECKPOINT,
@@ -251,7 +250,7 @@ def _finish(
         settings=read_settings(job.run_dir, "train"),
         chips=best_and_worst(job.model, state, job.val, job.zoom, CHIPS_SHOWN, job.labelled),
         device=device_name(),
-        finished=datetime.now().astimezone(),
+        finished=moment().astimezone(),
         output=target.output,
         command=command_now(),
         places=places,

@@ -114,6 +114,12 @@ def test_the_same_figure_gives_the_same_page(tmp_path):
     assert drawn() == drawn()
 
 
+def test_a_page_is_dated_by_the_environment_where_that_fixes_the_time(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    page(tmp_path)
+    assert "2023-11-1" in (tmp_path / "page.html").read_text("utf-8")
+
+
 def test_a_table_lines_numbers_up_and_leaves_gaps(tmp_path):
     read = page(
         tmp_path,
