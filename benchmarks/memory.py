@@ -2,7 +2,7 @@
 
 python benchmarks/memory.py --sizes 5000 20000
 python benchmarks/memory.py --command extract --model red --sizes 8192 40000x3000 60000/8192 \\
-    --options raw tile-size=512 --plot docs/pictures/memory.png
+    --options raw tile-size=512 --plot docs/figures/memory.png
 
 A size is a side, or WIDTHxHEIGHT; /SIDE after it leaves data in a square of that side alone, in the
 middle. Each run is a process of its own; its peak is what the operating system counted (resident
