@@ -14,26 +14,28 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import re
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from memory import make_scene
+from gpu_table import TINY, Bench, Sizes, little_memory
+from gpu_training import (
+    batch_finder,
+    recipe_of_the_bundled_model,
+    training_as_it_comes,
+    training_compiled,
+    training_in_little_memory,
+)
 from pairs import GEOSEG, WATCHED
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
-from train import bare, chips, ours
 
 import geoseg
 from geoseg.inference.session import LoadedModel, SceneRun
@@ -42,114 +44,10 @@ from geoseg.models.registry import load_weights, rebuild
 from geoseg.models.store import bundled, load
 from geoseg.parallel.clock import Clock
 from geoseg.report import no_progress
-from geoseg.specs import ModelSpec, PredictSpec, TrainSpec
-from geoseg.training.finders import batch_trial, largest_that_fits
-from geoseg.training.fit import TrainingRun, train
+from geoseg.specs import ModelSpec, PredictSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 TRILLION, MILLION = 1e12, 1e6
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How large everything is: pixels a side of the scene and of its windows (None: by default), of
-    the matrices, of the crops; batch, steps and chips of the training; seconds a rate is measured.
-    """
-
-    scene: int = 8192
-    window: int | None = None
-    matrix: int = 8192
-    crop: int = 256
-    batch: int = 64
-    steps: int = 60
-    chips: int = 64
-    seconds: float = 1.5
-
-
-TINY = Sizes(700, 256, 256, 64, 2, 2, 4, 0.05)
-
-
-@dataclass
-class Bench:
-    """The rows so far, where they are written, and what the steps share."""
-
-    device: torch.device
-    sizes: Sizes
-    folder: Path
-    work: Path | None
-    output: Path | None
-    deadline: float
-    rows: list[tuple[str, str, str, str]] = field(default_factory=list)
-    # of pure forwards, megapixels a second by precision
-    forward: dict[str, float] = field(default_factory=dict)
-    # of one large convolution, operations a second by precision
-    limit: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def left(self) -> float:
-        return self.deadline - time.monotonic()
-
-    @property
-    def scene(self) -> Path:
-        path = self.folder / "scene.tif"
-        if not path.exists():
-            make_scene(path, self.sizes.scene)
-        return path
-
-    def add(self, what: str, figure: str, ratio: str = "", note: str = "") -> None:
-        self.rows.append((what, figure, ratio, note))
-        print(f"{what}: {figure} {ratio} {note}", file=sys.stderr, flush=True)
-
-    def table(self) -> str:
-        return "\n".join(
-            [
-                f"{self.card()}:\n",
-                "| | figure | ratio | |",
-                "| --- | --- | --- | --- |",
-                *(f"| {' | '.join(row)} |" for row in self.rows),
-            ]
-        )
-
-    def card(self) -> str:
-        name = platform.processor() or platform.machine()
-        if self.device.type == "cuda":
-            properties = torch.cuda.get_device_properties(self.device)
-            name = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
-        return f"{name}, torch {torch.__version__}, Python {platform.python_version()}"
-
-    def wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-
-    def rate(self, call: Callable[[], object]) -> float:
-        """Calls a second; the first three are not counted."""
-        for _ in range(3):
-            call()
-        self.wait()
-        start, count = time.perf_counter(), 0
-        while time.perf_counter() - start < self.sizes.seconds:
-            for _ in range(4):
-                call()
-            count += 4
-            self.wait()
-        return count / (time.perf_counter() - start)
-
-    def run(self, step: Callable[[Bench], None], needs: float) -> None:
-        """A step, where the ``needs`` seconds that it takes are left."""
-        name = step.__name__.replace("_", " ")
-        start = time.monotonic()
-        if self.left < needs:
-            self.add(name, "left out", "", f"{max(0, self.left):.0f} seconds were left")
-        else:
-            try:
-                step(self)
-            except Exception as error:  # the other steps are not to be lost with it
-                traceback.print_exc()
-                first = str(error).strip().partition("\n")[0][:200].replace("|", "/")
-                self.add(name, "failed", "", f"{type(error).__name__}: {first}")
-        print(f"-- {name}: {time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
-        if self.output:
-            self.output.write_text(self.table() + "\n")
 
 
 # What the card can do, and the network alone
@@ -327,22 +225,6 @@ def whole_processes(bench: Bench) -> None:
 # Memory that runs out
 
 
-@contextmanager
-def little_memory(bench: Bench, most: float) -> Iterator[None]:
-    """A card of which this process may take ``most`` bytes."""
-    if bench.device.type != "cuda":
-        yield
-        return
-    torch.cuda.empty_cache()
-    total = torch.cuda.get_device_properties(bench.device).total_memory
-    torch.cuda.set_per_process_memory_fraction(most / total, bench.device)
-    try:
-        yield
-    finally:
-        torch.cuda.set_per_process_memory_fraction(1.0, bench.device)
-        torch.cuda.empty_cache()
-
-
 def memory_that_runs_out(bench: Bench) -> None:
     with opened(bench, "bf16") as (run, _):
         batch, size = run.runtime.batch, run.runtime.size
@@ -363,73 +245,6 @@ def peak(bench: Bench, call: Callable[[], object]) -> float:
     torch.cuda.reset_peak_memory_stats(bench.device)
     call()
     return torch.cuda.max_memory_reserved(bench.device)
-
-
-def training_job(bench: Bench, batch: int, steps: int, count: int = 8) -> TrainingRun:
-    folder = Path(tempfile.mkdtemp(dir=bench.folder))
-    examples = chips(folder, count)
-    spec = TrainSpec("unet", "resnet18", "none", 1, batch, samples=batch * steps, workers=0)
-    model = ModelSpec("unet", "resnet18", size=bench.sizes.crop)
-    return TrainingRun(model, spec, examples, [], 1.0, folder)
-
-
-def batch_finder(bench: Bench) -> None:
-    job = training_job(bench, 2, 2)
-    start = time.perf_counter()
-    most = 1024 if bench.device.type == "cuda" else 4
-    found = largest_that_fits(batch_trial(job, bench.device, torch.bfloat16), most)
-    seconds = time.perf_counter() - start
-    what = f"training batch found, U-Net of ResNet-18 at {bench.sizes.crop}"
-    bench.add(what, f"{found} (of {most} at most)", "", f"{seconds:.1f} s")
-
-
-def training_in_little_memory(bench: Bench) -> None:
-    batch = bench.sizes.batch * 4
-    with little_memory(bench, 4e9):
-        done = train(training_job(bench, batch, 2), resume=False, progress=no_progress)
-    figure = f"{batch} to {done.spec.batch_size} crops"
-    bench.add(
-        "training in 4 GB of the card, batch", figure, "", f"{done.spec.accumulate} batches a step"
-    )
-
-
-# Training
-
-
-def training(bench: Bench, compiled: bool) -> None:
-    sizes = bench.sizes
-    job = training_job(bench, sizes.batch, sizes.steps, sizes.chips)
-    job = replace(job, spec=replace(job.spec, epochs=2, workers=None, compile=compiled))
-    (own, _), (loop, _) = ours(job), bare(job, sizes.steps)
-    what = "geoseg train --compile" if compiled else "geoseg train"
-    note = f"bare loop {loop:.0f}, batches of {sizes.batch}"
-    bench.add(what, f"{own:.0f} images/s", f"{own / loop:.2f} of the bare loop", note)
-
-
-def training_as_it_comes(bench: Bench) -> None:
-    training(bench, False)
-
-
-def training_compiled(bench: Bench) -> None:
-    training(bench, True)
-
-
-def recipe_of_the_bundled_model(bench: Bench) -> None:
-    seconds = 20
-    recipe = ROOT / "docs" / "recipes" / "default_model_gpu.py"
-    command = [sys.executable, recipe, bench.work, bench.folder / "model.safetensors"]
-    done = subprocess.run(
-        [*map(str, command), "--seconds", str(seconds)],
-        capture_output=True,
-        text=True,
-        timeout=max(10, bench.left),
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip().splitlines()[-1])
-    steps = re.findall(r"step (\d+)  loss ([0-9.]+)", done.stdout)
-    (last, loss), (_, first) = steps[-1], steps[0]
-    figure = f"{int(last) * 48 / seconds:.0f} crops/s"
-    bench.add("recipe of the bundled model", figure, "", f"loss {first} to {loss} in {seconds} s")
 
 
 # Each with the seconds that have to be left for it

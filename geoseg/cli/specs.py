@@ -146,9 +146,9 @@ inference = (
     setting(
         PredictSpec,
         "batch_size",
-        "Windows per batch; auto: as many as keep a GPU busy and fit, 1 on a CPU.",
+        "Windows per batch; auto: as many as keep a GPU busy and fit, 1 on a CPU.  [default: auto]",
         type=Auto(int),
-        show_default="auto",
+        show_default=False,
     ),
     setting(PredictSpec, "device", "Device: auto (a GPU if there is one), cpu or cuda[:N]."),
     setting(

@@ -99,7 +99,7 @@ def computed_strips(
     else:
         strips = run.strips(accompany.clock, accompany.progress, wanted, folder, store)
     # what lies outside of an area of interest has no data either: that is no news
-    return strips if wanted.area else _looked_at(strips, run.scene, accompany.remarks)
+    return strips if wanted.area is not None else _looked_at(strips, run.scene, accompany.remarks)
 
 
 def _looked_at(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -66,11 +67,11 @@ def start(*command: str, folder: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def until(condition: object, process: subprocess.Popen[bytes]) -> bool:
+def until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> bool:
     """Whether ``condition`` comes true while there is patience."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        if condition():  # type: ignore[operator]
+        if condition():
             return True
         time.sleep(0.02)
     return False
@@ -82,6 +83,18 @@ def clear(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def check_they_end(process: subprocess.Popen[bytes], at_work: Callable[[], bool]) -> None:
+    """Kill ``process`` once ``at_work`` is true: it takes at least two others with it."""
+    try:
+        assert until(at_work, process)
+        assert len(session(process.pid)) >= 3
+        process.kill()
+        process.wait()
+        assert until(lambda: not session(process.pid), process), "they outlive it"
+    finally:
+        clear(process)
+
+
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 
 
@@ -89,14 +102,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 def test_they_end_when_it_is_killed(what: str, tmp_path: Path) -> None:
     head = f"import time; from tests.faults.test_children import idle, step; folder = {str(tmp_path)!r}; "
     process = start("-c", head + STARTS[what], folder=tmp_path)
-    try:
-        assert until(lambda: len(list(tmp_path.iterdir())) >= 2, process)
-        assert len(session(process.pid)) >= 3
-        process.kill()
-        process.wait()
-        assert until(lambda: not session(process.pid), process), "they outlive it"
-    finally:
-        clear(process)
+    check_they_end(process, lambda: len(list(tmp_path.iterdir())) >= 2)
 
 
 @pytest.mark.slow
@@ -108,12 +114,5 @@ def test_those_of_a_training(options: str, tmp_path: Path) -> None:
     assert start("-m", "geoseg", *line.split(), folder=tmp_path).wait() == 0
     line = "train chips -o m.safetensors --arch linknet --weights none --epochs 900 --crop 32"
     process = start("-m", "geoseg", *line.split(), *options.split(), folder=tmp_path)
-    try:
-        # the first epoch is done: all processes are at work
-        assert until(lambda: any(tmp_path.rglob("last.ckpt")), process)
-        assert len(session(process.pid)) >= 3
-        process.kill()
-        process.wait()
-        assert until(lambda: not session(process.pid), process), "they outlive it"
-    finally:
-        clear(process)
+    # the first epoch is done: all processes are at work
+    check_they_end(process, lambda: any(tmp_path.rglob("last.ckpt")))

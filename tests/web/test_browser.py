@@ -200,7 +200,9 @@ def test_a_building_of_a_photo_has_an_area_in_pixels(
     tab.status("no coordinates")
     tab.find()
     tab.page.locator("geoseg-map canvas").first.click(position=tab.first_building())
-    tab.page.get_by_text(re.compile(r"Building 1 · [\d.]+ square pixels · confidence")).wait_for()
+    shown = tab.page.get_by_text(re.compile(r"Building 1 · [\d.]+ square pixels · confidence"))
+    shown.wait_for()
+    assert shown.is_visible()
 
 
 def test_what_is_wrong_is_shown(server: Page, browser: Any, tmp_path: Path) -> None:

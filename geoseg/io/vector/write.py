@@ -189,7 +189,7 @@ def create_vector(
             kind = "gpkg"
             dst_crs = existing.target_crs(dst_crs)
         to = _target(kind, crs, dst_crs)
-        _check_named(kind, to or crs)
+        _check_named(path, kind, to or crs)
         output = _output(kind, path, overwrite)
         temporary = existing.added if existing else stack.enter_context(output)
         with writing(path):
@@ -250,7 +250,7 @@ def _target(kind: str, crs: CRS | None, dst_crs: str | CRS | None) -> CRS | None
     return None if to.equals(crs, ignore_axis_order=True) else to
 
 
-def _check_named(kind: str, crs: CRS | None) -> None:
+def _check_named(path: Path | str, kind: str, crs: CRS | None) -> None:
     """Raise UsageError for a CRS that GDAL would write down as another: it calls any transverse
     Mercator of a scale of 0.9996 UTM, whose coordinates are metres.
     """
@@ -263,7 +263,7 @@ def _check_named(kind: str, crs: CRS | None) -> None:
     values = {each.name: each.value for each in operation.params}
     if operation.method_name == "Transverse Mercator" and 0.9996 in values.values():
         raise UsageError(
-            f"UTM in units of {axes[0].unit_name} cannot be written into this format",
+            f"{path}: UTM in units of {axes[0].unit_name} cannot be written into this format",
             "name one in metres as `dst_crs`, or write GeoParquet",
         )
 
