@@ -145,9 +145,10 @@ def _joined(layers: Sequence[Layer], crs: CRS | None) -> Layer:
 
 def _reprojected(found: Layer, path: Path | str, crs: CRS, remarks: Remarks) -> Layer:
     if found.crs is None:
-        raise UnsuitableError(
-            f"{path}: has no CRS", "write it into the file, for example with ogr2ogr -a_srs"
-        )
+        way = "write it into the file, for example with ogr2ogr -a_srs"
+        if vector_kind(Path(path)) == "shapefile":
+            way = f"its {Path(path).stem}.prj is not beside it: copy it too, or {way}"
+        raise UnsuitableError(f"{path}: has no CRS", way)
     if found.crs.equals(crs, ignore_axis_order=True):
         return found
     remarks.append(f"{path}: reprojected from {_name(found.crs)} to {_name(crs)}")

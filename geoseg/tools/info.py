@@ -75,7 +75,7 @@ def run(path: str, *, model: Path | None = None, layer: str | None = None) -> In
     # functions, of which one is called: only that reads the file
     describe: dict[str, Callable[[str], dict[str, Any]]] = {
         "raster": lambda raster: _raster(raster, accompany.remarks),
-        "vector": lambda path: _vector(path, layer),
+        "vector": lambda path: _vector(path, layer, accompany.remarks),
         "model": _model,
         "chips": _chips,
     }
@@ -150,7 +150,7 @@ def _samples(scene: Scene) -> list[Window]:
     return [Window(int(col), int(row), size, size) for row in rows for col in cols]
 
 
-def _vector(path: str, wanted: str | None) -> dict[str, Any]:
+def _vector(path: str, wanted: str | None, remarks: Remarks) -> dict[str, Any]:
     """``layers`` where there are several; ``tags`` are the provenance that geoseg wrote."""
     layers = describe_layers(path)
     listed = [
@@ -164,7 +164,7 @@ def _vector(path: str, wanted: str | None) -> dict[str, Any]:
     default = wanted or (LAYER if LAYER in [each["layer"] for each in layers] else None)
     if several and default is None:
         return several
-    table = read_features(path, default)
+    table = read_features(path, default, remarks=remarks)
     kinds = Counter(each.geom_type for each in table.geometry if each is not None)
     described = [each for each in layers if len(layers) == 1 or each["layer"] == default]
     tags = {

@@ -52,7 +52,14 @@ def read_footprints(
     keep their numbers. Raises UnsuitableError too where there is nothing but points and lines.
     """
     found = read_features(
-        path, layer, where=where, columns=columns, scene=scene, pixels=pixels, setting=setting
+        path,
+        layer,
+        where=where,
+        columns=columns,
+        scene=scene,
+        pixels=pixels,
+        remarks=remarks,
+        setting=setting,
     )
     geometry, others = _polygons(found.geometry)
     solid = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
@@ -74,6 +81,7 @@ def read_features(
     columns: Collection[str] | None = None,
     scene: str | None = None,
     pixels: bool = False,
+    remarks: Remarks | None = None,
     setting: str | None = "layer",
 ) -> Layer:
     """Geometries of any kind and their attributes, two-dimensional, with the CRS of the file (None
@@ -85,7 +93,8 @@ def read_features(
     features those for which the SQL condition ``where`` holds; of the columns those of ``columns``
     that there are, or all. Of a CSV of several images the footprints of ``scene`` are taken, by its
     file name; they come from ``PolygonWKT_Geo``, or with ``pixels`` or where there is no other
-    column from ``PolygonWKT_Pix``, and then the layer is in ``pixels``. Raises InputError (missing,
+    column from ``PolygonWKT_Pix``, and then the layer is in ``pixels``. ``remarks`` takes what is
+    missing of a Shapefile. Raises InputError (missing,
     unreadable, locked), UnsuitableError (no such layer, several and none named, no such image) and
     UsageError (``where``).
     """
@@ -99,7 +108,7 @@ def read_features(
         elif kind == "parquet":
             found = _filtered(path, _parquet(path, needed), where)
         else:
-            with open_layers(path, kind) as layers:
+            with open_layers(path, kind, remarks) as layers:
                 found = _ogr(path, choose(path, layers, layer, setting), where, needed)
     wanted = {
         name: values

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,7 +15,9 @@ from geoseg.errors import InputError, SafetyError, UnsuitableError
 from geoseg.io.formats import vector_kind, zipped
 from geoseg.io.plain_names import is_plain, plain
 from geoseg.io.safety import first_bytes
+from geoseg.io.vector import shapefile
 from geoseg.io.vector.sqlite import check_readable
+from geoseg.report import Remarks
 
 LAYER = "footprints"
 _DRIVERS = {"kml": ("LIBKML", "KML"), "gml": ("GML",), "gdb": ("OpenFileGDB",)}
@@ -51,16 +53,18 @@ def sniff(path: Path) -> str:
 
 
 @contextmanager
-def open_layers(path: Path, kind: str) -> Iterator[list[SourceLayer]]:
-    """The layers with geometries in a file of ``kind``.
+def open_layers(
+    path: Path, kind: str, remarks: Remarks | None = None
+) -> Iterator[list[SourceLayer]]:
+    """The layers with geometries in a file of ``kind``; ``remarks`` takes what is missing of it.
 
-    Raises UnsuitableError (none, GDAL without the driver), SafetyError, and what pyogrio raises.
+    Raises InputError, UnsuitableError (none, GDAL without the driver), SafetyError, and what
+    pyogrio raises.
     """
     if kind == "gpkg":
         check_readable(path)
-    if kind == "shapefile":
-        _check_length(path)
-    with plain(path) as address:
+    part = shapefile.whole(path, remarks) if kind == "shapefile" else nullcontext(path)
+    with part as found, plain(found) as address:
         if kind == "zip":
             yield _archived(address)
         elif kind == "gml":
@@ -70,15 +74,6 @@ def open_layers(path: Path, kind: str) -> Iterator[list[SourceLayer]]:
             yield _named(path, str(address), kind)
         else:
             yield [SourceLayer(path.stem, str(address), None)]
-
-
-def _check_length(path: Path) -> None:
-    """Raise InputError where a .shp is shorter than it says: GDAL reads what lies beyond its end as
-    footprints without a geometry.
-    """
-    words = int.from_bytes(first_bytes(path, 28)[24:], "big")  # of 16 bits
-    if 2 * words > path.stat().st_size:
-        raise InputError(f"{path}: cannot be read: it is damaged, for the file ends before")
 
 
 def choose(
@@ -175,5 +170,20 @@ def _archived(path: Path) -> list[SourceLayer]:
         if suffix in (".gdb", ".kml"):
             found += _named(path, address, suffix[1:])
         else:
+            if suffix == ".shp":
+                _check_packed(path, inner)
             found.append(SourceLayer(name, address, None))
     return found
+
+
+def _check_packed(path: Path, inner: str) -> None:
+    """Raise InputError where a Shapefile was packed without its index, which cannot be made
+    there.
+    """
+    with zipfile.ZipFile(path) as archive:
+        packed = {name.lower() for name in archive.namelist()}
+    index = PurePosixPath(inner).with_suffix(".shx")
+    if str(index).lower() not in packed:
+        raise InputError(
+            f"{path}: holds {inner} without {index.name}", "unpack it, or pack that too"
+        )

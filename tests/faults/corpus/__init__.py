@@ -9,6 +9,7 @@ from tests.faults.corpus import (
     models,
     numbers,
     outputs,
+    shapefiles,
     vectors,
 )
 
@@ -21,6 +22,6 @@ KINDS = {
     "limits": limits.CASES,
     "hostile files": hostile.CASES,
     "models": models.CASES,
-    "vectors": vectors.CASES,
+    "vectors": vectors.CASES + shapefiles.CASES,
 }
 CASES = [case for cases in KINDS.values() for case in cases]

@@ -48,17 +48,6 @@ def text(name: str, content: str | bytes) -> Callable[[Path], None]:
     return lambda folder: (folder / name).write_bytes(held)
 
 
-def without(name: str, *suffixes: str) -> Callable[[Path], None]:
-    """A Shapefile that lacks some of its files."""
-
-    def make(folder: Path) -> None:
-        layer(name, BOX)(folder)
-        for suffix in suffixes:
-            (folder / name).with_suffix(suffix).unlink()
-
-    return make
-
-
 def statement(sql: str) -> Callable[[Path], None]:
     """A GeoPackage in which somebody has run ``sql``."""
 

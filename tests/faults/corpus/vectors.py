@@ -21,7 +21,6 @@ from tests.faults.corpus.layers import (
     statement,
     table,
     text,
-    without,
     zipped,
 )
 
@@ -47,21 +46,6 @@ CASES = [
         for suffix in ("gpkg", "geojson", "fgb", "parquet", "shp")
         for words, part in {"nothing": 0, "a_tenth": 0.1, "most": 0.9}.items()
     ),
-    Case(
-        "shapefile_alone",
-        BURN.format("odd.shp"),
-        3,
-        r"odd\.shp: ",
-        without("odd.shp", ".shx", ".dbf", ".prj", ".cpg"),
-    ),
-    Case(
-        "shapefile_without_prj",
-        BURN.format("odd.shp"),
-        4,
-        r"odd\.shp: has no CRS",
-        without("odd.shp", ".prj"),
-    ),
-    Case("shapefile_without_dbf", BURN.format("odd.shp"), 0, "", without("odd.shp", ".dbf")),
     *(
         Case(
             f"geojson_{name}",
