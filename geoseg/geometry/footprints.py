@@ -172,7 +172,9 @@ def _parted(strips: Iterator[MaskStrip], grid: Grid, spec: PolygonSpec) -> Itera
     if wanted:
         from geoseg.geometry.separate import separated  # its image processing is slow to import
 
-        whole = separated(whole, pixel_size(grid), spec.connectivity)
+        # tracing sums the scores of the mask; only finer outlines look beyond it
+        inside_only = spec.outline == "pixel"
+        whole = separated(whole, pixel_size(grid), spec.connectivity, inside_only=inside_only)
     yield from whole
 
 

@@ -5,36 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import NamedTuple
 
 import numpy as np
 import shapely
 from scipy.ndimage import find_objects
 
+from geoseg.geometry.components import Cut, joined
 from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.outlines import collect_parts
 from geoseg.geometry.trace import Traced, trace
-
-
-# Each number is cut out of the raster, so that its neighbours are gone, and many cuts are traced as
-# one mask, one below the other with an empty row between them:
-#
-#     1 1 2 .      1 1          cuts of about one width are padded to the widest; where an outline
-#     1 2 2 .  ->  1 .          lies in the pile shows whose it is and how far it has to be moved
-#     . 3 . .      . .
-#                  . 2
-#                  2 2
-#                  . .
-#                  3 .
-class _Cut(NamedTuple):
-    """Pixels of one number, cut out at ``row`` and ``col`` of the raster; ``beside`` are those next
-    to missing data, None without any.
-    """
-
-    row: int
-    col: int
-    mask: np.ndarray
-    beside: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -52,7 +31,7 @@ def trace_instances(strips: Iterable[MaskStrip]) -> Iterator[Traced]:
     MultiPolygon, wherever they are, so outlines are kept until the last row; of the pixels only
     those of buildings that may go on in the next strip.
     """
-    unfinished: dict[int, list[_Cut]] = {}
+    unfinished: dict[int, list[Cut]] = {}
     parts: list[_Parts] = []
     row = 0
     for strip in strips:
@@ -82,8 +61,10 @@ def _joined(parts: list[_Parts], rows: int) -> Traced:
     return Traced(collect_parts(geometry, owner), pixels, sums, rows)
 
 
-def _cut_out(strip: MaskStrip, row: int) -> dict[int, _Cut]:
-    """The pixels of each number in a strip whose first row is ``row``."""
+def _cut_out(strip: MaskStrip, row: int) -> dict[int, Cut]:
+    """The pixels of each number in a strip whose first row is ``row``, and which of them lie next
+    to missing data.
+    """
     assert strip.scores is not None
     ids = strip.scores[strip.mask].astype(np.int64)
     if not len(ids):
@@ -103,36 +84,28 @@ def _cut_out(strip: MaskStrip, row: int) -> dict[int, _Cut]:
             mask = labels[window] == place + 1
             beside = None if strip.touches_nodata is None else strip.touches_nodata[window] & mask
             rows, cols = window
-            found[int(numbers[place])] = _Cut(row + rows.start, cols.start, mask, beside)
+            found[int(numbers[place])] = Cut(row + rows.start, cols.start, mask, beside)
     return found
 
 
-def _whole(cuts: list[_Cut]) -> _Cut:
-    """The cuts of one number in several strips as one."""
-    if len(cuts) == 1:
-        return cuts[0]
-    top = min(cut.row for cut in cuts)
-    left = min(cut.col for cut in cuts)
-    bottom = max(cut.row + cut.mask.shape[0] for cut in cuts)
-    right = max(cut.col + cut.mask.shape[1] for cut in cuts)
-    mask, beside = np.zeros((2, bottom - top, right - left), bool)
-    for cut in cuts:
-        rows = slice(cut.row - top, cut.row - top + cut.mask.shape[0])
-        cols = slice(cut.col - left, cut.col - left + cut.mask.shape[1])
-        mask[rows, cols] = cut.mask
-        if cut.beside is not None:
-            beside[rows, cols] = cut.beside
-    return _Cut(top, left, mask, beside)
-
-
-def _outlined(complete: Mapping[int, list[_Cut]]) -> Iterator[_Parts]:
+# Each number is cut out of the raster, so that its neighbours are gone, and many cuts are traced as
+# one mask, one below the other with an empty row between them:
+#
+#     1 1 2 .      1 1          cuts of about one width are padded to the widest; where an outline
+#     1 2 2 .  ->  1 .          lies in the pile shows whose it is and how far it has to be moved
+#     . 3 . .      . .
+#                  . 2
+#                  2 2
+#                  . .
+#                  3 .
+def _outlined(complete: Mapping[int, list[Cut]]) -> Iterator[_Parts]:
     """Outlines of the pixels of each number, in coordinates of the raster."""
 
-    def width_class(item: tuple[int, _Cut]) -> int:
+    def width_class(item: tuple[int, Cut]) -> int:
         # widths 8 to 15 go together: at most half of the pile is padding
         return item[1].mask.shape[1].bit_length()
 
-    wholes = [(number, _whole(cuts)) for number, cuts in complete.items()]
+    wholes = [(number, joined(cuts)) for number, cuts in complete.items()]
     for _, group in groupby(sorted(wholes, key=width_class), width_class):
         numbers, cuts = zip(*group, strict=True)
         starts = np.cumsum([0, *(len(cut.mask) + 1 for cut in cuts)])
@@ -140,8 +113,8 @@ def _outlined(complete: Mapping[int, list[_Cut]]) -> Iterator[_Parts]:
         for start, cut in zip(starts[:-1], cuts, strict=True):
             window = slice(start, start + cut.mask.shape[0]), slice(cut.mask.shape[1])
             mask[window] = cut.mask
-            if cut.beside is not None:
-                beside[window] = cut.beside
+            if cut.values is not None:
+                beside[window] = cut.values
         shifts = [(cut.col, cut.row - start) for start, cut in zip(starts[:-1], cuts, strict=True)]
         for batch in trace([(mask, [None, beside])]):
             place = np.searchsorted(starts, shapely.bounds(batch.geometry)[:, 1], side="right") - 1

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain
 
 import numpy as np
 from scipy import ndimage
 
+from geoseg.geometry.components import Components, Cut
 from geoseg.geometry.morphology import MaskStrip
 from geoseg.parallel.threads import mapped
 
@@ -39,143 +41,111 @@ _INSIDE = 0.25
 TALLEST = 2048
 
 
+# Strips are released once no unfinished component reaches into them:
+#
+#     a a . . b b     a ends here: it is parted, once
+#     . . . . b b     b goes on below: its strips are held from the first on
+#     - - - - - -     the last row so far
 def separated(
     strips: Iterable[MaskStrip],
     pixel_size: tuple[float, float],
     connectivity: int = 4,
     tallest: int = TALLEST,
+    inside_only: bool = False,
 ) -> Iterator[MaskStrip]:
     """Strips of the mask with touching buildings parted, the same for any cutting.
 
     Buildings are parted along the ``boundary_margin`` of the strips where these have one, else at
     their necks. Strips are of any height and come out as they are cut, once the components in them
     are complete. ``pixel_size`` is metres along x and y. Components of more than
-    ``tallest`` rows stay as they are.
+    ``tallest`` rows stay as they are. With ``inside_only`` nobody wants scores outside of the mask:
+    those of strips that are held may be 0 there, for they take most of the memory.
     """
-    held: deque[MaskStrip] = deque()
-    rows: _RowBuffer | None = None
+    held: deque[_Held] = deque()
+    components: Components | None = None
     for strip in chain((s for s in strips if len(s.mask)), [None]):
         if strip is not None:
-            rows = rows or _RowBuffer(strip, pixel_size, connectivity, tallest)
-            if not held and not strip.mask.any():
-                rows.skip(strip)
-                yield strip._replace(boundary_margin=None)
-                continue
-            rows.add(strip)
-            held.append(strip)
-        if rows is None:
+            components = components or Components(strip.mask.shape[1], connectivity, tallest)
+            held.append(_Held(components.row, strip, inside_only))
+            complete = components.add(strip.mask, strip.boundary_margin)
+        elif components is not None:
+            complete = components.finish()
+        else:
             return
-        ready = rows.settle(last=strip is None)
-        while held and len(held[0].mask) <= ready:
-            done = held.popleft()
-            ready -= len(done.mask)
-            yield done._replace(mask=rows.release(len(done.mask)), boundary_margin=None)
+        line = partial(_line, components, pixel_size, 1 if connectivity == 4 else 2)
+        lines = [pixels for pixels in mapped(line, complete) if len(pixels[0])]
+        if lines:
+            rows, cols = (np.concatenate(axis) for axis in zip(*lines, strict=True))
+            for waiting in held:
+                waiting.cut(rows, cols)
+        while held and held[0].stop <= components.first_row:
+            yield held.popleft().released()
+        if held:
+            held[-1].pack()
 
 
-# Rows are released once no unfinished component reaches into them:
-#
-#     a a . . b b     a ends here: it is parted, once
-#     . . . . b b     b goes on below: its rows are held from the first on
-#     - - - - - -     the last row so far
-class _RowBuffer:
-    """Rows of the mask that are held, as they came (``raw``) and parted (``out``), below one that
-    has gone already.
-
-    ``boundary_margin`` has that of each row, None if there is none. ``tall`` marks pixels of the
-    row that has gone whose component is known to be too tall; ``seen`` rows of ``raw`` were there
-    when it was last looked at, its components ``labels`` (row, col) from 1 on, ``too_tall`` one a
-    label.
+class _Held:
+    """A strip from ``row`` to before ``stop`` that waits for its components, and the pixels of the
+    lines that were found in it.
     """
 
-    def __init__(
-        self,
-        first: MaskStrip,
-        pixel_size: tuple[float, float],
-        connectivity: int,
-        tallest: int,
-    ) -> None:
-        self.pixel_size = pixel_size
-        self.steps = 1 if connectivity == 4 else 2
-        self.tallest = tallest
-        width = first.mask.shape[1]
-        self.raw = self.out = np.zeros((0, width), bool)
-        self.boundary_margin = None if first.boundary_margin is None else first.boundary_margin[:0]
-        self.tall = np.zeros(width, bool)
-        self.above = 0  # 1 once a row has gone
-        self.seen = 0
-        self.labels = np.zeros((0, width), np.int32)
-        self.too_tall = np.zeros(0, bool)
+    def __init__(self, row: int, strip: MaskStrip, inside_only: bool) -> None:
+        self.row = row
+        self.stop = row + len(strip.mask)
+        self._strip = strip._replace(boundary_margin=None)
+        self._inside_only = inside_only
+        self._scores: np.ndarray | None = None  # of the pixels of the mask, one after the other
+        self._lines: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def add(self, strip: MaskStrip) -> None:
-        self.raw, self.out = (np.concatenate([held, strip.mask]) for held in (self.raw, self.out))
-        if self.boundary_margin is not None and strip.boundary_margin is not None:
-            self.boundary_margin = np.concatenate([self.boundary_margin, strip.boundary_margin])
+    def cut(self, rows: np.ndarray, cols: np.ndarray) -> None:
+        """Note those of the pixels at ``rows`` and ``cols`` that lie in the strip."""
+        own = (rows >= self.row) & (rows < self.stop)
+        if own.any():
+            self._lines.append((rows[own] - self.row, cols[own]))
 
-    def skip(self, strip: MaskStrip) -> None:
-        """Rows without any of the mask, which nothing waits for: they go as they came."""
-        self.raw = self.out = strip.mask[-1:]
-        self.labels = np.zeros(self.raw.shape, np.int32)
-        self.tall = np.zeros(self.raw.shape[1], bool)
-        if strip.boundary_margin is not None:
-            self.boundary_margin = strip.boundary_margin[-1:]
-        self.above = self.seen = 1
+    def pack(self) -> None:
+        """Hold less, where less says the same."""
+        strip = self._strip
+        if strip.valid.all():
+            strip = strip._replace(valid=np.broadcast_to(np.True_, strip.valid.shape))
+        if self._inside_only and self._scores is None and strip.scores is not None:
+            self._scores = strip.scores[strip.mask]
+            strip = strip._replace(scores=None)
+        self._strip = strip
 
-    def settle(self, last: bool) -> int:
-        """Part what is complete by now; the number of rows that may go."""
-        labels, count = ndimage.label(self.raw, ndimage.generate_binary_structure(2, self.steps))
-        boxes = ndimage.find_objects(labels)
-        top, bottom = (
-            np.array([getattr(box[0], end) for box in boxes], int) for end in ("start", "stop")
-        )
-        # A component that was too tall when its upper rows were released must stay whole below,
-        # though what is left of it is short: it is known by the pixels of the row that has gone.
-        tall = bottom - top > self.tallest
-        if self.above:
-            tall[labels[0][self.tall & (labels[0] > 0)] - 1] = True
-        unfinished = bottom == len(self.raw) if not last else np.zeros(count, bool)
-        # what ended in rows that were looked at before has been parted before
-        complete = np.flatnonzero(~unfinished & ~tall & (bottom >= max(self.seen, 1)))
+    def released(self) -> MaskStrip:
+        """The strip with its lines, for once."""
+        strip = self._strip
+        mask = strip.mask
+        if self._scores is not None:
+            scores = np.zeros(mask.shape, self._scores.dtype)
+            scores[mask] = self._scores
+            strip = strip._replace(scores=scores)
+        if self._lines:
+            mask = mask.copy()  # the rows are those of whoever made them
+            for pixels in self._lines:
+                mask[pixels] = False
+        return strip._replace(mask=mask)
 
-        def line(i: int) -> tuple[tuple[slice, ...], np.ndarray]:
-            return self._line(labels, i + 1, boxes[i])
 
-        for around, between in mapped(line, complete.tolist()):
-            self.out[around] &= ~between
-        self.seen = len(self.raw)
-        self.labels = labels
-        self.too_tall = tall
-        return int(top[unfinished & ~tall].min(initial=len(self.raw))) - self.above
-
-    def _line(
-        self, labels: np.ndarray, label: int, box: tuple[slice, slice]
-    ) -> tuple[tuple[slice, ...], np.ndarray]:
-        """Where one component lies in ``out``, and the line between its buildings there."""
-        # one pixel more: a distance to the ground needs ground, which beyond the array is unknown
-        around = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
-        component = labels[around] == label
-        if self.boundary_margin is None:
-            return around, dividing(component, self.pixel_size, self.steps)
-        margin = self.boundary_margin[around]
-        return around, along_ridge(component, margin, self.pixel_size, self.steps)
-
-    def release(self, count: int) -> np.ndarray:
-        """The next ``count`` rows, parted."""
-        # One row that has gone is kept, so that components still hang together across it, and a
-        # distance knows what is above.
-        first = self.above
-        end = self.above + count
-        done = self.out[first:end].copy()
-        label = self.labels[end - 1]
-        self.tall = (label > 0) & np.append(False, self.too_tall)[label]
-        self.raw = self.raw[end - 1 :]
-        self.out = self.out[end - 1 :]
-        self.labels = self.labels[end - 1 :]
-        self.boundary_margin = (
-            None if self.boundary_margin is None else self.boundary_margin[end - 1 :]
-        )
-        self.seen -= end - 1
-        self.above = 1
-        return done
+def _line(
+    components: Components, pixel_size: tuple[float, float], steps: int, cut: Cut
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the pixels between the buildings of one component."""
+    height, width = cut.mask.shape
+    # one pixel more on each side: a distance to the ground needs ground, which beyond the scene is
+    # unknown
+    above, left = int(cut.row > 0), int(cut.col > 0)
+    below = int(cut.row + height < components.row)
+    right = int(cut.col + width < components.width)
+    around = (above, below), (left, right)
+    component = np.pad(cut.mask, around)
+    if cut.values is None:
+        line = dividing(component, pixel_size, steps)
+    else:
+        line = along_ridge(component, np.pad(cut.values, around), pixel_size, steps)
+    rows, cols = np.nonzero(line)
+    return rows + (cut.row - above), cols + (cut.col - left)
 
 
 def dividing(component: np.ndarray, pixel_size: tuple[float, float], steps: int = 1) -> np.ndarray:
