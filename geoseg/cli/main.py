@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import os
 import re
 import select
-import signal
 import sys
-import threading
-import time
 import traceback
 import warnings
-from types import FrameType
 from typing import IO
 
 import click
 from click.shell_completion import shell_complete
 
 from geoseg import __version__
-from geoseg.cli.command import COMPLETE, CONTEXT, Session, hurried, interrupted, suggestion
+from geoseg.cli.command import COMPLETE, CONTEXT, Session, interrupted, suggestion
 from geoseg.cli.failure import INTERRUPTED, Failure, describe
+from geoseg.cli.interrupts import say, watch
 from geoseg.errors import UsageError
 from geoseg.io.provenance import command_text, recorded_as
-
-# Seconds that a job has to end by itself after Ctrl-C
-PATIENCE = 0.6
-_ANSWERING = threading.Lock()
 
 # Each is geoseg/cli/NAME.py with a click command NAME; in the order of --help
 COMMANDS = (
@@ -102,9 +94,7 @@ def main() -> None:
     for name in ("stdout", "stderr"):  # closed by the caller: what is written goes nowhere
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
-    signal.signal(signal.SIGTERM, _terminate)
-    signal.signal(signal.SIGINT, _interrupt)
-    _watch_interrupts()
+    watch()
     # numpy multiplies no large matrices here, and a sixth of a short command's time would go into
     # starting threads for it
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -150,15 +140,8 @@ def _report(failure: Failure, session: Session, as_json: bool) -> int:
     if as_json and not session.emitted:
         click.echo(json.dumps(failure.to_dict(session.command)))
     if failure.exit != INTERRUPTED or not interrupted.is_set():
-        _say(str(failure))
+        say(str(failure))
     return failure.exit
-
-
-def _say(message: str) -> None:
-    """One line on stderr, over a progress bar that stands there; nothing where no one reads it."""
-    start = "\r\x1b[K" if sys.stderr.isatty() else ""
-    with contextlib.suppress(OSError):
-        click.echo(f"{start}Error: {message}", err=True)
 
 
 def _reader_is_gone() -> bool:
@@ -173,48 +156,3 @@ def _is_broken(stream: IO[str]) -> bool:
     poll = select.poll()
     poll.register(stream, 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    """SIGTERM unwinds the stack, so that partial outputs are removed."""
-    raise SystemExit(128 + number)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Ctrl-C is answered at once; then the stack unwinds, so that partial outputs are removed."""
-    _answer()
-    raise KeyboardInterrupt
-
-
-def _answer() -> None:
-    """A word, once."""
-    with _ANSWERING:
-        if not interrupted.is_set():
-            interrupted.set()
-            _say("interrupted")
-
-
-def _watch_interrupts() -> None:
-    """Answer Ctrl-C from a thread too: Python runs its handlers between steps of the main thread,
-    which may be minutes into one call of GDAL.
-    """
-    if os.name != "posix":
-        return
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    threading.Thread(target=_end_soon, args=(reader,), daemon=True).start()
-
-
-def _end_soon(reader: int) -> None:
-    """End the process a moment after Ctrl-C, if it has not ended by itself."""
-    while os.read(reader, 1) != bytes([signal.SIGINT]):
-        pass
-    _answer()
-    if not hurried.is_set():
-        return
-    time.sleep(PATIENCE)
-    from geoseg.io.atomic import discard_drafts
-
-    discard_drafts()
-    os._exit(INTERRUPTED)

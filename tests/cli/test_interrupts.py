@@ -1,0 +1,42 @@
+"""Signals that come while a module is being loaded."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LOADING = """
+import time
+from geoseg.cli import interrupts
+interrupts.watch()
+try:
+    import loaded
+    time.sleep(20)
+except BaseException as error:
+    print(type(error).__name__, "loaded" in globals())
+"""
+MODULE = "import os, signal, time; os.kill(os.getpid(), signal.{}); time.sleep(0.1)"
+
+
+@pytest.mark.parametrize(
+    ("name", "raised"), [("SIGINT", "KeyboardInterrupt"), ("SIGTERM", "SystemExit")]
+)
+def test_a_module_is_loaded_before_the_stack_unwinds(
+    name: str, raised: str, tmp_path: Path
+) -> None:
+    (tmp_path / "loaded.py").write_text(MODULE.format(name))
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == f"{raised} True\n", done.stderr
+    assert done.stderr == ("Error: interrupted\n" if name == "SIGINT" else "")
