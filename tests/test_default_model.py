@@ -11,14 +11,17 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
 from pyproj import Geod
 from rasterio.windows import Window
 
+from geoseg import predict
 from geoseg.cli.main import run
 from geoseg.evaluation.metrics import Counts, count
 from geoseg.geometry.burn import burn
 from geoseg.inference.runtimes import open_runtime
 from geoseg.io.raster.scene import open_scene
+from geoseg.io.raster.write import write_array
 from geoseg.models.store import bundled, bundled_models, read_spec
 from geoseg.specs import PredictSpec
 
@@ -120,6 +123,24 @@ def test_torch_runs_it_and_exports_it_with_other_windows(
     assert found[0].std() > 0.2
     for other in found[1:]:
         np.testing.assert_allclose(other, found[0], atol=1e-3)
+
+
+def test_windows_that_reach_past_the_scene_change_nothing(
+    sample_scene: Path, tmp_path: Path
+) -> None:
+    """Beyond a scene lies its mirror image, which must not count: windows end where it does."""
+    with open_scene(sample_scene) as scene:
+        image = scene.read(Window(60, 30, 700, 250)).image
+        grid = scene.grid.window(Window(60, 30, 700, 250))
+    write_array(tmp_path / "narrow.tif", image, grid)
+    found = []
+    for size in (256, 1024):
+        output = tmp_path / f"{size}.tif"
+        predict(tmp_path / "narrow.tif", output, tile_size=size)
+        with rasterio.open(output) as file:
+            found.append(file.read())
+    assert found[0].std() > 20
+    np.testing.assert_array_equal(*found)
 
 
 def test_it_finds_the_sample_scenes_buildings(

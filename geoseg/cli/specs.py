@@ -131,7 +131,8 @@ inference = (
     setting(
         PredictSpec,
         "tile_size",
-        "Window size in pixels.  [default: chosen by the runtime]",
+        "Window size in pixels, of the scene's shorter side at most.  [default: chosen by the "
+        "runtime]",
     ),
     setting(
         PredictSpec,

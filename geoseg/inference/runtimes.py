@@ -78,10 +78,12 @@ def runs_torch(path: Path, spec: PredictSpec) -> bool:
 
 
 def _window(spec: PredictSpec, preferred: int, extent: int) -> int:
-    """Side of the windows: as asked for, else ``preferred`` or ``extent``, whichever is less; a
-    multiple of 32.
+    """Side of the windows: as asked for, else ``preferred``, but of ``extent`` at most; a multiple
+    of 32.
     """
-    size = spec.tile_size or min(preferred, extent)
+    # beyond a scene lies its mirror image, and the more of it a window holds, the more of what is
+    # found depends on the size of the windows
+    size = min(spec.tile_size or preferred, extent)
     # encoders halve the resolution five times
     return max(64, -(-size // 32) * 32)
 
@@ -118,8 +120,8 @@ def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
         as_bytes=model.input(0).element_type == import_openvino().Type.u8,
         bands_last=_bands_last(sides, spec),
     )
-    if spec.architecture == "onnx" and sides[2] and not predict.tile_size:
-        size = sides[2]  # other windows may not suit it
+    if spec.architecture == "onnx":  # other windows may not suit it
+        size = _window(predict, 0, predict.tile_size) if predict.tile_size else sides[2] or size
     try:
         model.reshape(form.shape(predict.batch_size or 1, spec.bands, size))
     except _OPENVINO_ERRORS as error:
