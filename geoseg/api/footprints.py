@@ -105,7 +105,8 @@ def extract(
     model
         Model file, .safetensors or .onnx, or ``fast``. [default: the bundled model]
     tile_size
-        Window size in pixels. [default: chosen by the runtime]
+        Window size in pixels, of the scene's shorter side at most. [default: chosen by the
+        runtime]
     overlap
         Overlap of neighbouring windows in pixels. [default: 1/8 of the window]
     tta

@@ -118,7 +118,8 @@ def evaluate(
         Rules of a challenge: spacenet2 scores its CSV tables. One of none, spacenet2.
         [default: none]
     tile_size
-        Window size in pixels. [default: chosen by the runtime]
+        Window size in pixels, of the scene's shorter side at most. [default: chosen by the
+        runtime]
     overlap
         Overlap of neighbouring windows in pixels. [default: 1/8 of the window]
     tta

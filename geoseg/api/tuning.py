@@ -86,7 +86,8 @@ def tune(
     iou
         Minimum IoU at which a prediction counts as a match. [default: 0.5]
     tile_size
-        Window size in pixels. [default: chosen by the runtime]
+        Window size in pixels, of the scene's shorter side at most. [default: chosen by the
+        runtime]
     overlap
         Overlap of neighbouring windows in pixels. [default: 1/8 of the window]
     tta
