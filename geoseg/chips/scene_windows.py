@@ -206,6 +206,7 @@ def windows_of(
     cuts: list[CutChip] = []
     for number, path in enumerate(scenes):
         with open_scene(path, gsd=spec.gsd, expand=True) as scene:
+            remarks += scene.warnings
             # numbered, since scenes of two folders may have one name
             name = f"{number} {scene_name(path)}"
             source = Source(

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from geoseg.core.bands import BandHistogram
 from geoseg.core.bit_depth import full_scale
 from geoseg.core.grid import Grid
+from geoseg.core.nodata_marks import ends, nodata_mark
 from geoseg.core.tiling import offsets
 from geoseg.errors import UnsuitableError
 from geoseg.inference.runtimes import Runtime
@@ -177,25 +180,40 @@ def _stretch(
         return None, [
             f"{scene.path}: uint8 is taken as stretched already, the model takes {model.dtype}"
         ]
-    histogram = _histogram(native, bands)
+    histogram, warnings = _histogram(native, bands)
     # What a scene of 16 bits holds, tried in this order: what the model was trained on; a picture
     # of 8 bits in a wider type, which has a white; counts of a sensor, which only have percentiles.
     values = None if stretched else histogram.values()
     if values and (top := full_scale(values, native.bits)):
         doubt = f"{scene.path}: {scene.dtype} holds an 8-bit picture, whose white is {top:g}"
-        return Stretch((0.0,) * len(bands), (top,) * len(bands)), [doubt]
+        return Stretch((0.0,) * len(bands), (top,) * len(bands)), [*warnings, doubt]
     low, high = model.percentiles or (2.0, 98.0)
     doubt = (
         f"{scene.path}: {scene.dtype} stretched from its percentile {low:g} to {high:g}, "
         f"the model takes {model.dtype}"
     )
     if native.grid != scene.grid:
-        histogram = _histogram(scene, bands)
-    return histogram.percentiles(low, high), [doubt] if scene.dtype != model.dtype else []
+        histogram, _ = _histogram(scene, bands)
+    if scene.dtype != model.dtype:
+        warnings.append(doubt)
+    return histogram.percentiles(low, high), warnings
 
 
-def _histogram(scene: Scene, bands: tuple[int, ...]) -> BandHistogram:
+def _histogram(scene: Scene, bands: tuple[int, ...]) -> tuple[BandHistogram, list[str]]:
+    """The values of a scene, and what of them is in doubt: a mark of pixels without data that lies
+    where nobody looked when the scene was opened.
+    """
     histogram = BandHistogram(len(bands), scene.dtype)
+    signed = histogram.dtype.kind in "fi"
+    found = []
     for image, valid in sampled_strips(scene, bands):
         histogram.add(image, valid)
-    return histogram
+        if signed:
+            found.append(ends(image[:, valid]))
+    mark = nodata_mark(np.concatenate(found)) if found else None
+    if mark is None:
+        return histogram, []
+    way = "its `nodata` is another" if scene.has_mask else "`nodata` declares what is none"
+    return histogram, [
+        f"{scene.path}: counts {mark:.9g}, which lies far from all other values, as data ({way})"
+    ]

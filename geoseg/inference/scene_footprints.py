@@ -175,7 +175,7 @@ def _probability(
     with ExitStack() as stack:
         if settings.save_prob:
             native = stack.enter_context(
-                open_scene(scene_run.scene.path, spec=settings.loaded.scene_spec)
+                open_scene(scene_run.scene.path, spec=settings.loaded.scene_spec, expand=True)
             )
             kept = RasterTarget(settings.save_prob, overwrite=True)
             put = stack.enter_context(

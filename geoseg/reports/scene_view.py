@@ -164,9 +164,11 @@ def view_of(
     Raises UnsuitableError where the window, the bounds or the area of interest lies beside the
     scene.
     """
-    with open_scene(path, spec=SceneSpec(scene_crs=spec.crs)) as scene:
+    remarks = Remarks() if remarks is None else remarks
+    with open_scene(path, spec=SceneSpec(spec.nodata, scene_crs=spec.crs), expand=True) as scene:
+        remarks += scene.warnings
         grid = scene.placed_grid
-    window = _window(path, grid, spec, aoi, Remarks() if remarks is None else remarks)
+    window = _window(path, grid, spec, aoi, remarks)
     factor = min(1.0, size / max(window.height, window.width))
     return View(
         grid, window, (max(1, round(window.height * factor)), max(1, round(window.width * factor)))

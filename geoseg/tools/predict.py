@@ -131,7 +131,7 @@ def _predict(
     """Write the probabilities of one scene."""
     with (
         loaded.open(path, bands) as scene_run,
-        open_scene(path, spec=loaded.scene_spec) as native,
+        open_scene(path, spec=loaded.scene_spec, expand=True) as native,
     ):
         accompany.remarks += scene_run.plan.warnings
         area = area_of_interest(loaded.spec, scene_run.scene.grid, accompany.remarks)

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 from rasterio.windows import Window
 
-from geoseg.io.raster.scene import Scene
+from geoseg.core.nodata_marks import nodata_mark
+from geoseg.io.raster.window_reader import Scene
 
 ROWS = 64  # of a strip
 STRIPS = 64  # at most about so many are read, however tall the scene
+PLACES = 5  # windows along each side of a scene, of so many pixels
+WINDOW = 32
 
 
 def sampled_strips(
@@ -23,3 +26,21 @@ def sampled_strips(
     for row in range(0, height, ROWS * max(1, height // (ROWS * STRIPS))):
         chip = scene.read(Window(0, row, width, min(ROWS, height - row)), bands)
         yield chip.image, chip.valid
+
+
+def undeclared_nodata(scene: Scene) -> float | None:
+    """The number that marks pixels without data in a scene of signed numbers that declares nothing
+    of the kind, by a sample of windows spread evenly from edge to edge; None where there is none.
+    """
+    if scene.has_mask or np.dtype(scene.dtype).kind not in "fi":
+        return None
+    height, width = scene.grid.shape
+    rows = np.unique(np.linspace(0, max(0, height - WINDOW), PLACES).astype(int))
+    cols = np.unique(np.linspace(0, max(0, width - WINDOW), PLACES).astype(int))
+    windows = [
+        Window(int(col), int(row), min(WINDOW, width), min(WINDOW, height))
+        for row in rows
+        for col in cols
+    ]
+    chips = [scene.read(each) for each in windows]
+    return nodata_mark(np.concatenate([chip.image[:, chip.valid].ravel() for chip in chips]))

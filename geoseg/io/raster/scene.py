@@ -17,6 +17,7 @@ from geoseg.core.grid import Grid, Turn
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster.opening import Opened, gdal_options, looking_at, open_dataset
 from geoseg.io.raster.part import part_of
+from geoseg.io.raster.sampling import undeclared_nodata
 from geoseg.io.raster.tiles import open_tiles
 from geoseg.io.raster.view import Bands, bands_of, check_nodata, nodata_of, viewed
 from geoseg.io.raster.warp import align_grids, control_points, place_of, warped
@@ -51,7 +52,8 @@ def open_scene(
     With ``like`` it is read on that grid by nearest neighbour, as labels must be: beyond its own
     extent nothing is valid, and a nodata value of 0 is the label 0. Where one of the two has no CRS
     they are taken to show the same ground, and ``source`` is where that puts the file. ``spec``
-    says which part is read; with ``expand`` palettes are read as colours, as imagery must be.
+    says which part is read; with ``expand`` palettes are read as colours, as imagery must be, and a
+    number that can only mark pixels without data is taken so.
     Unless it must be ``placed``, a scene whose place is not understood is read as a picture, and
     ``warnings`` say so.
 
@@ -67,8 +69,16 @@ def open_scene(
             opened = (open_tiles if is_tile_folder(Path(file)) else open_dataset)(file, stack)
             if not spec.force:
                 _check_size(name, opened)
-            raw, doubt = place_of(file, opened.dataset, placed, spec)
-            scene, raw = _native(name, opened, raw, spec, expand, stack)
+            whole, doubt = place_of(file, opened.dataset, placed, spec)
+            scene, raw = _native(name, opened, whole, spec, expand, stack)
+            mark = undeclared_nodata(scene) if expand and like is None else None
+            if mark is not None:
+                spec = replace(spec, nodata=mark)
+                scene, raw = _native(name, opened, whole, spec, expand, stack)
+                doubt += (
+                    f"{name}: {mark:.9g} lies far from all other values and is taken as nodata, "
+                    "which it does not declare (`nodata` says what is)",
+                )
         scene = replace(scene, warnings=opened.warnings + doubt)
         if like is not None:
             scene = _on(scene, raw, like, stack)

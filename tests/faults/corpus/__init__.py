@@ -6,6 +6,7 @@ from tests.faults.corpus import (
     georeference,
     hostile,
     limits,
+    marks,
     models,
     numbers,
     outputs,
@@ -15,7 +16,7 @@ from tests.faults.corpus import (
 
 KINDS = {
     "georeference": georeference.CASES,
-    "bands and numbers": numbers.CASES,
+    "bands and numbers": numbers.CASES + marks.CASES,
     "files that lie or break": broken.CASES,
     "outputs": outputs.CASES,
     "batches": batches.CASES,
