@@ -265,12 +265,16 @@ def _shaped(batches: Iterator[_Found], grid: Grid, spec: PolygonSpec) -> Iterato
         return
 
     def shaped(found: _Found) -> Regular:
-        thin = simplify(found.outline, tolerance, pixel_size(grid))
         if not straight:
+            thin = simplify(found.outline, tolerance, pixel_size(grid))
             return Regular(thin, np.full(len(thin), np.nan))
-        # what cannot be straightened is at least simplified
         regular = regularize(found.outline, pixel_metric(found.ground, grid.transform))
-        return Regular(np.where(np.isfinite(regular.iou), regular.geometry, thin), regular.iou)
+        # what cannot be straightened is at least simplified
+        left = np.isnan(regular.iou)
+        geometry = found.outline.copy()
+        geometry[~left] = regular.geometry[~left]
+        geometry[left] = simplify(geometry[left], tolerance, pixel_size(grid))
+        return Regular(geometry, regular.iou)
 
     def made(found: _Found) -> tuple[_Found, np.ndarray, Regular, int]:
         return found, found.outline, shaped(found), found.traced.open_row
