@@ -53,6 +53,12 @@ def intersection_areas(
             - np.repeat(np.cumsum(count) - count, count)
             + np.repeat(begin[own[chosen]], count)
         )
+        # most edges of two outlines have no row in common
+        meet = np.minimum(first[one, 3], second[other_edge, 3]) > np.maximum(
+            first[one, 1], second[other_edge, 1]
+        )
+        one = one[meet]
+        other_edge = other_edge[meet]
         shares = upright[one] * slanted[other_edge] * _area_left_of(first[one], second[other_edge])
         out += np.bincount(own[one], shares, len(raw))
     return out

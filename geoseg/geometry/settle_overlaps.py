@@ -22,6 +22,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import shapely
 
+from geoseg.geometry.intersections import intersection_areas
 from geoseg.geometry.outlines import SUBPIXEL_STEPS
 from geoseg.geometry.regularize import LOWEST_IOU, REACH, Regular
 
@@ -45,8 +46,8 @@ _COVERED = 0.25
 class _Batch(Generic[T]):
     """Footprints with their outlines, and for each what has to be taken out of them.
 
-    ``lost`` are outlines that footprint i gives way to, ``covering`` changed outlines that lie over
-    the raw outline of i.
+    ``lost`` are outlines that footprint i gives way to. ``above`` are footprints and the changed
+    outlines that may lie over their raw ones, pair by pair.
     """
 
     what: T
@@ -54,7 +55,13 @@ class _Batch(Generic[T]):
     regular: Regular
     open_row: int
     lost: dict[int, list[shapely.Geometry]] = field(default_factory=dict)
-    covering: dict[int, list[shapely.Geometry]] = field(default_factory=dict)
+    above: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+
+    def covering(self, i: int) -> list[shapely.Geometry]:
+        """Changed outlines that lie over the raw outline of footprint ``i``."""
+        others = np.concatenate([outline[of == i] for of, outline in self.above])
+        shared = shapely.area(shapely.intersection(self.raw[i], others))
+        return list(others[shared > _SLIVER])
 
 
 def resolve_overlaps(
@@ -132,11 +139,24 @@ def _covers(batches: list[_Batch[T]]) -> None:
     """Note what changed outlines have to spare: neighbours that they would cover too much of."""
     pairs = _Pairs.among(batches)
     for one, other in ((pairs.first, pairs.second), (pairs.second, pairs.first)):
-        shared = shapely.area(shapely.intersection(pairs.outlines[one], pairs.raw[other]))
-        much = pairs.changed[one] & (shared > _COVERED * shapely.area(pairs.raw[other]))
-        for greedy, neighbour in zip(one[much], other[much], strict=True):
-            batch, place = pairs.place(greedy)
+        outlines = pairs.outlines[one]
+        raw = pairs.raw[other]
+        much = _COVERED * shapely.area(raw)
+        # their bounds share no less than they do, and for most that is little
+        greedy = np.flatnonzero(pairs.changed[one] & (_shared_bounds(outlines, raw) > much))
+        shared = intersection_areas(raw[greedy], outlines[greedy])
+        greedy = greedy[shared > much[greedy]]
+        for own, neighbour in zip(one[greedy], other[greedy], strict=True):
+            batch, place = pairs.place(own)
             batch.lost.setdefault(place, []).append(pairs.raw[neighbour])
+
+
+def _shared_bounds(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Area that the bounds of each of ``one`` (n,) and ``other`` (n,) have in common."""
+    a = shapely.bounds(one)
+    b = shapely.bounds(other)
+    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
+    return sides.clip(min=0).prod(axis=1)
 
 
 def _conflicts(batches: list[_Batch[T]]) -> None:
@@ -155,27 +175,28 @@ def _conflicts(batches: list[_Batch[T]]) -> None:
     for loser, winner in zip(losers, winners, strict=True):
         batch, place = pairs.place(loser)
         batch.lost.setdefault(place, []).append(pairs.outlines[winner])
-    for covered, above in zip(*_covered_pairs(pairs), strict=True):
-        batch, place = pairs.place(covered)
-        batch.covering.setdefault(place, []).append(pairs.outlines[above])
+    _note_above(pairs)
 
 
-def _covered_pairs(pairs: _Pairs[T]) -> tuple[np.ndarray, np.ndarray]:
-    """Footprints whose raw outlines lie under changed outlines of others, and those others; one of
-    the two is in the last batch.
+def _note_above(pairs: _Pairs[T]) -> None:
+    """Note whose raw outlines changed outlines of others may lie over; one of the two is in the
+    last batch.
     """
+    # Few footprints will ask for it, so only bounds are compared here
     count = len(pairs.outlines)
     new = np.arange(count - len(pairs.batches[-1].raw), count)
-    under, over = shapely.STRtree(pairs.outlines).query(pairs.raw[new], predicate="intersects")
-    above, below = shapely.STRtree(pairs.raw).query(pairs.outlines[new], predicate="intersects")
+    under, over = shapely.STRtree(pairs.outlines).query(pairs.raw[new])
+    above, below = shapely.STRtree(pairs.raw).query(pairs.outlines[new])
     # pairs within the last batch were found by the first query
     earlier = below < count - len(new)
     covered = np.concatenate([new[under], below[earlier]])
     cover = np.concatenate([over, new[above][earlier]])
     chosen = (covered != cover) & pairs.changed[cover]
-    covered, cover = covered[chosen], cover[chosen]
-    shared = shapely.area(shapely.intersection(pairs.raw[covered], pairs.outlines[cover]))
-    return covered[shared > _SLIVER], cover[shared > _SLIVER]
+    first = 0
+    for batch in pairs.batches:
+        own = chosen & (covered >= first) & (covered < first + len(batch.raw))
+        batch.above.append((covered[own] - first, pairs.outlines[cover[own]]))
+        first += len(batch.raw)
 
 
 def _spared(batch: _Batch[T]) -> Regular:
@@ -184,45 +205,42 @@ def _spared(batch: _Batch[T]) -> Regular:
     """
     geometry = batch.regular.geometry.copy()
     iou = batch.regular.iou.copy()
-    for i, neighbours in batch.lost.items():
-        cut, agreement = _cut(geometry[i], neighbours, batch.raw[i])
-        geometry[i] = batch.raw[i] if cut is None else cut
-        iou[i] = agreement if np.isfinite(iou[i]) else np.nan
+    greedy, cut, agreement = _cut(batch)
+    geometry[greedy] = np.where(np.isnan(agreement), batch.raw[greedy], cut)
+    iou[greedy] = np.where(np.isfinite(iou[greedy]), agreement, np.nan)
     return Regular(geometry, iou)
 
 
 def _settled(batch: _Batch[T]) -> Regular:
     geometry = batch.regular.geometry.copy()
     iou = batch.regular.iou.copy()
-    for i, winners in batch.lost.items():
-        cut, agreement = _cut(geometry[i], winners, batch.raw[i])
-        if cut is None:
-            rest = _without(batch.raw[i], batch.covering.get(i, []))
-            # what lies wholly under others is kept whole: a footprint does not vanish here
-            cut = batch.raw[i] if shapely.is_empty(rest) else rest
-        geometry[i] = cut
-        iou[i] = agreement if np.isfinite(iou[i]) else np.nan
+    losers, cut, agreement = _cut(batch)
+    for place in np.flatnonzero(np.isnan(agreement)):
+        i = losers[place]
+        rest = _without(batch.raw[i], shapely.union_all(batch.covering(i)))
+        # what lies wholly under others is kept whole: a footprint does not vanish here
+        cut[place] = batch.raw[i] if shapely.is_empty(rest) else rest
+    geometry[losers] = cut
+    iou[losers] = np.where(np.isfinite(iou[losers]), agreement, np.nan)
     return Regular(geometry, iou)
 
 
-def _cut(
-    outline: shapely.Geometry, others: list[shapely.Geometry], raw: shapely.Geometry
-) -> tuple[shapely.Geometry | None, float]:
-    """``outline`` without ``others`` and its IoU with ``raw``; None and NaN where it would be cut
-    in two or agree too little.
+def _cut(batch: _Batch[T]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Footprints (n,) that lose something, their outlines without it, and the IoU of these with the
+    raw ones; NaN where one would be cut in two or agree too little.
     """
-    cut = _without(outline, others)
-    agreement = _iou(cut, raw)
-    parts = shapely.get_num_geometries(cut) == shapely.get_num_geometries(outline)
-    return (cut, agreement) if parts and agreement >= LOWEST_IOU else (None, np.nan)
+    losers = np.array(list(batch.lost), np.int64)
+    outlines = batch.regular.geometry[losers]
+    raw = batch.raw[losers]
+    others = np.array([shapely.union_all(lost) for lost in batch.lost.values()], object)
+    cut = _without(outlines, others)
+    common = intersection_areas(raw, cut)
+    agreement = common / (shapely.area(raw) + shapely.area(cut) - common)
+    whole = shapely.get_num_geometries(cut) == shapely.get_num_geometries(outlines)
+    return losers, cut, np.where(whole & (agreement >= LOWEST_IOU), agreement, np.nan)
 
 
-def _without(outline: shapely.Geometry, others: list[shapely.Geometry]) -> shapely.Geometry:
+def _without(outlines: np.ndarray, others: np.ndarray) -> np.ndarray:
     # on the grid of corners, where GEOS's result is the same however the batch was cut
-    rest = shapely.difference(outline, shapely.union_all(others), grid_size=1 / SUBPIXEL_STEPS)
+    rest = shapely.difference(outlines, others, grid_size=1 / SUBPIXEL_STEPS)
     return shapely.orient_polygons(rest)
-
-
-def _iou(one: shapely.Geometry, other: shapely.Geometry) -> float:
-    common = shapely.area(shapely.intersection(one, other))
-    return float(common / (shapely.area(one) + shapely.area(other) - common))
