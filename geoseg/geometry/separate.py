@@ -158,13 +158,14 @@ def dividing(component: np.ndarray, pixel_size: tuple[float, float], steps: int 
     from skimage.segmentation import watershed
 
     line = np.zeros_like(component)
-    if component.all():
-        return line
     across, along = pixel_size
-    distance = ndimage.distance_transform_edt(component, (along, across))
     least = _least(pixel_size)
     # two buildings of the least width do not fit in, as is the case for most
-    if component.sum() * across * along < 2 * np.pi * least**2 or distance.max() < least:
+    small = np.count_nonzero(component) * across * along < 2 * np.pi * least**2
+    if small or component.all():
+        return line
+    distance = ndimage.distance_transform_edt(component, (along, across))
+    if distance.max() < least:
         return line
     if _one_core(distance, least):
         return line
@@ -200,20 +201,28 @@ def along_ridge(
     """
     from skimage.segmentation import watershed
 
-    inside, _ = ndimage.label(
-        component & (boundary_margin < 0), ndimage.generate_binary_structure(2, steps)
-    )
     across, along = pixel_size
-    area = np.bincount(inside.ravel())[1:] * across * along
+    pixel = across * along
+    least = _INSIDE * np.pi * _least(pixel_size) ** 2
+    inside = component & (boundary_margin < 0)
+    # two insides of the least area do not fit in, as is the case for most
+    if np.count_nonzero(inside) * pixel < 2 * least:
+        return np.zeros_like(component)
+    touching = ndimage.generate_binary_structure(2, steps)
+    parts, _ = ndimage.label(inside, touching)
     # scraps of inside are not buildings and get no flood
-    wide = area >= _INSIDE * np.pi * _least(pixel_size) ** 2
+    wide = np.bincount(parts.ravel())[1:] * pixel >= least
     if wide.sum() < 2:
         return np.zeros_like(component)
-    markers = np.append(0, np.cumsum(wide) * wide)[inside]
+    markers = np.append(0, np.cumsum(wide) * wide).astype(np.int32)[parts]
+    # Pixels with nothing but their own inside around them have nothing to flood. They are most of
+    # all, and without them the queue of the watershed is short.
+    core = ndimage.binary_erosion(markers, touching)
+    open_ground = component & ~core
     floods = watershed(
-        boundary_margin, markers, connectivity=steps, mask=component, watershed_line=True
+        boundary_margin, markers, connectivity=steps, mask=open_ground, watershed_line=True
     )
-    return component & (floods == 0)
+    return open_ground & (floods == 0)
 
 
 def _least(pixel_size: tuple[float, float]) -> float:
