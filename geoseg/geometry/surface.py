@@ -56,18 +56,19 @@ class ClassSurface:
         if self.boundary_channel is None:
             return probability[0], None
         floating = probability.dtype.kind == "f"
-        own, boundary_channel = (
-            np.rint(probability * np.float32(PROBABILITY_STEPS)) if floating else probability
-        ).astype(np.int16)
+        steps = probability
+        if floating:
+            steps = probability * np.float32(PROBABILITY_STEPS)
+            np.rint(steps, out=steps)
+        own, boundary_channel = steps.astype(np.int16)
         boundary_margin = (
             2 * boundary_channel - PROBABILITY_STEPS if self.multilabel else boundary_channel - own
         )
         if not self.boundary_is_building:
             return probability[0], boundary_margin
         total = probability[0] + probability[1] if floating else own + boundary_channel
-        return total.clip(max=1 if floating else PROBABILITY_STEPS).astype(
-            probability.dtype
-        ), boundary_margin
+        np.minimum(total, 1 if floating else PROBABILITY_STEPS, out=total)
+        return total.astype(probability.dtype, copy=False), boundary_margin
 
 
 def surfaces(classes: Sequence[str]) -> list[ClassSurface]:
