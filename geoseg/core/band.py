@@ -22,7 +22,7 @@ class Buffer(Protocol):
 
 
 # Bytes of a band that are touched before it is released
-_RESIDENT = 2**24
+_RESIDENT = 2**22
 
 Allocate = Callable[[tuple[int, ...], Any], Buffer]
 
@@ -74,10 +74,13 @@ class Band:
         self._touch(values)
 
     def rows(self, top: int, stop: int) -> np.ndarray:
-        """A copy of the rows from ``top`` to ``stop``; of an empty band zeros without memory."""
+        """A copy of the rows from ``top`` to ``stop``; of an empty band zeros in the memory
+        of one row.
+        """
         array = self._buffer.array[..., top:stop, :]
         if self.empty:
-            return np.broadcast_to(np.zeros((), array.dtype), array.shape)
+            # of a row: a single zero would take `any` a hundred times as long
+            return np.broadcast_to(np.zeros(array.shape[-1], array.dtype), array.shape)
         out = array.copy()
         if not self._filled.all():
             out[..., ~self._filled] = 0

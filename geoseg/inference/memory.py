@@ -32,8 +32,10 @@ _STRIP = 60
 # Windows that wait: two read ahead, one being read, one on its way
 _WAITING = 4
 WINDOWS = (1024, 768, 512, 384, 256, 128)
-# Of a row of windows; strips of a wide scene have 32 rows of it at least
-HELD = (96 * 2**20, 16 * 2**20, 0)
+# Of a row of windows: all of it up to some 10,000 columns, so that wide scenes take no more
+HELD = (32 * 2**20, 16 * 2**20, 0)
+# Of what lies in a file, what was touched last
+_TOUCHED = 20e6
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Demand:
         windows = bands * pixels * (_WAITING * self.itemsize + 3 * 4 * batch)
         results = 4 * 4 * self.model.channels * pixels * batch
         strips = _STRIP * strip_rows(self.width) * self.width
-        row = min(held, self.row(size)) + min(32e6, self.row(size))
+        row = min(held, self.row(size)) + min(_TOUCHED, self.row(size))
         libraries = _LIBRARIES + (_TORCH if self.torch else 0) + (_CUDA if self.gpu else 0)
         return libraries + _COPIES * self.weights + network + windows + results + strips + row
 

@@ -56,7 +56,7 @@ TTA_PASSES = {"none": 1, "flips": 4, "d4": 8}
 # pixels.
 STRIP_ROWS = 128
 STRIP_PIXELS = 2**20
-LEAST_ROWS = 32
+LEAST_ROWS = 16
 
 
 class Store(Protocol):
@@ -261,12 +261,16 @@ def _computed(
 def _batched(windows: Iterator[_Window], runtime: Runtime) -> Iterator[list[_Window]]:
     """Windows in their order, ``runtime.batch`` of them with data at a time."""
     batch: list[_Window] = []
+    count = 0
     for window in windows:
         batch.append(window)
-        # windows without data go along for nothing, so that a batch is full all the same
-        if sum(each.image is not None for each in batch) >= runtime.batch:
+        # windows without data go along for nothing, so that a batch is full all the same; before
+        # the first with data they need not wait
+        count += window.image is not None
+        if count in (0, runtime.batch):
             yield batch
             batch = []
+            count = 0
     if batch:
         yield batch
 
