@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ from geoseg.errors import UnsuitableError
 from geoseg.io.raster.opening import Opened, gdal_options, looking_at, open_dataset
 from geoseg.io.raster.part import part_of
 from geoseg.io.raster.sampling import undeclared_nodata
+from geoseg.io.raster.stored import stored_blocks
 from geoseg.io.raster.tiles import open_tiles
 from geoseg.io.raster.view import Bands, bands_of, check_nodata, nodata_of, viewed
 from geoseg.io.raster.warp import align_grids, control_points, place_of, warped
@@ -130,6 +132,7 @@ def _native(
         _dataset=view,
         _positions=positions,
         _turn=turn,
+        _stored=stored_blocks(file, bands, nodata) if view is file else None,
     ), raw
 
 
@@ -160,7 +163,7 @@ def _on(scene: Scene, raw: Grid, like: Grid, stack: ExitStack) -> Scene:
     zero = scene.nodata == 0
     masked = scene.has_mask and not (MaskFlags.nodata in flags and zero)
     if source == like:
-        return replace(scene, grid=like, source=source, has_mask=masked)
+        return replace(scene, grid=like, source=source, has_mask=masked, _stored=None)
     # pixels as they are stored -> the north-up grid -> where `like` puts that
     stored = source.transform * ~scene.source.transform * raw.transform
     view = warped(
@@ -178,6 +181,7 @@ def _on(scene: Scene, raw: Grid, like: Grid, stack: ExitStack) -> Scene:
         has_mask=True,
         _dataset=stack.enter_context(view),
         _turn=Turn(),
+        _stored=None,  # a nodata value of 0 is a label
     )
 
 
@@ -195,7 +199,12 @@ def _resampled(scene: Scene, raw: Grid, gsd: float, stack: ExitStack) -> Scene:
     # a mask band would be lost: the warper hands it on as alpha
     alpha = any(MaskFlags.per_dataset in flags for flags in dataset.mask_flag_enums)
     view = stack.enter_context(warped(dataset, raw, grid, resampling, alpha=alpha))
-    return replace(scene, grid=grid, _dataset=view, _turn=Turn())
+    stored = scene._stored
+    if stored is not None:
+        # a pixel is made of those that it covers, and of their neighbours
+        reach = 2 + math.ceil(max(source.height / grid.height, source.width / grid.width))
+        stored = replace(stored, to_file=~raw.transform * grid.transform, reach=reach)
+    return replace(scene, grid=grid, _dataset=view, _turn=Turn(), _stored=stored)
 
 
 def read_array(path: Path | str) -> tuple[np.ndarray, np.ndarray, Grid]:

@@ -18,6 +18,7 @@ from rasterio.windows import Window
 from geoseg.core.grid import Grid, Turn
 from geoseg.core.tiling import Chip
 from geoseg.errors import InputError, UnsuitableError, UsageError
+from geoseg.io.raster.stored import StoredBlocks
 from geoseg.io.raster.warp import ControlPoints
 from geoseg.specs import PixelReference
 
@@ -54,6 +55,7 @@ class Scene:
     _dataset: DatasetReader | WarpedVRT
     _positions: dict[int, int]
     _turn: Turn
+    _stored: StoredBlocks | None
 
     def read(self, window: Window | None = None, bands: tuple[int, ...] | None = None) -> Chip:
         """Read ``bands`` (1-based; all but alpha by default) in ``window``; parts beyond the raster
@@ -71,19 +73,20 @@ class Scene:
         left = max(0, -col)
         height = min(shape[0], self.grid.height - row) - top
         width = min(shape[1], self.grid.width - col) - left
+        grid = self.grid.window(window)
+        place = Window(col + left, row + top, max(width, 0), max(height, 0))
+        if width <= 0 or height <= 0 or self._absent(place):
+            return Chip(np.zeros((len(bands), *shape), self.dtype), np.zeros(shape, bool), grid)
         # most windows lie inside: nothing to fill with 0 beforehand
         inside = (height, width) == shape
         image = np.empty((len(bands), *shape), self.dtype)
         if not inside:
             image[:] = 0
         valid = np.full(shape, inside)
-        if height > 0 and width > 0:
-            rows = slice(top, top + height)
-            cols = slice(left, left + width)
-            valid[rows, cols] = self._read_into(
-                image[:, rows, cols], Window(col + left, row + top, width, height), bands
-            )
-        return Chip(image, valid, self.grid.window(window))
+        rows = slice(top, top + height)
+        cols = slice(left, left + width)
+        valid[rows, cols] = self._read_into(image[:, rows, cols], place, bands)
+        return Chip(image, valid, grid)
 
     @property
     def bands(self) -> int:
@@ -194,6 +197,8 @@ class Scene:
             return self.read(window).valid
         if not self.has_mask:
             return np.ones((int(window.height), int(window.width)), bool)
+        if self._absent(window):
+            return np.zeros((int(window.height), int(window.width)), bool)
         own = self._turn.window(window, self.grid.shape)
         if self._alpha:
             return self._turned(lambda: self._masks((), window=own), window)
@@ -238,6 +243,12 @@ class Scene:
         """Where GDAL has ``bands``, numbers in the file."""
         self.check_bands(bands or ())
         return tuple(self._positions[band] for band in bands or self.indexes)
+
+    def _absent(self, window: Window) -> bool:
+        """Whether it is known that nothing of ``window`` is stored, before anything is read."""
+        if self._stored is None:
+            return False
+        return not self._stored.any(self._turn.window(window, self.grid.shape))
 
     def _read_into(
         self, image: np.ndarray, window: Window, bands: tuple[int, ...]
