@@ -285,7 +285,7 @@ def test_core_is_pure() -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    heavy = sorted(HEAVY | {"pandas", "scipy", "smp"})
+    heavy = sorted(HEAVY | {"pandas", "scipy", "smp", "importlib.metadata"})
     code = (
         "import sys; from geoseg.cli.main import run; run(['--help']);"
         f"print('loaded', *(name for name in {heavy} if name in sys.modules))"

@@ -6,7 +6,6 @@ the model > default.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -208,6 +207,8 @@ def _known(name: str, names: Collection[str], path: Path) -> None:
 
 def suggestion(name: str, names: Collection[str]) -> str | None:
     """``did you mean 'NAME'?`` with the nearest of ``names``; None if none is near."""
+    import difflib  # slow to import
+
     near = difflib.get_close_matches(name.replace("_", "-"), names, n=1)
     return f"did you mean {near[0]!r}?" if near else None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib import metadata
 
 # Packages that are imported under another name
 IMPORT_NAMES = {"pillow": "PIL", "scikit-image": "skimage"}
@@ -15,6 +14,8 @@ def requirements() -> dict[str, str]:
 
     In the order of pyproject.toml; empty where geoseg itself is not installed.
     """
+    from importlib import metadata  # slow to import
+
     try:
         lines = metadata.requires("geoseg") or []
     except metadata.PackageNotFoundError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -84,6 +83,8 @@ def _shortened(name: str) -> str:
     held = name.encode()
     if len(held) <= LONGEST:
         return name
+    import hashlib  # slow to import
+
     mark = hashlib.sha256(held).hexdigest()[:8]
     return f"{held[: LONGEST - 9].decode('utf-8', 'ignore')}_{mark}"
 

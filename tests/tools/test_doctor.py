@@ -1,10 +1,10 @@
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from geoseg.io import packages
 from geoseg.tools import doctor
 
 
@@ -24,7 +24,7 @@ def test_what_is_absent_or_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.syspath_prepend(tmp_path)
     required = {"absentpackage": "train", "brokenpackage": "", "needypackage": "export"}
     lines = [f'{name}>=1; extra == "{extra}"' for name, extra in required.items() if extra]
-    monkeypatch.setattr(packages.metadata, "requires", lambda _: ["brokenpackage>=1", *lines])
+    monkeypatch.setattr(metadata, "requires", lambda _: ["brokenpackage>=1", *lines])
     report = doctor.run()
     assert report.packages == {
         "absentpackage": None,
