@@ -8,6 +8,7 @@
     +-- ModelError        5  a model is unreadable, or does not fit the scene
     +-- OutputError       6  exists, folder missing, not writable, disk full
     +-- ResourceError     7  memory, device, optional package
+    |   +-- OutOfMemoryError  there is no more of it
     +-- SafetyError       8  refused for safety
     +-- PartialError      9  some of the scenes failed
 
@@ -83,6 +84,10 @@ class ResourceError(GeosegError):
     """Memory limit, a device that is not there, an optional package that is not installed."""
 
     exit_code = 7
+
+
+class OutOfMemoryError(ResourceError):
+    """There is no more memory, by a library that reads or writes; Python's own is MemoryError."""
 
 
 class SafetyError(GeosegError):

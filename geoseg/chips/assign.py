@@ -8,11 +8,12 @@ from itertools import groupby
 from pathlib import Path
 
 import shapely
-from pyproj import CRS, Transformer
+from pyproj import CRS
 
 from geoseg.chips.cut import CutChip, Source
 from geoseg.core.splits import SPLITS, assign_splits, leaking
 from geoseg.core.tiling import outlines
+from geoseg.core.transformation import between
 from geoseg.errors import UnsuitableError
 from geoseg.io.chip_index import ChipInfo, write_index
 from geoseg.specs import SPLIT, ChipSpec, Stretch
@@ -109,7 +110,7 @@ def _outlines(chips: Chips, crs: CRS | None) -> Iterator[shapely.Polygon]:
         grid = own[0].source.grid
         found = outlines([cut.tile.window for cut in own], grid.transform)
         if crs is not None:
-            to_crs = Transformer.from_crs(grid.crs, crs, always_xy=True)
+            to_crs = between(grid.crs, crs)
             found = shapely.transform(found, to_crs.transform, interleaved=False)
         yield from found
 

@@ -9,10 +9,11 @@ from itertools import groupby
 
 import numpy as np
 import shapely
-from pyproj import CRS, Transformer
+from pyproj import CRS
 
 from geoseg.chips.convert import SourceImage, WrittenChip
 from geoseg.core.splits import SPLITS, assign_splits, outline_blocks, sharing
+from geoseg.core.transformation import between
 from geoseg.specs import PrepareSpec
 
 LONLAT = CRS.from_epsg(4326)
@@ -48,11 +49,7 @@ def outlined(made: Sequence[tuple[SourceImage, WrittenChip]]) -> tuple[list[Outl
     """
     systems = list(dict.fromkeys(picture.grid.crs for picture, _ in made))
     crs = systems[0] if len(systems) == 1 else LONLAT
-    ways = {
-        own: Transformer.from_crs(own, crs, always_xy=True).transform
-        for own in systems
-        if own != crs
-    }
+    ways = {own: between(own, crs).transform for own in systems if own != crs}
     chips = []
     for picture, chip in made:
         if chip.valid:

@@ -11,7 +11,7 @@ import click
 
 from geoseg import __version__
 from geoseg.cli.groups import long_name
-from geoseg.errors import GeosegError, ResourceError, SettingError
+from geoseg.errors import GeosegError, OutOfMemoryError, ResourceError, SettingError
 from geoseg.io.packages import how_to_install
 
 INTERRUPTED = 130
@@ -62,7 +62,8 @@ def _describe(error: BaseException, command: click.Command | None) -> tuple[int,
 
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, "interrupted", None
-    if ran_out(error) and not isinstance(error, ResourceError):
+    own = isinstance(error, ResourceError) and not isinstance(error, OutOfMemoryError)
+    if isinstance(error, OutOfMemoryError) or (ran_out(error) and not own):
         return 7, "out of memory", _what_needs_less(command)
     if isinstance(error, SettingError):
         return error.exit_code, f"{flag_of(error.field, command)}: {error.reason}", error.hint

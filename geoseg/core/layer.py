@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import shapely
-from pyproj import CRS, Transformer
+from pyproj import CRS
 
+from geoseg.core.transformation import between
 from geoseg.errors import UnsuitableError
 
 # Columns of every layer of footprints we write, with their Arrow types
@@ -95,7 +96,7 @@ class Layer:
             raise UnsuitableError(
                 "footprints with and without a CRS do not go together", "assign one with `crs`"
             )
-        to = Transformer.from_crs(self.crs, crs, always_xy=True)
+        to = between(self.crs, crs)
         return replace(
             self,
             geometry=shapely.transform(self.geometry, to.transform, interleaved=False),

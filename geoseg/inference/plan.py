@@ -24,6 +24,10 @@ from geoseg.specs import ModelSpec, PredictSpec, Stretch, TilingSpec
 GSD_TOLERANCE = 1.2
 # Beyond this a pixel of the scene would become more than 16 of the model's: blur without outlines
 MAX_ENLARGEMENT = 4.0
+# What a file may declare its bands to be in place of red, green and blue
+OTHER_COLOURS = (
+    "cyan", "magenta", "yellow", "black", "hue", "saturation", "lightness", "Y", "Cb", "Cr",
+)  # fmt: skip
 # Up to here the roofs of small houses still are some pixels across; beyond it, the user is warned
 DOUBTFUL = 2.0
 
@@ -158,6 +162,11 @@ def _bands(scene: Scene, model: ModelSpec) -> tuple[tuple[int, ...], list[str]]:
             f"{scene.path}: has {scene.bands} band{'s' * (scene.bands > 1)}; the model needs "
             f"{model.bands}",
             "grey imagery: `bands` 1,1,1" if scene.bands == 1 else "choose them with `bands`",
+        )
+    if others := [each for each in scene.colours if each in OTHER_COLOURS]:
+        raise UnsuitableError(
+            f"{scene.path}: is of {', '.join(others)}, not of red, green and blue",
+            "convert it, or take its bands as they are with `bands`",
         )
     first = scene.indexes[: model.bands]
     if model.bands == 3 and scene.rgb and scene.rgb != first:

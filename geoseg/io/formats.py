@@ -93,7 +93,7 @@ def zipped(path: Path) -> list[str]:
     found: dict[str, None] = {}
     for name in names:
         # what macOS adds: __MACOSX/._roofs.shp
-        if name.name.startswith("._") or ".." in name.parts:
+        if name.name.startswith("._") or ".." in name.parts or name.is_absolute():
             continue
         # a file inside of a geodatabase stands for the whole folder
         inner = next((each for each in reversed(name.parents) if each.suffix == ".gdb"), name)

@@ -99,14 +99,21 @@ def first_bytes(path: Path, count: int) -> bytes:
     none to be read.
     """
     if not is_file(path):
-        raise InputError(
-            f"{path}: is a folder, not a file" if path.is_dir() else f"{path}: does not exist"
-        )
+        raise InputError(f"{path}: {_not_a_file(path)}")
     try:
         with path.open("rb") as file:
             return file.read(count)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _not_a_file(path: Path) -> str:
+    try:
+        if path.is_dir():
+            return "is a folder, not a file"
+        return "is a device or a pipe, not a file" if path.exists() else "does not exist"
+    except OSError:  # a name that is too long
+        return "does not exist"
 
 
 def picture_driver(head: bytes) -> str | None:

@@ -13,6 +13,7 @@ from pyproj import CRS, Transformer
 
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
+from geoseg.core.transformation import between
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner, repair
 from geoseg.geometry.longitudes import gathered, near, period
@@ -151,6 +152,7 @@ def _reprojected(found: Layer, path: Path | str, crs: CRS, remarks: Remarks) -> 
         raise UnsuitableError(f"{path}: has no CRS", way)
     if found.crs.equals(crs, ignore_axis_order=True):
         return found
+    between(found.crs, crs, path)  # raises where nothing leads from one to the other
     remarks.append(f"{path}: reprojected from {_name(found.crs)} to {_name(crs)}")
     return found.to_crs(crs)
 

@@ -11,12 +11,13 @@ from typing import TypeGuard
 
 import numpy as np
 import shapely
-from pyproj import CRS, Transformer
+from pyproj import CRS
 from rasterio.windows import Window
 
 from geoseg.core.class_map import BINARY
 from geoseg.core.encoding import BACKGROUND, VOID, RasterTags
 from geoseg.core.grid import Grid
+from geoseg.core.transformation import between
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.burn import Burner
 from geoseg.io.formats import vector_kind
@@ -194,7 +195,7 @@ def _bounds(own: Grid, grid: Grid) -> tuple[float, float, float, float]:
     """Bounds of ``own`` in the CRS of ``grid``."""
     if own.crs is None or own.crs == grid.crs:
         return own.bounds
-    return Transformer.from_crs(own.crs, grid.crs, always_xy=True).transform_bounds(*own.bounds)
+    return between(own.crs, grid.crs).transform_bounds(*own.bounds)
 
 
 def _meet(path: Labels, bounds: tuple[float, ...], grid: Grid) -> None:

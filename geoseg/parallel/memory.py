@@ -6,7 +6,7 @@ import ctypes
 import errno
 import sys
 
-from geoseg.errors import GeosegError
+from geoseg.errors import GeosegError, OutOfMemoryError
 
 _THRESHOLD = -3  # M_MMAP_THRESHOLD of glibc's mallopt
 # Smaller ones are used again and again, by GDAL's overviews above all: mapped each time they cost a
@@ -27,6 +27,9 @@ _WORDS = (
     "resource temporarily unavailable",
 )
 
+# A tag of a TIFF that claims more values than there could be: libtiff asks for no memory then
+_ABSURD = "tiffreaddirectory:out of memory reading of"
+
 
 def ran_out(error: BaseException) -> bool:
     """Whether ``error``, or one that it comes from, says that there is no more memory: a reader may
@@ -40,13 +43,24 @@ def ran_out(error: BaseException) -> bool:
     return any(map(_says_so, chain))
 
 
+def check_memory(error: BaseException) -> None:
+    """Raise OutOfMemoryError where a library's ``error`` says that there is no more memory; for
+    readers and writers, which take the others for damage.
+    """
+    if ran_out(error):
+        raise OutOfMemoryError("out of memory") from error
+
+
 def _says_so(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     # ours speak of files, which may be called out of memory.tif
     if isinstance(error, GeosegError):
         return False
-    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in _WORDS)
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        any(word in text for word in _WORDS) and _ABSURD not in text
+    )
 
 
 def return_freed() -> None:

@@ -24,13 +24,14 @@ import numpy as np
 import shapely
 from affine import Affine
 from matplotlib.image import imsave
-from pyproj import CRS, Transformer
+from pyproj import CRS
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.warp import calculate_default_transform, reproject
 
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
+from geoseg.core.transformation import between
 from geoseg.drawing.pictures import heat, picture
 from geoseg.errors import UnsuitableError
 from geoseg.geometry.outlines import to_crs_coordinates
@@ -103,7 +104,7 @@ class MapView:
         """Geometries of the scene's CRS, in pixels of the frame."""
         if not self.placed:
             return to_crs_coordinates(layer.geometry, ~self.grid.transform)
-        onward = Transformer.from_crs(self.view.source.crs, WEB_MERCATOR, always_xy=True)
+        onward = between(self.view.source.crs, WEB_MERCATOR)
         warped = shapely.transform(
             layer.geometry, lambda xy: np.column_stack(onward.transform(*xy.T))
         )

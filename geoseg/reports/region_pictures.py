@@ -10,11 +10,12 @@ import numpy as np
 import shapely
 from affine import Affine
 from matplotlib.figure import Figure
-from pyproj import CRS, Transformer
+from pyproj import CRS
 from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer
+from geoseg.core.transformation import between
 from geoseg.drawing.colours import FN, FP, TP
 from geoseg.drawing.pictures import (
     OUTCOMES,
@@ -172,7 +173,7 @@ def bounds_in(bounds: tuple[float, ...], crs: CRS | None, to: CRS | None) -> tup
     left, bottom, right, top = bounds
     if crs is None or to is None:
         return bounds
-    return Transformer.from_crs(crs, to, always_xy=True).transform_bounds(left, bottom, right, top)
+    return between(crs, to).transform_bounds(left, bottom, right, top)
 
 
 def on_ground(

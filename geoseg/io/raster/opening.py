@@ -21,6 +21,7 @@ from geoseg.errors import InputError, SafetyError
 from geoseg.io.plain_names import plain
 from geoseg.io.raster.whole import check_before, check_whole
 from geoseg.io.safety import REMOTE, SideFile, is_file, location, side_files, sniff, vrt_sources
+from geoseg.parallel.memory import check_memory
 from geoseg.parallel.threads import thread_limit
 
 # GDAL's own default, 5% of the machine's memory, would be most of our peak. In bytes: rasterio
@@ -79,6 +80,7 @@ def looking_at(name: str) -> Iterator[None]:
     try:
         yield
     except (RasterioError, CPLE_BaseError) as error:
+        check_memory(error)
         raise InputError(f"{name}: cannot be read: it is damaged") from error
 
 
@@ -192,6 +194,7 @@ def open_with(name: str, driver: str, file: str | None = None) -> DatasetReader:
             "gdal_translate -a_srs writes another",
         ) from error
     except (RasterioError, CPLE_BaseError) as error:
+        check_memory(error)
         # the message of a host that does not answer is of use; those of drivers are not
         reason = " ".join(str(error).split())
         known = name.startswith(REMOTE) and ("HTTP" in reason or "CURL" in reason)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
-from pyproj import CRS, Transformer
+from pyproj import CRS
 from pyproj.exceptions import CRSError, ProjError
 from rasterio.windows import Window
 
 from geoseg.core.grid import Grid
+from geoseg.core.transformation import between
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.specs import SceneSpec
 
@@ -67,9 +68,7 @@ def _transformed(name: str, grid: Grid, spec: SceneSpec) -> tuple[float, float, 
     if grid.crs is None:
         raise UnsuitableError(f"{name}: has no CRS, which `bounds_crs` needs")
     try:
-        to_scene = Transformer.from_crs(
-            CRS.from_user_input(spec.bounds_crs), grid.crs, always_xy=True
-        )
+        to_scene = between(CRS.from_user_input(spec.bounds_crs), grid.crs, name)
         # edges are bent in another CRS: 21 points along each
         found = to_scene.transform_bounds(left, bottom, right, top, 21, errcheck=True)
     except CRSError as error:

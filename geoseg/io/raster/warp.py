@@ -47,6 +47,11 @@ def grid_of(name: str, dataset: DatasetReader) -> Grid:
     where it has a place that is no affine transform.
     """
     crs = _crs(name, dataset.crs)
+    if crs is not None and crs.is_vertical and not crs.is_compound:
+        raise UnsuitableError(
+            f"{name}: its CRS {crs.name} is one of heights alone",
+            "give it that of its place: gdal_edit -a_srs",
+        )
     transform = dataset.transform
     if transform.is_identity:
         transform = worldfile(name) or transform

@@ -14,6 +14,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from geoseg.errors import InputError
+from geoseg.parallel.memory import check_memory
 
 MOST_BLOCKS = 256  # that are looked at, of a file of any size
 # TIFF's tags: places of strips and of tiles, the size of the raster, of strips and of tiles, bands,
@@ -141,6 +142,7 @@ def _place(
             for what in ("OFFSET", "SIZE")
         )
     except (RasterioError, CPLE_BaseError) as error:
+        check_memory(error)
         raise InputError(f"{name}: {_DAMAGED}, in the list of its blocks") from error
     return offset, length
 

@@ -20,6 +20,7 @@ from geoseg.core.tiling import Chip
 from geoseg.errors import InputError, UnsuitableError, UsageError
 from geoseg.io.raster.stored import StoredBlocks
 from geoseg.io.raster.warp import ControlPoints
+from geoseg.parallel.memory import check_memory
 from geoseg.specs import PixelReference
 
 Colour = tuple[int, int, int, int]
@@ -291,5 +292,6 @@ class Scene:
         try:
             return read()
         except (RasterioError, CPLE_BaseError) as error:
+            check_memory(error)
             place = f"row {int(window.row_off)}, column {int(window.col_off)}"
             raise InputError(f"{self.path}: cannot be read at {place}: it is damaged") from error

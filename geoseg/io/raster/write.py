@@ -21,6 +21,7 @@ from geoseg.io.atomic import atomic, remove, unwritten
 from geoseg.io.raster import profiles
 from geoseg.io.raster.opening import gdal_options, quiet
 from geoseg.io.raster.whole import check_whole
+from geoseg.parallel.memory import check_memory
 
 
 @contextmanager
@@ -29,6 +30,7 @@ def translate_gdal_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (RasterioError, CPLE_BaseError) as error:
+        check_memory(error)
         reason = error.__cause__ or error  # rasterio's own says no more than that it failed
         raise unwritten(path, str(reason)) from error
 

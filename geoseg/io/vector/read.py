@@ -23,6 +23,7 @@ from geoseg.errors import InputError, UnsuitableError, UsageError
 from geoseg.io.vector.source import LAYER, SourceLayer, choose, open_layers, sniff
 from geoseg.io.vector.spacenet_csv import read_spacenet
 from geoseg.io.vector.sqlite import is_lock, locked_input, quoted
+from geoseg.parallel.memory import check_memory
 from geoseg.report import Remarks
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ def _reading(path: Path) -> Iterator[None]:
     except (RuntimeError, OSError, IndexError, RecursionError, GEOSException, CRSError) as error:
         if is_lock(error):
             raise locked_input(path) from error
+        check_memory(error)
         raise InputError(f"{path}: cannot be read: it is damaged") from error
 
 

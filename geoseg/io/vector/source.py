@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from geoseg.errors import InputError, SafetyError, UnsuitableError
-from geoseg.io.formats import vector_kind, zipped
+from geoseg.errors import GeosegError, InputError, SafetyError, UnsuitableError
+from geoseg.io.formats import vector_kind
 from geoseg.io.plain_names import is_plain, plain
 from geoseg.io.safety import first_bytes
 from geoseg.io.vector import shapefile
-from geoseg.io.vector.sqlite import check_readable
+from geoseg.io.vector.archive import unpacked
+from geoseg.io.vector.sqlite import check_readable, check_schema
 from geoseg.report import Remarks
 
 LAYER = "footprints"
 _DRIVERS = {"kml": ("LIBKML", "KML"), "gml": ("GML",), "gdb": ("OpenFileGDB",)}
-# A member of an archive that claims more is no layer of footprints but a bomb
-_LARGEST = 4 * 10**9
-# Where GDAL looks for what makes XML a description of other sources
-_XML_HEAD = 2**16
+# Where GDAL looks for what makes a file a description of other sources
+_HEAD = 2**16
 
 
 @dataclass(frozen=True)
@@ -63,11 +61,15 @@ def open_layers(
     """
     if kind == "gpkg":
         check_readable(path)
+        check_schema(path)
     part = shapefile.whole(path, remarks) if kind == "shapefile" else nullcontext(path)
     with part as found, plain(found) as address:
         if kind == "zip":
-            yield _archived(address)
-        elif kind == "gml":
+            with _archived(path, remarks) as packed:
+                yield packed
+            return
+        _check_head(path)
+        if kind == "gml":
             with tempfile.TemporaryDirectory() as folder:
                 yield _gml(path, Path(folder))
         elif kind in ("gpkg", "kml", "gdb"):
@@ -123,12 +125,16 @@ def _check_driver(path: Path, kind: str) -> None:
         )
 
 
-def _check_xml(path: Path) -> None:
-    """GDAL takes XML for a description of other sources wherever such a word stands in its head."""
-    head = first_bytes(path, _XML_HEAD) if path.is_file() else b""
-    if b"<OGR" in head:
+def _check_head(path: Path) -> None:
+    """GDAL takes any file for a description of other sources where such a word stands in its
+    head.
+    """
+    if path.is_file() and b"<OGR" in first_bytes(path, _HEAD):
         raise SafetyError(f"{path}: describes other sources")
-    if b"<!DOCTYPE" in head:
+
+
+def _check_xml(path: Path) -> None:
+    if path.is_file() and b"<!DOCTYPE" in first_bytes(path, _HEAD):
         raise SafetyError(f"{path}: is XML with entities, which may be other files")
 
 
@@ -156,34 +162,22 @@ def _gml(path: Path, folder: Path) -> list[SourceLayer]:
         found.append(source if about["geometry_type"] else None)
 
 
-def _archived(path: Path) -> list[SourceLayer]:
+@contextmanager
+def _archived(path: Path, remarks: Remarks | None) -> Iterator[list[SourceLayer]]:
     """The layers of all files in a zip archive: Shapefiles are called by their file's name."""
-    with zipfile.ZipFile(path) as archive:
-        if any(member.file_size > _LARGEST for member in archive.infolist()):
-            raise SafetyError(f"{path}: claims to hold a file of more than 4 GB")
-    found = []
-    for inner in zipped(path):
-        # braces, so that a path that holds .zip twice is parted where the archive ends
-        address = f"/vsizip/{{{path.absolute()}}}/{inner}"
-        name = PurePosixPath(inner).stem
-        suffix = PurePosixPath(inner).suffix.lower()
-        if suffix in (".gdb", ".kml"):
-            found += _named(path, address, suffix[1:])
-        else:
-            if suffix == ".shp":
-                _check_packed(path, inner)
-            found.append(SourceLayer(name, address, None))
-    return found
-
-
-def _check_packed(path: Path, inner: str) -> None:
-    """Raise InputError where a Shapefile was packed without its index, which cannot be made
-    there.
-    """
-    with zipfile.ZipFile(path) as archive:
-        packed = {name.lower() for name in archive.namelist()}
-    index = PurePosixPath(inner).with_suffix(".shx")
-    if str(index).lower() not in packed:
-        raise InputError(
-            f"{path}: holds {inner} without {index.name}", "unpack it, or pack that too"
-        )
+    found: list[SourceLayer] = []
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        for inner, file in unpacked(path, Path(folder)):
+            own = Remarks()
+            # the user does not see the unpacked file
+            named = str(file), f"{path}/{inner}"
+            try:
+                kind = sniff(file)
+                if kind == "zip":  # which may hold itself
+                    raise InputError(f"{file}: is an archive in an archive", "unpack it")
+                found += stack.enter_context(open_layers(file, kind, own))
+            except GeosegError as error:
+                raise type(error)(error.message.replace(*named), error.hint) from error
+            if remarks is not None:
+                remarks += [remark.replace(*named) for remark in own]
+        yield found

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from geoseg.errors import InputError, OutputError
+from geoseg.errors import InputError, OutputError, SafetyError
 from geoseg.io.atomic import atomic
 
 MAGIC = b"SQLite format 3\0"
 # Seconds to wait for another program, which needs far less to save an edit
 PATIENCE = 2.0
+# Tables that SQLite's own extensions keep inside of the file
+_MODULES = re.compile(
+    r"\s*create\s+virtual\s+table\s+(if\s+not\s+exists\s+)?(\w+\s*\.\s*)?\w+\s+using\s+"
+    r"(rtree|rtree_i32|geopoly|fts3|fts4|fts5)\b.*",
+    re.I | re.S,
+)
+_QUOTED = re.compile(
+    r"/\*.*?\*/|--[^\n]*|\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'|\[[^\]]*\]|`(?:[^`]|``)*`", re.S
+)
+# Steps of SQLite's machine that a view may take, some 100 million a second, and how often it is
+# looked at them
+_STEPS = 10**8
+_STEPS_A_BYTE = 100
+_EACH = 10**5
 CLOSE_IT = "close it there, or wait until it is done"
 
 
@@ -46,6 +61,68 @@ def check_readable(path: Path) -> None:
     except sqlite3.Error as error:
         if is_lock(error):
             raise locked_input(path) from error
+
+
+# What a file of SQLite may do to whoever reads it, and what is let through:
+#
+#     CREATE VIRTUAL TABLE t USING VirtualShape('/home/a/b')               reads another file: no
+#     CREATE VIRTUAL TABLE t USING rtree(...)                              an index: yes
+#     CREATE VIEW v AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL ...)     never ends: no
+#     CREATE VIEW v AS SELECT ... FROM parcels JOIN owners                 yes
+def check_schema(path: Path) -> None:
+    """Raise SafetyError where a file holds virtual tables that may read others, or where a layer is
+    a view that SQLite does not come to the end of; InputError where its schema cannot be read.
+    """
+    # a log beside a file in WAL mode wants a folder that can be written
+    mode = "ro" if _header(path)[18:19] == b"\1" else "ro&immutable=1"
+    try:
+        with closing(connect(path, mode)) as database:
+            rows = database.execute(
+                "SELECT type, name, sql, rootpage FROM sqlite_master"
+            ).fetchall()
+            for kind, name, sql, page in rows:
+                if kind == "table" and not page and not _MODULES.fullmatch(_bare(sql or "")):
+                    raise SafetyError(f"{path}: its table {name} may read other files")
+            views = {name.lower(): name for kind, name, *_ in rows if kind == "view"}
+            if views:
+                _check_views(path, database, views)
+    except sqlite3.Error as error:
+        if is_lock(error):
+            raise locked_input(path) from error
+        raise InputError(f"{path}: cannot be read: it is damaged") from error
+
+
+def _bare(sql: str) -> str:
+    """SQL without comments, its quoted names a ``q``."""
+    return _QUOTED.sub(lambda found: " " if found[0][:2] in ("--", "/*") else "q", sql)
+
+
+def _check_views(path: Path, database: sqlite3.Connection, views: dict[str, str]) -> None:
+    """Go through the views that are layers once; what may be taken for it grows with the file, for
+    honest ones go through its rows some times.
+    """
+    try:
+        named = database.execute("SELECT lower(table_name) FROM gpkg_contents").fetchall()
+    except sqlite3.Error:  # no GeoPackage, in which any may be a layer
+        named = [(name,) for name in views]
+    steps = _STEPS + _STEPS_A_BYTE * path.stat().st_size
+    for name in views.keys() & {name for (name,) in named}:
+        database.set_progress_handler(_countdown(steps // _EACH), _EACH)
+        try:
+            database.execute(f"SELECT count(*) FROM {quoted(views[name])}").fetchone()
+        except sqlite3.OperationalError as error:
+            if "interrupted" in str(error):
+                raise SafetyError(
+                    f"{path}: its layer {views[name]} is a view that does not come to an end",
+                    "copy what it should hold into a table",
+                ) from error
+            # whoever reads the layer meets what else is wrong with it
+
+
+def _countdown(times: int) -> Callable[[], bool]:
+    """What is true when it is called once more than so many ``times``."""
+    left = iter(range(times))
+    return lambda: next(left, None) is None
 
 
 def locked_input(path: Path | str) -> InputError:

@@ -16,6 +16,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from geoseg.core.layer import FOOTPRINTS, Layer
+from geoseg.core.transformation import between
 from geoseg.errors import UsageError
 from geoseg.io.atomic import (
     atomic,
@@ -30,6 +31,7 @@ from geoseg.io.vector.qgis_style import embed, graduated
 from geoseg.io.vector.source import LAYER
 from geoseg.io.vector.sqlite import atomic_sqlite
 from geoseg.io.vector.verify import is_whole
+from geoseg.parallel.memory import check_memory
 
 if TYPE_CHECKING:
     from geoseg.io.vector.sinks import Sink
@@ -188,7 +190,7 @@ def create_vector(
             existing = stack.enter_context(append_to(Path(path), layer, columns))
             kind = "gpkg"
             dst_crs = existing.target_crs(dst_crs)
-        to = _target(kind, crs, dst_crs)
+        to = _target(path, kind, crs, dst_crs)
         _check_named(path, kind, to or crs)
         output = _output(kind, path, overwrite)
         temporary = existing.added if existing else stack.enter_context(output)
@@ -228,10 +230,11 @@ def writing(path: Path | str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, OSError, sqlite3.Error) as error:
+        check_memory(error)
         raise unwritten(path, str(error)) from error
 
 
-def _target(kind: str, crs: CRS | None, dst_crs: str | CRS | None) -> CRS | None:
+def _target(path: Path | str, kind: str, crs: CRS | None, dst_crs: str | CRS | None) -> CRS | None:
     """CRS to transform to, None where there is nothing to do."""
     own, reason = _OWN_CRS.get(kind, (None, ""))
     if crs is None and kind in ("pmtiles", "parquet-tiles"):
@@ -247,7 +250,10 @@ def _target(kind: str, crs: CRS | None, dst_crs: str | CRS | None) -> CRS | None
     assert to is not None
     if own is not None and not to.equals(own, ignore_axis_order=True):
         raise UsageError(reason, "leave `dst_crs` out, or write a GeoPackage")
-    return None if to.equals(crs, ignore_axis_order=True) else to
+    if to.equals(crs, ignore_axis_order=True):
+        return None
+    between(crs, to, path)  # raises before there is anything to write
+    return to
 
 
 def _check_named(path: Path | str, kind: str, crs: CRS | None) -> None:

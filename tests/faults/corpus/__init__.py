@@ -3,6 +3,8 @@
 from tests.faults.corpus import (
     batches,
     broken,
+    colours,
+    databases,
     georeference,
     hostile,
     limits,
@@ -10,18 +12,20 @@ from tests.faults.corpus import (
     models,
     numbers,
     outputs,
+    places,
     shapefiles,
+    sources,
     vectors,
 )
 
 KINDS = {
-    "georeference": georeference.CASES,
-    "bands and numbers": numbers.CASES + marks.CASES,
+    "georeference": georeference.CASES + places.CASES,
+    "bands and numbers": numbers.CASES + marks.CASES + colours.CASES,
     "files that lie or break": broken.CASES,
     "outputs": outputs.CASES,
     "batches": batches.CASES,
     "limits": limits.CASES,
-    "hostile files": hostile.CASES,
+    "hostile files": hostile.CASES + sources.CASES + databases.CASES,
     "models": models.CASES,
     "vectors": vectors.CASES + shapefiles.CASES,
 }

@@ -107,6 +107,19 @@ def retyped(tag: int, name: str, kind: int = 70) -> Callable[[Path], None]:
     return make
 
 
+def recounted(tag: int, count: int) -> Callable[[Path], None]:
+    """odd.tif in which ``tag`` claims ``count`` values."""
+
+    def make(folder: Path) -> None:
+        layout(folder / "odd.tif", **LAYOUTS["tiles"])
+        content = bytearray((folder / "odd.tif").read_bytes())
+        (entry,) = (entry for entry, own, *_ in entries(content) if own == tag)
+        struct.pack_into("<I", content, entry + 4, count)
+        (folder / "odd.tif").write_bytes(content)
+
+    return make
+
+
 def header(*words: Any) -> Callable[[Path], None]:
     return lambda folder: (folder / "odd.tif").write_bytes(struct.pack(*words))
 
@@ -201,6 +214,7 @@ CASES = [
     *of_scene("rows_of_nothing", 3, DAMAGED, patched({ROWS: 0})),
     *of_scene("no_samples", 3, DAMAGED, patched({SAMPLES: 0})),
     *of_scene("samples_beyond", 3, DAMAGED, patched({SAMPLES: 60000})),
+    *of_scene("tag_of_absurd_length", 3, r"odd\.tif: ", recounted(COMPRESSION, 2**28)),
     *of_scene("compression_unknown", 3, DAMAGED, patched({COMPRESSION: 64999})),
     *of_scene("offsets_elsewhere", 3, DAMAGED, patched({OFFSETS: 2**32 - 9})),
     *of_scene("lengths_elsewhere", 3, DAMAGED, patched({COUNTS: 2**32 - 9})),

@@ -165,9 +165,10 @@ CASES = [
     Case(
         "zip_of_a_shapefile_without_shx",
         BURN.format("odd.zip"),
-        3,
-        r"odd\.zip: holds in/odd\.shp without odd\.shx",
+        0,
+        r"odd\.shp: has no odd\.shx",
         packed(".dbf", ".prj"),
+        footprints_of(2),
     ),
     Case(
         "zip_of_a_shapefile_without_prj",
