@@ -211,14 +211,30 @@ def atomic_parts(
         folder.mkdir()
         yield folder / path.name
         flush(folder)
-        # the old ``path`` goes first and the new one comes last: parts of two are never one output
-        for suffix in (path.suffix, *parts, *stale):
-            path.with_suffix(suffix).unlink(missing_ok=True)
-        for suffix in (*parts, path.suffix):
-            part = (folder / path.name).with_suffix(suffix)
-            if part.exists():
-                part.replace(path.with_suffix(suffix))
-        flush_name(path)
+        new = [part for part in (*parts, path.suffix) if _part(folder, path, part).exists()]
+        old = [part for part in (path.suffix, *parts, *stale) if part not in new[:-1]]
+        try:
+            _take_places(folder, path, old, new)
+        except (KeyboardInterrupt, SystemExit):
+            _take_places(folder, path, [part for part in old if part not in new], new)
+            raise
+        finally:
+            flush_name(path)
+
+
+def _part(folder: Path, path: Path, suffix: str) -> Path:
+    return (folder / path.name).with_suffix(suffix)
+
+
+# The old ``path`` goes first and the new one comes last: parts of two are never one output. What is
+# done is not done again, so that it can be taken up where a signal came between.
+def _take_places(folder: Path, path: Path, old: list[str], new: list[str]) -> None:
+    """Remove ``path`` with the suffixes ``old``, and give their names to those that are ``new``."""
+    for suffix in old:
+        path.with_suffix(suffix).unlink(missing_ok=True)
+    for suffix in new:
+        if (part := _part(folder, path, suffix)).exists():
+            part.replace(path.with_suffix(suffix))
 
 
 @contextmanager

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import sqlite3
 import struct
+import zlib
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
 from geoseg.io.plain_names import plain
+from geoseg.io.vector import pmtiles
 from geoseg.io.vector.sqlite import connect, quoted
-
-# A PMTiles header (specification 3) names four parts of the file by offset and length: directory,
-# metadata, further directories, tiles
-_PMTILES = struct.Struct("<7sB8Q")
 
 
 def is_whole(path: Path, kind: str, layer: str, count: int) -> bool:
@@ -28,7 +26,16 @@ def is_whole(path: Path, kind: str, layer: str, count: int) -> bool:
     try:
         return _holds(path, kind, layer, count)
     # what those who read it find wrong: GDAL, the system, Arrow, SQLite, a header cut off
-    except (RuntimeError, OSError, ValueError, sqlite3.Error, struct.error):
+    except (
+        RuntimeError,
+        OSError,
+        ValueError,
+        LookupError,
+        EOFError,
+        sqlite3.Error,
+        struct.error,
+        zlib.error,
+    ):
         return False
 
 
@@ -40,7 +47,7 @@ def _holds(path: Path, kind: str, layer: str, count: int) -> bool:
     if kind == "parquet-tiles":
         return _parquet_rows(path.glob("*/*.parquet")) == count
     if kind == "pmtiles":
-        return _pmtiles_is_whole(path)
+        return pmtiles.is_whole(path, count > 0)
     return _ogr_features(path, kind) == count
 
 
@@ -66,13 +73,6 @@ def _parquet_rows(paths: Iterable[Path]) -> int:
         with path.open("rb") as file:  # opened here, for Arrow takes no name that is not UTF-8
             rows += pq.read_metadata(file).num_rows
     return rows
-
-
-def _pmtiles_is_whole(path: Path) -> bool:
-    with path.open("rb") as file:
-        magic, version, *parts = _PMTILES.unpack(file.read(_PMTILES.size))
-    ends = [start + length for start, length in zip(parts[::2], parts[1::2], strict=True)]
-    return (magic, version) == (b"PMTiles", 3) and max(ends) <= path.stat().st_size
 
 
 def _ogr_features(path: Path, kind: str) -> int:

@@ -304,6 +304,8 @@ def _sink(
     if kind == "geojson" and crs is None:
         options["layer_options"] = {"RFC7946": "NO"}
     if kind == "pmtiles":
+        # else the name of the draft would stand in the file
+        options["dataset_options"] = {**options["dataset_options"], "NAME": layer}
         # GDAL takes the bounds from the features, and without any fails
         world = {**options["dataset_options"], "BOUNDS": "-180,-85,180,85"}
         options["if_empty"] = {"dataset_options": world}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyproj import CRS
 
 import geoseg.io.vector.write as write
@@ -52,6 +55,31 @@ def test_what_lacks_its_end_is_not(tmp_path: Path, name: str, bytes_lost: int) -
     content = path.read_bytes()
     path.write_bytes(content[:-bytes_lost])
     assert not whole(path)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_pmtiles_of_which_a_part_never_reached_the_disk_are_not(data) -> None:
+    """Zeros stand there, in the middle too."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = written(Path(folder, "a.pmtiles"))
+        content = bytearray(path.read_bytes())
+        start = data.draw(st.integers(127, len(content) - 20))
+        stop = data.draw(st.integers(start + 20, len(content)))
+        content[start:stop] = bytes(stop - start)
+        path.write_bytes(content)
+        assert not whole(path)
+
+
+def test_pmtiles_without_tiles_are_whole_where_there_is_nothing_to_see(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.pmtiles", 0)
+    assert whole(path, 0)
+    assert not whole(path, 1)
+
+
+def test_pmtiles_of_the_same_are_the_same(tmp_path: Path) -> None:
+    one, other = (written(tmp_path / name).read_bytes() for name in ("a.pmtiles", "b.pmtiles"))
+    assert one == other
 
 
 def test_a_geopackage_without_its_spatial_index_is_not(tmp_path: Path) -> None:
