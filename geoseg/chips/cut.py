@@ -25,6 +25,7 @@ from geoseg.io.journal import Journal
 from geoseg.io.raster.chip_file import write_chip
 from geoseg.io.raster.scene import Scene, open_scene
 from geoseg.io.scene_names import everywhere
+from geoseg.parallel.threads import outcome
 from geoseg.report import Advance, Remarks
 from geoseg.specs import ChipSpec, SceneSpec, Stretch
 from geoseg.specs.vectors import VectorFiles
@@ -231,11 +232,11 @@ def _writers(threads: int) -> Iterator[Callable[..., None]]:
         def write(function: Callable[..., None], *arguments: Any) -> None:
             waiting.append(pool.submit(function, *arguments))
             if len(waiting) > threads:
-                waiting.popleft().result()
+                outcome(waiting.popleft(), pool)
 
         yield write
         for each in waiting:
-            each.result()
+            outcome(each, pool)
 
 
 def cut_tiles(

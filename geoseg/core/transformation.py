@@ -8,12 +8,13 @@ from pyproj.exceptions import ProjError
 from geoseg.errors import UnsuitableError
 
 
-def between(source: CRS, target: CRS, name: object = None) -> Transformer:
+def between(source: CRS | None, target: CRS | None, name: object = None) -> Transformer:
     """What takes x and y of ``source``, in this order on any CRS, to those of ``target``.
 
     ``name`` is the file that errors are about. Raises UnsuitableError where nothing does, as from
     the CRS of a building site.
     """
+    assert source is not None and target is not None  # callers have looked
     try:
         return Transformer.from_crs(source, target, always_xy=True)
     except ProjError as error:

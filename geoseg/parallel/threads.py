@@ -11,6 +11,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 S = TypeVar("S")
+_LOOK = 1.0  # seconds until whoever waits looks whether the threads are still there
 # Beyond that Python's lock is what the threads of one process wait for
 _MOST = 8
 _limit: int | None = None
@@ -48,6 +49,22 @@ def spare_threads() -> int:
     return max(1, min(_MOST, (_limit or os.cpu_count() or 1) // 2))
 
 
+def outcome(future: Future[T], pool: ThreadPoolExecutor) -> T:
+    """The result of a ``future`` of ``pool``, or its exception.
+
+    Raises MemoryError where a thread of the pool is gone: it goes without a word where there is no
+    memory to note its own MemoryError, and whoever waits for the future would wait for ever.
+    """
+    while True:
+        try:
+            return future.result(timeout=_LOOK)
+        except TimeoutError:
+            if future.done():  # a function may raise that too
+                return future.result()
+            if not all(thread.is_alive() for thread in pool._threads):
+                raise MemoryError from None
+
+
 def mapped(function: Callable[[T], S], items: Iterable[T]) -> Iterator[S]:
     """``function`` of each of ``items`` in their order, a few computed ahead in threads; its
     exceptions come out here.
@@ -65,9 +82,9 @@ def mapped(function: Callable[[T], S], items: Iterable[T]) -> Iterator[S]:
             for item in items:
                 begun.append(pool.submit(function, item))
                 if len(begun) > count:
-                    yield begun.popleft().result()
+                    yield outcome(begun.popleft(), pool)
             while begun:
-                yield begun.popleft().result()
+                yield outcome(begun.popleft(), pool)
         finally:
             for waiting in begun:
                 waiting.cancel()

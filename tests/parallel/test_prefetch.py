@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -49,6 +51,27 @@ def test_leaving_early_ends_the_thread() -> None:
     assert [next(items), next(items)] == [0, 1]
     items.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
+
+
+def test_a_thread_that_is_gone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory may end where the end of the items is to be put: the thread dies of that."""
+
+    class Full(queue.Queue[Any]):
+        def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+            if not isinstance(item, int):
+                raise MemoryError
+            super().put(item, block, timeout)
+
+    monkeypatch.setattr(queue, "Queue", Full)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    assert list(ahead([1, 2, 3])) == [1, 2, 3]
+
+    def broken() -> Iterator[int]:
+        yield 1
+        raise MemoryError("two")
+
+    with pytest.raises(MemoryError, match="two"):
+        list(ahead(broken()))
 
 
 def test_the_clock_counts_a_stage_without_what_it_waits_for() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from geoseg.parallel.threads import limited, mapped, spare_threads
+from geoseg.parallel.threads import limited, mapped, outcome, spare_threads
 
 
 @pytest.mark.parametrize("threads", [1, 2, 6, 40])
@@ -22,6 +23,25 @@ def test_results_come_in_order_whichever_is_done_first(threads: int) -> None:
     assert [square for square, _ in found] == [number**2 for number in range(13)]
     own = {where for _, where in found} == {threading.get_ident()}
     assert own == (threads < 4)
+
+
+def test_a_thread_that_is_gone_is_not_waited_for() -> None:
+    """Nobody sets the future's result: whoever waited for it would wait for ever."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(abs, -1).result()
+        # what ends a worker of a pool is an error within its own bookkeeping
+        pool._work_queue.put(object())  # type: ignore[arg-type]
+        lost: Future[int] = Future()
+        with pytest.raises(MemoryError):
+            outcome(lost, pool)
+
+
+def test_a_timeout_of_the_function_itself_comes_out() -> None:
+    def late() -> None:
+        raise TimeoutError("mine")
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(TimeoutError, match="mine"):
+        outcome(pool.submit(late), pool)
 
 
 def test_no_more_is_taken_ahead_than_threads_compute() -> None:
