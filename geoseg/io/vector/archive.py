@@ -1,6 +1,6 @@
 """Vector files in zip archives are unpacked and then read as any other.
 
-GDAL could read them in place, and would take what is packed for whatever its bytes say: a member
+GDAL could read them in place, and would take each for what its bytes say: a member
 called roofs.geojson that is a description of other files, with the driver that reads those.
 """
 

@@ -151,7 +151,7 @@ def test_a_bomb_is_refused(tmp_path):
     assert content[entry : entry + 4] == b"PK\1\2"
     size = entry + 24
     (tmp_path / "b.zip").write_bytes(content[:size] + b"\xfe\xff\xff\xff" + content[size + 4 :])
-    with pytest.raises(SafetyError, match="claims to hold 4.3 GB"):
+    with pytest.raises(SafetyError, match="claims to hold"):
         read_footprints(tmp_path / "b.zip")
 
 
