@@ -92,9 +92,11 @@ class _Held:
     def __init__(self, row: int, strip: MaskStrip, inside_only: bool) -> None:
         self.row = row
         self.stop = row + len(strip.mask)
-        self._strip = strip._replace(boundary_margin=None)
+        self._shape = strip.mask.shape
+        self._strip: MaskStrip | None = strip
         self._inside_only = inside_only
-        self._scores: np.ndarray | None = None  # of the pixels of the mask, one after the other
+        self._bits: list[np.ndarray | None] = []
+        self._scores: np.ndarray | None = None
         self._lines: list[tuple[np.ndarray, np.ndarray]] = []
 
     def cut(self, rows: np.ndarray, cols: np.ndarray) -> None:
@@ -104,28 +106,41 @@ class _Held:
             self._lines.append((rows[own] - self.row, cols[own]))
 
     def pack(self) -> None:
-        """Hold less, where less says the same."""
-        strip = self._strip
-        if strip.valid.all():
-            strip = strip._replace(valid=np.broadcast_to(np.True_, strip.valid.shape))
-        if self._inside_only and self._scores is None and strip.scores is not None:
-            self._scores = strip.scores[strip.mask]
-            strip = strip._replace(scores=None)
-        self._strip = strip
+        """Hold less that says the same: a bit for what is true or false, the scores of the mask."""
+        if self._strip is None:
+            return
+        mask, valid, scores, _, beside = self._strip
+        self._bits = [
+            None if flags is None else np.packbits(flags) for flags in (mask, valid, beside)
+        ]
+        self._scores = scores[mask] if self._inside_only and scores is not None else scores
+        self._strip = None
 
     def released(self) -> MaskStrip:
-        """The strip with its lines, for once."""
-        strip = self._strip
+        """The strip with its lines."""
+        strip = self._strip or self._unpacked()
         mask = strip.mask
-        if self._scores is not None:
-            scores = np.zeros(mask.shape, self._scores.dtype)
-            scores[mask] = self._scores
-            strip = strip._replace(scores=scores)
         if self._lines:
             mask = mask.copy()  # the rows are those of whoever made them
             for pixels in self._lines:
                 mask[pixels] = False
-        return strip._replace(mask=mask)
+        return strip._replace(mask=mask, boundary_margin=None)
+
+    def _unpacked(self) -> MaskStrip:
+        height, width = self._shape
+        mask, valid, beside = (
+            None
+            if bits is None
+            else np.unpackbits(bits, count=height * width).reshape(self._shape).view(bool)
+            for bits in self._bits
+        )
+        assert mask is not None and valid is not None
+        scores = self._scores
+        if self._inside_only and scores is not None:
+            inside = scores
+            scores = np.zeros(self._shape, inside.dtype)
+            scores[mask] = inside
+        return MaskStrip(mask, valid, scores, None, beside)
 
 
 def _line(

@@ -136,7 +136,7 @@ def _compute(task: tuple[str, FootprintSettings]) -> _Done:
 @contextmanager
 def _open(accompany: Run, path: str, settings: FootprintSettings) -> Iterator[SceneFootprints]:
     """Footprints of a scene, found while they are taken."""
-    with settings.loaded.open(path, settings.bands, settings.reference) as scene_run:
+    with settings.loaded.open(path, settings.bands, settings.reference, traced=True) as scene_run:
         grid = scene_run.scene.placed(settings.reference)
         source = scene_run.scene.source
         with _probability(scene_run, grid, settings, accompany) as probability:

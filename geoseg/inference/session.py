@@ -179,10 +179,11 @@ class LoadedModel:
         path: str,
         bands: tuple[int, ...] | None,
         reference: PixelReference | None = None,
+        traced: bool = False,
     ) -> Iterator[SceneRun]:
         """Open ``path`` resampled to the model's GSD where the two differ, or to that of the scene
         spec. What is wrong with it shows before a model is loaded; with a ``reference`` also where
-        it has no CRS.
+        it has no CRS. Where footprints are to be ``traced`` less memory is left for windows.
         """
         spec = self.scene_spec
         with ExitStack() as stack:
@@ -196,7 +197,7 @@ class LoadedModel:
             if gsd:
                 scene = stack.enter_context(open_scene(path, gsd, spec=spec, expand=True))
             taken = take(scene, self.model, bands, native)
-            demand = self._demand(scene)
+            demand = self._demand(scene, traced)
             most = self.spec.max_memory.value if self.spec.max_memory else None
             allowed = budget(demand, self.spec.tile_size, most, path)
             runtime = self.runtime(scene, allowed.window)
@@ -217,7 +218,7 @@ class LoadedModel:
             )
             yield run
 
-    def _demand(self, scene: Scene) -> Demand:
+    def _demand(self, scene: Scene, traced: bool) -> Demand:
         torch = runs_torch(self.path, self.spec)
         return Demand(
             self.model,
@@ -227,6 +228,7 @@ class LoadedModel:
             np.dtype(scene.dtype).itemsize,
             scene.grid.width,
             torch and runs_on_gpu(self.spec),
+            traced,
         )
 
     def provenance(self, *sources: str) -> dict[str, str]:

@@ -251,7 +251,7 @@ def _extract(
 
 def _plan(path: str, settings: FootprintSettings) -> dict[str, Any]:
     """What would be done with a scene, and what it will take."""
-    with settings.loaded.open(path, settings.bands, settings.reference) as scene_run:
+    with settings.loaded.open(path, settings.bands, settings.reference, traced=True) as scene_run:
         grid = scene_run.scene.placed(settings.reference)
         crs = grid.crs.to_string() if grid.crs else None
         return {"scene": path, **scene_run.describe(), "crs": crs}

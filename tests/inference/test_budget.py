@@ -51,4 +51,14 @@ def test_windows_that_were_chosen_do_not_shrink() -> None:
 
 def test_a_wide_scene_takes_little_more_than_a_narrow_one() -> None:
     wide = replace(DEMAND, width=40_000)
-    assert wide.peak(1024, HELD[0]) < 1.1 * DEMAND.peak(1024, HELD[0]) + 5e7
+    assert wide.peak(1024, HELD[0]) < 1.02 * DEMAND.peak(1024, HELD[0])
+
+
+def test_tracing_takes_its_share() -> None:
+    """Of a wide scene more, for more of its buildings are unfinished at a time."""
+    shares = [
+        replace(DEMAND, width=width, traced=True).peak(1024, 0)
+        - replace(DEMAND, width=width).peak(1024, 0)
+        for width in (8192, 40_000)
+    ]
+    assert 0 < shares[0] < shares[1]
