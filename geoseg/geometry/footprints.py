@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -32,7 +33,7 @@ from geoseg.geometry.subpixel import Crossings
 from geoseg.geometry.trace import Traced, trace
 from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead
-from geoseg.parallel.threads import mapped, spare_threads
+from geoseg.parallel.threads import Mapper, accompanied, mapped, spare_threads
 from geoseg.specs import Area, Length, PolygonSpec
 
 WIDEST = 1000  # pixels of a radius that a mask is opened or closed by
@@ -87,6 +88,7 @@ def trace_footprints(
     level: float | None = None,
     first_id: int = 1,
     clock: Clock | None = None,
+    mapper: Mapper = mapped,
 ) -> Iterator[Layer]:
     """Footprints of a mask in batches, each as soon as its footprints are complete.
 
@@ -96,7 +98,8 @@ def trace_footprints(
     :func:`columns` of ``spec``; ``confidence`` is the mean probability of the traced pixels,
     ``edge`` whether one of them is at the scene's border or beside missing data,
     ``regularized_iou`` the IoU with the traced outline, its small holes filled. ``clock`` counts
-    the stages ``clean`` and ``trace``, the time spent waiting for strips left out.
+    the stages ``clean`` and ``trace``, the time spent waiting for strips left out. Buildings are
+    parted and straightened by the ``mapper``.
     """
     clock = clock or Clock()
     gsd = grid.gsd or 1.0
@@ -108,7 +111,7 @@ def trace_footprints(
     clean = cleaned(
         clock.waiting("clean", strips), _radius(spec.open, gsd), _radius(spec.close, gsd)
     )
-    parted = _parted(clean, grid, spec)
+    parted = _parted(clean, grid, spec, mapper)
     timed = clock.timed("clean", parted)
     if spare_threads() > 1:
         timed = ahead(timed, depth=1)
@@ -117,7 +120,7 @@ def trace_footprints(
     noted = ready if crossings is None else crossings.noted(ready)
     channels = ((strip.mask, [strip.scores, strip.touches_nodata]) for strip in noted)
     batches = trace(channels, spec.connectivity)
-    found = _shaped(_found(batches, grid, naming, spec, min_area, crossings), grid, spec)
+    found = _shaped(_found(batches, grid, naming, spec, min_area, crossings), grid, spec, mapper)
     return clock.timed("trace", _to_layers(found, grid, naming, first_id))
 
 
@@ -158,7 +161,9 @@ def simplified(found: Layer, grid: Grid, spec: PolygonSpec) -> Layer:
     return Layer(geometry, grid.crs, {**found.columns, **sizes})
 
 
-def _parted(strips: Iterator[MaskStrip], grid: Grid, spec: PolygonSpec) -> Iterator[MaskStrip]:
+def _parted(
+    strips: Iterator[MaskStrip], grid: Grid, spec: PolygonSpec, mapper: Mapper
+) -> Iterator[MaskStrip]:
     """With touching buildings parted: where that is asked for, or left open and there is a boundary
     to do it by.
     """
@@ -174,7 +179,9 @@ def _parted(strips: Iterator[MaskStrip], grid: Grid, spec: PolygonSpec) -> Itera
 
         # tracing sums the scores of the mask; only finer outlines look beyond it
         inside_only = spec.outline == "pixel"
-        whole = separated(whole, pixel_size(grid), spec.connectivity, inside_only=inside_only)
+        whole = separated(
+            whole, pixel_size(grid), spec.connectivity, inside_only=inside_only, mapper=mapper
+        )
     yield from whole
 
 
@@ -256,31 +263,41 @@ def _confidence(traced: Traced, unit: float) -> np.ndarray:
     return np.round(traced.sums[:, 0] / traced.pixels / unit, 4)
 
 
-def _shaped(batches: Iterator[_Found], grid: Grid, spec: PolygonSpec) -> Iterator[_Found]:
+def _shaped(
+    batches: Iterator[_Found], grid: Grid, spec: PolygonSpec, mapper: Mapper = mapped
+) -> Iterator[_Found]:
     """With outlines straightened or simplified, none over another."""
     tolerance = spec.simplify.in_metres(grid.gsd or 1.0)
     straight = spec.regularize == "orthogonal"
     if not straight and tolerance <= 0:
         yield from batches
         return
-
-    def shaped(found: _Found) -> Regular:
-        if not straight:
-            thin = simplify(found.outline, tolerance, pixel_size(grid))
-            return Regular(thin, np.full(len(thin), np.nan))
-        regular = regularize(found.outline, pixel_metric(found.ground, grid.transform))
-        # what cannot be straightened is at least simplified
-        left = np.isnan(regular.iou)
-        geometry = found.outline.copy()
-        geometry[~left] = regular.geometry[~left]
-        geometry[left] = simplify(geometry[left], tolerance, pixel_size(grid))
-        return Regular(geometry, regular.iou)
-
-    def made(found: _Found) -> tuple[_Found, np.ndarray, Regular, int]:
-        return found, found.outline, shaped(found), found.traced.open_row
-
-    for found, regular in resolve_overlaps(mapped(made, batches)):
+    shape = partial(_straightened if straight else _simplified, tolerance, pixel_size(grid))
+    outlines = ((f, (f.outline, pixel_metric(f.ground, grid.transform))) for f in batches)
+    made = (
+        (found, found.outline, regular, found.traced.open_row)
+        for found, regular in accompanied(mapper, shape, outlines)
+    )
+    for found, regular in resolve_overlaps(made):
         yield replace(found, outline=regular.geometry, iou=regular.iou if straight else None)
+
+
+# Outlines (n,), and the metric of pixels (n, 3) there
+_Outlines = tuple[np.ndarray, np.ndarray]
+
+
+def _simplified(tolerance: float, size: tuple[float, float], outlines: _Outlines) -> Regular:
+    thin = simplify(outlines[0], tolerance, size)
+    return Regular(thin, np.full(len(thin), np.nan))
+
+
+def _straightened(tolerance: float, size: tuple[float, float], outlines: _Outlines) -> Regular:
+    regular = regularize(*outlines)
+    geometry = regular.geometry.copy()
+    # what cannot be straightened is at least simplified
+    left = np.isnan(regular.iou)
+    geometry[left] = simplify(geometry[left], tolerance, size)
+    return Regular(geometry, regular.iou)
 
 
 def _radius(length: Length, gsd: float) -> float:

@@ -20,13 +20,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
 from geoseg.geometry.components import Components, Cut
 from geoseg.geometry.morphology import MaskStrip
-from geoseg.parallel.threads import mapped
+from geoseg.parallel.threads import Mapper, accompanied, mapped
 
 # A neck is cut where it is narrower than this share of the narrower of the two buildings
 NECK = 0.75
@@ -39,6 +40,7 @@ _INSIDE = 0.25
 # A component of more rows is no group of houses; it stays as it is, so that memory has a
 # bound
 TALLEST = 2048
+_NO_PIXELS = np.empty(0, np.int64)
 
 
 # Strips are released once no unfinished component reaches into them:
@@ -46,12 +48,16 @@ TALLEST = 2048
 #     a a . . b b     a ends here: it is parted, once
 #     . . . . b b     b goes on below: its strips are held from the first on
 #     - - - - - -     the last row so far
+#
+# What is complete by a strip is parted together, by a thread or another machine, while the next
+# strips are taken.
 def separated(
     strips: Iterable[MaskStrip],
     pixel_size: tuple[float, float],
     connectivity: int = 4,
     tallest: int = TALLEST,
     inside_only: bool = False,
+    mapper: Mapper = mapped,
 ) -> Iterator[MaskStrip]:
     """Strips of the mask with touching buildings parted, the same for any cutting.
 
@@ -62,26 +68,33 @@ def separated(
     those of strips that are held may be 0 there, for they take most of the memory.
     """
     held: deque[_Held] = deque()
-    components: Components | None = None
-    for strip in chain((s for s in strips if len(s.mask)), [None]):
-        if strip is not None:
-            components = components or Components(strip.mask.shape[1], connectivity, tallest)
-            held.append(_Held(components.row, strip, inside_only))
-            complete = components.add(strip.mask, strip.boundary_margin)
-        elif components is not None:
-            complete = components.finish()
-        else:
-            return
-        line = partial(_line, components, pixel_size, 1 if connectivity == 4 else 2)
-        lines = [pixels for pixels in mapped(line, complete) if len(pixels[0])]
-        if lines:
-            rows, cols = (np.concatenate(axis) for axis in zip(*lines, strict=True))
+
+    def complete() -> Iterator[tuple[int, list[_Part]]]:
+        """The components that are complete by each strip, with the first row that those to come may
+        have pixels in.
+        """
+        components: Components | None = None
+        for strip in chain((s for s in strips if len(s.mask)), [None]):
+            if strip is not None:
+                components = components or Components(strip.mask.shape[1], connectivity, tallest)
+                held.append(_Held(components.row, strip, inside_only))
+                cuts = components.add(strip.mask, strip.boundary_margin)
+            elif components is not None:
+                cuts = components.finish()
+            else:
+                return
+            large = [cut for cut in cuts if _room_for_two(cut.mask, pixel_size)]
+            yield components.first_row, [_Part.of(cut, components) for cut in large]
+            if held:  # what has not been released by now waits
+                held[-1].pack()
+
+    lines = partial(_lines, pixel_size, 1 if connectivity == 4 else 2)
+    for first_row, (rows, cols) in accompanied(mapper, lines, complete()):
+        if len(rows):
             for waiting in held:
                 waiting.cut(rows, cols)
-        while held and held[0].stop <= components.first_row:
+        while held and held[0].stop <= first_row:
             yield held.popleft().released()
-        if held:
-            held[-1].pack()
 
 
 class _Held:
@@ -143,24 +156,56 @@ class _Held:
         return MaskStrip(mask, valid, scores, None, beside)
 
 
-def _line(
-    components: Components, pixel_size: tuple[float, float], steps: int, cut: Cut
+class _Part(NamedTuple):
+    """A component, and how many pixels of ground ``around`` it (rows before and after, columns
+    before and after) belong to the scene: one, or none at its border.
+    """
+
+    cut: Cut
+    around: tuple[tuple[int, int], tuple[int, int]]
+
+    @classmethod
+    def of(cls, cut: Cut, components: Components) -> _Part:
+        height, width = cut.mask.shape
+        rows = int(cut.row > 0), int(cut.row + height < components.row)
+        cols = int(cut.col > 0), int(cut.col + width < components.width)
+        return cls(cut, (rows, cols))
+
+
+def _lines(
+    pixel_size: tuple[float, float], steps: int, parts: list[_Part]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the pixels between the buildings of one component."""
-    height, width = cut.mask.shape
-    # one pixel more on each side: a distance to the ground needs ground, which beyond the scene is
-    # unknown
-    above, left = int(cut.row > 0), int(cut.col > 0)
-    below = int(cut.row + height < components.row)
-    right = int(cut.col + width < components.width)
-    around = (above, below), (left, right)
+    """Rows and columns of the pixels between the buildings of each of ``parts``."""
+    lines = [_line(pixel_size, steps, *part) for part in parts]
+    rows, cols = zip(*lines, strict=True) if lines else ([_NO_PIXELS], [_NO_PIXELS])
+    return np.concatenate(rows), np.concatenate(cols)
+
+
+def _line(
+    pixel_size: tuple[float, float],
+    steps: int,
+    cut: Cut,
+    around: tuple[tuple[int, int], tuple[int, int]],
+) -> tuple[np.ndarray, np.ndarray]:
+    # a distance to the ground needs ground, which beyond the scene is unknown
     component = np.pad(cut.mask, around)
     if cut.values is None:
         line = dividing(component, pixel_size, steps)
     else:
         line = along_ridge(component, np.pad(cut.values, around), pixel_size, steps)
     rows, cols = np.nonzero(line)
-    return rows + (cut.row - above), cols + (cut.col - left)
+    return rows + (cut.row - around[0][0]), cols + (cut.col - around[1][0])
+
+
+def _room_for_two(
+    pixels: np.ndarray, pixel_size: tuple[float, float], share: float = _INSIDE
+) -> bool:
+    """Whether the ``pixels``, bool, have the area of two buildings of the least width, or of that
+    ``share`` of them.
+    """
+    across, along = pixel_size
+    area = np.count_nonzero(pixels) * across * along
+    return bool(area >= 2 * share * np.pi * _least(pixel_size) ** 2)
 
 
 def dividing(component: np.ndarray, pixel_size: tuple[float, float], steps: int = 1) -> np.ndarray:
@@ -175,9 +220,8 @@ def dividing(component: np.ndarray, pixel_size: tuple[float, float], steps: int 
     line = np.zeros_like(component)
     across, along = pixel_size
     least = _least(pixel_size)
-    # two buildings of the least width do not fit in, as is the case for most
-    small = np.count_nonzero(component) * across * along < 2 * np.pi * least**2
-    if small or component.all():
+    # most are a single building
+    if not _room_for_two(component, pixel_size, 1.0) or component.all():
         return line
     distance = ndimage.distance_transform_edt(component, (along, across))
     if distance.max() < least:
@@ -216,17 +260,16 @@ def along_ridge(
     """
     from skimage.segmentation import watershed
 
-    across, along = pixel_size
-    pixel = across * along
-    least = _INSIDE * np.pi * _least(pixel_size) ** 2
     inside = component & (boundary_margin < 0)
-    # two insides of the least area do not fit in, as is the case for most
-    if np.count_nonzero(inside) * pixel < 2 * least:
+    # most are a single building
+    if not _room_for_two(inside, pixel_size):
         return np.zeros_like(component)
     touching = ndimage.generate_binary_structure(2, steps)
     parts, _ = ndimage.label(inside, touching)
     # scraps of inside are not buildings and get no flood
-    wide = np.bincount(parts.ravel())[1:] * pixel >= least
+    across, along = pixel_size
+    area = np.bincount(parts.ravel())[1:] * across * along
+    wide = area >= _INSIDE * np.pi * _least(pixel_size) ** 2
     if wide.sum() < 2:
         return np.zeros_like(component)
     markers = np.append(0, np.cumsum(wide) * wide).astype(np.int32)[parts]

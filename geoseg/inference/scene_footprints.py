@@ -26,6 +26,7 @@ from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import everywhere
 from geoseg.parallel.cluster import Cluster, Results
 from geoseg.parallel.prefetch import ahead
+from geoseg.parallel.threads import mapped
 from geoseg.report import Run, Stage
 from geoseg.specs import PixelReference, PolygonSpec, RasterTarget
 
@@ -229,6 +230,7 @@ def _footprints(
         spec.min_area,
         float(level),
         clock=accompany.clock,
+        mapper=settings.cluster.mapped if settings.cluster else mapped,
     )
 
 

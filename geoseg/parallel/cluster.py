@@ -18,6 +18,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _RETRIES = 3
+# Small tasks that are with the cluster for each worker, so that one which ends a large task finds
+# several, and of all workers, for who waits for their results holds something for each
+_SMALL_AHEAD = 8
+_SMALL_MOST = 32
 _PATIENCE = 20.0  # seconds for the scheduler to answer
 log = logging.getLogger(__name__)
 
@@ -42,12 +46,28 @@ class Cluster:
         What was given to a worker that died is done again by another, and so is what ends in
         anything but a GeosegError, three times. Functions, items and results are pickled.
         """
+        return Results(self._submitted(function, items), lambda: ahead * self.workers)
+
+    def mapped(
+        self, function: Callable[[Item], Result], items: Iterable[Item], /
+    ) -> Results[Result]:
+        """As :meth:`ordered`, and as :func:`geoseg.parallel.threads.mapped` with workers in place
+        of threads: small tasks, whose results others wait for. They come before those that wait for
+        a worker.
+        """
+        submitted = self._submitted(function, items, priority=1)
+        return Results(submitted, lambda: min(_SMALL_AHEAD * self.workers, _SMALL_MOST))
+
+    def _submitted(
+        self, function: Callable[[Item], Result], items: Iterable[Item], priority: int = 0
+    ) -> Iterator[Any]:
+        """Futures of ``items``, each handed to the cluster when it is asked for."""
         if not self._client.nthreads():
             log.warning("the Dask cluster has no workers yet; waiting for the first")
         task = partial(_attempt, __version__, thread_limit(), function)
         # pure=False: what is called twice is done twice, for files may have changed
-        submit = partial(self._client.submit, task, pure=False, retries=_RETRIES)
-        return Results(map(submit, items), lambda: ahead * self.workers)
+        options = {"pure": False, "retries": _RETRIES, "priority": priority}
+        return map(partial(self._client.submit, task, **options), items)
 
 
 class Results(Iterator[Result]):

@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 S = TypeVar("S")
 _LOOK = 1.0  # seconds until whoever waits looks whether the threads are still there
+C = TypeVar("C")
 # Beyond that Python's lock is what the threads of one process wait for
 _MOST = 8
 _limit: int | None = None
@@ -63,6 +64,29 @@ def outcome(future: Future[T], pool: ThreadPoolExecutor) -> T:
                 return future.result()
             if not all(thread.is_alive() for thread in pool._threads):
                 raise MemoryError from None
+
+
+class Mapper(Protocol):
+    """Gives ``function`` of each of ``items`` in their order, and takes no more items than are soon
+    worked on: :func:`mapped`, or :meth:`geoseg.parallel.cluster.Cluster.mapped`.
+    """
+
+    def __call__(self, function: Callable[[T], S], items: Iterable[T], /) -> Iterator[S]: ...
+
+
+def accompanied(
+    mapper: Mapper, function: Callable[[T], S], items: Iterable[tuple[C, T]]
+) -> Iterator[tuple[C, S]]:
+    """``function`` of the second of each pair, beside the first, which stays in this process."""
+    waiting: deque[C] = deque()
+
+    def seconds() -> Iterator[T]:
+        for first, second in items:
+            waiting.append(first)
+            yield second
+
+    for result in mapper(function, seconds()):
+        yield waiting.popleft(), result
 
 
 def mapped(function: Callable[[T], S], items: Iterable[T]) -> Iterator[S]:

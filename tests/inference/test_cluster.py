@@ -8,12 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pytest
+import shapely
 from rasterio.windows import Window
+from scipy import ndimage
 
 from geoseg.errors import InputError, ResourceError
+from geoseg.geometry.footprints import FootprintLabels, trace_footprints
+from geoseg.geometry.morphology import MaskStrip
 from geoseg.inference.session import LoadedModel
-from geoseg.specs import JobSpec, PredictSpec, RasterTarget
+from geoseg.parallel.cluster import connected
+from geoseg.parallel.threads import Mapper, mapped
+from geoseg.specs import Area, ExtractSpec, JobSpec, PredictSpec, RasterTarget
 from geoseg.tools import extract, predict
 from tests.clusters import PROCESSES, killer
 from tests.scenes import buildings, grid, write_scene
@@ -38,6 +45,39 @@ def test_a_cluster_gives_the_same(
     for suffix in ("tif", "gpkg"):
         here, there = ((tmp_path / f"{name}.{suffix}").read_bytes() for name in ("here", "there"))
         assert here == there
+
+
+@pytest.mark.parametrize("ridge", [True, False])
+def test_workers_part_and_straighten_as_threads_do(ridge: bool, scheduler: str) -> None:
+    field = ndimage.gaussian_filter(np.random.default_rng(5).standard_normal((330, 470)), 9)
+    scores = (field / field.std()).astype(np.float32)
+    margin = np.rint(100 * (0.8 - scores)).astype(np.int16) if ridge else None
+    strips = [
+        MaskStrip(part > 0.3, np.ones_like(part, bool), part, edge)
+        for part, edge in (
+            (scores[row : row + 40], None if margin is None else margin[row : row + 40])
+            for row in range(0, 330, 40)
+        )
+    ]
+    place = grid(*scores.shape)
+
+    def found(mapper: Mapper) -> list[tuple[bytes, float]]:
+        layers = trace_footprints(
+            strips, place, FootprintLabels("a"), ExtractSpec(), Area(5.0), mapper=mapper
+        )
+        return [
+            (shapely.to_wkb(geometry), iou)
+            for layer in layers
+            for geometry, iou in zip(
+                layer.geometry, layer.columns["regularized_iou"].tolist(), strict=True
+            )
+        ]
+
+    with connected(scheduler) as cluster:
+        assert cluster is not None
+        there = found(cluster.mapped)
+    np.testing.assert_equal(there, found(mapped))
+    assert len(there) > ndimage.label(scores > 0.3)[1] / 2
 
 
 @pytest.fixture

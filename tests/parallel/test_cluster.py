@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -41,6 +42,31 @@ def test_no_more_is_taken_than_is_soon_worked_on(cluster: Cluster) -> None:
     assert [next(results) for _ in range(4)] == [1, 2, 3, 4]
     results.close()
     assert next(endless) <= 4 + 3 * 2
+
+
+def test_small_tasks_come_before_those_that_wait(cluster: Cluster, tmp_path: Path) -> None:
+    large = cluster.ordered(_slow, [tmp_path / f"large{i}" for i in range(6)], ahead=3)
+    assert next(large) == "large0"
+    assert list(cluster.mapped(_slow, [tmp_path / "small0", tmp_path / "small1"])) == [
+        "small0",
+        "small1",
+    ]
+    last = (tmp_path / "large5").exists()
+    assert not last and list(large) == [f"large{i}" for i in range(1, 6)]
+
+
+def test_few_small_tasks_are_ahead_however_many_workers(cluster: Cluster) -> None:
+    endless = count(1)
+    results = cluster.mapped(float, endless)
+    assert [next(results) for _ in range(2)] == [1, 2]
+    results.close()
+    assert next(endless) <= 2 + 8 * 2
+
+
+def _slow(path: Path) -> str:
+    time.sleep(0.3)
+    path.touch()
+    return path.name
 
 
 def _noted(item: tuple[Path, int]) -> int:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from geoseg.parallel.threads import limited, mapped, outcome, spare_threads
+from geoseg.parallel.threads import accompanied, limited, mapped, outcome, spare_threads
 
 
 @pytest.mark.parametrize("threads", [1, 2, 6, 40])
@@ -52,6 +52,13 @@ def test_no_more_is_taken_ahead_than_threads_compute() -> None:
         assert len(taken) == 1 + 3
         results.close()  # type: ignore[attr-defined]
     assert len(taken) == 1 + 3
+
+
+@pytest.mark.parametrize("threads", [1, 6])
+def test_what_goes_along_stays_beside_its_result(threads: int) -> None:
+    with limited(threads):
+        found = accompanied(mapped, len, ((object, "ab" * i) for i, object in enumerate("wxyz")))
+        assert list(found) == [("w", 0), ("x", 2), ("y", 4), ("z", 6)]
 
 
 def test_errors_come_out_where_results_are_taken() -> None:
