@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ COMPLETE = "_GEOSEG_COMPLETE"  # the variable by which a shell asks for completi
 interrupted = threading.Event()  # by Ctrl-C
 # a command runs that may be ended at any moment; others save what they have first
 hurried = threading.Event()
+OUTPUTS = ("output", "save_prob", "report", "layers")  # options whose files are written
 SOURCES = {
     ParameterSource.COMMANDLINE: "command line",
     ParameterSource.ENVIRONMENT: "environment",
@@ -44,6 +45,7 @@ class Session:
     verbosity: int = 0
     command: click.Command | None = None  # the subcommand, once its arguments are parsed
     emitted: bool = False  # a report has been printed
+    texts: list[Path] = field(default_factory=list)  # lists of scenes and the configuration read
 
 
 def session() -> Session:
@@ -88,6 +90,7 @@ class Command(click.Command):
         if ctx.params.pop("print_config"):
             click.echo("\n".join(self.configuration(ctx)))
             return None
+        _check_texts(ctx)
         return super().invoke(ctx)
 
     def configuration(self, ctx: click.Context) -> Iterator[str]:
@@ -177,6 +180,7 @@ def _apply(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
     if path is None:
         return
     content = read_toml(path)
+    session().texts.append(path)
     command = ctx.command
     assert isinstance(command, Command)
     own = {long_name(p): p for p in command.settings()}
@@ -198,6 +202,19 @@ def _apply(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
     ctx.default_map = {
         p.name or "": _text(values[name], p) for name, p in own.items() if name in values
     }
+
+
+def _check_texts(ctx: click.Context) -> None:
+    """Raise UsageError where an output is the list of scenes, or the configuration, that was read
+    here: below nobody knows of these.
+    """
+    if not session().texts:
+        return
+    from geoseg.io.atomic import check_apart
+
+    for name in OUTPUTS:
+        if output := ctx.params.get(name):
+            check_apart(str(output), *session().texts)
 
 
 def _known(name: str, names: Collection[str], path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from geoseg.cli.command import session
 from geoseg.cli.groups import GroupedOption
 from geoseg.cli.show import emit, progress
 from geoseg.errors import GeosegError, SettingError
@@ -171,6 +172,7 @@ ENCODER = Text("name", str, lambda: COMMON_ENCODERS)
 
 
 def _scenes(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    session().texts += [Path(name[1:]) for name in names if name.startswith("@")]
     return expand(names)
 
 

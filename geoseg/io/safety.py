@@ -183,6 +183,8 @@ def _check_vrt(path: Path) -> None:
 
 
 def _elements(path: Path) -> Iterator[Element]:
+    if path.stat().st_size > _LARGE_XML:
+        raise SafetyError(f"{path}: is XML of {path.stat().st_size / 2**20:,.0f} MiB")
     text = path.read_text("utf-8", "replace").lstrip("\ufeff \r\n\t")
     try:
         return fromstring(text, forbid_dtd=True).iter()
@@ -257,8 +259,6 @@ def _side_file(path: Path) -> Iterator[SideFile]:
 
 def _problem(path: Path) -> str | None:
     """What is wrong with an ``.aux.xml``."""
-    if path.stat().st_size > _LARGE_XML:
-        return "it is too large"
     try:
         domains = {element.get("domain", "").lower() for element in _elements(path)}
     except (InputError, SafetyError) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from geoseg.errors import InputError, UsageError
+from geoseg.io.config import read_text
 from geoseg.io.xyz import is_tile_folder
 
 LONGEST = 200  # bytes of the name of a scene, in those of files that allow 255
@@ -101,7 +102,7 @@ def _expand(name: str) -> Iterator[str]:
 def _expanded(name: str) -> Iterator[str]:
     path = Path(name)
     if name.startswith("@"):
-        lines = map(str.strip, _read_text(Path(name[1:])).splitlines())
+        lines = map(str.strip, read_text(Path(name[1:])).splitlines())
         entries = [line for line in lines if line and not line.startswith("#")]
         for entry in _some(entries, f"{name[1:]}: names no scenes"):
             if entry.startswith("@"):
@@ -128,12 +129,3 @@ def _some(found: list[str], otherwise: str) -> list[str]:
     if not found:
         raise InputError(otherwise)
     return found
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: does not exist") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as text") from error

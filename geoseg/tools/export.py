@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geoseg.errors import ResourceError, UsageError
-from geoseg.io.atomic import check_output
+from geoseg.io.atomic import check_apart, check_output
 from geoseg.report import Progress, Report, no_progress
 
 FORMATS = (".onnx", ".pt2", ".xml")
@@ -37,6 +37,7 @@ def run(
     not there).
     """
     start = time.perf_counter()
+    check_apart(output, model)
     output = check_output(output, overwrite)
     if output.suffix.lower() not in FORMATS:
         raise UsageError(f"{output}: models are exported as .onnx, .pt2 or .xml")
