@@ -30,14 +30,18 @@ _WAYS = {
 _EXTERNAL_DATA = 13
 _DATA_LOCATION = 14
 _DATA_TYPE = 2
+_FLOAT_DATA = 4
 _RAW_DATA = 9
+_DOUBLE_DATA = 10
 _FLOATS = {1: np.float32, 10: np.float16, 11: np.float64}
+_OPERATOR = 4
+_LOOPS = (b"Loop", b"Scan")
 DEEPEST = 64  # graphs within graphs
 
 
 def check_graph(content: bytes, path: Path) -> None:
-    """Raise ModelError where a tensor lies in another file, or a weight is not a number; ValueError
-    and IndexError where the file is malformed.
+    """Raise ModelError where a tensor lies in another file, a weight is not a number, or a node is
+    a loop; ValueError and IndexError where the file is malformed.
     """
     # views: each level of a file of weights would copy most of it
     waiting = [("model", memoryview(content), 0)]
@@ -50,6 +54,10 @@ def check_graph(content: bytes, path: Path) -> None:
             continue
         ways = _WAYS[kind]
         for field, _, payload in fields(message):
+            if kind == "node" and field == _OPERATOR and bytes(payload) in _LOOPS:
+                raise ModelError(
+                    f"{path}: holds a loop, which may never end", "export it without control flow"
+                )
             if field in ways:
                 waiting.append((ways[field], payload, depth + 1))
 
@@ -64,7 +72,8 @@ def _check_tensor(message: memoryview, finite: bool, path: Path) -> None:
             "save it with all of them inside",
         )
     dtype = _FLOATS.get(number(found.get(_DATA_TYPE, b"\0")))
-    if finite and dtype and _RAW_DATA in found:
-        values = np.frombuffer(found[_RAW_DATA], dtype)
-        if np.isnan(values).any():
+    if finite and dtype:
+        held = [(_RAW_DATA, dtype), (_FLOAT_DATA, np.float32), (_DOUBLE_DATA, np.float64)]
+        values = [np.frombuffer(found[field], kind) for field, kind in held if field in found]
+        if any(np.isnan(each).any() for each in values):
             raise ModelError(f"{path}: its weights are not all finite", "train it again")

@@ -11,6 +11,7 @@ from tests.faults.corpus import (
     limits,
     marks,
     models,
+    networks,
     numbers,
     outputs,
     places,
@@ -27,7 +28,7 @@ KINDS = {
     "batches": batches.CASES,
     "limits": limits.CASES,
     "hostile files": hostile.CASES + sources.CASES + databases.CASES,
-    "models": models.CASES,
+    "models": models.CASES + networks.CASES,
     "vectors": vectors.CASES + shapefiles.CASES,
 }
 CASES = [case for cases in KINDS.values() for case in cases]
