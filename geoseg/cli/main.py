@@ -52,6 +52,14 @@ _KEPT = re.compile(
     "CPL_(AWS|CURL|VSIL_CURL|VSIS3|AZURE|GCE|GS)_.*|PROJ_CURL_CA_BUNDLE|OGR_CURRENT_DATE"
 )
 
+# Drivers of GDAL that run commands, or read other files and hosts than the one that they are given:
+# files are looked at before GDAL opens them, and no file finds these here
+_REACHING = (
+    "GDALG", "OGR_VRT", "HTTP", "WFS", "OAPIF", "OGCAPI", "CSW", "NGW", "EEDA", "Carto",
+    "AmigoCloud", "Elasticsearch", "PLSCENES", "ADBC", "GMLAS", "GPSBabel", "PostgreSQL", "MySQL",
+    "MSSQLSpatial", "ODBC", "PDS4",
+)  # fmt: skip
+
 
 class Commands(click.Group):
     """A group that imports a command's module when the command is asked for."""
@@ -94,18 +102,28 @@ def main() -> None:
     for name in ("stdout", "stderr"):  # closed by the caller: what is written goes nowhere
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
-    watch()
+    try:
+        watch()
+        _set_environment()
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # before or after the run, which handles its own
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        # partial outputs are removed; the interpreter would still wait for threads at work
+        os._exit(code)
+    sys.exit(code)
+
+
+def _set_environment() -> None:
+    """What libraries read from the environment when they are loaded."""
     # numpy multiplies no large matrices here, and a sixth of a short command's time would go into
     # starting threads for it
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for name in os.environ.copy():
         if _FOREIGN.match(name) and not _KEPT.fullmatch(name):
             del os.environ[name]
-    code = run(sys.argv[1:])
-    if code == INTERRUPTED:
-        # partial outputs are removed; the interpreter would still wait for threads at work
-        os._exit(code)
-    sys.exit(code)
+    os.environ["OGR_SKIP"] = ",".join(_REACHING)
+    os.environ["CPL_LOG"] = os.devnull  # else GDAL names those that it was built without
 
 
 def run(args: list[str]) -> int:

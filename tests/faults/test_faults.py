@@ -17,6 +17,7 @@ from tests.faults.case import good_files
 from tests.faults.fuzz import DOCUMENTED
 from tests.faults.mutations import KINDS, Mutation, Seed, other_seeds, tiff_seeds
 
+ROOT = Path(__file__).resolve().parents[2]
 MUTATIONS = st.lists(
     st.builds(
         Mutation, st.sampled_from(KINDS), st.floats(0, 1), st.floats(0, 1), st.integers(0, 65535)
@@ -73,3 +74,23 @@ def test_mutated_files_end_in_documented_exit_codes(
         os.chdir(there)
     assert code in DOCUMENTED
     assert not list(folder.glob(".*partial*"))
+
+
+def test_the_command_line_leaves_out_drivers_that_reach_elsewhere(tmp_path: Path) -> None:
+    """Beside the look at each file, so that a description in no known words finds nobody either."""
+    code = (
+        "import sys; from geoseg.cli import main; main.run = lambda _: 0\n"
+        "try: main.main()\n"
+        "except SystemExit: pass\n"
+        "import pyogrio; print(*pyogrio.list_drivers())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    left = set(done.stdout.split())
+    assert {"GPKG", "GeoJSON", "FlatGeobuf", "KML"} <= left
+    assert not left & {"GDALG", "OGR_VRT", "HTTP", "WFS", "OAPIF", "OGCAPI"}

@@ -23,6 +23,9 @@ LAYER = "footprints"
 _DRIVERS = {"kml": ("LIBKML", "KML"), "gml": ("GML",), "gdb": ("OpenFileGDB",)}
 # Where GDAL looks for what makes a file a description of other sources
 _HEAD = 2**16
+_REACHING = (b"<OGR", b"gdal_streamed_alg")
+# Formats of text, which drivers know by one word anywhere in it, and their extensions
+_TEXTS = {"geojson": (".geojson", ".json"), "kml": (".kml",)}
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def open_layers(
         check_readable(path)
         check_schema(path)
     part = shapefile.whole(path, remarks) if kind == "shapefile" else nullcontext(path)
-    with part as found, plain(found) as address:
+    with part as found, _by_its_kind(found, kind) as own, plain(own) as address:
         if kind == "zip":
             with _archived(path, remarks) as packed:
                 yield packed
@@ -126,11 +129,33 @@ def _check_driver(path: Path, kind: str) -> None:
 
 
 def _check_head(path: Path) -> None:
-    """GDAL takes any file for a description of other sources where such a word stands in its
-    head.
+    """GDAL takes any file for a description of other sources, or for a command to run, where such a
+    word stands in its head.
     """
-    if path.is_file() and b"<OGR" in first_bytes(path, _HEAD):
+    head = first_bytes(path, _HEAD) if path.is_file() else b""
+    if any(word in head for word in _REACHING):
         raise SafetyError(f"{path}: describes other sources")
+
+
+@contextmanager
+def _by_its_kind(path: Path, kind: str) -> Iterator[Path]:
+    """``path``, or a link to it whose extension is one of its ``kind``: drivers of GDAL that ask
+    hosts take a file for theirs by its extension.
+    """
+    if kind not in _TEXTS or path.suffix.lower() in _TEXTS[kind]:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        stem = path.stem if is_plain(path.stem) else "layer"
+        yield _linked(path, Path(folder, stem + _TEXTS[kind][0]))
+
+
+def _linked(path: Path, link: Path) -> Path:
+    try:
+        link.symlink_to(path.resolve())
+    except OSError:  # as on Windows without the right to make one
+        shutil.copyfile(path, link)
+    return link
 
 
 def _check_xml(path: Path) -> None:
@@ -144,11 +169,8 @@ def _gml(path: Path, folder: Path) -> list[SourceLayer]:
 
     _check_driver(path, "gml")
     _check_xml(path)
-    link = folder / (f"{path.stem}.gml" if is_plain(path.stem) else "layers.gml")
-    try:
-        link.symlink_to(path.resolve())
-    except OSError:  # as on Windows without the right to make one
-        shutil.copyfile(path, link)
+    name = f"{path.stem}.gml" if is_plain(path.stem) else "layers.gml"
+    link = _linked(path, folder / name)
     # no schema from the net; list_layers would not take this
     options = {"DOWNLOAD_SCHEMA": "NO"}
     found: list[SourceLayer | None] = []

@@ -49,6 +49,10 @@ def source_is_a_pipe(folder: Path) -> None:
     (folder / "odd.vrt").write_text(vrt("pipe.tif"))
 
 
+COMMAND = {
+    "type": "gdal_streamed_alg",
+    "command_line": "gdal vector filter --output-format=stream footprints.geojson streamed",
+}
 KML = '<kml xmlns="http://www.opengis.net/kml/2.2"><Document>{}</Document></kml>'
 PLACEMARK = (
     "<Placemark><Polygon><outerBoundaryIs><LinearRing><coordinates>"
@@ -127,6 +131,26 @@ CASES = [
         lambda f: os.mkfifo(f / "odd.gpkg"),
     ),
     Case("footprints_are_a_device", BURN.format("/dev/zero"), 3, "/dev/zero: "),
+    # JSON that GDAL takes for a command, or for a service
+    *(
+        Case(
+            f"json_of_a_command_{suffix}_{verb}",
+            line.format(f"odd.{suffix}"),
+            8,
+            rf"odd\.{suffix}: describes other sources",
+            text(f"odd.{suffix}", json.dumps(COMMAND)),
+        )
+        for suffix in ("json", "geojson", "gdalg.json", "moaw")
+        for verb, line in (("rasterize", BURN), ("info", "info {}"))
+    ),
+    Case(
+        "json_of_a_service",
+        BURN.format("odd.moaw"),
+        0,
+        "",
+        text("odd.moaw", collection(Service=HOST, links=[{"rel": "self", "href": HOST}])),
+        footprints_of(1),
+    ),
     # text of GeoJSON
     *(
         Case(
