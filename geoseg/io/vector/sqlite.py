@@ -25,7 +25,7 @@ _QUOTED = re.compile(
 )
 # Steps of SQLite's machine that a view may take, some 100 million a second, and how often it is
 # looked at them
-_STEPS = 10**8
+_STEPS = 3 * 10**7
 _STEPS_A_BYTE = 100
 _EACH = 10**5
 CLOSE_IT = "close it there, or wait until it is done"
