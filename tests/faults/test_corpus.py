@@ -15,7 +15,8 @@ from tests.faults.corpus import CASES
 
 # What is tried with several verbs, or in several environments, is called so
 VERB = re.compile(
-    "_(extract|predict|tile|stitch|info|preview|rasterize|polygonize)$|(?<=^environment)_.*"
+    "_(extract|predict|tile|stitch|info|preview|rasterize|polygonize|export)$"
+    "|(?<=^environment)_.*|(?<=^mark)_.*(?=_of_)"
 )
 
 
