@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
 import threading
 import time
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -20,13 +22,15 @@ PATIENCE = 0.6
 # Seconds until a signal is looked at again that came while a module was loaded
 LATER = 0.01
 _ANSWERING = threading.Lock()
-_IMPORTING = "<frozen importlib._bootstrap>"
+_CALLED_BACK = ("<frozen importlib._bootstrap>", logging.__file__)
 
 
 def watch() -> None:
     """Handle both signals from now on."""
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGINT, _interrupt)
+    if hasattr(signal, "setitimer"):
+        _raise_what_is_dropped()
     _watch_interrupts()
 
 
@@ -50,25 +54,51 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
 
-# What is raised while a compiled module loads numpy does not come out as it is: numpy's C code
-# prints its traceback and raises an ImportError in its place, and a SystemExit ends the process
-# there and then. So the handler waits until nothing is being imported:
+# What is raised while a compiled module calls back into Python does not come out as it is: numpy's
+# C code prints a traceback and raises an ImportError in its place, rasterio's drops it with a
+# traceback, and a SystemExit ends the process there and then. So the handler waits until nothing
+# is being imported or logged; what is dropped nevertheless is raised again:
 #
 #     main -> extract -> importlib -> shapely (C) -> importlib -> numpy     here Ctrl-C comes
-#     main -> extract -> rasterio.open                                      here it is raised
+#     main -> tile -> GDAL (C) -> logging                                   or here
+#     main -> tile -> rasterio.open                                         here it is raised
 def _later(number: int, frame: FrameType | None) -> bool:
-    """Whether a module is being loaded below ``frame``; the handler of the signal ``number`` then
-    comes again in a moment.
+    """Whether something below ``frame`` would not let an exception out; the handler of the signal
+    ``number`` then comes again in a moment.
     """
     if not hasattr(signal, "setitimer"):
         return False
-    while frame is not None and frame.f_code.co_filename != _IMPORTING:
+    while frame is not None and frame.f_code.co_filename not in _CALLED_BACK:
         frame = frame.f_back
-    if frame is None:
-        return False
+    if frame is not None:
+        _again(number)
+    return frame is not None
+
+
+def _again(number: int) -> None:
+    if not threading.main_thread().is_alive():  # Python is ending
+        return
     signal.signal(signal.SIGALRM, _terminate if number == signal.SIGTERM else _interrupt)
     signal.setitimer(signal.ITIMER_REAL, LATER)
-    return True
+
+
+def _raise_what_is_dropped() -> None:
+    """Ctrl-C that a callback or a destructor has dropped comes again, in place of a traceback."""
+    printed, dropped = sys.excepthook, sys.unraisablehook
+
+    def on_print(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            _again(signal.SIGINT)
+        else:
+            printed(kind, error, trace)
+
+    def on_drop(found: sys.UnraisableHookArgs) -> None:
+        if issubclass(found.exc_type, KeyboardInterrupt):
+            _again(signal.SIGINT)
+        else:
+            dropped(found)
+
+    sys.excepthook, sys.unraisablehook = on_print, on_drop
 
 
 def _answer() -> None:

@@ -40,3 +40,32 @@ def test_a_module_is_loaded_before_the_stack_unwinds(
     )
     assert done.stdout == f"{raised} True\n", done.stderr
     assert done.stderr == ("Error: interrupted\n" if name == "SIGINT" else "")
+
+
+DROPPED = """
+import signal, time
+from geoseg.cli import interrupts
+
+class Dropping:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+interrupts.watch()
+made = Dropping()
+try:
+    del made
+    time.sleep(20)
+except BaseException as error:
+    print(type(error).__name__)
+"""
+
+
+def test_what_a_destructor_drops_comes_again() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DROPPED],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("KeyboardInterrupt\n", "Error: interrupted\n")
