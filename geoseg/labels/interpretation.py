@@ -133,7 +133,8 @@ class Interpretation:
         if scaled.size and not 0 <= scaled.min() <= scaled.max() <= 1:
             raise UnsuitableError(
                 f"{self.path}: holds values from {image.min():g} to {image.max():g}, not "
-                "probabilities"
+                "probabilities",
+                "declare the value below 0 as nodata" if image.min() < 0 else None,
             )
         return scaled
 

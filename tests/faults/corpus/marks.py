@@ -145,4 +145,28 @@ CASES = [
             np.stack([CURVED[0], CURVED[1], np.where(HOLES, -9999, CURVED[2])]).astype("float32")
         ),
     ),
+    *(
+        Case(
+            f"mark_in_{kind}_{verb}",
+            line,
+            4,
+            r"odd\.tif: holds .*declare the value below 0 as nodata",
+            stored(np.where(MARGIN, -9999, MASK)[None].astype(dtype)),
+        )
+        for kind, dtype in (("labels", "int16"), ("probabilities", "float32"))
+        for verb, line in (
+            ("polygonize", "polygonize odd.tif -o new.gpkg"),
+            ("evaluate", "evaluate odd.tif mask.tif"),
+        )
+    ),
+    *(
+        Case(
+            f"mark_in_{kind}_declared",
+            "polygonize odd.tif -o new.gpkg --nodata -9999",
+            0,
+            "",
+            stored(np.where(MARGIN, -9999, MASK)[None].astype(dtype)),
+        )
+        for kind, dtype in (("labels", "int16"), ("probabilities", "float32"))
+    ),
 ]
