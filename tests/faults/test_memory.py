@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from geoseg.errors import InputError
-from geoseg.parallel.memory import ran_out
+from geoseg.errors import InputError, OutOfMemoryError
+from geoseg.io.vector.write import writing
+from geoseg.parallel.memory import check_memory, ran_out
 from tests.faults.case import good_files
 
 resource = pytest.importorskip("resource")
@@ -71,6 +72,16 @@ def test_errors_of_libraries_are_seen_behind_ours() -> None:
     damaged.__cause__ = RuntimeError("ZSTD: Allocation error : not enough memory")
     assert ran_out(damaged) and ran_out(MemoryError()) and ran_out(RuntimeError("std::bad_alloc"))
     assert ran_out(OSError(12, "Cannot allocate memory"))
+
+
+def test_readers_and_writers_raise_it_as_itself() -> None:
+    with pytest.raises(OutOfMemoryError):
+        check_memory(RuntimeError("a.tif: Cannot allocate 4096 bytes"))
+    with pytest.raises(OutOfMemoryError), writing("a.gpkg"):
+        raise RuntimeError("std::bad_alloc")
+    check_memory(RuntimeError("a.tif: is no TIFF"))
+    # libtiff refuses a tag that claims more than there could be, and asks for no memory
+    check_memory(RuntimeError('TIFFReadDirectory:Out of memory reading of "Compression"'))
 
 
 def test_names_of_files_are_no_reason() -> None:
