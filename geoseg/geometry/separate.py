@@ -187,13 +187,11 @@ def _line(
     cut: Cut,
     around: tuple[tuple[int, int], tuple[int, int]],
 ) -> tuple[np.ndarray, np.ndarray]:
+    if cut.values is not None:
+        rows, cols = np.nonzero(along_ridge(cut.mask, cut.values, pixel_size, steps))
+        return rows + cut.row, cols + cut.col
     # a distance to the ground needs ground, which beyond the scene is unknown
-    component = np.pad(cut.mask, around)
-    if cut.values is None:
-        line = dividing(component, pixel_size, steps)
-    else:
-        line = along_ridge(component, np.pad(cut.values, around), pixel_size, steps)
-    rows, cols = np.nonzero(line)
+    rows, cols = np.nonzero(dividing(np.pad(cut.mask, around), pixel_size, steps))
     return rows + (cut.row - around[0][0]), cols + (cut.col - around[1][0])
 
 
