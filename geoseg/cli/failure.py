@@ -15,6 +15,7 @@ from geoseg.errors import GeosegError, OutOfMemoryError, ResourceError, SettingE
 from geoseg.io.packages import how_to_install
 
 INTERRUPTED = 130
+TERMINATED = 143
 # Characters of a line on the terminal, at most: names in it may be of any length
 MESSAGE = 400
 HINT = 150

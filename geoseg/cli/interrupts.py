@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from geoseg.cli.command import hurried, interrupted
-from geoseg.cli.failure import INTERRUPTED
+from geoseg.cli.failure import INTERRUPTED, TERMINATED
 
 # Seconds that a job has to end by itself after Ctrl-C
 PATIENCE = 0.6
@@ -44,7 +44,7 @@ def say(message: str) -> None:
 def _terminate(number: int, frame: FrameType | None) -> None:
     """SIGTERM unwinds the stack, so that partial outputs are removed."""
     if not _later(signal.SIGTERM, frame):
-        raise SystemExit(128 + signal.SIGTERM)
+        raise SystemExit(TERMINATED)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

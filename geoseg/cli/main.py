@@ -17,7 +17,7 @@ from click.shell_completion import shell_complete
 
 from geoseg import __version__
 from geoseg.cli.command import COMPLETE, CONTEXT, Session, interrupted, suggestion
-from geoseg.cli.failure import INTERRUPTED, Failure, describe
+from geoseg.cli.failure import INTERRUPTED, TERMINATED, Failure, describe
 from geoseg.cli.interrupts import say, watch
 from geoseg.errors import UsageError
 from geoseg.io.provenance import command_text, recorded_as
@@ -108,8 +108,11 @@ def main() -> None:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # before or after the run, which handles its own
         code = INTERRUPTED
-    if code == INTERRUPTED:
-        # partial outputs are removed; the interpreter would still wait for threads at work
+    except SystemExit as ended:  # by SIGTERM
+        code = ended.code if isinstance(ended.code, int) else 1
+    if code in (INTERRUPTED, TERMINATED):
+        # partial outputs are removed; the interpreter would still wait for threads at work, and
+        # those of OpenVINO abort a process that ends beside them
         os._exit(code)
     sys.exit(code)
 
