@@ -21,6 +21,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the heavy tests too")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two processes for all tests; one for a part of them, which would wait longer for another to
+    start, and for heavy ones, some of which take most of a machine.
+    """
+    part = config.known_args_namespace.file_or_dir
+    return 0 if part or config.getoption("--slow") else 2
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--slow"):
         skip = pytest.mark.skip(reason="heavy; runs with --slow")
