@@ -49,7 +49,7 @@ def test_it_comes_with_the_package_small_and_described(name: str, most: int) -> 
     assert bundled(name).stat().st_size <= most
     spec = read_spec(bundled(name))
     assert spec.classes == ("background", "building", "boundary")
-    assert spec.bands == 3 and spec.gsd == pytest.approx(0.3)
+    assert spec.bands == 3 and spec.gsd == pytest.approx(0.25)
     card = bundled().with_suffix(".md").read_text()
     assert "Licence" in card and "OpenAerialMap" in card
     scores = bundled_models()[name]

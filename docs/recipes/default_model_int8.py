@@ -21,7 +21,7 @@ from geoseg.training.augment import Geometry
 from geoseg.training.data import ChipDataset
 
 CROPS = 100
-ZOOM = 1.5  # chips have 0.2 m, the model 0.3 m
+ZOOM = 1.25  # chips have 0.2 m, the model 0.25 m
 
 
 def with_float32_weights(graph: onnx.GraphProto) -> None:

@@ -83,7 +83,7 @@ class Axis:
         """Axis of the tiling ``tiles(shape, spec, edge)``; keywords as for
         :func:`window_weights`.
         """
-        starts = offsets(length, spec.size, spec.stride, edge)
+        starts = offsets(length, spec, edge)
         if edge == "drop" and (not starts or starts[-1] + spec.size < length):
             raise ValueError("a tiling that drops the edge leaves pixels without a window")
         weights = []

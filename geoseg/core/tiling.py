@@ -37,12 +37,12 @@ class Tile:
         return f"r{self.row:04d}_c{self.col:04d}"
 
 
-def offsets(length: int, size: int, stride: int, edge: str = "shift") -> list[int]:
+def offsets(length: int, spec: TilingSpec, edge: str = "shift") -> list[int]:
     """Start of each tile along one axis of ``length`` pixels.
 
-    ``shift`` moves the last tile back so that it ends with the axis, ``pad`` and ``partial`` let it
-    stick out, ``drop`` leaves it away. An axis shorter than ``size`` has one tile at 0 (none with
-    ``drop``).
+    ``shift`` moves the last tile back so that it ends with the axis, or, at a multiple of the
+    spec's step, as soon after as can be; ``pad`` and ``partial`` let it stick out, ``drop`` leaves
+    it away. An axis shorter than a tile has one at 0 (none with ``drop``).
     """
     # For example a length of 10, tiles of 4, a stride of 3:
     #
@@ -53,12 +53,13 @@ def offsets(length: int, size: int, stride: int, edge: str = "shift") -> list[in
     #
     # and of a length of 12 with the same tiles, 8 is left: `shift` adds a start of 8, `pad` and
     # `partial` one of 9, `drop` none.
+    size, stride = spec.size, spec.stride
     if length < size:
         return [] if edge == "drop" else [0]
     starts = list(range(0, length - size + 1, stride))
     if starts[-1] + size < length:
         if edge == "shift":
-            starts.append(length - size)
+            starts.append(-(-(length - size) // spec.step) * spec.step)
         elif edge in ("pad", "partial"):
             starts.append(starts[-1] + stride)
     return starts
@@ -72,8 +73,8 @@ def tiles(shape: tuple[int, int], spec: TilingSpec, edge: str = "shift") -> Iter
     raster's edge; with ``pad`` they reach beyond it.
     """
     height, width = shape
-    for i, row_off in enumerate(offsets(height, spec.size, spec.stride, edge)):
-        for j, col_off in enumerate(offsets(width, spec.size, spec.stride, edge)):
+    for i, row_off in enumerate(offsets(height, spec, edge)):
+        for j, col_off in enumerate(offsets(width, spec, edge)):
             h = spec.size
             w = spec.size
             if edge != "pad":
@@ -99,9 +100,7 @@ def even_tiles(shape: tuple[int, int], size: int) -> list[Tile]:
 def tile_count(shape: tuple[int, int], spec: TilingSpec, edge: str = "shift") -> int:
     """How many :func:`tiles` there are."""
     height, width = shape
-    return len(offsets(height, spec.size, spec.stride, edge)) * len(
-        offsets(width, spec.size, spec.stride, edge)
-    )
+    return len(offsets(height, spec, edge)) * len(offsets(width, spec, edge))
 
 
 def outlines(windows: Sequence[Window], transform: Affine) -> np.ndarray:

@@ -125,8 +125,8 @@ def cluster_strips(
     """As :meth:`SceneRun.strips`, computed by the workers of the ``cluster``."""
     tiling = run.plan.tiling
     height, width = run.scene.grid.shape
-    starts = offsets(height, tiling.size, tiling.stride)
-    across = len(offsets(width, tiling.size, tiling.stride))
+    starts = offsets(height, tiling)
+    across = len(offsets(width, tiling))
     advance = progress(Stage(Path(run.scene.path).name, "windows"), run.plan.tiles)
     channels = loaded.model.channels if wanted.channels is None else len(wanted.channels)
     count = max(_SHARES * cluster.workers, height * width * channels * 4 // _BLOCK)

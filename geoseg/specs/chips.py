@@ -15,10 +15,13 @@ SPLIT = (0.8, 0.1, 0.1)  # train, val and test where nothing else is asked for
 
 @dataclass(frozen=True)
 class TilingSpec:
-    """Square windows of ``size`` pixels that share ``overlap`` pixels with their neighbours."""
+    """Square windows of ``size`` pixels that share ``overlap`` pixels with their neighbours, or
+    somewhat more where they are to start at multiples of ``step`` pixels.
+    """
 
     size: Annotated[int, Range(1, 2**16)] = 512
     overlap: Annotated[int, Range(0)] = 0
+    step: Annotated[int, Range(1)] = 1
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -27,10 +30,15 @@ class TilingSpec:
             "overlap",
             f"{self.overlap} is not below the tile size, {self.size}",
         )
+        check(
+            self.step <= self.size - self.overlap,
+            "step",
+            f"{self.step} is more than lies between two windows, {self.size - self.overlap}",
+        )
 
     @property
     def stride(self) -> int:
-        return self.size - self.overlap
+        return (self.size - self.overlap) // self.step * self.step
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,8 @@ def mosaic(windows, shape, spec, **keywords):
 @st.composite
 def tilings(draw):
     size = draw(st.integers(1, 24))
-    return TilingSpec(size, draw(st.integers(0, size - 1)))
+    overlap = draw(st.integers(0, size - 1))
+    return TilingSpec(size, overlap, draw(st.integers(1, size - overlap)))
 
 
 tiling_cases = given(

@@ -20,7 +20,8 @@ sides = st.integers(1, 70)
 @st.composite
 def tilings(draw):
     size = draw(st.integers(1, 30))
-    return TilingSpec(size, draw(st.integers(0, size - 1)))
+    overlap = draw(st.integers(0, size - 1))
+    return TilingSpec(size, overlap, draw(st.integers(1, size - overlap)))
 
 
 def cover(shape, plan):
@@ -47,7 +48,8 @@ def test_every_pixel_is_covered(height, width, spec, edge):
         else:
             assert w.row_off + w.height <= height and w.col_off + w.width <= width
         if edge == "shift":
-            assert (w.height, w.width) == (min(spec.size, height), min(spec.size, width))
+            for side, length in ((w.height, height), (w.width, width)):
+                assert min(spec.size, length) - spec.step < side <= spec.size
 
 
 @given(sides, sides, tilings(), st.sampled_from(["shift", "pad", "partial", "drop"]))
@@ -82,8 +84,9 @@ def test_drop_keeps_whole_tiles_alone(height, width, spec):
 def test_no_tile_is_superfluous(height, width, spec, edge):
     """Leaving the last tile away along an axis leaves pixels uncovered."""
     for length in (height, width):
-        starts = offsets(length, spec.size, spec.stride, edge)
+        starts = offsets(length, spec, edge)
         assert starts == sorted(set(starts))
+        assert all(start % spec.step == 0 for start in starts)
         if len(starts) > 1:
             assert starts[-2] + spec.size < length
 
@@ -98,8 +101,8 @@ def test_a_plan_read_off():
         "r0001_c0001": (32, 10, 40, 40),
         "r0001_c0002": (50, 10, 40, 40),
     }
-    assert offsets(90, 40, 32, "pad") == offsets(90, 40, 32, "partial") == [0, 32, 64]
-    assert offsets(90, 40, 32, "drop") == [0, 32] and offsets(30, 40, 32, "drop") == []
+    assert offsets(90, TilingSpec(40, 8), "pad") == [0, 32, 64]
+    assert offsets(90, TilingSpec(40, 8), "drop") == [0, 32]
     assert Tile(12, 34567, Window(0, 0, 1, 2)).id == "r0012_c34567"
 
 
@@ -192,7 +195,7 @@ def test_after_leaking_no_pixel_lies_in_two_splits(height, width, spec, block, e
     }
     assert (sum((count > 0).astype(int) for count in kept.values()) <= 1).all()
     assert not any(out for split, out in zip(splits, left_out, strict=True) if split == "test")
-    if edge == "pad" and spec.overlap == 0:
+    if edge == "pad" and spec.stride == spec.size:
         assert not left_out.any()
 
 
