@@ -158,10 +158,10 @@ def test_it_finds_the_sample_scenes_buildings(
 @pytest.mark.parametrize(
     ("model", "place", "iou"),
     [
-        ("bundled", "oam_zanzibar/oam_zanzibar_b", 0.713),
-        ("bundled", "oam_banepa/oam_banepa_b", 0.702),
-        ("fast", "oam_zanzibar/oam_zanzibar_b", 0.744),
-        ("fast", "oam_banepa/oam_banepa_b", 0.662),
+        ("bundled", "oam_zanzibar/oam_zanzibar_b", 0.744),
+        ("bundled", "oam_banepa/oam_banepa_b", 0.752),
+        ("fast", "oam_zanzibar/oam_zanzibar_b", 0.754),
+        ("fast", "oam_banepa/oam_banepa_b", 0.706),
     ],
 )
 def test_it_finds_real_buildings_in_places_left_out_of_training(
