@@ -126,7 +126,8 @@ def plan(
     taken = taken or take(scene, runtime.spec, bands)
     # An eighth: windows of 512 overlap by 64. Larger windows need no wider seams, hence the limit.
     overlap = min(runtime.size // 8, 128) if spec.overlap is None else spec.overlap
-    step = STRIDE if runtime.size - overlap >= STRIDE else 1
+    # small windows would become many more
+    step = STRIDE if runtime.size - overlap >= 3 * STRIDE else 1
     tiling = TilingSpec(runtime.size, overlap, step)
     count = tile_count(scene.grid.shape, tiling)
     # What is cut off a window on one side must be covered by its neighbour, and there must be

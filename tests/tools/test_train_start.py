@@ -29,7 +29,7 @@ def chips(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
     """Folders of chips of three and of four bands."""
     folder = tmp_path_factory.mktemp("start")
     mask = buildings(128, 192, 61)
-    on = grid(*mask.shape)
+    on = grid(*mask.shape, gsd=store.read_spec(store.bundled()).gsd)
     write_array(folder / "mask.tif", mask.astype("uint8"), on)
     found = {}
     for bands in (3, 4):
