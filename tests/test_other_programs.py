@@ -12,6 +12,8 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
+from rasterio.enums import Resampling
 from rasterio.features import rasterize
 from rasterio.windows import Window
 
@@ -23,7 +25,7 @@ from geoseg.tools import export, extract
 pytestmark = pytest.mark.slow
 pytest.importorskip("torch")
 PART = Window(1200, 200, 1000, 700)
-LARGER = Window(900, 100, 1200, 900)  # with less beside it that Deepness fills with black
+LARGER = Window(900, 100, 1153, 790)  # with less beside it that Deepness fills with black
 SIDE = 512
 # Where QGIS puts plugins; Deepness comes from its list of plugins alone, in no package
 PLUGINS = Path.home() / ".local/share/QGIS/QGIS3/profiles/default/python/plugins"
@@ -31,10 +33,19 @@ DEEPNESS = Path(os.environ.get("GEOSEG_TEST_DEEPNESS") or PLUGINS)
 
 
 def cut(scene: Path, window: Window, path: Path) -> Path:
+    """A part of the scene, at the resolution of the model: programs that read any scene at that
+    would resample it otherwise, where geoseg does not yet.
+    """
     with rasterio.open(scene) as file:
-        image = file.read(window=window)
-        place = {"crs": file.crs, "transform": file.window_transform(window)}
-    size = {"width": window.width, "height": window.height, "count": 3, "dtype": "uint8"}
+        zoom = file.res[0] / read_spec(bundled()).gsd
+        height, width = round(window.height * zoom), round(window.width * zoom)
+        image = file.read(
+            window=window, out_shape=(3, height, width), resampling=Resampling.bilinear
+        )
+        transform = file.window_transform(window)
+        scale = Affine.scale(window.width / width, window.height / height)
+        place = {"crs": file.crs, "transform": transform * scale}
+    size = {"width": width, "height": height, "count": 3, "dtype": "uint8"}
     how = {"driver": "GTiff", "photometric": "RGB", "tiled": True}
     with rasterio.open(path, "w", **how, **size, **place) as out:
         out.write(image)
@@ -168,7 +179,9 @@ def test_openvino(sample_scene: Path, merged: Path, tmp_path: Path) -> None:
         .compile_model(tmp_path / "m.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     )
     # square: one window, for windows of ours overlap
-    scene = cut(sample_scene, Window(1500, 300, SIDE, SIDE), tmp_path / "window.tif")
+    with rasterio.open(sample_scene) as file:
+        side = round(SIDE * read_spec(bundled()).gsd / file.res[0])
+    scene = cut(sample_scene, Window(1500, 300, side, side), tmp_path / "window.tif")
     with rasterio.open(scene) as file:
         image = file.read() / np.float32(255)
     found = compiled(image[None])[0][0, 1] >= read_spec(merged).threshold
