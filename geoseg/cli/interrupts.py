@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
@@ -31,6 +32,8 @@ def watch() -> None:
     signal.signal(signal.SIGINT, _interrupt)
     if hasattr(signal, "setitimer"):
         _raise_what_is_dropped()
+        # at Python's end the signal has no handler any more, and would kill what has succeeded
+        atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
     _watch_interrupts()
 
 

@@ -69,3 +69,25 @@ def test_what_a_destructor_drops_comes_again() -> None:
         timeout=60,
     )
     assert (done.stdout, done.stderr) == ("KeyboardInterrupt\n", "Error: interrupted\n")
+
+
+# what ends after the signal was put off, with a moment until Python is gone
+ENDING = """
+import atexit, signal, time
+atexit.register(time.sleep, 0.1)
+from geoseg.cli import interrupts
+interrupts.watch()
+interrupts._again(signal.SIGTERM)
+"""
+
+
+def test_a_signal_that_was_put_off_does_not_kill_what_has_ended(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
