@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
 import os
@@ -32,9 +31,18 @@ def watch() -> None:
     signal.signal(signal.SIGINT, _interrupt)
     if hasattr(signal, "setitimer"):
         _raise_what_is_dropped()
-        # at Python's end the signal has no handler any more, and would kill what has succeeded
-        atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
     _watch_interrupts()
+
+
+def settled(code: int) -> None:
+    """What ran has ended with ``code``: a signal that comes while Python ends changes that no more,
+    and there is nothing left to unwind.
+    """
+    if hasattr(signal, "setitimer"):  # nor does one that was put off
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(code))
 
 
 def say(message: str) -> None:

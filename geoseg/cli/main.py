@@ -18,7 +18,7 @@ from click.shell_completion import shell_complete
 from geoseg import __version__
 from geoseg.cli.command import COMPLETE, CONTEXT, Session, interrupted, suggestion
 from geoseg.cli.failure import INTERRUPTED, TERMINATED, Failure, describe
-from geoseg.cli.interrupts import say, watch
+from geoseg.cli.interrupts import say, settled, watch
 from geoseg.errors import UsageError
 from geoseg.io.provenance import command_text, recorded_as
 
@@ -114,6 +114,7 @@ def main() -> None:
         # partial outputs are removed; the interpreter would still wait for threads at work, and
         # those of OpenVINO abort a process that ends beside them
         os._exit(code)
+    settled(code)
     sys.exit(code)
 
 

@@ -71,23 +71,27 @@ def test_what_a_destructor_drops_comes_again() -> None:
     assert (done.stdout, done.stderr) == ("KeyboardInterrupt\n", "Error: interrupted\n")
 
 
-# what ends after the signal was put off, with a moment until Python is gone
+# signals that come when all is done: one that was put off, one while Python ends
 ENDING = """
-import atexit, signal, time
+import atexit, os, signal, sys, time
 atexit.register(time.sleep, 0.1)
+atexit.register(os.kill, os.getpid(), signal.{0})
 from geoseg.cli import interrupts
 interrupts.watch()
-interrupts._again(signal.SIGTERM)
+interrupts._again(signal.{0})
+interrupts.settled(3)
+sys.exit(3)
 """
 
 
-def test_a_signal_that_was_put_off_does_not_kill_what_has_ended(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_changes_nothing_of_what_has_ended(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", ENDING],
+        [sys.executable, "-c", ENDING.format(name)],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (3, "")
