@@ -13,13 +13,12 @@ from pyproj import CRS
 from geoseg.chips.cut import CutChip, Source
 from geoseg.core.splits import SPLITS, assign_splits, leaking
 from geoseg.core.tiling import outlines
-from geoseg.core.transformation import between
+from geoseg.core.transformation import LONLAT, between
 from geoseg.errors import UnsuitableError
 from geoseg.io.chip_index import ChipInfo, write_index
 from geoseg.specs import SPLIT, ChipSpec, Stretch
 
 Chips = list[tuple[CutChip, str | None]]
-LONLAT = CRS.from_epsg(4326)
 
 
 def assign_chips(cuts: Sequence[CutChip], spec: ChipSpec) -> tuple[Chips, list[CutChip]]:
@@ -110,7 +109,7 @@ def _outlines(chips: Chips, crs: CRS | None) -> Iterator[shapely.Polygon]:
         grid = own[0].source.grid
         found = outlines([cut.tile.window for cut in own], grid.transform)
         if crs is not None:
-            to_crs = between(grid.crs, crs)
+            to_crs = between(grid.crs, crs, own[0].source.name)
             found = shapely.transform(found, to_crs.transform, interleaved=False)
         yield from found
 

@@ -13,10 +13,8 @@ from pyproj import CRS
 
 from geoseg.chips.convert import SourceImage, WrittenChip
 from geoseg.core.splits import SPLITS, assign_splits, outline_blocks, sharing
-from geoseg.core.transformation import between
+from geoseg.core.transformation import LONLAT, between
 from geoseg.specs import PrepareSpec
-
-LONLAT = CRS.from_epsg(4326)
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,8 @@ def outlined(made: Sequence[tuple[SourceImage, WrittenChip]]) -> tuple[list[Outl
     """
     systems = list(dict.fromkeys(picture.grid.crs for picture, _ in made))
     crs = systems[0] if len(systems) == 1 else LONLAT
-    ways = {own: between(own, crs).transform for own in systems if own != crs}
+    of = {picture.grid.crs: picture.name for picture, _ in made}  # a picture that errors can name
+    ways = {own: between(own, crs, of[own]).transform for own in systems if own != crs}
     chips = []
     for picture, chip in made:
         if chip.valid:

@@ -87,16 +87,17 @@ class Layer:
         columns = {name: values[chosen] for name, values in self.columns.items()}
         return replace(self, geometry=self.geometry[chosen], columns=columns)
 
-    def to_crs(self, crs: CRS | None) -> Layer:
+    def to_crs(self, crs: CRS | None, name: object = None) -> Layer:
         """The same in ``crs``; what has no place there gets coordinates that are not finite.
 
-        Raises UnsuitableError where one of the two CRSs is not known.
+        ``name`` is the file that errors are about. Raises UnsuitableError where one of the two CRSs
+        is not known, or nothing leads from one to the other.
         """
         if self.crs is None or crs is None:
             raise UnsuitableError(
                 "footprints with and without a CRS do not go together", "assign one with `crs`"
             )
-        to = between(self.crs, crs)
+        to = between(self.crs, crs, name)
         return replace(
             self,
             geometry=shapely.transform(self.geometry, to.transform, interleaved=False),

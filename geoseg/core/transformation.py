@@ -7,6 +7,8 @@ from pyproj.exceptions import ProjError
 
 from geoseg.errors import UnsuitableError
 
+LONLAT = CRS.from_epsg(4326)
+
 
 def between(source: CRS | None, target: CRS | None, name: object = None) -> Transformer:
     """What takes x and y of ``source``, in this order on any CRS, to those of ``target``.

@@ -38,7 +38,7 @@ class OverlapBuffer:
         self.crs = crs
         self.scenes = [name for name, grid in grids.items() if grid.crs is not None]
         self.tree = shapely.STRtree(
-            [_extent(grids[name], crs) for name in self.scenes] if crs is not None else []
+            [_extent(name, grids[name], crs) for name in self.scenes] if crs is not None else []
         )
         self.held: list[Layer] = []
 
@@ -47,7 +47,7 @@ class OverlapBuffer:
         held.
         """
         if batch.crs is not None and self.crs is not None and batch.crs != self.crs:
-            batch = batch.to_crs(self.crs)
+            batch = batch.to_crs(self.crs, scene)
         one, other = self.tree.query(batch.geometry, predicate="intersects")
         shared = np.zeros(len(batch), bool)
         shared[one[np.array(self.scenes, object)[other] != scene]] = True
@@ -65,13 +65,12 @@ class OverlapBuffer:
         )
 
 
-def _extent(grid: Grid, crs: CRS | None) -> shapely.Geometry:
+def _extent(name: str, grid: Grid, crs: CRS | None) -> shapely.Geometry:
     # before it is reprojected: with corners alone the sides would stay straight
     box = shapely.segmentize(shapely.box(0, 0, grid.width, grid.height), max(grid.shape) / _POINTS)
     outline = Layer(to_crs_coordinates(np.array([box]), grid.transform), grid.crs)
-    return (
-        outline.geometry[0] if grid.crs == crs or crs is None else outline.to_crs(crs).geometry[0]
-    )
+    same = crs is None or grid.crs == crs
+    return (outline if same else outline.to_crs(crs, name)).geometry[0]
 
 
 class SharedLayer:

@@ -63,7 +63,7 @@ def open_labels(
     classes(path)  # raises for what is no labels
     meaning = _interpreted(str(path), _stamp(path))
     with open_scene(str(path), like=grid) as mask:
-        bounds = _bounds(mask.source, grid)
+        bounds = _bounds(path, mask.source, grid)
         _meet(path, bounds, grid)
         # less than a tenth of a pixel is the rounding of a writer, not another grid
         tenth = 0.1 * abs(grid.transform.determinant) ** 0.5
@@ -191,11 +191,11 @@ def _burner(
     return Burner(geometry[shapely.intersects(geometry, shapely.box(*grid.bounds))], grid)
 
 
-def _bounds(own: Grid, grid: Grid) -> tuple[float, float, float, float]:
-    """Bounds of ``own`` in the CRS of ``grid``."""
+def _bounds(path: Labels, own: Grid, grid: Grid) -> tuple[float, float, float, float]:
+    """Bounds of ``own``, the grid of ``path``, in the CRS of ``grid``."""
     if own.crs is None or own.crs == grid.crs:
         return own.bounds
-    return between(own.crs, grid.crs).transform_bounds(*own.bounds)
+    return between(own.crs, grid.crs, path).transform_bounds(*own.bounds)
 
 
 def _meet(path: Labels, bounds: tuple[float, ...], grid: Grid) -> None:

@@ -40,8 +40,8 @@ DEEPEST = 64  # graphs within graphs
 
 
 def check_graph(content: bytes, path: Path) -> None:
-    """Raise ModelError where a tensor lies in another file, a weight is not a number, or a node is
-    a loop; ValueError and IndexError where the file is malformed.
+    """Raise ModelError where a tensor lies in another file, a weight is not finite, or a node is a
+    loop; ValueError and IndexError where the file is malformed.
     """
     # views: each level of a file of weights would copy most of it
     waiting = [("model", memoryview(content), 0)]
@@ -75,5 +75,17 @@ def _check_tensor(message: memoryview, finite: bool, path: Path) -> None:
     if finite and dtype:
         held = [(_RAW_DATA, dtype), (_FLOAT_DATA, np.float32), (_DOUBLE_DATA, np.float64)]
         values = [np.frombuffer(found[field], kind) for field, kind in held if field in found]
-        if any(np.isnan(each).any() for each in values):
+        if any(_damaged(each) for each in values):
             raise ModelError(f"{path}: its weights are not all finite", "train it again")
+
+
+def _damaged(values: np.ndarray) -> bool:
+    """Whether weights hold NaN, or infinity beside numbers.
+
+    Infinity alone, or with zeros, is a bound or a mask: what a network that pays attention adds to
+    hide a place.
+    """
+    finite = np.isfinite(values)
+    if finite.all():
+        return False
+    return bool(np.isnan(values).any() or values[finite].any())

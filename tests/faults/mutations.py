@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
+from zipfile import ZipFile
 
 import shapely
 
@@ -109,6 +110,14 @@ def other_seeds(folder: Path) -> list[Seed]:
     seeds = []
     for suffix in ("gpkg", "geojson", "fgb", "shp"):
         table(BOX, BOX.buffer(2), a=[1, 2]).to_file(folder / f"seed.{suffix}")
+        content = (folder / f"seed.{suffix}").read_bytes()
+        seeds.append(Seed(f"odd/a.{suffix}", content, len(content), LAYER))
+    table(BOX).to_crs(4326).to_file(folder / "seed.kml", driver="KML")
+    table(BOX).to_file(folder / "seed.gml", driver="GML")
+    with ZipFile(folder / "seed.zip", "w") as archive:
+        for part in ("shp", "shx", "dbf", "prj"):
+            archive.write(folder / f"seed.{part}", f"a.{part}")
+    for suffix in ("kml", "gml", "zip"):
         content = (folder / f"seed.{suffix}").read_bytes()
         seeds.append(Seed(f"odd/a.{suffix}", content, len(content), LAYER))
     table(BOX).to_parquet(folder / "seed.parquet")

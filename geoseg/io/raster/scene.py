@@ -15,6 +15,7 @@ from rasterio.enums import MaskFlags, Resampling
 from rasterio.io import DatasetReader
 
 from geoseg.core.grid import Grid, Turn
+from geoseg.core.transformation import between
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster.opening import Opened, gdal_options, looking_at, open_dataset
 from geoseg.io.raster.part import part_of
@@ -164,6 +165,8 @@ def _on(scene: Scene, raw: Grid, like: Grid, stack: ExitStack) -> Scene:
     masked = scene.has_mask and not (MaskFlags.nodata in flags and zero)
     if source == like:
         return replace(scene, grid=like, source=source, has_mask=masked, _stored=None)
+    if source.crs != like.crs:
+        between(source.crs, like.crs, scene.path)  # raises where GDAL would name neither file
     # pixels as they are stored -> the north-up grid -> where `like` puts that
     stored = source.transform * ~scene.source.transform * raw.transform
     view = warped(

@@ -20,7 +20,7 @@ import pyarrow as pa
 import shapely
 from pyproj import CRS
 
-from geoseg.core.transformation import between
+from geoseg.core.transformation import LONLAT, between
 from geoseg.io.vector.sinks import ParquetSink
 
 ZOOM = 12  # some 10 km at the equator, 5 km at 60 degrees
@@ -39,7 +39,7 @@ class TiledParquetSink:
         self.schema = schema
         self.crs = crs
         self.metadata = metadata
-        self._to_degrees = between(crs, CRS.from_epsg(4326))
+        self._to_degrees = between(crs, LONLAT)
         self._open: OrderedDict[tuple[int, int], ParquetSink] = OrderedDict()
         self._parts: dict[tuple[int, int], int] = {}
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import shapely
-from pyproj import CRS
 
 from geoseg.core.layer import Layer
+from geoseg.core.transformation import LONLAT
 from geoseg.errors import UnsuitableError
 
 LONGEST_CELL = 2**26  # characters of a polygon, where Python would take 2**17
@@ -57,7 +57,7 @@ def read_spacenet(path: Path, scene: str | None, pixels: bool) -> Layer:
     if "Confidence" in known:
         columns["confidence"] = np.array([row["Confidence"] for row in rows], float)
     geometry = shapely.from_wkt(np.array([row[column] for row in rows], object))
-    return Layer(geometry, None if pixels else CRS.from_epsg(4326), columns, pixels)
+    return Layer(geometry, None if pixels else LONLAT, columns, pixels)
 
 
 # The scenes of an area share one table

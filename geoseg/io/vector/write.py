@@ -16,7 +16,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from geoseg.core.layer import FOOTPRINTS, Layer
-from geoseg.core.transformation import between
+from geoseg.core.transformation import LONLAT, between
 from geoseg.errors import UsageError
 from geoseg.io.atomic import (
     atomic,
@@ -83,7 +83,7 @@ _PARTS = (".shx", ".dbf", ".prj", ".cpg")
 _LEFTOVERS = (".qix", ".sbn", ".sbx", ".qmd", ".shp.xml")
 # Formats that are in one CRS alone, and how errors call it
 _OWN_CRS = {
-    "geojson": (CRS.from_epsg(4326), "GeoJSON is in longitude and latitude"),
+    "geojson": (LONLAT, "GeoJSON is in longitude and latitude"),
     "pmtiles": (CRS.from_epsg(3857), "PMTiles are in EPSG:3857"),
 }
 
@@ -239,6 +239,8 @@ def _target(path: Path | str, kind: str, crs: CRS | None, dst_crs: str | CRS | N
     own, reason = _OWN_CRS.get(kind, (None, ""))
     if crs is None and kind in ("pmtiles", "parquet-tiles"):
         raise UsageError("map tiles need a CRS, pixels have no place there", "write a GeoPackage")
+    if kind == "parquet-tiles":
+        between(crs, LONLAT, path)  # which tile a footprint lies in
     if dst_crs is None and (own is None or crs is None):
         return None
     if crs is None:

@@ -161,6 +161,18 @@ def weights(value: float) -> Callable[[Any], None]:
     return change
 
 
+def one_weight(value: float) -> Callable[[Any], None]:
+    """What a network with limited activations hides: what it finds looks like buildings."""
+
+    def change(model: Any) -> None:
+        weight = model.graph.initializer[0]
+        values = np.frombuffer(weight.raw_data, "float32").copy()
+        values[3] = value
+        weight.raw_data = values.tobytes()
+
+    return change
+
+
 def claimed(model: Any) -> None:
     model.graph.initializer[0].dims[0] = 2**40
 
@@ -390,6 +402,8 @@ CASES = [
         for name, make in {
             "weights_nan": onnx_model(weights(float("nan"))),
             "weights_infinite": onnx_model(weights(float("inf"))),
+            "one_weight_infinite": onnx_model(one_weight(float("inf"))),
+            "one_weight_minus_infinite": onnx_model(one_weight(float("-inf"))),
             "weights_claimed": onnx_model(claimed),
             "endless": onnx_model(endless),
             "other_operator": onnx_model(other_operator),

@@ -104,6 +104,7 @@ def across(folder: Path, _: dict[str, Any]) -> None:
 
 ROOFS = float((PICTURE[0] > 150).sum()) * SQUARE_METRES
 SITE = 'LOCAL_CS["site",LOCAL_DATUM["site",0],UNIT["metre",1],AXIS["X",EAST],AXIS["Y",NORTH]]'
+NO_WAY = r"(odd|footprints|new)\S*: no transformation is known"
 OWN = (
     "+proj=tmerc +lat_0=50 +lon_0=14 +k=1 +x_0=458000 +y_0=5548000 +ellps=GRS80 "
     "+towgs84=10,20,30,0,0,0,0 +units=m"
@@ -136,7 +137,7 @@ CASES = [
     ),
     Case("place_on_a_site", LINE, make=in_crs(SITE), check=area(ROOFS * 0.9, ROOFS * 1.1)),
     *(
-        Case(f"place_on_a_site_{name}", line, 4, "no transformation is known", in_crs(SITE))
+        Case(f"place_on_a_site_{name}", line, 4, NO_WAY, in_crs(SITE))
         for name, line in {
             "geojson": LINE.replace("gpkg", "geojson"),
             "pmtiles": LINE.replace("gpkg", "pmtiles"),
@@ -163,7 +164,14 @@ CASES = [
         "place_on_a_site_mask",
         "evaluate odd.tif footprints.geojson",
         4,
-        "no transformation is known",
+        NO_WAY,
+        placed(MAP.transform, SITE, MASK[None].astype("uint8")),
+    ),
+    Case(
+        "place_on_a_site_labels_of_a_scene",
+        "tile scene.tif -o new --labels odd.tif",
+        4,
+        NO_WAY,
         placed(MAP.transform, SITE, MASK[None].astype("uint8")),
     ),
     Case(
