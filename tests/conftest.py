@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# Before torch is loaded, for this process and those it starts. Its threads spin while they wait for
+# each other; where another process has their processor they spin for as long as that computes, and
+# what takes a minute takes four.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    share = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, share)))
 
 # no test may fail for being slow: machines are shared
 settings.register_profile("geoseg", deadline=None)
