@@ -159,7 +159,11 @@ class _Comparing:
             present = predicted.present, true.present
             sides = ComparedSides(self.sources, grid, self.spec, bands, present, self.extent)
             counting = partial(sides.shared_out, self.cluster)
-        return compare_pixels(predicted, true, grid, self.spec, progress, counting=counting)
+        try:
+            return compare_pixels(predicted, true, grid, self.spec, progress, counting=counting)
+        except UnsuitableError as error:
+            names = ", ".join(map(str, self.sources))
+            raise UnsuitableError(f"{names}: {error.message}", error.hint) from error
 
     def layers(self) -> None:
         """Match the footprints of two vector files in the truth's CRS, those of two SpaceNet tables

@@ -27,6 +27,10 @@ from geoseg.specs.vectors import VectorFiles
 _ASTRAY = 1.0
 # Of half a circle: footprints beyond may have their neighbours on the other side
 _SEAM = 179 / 180
+# Times as wide as the grid: such a polygon is an area that holds it, and nobody's house
+_WIDE = 10
+# Edges of such a polygon, each short enough to be straight in either CRS
+_STEPS = 100
 
 
 def footprints_on(
@@ -47,12 +51,24 @@ def footprints_on(
         raise UnsuitableError(f"{files}: the scene has no CRS to place the footprints in")
     found = footprints_in(files, grid.crs, remarks, grid=grid, **wanted)
     solid = ~shapely.is_empty(found.geometry)
-    if solid.any() and not len(Burner(found.geometry).inside(grid)):
+    if solid.any() and not _reaches(found.geometry, grid):
         hint = "compare the two with `geoseg info`"
         if grid.crs is None and found.bounds[3] > 0:
             hint = "pixel coordinates have y from 0 at the upper edge down to -height"
         raise UnsuitableError(f"{files}: no overlap with the scene", hint)
     return found
+
+
+def _reaches(geometry: np.ndarray, grid: Grid) -> bool:
+    """Whether a footprint meets the bounds of ``grid``."""
+    near = geometry[Burner(geometry).inside(grid)]
+    box = shapely.box(*grid.bounds)
+    shapely.prepare(box)
+    # most often the first ones do
+    return any(
+        shapely.intersects(box, near[start : start + 1000]).any()
+        for start in range(0, len(near), 1000)
+    )
 
 
 def footprints_in(
@@ -126,7 +142,7 @@ def _read(
     if grid is not None and grid.crs is None:
         return found
     _check_coordinates(path, found, grid)
-    return found if crs is None else _reprojected(found, path, crs, remarks)
+    return found if crs is None else _reprojected(found, path, crs, remarks, grid)
 
 
 def _joined(layers: Sequence[Layer], crs: CRS | None) -> Layer:
@@ -144,7 +160,9 @@ def _joined(layers: Sequence[Layer], crs: CRS | None) -> Layer:
     return Layer.joined(full, crs or layers[0].crs)
 
 
-def _reprojected(found: Layer, path: Path | str, crs: CRS, remarks: Remarks) -> Layer:
+def _reprojected(
+    found: Layer, path: Path | str, crs: CRS, remarks: Remarks, grid: Grid | None
+) -> Layer:
     if found.crs is None:
         way = "write it into the file, for example with ogr2ogr -a_srs"
         if vector_kind(Path(path)) == "shapefile":
@@ -154,7 +172,45 @@ def _reprojected(found: Layer, path: Path | str, crs: CRS, remarks: Remarks) -> 
         return found
     between(found.crs, crs, path)  # raises where nothing leads from one to the other
     remarks.append(f"{path}: reprojected from {_name(found.crs)} to {_name(crs)}")
-    return found.to_crs(crs)
+    return (_around(found, grid) if grid else found).to_crs(crs)
+
+
+def _around(found: Layer, grid: Grid) -> Layer:
+    """The same with polygons that are far wider than ``grid`` cut to what lies around it, in short
+    edges.
+    """
+    # The outline of a country, given as two longitudes and two latitudes, and a scene in it:
+    #
+    #     straight in degrees is curved in UTM      +-----------+
+    #     and the poles have no place there         |  .        |
+    #                                               +-----------+
+    assert grid.crs is not None
+    left, bottom, right, top = between(grid.crs, found.crs).transform_bounds(*grid.bounds)
+    width, height = right - left, top - bottom
+    # not across 180 degrees, where a scene is as wide as the earth
+    if not (np.isfinite([width, height]).all() and width > 0 and height > 0):
+        return found
+    bounds = shapely.bounds(found.geometry)
+    with np.errstate(invalid="ignore"):  # of what is empty
+        wide = (bounds[:, 2] - bounds[:, 0] > _WIDE * width) | (
+            bounds[:, 3] - bounds[:, 1] > _WIDE * height
+        )
+    if not wide.any():
+        return found
+    # a layer may count longitudes from 0 to 360
+    circle = period(found.crs) or 0
+    boxes = [
+        shapely.box(left - width + turn, bottom - height, right + width + turn, top + height)
+        for turn in (-circle, 0, circle)
+    ]
+    geometry = found.geometry.copy()
+    mended, _ = repair(geometry[wide])
+    cut = shapely.intersection(mended, shapely.union_all(boxes))
+    # what does not reach the grid stays there, so that its place can be compared
+    cut = np.where(shapely.is_empty(cut), mended, cut)
+    steps = (shapely.bounds(cut)[:, 2:] - shapely.bounds(cut)[:, :2]).max(axis=1) / _STEPS
+    geometry[wide] = shapely.segmentize(cut, steps)
+    return replace(found, geometry=geometry)
 
 
 def _check_coordinates(path: Path, found: Layer, grid: Grid | None) -> None:

@@ -221,10 +221,7 @@ def _classes(path: VectorFiles, found: Layer, field: str, accompany: Run) -> _La
         names = ", ".join(read_footprints(path.paths[0], path.layer).columns) or "none"
         raise UnsuitableError(f"{path}: has no column {field}", f"its columns: {names}")
     column = found.columns[field]
-    # None, no text, and NaN, which is not equal to itself
-    missing = np.array(
-        [item is None or item != item or item == "" for item in column.tolist()], bool
-    )
+    missing = np.array([_is_missing(item) for item in column.tolist()], bool)
     geometry = found.geometry.copy()
     values = np.zeros(len(found), np.int64)
     if missing.any():
@@ -261,13 +258,25 @@ def _numbered(path: VectorFiles, field: str, known: list[Any]) -> dict[str, int]
     return classes
 
 
+def _number(item: Any) -> float:
+    if np.ndim(item):
+        raise TypeError("a list is no number")
+    return float(item)
+
+
+def _is_missing(item: Any) -> bool:
+    """Whether a cell holds None, no text, or NaN, which is not equal to itself."""
+    # an array, as lists in a cell become, is neither
+    return item is None or (np.ndim(item) == 0 and bool(item != item or item == ""))
+
+
 def _integers(path: VectorFiles, field: str, known: list[Any]) -> list[int]:
     try:
-        numbers = np.array(known).astype(np.float64)
-    except (TypeError, ValueError) as error:
+        numbers = np.array([_number(item) for item in known])
+    except (TypeError, ValueError) as error:  # bytes, dates, lists
         raise UnsuitableError(
             f"{path}: the column {field} holds neither integers nor names"
         ) from error
-    if not (numbers == np.round(numbers)).all():
+    if not (np.isfinite(numbers) & (numbers == np.round(numbers))).all():
         raise UnsuitableError(f"{path}: the column {field} holds numbers that are no integers")
     return [int(number) for number in numbers.tolist()]

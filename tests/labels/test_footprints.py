@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
-from pyproj import CRS
+from pyproj import CRS, Transformer
 
 from geoseg.core.grid import Grid
 from geoseg.errors import InputError, UnsuitableError, UsageError
+from geoseg.geometry.burn import Burner
 from geoseg.labels.footprints import footprints_in, footprints_on
+from geoseg.report import Remarks
 from geoseg.specs.vectors import VectorFiles
 
 UTM = CRS.from_epsg(32633)
@@ -173,3 +175,30 @@ def test_a_building_across_180_degrees_is_whole(tmp_path, left, how):
     utm = footprints_in(tmp_path / "f.geojson", CRS.from_epsg(32760), [])
     width, height = np.ptp(utm.geometry[0].bounds[::2]), np.ptp(utm.geometry[0].bounds[1::2])
     assert (width, height) == (pytest.approx(213, abs=5), pytest.approx(221, abs=5))
+
+
+@pytest.mark.parametrize("west, east", [(5, 25), (-180, 180), (0, 360)])
+@pytest.mark.parametrize("row", [0, 17, 40])
+def test_an_area_of_four_corners_follows_its_parallel(tmp_path, west, east, row):
+    """An edge along a parallel is no straight line in UTM, where it may not even have ends."""
+    grid = Grid(CRS.from_epsg(32633), Affine(5, 0, 430_000, 0, -5, 5_500_000), 40, 64)
+    x, y = grid.transform * (grid.width / 2, row)
+    lat = Transformer.from_crs(grid.crs, 4326, always_xy=True).transform(x, y)[1]
+    path = tmp_path / "area.geojson"
+    gpd.GeoDataFrame(geometry=[shapely.box(west, lat, east, 80)], crs=4326).to_file(path)
+    found = footprints_on(path, grid, Remarks())
+    burnt = Burner(found.geometry).burn(grid)
+    # the parallel climbs by some metres over the width of the scene
+    np.testing.assert_allclose(burnt.sum(), row * grid.width, atol=2 * grid.width)
+
+
+def test_an_area_beside_the_scene_is_refused(tmp_path):
+    """Its bounds in UTM reach the scene, for its edge is curved there."""
+    grid = Grid(CRS.from_epsg(32633), Affine(0.3, 0, 430_000, 0, -0.3, 5_500_000), 40, 64)
+    lat = Transformer.from_crs(grid.crs, 4326, always_xy=True).transform(*grid.corners[2])[1]
+    path = tmp_path / "area.geojson"
+    area = shapely.box(5, 40, 25, lat - 0.001)
+    gpd.GeoDataFrame(geometry=[area], crs=4326).to_file(path)
+    assert area.bounds[3] < lat
+    with pytest.raises(UnsuitableError, match="no overlap"):
+        footprints_on(path, grid, Remarks())

@@ -63,6 +63,8 @@ def stored_blocks(file: DatasetReader, bands: Bands, nodata: float | None) -> St
     flags = {flag for band in bands.data for flag in file.mask_flag_enums[band - 1]}
     if flags == {MaskFlags.nodata} and nodata is not None:
         return StoredBlocks(file, bands.data)
-    if flags == {MaskFlags.per_dataset, MaskFlags.alpha} and bands.alpha:
+    # of colours that GDAL converts, such as CIELAB, it makes the alpha, which no block holds
+    converted = "SOURCE_COLOR_SPACE" in file.tags(ns="IMAGE_STRUCTURE")
+    if flags == {MaskFlags.per_dataset, MaskFlags.alpha} and bands.alpha and not converted:
         return StoredBlocks(file, (bands.alpha,))
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import warnings as python_warnings
 from collections import Counter
@@ -20,9 +21,10 @@ from shapely.errors import GEOSException
 
 from geoseg.core.layer import Layer
 from geoseg.errors import InputError, UnsuitableError, UsageError
+from geoseg.io.formats import vector_kind
 from geoseg.io.vector.source import LAYER, SourceLayer, choose, open_layers, sniff
 from geoseg.io.vector.spacenet_csv import read_spacenet
-from geoseg.io.vector.sqlite import is_lock, locked_input, quoted
+from geoseg.io.vector.sqlite import is_lock, locked_input, miscounted, quoted
 from geoseg.parallel.memory import check_memory
 from geoseg.report import Remarks
 
@@ -141,7 +143,7 @@ def describe_layers(path: Path | str) -> list[dict[str, Any]]:
             found.append(
                 {
                     "layer": each.name,
-                    "features": int(about["features"]),
+                    "features": _true_count(each) or int(about["features"]),
                     "geometry": about["geometry_type"],
                     "crs": about["crs"],
                     "metadata": metadata,
@@ -176,10 +178,33 @@ def _reading(path: Path) -> Iterator[None]:
     except ValueError as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
     except (RuntimeError, OSError, IndexError, RecursionError, GEOSException, CRSError) as error:
+        if kind := re.search("Geometry type is not supported: (\\d+)", str(error)):
+            raise _bad_kind(path, int(kind[1])) from error
         if is_lock(error):
             raise locked_input(path) from error
         check_memory(error)
         raise InputError(f"{path}: cannot be read: it is damaged") from error
+
+
+# What pyogrio does not read, by the numbers that the formats of layers have for it
+_KINDS = {15: "a PolyhedralSurface", 16: "a TIN", 17: "triangles"}
+
+
+def _bad_kind(path: Path, number: int) -> UnsuitableError:
+    """What a layer is of, whose kind has a ``number``: with 1000 more it has heights, with 2000
+    measures, with 3000 both.
+    """
+    measured = number // 1000 in (2, 3)
+    kind = "geometries of any kind with measures" if measured else _KINDS.get(number % 1000)
+    hint = "ogr2ogr -dim XY" if measured else "ogr2ogr -nlt MULTIPOLYGON"
+    return UnsuitableError(
+        f"{path}: holds {kind or 'geometries'}, which geoseg does not read",
+        f"{hint} footprints.gpkg FILE",
+    )
+
+
+# GDAL counts itself what a condition holds for, and pyogrio reads as many features as it counts
+_ALL = "1 = 1"
 
 
 def _ogr(
@@ -187,9 +212,10 @@ def _ogr(
 ) -> Layer:
     from geoseg.io.vector.ogr import pyogrio
 
+    condition = _ALL if where is None and _true_count(source) is not None else where
     try:
         about, _, wkb, values = pyogrio.raw.read(
-            source.path, source.layer, columns=columns, where=where, **dict(source.options)
+            source.path, source.layer, columns=columns, where=condition, **dict(source.options)
         )
     except (ValueError, pyogrio.errors.FeatureError) as error:
         if where is None:
@@ -200,6 +226,14 @@ def _ogr(
         raise UnsuitableError(f"{path}: holds no geometries")
     crs = CRS.from_user_input(about["crs"]) if about["crs"] else None
     return Layer(_geometry(wkb), crs, dict(zip(about["fields"].tolist(), values, strict=True)))
+
+
+def _true_count(source: SourceLayer) -> int | None:
+    """How many features a layer has, where its file says otherwise."""
+    path = Path(source.path)
+    if source.layer is None or vector_kind(path) != "gpkg":
+        return None
+    return miscounted(path, source.layer)
 
 
 def _geometry(wkb: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from geoseg.io.plain_names import is_plain, plain
 from geoseg.io.safety import first_bytes
 from geoseg.io.vector import shapefile
 from geoseg.io.vector.archive import unpacked
-from geoseg.io.vector.sqlite import check_readable, check_schema
+from geoseg.io.vector.sqlite import check_readable, check_schema, in_order
 from geoseg.report import Remarks
 
 LAYER = "footprints"
@@ -62,10 +62,11 @@ def open_layers(
     Raises InputError, UnsuitableError (none, GDAL without the driver), SafetyError, and what
     pyogrio raises.
     """
+    part: AbstractContextManager[Path] = nullcontext(path)
+    if kind == "shapefile":
+        part = shapefile.whole(path, remarks)
     if kind == "gpkg":
-        check_readable(path)
-        check_schema(path)
-    part = shapefile.whole(path, remarks) if kind == "shapefile" else nullcontext(path)
+        part = _checked(path)
     with part as found, _by_its_kind(found, kind) as own, plain(own) as address:
         if kind == "zip":
             with _archived(path, remarks) as packed:
@@ -79,6 +80,16 @@ def open_layers(
             yield _named(path, str(address), kind)
         else:
             yield [SourceLayer(path.stem, str(address), None)]
+
+
+@contextmanager
+def _checked(path: Path) -> Iterator[Path]:
+    """What to read a file of SQLite from, its schema looked at. Raises as :func:`open_layers`."""
+    with in_order(path) as found:
+        if found == path:
+            check_readable(path)
+        check_schema(found, path)
+        yield found
 
 
 def choose(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
+import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -63,33 +66,116 @@ def check_readable(path: Path) -> None:
             raise locked_input(path) from error
 
 
+# A program that was killed, or a copy made meanwhile, leaves a part of a file of SQLite beside it:
+#
+#     roofs.gpkg-wal        what was added since the last checkpoint: a part of the file
+#     roofs.gpkg-journal    what the file held before a change that was not finished
+#
+# Whoever opens the file next puts it in order. To read is not to change, so that is done to a copy.
+@contextmanager
+def in_order(path: Path) -> Iterator[Path]:
+    """``path``, or where no program has it open and such a part lies beside it, a copy of both that
+    is in order and has the same name. Raises InputError where the two do not belong together.
+    """
+    own = path.resolve()
+    left = [
+        file
+        for file in (Path(f"{own}-wal"), Path(f"{own}-journal"))
+        if file.is_file() and file.stat().st_size
+    ]
+    if not left or _is_at_work(path, left):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, path.name)
+        shutil.copyfile(own, copy)
+        for file in left:
+            shutil.copyfile(file, Path(folder, path.name + file.name.removeprefix(own.name)))
+        try:
+            with closing(connect(copy)) as database:
+                database.execute("PRAGMA journal_mode = DELETE")
+                database.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.Error as error:
+            raise InputError(f"{path}: cannot be read: it is damaged") from error
+        yield copy
+
+
+def _is_at_work(path: Path, left: Sequence[Path]) -> bool:
+    """Whether another program has a file of SQLite open beside which a log or a journal is left."""
+    if _header(path)[18:19] == b"\1":
+        if any(file.name.endswith("-wal") for file in left):  # which is of another file
+            return False
+        try:
+            with closing(connect(path, "ro")) as database:
+                database.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.Error as error:
+            if is_lock(error):
+                raise locked_input(path) from error
+            # a journal that nobody is at work with is to be played back first
+            return "readonly" not in str(error)
+        return True
+    try:
+        with Path(f"{path.resolve()}-shm").open("r+b") as shared:
+            # whoever has a file in WAL mode open holds this byte
+            fcntl.lockf(shared, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 128)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
 # What a file of SQLite may do to whoever reads it, and what is let through:
 #
 #     CREATE VIRTUAL TABLE t USING VirtualShape('/home/a/b')               reads another file: no
 #     CREATE VIRTUAL TABLE t USING rtree(...)                              an index: yes
 #     CREATE VIEW v AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL ...)     never ends: no
 #     CREATE VIEW v AS SELECT ... FROM parcels JOIN owners                 yes
-def check_schema(path: Path) -> None:
+def check_schema(path: Path, name: Path) -> None:
     """Raise SafetyError where a file holds virtual tables that may read others, or where a layer is
-    a view that SQLite does not come to the end of; InputError where its schema cannot be read.
+    a view that SQLite does not come to the end of; InputError where its schema cannot be read. They
+    are about ``name``.
     """
-    # a log beside a file in WAL mode wants a folder that can be written
-    mode = "ro" if _header(path)[18:19] == b"\1" else "ro&immutable=1"
     try:
-        with closing(connect(path, mode)) as database:
+        with closing(_reader(path)) as database:
             rows = database.execute(
                 "SELECT type, name, sql, rootpage FROM sqlite_master"
             ).fetchall()
-            for kind, name, sql, page in rows:
+            for kind, own, sql, page in rows:
                 if kind == "table" and not page and not _MODULES.fullmatch(_bare(sql or "")):
-                    raise SafetyError(f"{path}: its table {name} may read other files")
-            views = {name.lower(): name for kind, name, *_ in rows if kind == "view"}
+                    raise SafetyError(f"{name}: its table {own} may read other files")
+            views = {each.lower(): each for kind, each, *_ in rows if kind == "view"}
             if views:
-                _check_views(path, database, views)
+                _check_views(path, name, database, views)
     except sqlite3.Error as error:
         if is_lock(error):
-            raise locked_input(path) from error
-        raise InputError(f"{path}: cannot be read: it is damaged") from error
+            raise locked_input(name) from error
+        raise InputError(f"{name}: cannot be read: it is damaged") from error
+
+
+def miscounted(path: Path, layer: str) -> int | None:
+    """How many rows a layer has, where the table in which GDAL counts them has another number: a
+    program that does not know of it has edited the layer.
+    """
+    try:
+        with closing(_reader(path)) as database:
+            known = database.execute(
+                "SELECT feature_count FROM gpkg_ogr_contents WHERE lower(table_name) = lower(?)",
+                [layer],
+            ).fetchall()
+            if known in ([], [(None,)]):
+                return None
+            (rows,) = database.execute(f"SELECT count(*) FROM {quoted(layer)}").fetchone()
+    except sqlite3.Error:  # no such table: GDAL counts itself
+        return None
+    return None if known == [(rows,)] else int(rows)
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    """A connection that changes nothing."""
+    # a file in WAL mode wants a folder that can be written, unless nothing is in its log
+    logged = Path(f"{path.resolve()}-wal").exists() or _header(path)[18:19] == b"\1"
+    return connect(path, "ro" if logged else "ro&immutable=1")
 
 
 def _bare(sql: str) -> str:
@@ -97,23 +183,25 @@ def _bare(sql: str) -> str:
     return _QUOTED.sub(lambda found: " " if found[0][0] in "-/" else "q", sql)
 
 
-def _check_views(path: Path, database: sqlite3.Connection, views: dict[str, str]) -> None:
+def _check_views(
+    path: Path, name: Path, database: sqlite3.Connection, views: dict[str, str]
+) -> None:
     """Go through the views that are layers once; what may be taken for it grows with the file, for
     honest ones go through its rows some times.
     """
     try:
         named = database.execute("SELECT lower(table_name) FROM gpkg_contents").fetchall()
     except sqlite3.Error:  # no GeoPackage, in which any may be a layer
-        named = [(name,) for name in views]
+        named = [(each,) for each in views]
     steps = _STEPS + _STEPS_A_BYTE * path.stat().st_size
-    for name in views.keys() & {name for (name,) in named}:
+    for view in views.keys() & {each for (each,) in named}:
         database.set_progress_handler(_countdown(steps // _EACH), _EACH)
         try:
-            database.execute(f"SELECT count(*) FROM {quoted(views[name])}").fetchone()
+            database.execute(f"SELECT count(*) FROM {quoted(views[view])}").fetchone()
         except sqlite3.OperationalError as error:
             if "interrupted" in str(error):
                 raise SafetyError(
-                    f"{path}: its layer {views[name]} is a view that does not come to an end",
+                    f"{name}: its layer {views[view]} is a view that does not come to an end",
                     "copy what it should hold into a table",
                 ) from error
             # whoever reads the layer meets what else is wrong with it

@@ -6,6 +6,7 @@ from tests.faults.corpus import (
     colours,
     databases,
     destinations,
+    edited,
     georeference,
     hostile,
     limits,
@@ -29,6 +30,6 @@ KINDS = {
     "limits": limits.CASES,
     "hostile files": hostile.CASES + sources.CASES + databases.CASES,
     "models": models.CASES + networks.CASES,
-    "vectors": vectors.CASES + shapefiles.CASES,
+    "vectors": vectors.CASES + shapefiles.CASES + edited.CASES,
 }
 CASES = [case for cases in KINDS.values() for case in cases]

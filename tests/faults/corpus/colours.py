@@ -333,6 +333,8 @@ CASES = [
         r"odd\.png",
         lambda folder: (png(2, lines(PICTURE))(folder), _broken(folder / "odd.png", -5)),
     ),
+    # GDAL makes the alpha of colours that it converts; those of bands apart it cannot read
+    Case("colours_of_cielab", LINE, 3, r"odd\.tif: cannot be read at", lambda folder: _lab(folder)),
     Case("scales_declared", LINE, make=lambda folder: _scaled(folder)),
 ]
 
@@ -341,6 +343,10 @@ def _broken(path: Path, at: int) -> None:
     content = bytearray(path.read_bytes())
     content[at - 20] ^= 0xFF
     path.write_bytes(content)
+
+
+def _lab(folder: Path) -> None:
+    write(folder, PICTURE, photometric="CIELAB", interleave="band")
 
 
 def _scaled(folder: Path) -> None:

@@ -1,0 +1,280 @@
+"""GeoPackages that other programs edited, left half written, or wrote kinds of geometry to that are
+rare; areas far wider than the scene.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from pyproj import Transformer
+
+from geoseg.io.raster.scene import read_array
+from tests.faults.case import MAP, MODEL, Case, geojson
+from tests.faults.corpus.layers import (
+    BOX,
+    BURN,
+    LEFT,
+    TOP,
+    footprints_of,
+    layer,
+    text,
+)
+
+SECOND = shapely.box(LEFT + 15, TOP - 9, LEFT + 21, TOP - 3)
+CLASSES = BURN + " --class-field kind"
+UNHEEDED = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+
+
+def two(sql: str) -> Callable[[Path], None]:
+    """A GeoPackage of two footprints in which somebody has run ``sql``."""
+
+    def make(folder: Path) -> None:
+        layer("odd.gpkg", BOX, SECOND)(folder)
+        with closing(sqlite3.connect(folder / "odd.gpkg")) as database:
+            database.executescript(sql)
+
+    return make
+
+
+def left_by(program: str) -> Callable[[Path], None]:
+    """A GeoPackage of one footprint in which a program did something, and was killed."""
+
+    def make(folder: Path) -> None:
+        layer("odd.gpkg", BOX)(folder)
+        with closing(sqlite3.connect(folder / "odd.gpkg")) as database:
+            for (name,) in database.execute(UNHEEDED).fetchall():
+                database.execute(f'DROP TRIGGER "{name}"')
+            database.commit()
+        start = "import os, sqlite3; database = sqlite3.connect('odd.gpkg', isolation_level=None)\n"
+        script = start + program + "\nos._exit(0)"
+        subprocess.run([sys.executable, "-c", script], cwd=folder, check=True)
+        assert len(list(folder.glob("odd.gpkg-*"))) > 0
+
+    return make
+
+
+LOG = """
+database.execute("PRAGMA journal_mode = WAL")
+database.execute("INSERT INTO odd SELECT fid + 1, geom FROM odd")
+"""
+VIEW = """
+database.execute("PRAGMA journal_mode = WAL")
+database.executescript(\"\"\"
+    CREATE VIEW seen AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)
+    SELECT n.x AS fid, odd.geom FROM n, odd;
+    UPDATE gpkg_geometry_columns SET table_name = 'seen';
+    DELETE FROM gpkg_ogr_contents;
+    UPDATE gpkg_contents SET table_name = 'seen', identifier = 'seen';
+\"\"\")
+"""
+# more than the cache holds, so that a part of it has reached the file
+JOURNAL = """
+database.execute("PRAGMA cache_size = 1")
+database.execute("BEGIN")
+database.execute("CREATE TABLE more (a)")
+database.execute("UPDATE odd SET geom = NULL")
+for _ in range(100):
+    database.execute("INSERT INTO more VALUES (zeroblob(20000))")
+"""
+
+
+def shaped(kind: int, name: str, dimensions: int = 2, flags: tuple[int, int] = (0, 0)) -> Any:
+    """A GeoPackage of one geometry: of ``kind``, a number of WKB, in a column that is called
+    ``name`` and holds heights and measures as ``flags`` say.
+    """
+
+    def make(folder: Path) -> None:
+        layer("odd.gpkg", BOX)(folder)
+        corners = np.array(BOX.exterior.coords)
+        ring = np.c_[corners, np.full((len(corners), dimensions - 2), 7.0)]
+        if kind == 10:  # of which the ring is a geometry of its own
+            inside = b"\1" + struct.pack("<II", 2, len(ring)) + ring.astype("<f8").tobytes()
+        elif kind in (15, 16):
+            inside = b"\1" + struct.pack("<III", 3 if kind == 15 else 17, 1, len(ring))
+            inside += ring.astype("<f8").tobytes()
+        else:
+            inside = struct.pack("<I", len(ring)) + ring.astype("<f8").tobytes()
+        shape = b"GP\0\1" + struct.pack("<i", 32633)
+        shape += b"\1" + struct.pack("<II", kind, 1) + inside
+        with closing(sqlite3.connect(folder / "odd.gpkg")) as database:
+            for (trigger,) in database.execute(UNHEEDED).fetchall():
+                database.execute(f'DROP TRIGGER "{trigger}"')
+            database.execute("UPDATE odd SET geom = ?", [shape])
+            sql = "UPDATE gpkg_geometry_columns SET geometry_type_name = ?, z = ?, m = ?"
+            database.execute(sql, [name, *flags])
+            database.commit()
+
+    return make
+
+
+def burnt(rows: slice) -> Callable[[Path, dict[str, Any]], None]:
+    """The mask is 1 in ``rows`` and nowhere else, to a row."""
+
+    def check(folder: Path, _: dict[str, Any]) -> None:
+        expected = np.zeros(MAP.shape, bool)
+        expected[rows] = True
+        found = read_array(folder / "new.tif")[0][0] > 0
+        assert (found != expected).mean() <= 1.5 / MAP.height
+
+    return check
+
+
+def country(south: float, north: float, west: float = 5, east: float = 25) -> Any:
+    """An area of four corners in degrees; latitudes are rows of the scene, degrees beyond."""
+
+    def make(folder: Path) -> None:
+        edges = [_latitude(row) if row >= 0 else -row for row in (south, north)]
+        ring = [[west, edges[0]], [east, edges[0]], [east, edges[1]], [west, edges[1]]]
+        (folder / "odd.geojson").write_text(geojson([[*ring, ring[0]]]))
+
+    return make
+
+
+def _latitude(row: float) -> float:
+    x, y = MAP.transform * (MAP.width / 2, row)
+    return float(Transformer.from_crs(32633, 4326, always_xy=True).transform(x, y)[1])
+
+
+def cells(*values: str) -> Callable[[Path], None]:
+    """Footprints whose column ``kind`` holds ``values``, as JSON has them."""
+    ring = [list(corner) for corner in BOX.exterior.coords]
+    whole = geojson([ring] * len(values), crs="urn:ogc:def:crs:EPSG::32633")
+    for value in values:
+        whole = whole.replace('"properties": {}', f'"properties": {{"kind": {value}}}', 1)
+    return text("odd.geojson", whole)
+
+
+DAMAGED = r"odd\.gpkg: cannot be read"
+AREA = f"extract scene.tif -o new.gpkg --aoi odd.geojson {MODEL}"
+EVERYWHERE = geojson([[[-180, -90], [180, -90], [180, 90], [-180, 90], [-180, -90]]])
+
+CASES = [
+    # counts
+    *(
+        Case(
+            f"gpkg_counts_{name}",
+            BURN.format("odd.gpkg"),
+            0,
+            "^$",
+            two(f"UPDATE gpkg_ogr_contents SET feature_count = {count}"),
+            footprints_of(2),
+        )
+        for name, count in {
+            "too_few": 1,
+            "none": 0,
+            "below_zero": -1,
+            "too_many": 10**12,
+            "nothing": "NULL",
+            "words": "'two'",
+        }.items()
+    ),
+    Case(
+        "gpkg_counts_too_few_filtered",
+        BURN.format("odd.gpkg") + " --where fid>0",
+        make=two("UPDATE gpkg_ogr_contents SET feature_count = 1"),
+        check=footprints_of(2),
+    ),
+    Case(
+        "gpkg_counts_too_few_info",
+        "info odd.gpkg",
+        make=two("UPDATE gpkg_ogr_contents SET feature_count = 1"),
+        check=lambda folder, shown: None,
+    ),
+    # logs and journals
+    *(
+        Case(
+            f"gpkg_log_{name}",
+            line.format("odd.gpkg"),
+            0,
+            "",
+            left_by(LOG),
+            footprints_of(2) if name == "rasterize" else None,
+        )
+        for name, line in {
+            "rasterize": BURN,
+            "info": "info {}",
+            "evaluate": "evaluate mask.tif {}",
+            "labels": "tile scene.tif -o new --labels {}",
+            "area": f"extract scene.tif -o new.tif.gpkg {MODEL} --aoi {{}}",
+            "preview": "preview scene.tif {} -o new.png",
+        }.items()
+    ),
+    Case(
+        "gpkg_log_of_noise",
+        BURN.format("odd.gpkg"),
+        0,
+        "^$",
+        lambda folder: (
+            layer("odd.gpkg", BOX)(folder),
+            (folder / "odd.gpkg-wal").write_bytes(bytes(range(256)) * 40),
+        ),
+        footprints_of(1),
+    ),
+    Case(
+        "gpkg_log_with_a_view_without_end",
+        BURN.format("odd.gpkg"),
+        8,
+        "does not come to an end",
+        left_by(VIEW),
+    ),
+    Case("gpkg_journal", BURN.format("odd.gpkg"), 0, "^$", left_by(JOURNAL), footprints_of(1)),
+    Case("gpkg_journal_info", "info odd.gpkg", 0, "^$", left_by(JOURNAL)),
+    # kinds
+    *(
+        Case(f"gpkg_of_{name}", BURN.format("odd.gpkg"), 0, "", make, footprints_of(1))
+        for name, make in {
+            "measures": shaped(2003, "POLYGON", 3, (0, 1)),
+            "heights_and_measures": shaped(3003, "POLYGON", 4, (1, 1)),
+            "curves": shaped(10, "CURVEPOLYGON"),
+            "surfaces": shaped(3, "SURFACE"),
+            "points_by_name": shaped(3, "POINT"),
+        }.items()
+    ),
+    *(
+        Case(f"gpkg_of_{name}", BURN.format("odd.gpkg"), 4, f"odd.gpkg: holds {says}", make)
+        for name, says, make in (
+            ("a_tin", "a TIN, which", shaped(16, "TIN")),
+            ("a_polyhedron", "a PolyhedralSurface, which", shaped(15, "POLYHEDRALSURFACE")),
+            ("triangles", "triangles, which", shaped(17, "TRIANGLE")),
+            ("any_kind_with_measures", ".*with measures", shaped(2003, "GEOMETRY", 3, (0, 1))),
+        )
+    ),
+    # classes
+    Case("class_of_lists", CLASSES.format("odd.geojson"), 4, "neither", cells("1", "[1, 2]")),
+    Case("class_of_a_list_of_one", CLASSES.format("odd.geojson"), 4, "neither", cells("[1]")),
+    Case("class_of_objects", CLASSES.format("odd.geojson"), 0, "", cells('{"a": 1}', "null")),
+    Case("class_of_fractions", CLASSES.format("odd.geojson"), 4, "no integers", cells("2.5")),
+    Case("class_vast", CLASSES.format("odd.geojson"), 4, "does not fit", cells("1e300")),
+    Case(
+        "class_infinite",
+        CLASSES.format("odd.gpkg"),
+        4,
+        "no integers",
+        lambda folder: layer("odd.gpkg", BOX, SECOND, kind=[np.inf, 1.0])(folder),
+    ),
+    # areas
+    *(
+        Case(f"area_{name}_burnt", BURN.format("odd.geojson"), 0, "reprojected", make, burnt(rows))
+        for name, make, rows in (
+            ("of_a_country", country(-45, -55), slice(None)),
+            ("with_an_edge_in_the_scene", country(48, -55), slice(48)),
+            ("from_the_south", country(-45, 20), slice(20, None)),
+            ("of_longitudes_to_360", country(-1, -80, 0, 360), slice(None)),
+            ("of_the_earth", text("odd.geojson", EVERYWHERE), slice(None)),
+        )
+    ),
+    Case("area_of_a_country_extract", AREA, 0, "", country(-45, -55), footprints_of(19)),
+    Case(
+        "area_of_the_earth_extract", AREA, 0, "", text("odd.geojson", EVERYWHERE), footprints_of(19)
+    ),
+    Case("area_that_ends_before_the_scene", AREA, 4, "no overlap", country(-45, 300)),
+]
