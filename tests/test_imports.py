@@ -297,11 +297,14 @@ def test_help_loads_nothing_heavy() -> None:
     assert shown.splitlines()[-1] == "loaded"
 
 
-@pytest.mark.parametrize("command", sorted(VERBS - {"train", "models", "export", "doctor"}))
-def test_torch_waits_for_those_who_train(command: str) -> None:
+def test_torch_waits_for_those_who_train() -> None:
+    """One process for all of them: what none has loaded, each has not; else it names the first."""
+    commands = sorted(VERBS - {"train", "models", "export", "doctor"})
     code = (
-        f"import importlib, sys; importlib.import_module('geoseg.tools.{command}');"
-        "print(*({'torch', 'lightning', 'segmentation_models_pytorch'} & sys.modules.keys()))"
+        f"import importlib, sys\nfor command in {commands}:\n"
+        "    importlib.import_module('geoseg.tools.' + command)\n"
+        "    heavy = {'torch', 'lightning', 'segmentation_models_pytorch'} & sys.modules.keys()\n"
+        "    if heavy: sys.exit(print(command, *heavy))"
     )
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -178,11 +178,12 @@ def test_one_letter_means_one_thing() -> None:
     assert meant == {flag: {f"--{name}"} for flag, name in contract.items() if flag in meant}
 
 
-@pytest.mark.parametrize("args", ["doctor --json", "--help"])
+@pytest.mark.parametrize("args", ["info sample_data/scene.tif --json", "--help"])
 def test_a_reader_that_leaves_is_no_error(args: str) -> None:
     shown = subprocess.run(
         f"(sleep 0.3; {sys.executable} -m geoseg {args}) | true; echo ${{PIPESTATUS[0]}}",
         shell=True,
+        cwd=Path(__file__).resolve().parents[2],
         executable="/bin/bash",
         capture_output=True,
         text=True,

@@ -26,7 +26,7 @@ from geoseg.parallel.clock import Clock  # noqa: E402
 from geoseg.specs import ModelSpec, PredictSpec  # noqa: E402
 from tests.scenes import buildings, write_scene  # noqa: E402
 
-SHAPE = (210, 333)
+SHAPE = (110, 333)
 FP32 = PredictSpec(tile_size=64, precision="fp32", device="cpu")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
@@ -76,14 +76,12 @@ def test_bytes_are_the_same_as_floats(trained: Path) -> None:
     assert np.array_equal(found, floats)
 
 
-@pytest.mark.parametrize("ahead", [1, 3, 50])
 @pytest.mark.parametrize("tta", ["none", "flips"])
-def test_batches_on_their_way_come_out_in_their_order(
-    ahead: int, tta: str, trained: Path, scene: Path
-) -> None:
+def test_batches_on_their_way_come_out_in_their_order(tta: str, trained: Path, scene: Path) -> None:
     spec = PredictSpec(tile_size=64, batch_size=5, precision="fp32", device="cpu", tta=tta)
     in_turn = probabilities(trained, scene, spec)
-    assert np.array_equal(probabilities(trained, scene, spec, ahead), in_turn)
+    for ahead in (1, 3, 50):
+        assert np.array_equal(probabilities(trained, scene, spec, ahead), in_turn), ahead
 
 
 def test_batches_are_halved_until_they_fit(
