@@ -13,7 +13,7 @@ from geoseg.tools import evaluate, polygonize
 from tests.scenes import buildings, grid
 
 pytest.importorskip("distributed")
-SHAPE = (700, 17_003)  # three strips
+SHAPE = (560, 17_003)  # three strips
 
 
 @pytest.fixture(scope="module")

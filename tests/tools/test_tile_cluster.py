@@ -41,7 +41,7 @@ def test_a_cluster_cuts_the_same(
 def test_masks_and_a_resumed_run(
     scheduler: str, sample_scene: Path, sample_footprints: Path, tmp_path: Path
 ) -> None:
-    spec = ChipSpec(size=128, max_nodata=0.5)
+    spec = ChipSpec(size=256, max_nodata=0.5)
     labels = {"labels": sample_footprints}
     tile.run([str(sample_scene)], tmp_path / "here", spec, **labels)
     target = FolderTarget(tmp_path / "there", resume=True)

@@ -37,22 +37,10 @@ from geoseg.specs import (
 )
 from geoseg.tools import evaluate_chips, export, extract, predict, tile, train, tune
 from tests.scenes import buildings, grid, write_scene
-from tests.tools.chips import QUICK
+from tests.tools.chips import QUICK, SMALL
 
 MASK = buildings(256, 384, 61)
-SMALL = (("decoder_channels", (32, 16, 16, 8, 8)),)
-SPEC = TrainSpec(
-    arch="unet",
-    encoder="resnet18",
-    options=SMALL,
-    epochs=3,
-    batch_size=8,
-    samples=48,
-    crop=64,
-    lr=3e-3,
-    precision="fp32",
-    seed=1,
-)
+SPEC = replace(SMALL, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +101,7 @@ def test_the_model_file_knows_what_it_was_trained_on(trained: train.TrainReport)
     spec = read_spec(trained.model)
     assert (spec.architecture, spec.encoder, spec.bands, spec.dtype) == (
         "unet",
-        "resnet18",
+        "tu-mobilenetv3_small_050",
         3,
         "uint8",
     )
@@ -201,9 +189,9 @@ def test_a_model_that_knows_boundaries_learns_from_whole_buildings_and_keeps_the
     cut = ChipSpec(size=128, split=(0.7, 0.3, 0.0), split_by="random")
     tile.run([str(folder / "scene.tif")], tmp_path / "chips", cut, labels=tmp_path / "edges.tif")
     knows = tmp_path / "knows.safetensors"
-    assert (
-        train.run([str(tmp_path / "chips")], knows, SPEC).best["classes"]["boundary"]["iou"] > 0.2
-    )
+    longer = replace(SPEC, epochs=8)
+    best = train.run([str(tmp_path / "chips")], knows, longer).best
+    assert best["classes"]["boundary"]["iou"] > 0.5
     gentle = replace(SPEC, epochs=1, lr=1e-5, samples=16)
     report = train.run([str(folder / "chips")], tmp_path / "more.safetensors", gentle, init=knows)
     assert (
@@ -220,7 +208,7 @@ def test_a_model_that_knows_boundaries_learns_from_whole_buildings_and_keeps_the
             model=Path(model),
         )
         agree.append(count(read_array(tmp_path / "p.tif")[0].argmax(0) == 2, labels == 2).iou)
-    assert agree[1] > agree[0] - 0.05 > 0.2
+    assert agree[1] > agree[0] - 0.05 > 0.4
     scores = evaluate_chips.run(LabelledData.of(folder / "chips", "val"), Path(report.model))
     assert (
         scores.pixel["iou"] == pytest.approx(report.best["iou"], abs=0.05)
