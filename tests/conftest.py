@@ -75,6 +75,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return red_model(tmp_path_factory.mktemp("model") / "red.onnx")
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GeoPackage that another program has locked is waited for a moment, not for seconds."""
+    monkeypatch.setattr("geoseg.io.vector.sqlite.PATIENCE", 0.1)
+
+
 @pytest.fixture(scope="session")
 def scheduler() -> Iterator[str]:
     """The address of a Dask scheduler with two workers in this process."""

@@ -178,7 +178,7 @@ def test_a_building_across_180_degrees(folder: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_file_that_another_program_has_open(
-    folder: Path, model: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, model: Path, capsys: pytest.CaptureFixture[str], impatient: None
 ) -> None:
     """Its edits and later commits stay, or a lock is named; nothing of it is called damage."""
     roofs = np.zeros((90, 140), bool)

@@ -123,7 +123,7 @@ def test_what_another_program_commits_meanwhile_stays(tmp_path):
 
 
 @pytest.mark.parametrize("lock", ["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE"])
-def test_a_lock_is_named_and_nothing_is_written(tmp_path, lock):
+def test_a_lock_is_named_and_nothing_is_written(tmp_path, lock, impatient):
     path = tmp_path / "f.gpkg"
     write(path, houses(1, 2))
     before = path.read_bytes()
@@ -159,7 +159,7 @@ def test_an_error_leaves_the_layer_as_it_was(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["f.gpkg"]
 
 
-def test_a_file_in_use_is_not_replaced(tmp_path):
+def test_a_file_in_use_is_not_replaced(tmp_path, impatient):
     """What the other program saved next would be lost."""
     path = tmp_path / "f.gpkg"
     write(path, houses(1, 2))
