@@ -32,7 +32,9 @@ def cpu(cluster: Any) -> float:
     return float(sum(each.user + each.system for each in times))
 
 
-def extract(scenes: list[Path], model: str, cluster: Any, folder: Path) -> tuple[float, ...]:
+def extract(
+    scenes: list[Path], settings: dict[str, str], cluster: Any, folder: Path
+) -> tuple[float, ...]:
     """Seconds by the clock, CPU seconds of the workers and of the process that writes, the share of
     the time that a worker had a task, and the number of footprints.
     """
@@ -41,7 +43,7 @@ def extract(scenes: list[Path], model: str, cluster: Any, folder: Path) -> tuple
     report = geoseg.extract(
         [str(scene) for scene in scenes],
         folder / "buildings.gpkg",
-        model=model,
+        **settings,
         threads=1,
         overwrite=True,
         scheduler=cluster.scheduler_address,
@@ -54,15 +56,17 @@ def extract(scenes: list[Path], model: str, cluster: Any, folder: Path) -> tuple
     return wall, cpu(cluster) - before, time.process_time() - own, share, report.footprints
 
 
-def compare(title: str, scenes: list[Path], model: str, clusters: Any, rounds: int) -> None:
+def compare(
+    title: str, scenes: list[Path], settings: dict[str, str], clusters: Any, rounds: int
+) -> None:
     runs: dict[int, list[tuple[float, ...]]] = {count: [] for count in WORKERS}
     with tempfile.TemporaryDirectory() as name:
         for turn in range(rounds + 1):
             for count, cluster in zip(WORKERS, clusters, strict=True):
-                run = extract(scenes, model, cluster, Path(name))
+                run = extract(scenes, settings, cluster, Path(name))
                 if turn:  # the first warms up
                     runs[count].append(run)
-    print(f"{title}, {model}, {rounds} rounds")
+    print(f"{title}, {', '.join(settings.values())}, {rounds} rounds")
     for count, own in runs.items():
         wall, workers, client, share, found = (
             statistics.median(each) for each in zip(*own, strict=True)
@@ -87,6 +91,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--model", default="bundled")
+    parser.add_argument("--tta", default="none", help="flips: a network four times as heavy")
+    parser.add_argument("--only", choices=("eight", "one"))
     parser.add_argument("--size", default="8192x6000", help="of the large scene")
     parser.add_argument("--each", default="4096x1536", help="of each of the eight")
     options = parser.parse_args()
@@ -96,14 +102,17 @@ def main() -> None:
         eight = [Path(name) / f"{number}.tif" for number in range(8)]
         for scene in eight:
             make_scene(scene, Size.parse(options.each))
-        settings = {"processes": True, "threads_per_worker": 1, "dashboard_address": ":0"}
-        clusters = [LocalCluster(n_workers=count, **settings) for count in WORKERS]
+        settings = {"model": options.model, "tta": options.tta}
+        local = {"processes": True, "threads_per_worker": 1, "dashboard_address": ":0"}
+        clusters = [LocalCluster(n_workers=count, **local) for count in WORKERS]
         for cluster in clusters:
             with Client(cluster, set_as_default=False) as client:
                 client.get_task_stream()  # notes tasks from here on
         try:
-            for title, scenes in ((f"eight of {options.each}", eight), (options.size, [large])):
-                compare(title, scenes, options.model, clusters, options.rounds)
+            if options.only != "one":
+                compare(f"eight of {options.each}", eight, settings, clusters, options.rounds)
+            if options.only != "eight":
+                compare(options.size, [large], settings, clusters, options.rounds)
         finally:
             for cluster in clusters:
                 cluster.close()
