@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 import shutil
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -114,6 +114,10 @@ def _is_at_work(path: Path, left: Sequence[Path]) -> bool:
             # a journal that nobody is at work with is to be played back first
             return "readonly" not in str(error)
         return True
+    if sys.platform == "win32":  # where what another program has open cannot be copied
+        return False
+    import fcntl
+
     try:
         with Path(f"{path.resolve()}-shm").open("r+b") as shared:
             # whoever has a file in WAL mode open holds this byte
