@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from geoseg.core.class_map import check_whole
 from geoseg.core.encoding import VOID
 from geoseg.errors import UnsuitableError
 from geoseg.io.raster.scene import read_array
@@ -42,11 +43,14 @@ class Example(Protocol):
 
 @dataclass(frozen=True)
 class ChipFiles:
-    """An :class:`Example` of two files."""
+    """An :class:`Example` of two files; ``bands`` is how many its image is to have, if that is
+    known.
+    """
 
     image: Path
     mask: Path
     weight: float = 1.0
+    bands: int | None = None
 
     @property
     def name(self) -> str:
@@ -57,6 +61,10 @@ class ChipFiles:
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         pixels, valid, _ = read_array(self.image)
+        if self.bands not in (None, len(pixels)):
+            raise UnsuitableError(
+                f"{self.image}: has {len(pixels)} bands, its chip index says {self.bands}"
+            )
         labels = self.labels()
         if labels.shape[-2:] != valid.shape:
             raise UnsuitableError(f"{self.mask}: is not of the size of its image")
@@ -65,10 +73,15 @@ class ChipFiles:
     def labels(self) -> np.ndarray:
         bands = read_array(self.mask)[0]
         labels = bands if len(bands) > 1 else bands[0]
-        if labels.dtype != np.uint8 and labels.size and labels.max() > VOID:
-            raise UnsuitableError(
-                f"{self.mask}: holds {labels.max()}, classes go from 0 to {VOID - 1}"
-            )
+        if labels.dtype != np.uint8 and labels.size:
+            if others := [end for end in (labels.min(), labels.max()) if not 0 <= end <= VOID]:
+                raise UnsuitableError(
+                    f"{self.mask}: holds {others[0]}, classes go from 0 to {VOID - 1}"
+                )
+            try:
+                check_whole(labels)
+            except UnsuitableError as error:
+                raise UnsuitableError(f"{self.mask}: {error.message}") from error
         return labels.astype("uint8", copy=False)
 
 

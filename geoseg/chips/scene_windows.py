@@ -114,7 +114,8 @@ def chips_of(index: ChipIndex) -> ExampleSet:
         table = index.split(split)
         pairs = zip(table["image"], table["mask"], strict=True)
         splits[split] = [
-            ChipFiles(index.folder / image, index.folder / mask) for image, mask in pairs
+            ChipFiles(index.folder / image, index.folder / mask, bands=index.info.bands)
+            for image, mask in pairs
         ]
     return ExampleSet(str(index.folder), index.info, splits, index_outlines(index))
 

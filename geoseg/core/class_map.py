@@ -111,6 +111,7 @@ class ClassMap:
             raise UnsuitableError(
                 f"holds labels from {labels.min()} to {labels.max()}, classes go from 0 to 254"
             )
+        check_whole(labels)
         meaning = self.values
         if palette and self.colours:
             meaning = {
@@ -140,6 +141,14 @@ class ClassMap:
         known = keys[place] == wanted
         table = np.array([classes[int(key)] for key in keys], np.uint8)
         return np.where(known, table[place], VOID).astype(np.uint8), int((~known).sum())
+
+
+def check_whole(labels: np.ndarray) -> None:
+    """Raise UnsuitableError for labels between two classes, as probabilities are."""
+    if labels.dtype.kind == "f":
+        others = labels[labels != np.rint(labels)]
+        if others.size:
+            raise UnsuitableError(f"holds {others[0]:g}, classes are whole numbers")
 
 
 def colour_codes(colours: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ from geoseg.io.chip_index import ChipIndex
 from geoseg.io.raster.scene import open_scene
 from geoseg.parallel.clock import Clock
 from geoseg.report import Remarks, no_progress
-from geoseg.specs import Area, ExtractSpec, PolygonSpec
+from geoseg.specs import Area, ExtractSpec, ModelSpec, PolygonSpec
 
 MASK_THRESHOLD = 0.5  # the threshold of masks, which are 0 and 1
 
@@ -84,11 +84,26 @@ def _answer(image: Path, mask: Path, models: LoadedModel, remarks: Remarks) -> C
         probability = np.concatenate([strip[1] for strip in strips], axis=1)
         valid = np.concatenate([strip[2] for strip in strips])
         with open_scene(mask, like=job.scene.grid) as scene:
+            # as where chips are trained on
+            if scene.source.shape != job.scene.source.shape:
+                raise UnsuitableError(f"{mask}: is not of the size of its image")
             chip = scene.read(bands=None if models.model.multilabel else (1,))
         labels = chip.image if models.model.multilabel else chip.image[0]
+        _check_labels(mask, labels[..., chip.valid], models.model)
         truth = np.where(chip.valid, labels, VOID).astype("uint8")
         return ChipPrediction(
             str(image), probability, valid & (truth != VOID), truth, job.scene.grid
+        )
+
+
+def _check_labels(mask: Path, labels: np.ndarray, model: ModelSpec) -> None:
+    """Raise UnsuitableError where a mask holds what is none of the classes."""
+    known = 2 if model.multilabel else len(model.classes)
+    ids = np.append(np.arange(known), VOID)
+    others = labels[~np.isin(labels, ids)]
+    if len(others):
+        raise UnsuitableError(
+            f"{mask}: holds the class {others[0]}, but there are the classes 0 to {known - 1}"
         )
 
 

@@ -9,6 +9,7 @@ of pictures without a CRS are in pixels, x to the right and y downwards.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
@@ -20,7 +21,9 @@ import pyarrow.parquet as pq
 import shapely
 from pyproj import CRS
 from pyproj.exceptions import CRSError
+from shapely.errors import GEOSException
 
+from geoseg.core.encoding import VOID
 from geoseg.errors import InputError, SafetyError, UnsuitableError
 from geoseg.io.scene_names import INDEX
 from geoseg.specs import Stretch
@@ -66,9 +69,10 @@ class ChipInfo:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ChipInfo:
+        """Raises ValueError, and what numbers and names of other types do."""
         stretch = data.get("stretch")
         percentiles = data.get("percentiles")
-        return cls(
+        found = cls(
             int(data["bands"]),
             str(data["dtype"]),
             None if data["gsd"] is None else float(data["gsd"]),
@@ -78,6 +82,23 @@ class ChipInfo:
             tuple(map(int, data["source_bands"])) if data.get("source_bands") else None,
             bool(data.get("multilabel", False)),
         )
+        found.check()
+        return found
+
+    def check(self) -> None:
+        """Raise ValueError for what no chips can be."""
+        ends = (self.stretch.low, self.stretch.high) if self.stretch else ()
+        right = (
+            self.bands > 0
+            and np.dtype(self.dtype).kind in "uif"
+            and (self.gsd is None or (self.gsd > 0 and math.isfinite(self.gsd)))
+            and all(isinstance(name, str) for name in self.classes)
+            and 0 < len(set(self.classes)) == len(self.classes) <= VOID
+            and all(len(end) == self.bands and np.isfinite(end).all() for end in ends)
+            and (self.source_bands is None or min(self.source_bands) > 0)
+        )
+        if not right:
+            raise ValueError("bands, types or classes that no chips have")
 
 
 @dataclass(frozen=True)
@@ -156,18 +177,34 @@ def read_index(folder: Path | str) -> ChipIndex:
     except (
         OSError,
         ValueError,
+        IndexError,
         KeyError,
         TypeError,
         AttributeError,
         RecursionError,
         CRSError,
+        GEOSException,
     ) as error:
         raise InputError(
             f"{path}: cannot be read as a chip index", "cut chips with `geoseg tile`"
         ) from error
     if missing := set(COLUMNS) - set(table.columns):
         raise InputError(f"{path}: lacks the columns {', '.join(sorted(missing))}")
+    _check_table(path, table)
     for name in (*table["image"], *table["mask"].dropna()):
         if PurePath(str(name)).is_absolute() or ".." in PurePath(str(name)).parts:
             raise SafetyError(f"{path}: names {name}, which lies outside its folder")
     return ChipIndex(path.parent, table, info)
+
+
+def _check_table(path: Path, table: gpd.GeoDataFrame) -> None:
+    """Raise InputError for columns of other kinds than :func:`write_index` writes."""
+    for name in ("id", "scene", "image", "mask", "split"):
+        held = table[name]
+        if name in ("mask", "split"):  # which chips may have none of
+            held = held.dropna()
+        if not all(isinstance(value, str) for value in held):
+            raise InputError(f"{path}: its column {name} holds what is no text")
+    polygons = shapely.get_type_id(table.geometry.to_numpy()) == shapely.GeometryType.POLYGON
+    if not polygons.all():
+        raise InputError(f"{path}: its column geometry holds what is no polygon")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ import numpy as np
 from pyproj import CRS
 from rasterio.windows import Window
 
-from geoseg.core.class_map import ClassMap, Colour, colour_codes
+from geoseg.core.class_map import ClassMap, Colour, check_whole, colour_codes
 from geoseg.core.encoding import VOID, RasterTags
 from geoseg.core.grid import Grid
 from geoseg.core.tiling import row_windows
@@ -174,6 +174,7 @@ def infer_class_map(pairs: Sequence[Pair], progress: Progress) -> ClassMap:
                 elif palette := _palette(labels):
                     painted |= {value: palette[value][:3] for value in np.unique(image).tolist()}
                 else:
+                    _named(path, partial(check_whole, image[0]))
                     values |= set(np.unique(image[0]).tolist())
         if len(colours) > MOST_COLOURS or (values and not 0 <= min(values) <= max(values) <= VOID):
             raise UnsuitableError(

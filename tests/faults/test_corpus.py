@@ -15,7 +15,7 @@ from tests.faults.corpus import CASES
 
 # What is tried with several verbs, or in several environments, is called so
 VERB = re.compile(
-    "_(extract|predict|tile|stitch|info|preview|rasterize|polygonize|export)$"
+    "_(extract|predict|tile|stitch|info|preview|rasterize|polygonize|export|tune|evaluate|train)$"
     "|(?<=^environment)_.*|(?<=^mark)_.*(?=_of_)"
 )
 

@@ -90,6 +90,19 @@ def test_a_damaged_index(tmp_path, keep):
         "{}",
         '{"bands": "many"}',
         '{"bands": 1, "dtype": "uint8", "gsd": [], "classes": []}',
+        *(
+            json.dumps({"bands": 2, "dtype": "uint8", "gsd": 1, "classes": ["a", "b"]} | wrong)
+            for wrong in (
+                {"bands": 0},
+                {"dtype": "complex64"},
+                {"gsd": -1},
+                {"classes": ["a", "a"]},
+                {"classes": [1, 2]},
+                {"stretch": {"low": [1], "high": [9]}},
+                {"percentiles": [5]},
+                {"source_bands": [0, 1]},
+            )
+        ),
     ],
 )
 def test_a_malformed_description(tmp_path, metadata):
@@ -122,3 +135,20 @@ def test_chips_lie_in_the_folder(tmp_path, name):
         write_index(tmp_path, [row(1), row(2) | values], INFO, UTM)
         with pytest.raises(SafetyError, match=r"secret\.tif, which lies outside"):
             read_index(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "column, value",
+    [("image", None), ("scene", None), ("geometry", None), ("geometry", shapely.Point(3, 4))],
+)
+def test_columns_of_other_kinds(tmp_path, column, value):
+    write_index(tmp_path, [row(1), row(2)], INFO, UTM)
+    table = gpd.read_parquet(tmp_path / INDEX)
+    table.loc[1, column] = value
+    written = pq.read_table(tmp_path / INDEX).schema.metadata
+    table.to_parquet(tmp_path / INDEX)
+    again = pq.read_table(tmp_path / INDEX)
+    known = again.schema.metadata | {b"geoseg": written[b"geoseg"]}
+    pq.write_table(again.replace_schema_metadata(known), tmp_path / INDEX)
+    with pytest.raises(InputError, match=f"its column {column} holds what is no"):
+        read_index(tmp_path)

@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 
 from geoseg.core.class_map import BINARY, ClassMap
-from geoseg.errors import SettingError
+from geoseg.errors import InputError, SettingError
 from geoseg.io.datasets.layout import Dataset, Pair, check, child, files, listed
 
 IMAGERY = ("RGB-PanSharpen", "MUL-PanSharpen", "PAN", "MUL")
@@ -94,6 +94,9 @@ def _unlabelled(images: dict[str, Path], labelled: set[str]) -> list[str]:
 
 
 def image_ids(path: Path) -> set[str]:
-    """Images that a SpaceNet CSV knows, those without buildings too."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        return {row.get("ImageId") or "" for row in csv.DictReader(file)}
+    """Images that a SpaceNet CSV knows, those without buildings too. Raises InputError."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return {row.get("ImageId") or "" for row in csv.DictReader(file)}
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as CSV: {error}") from error

@@ -3,8 +3,10 @@
 from tests.faults.corpus import (
     batches,
     broken,
+    chip_indexes,
     colours,
     databases,
+    datasets,
     destinations,
     edited,
     georeference,
@@ -30,6 +32,7 @@ KINDS = {
     "limits": limits.CASES,
     "hostile files": hostile.CASES + sources.CASES + databases.CASES,
     "models": models.CASES + networks.CASES,
+    "chips and data sets": chip_indexes.CASES + datasets.CASES,
     "vectors": vectors.CASES + shapefiles.CASES + edited.CASES,
 }
 CASES = [case for cases in KINDS.values() for case in cases]
