@@ -4,7 +4,8 @@ share.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -89,8 +90,9 @@ def trace_footprints(
     first_id: int = 1,
     clock: Clock | None = None,
     mapper: Mapper = mapped,
-) -> Iterator[Layer]:
-    """Footprints of a mask in batches, each as soon as its footprints are complete.
+) -> Generator[Layer, None, None]:
+    """Footprints of a mask in batches, each as soon as its footprints are complete. Whoever may
+    leave them early closes them, before the ``strips``.
 
     ``strips`` are of any height, from the top of ``grid``; what comes out is the same for any
     cutting. ``level`` is the score at which the mask was cut, needed for outlines finer than
@@ -113,15 +115,18 @@ def trace_footprints(
     )
     parted = _parted(clean, grid, spec, mapper)
     timed = clock.timed("clean", parted)
-    if spare_threads() > 1:
-        timed = ahead(timed, depth=1)
-    ready = clock.waiting("trace", timed)
-    crossings = Crossings(level) if spec.outline == "subpixel" and level is not None else None
-    noted = ready if crossings is None else crossings.noted(ready)
-    channels = ((strip.mask, [strip.scores, strip.touches_nodata]) for strip in noted)
-    batches = trace(channels, spec.connectivity)
-    found = _shaped(_found(batches, grid, naming, spec, min_area, crossings), grid, spec, mapper)
-    return clock.timed("trace", _to_layers(found, grid, naming, first_id))
+    with ExitStack() as stack:
+        # closed here: a thread that still takes ``strips`` when they are closed is an error
+        if spare_threads() > 1:
+            timed = stack.enter_context(closing(ahead(timed, depth=1)))
+        ready = clock.waiting("trace", timed)
+        crossings = Crossings(level) if spec.outline == "subpixel" and level is not None else None
+        noted = ready if crossings is None else crossings.noted(ready)
+        channels = ((strip.mask, [strip.scores, strip.touches_nodata]) for strip in noted)
+        batches = trace(channels, spec.connectivity)
+        kept = _found(batches, grid, naming, spec, min_area, crossings)
+        found = _shaped(kept, grid, spec, mapper)
+        yield from clock.timed("trace", _to_layers(found, grid, naming, first_id))
 
 
 def instance_footprints(

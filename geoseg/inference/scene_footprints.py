@@ -4,7 +4,7 @@ scene on one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -141,10 +141,9 @@ def _open(accompany: Run, path: str, settings: FootprintSettings) -> Iterator[Sc
         grid = scene_run.scene.placed(settings.reference)
         source = scene_run.scene.source
         with _probability(scene_run, grid, settings, accompany) as probability:
-            batches = _footprints(probability, path, grid, settings, accompany)
-            yield SceneFootprints(
-                grid, batches, scene_run.runtime.name, source.height * source.width
-            )
+            pixels = source.height * source.width
+            with closing(_footprints(probability, path, grid, settings, accompany)) as batches:
+                yield SceneFootprints(grid, batches, scene_run.runtime.name, pixels)
 
 
 @contextmanager
@@ -216,7 +215,7 @@ def _footprints(
     grid: Grid,
     settings: FootprintSettings,
     accompany: Run,
-) -> Iterator[Layer]:
+) -> Generator[Layer, None, None]:
     """Batches of footprints of one scene: where the probability reaches the threshold."""
     surface = settings.surface
     spec = settings.spec

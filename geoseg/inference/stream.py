@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -164,19 +165,18 @@ def predict_strips(
             kept.commit(row, blender.shared())
 
     windows = _windows(scene, plan, wanted.area, rows, clock)
-    computed = _computed(runtime, ahead(windows), spec.tta, plan.stretch, clock)
-    # blending takes as long as a GPU does: beside it, not in turn
-    for batch, results in ahead(computed, depth=1) if runtime.ahead else computed:
-        for (tile, _, valid), result in zip(batch, results, strict=True):
-            while blender.row < tile.row:
-                yield from finish()
-            if result is not None and valid is not None:
-                with clock("blend"):
-                    left = tile.window.col_off
-                    columns = slice(left, left + tile.window.width)
-                    validity.put(slice(0, tile.window.height), columns, valid)
-                    blender.add(tile, result if channels is None else result[list(channels)])
-            advance(1)
+    with _batches(windows, runtime, spec.tta, plan.stretch, clock) as computed:
+        for batch, results in computed:
+            for (tile, _, valid), result in zip(batch, results, strict=True):
+                while blender.row < tile.row:
+                    yield from finish()
+                if result is not None and valid is not None:
+                    with clock("blend"):
+                        left = tile.window.col_off
+                        columns = slice(left, left + tile.window.width)
+                        validity.put(slice(0, tile.window.height), columns, valid)
+                        blender.add(tile, result if channels is None else result[list(channels)])
+                advance(1)
     while blender.row < rows.stop:
         yield from finish()
 
@@ -195,6 +195,10 @@ class _Window(NamedTuple):
     tile: Tile
     image: np.ndarray | None = None
     valid: np.ndarray | None = None
+
+
+# Windows with their probabilities, None for those of which nothing is valid
+_Batch = tuple[list[_Window], list[np.ndarray | None]]
 
 
 def _windows(
@@ -236,13 +240,34 @@ def _read(scene: Scene, tile: Tile, plan: Plan, area: Burner | None) -> _Window:
     return _Window(tile, image, valid)
 
 
+@contextmanager
+def _batches(
+    windows: Iterator[_Window],
+    runtime: Runtime,
+    tta: str,
+    stretch: Stretch | None,
+    clock: Clock,
+) -> Iterator[Iterator[_Batch]]:
+    """Batches of windows with their results; windows are read ahead.
+
+    At the end, early or not, no thread reads any more: the scene is closed next, and GDAL ends the
+    process where one does.
+    """
+    with ExitStack() as stack:
+        read = stack.enter_context(closing(ahead(windows)))
+        computed = _computed(runtime, read, tta, stretch, clock)
+        if runtime.ahead:  # blending takes as long as a GPU does: beside it, not in turn
+            computed = stack.enter_context(closing(ahead(computed, depth=1)))
+        yield computed
+
+
 def _computed(
     runtime: Runtime,
     windows: Iterator[_Window],
     tta: str,
     stretch: Stretch | None,
     clock: Clock,
-) -> Iterator[tuple[list[_Window], list[np.ndarray | None]]]:
+) -> Iterator[_Batch]:
     """Batches of windows in their order, each with its results; ``runtime.ahead`` more have begun
     by then.
     """

@@ -58,6 +58,10 @@ class _Box:
             for item in items:
                 self._put(item)
                 if self.closed.is_set():
+                    # Here and now: whoever waits for this thread closes next what ``items`` read
+                    # from, and a traceback may hold on to what nobody closes.
+                    if isinstance(items, Generator):
+                        items.close()
                     return
         # Of any class, SystemExit too: it is raised where the items are taken. Noting it takes no
         # memory, of which there may be none.
@@ -69,6 +73,9 @@ class _Box:
 def ahead(items: Iterable[T], depth: int = 2) -> Generator[T, None, None]:
     """``items``, made up to ``depth`` ahead in a thread of their own; its exceptions come out
     here.
+
+    Closed early it ends the thread, in which ``items`` are closed first, where they are a
+    generator; they may use other threads and should close those.
     """
     box = _Box(items, depth)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,14 +74,17 @@ def run(
         grid = scene.placed(reference)
         found = traceable_classes(scene, spec, class_value)
         advance = progress(Stage("polygonize", "rows"), grid.height * len(found))
-        with create_vector(
-            target.output,
-            grid.crs,
-            columns=columns(spec, grid.crs),
-            metadata=provenance(raster),
-            **target.keywords(),
-        ) as out:
-            for batch in _traced(scene, grid, found, spec, advance, strip_pixels):
+        with (
+            create_vector(
+                target.output,
+                grid.crs,
+                columns=columns(spec, grid.crs),
+                metadata=provenance(raster),
+                **target.keywords(),
+            ) as out,
+            closing(_traced(scene, grid, found, spec, advance, strip_pixels)) as batches,
+        ):
+            for batch in batches:
                 area += float(out.write(batch).columns[size_columns(grid.crs)[0]].sum())
     return PolygonizeReport(
         command="polygonize",
@@ -103,7 +106,7 @@ def _traced(
     spec: PolygonSpec,
     advance: Callable[[int], None],
     strip_pixels: int,
-) -> Iterator[Layer]:
+) -> Generator[Layer, None, None]:
     """Batches of footprints, class by class, numbered onwards."""
     if found[0].meaning.kind == "instance":
         naming = FootprintLabels(Path(scene.path).stem, unit=None)
@@ -122,10 +125,13 @@ def _traced(
     count = 0
     for kind in found:
         naming = FootprintLabels(Path(scene.path).stem, kind.surface.name, kind.unit)
-        with closing(ahead(mask_strips(scene, kind, advance, strip_pixels))) as rows:
-            for batch in trace_footprints(
-                rows, grid, naming, own, kind.min_area, kind.level, count + 1
-            ):
+        with (
+            closing(ahead(mask_strips(scene, kind, advance, strip_pixels))) as rows,
+            closing(
+                trace_footprints(rows, grid, naming, own, kind.min_area, kind.level, count + 1)
+            ) as traced,
+        ):
+            for batch in traced:
                 count += len(batch)
                 if together:
                     batches.append(batch)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from geoseg.inference.stream import ProbabilityStrip, Wanted, predict_strips
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.raster.write import write_array
 from geoseg.parallel.clock import Clock
+from geoseg.parallel.prefetch import ahead
 from geoseg.specs import ModelSpec, PredictSpec, Stretch
 from tests.scenes import buildings, grid, picture, red_model, write_scene
 
@@ -166,6 +169,30 @@ def test_eight_bits_are_taken_as_they_are_by_a_model_of_stretched_ones(
     with open_scene(scene) as opened:
         planned = plan(opened, model, PredictSpec())
     assert planned.stretch is None and "uint8 is taken as stretched already" in planned.warnings[0]
+
+
+@pytest.mark.parametrize("batches_ahead", [0, 1])
+@pytest.mark.parametrize("network_fails", [False, True])
+def test_nothing_reads_on_in_a_scene_that_was_given_up(
+    model: Path,
+    scene: Path,
+    batches_ahead: int,
+    network_fails: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """GDAL would crash where the scene is closed next; and a traceback holds whatever reads."""
+    before = threading.active_count()
+    spec = PredictSpec(tile_size=64, precision="fp32")
+    with open_scene(scene) as opened:
+        runtime = open_runtime(model, spec, 64)
+        runtime.ahead = batches_ahead
+        held = predict_strips(opened, runtime, plan(opened, runtime, spec), spec, clock=Clock())
+        if network_fails:
+            monkeypatch.setattr(runtime, "_infer", lambda batch: 1 / 0)
+        with pytest.raises(ZeroDivisionError) as caught, closing(ahead(held)) as strips:
+            next(strips)
+            1 / 0  # noqa: B018
+        assert threading.active_count() == before and caught.tb
 
 
 def test_a_scene_without_data_has_no_stretch_and_no_error(model: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -51,6 +52,25 @@ def test_leaving_early_ends_the_thread() -> None:
     assert [next(items), next(items)] == [0, 1]
     items.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
+
+
+def test_what_runs_ahead_of_it_ends_first() -> None:
+    """Though someone still holds it, as a traceback does."""
+    before = threading.active_count()
+    ended: list[int] = []
+
+    def outer() -> Iterator[int]:
+        with closing(ahead(iter(range(1000)), depth=1)) as inner:
+            try:
+                yield from inner
+            finally:
+                ended.append(threading.active_count())
+
+    held = outer()
+    items = ahead(held, depth=1)
+    assert next(items) == 0 and threading.active_count() == before + 2
+    items.close()
+    assert len(ended) == 1 and threading.active_count() == before
 
 
 def test_a_thread_that_is_gone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

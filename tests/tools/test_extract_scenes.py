@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 import rasterio
 from affine import Affine
 
-from geoseg.errors import UnsuitableError, UsageError
+from geoseg.errors import OutputError, UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
 from geoseg.specs import (
     Area,
@@ -49,6 +50,26 @@ def halves(folder: Path) -> list[str]:
             on.window(rasterio.windows.Window(0, rows.start, MASK.shape[1], 200)),
         )
     return [str(folder / f"{name}.tif") for name in ("upper", "lower")]
+
+
+@pytest.mark.parametrize("processors", [2, 8])
+def test_an_output_that_fails_ends_what_runs_ahead(
+    model: Path, scene: Path, tmp_path: Path, processors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows are read and strips are made in threads, and cleaned in one more where there are
+    processors for it: they end before the scene is closed, and the error comes out.
+    """
+
+    def full(*_: object) -> None:
+        raise OutputError("the disk is full")
+
+    monkeypatch.setattr("os.cpu_count", lambda: processors)
+    monkeypatch.setattr("geoseg.io.vector.write.FootprintWriter.write", full)
+    before = threading.active_count()
+    with pytest.raises(OutputError, match=r"^the disk is full$") as caught:
+        extract.run([str(scene)], tmp_path / "out.parquet", SPEC, ALL, model=model)
+    assert threading.active_count() == before and caught.tb
+    assert [path.name for path in tmp_path.iterdir()] == ["scene.tif"]
 
 
 def test_buildings_that_two_scenes_show_are_written_once_and_whole(
