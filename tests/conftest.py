@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import _pytest.faulthandler
 import pytest
 from hypothesis import settings
 
@@ -45,6 +48,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if "slow" in item.keywords:
                 item.add_marker(skip)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let a crash show its traceback after a training too: at its end Lightning sets all signals to
+    the handlers that Python knows, and faulthandler's it does not.
+    """
+    key = getattr(_pytest.faulthandler, "fault_handler_stderr_fd_key", None)
+    stderr = item.config.stash.get(key, None) if key else None
+    if stderr is not None and "lightning" in sys.modules:
+        faulthandler.disable()
+        faulthandler.enable(stderr)
 
 
 @pytest.fixture(scope="session")
