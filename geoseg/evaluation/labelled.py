@@ -14,6 +14,7 @@ each sees what lies around it:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -171,9 +172,9 @@ def _predict_windows(
     with loaded.open(scene.path, scene.bands) as run:
         accompany.remarks += run.plan.warnings
         area = Burner(outlines([window.tile.window for window in windows], scene.grid.transform))
-        strips = run.strips(accompany.clock, no_progress, Wanted(area))
-        for window, probability, valid in _cut(strips, windows):
-            yield _labelled(window, probability, valid)
+        with closing(run.strips(accompany.clock, no_progress, Wanted(area))) as strips:
+            for window, probability, valid in _cut(strips, windows):
+                yield _labelled(window, probability, valid)
 
 
 def _cut(

@@ -5,7 +5,7 @@ what.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -73,7 +73,7 @@ class SceneRun:
         wanted: Wanted = EVERYTHING,
         folder: Path | None = None,
         store: Store | None = None,
-    ) -> Iterator[ProbabilityStrip]:
+    ) -> Generator[ProbabilityStrip, None, None]:
         """Strips of probability on the grid of ``scene``, of what is ``wanted`` and the ``store``
         does not hold. What is too large to be held lies in ``folder``.
         """

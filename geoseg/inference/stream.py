@@ -8,7 +8,7 @@ Reading runs ahead in one thread; whoever takes the strips may do so in another
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -124,13 +124,14 @@ def predict_strips(
     advance: Callable[[int], None] = lambda count: None,
     allocate: Allocate = MemoryBuffer,
     store: Store | None = None,
-) -> Iterator[ProbabilityStrip]:
+) -> Generator[ProbabilityStrip, None, None]:
     """``(first row, probability float32 (channel, row, col), valid bool (row, col))`` from top to
     bottom, of what is ``wanted``.
 
     Pixels without data, and outside of the area, are not valid. Windows without a valid pixel are
     not computed. ``advance`` counts every window. A row of windows is held in memory that
-    ``allocate`` gives. What the ``store`` holds is not computed again.
+    ``allocate`` gives. What the ``store`` holds is not computed again. Whoever may leave them early
+    closes them, before the ``scene``.
     """
     shape = scene.grid.shape
     kept = store or _Nothing()

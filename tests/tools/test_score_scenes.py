@@ -5,6 +5,7 @@ them.
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,6 +84,20 @@ def test_all_of_a_scene_is_scored_as_extract_makes_it(town: Path, tmp_path: Path
     whole = evaluate.run(tmp_path / "f.gpkg", town / "t.gpkg", ground=ComparedGround())
     assert report.object["f1"] == pytest.approx(whole.object["f1"], abs=0.06)
     assert abs(report.object["tp"] - whole.object["tp"]) <= 8
+
+
+def test_labels_that_fail_end_what_reads_the_scene(
+    town: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise UnsuitableError("these labels")
+
+    monkeypatch.setattr("geoseg.evaluation.labelled._labelled", failing)
+    before = threading.active_count()
+    spec = replace(SPEC, tile_size=64)
+    with pytest.raises(UnsuitableError, match="these labels") as caught:
+        evaluate_chips.run(of(town), town / "m.onnx", predict_spec=spec)
+    assert threading.active_count() == before and caught.tb
 
 
 def test_houses_wall_to_wall_are_apart_in_footprints_and_parted_in_the_prediction(
