@@ -251,5 +251,12 @@ def _text(value: Any, parameter: click.Parameter) -> Any:
     value may stand for several.
     """
     if getattr(parameter, "multiple", False):
-        return value if isinstance(value, list) else [value]
-    return ",".join(map(str, value)) if isinstance(value, list) and parameter.nargs == 1 else value
+        return [_typed(each) for each in (value if isinstance(value, list) else [value])]
+    if isinstance(value, list) and parameter.nargs == 1:
+        return ",".join(map(str, value))
+    return _typed(value)
+
+
+def _typed(value: Any) -> Any:
+    """A value as click takes it: dates, and floats, which may be infinite, as they are typed."""
+    return value if isinstance(value, bool | int | str | list) else str(value)

@@ -16,10 +16,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
 from pyproj import CRS
+from shapely.errors import GEOSException
 
 from geoseg.core.layer import Layer
 from geoseg.errors import OutputError, UnsuitableError
@@ -66,10 +68,20 @@ class AppendTarget:
 
         if self.crs is not None:
             box = tuple(shapely.total_bounds(batch.geometry))
-            _, rows, shapes, (edge,) = pyogrio.raw.read(
-                self.seen, self.layer, columns=["edge"], bbox=box, return_fids=True, force_2d=True
-            )
-            there = shapely.from_wkb(shapes)
+            wanted: dict[str, Any] = {
+                "columns": ["edge"],
+                "bbox": box,
+                "return_fids": True,
+                "force_2d": True,
+            }
+            try:
+                _, rows, shapes, (edge,) = pyogrio.raw.read(self.seen, self.layer, **wanted)
+                there = shapely.from_wkb(shapes)
+            except (pyogrio.errors.FeatureError, GEOSException) as error:
+                raise UnsuitableError(
+                    f"{self.path}: holds geometries that cannot be read",
+                    "delete them, or write into another file",
+                ) from error
             own, old = same(batch.geometry, there)
             # a hundredth more, so that rounding does not replace a footprint by itself
             more = shapely.area(batch.geometry[own]) > 1.01 * shapely.area(there[old])
@@ -168,9 +180,24 @@ def append_to(path: Path, layer: str, columns: Mapping[str, str]) -> Iterator[Ap
             )
         with closing(connect(seen)) as package:
             (last,) = package.execute(f"SELECT max(id) FROM {quoted(layer)}").fetchone()
+            _leave_index(package, layer)
         crs = CRS.from_user_input(info["crs"]) if info["crs"] else None
         first = (last or 0) + 1
         yield AppendTarget(path, layer, seen, Path(folder, "added.gpkg"), crs, first, first)
+
+
+def _leave_index(package: sqlite3.Connection, layer: str) -> None:
+    """Let GDAL look at all rows where the spatial index lacks some, as after an edit by a program
+    that does not know of it: what it lacks would be added again.
+    """
+    index = quoted(f"rtree_{layer}_geom")
+    rows = f"SELECT count(*) FROM {quoted(layer)} WHERE geom IS NOT NULL"
+    try:
+        whole = package.execute(f"SELECT (SELECT count(*) FROM {index}) >= ({rows})").fetchone()
+    except sqlite3.Error:  # there is none, or it is damaged
+        whole = (0,)
+    if not whole[0]:
+        package.execute(f"DROP TABLE IF EXISTS {index}")
 
 
 def _copy_committed(path: Path, copy: Path) -> None:

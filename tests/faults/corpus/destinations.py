@@ -228,6 +228,21 @@ CASES = [
         r"c\.toml",
         text("c.toml", b"\xff\xfe[tile]"),
     ),
+    *(
+        Case(
+            f"config_{name}",
+            "tile scene.tif -o new --config c.toml",
+            2,
+            says,
+            text("c.toml", f"{line}\n"),
+        )
+        for name, line, says in (
+            ("infinite", "size = inf", "--size.*'inf' is not a valid integer"),
+            ("of_a_date", "max-nodata = 2020-01-01", "--max-nodata.*'2020-01-01'"),
+            ("of_a_time", "seed = 07:32:00", "--seed.*'07:32:00'"),
+            ("of_nan", "max-nodata = nan", "--max-nodata"),
+        )
+    ),
     Case("truth_absent", "evaluate mask.tif none.tif", 3, r"none\.tif"),
     Case("truth_is_a_pipe", "evaluate mask.tif odd.tif", 3, r"odd\.tif", pipe("odd.tif")),
     Case("truth_is_a_model", "evaluate mask.tif model.onnx", 3, r"model\.onnx"),

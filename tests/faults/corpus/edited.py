@@ -4,6 +4,7 @@ rare; areas far wider than the scene.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import struct
 import subprocess
@@ -17,6 +18,7 @@ import numpy as np
 import shapely
 from pyproj import Transformer
 
+from geoseg.cli.main import run
 from geoseg.io.raster.scene import read_array
 from tests.faults.case import MAP, MODEL, Case, geojson
 from tests.faults.corpus.layers import (
@@ -153,7 +155,32 @@ def cells(*values: str) -> Callable[[Path], None]:
     return text("odd.geojson", whole)
 
 
-DAMAGED = r"odd\.gpkg: cannot be read"
+APPEND = f"extract scene.tif -o new.gpkg --append {MODEL}"
+
+
+def grown(sql: str) -> Callable[[Path], None]:
+    """new.gpkg as `extract` writes it, in which somebody has run ``sql`` without GDAL's triggers."""
+
+    def make(folder: Path) -> None:
+        line = f"extract scene.tif -o new.gpkg {MODEL} -q"
+        with contextlib.chdir(folder):
+            assert run(line.split()) == 0
+        with closing(sqlite3.connect(folder / "new.gpkg")) as database:
+            for (name,) in database.execute(UNHEEDED).fetchall():
+                database.execute(f'DROP TRIGGER "{name}"')
+            database.executescript(sql)
+
+    return make
+
+
+def rows(count: int) -> Callable[[Path, dict[str, Any]], None]:
+    def check(folder: Path, _: dict[str, Any]) -> None:
+        with closing(sqlite3.connect(folder / "new.gpkg")) as database:
+            assert database.execute("SELECT count(*) FROM footprints").fetchone() == (count,)
+
+    return check
+
+
 AREA = f"extract scene.tif -o new.gpkg --aoi odd.geojson {MODEL}"
 EVERYWHERE = geojson([[[-180, -90], [180, -90], [180, 90], [-180, 90], [-180, -90]]])
 
@@ -260,6 +287,26 @@ CASES = [
         4,
         "no integers",
         lambda folder: layer("odd.gpkg", BOX, SECOND, kind=[np.inf, 1.0])(folder),
+    ),
+    # what is added to
+    *(
+        Case(f"append_to_one_{name}", APPEND, 0, "", grown(sql), rows(19))
+        for name, sql in {
+            "as_it_is": "",
+            "emptied": "DELETE FROM footprints",
+            "whose_index_is_empty": "DELETE FROM rtree_footprints_geom",
+            "whose_index_is_gone": "DROP TABLE rtree_footprints_geom",
+            "whose_count_is_wrong": "UPDATE gpkg_ogr_contents SET feature_count = 1",
+            "without_scenes": "UPDATE footprints SET scene = NULL",
+        }.items()
+    ),
+    *(
+        Case(f"append_to_one_{name}", APPEND, 4, rf"new\.gpkg: {says}", grown(sql))
+        for name, says, sql in (
+            ("of_noise", "holds geometries that cannot", "UPDATE footprints SET geom = X'0011'"),
+            ("of_more", "its columns differ", "ALTER TABLE footprints ADD COLUMN more TEXT"),
+            ("of_less", "its columns differ", "ALTER TABLE footprints DROP COLUMN confidence"),
+        )
     ),
     # areas
     *(
