@@ -293,10 +293,12 @@ def _filtered(path: Path, layer: Layer, where: str | None) -> Layer:
 
 
 def _python(column: np.ndarray) -> list[Any]:
-    """Values as SQLite takes them, None for NaN."""
+    """Values as SQLite takes them, None for NaN; integers beyond 64 bits as the nearest number."""
     return [
         None
         if value is None or value != value
+        else float(value)
+        if isinstance(value, int) and not -(2**63) <= value < 2**63
         else value
         if isinstance(value, int | float | bytes)
         else str(value)

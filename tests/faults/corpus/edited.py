@@ -288,6 +288,14 @@ CASES = [
         "no integers",
         lambda folder: layer("odd.gpkg", BOX, SECOND, kind=[np.inf, 1.0])(folder),
     ),
+    Case(
+        "where_of_vast_integers",
+        BURN.format("odd.parquet") + " --where kind>9",
+        0,
+        "",
+        layer("odd.parquet", BOX, SECOND, kind=np.array([1, 2**64 - 1], np.uint64)),
+        footprints_of(1),
+    ),
     # what is added to
     *(
         Case(f"append_to_one_{name}", APPEND, 0, "", grown(sql), rows(19))
