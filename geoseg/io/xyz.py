@@ -6,6 +6,7 @@ counted from the north-west corner.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ def is_tile_folder(path: Path) -> bool:
     """Whether ``path`` is a folder of map tiles: all rasters in it are named as such, or it has
     none and z/x/y below it.
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112, of a name that is too long Path raises an error
         return False
     rasters = _rasters(path)
     if rasters:

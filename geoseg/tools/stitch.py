@@ -169,7 +169,8 @@ def _plan(paths: list[str], view: SceneSpec, blend: str) -> _Plan:
     height, width = (int(edge) for edge in boxes[:, 2:].max(axis=0))
     if height * width > max(LARGE, SPARSE * sum(grid.height * grid.width for grid in grids)):
         raise UnsuitableError(
-            f"the chips lie too far apart: the mosaic would have {height:,} x {width:,} pixels"
+            f"{paths[0]}: the other chips lie too far away: the mosaic would have {height:,} x "
+            f"{width:,} pixels"
         )
     # a chip in the corner has the transform of the scene to the last bit
     first = next((i for i, box in enumerate(boxes.tolist()) if box[:2] == [0, 0]), 0)

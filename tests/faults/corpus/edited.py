@@ -155,6 +155,10 @@ def cells(*values: str) -> Callable[[Path], None]:
     return text("odd.geojson", whole)
 
 
+ITEM = (
+    '{"type": "Feature", "stac_version": "1.0.0", "id": "a", "geometry": null, "links": [], '
+    '"properties": {"datetime": "2020-01-01T00:00:00Z"}, "assets": {"visual": {"href": "HREF"}}}'
+).replace("HREF", "x" * 5000)
 APPEND = f"extract scene.tif -o new.gpkg --append {MODEL}"
 
 
@@ -295,6 +299,13 @@ CASES = [
         "",
         layer("odd.parquet", BOX, SECOND, kind=np.array([1, 2**64 - 1], np.uint64)),
         footprints_of(1),
+    ),
+    Case(
+        "item_of_a_long_name",
+        f"extract odd.json#visual -o new.gpkg {MODEL}",
+        3,
+        "does not exist",
+        text("odd.json", ITEM),
     ),
     # what is added to
     *(
