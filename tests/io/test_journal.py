@@ -39,6 +39,21 @@ def test_a_header_that_was_torn_begins_anew(tmp_path: Path) -> None:
     assert Journal(tmp_path / "journal", PLAN).done == {"x": 1}
 
 
+@pytest.mark.parametrize("odd", [bytes(30), b"\xff\xfe", b"{}", b"[1, 2, 3]", b"[1, 2]", b"7"])
+def test_what_follows_an_unreadable_line_was_not_written(tmp_path: Path, odd: bytes) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(path, PLAN)
+    journal.add("first", 1)
+    with path.open("ab") as file:
+        file.write(odd + b"\n")
+    journal.add("second", 2)
+
+    again = Journal(path, PLAN)
+    assert again.done == {"first": 1}
+    again.add("second", 3)
+    assert Journal(path, PLAN).done == {"first": 1, "second": 3}
+
+
 def test_another_plan_is_refused(tmp_path: Path) -> None:
     Journal(tmp_path / "journal", PLAN)
     with pytest.raises(UsageError, match="different scenes or settings"):
