@@ -104,11 +104,22 @@ class AppendTarget:
             package.execute("ATTACH ? AS added", [str(self.added)])
             package.execute("BEGIN IMMEDIATE")
             # an error closes the connection, which rolls back
-            self._insert(package, list(columns))
-            self._delete(package)
+            before = _rows(package, "main", self.layer)
+            shift = self._insert(package, list(columns))
+            expected = before + _rows(package, "added", self.layer) - self._delete(package)
+            # triggers and constraints of the user may delete rows, or leave out what is inserted
+            if _rows(package, "main", self.layer) != expected or not self._holds_added(
+                package, shift
+            ):
+                raise OutputError(
+                    f"{self.path}: does not keep what is added to it: its layer {self.layer} has "
+                    "triggers or constraints of its own",
+                    "remove them, or write into another file",
+                )
             package.execute("COMMIT")
 
-    def _insert(self, package: sqlite3.Connection, columns: list[str]) -> None:
+    def _insert(self, package: sqlite3.Connection, columns: list[str]) -> int:
+        """Insert what was added; returns by how much its numbers grew."""
         table, shape, srs = _geometry_column(package, "main", self.layer)
         new, new_shape, _ = _geometry_column(package, "added", self.layer)
         (last,) = package.execute(f"SELECT max(id) FROM main.{table}").fetchone()
@@ -133,16 +144,30 @@ class AppendTarget:
                 "last_change = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE table_name = ?5",
                 [*box, self.layer],
             )
+        return int(shift)
 
-    def _delete(self, package: sqlite3.Connection) -> None:
+    def _holds_added(self, package: sqlite3.Connection, shift: int) -> bool:
+        """Whether each footprint that was added is there, with its geometry."""
+        table, shape, srs = _geometry_column(package, "main", self.layer)
+        new, new_shape, _ = _geometry_column(package, "added", self.layer)
+        lacking = package.execute(
+            f"SELECT id + ?, with_srs({new_shape}, ?) FROM added.{new} "
+            f"EXCEPT SELECT id, {shape} FROM main.{table} LIMIT 1",
+            [shift, srs],
+        )
+        return lacking.fetchone() is None
+
+    def _delete(self, package: sqlite3.Connection) -> int:
+        """Delete what was replaced; returns how many rows that were."""
         table, shape, _ = _geometry_column(package, "main", self.layer)
         # only rows that are as they were seen: an edit of the user meanwhile is worth more than
         # ours
-        package.executemany(
+        done = package.executemany(
             f"DELETE FROM main.{table} WHERE rowid = ?1 AND {shape} = "
             f"(SELECT {shape} FROM seen.{table} WHERE rowid = ?1)",
             ((row,) for row in sorted(self.replaced)),
         )
+        return max(0, done.rowcount)  # -1 where there was nothing to do
 
 
 def check_appendable(path: Path) -> None:
@@ -224,6 +249,11 @@ def _locks(path: Path) -> Iterator[None]:
         if is_lock(error):
             raise locked_output(path) from error
         raise
+
+
+def _rows(package: sqlite3.Connection, schema: str, layer: str) -> int:
+    (count,) = package.execute(f"SELECT count(*) FROM {schema}.{quoted(layer)}").fetchone()
+    return int(count)
 
 
 def _geometry_column(package: sqlite3.Connection, schema: str, layer: str) -> tuple[str, str, int]:

@@ -177,6 +177,13 @@ def grown(sql: str) -> Callable[[Path], None]:
     return make
 
 
+# all but two footprints are gone, and are added again
+EMPTIED = "DELETE FROM footprints WHERE fid > 2; "
+TRIGGER = "CREATE TRIGGER own AFTER INSERT ON footprints BEGIN {}; END;"
+LOGGED = TRIGGER.format("INSERT INTO log VALUES (new.fid)")
+WITH_LOG = EMPTIED + "CREATE TABLE log (fid); " + LOGGED
+
+
 def rows(count: int) -> Callable[[Path, dict[str, Any]], None]:
     def check(folder: Path, _: dict[str, Any]) -> None:
         with closing(sqlite3.connect(folder / "new.gpkg")) as database:
@@ -326,6 +333,20 @@ CASES = [
             ("of_more", "its columns differ", "ALTER TABLE footprints ADD COLUMN more TEXT"),
             ("of_less", "its columns differ", "ALTER TABLE footprints DROP COLUMN confidence"),
         )
+    ),
+    Case("append_to_one_with_a_log", APPEND, 0, "", grown(WITH_LOG), rows(19)),
+    *(
+        Case(f"append_to_one_{name}", APPEND, 6, r"new\.gpkg: does not keep", grown(EMPTIED + sql))
+        for name, sql in {
+            "that_deletes_one": TRIGGER.format("DELETE FROM footprints WHERE fid = 1"),
+            "that_deletes_what_is_new": TRIGGER.format(
+                "DELETE FROM footprints WHERE fid = new.fid"
+            ),
+            "that_empties_what_is_new": TRIGGER.format(
+                "UPDATE footprints SET geom = NULL WHERE fid = new.fid"
+            ),
+            "that_ignores": TRIGGER.replace("AFTER", "BEFORE").format("SELECT RAISE(IGNORE)"),
+        }.items()
     ),
     # areas
     *(
