@@ -16,6 +16,7 @@ from geoseg.io.plain_names import is_plain, plain
 from geoseg.io.safety import first_bytes
 from geoseg.io.vector import shapefile
 from geoseg.io.vector.archive import unpacked
+from geoseg.io.vector.flatgeobuf import check_count
 from geoseg.io.vector.sqlite import check_readable, check_schema, in_order
 from geoseg.report import Remarks
 
@@ -67,6 +68,8 @@ def open_layers(
         part = shapefile.whole(path, remarks)
     if kind == "gpkg":
         part = _checked(path)
+    if kind == "flatgeobuf":
+        check_count(path)
     with part as found, _by_its_kind(found, kind) as own, plain(own) as address:
         if kind == "zip":
             with _archived(path, remarks) as packed:

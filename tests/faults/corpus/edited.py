@@ -26,6 +26,7 @@ from tests.faults.corpus.layers import (
     BURN,
     LEFT,
     TOP,
+    counted,
     footprints_of,
     layer,
     text,
@@ -227,6 +228,21 @@ CASES = [
         make=two("UPDATE gpkg_ogr_contents SET feature_count = 1"),
         check=lambda folder, shown: None,
     ),
+    Case("fgb_counts_right", BURN.format("odd.fgb"), 0, "^$", counted(2), footprints_of(2)),
+    Case("fgb_counts_unknown", BURN.format("odd.fgb"), 0, "^$", counted(0), footprints_of(2)),
+    *(
+        Case(f"fgb_counts_{name}", BURN.format("odd.fgb"), 3, r"odd\.fgb: .*damaged", make)
+        for name, make in {
+            "too_few": counted(1),
+            "too_many": counted(3),
+            "vast": counted(2**63),
+            "too_few_of_an_index": counted(1, "YES"),
+            "none_of_an_index": counted(0, "YES"),
+            "more_than_its_index": counted(100, "YES"),
+            "less_than_its_tail": counted(2, appended=b"more"),
+        }.items()
+    ),
+    Case("fgb_counts_too_few_info", "info odd.fgb", 3, r"odd\.fgb: .*damaged", counted(1)),
     # logs and journals
     *(
         Case(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 import zipfile
 from collections.abc import Callable
 from contextlib import closing
@@ -85,6 +86,24 @@ def odd_pandas(folder: Path) -> None:
     pq.write_table(
         made.replace_schema_metadata({**metadata, b"pandas": pandas}), folder / "odd.parquet"
     )
+
+
+def counted(count: int, index: str = "NO", appended: bytes = b"") -> Callable[[Path], None]:
+    """A FlatGeobuf of two footprints whose header counts them wrongly."""
+
+    def make(folder: Path) -> None:
+        second = shapely.box(LEFT + 15, TOP - 9, LEFT + 21, TOP - 3)
+        table(BOX, second).to_file(folder / "odd.fgb", SPATIAL_INDEX=index)
+        content = bytearray((folder / "odd.fgb").read_bytes())
+        (root,) = struct.unpack_from("<I", content, 12)
+        root += 12
+        offsets = root - struct.unpack_from("<i", content, root)[0]
+        at = root + struct.unpack_from("<H", content, offsets + 4 + 2 * 8)[0]
+        assert struct.unpack_from("<Q", content, at) == (2,)
+        struct.pack_into("<Q", content, at, count)
+        (folder / "odd.fgb").write_bytes(content + appended)
+
+    return make
 
 
 def zipped(**members: bytes) -> Callable[[Path], None]:
