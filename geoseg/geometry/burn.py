@@ -25,6 +25,9 @@ Footprints = Sequence[Any] | np.ndarray
 _SNAP = 2.0**20
 # The same for outlines, whose products then fit into int64.
 _STEPS_PER_PIXEL = 2**12
+# Pixels beyond the grid: what reaches farther is cut to the half of it. GDAL burns nothing of
+# coordinates beyond int32, and outlines have products that no longer fit.
+_FAR = 2.0**18
 
 
 def burn(
@@ -186,7 +189,19 @@ def _to_pixels(geometry: np.ndarray, grid: Grid) -> np.ndarray:
     # less the origin first: coordinates of millions of metres would lose the digits of a small
     # pixel
     turned = Affine(inverse.a, inverse.b, 0, inverse.d, inverse.e, 0)
-    return shapely.transform(geometry, lambda xy: snapped(coordinates(xy - shift, turned)))
+    pixels = shapely.transform(geometry, lambda xy: snapped(coordinates(xy - shift, turned)))
+    left, top, right, bottom = shapely.bounds(pixels).T
+    far = (
+        (np.minimum(left, top) < -_FAR)
+        | (right > grid.width + _FAR)
+        | (bottom > grid.height + _FAR)
+    )
+    if far.any():  # as the outline of a country, and a drone's picture in it
+        there = shapely.box(-_FAR / 2, -_FAR / 2, grid.width + _FAR / 2, grid.height + _FAR / 2)
+        # no width: what merely touches the box comes as lines
+        cut = shapely.buffer(shapely.intersection(pixels[far], there), 0)
+        pixels[far] = shapely.transform(cut, snapped)
+    return pixels
 
 
 def snapped(pixels: np.ndarray) -> np.ndarray:

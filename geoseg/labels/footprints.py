@@ -25,6 +25,8 @@ from geoseg.specs.vectors import VectorFiles
 
 # Degrees from the area where a CRS is used; coordinates farther away were meant for another one
 _ASTRAY = 1.0
+# Coordinates beyond are no places: numbers there are coarser than a decimetre
+_FARTHEST = 1e15
 # Of half a circle: footprints beyond may have their neighbours on the other side
 _SEAM = 179 / 180
 # Times as wide as the grid: such a polygon is an area that holds it, and nobody's house
@@ -100,13 +102,7 @@ def footprints_in(
     # an image without buildings is no news in a table of many
     if nothing.all() and not any(vector_kind(path) == "csv" for path in files.paths):
         remarks.append(f"{files}: holds no footprints")
-    astray = ~nothing & ~np.isfinite(shapely.bounds(geometry)).all(axis=1)
-    if astray.any():
-        remarks.append(
-            f"{files}: {astray.sum()} footprints have no place in the CRS of the other file and "
-            "are left out"
-        )
-        geometry[astray] = shapely.Polygon()
+    _leave_astray(files, geometry, "have no place in the CRS of the other file", remarks)
     if not found.pixels:
         geometry = _turned(geometry, found.crs, grid, beside)
     geometry, repaired = repair(geometry)
@@ -142,7 +138,21 @@ def _read(
     if grid is not None and grid.crs is None:
         return found
     _check_coordinates(path, found, grid)
+    geometry = found.geometry.copy()
+    _leave_astray(path, geometry, "are too far away to lie anywhere", remarks)
+    found = replace(found, geometry=geometry)
     return found if crs is None else _reprojected(found, path, crs, remarks, grid)
+
+
+def _leave_astray(
+    files: Path | VectorFiles, geometry: np.ndarray, why: str, remarks: Remarks
+) -> None:
+    """Empty the footprints that are nowhere, as their coordinates or a reprojection have it."""
+    nothing = shapely.is_missing(geometry) | shapely.is_empty(geometry)
+    astray = ~nothing & ~(np.abs(shapely.bounds(geometry)) < _FARTHEST).all(axis=1)
+    if astray.any():
+        remarks.append(f"{files}: {astray.sum()} footprints {why} and are left out")
+        geometry[astray] = shapely.Polygon()
 
 
 def _joined(layers: Sequence[Layer], crs: CRS | None) -> Layer:
@@ -190,11 +200,7 @@ def _around(found: Layer, grid: Grid) -> Layer:
     # not across 180 degrees, where a scene is as wide as the earth
     if not (np.isfinite([width, height]).all() and width > 0 and height > 0):
         return found
-    bounds = shapely.bounds(found.geometry)
-    with np.errstate(invalid="ignore"):  # of what is empty
-        wide = (bounds[:, 2] - bounds[:, 0] > _WIDE * width) | (
-            bounds[:, 3] - bounds[:, 1] > _WIDE * height
-        )
+    wide = far_wider(found.geometry, width, height)
     if not wide.any():
         return found
     # a layer may count longitudes from 0 to 360
@@ -211,6 +217,16 @@ def _around(found: Layer, grid: Grid) -> Layer:
     steps = (shapely.bounds(cut)[:, 2:] - shapely.bounds(cut)[:, :2]).max(axis=1) / _STEPS
     geometry[wide] = shapely.segmentize(cut, steps)
     return replace(found, geometry=geometry)
+
+
+def far_wider(geometry: np.ndarray, width: float, height: float) -> np.ndarray:
+    """Which polygons are areas that hold what is so wide and high, and nobody's house."""
+    bounds = shapely.bounds(geometry)
+    with np.errstate(invalid="ignore"):  # of what is empty
+        return np.asarray(
+            (bounds[:, 2] - bounds[:, 0] > _WIDE * width)
+            | (bounds[:, 3] - bounds[:, 1] > _WIDE * height)
+        )
 
 
 def _check_coordinates(path: Path, found: Layer, grid: Grid | None) -> None:

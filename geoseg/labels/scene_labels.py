@@ -23,7 +23,7 @@ from geoseg.geometry.burn import Burner
 from geoseg.io.formats import vector_kind
 from geoseg.io.raster.scene import open_scene
 from geoseg.labels.class_raster import is_vector
-from geoseg.labels.footprints import footprints_in
+from geoseg.labels.footprints import far_wider, footprints_in
 from geoseg.labels.interpret import interpret
 from geoseg.labels.interpretation import Interpretation
 from geoseg.labels.label_files import Labels, find
@@ -32,7 +32,7 @@ from geoseg.specs.vectors import VectorFiles
 
 Reader = Callable[[Window], np.ndarray]
 
-__all__ = ["burner", "classes", "find", "layer", "open_labels"]
+__all__ = ["burner", "classes", "find", "open_labels"]
 
 
 @contextmanager
@@ -157,11 +157,6 @@ def _interpreted(path: str, stamp: tuple[int, ...]) -> Interpretation:
         return interpret(mask)
 
 
-def layer(path: Labels, crs: CRS) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Valid polygons of a vector file in ``crs``, and what had to be done to them."""
-    return _layer(path, _stamp(path), crs, None, None)
-
-
 def _stamp(path: Labels) -> tuple[int, ...]:
     return tuple(each.stat().st_mtime_ns for each in VectorFiles.of(path).paths)
 
@@ -185,6 +180,10 @@ def _burner(
     path: Labels, stamp: tuple[int, ...], grid: Grid, scene: str | None, own: Grid | None
 ) -> Burner:
     geometry = _layer(path, stamp, grid.crs, scene, own)[0]
+    left, bottom, right, top = grid.bounds
+    if own is None and far_wider(geometry, right - left, top - bottom).any():
+        # cut to each grid in its own CRS before it is reprojected, which no layer of all scenes is
+        geometry = footprints_in(path, grid.crs, Remarks(), grid=grid).geometry
     if shapely.is_empty(geometry).all():
         return Burner(geometry, grid)
     _meet(path, tuple(shapely.total_bounds(geometry)), grid)

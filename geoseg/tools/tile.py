@@ -224,9 +224,10 @@ def _part(path: str, name: str, job: _Job, accompany: Run) -> _Part:
         return _Part(source, None, tile_count(grid.shape, spec.tiling, spec.edge), gsd)
     if grid.crs is None:
         raise UnsuitableError(f"{job.aoi}: an area of interest needs scenes with a CRS")
-    from geoseg.labels.scene_labels import layer
+    from geoseg.labels.footprints import footprints_in
 
-    area = shapely.union_all(layer(VectorFiles.of(job.aoi, setting=None), grid.crs)[0])
+    files = VectorFiles.of(job.aoi, setting=None)
+    area = shapely.union_all(footprints_in(files, grid.crs, accompany.remarks, grid=grid).geometry)
     shapely.prepare(area)
     return _Part(source, area, sum(1 for _ in _wanted(source, area, spec)), gsd)
 

@@ -231,3 +231,23 @@ def test_repair():
 def test_repair_of_nothing():
     geometry, repaired = repair([])
     assert len(geometry) == 0 and repaired == 0
+
+
+# GDAL burns nothing of coordinates beyond int32, and touched pixels are found in int64
+@pytest.mark.parametrize("all_touched", [False, True])
+@pytest.mark.parametrize("far", [1e4, 1e6, 1e9, 1e13])
+def test_polygons_that_reach_far_beyond_the_grid(far, all_touched):
+    # an edge that falls by a row for each column, through corners of pixels
+    slope = at_pixels(
+        shapely.Polygon([(10 - far, 20 - far), (10 + far, 20 + far), (10 - far, far)])
+    )
+    column, row = np.meshgrid(np.arange(61), np.arange(37))
+    expected = row - 10 >= column
+    found = burn([slope], GRID, all_touched=all_touched)
+    np.testing.assert_array_equal(found, expected)
+    window = GRID.window(Window(5, 9, 30, 20))
+    for burner in (
+        Burner([slope], GRID, all_touched=all_touched),
+        Burner([slope], all_touched=all_touched),
+    ):
+        np.testing.assert_array_equal(burner.burn(window), expected[9:29, 5:35])

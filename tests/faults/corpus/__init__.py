@@ -1,6 +1,7 @@
 """The project's own odd and bad inputs, by kind; each file is a table and what makes its inputs."""
 
 from tests.faults.corpus import (
+    areas,
     batches,
     broken,
     chip_indexes,
@@ -33,6 +34,6 @@ KINDS = {
     "hostile files": hostile.CASES + sources.CASES + databases.CASES,
     "models": models.CASES + networks.CASES,
     "chips and data sets": chip_indexes.CASES + datasets.CASES,
-    "vectors": vectors.CASES + shapefiles.CASES + edited.CASES,
+    "vectors": vectors.CASES + shapefiles.CASES + edited.CASES + areas.CASES,
 }
 CASES = [case for cases in KINDS.values() for case in cases]

@@ -1,5 +1,5 @@
 """GeoPackages that other programs edited, left half written, or wrote kinds of geometry to that are
-rare; areas far wider than the scene.
+rare.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ from typing import Any
 
 import numpy as np
 import shapely
-from pyproj import Transformer
 
 from geoseg.cli.main import run
-from geoseg.io.raster.scene import read_array
-from tests.faults.case import MAP, MODEL, Case, geojson
+from tests.faults.case import MODEL, Case, geojson
 from tests.faults.corpus.layers import (
     BOX,
     BURN,
@@ -119,34 +117,6 @@ def shaped(kind: int, name: str, dimensions: int = 2, flags: tuple[int, int] = (
     return make
 
 
-def burnt(rows: slice) -> Callable[[Path, dict[str, Any]], None]:
-    """The mask is 1 in ``rows`` and nowhere else, to a row."""
-
-    def check(folder: Path, _: dict[str, Any]) -> None:
-        expected = np.zeros(MAP.shape, bool)
-        expected[rows] = True
-        found = read_array(folder / "new.tif")[0][0] > 0
-        assert (found != expected).mean() <= 1.5 / MAP.height
-
-    return check
-
-
-def country(south: float, north: float, west: float = 5, east: float = 25) -> Any:
-    """An area of four corners in degrees; latitudes are rows of the scene, degrees beyond."""
-
-    def make(folder: Path) -> None:
-        edges = [_latitude(row) if row >= 0 else -row for row in (south, north)]
-        ring = [[west, edges[0]], [east, edges[0]], [east, edges[1]], [west, edges[1]]]
-        (folder / "odd.geojson").write_text(geojson([[*ring, ring[0]]]))
-
-    return make
-
-
-def _latitude(row: float) -> float:
-    x, y = MAP.transform * (MAP.width / 2, row)
-    return float(Transformer.from_crs(32633, 4326, always_xy=True).transform(x, y)[1])
-
-
 def cells(*values: str) -> Callable[[Path], None]:
     """Footprints whose column ``kind`` holds ``values``, as JSON has them."""
     ring = [list(corner) for corner in BOX.exterior.coords]
@@ -192,9 +162,6 @@ def rows(count: int) -> Callable[[Path, dict[str, Any]], None]:
 
     return check
 
-
-AREA = f"extract scene.tif -o new.gpkg --aoi odd.geojson {MODEL}"
-EVERYWHERE = geojson([[[-180, -90], [180, -90], [180, 90], [-180, 90], [-180, -90]]])
 
 CASES = [
     # counts
@@ -364,20 +331,4 @@ CASES = [
             "that_ignores": TRIGGER.replace("AFTER", "BEFORE").format("SELECT RAISE(IGNORE)"),
         }.items()
     ),
-    # areas
-    *(
-        Case(f"area_{name}_burnt", BURN.format("odd.geojson"), 0, "reprojected", make, burnt(rows))
-        for name, make, rows in (
-            ("of_a_country", country(-45, -55), slice(None)),
-            ("with_an_edge_in_the_scene", country(48, -55), slice(48)),
-            ("from_the_south", country(-45, 20), slice(20, None)),
-            ("of_longitudes_to_360", country(-1, -80, 0, 360), slice(None)),
-            ("of_the_earth", text("odd.geojson", EVERYWHERE), slice(None)),
-        )
-    ),
-    Case("area_of_a_country_extract", AREA, 0, "", country(-45, -55), footprints_of(19)),
-    Case(
-        "area_of_the_earth_extract", AREA, 0, "", text("odd.geojson", EVERYWHERE), footprints_of(19)
-    ),
-    Case("area_that_ends_before_the_scene", AREA, 4, "no overlap", country(-45, 300)),
 ]
