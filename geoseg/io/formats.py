@@ -14,6 +14,7 @@ VECTORS = {
     b"SQLite format 3\0": "gpkg",
     b"fgb": "flatgeobuf",
     b"PAR1": "parquet",
+    b"PARE": "parquet",  # encrypted
     b"\0\0\x27\x0a": "shapefile",
 }
 HEAD = 4096  # bytes that identify a vector format: the names of a table's columns may be long

@@ -32,7 +32,7 @@ from geoseg.specs.vectors import VectorFiles
 
 Reader = Callable[[Window], np.ndarray]
 
-__all__ = ["burner", "classes", "find", "open_labels"]
+__all__ = ["burner", "check_overlap", "classes", "find", "open_labels"]
 
 
 @contextmanager
@@ -63,8 +63,8 @@ def open_labels(
     classes(path)  # raises for what is no labels
     meaning = _interpreted(str(path), _stamp(path))
     with open_scene(str(path), like=grid) as mask:
+        check_overlap(path, mask.source, grid)
         bounds = _bounds(path, mask.source, grid)
-        _meet(path, bounds, grid)
         # less than a tenth of a pixel is the rounding of a writer, not another grid
         tenth = 0.1 * abs(grid.transform.determinant) ** 0.5
         if mask.source.crs != grid.crs or not np.allclose(bounds, grid.bounds, rtol=0, atol=tenth):
@@ -190,14 +190,21 @@ def _burner(
     return Burner(geometry[shapely.intersects(geometry, shapely.box(*grid.bounds))], grid)
 
 
-def _bounds(path: Labels, own: Grid, grid: Grid) -> tuple[float, float, float, float]:
+def _bounds(path: Labels | str, own: Grid, grid: Grid) -> tuple[float, float, float, float]:
     """Bounds of ``own``, the grid of ``path``, in the CRS of ``grid``."""
     if own.crs is None or own.crs == grid.crs:
         return own.bounds
     return between(own.crs, grid.crs, path).transform_bounds(*own.bounds)
 
 
-def _meet(path: Labels, bounds: tuple[float, ...], grid: Grid) -> None:
+def check_overlap(path: Labels | str, own: Grid, grid: Grid) -> None:
+    """Raise UnsuitableError where ``own``, the grid of the raster at ``path``, lies beside
+    ``grid``.
+    """
+    _meet(path, _bounds(path, own, grid), grid)
+
+
+def _meet(path: Labels | str, bounds: tuple[float, ...], grid: Grid) -> None:
     # a scene without a single building has labels that merely lie around it
     left, bottom, right, top = grid.bounds
     if bounds[0] >= right or bounds[2] <= left or bounds[1] >= top or bounds[3] <= bottom:

@@ -25,6 +25,7 @@ from geoseg.io.raster.part import part_of
 from geoseg.io.raster.scene import open_scene
 from geoseg.labels.class_raster import ClassRaster, is_vector, open_class_raster
 from geoseg.labels.footprints import footprints_on
+from geoseg.labels.scene_labels import check_overlap
 from geoseg.report import Remarks
 from geoseg.specs import PreviewSpec, SceneSpec
 from geoseg.specs.vectors import VectorFiles
@@ -88,6 +89,9 @@ class View:
             )
             return
         if self.source.crs is not None:
+            with open_scene(path) as own:
+                if own.grid.crs is not None:  # what has none lies on the whole scene
+                    check_overlap(path, own.grid, self.source)
             # a part of the scene's grid would be called another grid
             notes = remarks if exact == self.source else Remarks()
             with open_class_raster(path, exact, spec.threshold, notes, stacked=stacked) as classes:

@@ -182,6 +182,8 @@ def _reading(path: Path) -> Iterator[None]:
             raise _bad_kind(path, int(kind[1])) from error
         if is_lock(error):
             raise locked_input(path) from error
+        if re.search("Cannot decrypt|read encrypted", str(error)):  # as Arrow has it
+            raise InputError(f"{path}: is encrypted", "write it without encryption") from error
         check_memory(error)
         raise InputError(f"{path}: cannot be read: it is damaged") from error
 

@@ -17,7 +17,7 @@ from geoseg.io.safety import first_bytes
 from geoseg.io.vector import shapefile
 from geoseg.io.vector.archive import unpacked
 from geoseg.io.vector.flatgeobuf import check_count
-from geoseg.io.vector.sqlite import check_readable, check_schema, in_order
+from geoseg.io.vector.sqlite import check_readable, check_schema, in_order, may_hold_layers
 from geoseg.report import Remarks
 
 LAYER = "footprints"
@@ -128,7 +128,15 @@ def _named(path: Path, address: str, kind: str) -> list[SourceLayer]:
     _check_driver(path, kind)
     if kind == "kml":
         _check_xml(path)
-    layers = pyogrio.list_layers(address)
+    try:
+        layers = pyogrio.list_layers(address)
+    except pyogrio.errors.DataSourceError as error:
+        if kind == "gpkg" and not may_hold_layers(Path(address)):
+            raise UnsuitableError(
+                f"{path}: holds no layer of footprints",
+                "it may hold pictures: `gdalinfo` lists them",
+            ) from error
+        raise
     return [SourceLayer(str(name), address, str(name)) for name, geometry in layers if geometry]
 
 

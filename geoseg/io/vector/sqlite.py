@@ -175,6 +175,18 @@ def miscounted(path: Path, layer: str) -> int | None:
     return None if known == [(rows,)] else int(rows)
 
 
+def may_hold_layers(path: Path) -> bool:
+    """Whether a GeoPackage has anything but pictures and tables without geometries, as far as it
+    says.
+    """
+    try:
+        with closing(_reader(path)) as database:
+            sql = "SELECT count(*) FROM gpkg_contents WHERE data_type = 'features'"
+            return bool(database.execute(sql).fetchone()[0])
+    except sqlite3.Error:
+        return True
+
+
 def _reader(path: Path) -> sqlite3.Connection:
     """A connection that changes nothing."""
     # a file in WAL mode wants a folder that can be written, unless nothing is in its log

@@ -21,6 +21,7 @@ from tests.faults.corpus import (
     places,
     shapefiles,
     sources,
+    unsuited,
     vectors,
 )
 
@@ -34,6 +35,6 @@ KINDS = {
     "hostile files": hostile.CASES + sources.CASES + databases.CASES,
     "models": models.CASES + networks.CASES,
     "chips and data sets": chip_indexes.CASES + datasets.CASES,
-    "vectors": vectors.CASES + shapefiles.CASES + edited.CASES + areas.CASES,
+    "vectors": vectors.CASES + shapefiles.CASES + edited.CASES + areas.CASES + unsuited.CASES,
 }
 CASES = [case for cases in KINDS.values() for case in cases]
