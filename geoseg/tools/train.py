@@ -112,6 +112,8 @@ def run(
     if target.resume:
         fit.check_resumable(job)
     made, matched = fit.network(job)
+    # now that nothing is left to be refused
+    _clear(folder, target)
     job = replace(job, start=_start(named, init, matched, model))
     of_scenes = {"split": split, "bands": bands}
     own = VectorFiles.of(labels).settings("labels") | of_scenes if labels else {}
@@ -332,20 +334,24 @@ def _zoom(sets: list[ExampleSet], model: ModelSpec) -> float:
 
 
 def _run_folder(target: TrainTarget) -> Path:
-    """The folder, fit for the run; what another run left is deleted where that is not resumed."""
+    """The folder, which need not exist; raises where another run is in it, or none to resume."""
     folder = target.folder
     last = folder / CHECKPOINT
     if target.resume and not last.is_file():
         raise InputError(f"{folder}: holds no {last.name} to resume from")
-    # of the processes that torchrun starts one clears the folder; the others would race it
-    if not is_main_process() or target.resume:
-        return folder
-    if last.exists() and not target.overwrite:
+    if is_main_process() and last.exists() and not (target.resume or target.overwrite):
         raise OutputError(
             f"{folder}: holds another run", "use `resume` to continue it, or `overwrite`"
         )
+    return folder
+
+
+def _clear(folder: Path, target: TrainTarget) -> None:
+    """Make the folder; what another run left in it is deleted where that is not resumed."""
+    # of the processes that torchrun starts one clears the folder; the others would race it
+    if not is_main_process() or target.resume:
+        return
     folder.mkdir(parents=True, exist_ok=True)
     # what another run left would be taken for this one's
     for name in (CHECKPOINT, BEST, START):
         (folder / name).unlink(missing_ok=True)
-    return folder

@@ -180,9 +180,11 @@ def network(job: TrainingRun) -> tuple[Segmenter, str | None]:
     """The network with the weights that it starts from, and what matched of those of a file."""
     seed_everything(job.spec.seed)
     weights = "none" if job.init and job.spec.weights == "auto" else job.spec.weights
+    # first, for it names the file where that is no network of ours
+    start = store.load(job.init) if job.init else None
     network, matched = pretrained.create_network(job.model, weights)
-    if job.init:
-        base, state = store.load(job.init)
+    if start:
+        base, state = start
         if same_ends(base, job.model):
             registry.load_weights(network, state, str(job.init))
         else:

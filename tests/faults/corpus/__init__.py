@@ -21,6 +21,7 @@ from tests.faults.corpus import (
     places,
     shapefiles,
     sources,
+    starts,
     unsuited,
     vectors,
 )
@@ -33,7 +34,7 @@ KINDS = {
     "batches": batches.CASES,
     "limits": limits.CASES,
     "hostile files": hostile.CASES + sources.CASES + databases.CASES,
-    "models": models.CASES + networks.CASES,
+    "models": models.CASES + networks.CASES + starts.CASES,
     "chips and data sets": chip_indexes.CASES + datasets.CASES,
     "vectors": vectors.CASES + shapefiles.CASES + edited.CASES + areas.CASES + unsuited.CASES,
 }
