@@ -34,8 +34,9 @@ from geoseg.geometry.burn import burn
 from geoseg.geometry.surface import ClassSurface, surfaces, surfaces_of_bands
 from geoseg.inference.runtimes import open_runtime
 from geoseg.io.raster.write import write_array
-from geoseg.labels.scene_labels import layer
+from geoseg.labels.footprints import footprints_in
 from geoseg.models.store import model_path, read_spec
+from geoseg.report import Remarks
 from geoseg.specs import PredictSpec
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -137,7 +138,9 @@ def _scene(place: Place, image: Path, labels: Path, work: Path) -> Scene:
     write_array(path, np.broadcast_to(pixels[:3], (3, *grid.shape)), grid, overwrite=True)
     if labels.suffix == ".geojson":
         return Scene(
-            path, burn(layer(labels, grid.crs)[0], grid), labels if place.footprints else None
+            path,
+            burn(footprints_in(labels, grid.crs, Remarks()).geometry, grid),
+            labels if place.footprints else None,
         )
     truth = (
         np.asarray(Image.open(labels).convert("RGB")).repeat(place.times, 0).repeat(place.times, 1)

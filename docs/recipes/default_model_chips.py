@@ -34,7 +34,8 @@ from geoseg.geometry.targets import distance
 from geoseg.io.chip_index import ChipInfo, read_index, write_index
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
-from geoseg.labels.scene_labels import layer
+from geoseg.labels.footprints import footprints_in
+from geoseg.report import Remarks
 
 HERE = Path(__file__).resolve().parent
 CLASSES = ("background", "building", "boundary")
@@ -101,7 +102,7 @@ def resampled(images: Sequence[Path], labels: Sequence[Path], gsd: float) -> tup
     image = onto(raw, own, grid, Resampling.average if own.gsd < gsd else Resampling.cubic)
     valid = onto(there.astype("uint8"), own, grid, Resampling.nearest) > 0
     if labels[0].suffix == ".geojson":
-        shapes = np.concatenate([layer(path, crs)[0] for path in labels])
+        shapes = np.concatenate([footprints_in(path, crs, Remarks()).geometry for path in labels])
         numbers = Burner(shapes, grid, values=range(1, len(shapes) + 1), dtype="uint32").burn(grid)
     else:
         known, _ = merge(labels)
@@ -206,7 +207,7 @@ def chips_of_generated(work: Path, plan: dict[str, Any], bare: bool) -> Iterator
                 )
             mask = np.zeros(grid.shape, "uint8")
             if not bare:
-                shapes = layer(footprints, grid.crs)[0]
+                shapes = footprints_in(footprints, grid.crs, Remarks()).geometry
                 numbers = Burner(
                     shapes, grid, values=range(1, len(shapes) + 1), dtype="uint32"
                 ).burn(grid)
