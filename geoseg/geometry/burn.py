@@ -199,7 +199,7 @@ def _to_pixels(geometry: np.ndarray, grid: Grid) -> np.ndarray:
     if far.any():  # as the outline of a country, and a drone's picture in it
         there = shapely.box(-_FAR / 2, -_FAR / 2, grid.width + _FAR / 2, grid.height + _FAR / 2)
         # no width: what merely touches the box comes as lines
-        cut = shapely.buffer(shapely.intersection(pixels[far], there), 0)
+        cut = shapely.buffer(shapely.intersection(repair(pixels[far])[0], there), 0)
         pixels[far] = shapely.transform(cut, snapped)
     return pixels
 

@@ -37,6 +37,9 @@ SIDECARS = (
     ".tmp.mbtiles-journal",
 )
 
+# Times that a draft is deleted to which threads that are still at work add files
+_ATTEMPTS = 20
+
 _writing: set[Path] = set()  # by this process
 
 
@@ -47,8 +50,10 @@ def discard_drafts() -> None:
     """Delete what is being written, from any thread; only for a process that is about to end."""
     for temporary in list(_drafts):
         for path in temporary.parent.glob(f"{escape(temporary.name)}*"):
-            with suppress(OSError):
-                remove(path)
+            for _ in range(_ATTEMPTS):
+                with suppress(OSError):
+                    remove(path)
+                    break
 
 
 def check_output(path: Path | str, overwrite: bool = False) -> Path:

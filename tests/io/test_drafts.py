@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from geoseg.errors import OutputError
-from geoseg.io.atomic import atomic, atomic_folder
+from geoseg.io.atomic import atomic, atomic_folder, discard_drafts
 from geoseg.io.drafts import LONGEST, abandoned, draft_of
 
 KILLED = """
@@ -83,3 +84,25 @@ def test_a_pipe_is_no_output(tmp_path: Path) -> None:
     ):
         pass
     assert names(tmp_path) == ["pipe.tif"]
+
+
+def test_drafts_are_discarded_to_which_threads_still_add(tmp_path: Path) -> None:
+    def add() -> None:
+        for number in range(100_000):
+            try:
+                (folder / "images" / f"{number}.tif").touch()
+            except OSError:  # there is nothing to add to any more
+                return
+            time.sleep(0.0002)
+
+    with pytest.raises(OutputError), atomic_folder(tmp_path / "chips") as folder:
+        (folder / "images").mkdir()
+        writers = [threading.Thread(target=add) for _ in range(3)]
+        for writer in writers:
+            writer.start()
+        time.sleep(0.2)
+        discard_drafts()
+        for writer in writers:
+            writer.join()
+        assert list(tmp_path.iterdir()) == []
+        raise OutputError("ended")
