@@ -182,6 +182,7 @@ def read_index(folder: Path | str) -> ChipIndex:
         TypeError,
         AttributeError,
         RecursionError,
+        NotImplementedError,  # of Arrow, for kinds of columns
         CRSError,
         GEOSException,
     ) as error:

@@ -75,6 +75,14 @@ def first(folder: str, image: np.ndarray) -> Any:
     return chips(then=then)
 
 
+def integers_of_106_bits(made: Path) -> None:
+    """In the schema that Arrow keeps in base64: 0x40 bits of an integer as 0x6a."""
+    path = made / "index.parquet"
+    content = path.read_bytes()
+    assert content.count(b"AAAABQAAAA") == 1
+    path.write_bytes(content.replace(b"AAAABQAAAA", b"AAAABqAAAA"))
+
+
 INDEX = r"odd/index\.parquet: "
 MASKS = r"odd/masks/\S+\.tif: "
 VERBS = {
@@ -112,6 +120,7 @@ BROKEN = {
     "hundreds_of_classes": (UNREADABLE, about(classes=[f"c{number}" for number in range(300)])),
     "stretch_short": (UNREADABLE, about(stretch={"low": [0], "high": [1]})),
     "percentiles_short": (UNREADABLE, about(percentiles=[5])),
+    "integers_too_wide": (UNREADABLE, chips(then=integers_of_106_bits)),
     "source_band_zero": (UNREADABLE, about(source_bands=[0, 1, 2])),
 }
 SCORED = ("evaluate", "tune")
