@@ -25,7 +25,8 @@ import sys
 from qgis.core import QgsApplication, QgsVectorLayer
 application = QgsApplication([], False)
 application.initQgis()
-print(QgsVectorLayer(sys.argv[1], "found", "ogr").renderer().type())
+layer = QgsVectorLayer(sys.argv[1], "found", "ogr")  # kept: its renderer ends with it
+print(layer.renderer().type())
 """
 
 
