@@ -253,10 +253,13 @@ def test_polygons_that_reach_far_beyond_the_grid(far, all_touched):
         np.testing.assert_array_equal(burner.burn(window), expected[9:29, 5:35])
 
 
-def test_far_polygons_that_are_valid_no_more_once_in_pixels():
-    # a hole that lies on the outline but for less than a pixel is rounded onto it
-    far = 1e7
-    hole = [(5, 5), (5, 20), (20, 20 + 1e-9), (20, 5)]
-    crossed = [(-far, -far), (far, far), (far, -far), (-far, far)]
-    for polygon in (shapely.Polygon(crossed), shapely.Polygon(crossed, [hole])):
-        Burner([polygon], GRID).burn(GRID)
+def test_far_polygons_that_cross_themselves():
+    far, x, y = 1e7, 30.25, 18
+    crossed = at_pixels(
+        shapely.Polygon(
+            [(x - far, y - far), (x + far, y + far), (x + far, y - far), (x - far, y + far)]
+        )
+    )
+    column, row = np.meshgrid(np.arange(61) + 0.5, np.arange(37) + 0.5)
+    expected = np.abs(column - x) > np.abs(row - y)
+    np.testing.assert_array_equal(Burner([crossed], GRID).burn(GRID), expected)

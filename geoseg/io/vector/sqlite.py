@@ -56,14 +56,22 @@ def check_readable(path: Path) -> None:
     """
     # in WAL mode (2) readers wait for nobody
     # byte 18 of the header is the write version: 1 for a journal, 2 for a log
-    if _header(path)[18:19] != b"\1":
-        return
+    if _header(path)[18:19] == b"\1":
+        _refusal(path)
+
+
+def _refusal(path: Path) -> sqlite3.Error | None:
+    """What SQLite says where it does not read a file. Raises InputError where another program has
+    locked it.
+    """
     try:
         with closing(connect(path, "ro")) as database:
             database.execute("SELECT count(*) FROM sqlite_master")
     except sqlite3.Error as error:
         if is_lock(error):
             raise locked_input(path) from error
+        return error
+    return None
 
 
 # A program that was killed, or a copy made meanwhile, leaves a part of a file of SQLite beside it:
@@ -105,15 +113,9 @@ def _is_at_work(path: Path, left: Sequence[Path]) -> bool:
     if _header(path)[18:19] == b"\1":
         if any(file.name.endswith("-wal") for file in left):  # which is of another file
             return False
-        try:
-            with closing(connect(path, "ro")) as database:
-                database.execute("SELECT count(*) FROM sqlite_master")
-        except sqlite3.Error as error:
-            if is_lock(error):
-                raise locked_input(path) from error
-            # a journal that nobody is at work with is to be played back first
-            return "readonly" not in str(error)
-        return True
+        error = _refusal(path)
+        # a journal that nobody is at work with is to be played back first
+        return error is None or "readonly" not in str(error)
     if sys.platform == "win32":  # where what another program has open cannot be copied
         return False
     import fcntl
