@@ -130,8 +130,8 @@ def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
         ) from error
     # one batch at a time with all cores: throughput mode would hold several in memory
     hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-    # else the threads of each process keep to the first processors, where those of another, as of
-    # `-j` or of a cluster's workers, are too
+    # else the threads of each process keep to the first processors, where those of another command
+    # or of a cluster's other workers are too
     hints["ENABLE_CPU_PINNING"] = False
     if threads := thread_limit():
         hints["INFERENCE_NUM_THREADS"] = threads
