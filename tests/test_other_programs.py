@@ -17,7 +17,7 @@ from rasterio.enums import Resampling
 from rasterio.features import rasterize
 from rasterio.windows import Window
 
-from geoseg.models.openvinofile import import_openvino
+from geoseg.models.openvinofile import openvino_core
 from geoseg.models.store import bundled, read_spec
 from geoseg.specs import Area, ExtractSpec, PredictSpec
 from geoseg.tools import export, extract
@@ -173,10 +173,8 @@ def test_deepness(sample_scene: Path, merged: Path, tmp_path: Path) -> None:
 
 def test_openvino(sample_scene: Path, merged: Path, tmp_path: Path) -> None:
     export.run(bundled(), tmp_path / "m.xml", merge_boundary=True)
-    compiled = (
-        import_openvino()
-        .Core()
-        .compile_model(tmp_path / "m.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(
+        tmp_path / "m.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
     )
     # square: one window, for windows of ours overlap
     with rasterio.open(sample_scene) as file:

@@ -12,7 +12,7 @@ import numpy as np
 
 from geoseg.errors import ModelError, ResourceError
 from geoseg.inference.third_party import InputForm, OutputForm
-from geoseg.models.openvinofile import import_openvino
+from geoseg.models.openvinofile import import_openvino, openvino_core
 from geoseg.models.store import bundled, kind, read_spec
 from geoseg.parallel.threads import thread_limit
 from geoseg.specs import ModelSpec, PredictSpec
@@ -95,9 +95,9 @@ _OPENVINO_ERRORS = (RuntimeError, UnicodeDecodeError)
 
 
 def _openvino_model(path: Path) -> tuple[Any, ModelSpec]:
-    openvino = import_openvino()
+    core = openvino_core()
     try:
-        model = openvino.Core().read_model(path)
+        model = core.read_model(path)
     except _OPENVINO_ERRORS as error:
         raise ModelError(f"{path}: cannot be read as ONNX") from error
     return model, read_spec(path)
@@ -139,7 +139,7 @@ def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
         hints["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[
             predict.precision
         ]
-    compiled = import_openvino().Core().compile_model(model, "CPU", hints)
+    compiled = openvino_core().compile_model(model, "CPU", hints)
     request = compiled.create_infer_request()
     precision = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
     return _Graph(

@@ -5,8 +5,10 @@ weights.
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import ResourceError
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from geoseg.models.exportable import Exportable
 
 WEIGHTS = ".bin"
+_making = Lock()
 
 
 def stub_telemetry() -> None:
@@ -38,6 +41,22 @@ def import_openvino() -> Any:
     return openvino
 
 
+def openvino_core() -> Any:
+    """What reads and compiles networks, one for the process and until its end.
+
+    Its plugin for CPUs sets the stack on which the thread that first compiles answers signals.
+    Where another thread drops the last network of a Core, the plugin frees that stack and leaves
+    it set: the next Ctrl-C would end the process by a segmentation fault.
+    """
+    with _making:
+        return _core()
+
+
+@cache
+def _core() -> Any:
+    return import_openvino().Core()
+
+
 def export(model: Exportable, target: Path, *, overwrite: bool = False) -> None:
     """Write ``model`` by way of its ONNX, whose metadata the ``.xml`` keeps; weights are float16,
     as they are there.
@@ -49,4 +68,4 @@ def export(model: Exportable, target: Path, *, overwrite: bool = False) -> None:
     with TemporaryDirectory() as folder, atomic_parts(target, overwrite, (WEIGHTS,)) as temporary:
         graph = Path(folder) / "model.onnx"
         onnxfile.export(model, graph)
-        openvino.save_model(openvino.Core().read_model(graph), temporary, compress_to_fp16=True)
+        openvino.save_model(openvino_core().read_model(graph), temporary, compress_to_fp16=True)

@@ -195,6 +195,24 @@ assert not any(name in sys.modules for name in ("torch", "lightning", "segmentat
     assert done.returncode == 0, done.stderr
 
 
+def test_a_network_dropped_by_another_thread_leaves_signals_answered(tmp_path: Path) -> None:
+    path = red_model(tmp_path / "red.onnx")
+    code = f"""
+import os, signal, threading
+from pathlib import Path
+from geoseg.inference.runtimes import open_runtime
+from geoseg.specs import PredictSpec
+held = [open_runtime(Path({str(path)!r}), PredictSpec(tile_size=64), 64)]
+dropping = threading.Thread(target=held.clear)
+dropping.start()
+dropping.join()
+signal.signal(signal.SIGTERM, lambda *_: print("answered"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "answered\n"), done.stderr
+
+
 def test_two_classes_told_each_by_itself_stay_two(tmp_path: Path, images: np.ndarray) -> None:
     """The runtimes agree on them, and programs that take the likeliest class learn nothing of them."""
     torch = pytest.importorskip("torch")

@@ -16,7 +16,7 @@ onnx = pytest.importorskip("onnx")
 from geoseg.errors import ModelError, OutputError, SettingError, UsageError  # noqa: E402
 from geoseg.models import modelfile, store  # noqa: E402
 from geoseg.models.exportable import _shifted  # noqa: E402
-from geoseg.models.openvinofile import import_openvino  # noqa: E402
+from geoseg.models.openvinofile import openvino_core  # noqa: E402
 from geoseg.models.registry import build  # noqa: E402
 from geoseg.specs import ModelSpec  # noqa: E402
 from geoseg.tools import export  # noqa: E402
@@ -107,7 +107,7 @@ def test_torch_runs_a_pt2_without_geoseg(source: Path, images: np.ndarray, tmp_p
 def test_openvino_runs_an_xml(source: Path, images: np.ndarray, tmp_path: Path) -> None:
     report = export.run(source, tmp_path / "m.xml", tile_size=SIDE)
     assert report.outputs == (str(tmp_path / "m.xml"), str(tmp_path / "m.bin"))
-    core = import_openvino().Core()
+    core = openvino_core()
     compiled = core.compile_model(tmp_path / "m.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     found = compiled(images)[0]
     expected = logits(source, images).sigmoid().numpy()
