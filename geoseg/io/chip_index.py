@@ -174,6 +174,10 @@ def read_index(folder: Path | str) -> ChipIndex:
             )
         info = ChipInfo.from_dict(json.loads(metadata[_KEY.encode()]))
         table = gpd.read_parquet(path)
+        if missing := set(COLUMNS) - set(table.columns):
+            raise InputError(f"{path}: lacks the columns {', '.join(sorted(missing))}")
+        # here, for what its text is made of shows only when it is looked at
+        _check_table(path, table)
     except (
         OSError,
         ValueError,
@@ -189,9 +193,6 @@ def read_index(folder: Path | str) -> ChipIndex:
         raise InputError(
             f"{path}: cannot be read as a chip index", "cut chips with `geoseg tile`"
         ) from error
-    if missing := set(COLUMNS) - set(table.columns):
-        raise InputError(f"{path}: lacks the columns {', '.join(sorted(missing))}")
-    _check_table(path, table)
     for name in (*table["image"], *table["mask"].dropna()):
         if PurePath(str(name)).is_absolute() or ".." in PurePath(str(name)).parts:
             raise SafetyError(f"{path}: names {name}, which lies outside its folder")

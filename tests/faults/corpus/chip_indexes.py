@@ -58,6 +58,14 @@ def all_of(name: str, value: Any, kind: pa.DataType | None = None) -> Any:
     return column(name, *[value] * 9, kind=kind)
 
 
+def not_utf8(name: str) -> Any:
+    def change(table: pa.Table, _: dict[str, Any]) -> pa.Table:
+        held = pa.array([b"a\xff"] * len(table), pa.binary()).view(pa.string())
+        return table.set_column(table.schema.get_field_index(name), name, held)
+
+    return chips(change)
+
+
 def about(**changes: Any) -> Any:
     def change(table: pa.Table, known: dict[str, Any]) -> pa.Table:
         known.update(changes)
@@ -98,6 +106,9 @@ BROKEN = {
     "image_a_list": (TEXT.format("image"), all_of("image", ["images/a.tif"])),
     "image_a_number": (TEXT.format("image"), all_of("image", 7)),
     "image_of_bytes": (TEXT.format("image"), all_of("image", b"images/a.tif", pa.binary())),
+    "image_not_utf8": (UNREADABLE, not_utf8("image")),
+    "scene_not_utf8": (UNREADABLE, not_utf8("scene")),
+    "split_not_utf8": (UNREADABLE, not_utf8("split")),
     "mask_a_number": (TEXT.format("mask"), all_of("mask", 7)),
     "scene_absent": (TEXT.format("scene"), column("scene", None)),
     "id_a_number": (TEXT.format("id"), all_of("id", 7)),
