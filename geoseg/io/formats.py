@@ -89,7 +89,7 @@ def zipped(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [PurePosixPath(name) for name in archive.namelist()]
-    except (zipfile.BadZipFile, OSError):
+    except (zipfile.BadZipFile, NotImplementedError, OSError):
         return []
     found: dict[str, None] = {}
     for name in names:

@@ -145,7 +145,7 @@ def describe_layers(path: Path | str) -> list[dict[str, Any]]:
                     "layer": each.name,
                     "features": _true_count(each) or int(about["features"]),
                     "geometry": about["geometry_type"],
-                    "crs": about["crs"],
+                    "crs": about["crs"] or None,
                     "metadata": metadata,
                 }
             )

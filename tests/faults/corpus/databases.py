@@ -141,6 +141,14 @@ def encrypted(folder: Path) -> None:
     (folder / "odd.zip").write_bytes(content)
 
 
+def of_a_later_version(folder: Path) -> None:
+    """An archive that says that it takes version 25.5 of the format to read its member."""
+    archive("odd.geojson", collection().encode())(folder)
+    content = bytearray((folder / "odd.zip").read_bytes())
+    content[content.index(b"PK\1\2") + 6] = 255
+    (folder / "odd.zip").write_bytes(content)
+
+
 CASES = [
     Case("gpkg_view", BURN.format("odd.gpkg"), 0, "", view("SELECT * FROM odd"), footprints_of(1)),
     Case("gpkg_view_without_end", BURN.format("odd.gpkg"), 8, r"odd\.gpkg: ", view(ENDLESS)),
@@ -224,6 +232,10 @@ CASES = [
         3,
         r"odd\.zip",
         archive("odd.geojson", FROM.encode(), True),
+    ),
+    *(
+        Case(f"zip_of_a_later_version_{line[:4]}", line, 3, r"odd\.zip", of_a_later_version)
+        for line in (BURN.format("odd.zip"), "info odd.zip")
     ),
     Case("zip_encrypted", BURN.format("odd.zip"), 3, r"odd\.zip", encrypted),
     Case(

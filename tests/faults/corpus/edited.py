@@ -163,6 +163,18 @@ def rows(count: int) -> Callable[[Path, dict[str, Any]], None]:
     return check
 
 
+def unknown_crs(folder: Path) -> None:
+    """A FlatGeobuf whose CRS is text that means nothing, and without a number."""
+    counted(2)(folder)
+    content = (folder / "odd.fgb").read_bytes()
+    assert content.count(b"PROJCRS[") == 1
+    content = content.replace(b"PROJCRS[", b"PROJXYZ[")
+    number = (32633).to_bytes(4, "little")
+    assert content.count(number) == 1
+    content = content.replace(number, bytes(4))
+    (folder / "odd.fgb").write_bytes(content)
+
+
 CASES = [
     # counts
     *(
@@ -210,6 +222,13 @@ CASES = [
         }.items()
     ),
     Case("fgb_counts_too_few_info", "info odd.fgb", 3, r"odd\.fgb: .*damaged", counted(1)),
+    *(
+        Case(f"fgb_crs_unknown_{line[:4]}", line, code, message, unknown_crs)
+        for line, code, message in (
+            ("info odd.fgb", 0, ""),
+            (BURN.format("odd.fgb"), 4, r"odd\.fgb: has no CRS"),
+        )
+    ),
     # logs and journals
     *(
         Case(
