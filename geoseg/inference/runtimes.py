@@ -241,6 +241,10 @@ class _Graph:
         return np.asarray(self._infer(self._form.prepare(batch)), np.float32)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
+        count = len(images)
+        if count < self.batch:  # the last windows of a scene: graphs are compiled for full batches
+            empty = np.zeros((self.batch - count, *images.shape[1:]), images.dtype)
+            images = np.concatenate([images, empty])
         out = self._output.finish(self._raw(images), self.spec.multilabel, self._path)
         if self.spec.channels == 1 and out.shape[1] == 2:
             out = out[:, 1:]
@@ -250,7 +254,7 @@ class _Graph:
                 f"{(self.size, self.size)}"
             )
         # runtimes hand out memory that the next call writes to
-        return out.copy()
+        return out[:count].copy()
 
     def begin(self, images: np.ndarray) -> Callable[[], np.ndarray]:
         """All is computed when the result is asked for."""
