@@ -89,7 +89,7 @@ def tune(
         Window size in pixels, of the scene's shorter side at most. [default: chosen by the
         runtime]
     overlap
-        Overlap of neighbouring windows in pixels. [default: 1/8 of the window]
+        Overlap of neighbouring windows in pixels. [default: 128, at most 1/4 of the window]
     tta
         Test-time augmentation: average over flips (3x slower) or flips and rotations
         (d4, 7x). Steadier pixels, hardly more buildings. One of none, flips, d4. [default: none]

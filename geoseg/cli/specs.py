@@ -137,7 +137,7 @@ inference = (
     setting(
         PredictSpec,
         "overlap",
-        "Overlap of neighbouring windows in pixels.  [default: 1/8 of the window]",
+        "Overlap of neighbouring windows in pixels.  [default: 128, at most 1/4 of the window]",
     ),
     setting(
         PredictSpec,

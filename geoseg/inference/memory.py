@@ -13,8 +13,9 @@ import numpy as np
 
 from geoseg.core.tiling import gpu_batch
 from geoseg.errors import ResourceError
+from geoseg.inference.runtimes import default_overlap
 from geoseg.inference.stream import strip_rows
-from geoseg.specs import ModelSpec, TilingSpec
+from geoseg.specs import ModelSpec
 
 # Python, its packages, and GDAL's cache of blocks
 _LIBRARIES = 400e6
@@ -62,7 +63,7 @@ class Demand:
 
     def row(self, size: int) -> int:
         """Bytes of a row of windows of ``size`` pixels, with what it shares with the next."""
-        overlap = TilingSpec(size, min(size // 8, 128)).overlap
+        overlap = default_overlap(size)
         return self.width * ((size + 2 * overlap) * 4 * self.model.channels + size)
 
     def peak(self, size: int, held: int) -> float:

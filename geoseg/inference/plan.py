@@ -15,7 +15,7 @@ from geoseg.core.grid import Grid
 from geoseg.core.nodata_marks import ends, nodata_mark
 from geoseg.core.tiling import tile_count
 from geoseg.errors import UnsuitableError
-from geoseg.inference.runtimes import Runtime
+from geoseg.inference.runtimes import Runtime, default_overlap
 from geoseg.io.raster.sampling import sampled_strips
 from geoseg.io.raster.scene import Scene
 from geoseg.specs import ModelSpec, PredictSpec, Stretch, TilingSpec
@@ -124,8 +124,7 @@ def plan(
     Raises as :func:`take` does.
     """
     taken = taken or take(scene, runtime.spec, bands)
-    # An eighth: windows of 512 overlap by 64. Larger windows need no wider seams, hence the limit.
-    overlap = min(runtime.size // 8, 128) if spec.overlap is None else spec.overlap
+    overlap = default_overlap(runtime.size) if spec.overlap is None else spec.overlap
     # small windows would become many more
     step = STRIDE if runtime.size - overlap >= 3 * STRIDE else 1
     tiling = TilingSpec(runtime.size, overlap, step)
