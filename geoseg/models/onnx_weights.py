@@ -10,7 +10,7 @@ from onnx import numpy_helper
 
 from geoseg.errors import ModelError
 from geoseg.models.registry import build
-from geoseg.specs import ARCHITECTURES, ModelSpec
+from geoseg.specs import ModelSpec
 
 HALF = ".half"  # after the names of weights stored as float16
 NETWORK = "model."  # before the names of all
@@ -20,11 +20,9 @@ def load(path: Path, spec: ModelSpec) -> tuple[ModelSpec, dict[str, torch.Tensor
     """``spec`` and weights of a file that geoseg exported, in float32; layers that are not in it
     are as they are built.
 
-    Raises ModelError where ``path`` comes from another program, from an export that merged its
-    weights, or is quantized: its weights are integers that torch has no layers for.
+    Raises ModelError where ``path`` comes from an export that merged its weights, or is quantized:
+    its weights are integers that torch has no layers for.
     """
-    if spec.architecture not in ARCHITECTURES:
-        raise ModelError(f"{path}: does not describe its network; only an export of geoseg does")
     found = {}
     graph = onnx.load(path).graph
     if any(node.op_type == "DequantizeLinear" for node in graph.node):

@@ -12,7 +12,7 @@ from geoseg.io.formats import model_format
 from geoseg.io.safety import first_bytes
 from geoseg.models import modelfile
 from geoseg.models.metadata import onnx_metadata
-from geoseg.specs import ModelSpec
+from geoseg.specs import ARCHITECTURES, ModelSpec
 
 if TYPE_CHECKING:
     import torch
@@ -82,6 +82,16 @@ def read_spec(path: Path) -> ModelSpec:
     return _spec_of(onnx_metadata(path), path)
 
 
+def read_network_spec(path: Path) -> ModelSpec:
+    """As :func:`read_spec`, of a model whose network torch can build. Raises ModelError for ONNX of
+    other programs.
+    """
+    spec = read_spec(path)
+    if spec.architecture not in ARCHITECTURES:
+        raise ModelError(f"{path}: does not describe its network; only an export of geoseg does")
+    return spec
+
+
 def load(path: Path) -> tuple[ModelSpec, dict[str, torch.Tensor]]:
     """ModelSpec and weights of a model file of any kind, for :func:`geoseg.models.registry.build`.
 
@@ -94,7 +104,7 @@ def load(path: Path) -> tuple[ModelSpec, dict[str, torch.Tensor]]:
         from geoseg.models import onnx_weights
     except ImportError as error:
         raise ResourceError(f"{path}: needs {error.name}", "pip install 'geoseg[train]'") from error
-    return onnx_weights.load(path, read_spec(path))
+    return onnx_weights.load(path, read_network_spec(path))
 
 
 def _spec_of(metadata: dict[str, str], path: Path) -> ModelSpec:

@@ -30,7 +30,7 @@ from geoseg.io.run_folder import (
     read_start,
     write_settings,
 )
-from geoseg.models.store import model_name
+from geoseg.models.store import load, model_name
 from geoseg.report import Progress, Report, Run, Stage, no_progress
 from geoseg.specs import SPLIT, ChipSpec, ModelSpec, TrainSpec, TrainTarget
 from geoseg.specs.vectors import VectorFiles
@@ -100,7 +100,7 @@ def run(
     # A single set keeps its pixels and the network learns its GSD; several must be brought to one
     if len(sets) > 1 and model.gsd:
         sets = [each.resampled(model.gsd) for each in sets]
-    _check_torch()
+    _check_start(init)
     from geoseg.training import fit
 
     # before the chips are looked at, which takes minutes where there are many
@@ -157,8 +157,13 @@ def _checked(target: TrainTarget, init: Path | None) -> TrainTarget:
     return target
 
 
-def _check_torch() -> None:
+def _check_start(init: Path | None) -> None:
+    """Raise ModelError for an ``init`` that cannot be read, ResourceError without torch."""
     try:
+        if init:  # first, for Lightning takes seconds to load
+            import torch  # noqa: F401
+
+            load(init)
         import geoseg.training.fit  # noqa: F401
     except ImportError as error:
         raise ResourceError(

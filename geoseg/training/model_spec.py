@@ -9,7 +9,7 @@ from typing import Any
 
 from geoseg.chips.scene_windows import SAME_GSD, ExampleSet
 from geoseg.errors import ModelError, SettingError, UnsuitableError
-from geoseg.models.store import bundled, read_spec
+from geoseg.models.store import bundled, read_network_spec, read_spec
 from geoseg.report import Remarks
 from geoseg.specs import ARCHITECTURES, ModelSpec, TrainSpec
 from geoseg.specs.train import DEFAULT_ARCH
@@ -54,7 +54,7 @@ def model_spec_for(
     common: dict[str, Any] = {name: getattr(first, name) for name in shared}
     common |= {"gsd": spec.gsd or first.gsd, "size": spec.crop or 256}
     if init:
-        base = read_spec(init)
+        base = read_network_spec(init)
         for name, wanted, there in (
             ("arch", spec.arch, base.architecture),
             ("encoder", spec.encoder, base.encoder),
