@@ -25,8 +25,9 @@ import shapely
 from affine import Affine
 from matplotlib.image import imsave
 from pyproj import CRS
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
+from rasterio.errors import CRSError, RasterioError
 from rasterio.warp import calculate_default_transform, reproject
 
 from geoseg.core.grid import Grid
@@ -142,8 +143,8 @@ _WEBP = {"quality": 82}
 def map_view(path: str, size: int) -> MapView:
     """The frame of the scene at ``path``, at most ``size`` pixels a side; reads its header alone.
 
-    Raises UnsuitableError where it does not lie in web Mercator, as beyond 85 degrees, and what
-    opening it raises.
+    Raises UnsuitableError where it does not lie in web Mercator, as beyond 85 degrees or in a CRS
+    that has no place on the earth, and what opening it raises.
     """
     view = view_of(path, size, PreviewSpec())
     source = view.source
@@ -154,19 +155,22 @@ def map_view(path: str, size: int) -> MapView:
         transform, width, height = calculate_default_transform(
             source.crs.to_wkt(), WEB_MERCATOR.to_wkt(), own.width, own.height, *own.bounds
         )
-    except RasterioError as error:
+    except (RasterioError, CRSError, CPLE_BaseError) as error:
         raise _off_the_map(path) from error
     factor = max(1.0, max(height, width) / size)
     height = max(1, round(height / factor))
     width = max(1, round(width / factor))
     grid = Grid(WEB_MERCATOR, transform * Affine.scale(factor), height, width)
-    if max(map(abs, grid.bounds)) > _END:
+    if not max(map(abs, grid.bounds)) <= _END:  # NaN neither
         raise _off_the_map(path)
     return MapView(path, view, grid)
 
 
 def _off_the_map(path: str) -> UnsuitableError:
-    return UnsuitableError(f"{path}: has no place on a map of the web", "as beyond 85 degrees")
+    return UnsuitableError(
+        f"{path}: has no place on a map of the web",
+        "check its CRS with `geoseg info`; the map ends at 85 degrees",
+    )
 
 
 def _rings(geometry: shapely.Geometry) -> list[list[float]]:

@@ -107,9 +107,29 @@ def test_a_photo_is_its_own_frame(tmp_path: Path) -> None:
     assert decoded(view.scene()).shape[:2] == MASK.shape
 
 
-def test_the_poles_are_not_on_a_map_of_the_web(tmp_path: Path) -> None:
-    polar = Grid(CRS(3031), Affine(1, 0, -80, 0, -1, 60), 120, 160)
-    scene = write_scene(tmp_path / "pole.tif", buildings(120, 160), polar)
+SITE = CRS.from_wkt(
+    'ENGCRS["site",EDATUM["a corner"],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],'
+    'LENGTHUNIT["metre",1]]'
+)
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform"),
+    [
+        (CRS(3031), Affine(1, 0, -80, 0, -1, 60)),
+        (CRS(32633), Affine(0.3, 0, 1e9, 0, -0.3, 5e6)),
+        (CRS(32633), Affine(0.3, 0, 1.7e308, 0, -0.3, 1.7e308)),
+        (CRS(32633), Affine(1e-12, 0, 5e5, 0, -1e-12, 5e6)),
+        (CRS(4326), Affine(0.3, 0, 4.5e5, 0, -0.3, 5.5e6)),
+        (CRS(4326), Affine(3e-6, 0, 15, 0, -3e-6, 95)),
+        (SITE, Affine(0.3, 0, 20, 0, -0.3, 90)),
+    ],
+    ids=["pole", "far_east", "largest_numbers", "too_fine", "metres", "beyond_the_pole", "site"],
+)
+def test_what_has_no_place_on_a_map_of_the_web_is_refused(
+    tmp_path: Path, crs: CRS, transform: Affine
+) -> None:
+    scene = write_scene(tmp_path / "pole.tif", buildings(120, 160), Grid(crs, transform, 120, 160))
     with pytest.raises(UnsuitableError, match=r"pole.tif: has no place on a map of the web"):
         map_view(scene)
 
