@@ -25,6 +25,8 @@ from geoseg.core.grid import Grid
 # than 1e-10 of a length), large to the rounding of earth-centred coordinates (1e-9 m)
 _STEP = 100.0
 _WIDE = 5_000.0
+# Round a box that no CRS has a place for, in metres: ten times round the earth
+_BEYOND = 4e8
 _EARTH = 6_371_000.0
 
 
@@ -73,7 +75,10 @@ def measure(
     around = _lengths(geometry, at)
     if crs is not None and crs.geodetic_crs is not None:
         for i in np.flatnonzero(around > _WIDE):
-            area[i], around[i] = _exactly(geometry[i], crs)
+            box = shapely.box(*shapely.bounds(geometry[i]))
+            # what reaches beyond the earth has no true area, and would be cut into millions of bits
+            if _lengths(np.array([box]), at[i : i + 1])[0] < _BEYOND:
+                area[i], around[i] = _exactly(geometry[i], crs)
     return area, around
 
 

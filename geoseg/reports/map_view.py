@@ -89,7 +89,8 @@ class MapView:
         return self._encoded(np.full((*labels.shape, 3), 255, np.uint8), labels == 1)
 
     def outlines(self, path: str, columns: tuple[str, ...] = ()) -> dict[str, Any]:
-        """Footprints of a vector file in pixels of the frame, and their ``columns``.
+        """Footprints of a vector file in pixels of the frame, and their ``columns``; what lies
+        farther out than a tenth of the scene's size is cut off.
 
         ``rings`` holds, for each footprint, its outer rings and holes, each as [x, y, x, y, ...].
         """
@@ -103,12 +104,11 @@ class MapView:
 
     def _in_frame(self, layer: Layer) -> np.ndarray:
         """Geometries of the scene's CRS, in pixels of the frame."""
+        geometry = _clipped(layer.geometry, self.view.grid)
         if not self.placed:
-            return to_crs_coordinates(layer.geometry, ~self.grid.transform)
+            return to_crs_coordinates(geometry, ~self.grid.transform)
         onward = between(self.view.source.crs, WEB_MERCATOR)
-        warped = shapely.transform(
-            layer.geometry, lambda xy: np.column_stack(onward.transform(*xy.T))
-        )
+        warped = shapely.transform(geometry, lambda xy: np.column_stack(onward.transform(*xy.T)))
         return to_crs_coordinates(warped, ~self.grid.transform)
 
     def _encoded(self, image: np.ndarray, valid: np.ndarray) -> bytes:
@@ -171,6 +171,17 @@ def _off_the_map(path: str) -> UnsuitableError:
         f"{path}: has no place on a map of the web",
         "check its CRS with `geoseg info`; the map ends at 85 degrees",
     )
+
+
+def _clipped(geometry: np.ndarray, grid: Grid) -> np.ndarray:
+    """``geometry`` within the bounds of ``grid`` and a tenth more on each side: a polygon may reach
+    to where web Mercator has no place, or a million pixels beyond the picture.
+    """
+    left, bottom, right, top = grid.bounds
+    x, y = (right - left) / 10, (top - bottom) / 10
+    frame = (left - x, bottom - y, right + x, top + y)
+    inside = shapely.covers(shapely.box(*frame), shapely.envelope(geometry))
+    return np.where(inside, geometry, shapely.clip_by_rect(geometry, *frame))
 
 
 def _rings(geometry: shapely.Geometry) -> list[list[float]]:

@@ -100,6 +100,13 @@ def test_footprint_at_the_pole_itself():
     np.testing.assert_allclose(measure(around_it, crs)[1], 220 / scale, rtol=1e-3)
 
 
+@pytest.mark.parametrize("reach", [1e9, 1e14])
+def test_what_reaches_beyond_the_earth_is_measured_in_the_plane(reach):
+    wide = np.array([shapely.box(-reach, 5e6, reach, 5e6 + reach)])
+    area, around = measure(wide, CRS(32633))
+    assert area[0] >= shapely.area(wide)[0] / 2 and around[0] >= 2 * reach
+
+
 def test_without_an_ellipsoid_units_are_the_plane_s():
     geometry = np.array([shapely.box(3, 5, 13, 9)])
     feet = CRS.from_wkt('LOCAL_CS["site",UNIT["foot",0.3048],AXIS["x",EAST],AXIS["y",NORTH]]')

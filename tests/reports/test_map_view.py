@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
@@ -132,6 +133,24 @@ def test_what_has_no_place_on_a_map_of_the_web_is_refused(
     scene = write_scene(tmp_path / "pole.tif", buildings(120, 160), Grid(crs, transform, 120, 160))
     with pytest.raises(UnsuitableError, match=r"pole.tif: has no place on a map of the web"):
         map_view(scene)
+
+
+@pytest.mark.filterwarnings("ignore:'crs' was not provided")
+@pytest.mark.parametrize("crs", [CRS(32633), None])
+@pytest.mark.parametrize("reach", [400, 1e9, 1e14])
+def test_outlines_are_cut_near_the_scene(tmp_path: Path, crs: CRS | None, reach: float) -> None:
+    transform = Affine(0.3, 0, 5e5, 0, -0.3, 5e6) if crs else Affine.identity()
+    place = Grid(crs, transform, 120, 160)
+    scene = write_scene(tmp_path / "scene.tif", buildings(120, 160), place)
+    left, bottom, right, top = place.bounds
+    wide = shapely.box(left - reach, bottom - reach, (left + right) / 2, top + reach)
+    gpd.GeoDataFrame(geometry=[wide], crs=crs).to_file(tmp_path / "wide.gpkg")
+    view = map_view(scene)
+    (ring,) = view.outlines(str(tmp_path / "wide.gpkg"))["rings"][0]
+    x, y = np.reshape(ring, (-1, 2)).T
+    height, width = view.grid.shape
+    assert x.min() == pytest.approx(-16, abs=3) and x.max() == pytest.approx(width / 2, abs=3)
+    assert y.min() == pytest.approx(-12, abs=3) and y.max() == pytest.approx(height + 12, abs=3)
 
 
 def test_footprints_are_copied_to_another_format(footprints: Path, tmp_path: Path) -> None:
