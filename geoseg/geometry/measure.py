@@ -32,7 +32,7 @@ _EARTH = 6_371_000.0
 
 def metric_tensor(points: np.ndarray, crs: CRS | None) -> np.ndarray:
     """E, F, G at ``points`` (n, 2) of x, y: float64 (n, 3), square metres per square unit of the
-    CRS.
+    CRS; those of its plane where the CRS has no place on the earth.
     """
     # an engineering CRS lies on no ellipsoid: its unit is all there is
     if crs is None or crs.geodetic_crs is None:
@@ -46,13 +46,17 @@ def metric_tensor(points: np.ndarray, crs: CRS | None) -> np.ndarray:
     )
     along_x = (right - left) / (2 * step)
     along_y = (up - down) / (2 * step)
-    return np.stack(
+    metric = np.stack(
         [
             (one * other).sum(1)
             for one, other in ((along_x, along_x), (along_x, along_y), (along_y, along_y))
         ],
         1,
     )
+    # millions of kilometres off, a transformation gives NaN, or one point for all
+    nowhere = ~(metric[:, 0] + metric[:, 2] > 0)
+    metric[nowhere] = [_unit(crs) ** 2, 0.0, _unit(crs) ** 2]
+    return metric
 
 
 def areas(geometry: np.ndarray, crs: CRS | None) -> np.ndarray:

@@ -55,8 +55,10 @@ def working_gsd(
     model: ModelSpec, grid: Grid, path: str, picture_gsd: float | None = None
 ) -> float | None:
     """GSD in metres to read a scene at, None as it is; ``picture_gsd`` is that of a picture without
-    a CRS. Raises UnsuitableError where the scene is
-    far too coarse.
+    a CRS.
+
+    Raises UnsuitableError where the scene is far too coarse, or so fine that all of it is less than
+    a pixel of the model.
     """
     try:
         own = grid.gsd or picture_gsd
@@ -68,6 +70,11 @@ def working_gsd(
         raise UnsuitableError(
             f"{path}: has {own:.2f} m a pixel, too coarse for a model of {model.gsd:.2f} m",
             "use a model of its GSD",
+        )
+    if max(grid.shape) * own < model.gsd / GSD_TOLERANCE:
+        raise UnsuitableError(
+            f"{path}: has {own:.3g} m a pixel, all of it is less than a pixel of {model.gsd:.2f} m",
+            "check its GSD",
         )
     return model.gsd
 
