@@ -19,6 +19,16 @@ field in backquotes, as in "use `overwrite` to replace it"; the command line sho
 
 from __future__ import annotations
 
+import re
+
+# Characters of a line that is shown, at most: names in it may be of any length
+MESSAGE = 400
+HINT = 150
+_LEFT_OUT = " [...] "
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]+"
+)
+
 
 class GeosegError(Exception):
     """Base of all errors a user can cause; ``str(error)`` is the one line that is shown."""
@@ -100,3 +110,14 @@ class PartialError(GeosegError):
     """Some of the scenes failed, the others are done."""
 
     exit_code = 9
+
+
+def clean(text: str, longest: int = MESSAGE) -> str:
+    """``text`` without the control characters that names may hold, those that turn the direction of
+    writing among them; the middle of a long one is left out.
+    """
+    text = _CONTROL.sub(" ", text)
+    if len(text) <= longest:
+        return text
+    half = (longest - len(_LEFT_OUT)) // 2
+    return text[:half] + _LEFT_OUT + text[-half:]

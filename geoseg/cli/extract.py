@@ -8,8 +8,7 @@ import click
 
 from geoseg.cli import options, scene_options, specs
 from geoseg.cli.command import command, hurried
-from geoseg.cli.failure import clean
-from geoseg.errors import PartialError
+from geoseg.errors import PartialError, clean
 from geoseg.specs import ExtractSpec, ExtractTarget, JobSpec, PredictSpec
 
 

@@ -11,18 +11,19 @@ import click
 
 from geoseg import __version__
 from geoseg.cli.groups import long_name
-from geoseg.errors import GeosegError, OutOfMemoryError, ResourceError, SettingError
+from geoseg.errors import (
+    HINT,
+    MESSAGE,
+    GeosegError,
+    OutOfMemoryError,
+    ResourceError,
+    SettingError,
+    clean,
+)
 from geoseg.io.packages import how_to_install
 
 INTERRUPTED = 130
 TERMINATED = 143
-# Characters of a line on the terminal, at most: names in it may be of any length
-MESSAGE = 400
-HINT = 150
-_LEFT_OUT = " [...] "
-_CONTROL = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]+"
-)
 BUG = "run it again with --debug and report what it prints"
 
 
@@ -105,17 +106,6 @@ def _file(error: BaseException) -> str | None:
     except OSError:  # a name that is too long
         there = True
     return name if colon and there else None
-
-
-def clean(text: str, longest: int = MESSAGE) -> str:
-    """``text`` without the control characters that names may hold, those that turn the direction of
-    writing among them; the middle of a long one is left out.
-    """
-    text = _CONTROL.sub(" ", text)
-    if len(text) <= longest:
-        return text
-    half = (longest - len(_LEFT_OUT)) // 2
-    return text[:half] + _LEFT_OUT + text[-half:]
 
 
 def flag_of(field: str, command: click.Command | None) -> str:

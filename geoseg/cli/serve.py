@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
 
@@ -70,10 +71,12 @@ def serve(models: tuple[Path, ...], spec: ServeSpec, as_json: bool) -> None:
         geoseg serve
         geoseg serve -m mine.onnx --port 8080 --max-upload 500MB
     """
+    from geoseg.web.jobs import forget_fork_server
     from geoseg.web.server import ServeReport, open_page
 
     started = perf_counter()
-    with open_page(models, spec) as page:
+    with ExitStack() as ending, open_page(models, spec) as page:
+        ending.callback(forget_fork_server)
         report = ServeReport(
             command="serve",
             inputs=tuple(map(str, models)),

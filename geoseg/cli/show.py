@@ -12,9 +12,9 @@ import click
 
 from geoseg.cli.bar import Bar
 from geoseg.cli.command import interrupted, session
-from geoseg.cli.failure import clean, describe, with_flags
+from geoseg.cli.failure import describe, with_flags
 from geoseg.core.text import format_value
-from geoseg.errors import GeosegError
+from geoseg.errors import GeosegError, clean
 from geoseg.report import Advance, Label, Progress, Report, no_progress
 
 COMMON = ("command", "inputs", "outputs", "seconds", "warnings", "version")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import Any
 
 import gradio as gr
 
-from geoseg.errors import GeosegError
+from geoseg.errors import GeosegError, UsageError
 from geoseg.web.jobs import Jobs, OnProgress
 from geoseg.web.results import about_scene, failure, map_of, note, score_table, summary
+from geoseg.web.steps import OUTLINES
 from geoseg.web.workspace import Storage, Workspace
 
 READY = "Upload a scene, or choose a sample."
@@ -24,6 +25,7 @@ SAMPLES: dict[str, tuple[Path, Path | None]] = {
     "Village: photo without coordinates": (_SAMPLES / "village.jpg", None),
 }
 Update = dict[Any, Any]  # component -> its new value
+Sent = dict[str, Any]  # an uploaded file as the page's script names it
 
 
 @dataclass(frozen=True)
@@ -89,13 +91,13 @@ class Handlers:
 
     @_answering
     def upload_scene(
-        self, workspace: Workspace, path: str | None, progress: gr.Progress = gr.Progress()
+        self, workspace: Workspace, sent: Sent | None, progress: gr.Progress = gr.Progress()
     ) -> Update:
-        if path is None:
+        if sent is None:
             return {}
         emptied = {self.parts.scene: None, self.parts.sample: None}
         try:
-            workspace.take_scene(path)
+            workspace.take_scene(sent["path"])
             return self._look(workspace, _onto(progress)) | emptied
         except GeosegError as error:
             return self._refused(workspace, error) | emptied
@@ -106,7 +108,7 @@ class Handlers:
     ) -> Update:
         if name is None:  # who goes past the list with the tab key chooses nothing
             return {}
-        scene, truth = SAMPLES[name]
+        scene, truth = SAMPLES[_offered(name, SAMPLES, self.parts.sample)]
         try:
             workspace.take_sample(scene, truth)
             update = self._look(workspace, _onto(progress))
@@ -120,15 +122,15 @@ class Handlers:
     def upload_truth(
         self,
         workspace: Workspace,
-        path: str | None,
+        sent: Sent | None,
         *controls: Any,
         progress: gr.Progress = gr.Progress(),
     ) -> Update:
         emptied = {self.parts.truth: None}
-        if path is None or workspace.scene is None:
+        if sent is None or workspace.scene is None:
             return emptied | {self.parts.status: note("Choose the scene first, then its truth.")}
         try:
-            workspace.take_truth(path)
+            workspace.take_truth(sent["path"])
             self._truth(workspace, _onto(progress))
         except GeosegError as error:
             workspace.forget_truth()
@@ -149,10 +151,10 @@ class Handlers:
     def find(
         self,
         workspace: Workspace,
-        model: str,
+        model: str | None,
         gsd: float | None,
-        outline: str,
-        parted: bool,
+        outline: str | None,
+        parted: bool | None,
         progress: gr.Progress = gr.Progress(),
     ) -> Update:
         if workspace.scene is None:
@@ -160,7 +162,7 @@ class Handlers:
         arguments = {
             "scene": workspace.scene,
             "probability": workspace.probability,
-            "model": self.models[model],
+            "model": self.models[_offered(model, self.models, self.parts.model)],
             "gsd": None if workspace.placed else gsd or None,
         }
         workspace.model = self._run(workspace, "find", arguments, _onto(progress))
@@ -231,9 +233,9 @@ class Handlers:
         """Footprints of the probabilities that are there."""
         threshold, min_area, outline, parted = controls
         settings = {
-            "threshold": float(threshold),
-            "min_area": workspace.area(min_area),
-            "outline": outline,
+            "threshold": _number(threshold, self.parts.threshold),
+            "min_area": workspace.area(_number(min_area, self.parts.min_area)),
+            "outline": _offered(outline, OUTLINES, self.parts.outline),
             "parted": bool(parted),
             "pixel_coords": not workspace.placed,
         }
@@ -274,6 +276,25 @@ class Handlers:
         self, workspace: Workspace, step: str, arguments: dict[str, Any], on_progress: OnProgress
     ) -> dict[str, Any]:
         return self.jobs.run(step, workspace.folder, arguments, on_progress)
+
+
+# What a control gives is looked at here and not by Gradio, which would end in a traceback what a
+# visitor may well do: empty the field of a slider, or type a number beyond its end. Which numbers
+# a setting can have, the step itself knows.
+
+
+def _number(value: float | None, control: Any) -> float:
+    """Raises UsageError where the field of ``control`` is empty."""
+    if value is None:
+        raise UsageError(f"{control.label}: there is no number", "give one")
+    return float(value)
+
+
+def _offered(name: str | None, choices: Container[str], control: Any) -> str:
+    """Raises UsageError where ``control`` does not offer ``name``."""
+    if name is None or name not in choices:
+        raise UsageError(f"{control.label}: this page does not offer {name!r}", "choose again")
+    return name
 
 
 def _onto(progress: gr.Progress) -> OnProgress:

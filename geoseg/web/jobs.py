@@ -12,12 +12,16 @@ import json
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
+import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +99,13 @@ class Jobs:
             on_progress(message["stage"], message["part"])
 
 
+def forget_fork_server() -> None:
+    """Delete the folder of the fork server's socket: a process that a signal ends does not. No step
+    can be run after it.
+    """
+    shutil.rmtree(get_temp_dir(), ignore_errors=True)
+
+
 def _too_long(spec: ServeSpec) -> ResourceError:
     return ResourceError(
         f"this took longer than the {spec.max_seconds} s that the page allows", _INSTEAD
@@ -135,6 +146,8 @@ def _work(
     """What the process does: one message at the end, others of progress before it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this
     end_with_parent()
+    if not sys.warnoptions:  # of libraries, as on the command line
+        warnings.simplefilter("ignore")
     _limit(spec)
     os.chdir(folder)
     from geoseg.web.steps import STEPS

@@ -139,7 +139,10 @@ def _connect(parts: Parts, handlers: Handlers) -> None:
         parts.session, parts.status, parts.map, parts.scores, parts.threshold, parts.min_area,
         parts.run, *parts.files.values(), parts.draw, parts.picture,
     ]  # fmt: skip
-    shown: dict[str, Any] = {"show_progress_on": parts.status, "api_visibility": "private"}
+    # the handlers look at what they get: see there
+    shown: dict[str, Any] = {
+        "show_progress_on": parts.status, "api_visibility": "private", "preprocess": False,
+    }  # fmt: skip
     parts.scene.upload(
         handlers.upload_scene,
         [parts.session, parts.scene],

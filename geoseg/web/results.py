@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from geoseg.errors import GeosegError
+from geoseg.errors import HINT, MESSAGE, GeosegError, clean
 from geoseg.web.workspace import Workspace
 
 _COLUMNS = {
@@ -18,6 +18,8 @@ _COLUMNS = {
 }
 # What the page calls a setting that an error or a remark names
 _FIELDS = {"gsd": "the field Metres per pixel"}
+_CRS = 100  # characters of the name of a CRS, which a file may give itself
+_STATUS = 600  # and of all that the status shows
 # Buildings match at an IoU of 0.5
 _ROWS = {
     ("pixel", "iou"): "IoU of pixels",
@@ -32,12 +34,12 @@ _ROWS = {
 
 def note(text: str) -> str:
     """A line of status."""
-    return f'<div class="status" role="status">{escape(text)}</div>'
+    return f'<div class="status" role="status">{escape(clean(text, _STATUS))}</div>'
 
 
 def failure(error: GeosegError) -> str:
     """An error as its line, and below it what can be done."""
-    hint = f"<small>{escape(_plain(error.hint))}</small>" if error.hint else ""
+    hint = f"<small>{escape(_plain(error.hint, HINT))}</small>" if error.hint else ""
     line = escape(_plain(error.message))
     return f'<div class="status error" role="alert">{line}{hint}</div>'
 
@@ -54,7 +56,8 @@ def about_scene(name: str, about: Mapping[str, Any]) -> str:
     bands = f"{about['bands']} band{'s' * (about['bands'] != 1)} of {about['dtype']}"
     size = f"{about['width']:,} x {about['height']:,} pixels"
     empty = "" if about["valid_fraction"] else "a sample of it holds no data"
-    parts = (name, about["format"], size, bands, gsd, about["crs"], empty)
+    crs = clean(about["crs"] or "", _CRS)
+    parts = (name, about["format"], size, bands, gsd, crs, empty)
     return " · ".join(part for part in parts if part)
 
 
@@ -91,6 +94,7 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _plain(text: str) -> str:
-    """Settings as the page calls them, and no backquotes around commands."""
-    return re.sub("`([^`]*)`", lambda quoted: _FIELDS.get(quoted[1], quoted[1]), text)
+def _plain(text: str, longest: int = MESSAGE) -> str:
+    """Settings as the page calls them, no backquotes around commands, no control characters."""
+    named = re.sub("`([^`]*)`", lambda quoted: _FIELDS.get(quoted[1], quoted[1]), text)
+    return clean(named, longest)

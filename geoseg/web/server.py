@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,10 @@ from geoseg.api.model import load_model
 from geoseg.errors import ResourceError
 from geoseg.report import Report
 from geoseg.specs.serve import ServeSpec
+from geoseg.web.answers import Application
 from geoseg.web.guard import Guard
 from geoseg.web.jobs import Jobs
+from geoseg.web.uploads import UploadFolder
 from geoseg.web.workspace import Storage, storage
 
 # Connections at a time, of all visitors
@@ -73,18 +75,23 @@ def open_page(models: tuple[Path, ...], spec: ServeSpec) -> Iterator[Page]:
     offered = named_models(models)
     with _listen(spec) as listening, storage() as store, _gradio_in(store):
         jobs = Jobs(spec)
-        application = Guard(_gradio_page(offered, jobs, store), spec, store)
+        application, accepts = _gradio_page(offered, jobs, store)
+        guard = Guard(application, spec, store, accepts)
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{port}"
         try:
-            yield Page(application, jobs, store, listening, url, tuple(offered))
+            yield Page(guard, jobs, store, listening, url, tuple(offered))
         finally:
             jobs.close()
 
 
-def _gradio_page(models: dict[str, str], jobs: Jobs, store: Storage) -> Any:
-    """Gradio's application, with all that this page has no use for turned off."""
+def _gradio_page(
+    models: dict[str, str], jobs: Jobs, store: Storage
+) -> tuple[Application, Callable[[str, Any], bool]]:
+    """Gradio's application, with all that this page has no use for turned off, and what its script
+    may ask for.
+    """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when it is imported
     try:
         import fastapi
@@ -93,13 +100,14 @@ def _gradio_page(models: dict[str, str], jobs: Jobs, store: Storage) -> Any:
         raise ResourceError(
             f"the page needs {error.name}, which is not installed", "pip install 'geoseg[web]'"
         ) from error
+    from geoseg.web.calls import calls_of
     from geoseg.web.page import STYLE, build, head, theme
 
     blocks = build(models, jobs, store)
     blocks.queue(max_size=_WAITING, default_concurrency_limit=2, api_open=False)
     # without these FastAPI answers /docs and /openapi.json
     bare: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
-    return gradio.mount_gradio_app(
+    mounted = gradio.mount_gradio_app(
         fastapi.FastAPI(**bare),
         blocks,
         path="/",
@@ -118,6 +126,8 @@ def _gradio_page(models: dict[str, str], jobs: Jobs, store: Storage) -> Any:
         css_paths=[STYLE],
         head=head(),
     )
+    mounted.routes[-1].app.uploaded_file_dir = UploadFolder(store.uploads)
+    return mounted, calls_of(blocks)
 
 
 def named_models(paths: tuple[Path, ...]) -> dict[str, str]:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -107,7 +108,8 @@ class Workspace:
 
     def area(self, value: float) -> str:
         """What the control's ``value`` is for `polygonize`: square metres, or pixels."""
-        return f"{float(value):g}{'' if self.placed else 'px'}"
+        # not `g`: a million would be 1e+06, which is no area
+        return f"{Decimal(str(value)):f}{'' if self.placed else 'px'}"
 
     @property
     def stem(self) -> str:
@@ -134,13 +136,13 @@ class Workspace:
         return self.outputs
 
     def take_scene(self, path: str) -> None:
-        """Make an uploaded file the scene; what there was goes. Raises as :meth:`_claim` does."""
-        upload = self._claim(path)
-        name = file_name(upload, _raster_suffix(upload))
-        self.forget_scene()
-        for part in (".", "truth", "probability"):
-            (self.folder / part).mkdir(mode=0o700, exist_ok=True)
-        shutil.move(upload, self.folder / name)
+        """Make an uploaded file the scene; what there was goes. Raises as :meth:`_claimed` does."""
+        with self._claimed(path) as upload:
+            name = file_name(upload, _raster_suffix(upload))
+            self.forget_scene()
+            for part in (".", "truth", "probability"):
+                (self.folder / part).mkdir(mode=0o700, exist_ok=True)
+            shutil.move(upload, self.folder / name)
         self.scene = name
         self.key = secrets.token_hex(8)
 
@@ -156,21 +158,19 @@ class Workspace:
         self.found = False
 
     def take_truth(self, path: str) -> None:
-        """Make an uploaded raster or vector file the truth. Raises as :meth:`_claim` does."""
-        upload = self._claim(path)
-        suffix = VECTORS.get(vector_format(first_bytes(upload, _HEAD)) or "")
-        name = file_name(upload, suffix or _raster_suffix(upload))
-        self.forget_truth()
-        shutil.move(upload, self.folder / "truth" / name)
+        """Make an uploaded raster or vector file the truth. Raises as :meth:`_claimed` does."""
+        with self._claimed(path) as upload:
+            suffix = VECTORS.get(vector_format(first_bytes(upload, _HEAD)) or "")
+            name = file_name(upload, suffix or _raster_suffix(upload))
+            self.forget_truth()
+            shutil.move(upload, self.folder / "truth" / name)
         self.truth = f"truth/{name}"
 
     def take_sample(self, scene: Path, truth: Path | None) -> None:
         """Make a copy of one of geoseg's own samples the scene."""
-        folder = self.storage.uploads / secrets.token_hex(16)
-        folder.mkdir(mode=0o700)
-        self.take_scene(str(shutil.copy(scene, folder / scene.name)))
+        self.take_scene(self._uploaded(scene))
         if truth:
-            self.take_truth(str(shutil.copy(truth, folder / truth.name)))
+            self.take_truth(self._uploaded(truth))
 
     def forget_truth(self) -> None:
         self.truth = None
@@ -184,16 +184,33 @@ class Workspace:
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(self._handed_out, ignore_errors=True)
 
-    def _claim(self, path: str) -> Path:
-        """The uploaded file ``path``, which nobody else has claimed: it is moved away at once.
+    def _uploaded(self, path: Path) -> str:
+        """A copy of ``path`` where uploads lie."""
+        folder = self.storage.uploads / secrets.token_hex(16)
+        folder.mkdir(mode=0o700)
+        return str(shutil.copy(path, folder / path.name))
+
+    @contextmanager
+    def _claimed(self, path: str) -> Iterator[Path]:
+        """The uploaded file ``path``, which the block moves away before anybody else claims it.
+        Whether it was taken or refused, nothing of the upload stays.
 
         Raises SafetyError for any other path, whoever asks for it.
         """
+        uploads = self.storage.uploads
         upload = Path(path)
-        inside = upload.resolve().is_relative_to(self.storage.uploads)
+        inside = upload.resolve().is_relative_to(uploads)
         if not inside or upload.is_symlink() or not upload.is_file():
             raise SafetyError("this is no file that was uploaded here", "choose it again")
-        return upload.resolve()
+        upload = upload.resolve()
+        folder = upload.relative_to(uploads).parts[0]
+        if folder.startswith(HANDED_OUT):
+            raise SafetyError("this is a result of the page", "choose another file")
+        try:
+            yield upload
+        finally:
+            upload.unlink(missing_ok=True)
+            shutil.rmtree(uploads / folder, ignore_errors=True)
 
 
 def _raster_suffix(upload: Path) -> str:

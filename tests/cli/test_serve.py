@@ -19,6 +19,8 @@ from geoseg.specs.serve import byte_count, byte_text
 
 def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     httpx = pytest.importorskip("httpx")
+    from tests.web.visitor import Visitor
+
     command = [sys.executable, "-m", "geoseg", "serve", "--port", "0", "--json"]
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen(
@@ -30,12 +32,15 @@ def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
             assert report["command"] == "serve" and len(report["models"]) == 2
             assert httpx.get(report["url"], trust_env=False).status_code == 200
             assert len(list(tmp_path.glob("geoseg-serve-*"))) == 1
+            # a step, for which there is a process that other steps are forked from
+            seen = Visitor(report["url"]).act("choose_sample", "Village: photo without coordinates")
+            assert "village.jpg ·" in seen["status"]
             server.send_signal(signal.SIGINT)
             assert server.wait(30) == 130
             assert server.stderr.read().strip() == "Error: interrupted"
         finally:
             server.kill()  # else a failure would wait for it for ever
-    assert list(tmp_path.glob("geoseg-serve-*")) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_port_that_is_taken_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:

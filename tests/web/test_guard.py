@@ -43,7 +43,9 @@ def guard(tmp_path: Path) -> Guard:
     storage.uploads.mkdir()
     storage.work.mkdir()
     spec = ServeSpec(max_upload=LARGEST, allow_host=("maps.example.org",))
-    return Guard(echo, spec, storage, idle_seconds=0.2)
+    made = Guard(echo, spec, storage)
+    made.uploads.idle_seconds = 0.2
+    return made
 
 
 def ask(guard: Guard, method: str, path: str, **keywords: Any) -> httpx.Response:
@@ -209,13 +211,13 @@ def test_uploads_are_limited_by_what_comes(guard: Guard) -> None:
     assert ask(guard, "POST", UPLOAD, content=chunks(40, LARGEST // 10)).status_code == 413
     assert ask(guard, "POST", UPLOAD, content=b"x" * 4 * LARGEST).status_code == 413
     answer = ask(guard, "POST", UPLOAD, headers={"content-length": "-1"}, content=chunks(1, 1))
-    assert answer.status_code == 413 and guard.uploading == 0
+    assert answer.status_code == 413 and guard.uploads.uploading == 0
 
 
 def test_an_upload_that_pauses_is_ended(guard: Guard) -> None:
     assert ask(guard, "POST", UPLOAD, content=chunks(3, 10, pause=0.01)).is_success
     assert ask(guard, "POST", UPLOAD, content=chunks(3, 10, pause=0.6)).status_code == 408
-    assert guard.uploading == 0
+    assert guard.uploads.uploading == 0
 
 
 def test_a_few_uploads_at_a_time(guard: Guard) -> None:
@@ -226,7 +228,7 @@ def test_a_few_uploads_at_a_time(guard: Guard) -> None:
             return [answer.status_code for answer in await asyncio.gather(*sent)]
 
     statuses = asyncio.run(request())
-    assert statuses.count(200) == 4 and statuses.count(503) == 8 and guard.uploading == 0
+    assert statuses.count(200) == 4 and statuses.count(503) == 8 and guard.uploads.uploading == 0
 
 
 def test_a_full_disk_is_left_room(guard: Guard) -> None:

@@ -277,7 +277,7 @@ def test_a_file_that_is_too_large_is_not_kept(page: Page, visitor: Visitor) -> N
 
 
 def test_a_slow_upload_is_ended_and_others_go_on(page: Page, visitor: Visitor) -> None:
-    page.application.idle_seconds = 0.5
+    page.application.uploads.idle_seconds = 0.5
     try:
         host, port = page.socket.getsockname()
         with socket.create_connection((host, port)) as slow:
@@ -291,7 +291,7 @@ def test_a_slow_upload_is_ended_and_others_go_on(page: Page, visitor: Visitor) -
             assert b" 408 " in slow.recv(1000)
             assert time.monotonic() - start < 8
     finally:
-        page.application.idle_seconds = 20
+        page.application.uploads.idle_seconds = 20
 
 
 def test_many_at_once_are_answered_or_put_off(page: Page, scene: Path) -> None:
@@ -308,7 +308,7 @@ def test_many_at_once_are_answered_or_put_off(page: Page, scene: Path) -> None:
         statuses = list(pool.map(visit, range(24)))
     assert set(statuses) <= {200, 503} and statuses.count(200) >= 4
     assert httpx.get(page.url, trust_env=False).status_code == 200
-    assert page.application.uploading == 0
+    assert page.application.uploads.uploading == 0
 
 
 def test_a_foreign_host_gets_nothing(page: Page) -> None:
