@@ -155,7 +155,10 @@ def _openvino(path: Path, predict: PredictSpec, extent: int) -> Runtime:
         spec,
         size,
         f"openvino {precision}",
-        lambda batch: request.infer({0: batch})[compiled.output(0)],
+        # without copies: the batch is only read, and of what comes out `finish` makes its own
+        lambda batch: request.infer({0: batch}, share_inputs=True, share_outputs=True)[
+            compiled.output(0)
+        ],
         path,
         form,
         predict.batch_size or 1,
@@ -256,14 +259,13 @@ class _Graph:
             images = np.concatenate([images, empty])
         out = self._output.finish(self._raw(images), self.spec.multilabel, self._path)
         if self.spec.channels == 1 and out.shape[1] == 2:
-            out = out[:, 1:]
+            out = out[:, 1:].copy()  # a view would hold both
         if out.shape[1:] != (self.spec.channels, self.size, self.size):
             raise ModelError(
                 f"{self._path}: gives {out.shape[1:]} for {len(self.spec.classes)} classes of "
                 f"{(self.size, self.size)}"
             )
-        # runtimes hand out memory that the next call writes to
-        return out[:count].copy()
+        return out[:count]
 
     def begin(self, images: np.ndarray) -> Callable[[], np.ndarray]:
         """All is computed when the result is asked for."""

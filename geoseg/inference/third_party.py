@@ -85,8 +85,9 @@ class OutputForm:
         return cls(logits, last, border=(size - height) // 2)
 
     def finish(self, out: np.ndarray, multilabel: bool, path: Path) -> np.ndarray:
-        """Probabilities float32 (batch, class, row, col) of the window within the border. Raises
-        ModelError where values leave 0..1.
+        """Probabilities float32 (batch, class, row, col) of the window within the border, in memory
+        of their own: runtimes hand out what the next call writes to. Raises ModelError where values
+        leave 0..1.
         """
         out = np.moveaxis(out, -1, 1) if self.bands_last else out
         if self.logits:
@@ -97,7 +98,7 @@ class OutputForm:
             raise ModelError(f"{path}: gives values from {low:g} to {high:g}, not probabilities")
         if self.factor > 1:
             out = np.stack([_enlarged(image, self.factor) for image in out])
-        return out.clip(0, 1)
+        return np.clip(out, 0, 1, order="C")
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
