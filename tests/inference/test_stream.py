@@ -256,3 +256,6 @@ def test_the_gsd_to_work_at() -> None:
     assert working_gsd(model, grid(10, 20, gsd=0.6), "x") == 0.3
     with pytest.raises(UnsuitableError, match="too coarse"):
         working_gsd(model, grid(10, 20, gsd=10), "x")
+    assert working_gsd(model, grid(10, 20, gsd=0.016), "x") == 0.3
+    with pytest.raises(UnsuitableError, match=r"all of it is less than a pixel of 0\.30 m"):
+        working_gsd(model, grid(10, 20, gsd=0.01), "x")
