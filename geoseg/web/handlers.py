@@ -275,7 +275,11 @@ class Handlers:
     def _run(
         self, workspace: Workspace, step: str, arguments: dict[str, Any], on_progress: OnProgress
     ) -> dict[str, Any]:
-        return self.jobs.run(step, workspace.folder, arguments, on_progress)
+        try:
+            return self.jobs.run(step, workspace.folder, arguments, on_progress)
+        except GeosegError:
+            workspace.forget_drafts()
+            raise
 
 
 # What a control gives is looked at here and not by Gradio, which would end in a traceback what a

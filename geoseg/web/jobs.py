@@ -15,14 +15,17 @@ import resource
 import shutil
 import signal
 import sys
+import tempfile
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.util import get_temp_dir
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from geoseg.errors import GeosegError, ResourceError
@@ -42,6 +45,16 @@ _REPORT = "please report it, with what the server printed"
 OnProgress = Callable[[str, float], None]
 
 
+@dataclass(frozen=True)
+class _Step:
+    """The name of a function, the folders that it works in, and its arguments."""
+
+    name: str
+    folder: str
+    temporary: str
+    arguments: dict[str, Any]
+
+
 class Jobs:
     """Runs steps within the limits of ``spec``; ``started`` counts them by name, ``running`` holds
     their processes.
@@ -57,16 +70,21 @@ class Jobs:
     def run(
         self, step: str, folder: Path, arguments: dict[str, Any], on_progress: OnProgress
     ) -> dict[str, Any]:
-        """The result of the function ``step`` of :mod:`geoseg.web.steps`, run in ``folder``;
-        ``on_progress`` takes the name of a stage and the part of it that is done.
+        """The result of the function ``step`` of :mod:`geoseg.web.steps`, run in ``folder``, where
+        its temporary files lie too, which go with its process; ``on_progress`` takes the name of a
+        stage and the part of it that is done.
 
         Raises the GeosegError that the step raises, ResourceError where it reaches a limit.
         """
         self.started[step] += 1
+        with TemporaryDirectory(
+            prefix=".step-", dir=folder, ignore_cleanup_errors=True
+        ) as temporary:
+            return self._run(_Step(step, str(folder), temporary, arguments), on_progress)
+
+    def _run(self, step: _Step, on_progress: OnProgress) -> dict[str, Any]:
         here, there = self._context.Pipe(duplex=False)
-        process = self._context.Process(
-            target=_work, args=(there, step, str(folder), arguments, self.spec), daemon=True
-        )
+        process = self._context.Process(target=_work, args=(there, step, self.spec), daemon=True)
         process.start()
         self.running.add(process)
         there.close()
@@ -140,21 +158,22 @@ def _raised(message: dict[str, Any], spec: ServeSpec) -> GeosegError:
     return error
 
 
-def _work(
-    connection: Connection, step: str, folder: str, arguments: dict[str, Any], spec: ServeSpec
-) -> None:
+def _work(connection: Connection, step: _Step, spec: ServeSpec) -> None:
     """What the process does: one message at the end, others of progress before it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this
     end_with_parent()
     if not sys.warnoptions:  # of libraries, as on the command line
         warnings.simplefilter("ignore")
     _limit(spec)
-    os.chdir(folder)
+    os.chdir(step.folder)
+    # of Python, which may have looked for its own before the fork, and of SQLite and GDAL
+    tempfile.tempdir = step.temporary
+    os.environ |= dict.fromkeys(("TMPDIR", "SQLITE_TMPDIR", "CPL_TMPDIR"), step.temporary)
     from geoseg.web.steps import STEPS
 
     messages = _Messages(connection)
     try:
-        messages.send({"result": STEPS[step](progress=messages.progress, **arguments)})
+        messages.send({"result": STEPS[step.name](progress=messages.progress, **step.arguments)})
     except GeosegError as error:
         content = {"message": error.message, "hint": error.hint, "exit": error.exit_code}
         messages.send({"error": "input", **content})

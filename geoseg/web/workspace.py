@@ -17,6 +17,7 @@ from typing import Any
 from unicodedata import normalize
 
 from geoseg.errors import InputError, SafetyError
+from geoseg.io.drafts import abandoned
 from geoseg.io.formats import vector_format
 from geoseg.io.safety import first_bytes, picture_driver
 
@@ -178,6 +179,12 @@ class Workspace:
         self.map |= {"truth": None, "truthMask": None}
         for old in (self.folder / "truth").glob("*"):
             old.unlink()
+
+    def forget_drafts(self) -> None:
+        """Delete what a step that was ended has left unfinished."""
+        for path in (self.folder / self.probability, *map(Path, self.outputs.values())):
+            for draft in abandoned(path):
+                draft.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Delete the visitor's files."""

@@ -81,6 +81,8 @@ def test_time_has_a_limit(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match="longer than the 1 s that the page allows"):
         run("find", {"max_seconds": 1}, **BUNDLED)
     assert time.monotonic() - start < 30
+    # nor does it leave temporary files
+    assert {path.name for path in tmp_path.iterdir()} == {"scene.tif", "probability"}
 
 
 def test_steps_end_with_the_server(run: Run, tmp_path: Path) -> None:

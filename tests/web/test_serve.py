@@ -327,6 +327,20 @@ def test_gradio_shares_counts_and_documents_nothing(visitor: Visitor) -> None:
     assert "fonts.googleapis" not in html
 
 
+def test_after_a_step_that_is_ended_the_next_visitor_is_served(tmp_path: Path, scene: Path) -> None:
+    large = write_scene(tmp_path / "large.tif", buildings(2400, 3600))  # seconds of work
+    model = red_model(tmp_path / "red.onnx")
+    with serving((model,), max_seconds=2) as page:
+        visitor = Visitor(page.url)
+        assert "large.tif ·" in visitor.act("upload_scene", visitor.uploaded(large))["status"]
+        result = visitor.act("find", "Buildings (bundled)", None, "Pixels", False)
+        assert "longer than the 2 s that the page allows" in result["status"]
+        assert not page.jobs.running
+        other = Visitor(page.url)
+        other.act("upload_scene", other.uploaded(scene))
+        assert "buildings ·" in other.act("find", "red.onnx", None, "Pixels", False)["status"]
+
+
 def test_everything_goes_with_the_server(scene: Path) -> None:
     with serving(max_upload=LARGEST) as page:
         visitor = Visitor(page.url)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,6 +123,20 @@ def test_another_scene_leaves_nothing_of_the_first(store: Storage, tmp_path: Pat
     assert not Path(outputs["gpkg"]).exists()
     mine.remove()
     assert [path for path in store.root.rglob("*") if path.is_file()] == []
+
+
+def test_what_a_killed_step_left_unfinished_goes(store: Storage, tmp_path: Path) -> None:
+    mine = Workspace.create(store)
+    content = write_scene(tmp_path / "a.tif", buildings(60, 90)).read_bytes()
+    mine.take_scene(str(upload(store, "one.tif", content)))
+    outputs = [mine.folder / mine.probability, Path(mine.new_outputs()["gpkg"])]
+    for output in outputs:
+        code = f"from geoseg.io.drafts import *; draft_of(Path({str(output)!r})).touch()"
+        subprocess.run([sys.executable, "-c", code], check=True)
+        output.touch()
+        assert len(list(output.parent.iterdir())) == 2
+    mine.forget_drafts()
+    assert [list(output.parent.iterdir()) for output in outputs] == [[o] for o in outputs]
 
 
 @given(st.text(max_size=90))
