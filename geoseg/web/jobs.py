@@ -39,6 +39,10 @@ _OFTEN = 0.15
 # Files of a step that are open at a time, and their largest size in bytes
 _FILES = 256
 _FILE_SIZE = 8 * 10**9
+# The path of a socket has so many bytes at most, and that of the fork server so many of them after
+# the folder for temporary files: /pymp-xxxxxxxx/listener-xxxxxxxx
+_SOCKET_PATH = 107
+_SOCKET_NAME = 32
 _INSTEAD = "take a smaller scene, or `geoseg extract` on the command line"
 _BUG = "this is a bug in geoseg"
 _REPORT = "please report it, with what the server printed"
@@ -58,9 +62,17 @@ class _Step:
 class Jobs:
     """Runs steps within the limits of ``spec``; ``started`` counts them by name, ``running`` holds
     their processes.
+
+    Raises ResourceError where the name of the folder for temporary files is too long for sockets.
     """
 
     def __init__(self, spec: ServeSpec) -> None:
+        folder = tempfile.gettempdir()
+        if len(os.fsencode(folder)) + _SOCKET_NAME > _SOCKET_PATH:
+            raise ResourceError(
+                f"{folder}: has too long a name for temporary files of the page",
+                "set TMPDIR to another folder, such as /tmp",
+            )
         self.spec = spec
         self.started: Counter[str] = Counter()
         self.running: set[BaseProcess] = set()

@@ -8,7 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -17,12 +19,19 @@ from geoseg.errors import UsageError
 from geoseg.specs.serve import byte_count, byte_text
 
 
-def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder with a name short enough for sockets, which those of tests are not."""
+    with TemporaryDirectory(prefix="serve-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_it_serves_until_it_is_interrupted(temporary: Path) -> None:
     httpx = pytest.importorskip("httpx")
     from tests.web.visitor import Visitor
 
     command = [sys.executable, "-m", "geoseg", "serve", "--port", "0", "--json"]
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    environment = os.environ | {"TMPDIR": str(temporary)}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
     ) as server:
@@ -31,7 +40,7 @@ def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
             report = json.loads(server.stdout.readline())
             assert report["command"] == "serve" and len(report["models"]) == 2
             assert httpx.get(report["url"], trust_env=False).status_code == 200
-            assert len(list(tmp_path.glob("geoseg-serve-*"))) == 1
+            assert len(list(temporary.glob("geoseg-serve-*"))) == 1
             # a step, for which there is a process that other steps are forked from
             seen = Visitor(report["url"]).act("choose_sample", "Village: photo without coordinates")
             assert "village.jpg ·" in seen["status"]
@@ -40,7 +49,18 @@ def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
             assert server.stderr.read().strip() == "Error: interrupted"
         finally:
             server.kill()  # else a failure would wait for it for ever
-    assert list(tmp_path.iterdir()) == []
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_folder_for_temporary_files_needs_a_short_name(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 20)
+    folder.mkdir()
+    command = [sys.executable, "-m", "geoseg", "serve", "--port", "0"]
+    environment = os.environ | {"TMPDIR": str(folder)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    assert done.returncode == 7
+    assert "longlong: has too long a name" in done.stderr and "set TMPDIR" in done.stderr
+    assert list(folder.iterdir()) == []
 
 
 def test_a_port_that_is_taken_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
