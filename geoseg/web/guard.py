@@ -37,7 +37,7 @@ from geoseg.web.answers import (
     next_message,
     with_headers,
 )
-from geoseg.web.uploads import Uploads
+from geoseg.web.uploads import Uploads, forget_upload
 from geoseg.web.workspace import Storage
 
 API = "/gradio_api/"
@@ -76,6 +76,7 @@ class Guard:
             return
         if scope["type"] != "http":
             return  # the page opens no web socket; the server answers 500
+        forget_upload()
         try:
             self._check(scope)
             if scope["method"] == "POST" and scope["path"].rstrip("/") == UPLOAD:

@@ -60,6 +60,13 @@ class UploadFolder(os.PathLike[str]):
     __str__ = __fspath__
 
 
+def forget_upload() -> None:
+    """At the start of a request: on a connection that is kept, it begins with what the one before
+    it had set, and Gradio would look for all files in the folder of that upload.
+    """
+    _folder.set("")
+
+
 @dataclass
 class Uploads:
     """Passes uploads on to ``application``; ``idle_seconds`` is how long one may pause."""

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("gradio")
+import httpx
+
 from geoseg.web.server import Page
 from tests.scenes import buildings, red_model, write_scene
 from tests.web.visitor import Visitor, file, serving
@@ -73,6 +75,22 @@ def post(page: Page, content: bytes, type: str = TYPE, query: str = "") -> tuple
         connection.sendall(head.encode("latin-1") + content)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     return int(answer.split(b" ")[1]), answer.partition(b"\r\n\r\n")[2]
+
+
+def test_files_are_handed_out_on_the_connection_of_an_upload(page: Page, scene: bytes) -> None:
+    """As a browser does, which keeps it for what comes next; a body so large pauses the reading."""
+    content = scene * 30
+    one_connection = httpx.Limits(max_connections=1)
+    with httpx.Client(base_url=page.url, limits=one_connection, trust_env=False) as client:
+        first, second = (
+            client.post("/gradio_api/upload", files={"files": (name, content)}).json()[0]
+            for name in ("first.tif", "second.tif")
+        )
+        for path in (first, second):
+            answer = client.get(f"/gradio_api/file={path}")
+            assert (answer.status_code, answer.content) == (200, content)
+    for path in (first, second):  # which nobody takes
+        Path(path).unlink()
 
 
 @pytest.mark.parametrize(
