@@ -12,7 +12,9 @@ Strip = tuple[int, np.ndarray, np.ndarray]
 
 # first row, channels, rows, columns, bytes of the probability and of the validity
 _HEAD = struct.Struct("<6q")
-_CODEC = "zstd"
+# Probabilities are nearly noise to any codec, and zeros nothing: lz4 is as small as zstd within a
+# fifth, and read five to ten times faster
+_CODEC = "lz4"
 
 
 def packed(strips: Iterable[Strip]) -> bytes:
@@ -30,7 +32,7 @@ def packed(strips: Iterable[Strip]) -> bytes:
 
 
 def unpacked(content: bytes) -> Iterator[Strip]:
-    """What :func:`packed` made bytes of."""
+    """What :func:`packed` made bytes of; its probabilities cannot be written to."""
     import pyarrow as pa
 
     at = 0
@@ -42,6 +44,6 @@ def unpacked(content: bytes) -> Iterator[Strip]:
         at += floats
         flags = pa.decompress(content[at : at + bits], -(-rows * cols // 8), _CODEC, asbytes=True)
         at += bits
-        probability = np.frombuffer(raw, "<f4").reshape(channels, rows, cols).copy()
+        probability = np.frombuffer(raw, "<f4").reshape(channels, rows, cols)
         valid = np.unpackbits(np.frombuffer(flags, np.uint8), count=rows * cols)
         yield first, probability, valid.reshape(rows, cols).astype(bool)

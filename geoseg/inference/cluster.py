@@ -7,17 +7,22 @@ whoever computes them; they are joined here, in their order, and written by one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 
 from geoseg.core.strips import Strip, packed, unpacked
 from geoseg.core.tiling import offsets
+from geoseg.inference.memory import Budget, Demand
+from geoseg.inference.plan import Plan
+from geoseg.inference.runtimes import Runtime
 from geoseg.inference.session import LoadedModel, SceneRun, area_of_interest
 from geoseg.inference.stream import ProbabilityStrip, Store, Wanted
 from geoseg.io.raster.window_reader import Scene
@@ -25,9 +30,11 @@ from geoseg.io.scene_names import everywhere
 from geoseg.parallel.clock import Clock
 from geoseg.parallel.cluster import Cluster
 from geoseg.report import Progress, Remarks, Run, Stage, no_progress
+from geoseg.specs import ModelSpec, PixelReference, PredictSpec
 
-# Blocks for each worker: fewer leave the others idle behind the slowest
-_SHARES = 4
+# Blocks for each worker, if there are so many rows of windows: fewer leave the others idle behind
+# the slowest, and who joins them behind the first
+_SHARES = 16
 # Bytes of probability that a block holds at most, if it is more than one row of windows
 _BLOCK = 2**28
 # A runtime takes one batch at a time, and threads enough for the machine: a worker of several
@@ -35,16 +42,80 @@ _BLOCK = 2**28
 ALONE = Lock()
 
 
-@dataclass(frozen=True)
-class _Block:
-    """Rows of windows of a scene, from the ``first`` to before ``stop``."""
+@contextmanager
+def opened(
+    loaded: LoadedModel,
+    path: str,
+    bands: tuple[int, ...] | None,
+    reference: PixelReference | None = None,
+    traced: bool = False,
+    cluster: Cluster | None = None,
+) -> Iterator[SceneRun]:
+    """As :meth:`LoadedModel.open`. On a ``cluster`` a worker opens the model and plans, and the
+    scene alone is opened here: whoever writes needs neither the memory nor a device for it.
+    """
+    if cluster is None:
+        with loaded.open(path, bands, reference, traced) as run:
+            yield run
+        return
+    with loaded.scenes(path, reference) as (scene, _):
+        task = _Planning(loaded, everywhere(path), bands, traced)
+        yield SceneRun(scene, *cluster.asked(_planned, task))
+
+
+@dataclass
+class RemoteRuntime:
+    """What is known here of a runtime in another process, which alone can compute."""
+
+    spec: ModelSpec
+    size: int
+    name: str
+    border: int
+    batch: int
+    ahead: int
+    takes_bytes: bool
+
+    @classmethod
+    def of(cls, runtime: Runtime) -> RemoteRuntime:
+        return cls(**{each.name: getattr(runtime, each.name) for each in fields(cls)})
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        raise RuntimeError(f"{self.name} runs in another process")
+
+    def begin(self, images: np.ndarray) -> Callable[[], np.ndarray]:
+        return partial(self, images)
+
+
+class _Planning(NamedTuple):
+    """What a worker needs to plan how a scene goes through a model."""
 
     loaded: LoadedModel
     scene: str
     bands: tuple[int, ...] | None
-    channels: tuple[int, ...] | None
+    traced: bool
+
+
+def _planned(task: _Planning) -> tuple[RemoteRuntime, Plan, PredictSpec, Demand, Budget]:
+    """In a worker: what a :class:`SceneRun` has beside the scene."""
+    with ALONE, task.loaded.open(task.scene, task.bands, traced=task.traced) as run:
+        return RemoteRuntime.of(run.runtime), run.plan, run.spec, run.demand, run.budget
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Rows of windows of a scene, from the ``first`` to before ``stop``, of which the rows of
+    pixels before ``own`` lie in the block above too.
+    """
+
+    loaded: LoadedModel
+    scene: str
+    plan: Plan
+    demand: Demand
+    budget: Budget
+    wanted: Wanted
     first: int
     stop: int
+    own: int
 
 
 @dataclass
@@ -71,20 +142,27 @@ class _Kept:
 def _compute(block: _Block) -> tuple[bytes, bytes]:
     """In a worker: the strips of the block, and what it shares with the next."""
     loaded = block.loaded
-    with ALONE, loaded.open(block.scene, block.bands) as run:
-        area = area_of_interest(loaded.spec, run.scene.grid, Remarks())
-        wanted = Wanted(area, block.channels, range(block.first, block.stop))
+    with ALONE, loaded.scenes(block.scene) as (scene, _):
+        runtime = loaded.runtime(scene, block.budget.window)
+        run = SceneRun(scene, runtime, block.plan, loaded.spec, block.demand, block.budget)
+        area = area_of_interest(loaded.spec, scene.grid, Remarks())
+        rows = range(block.first, block.stop)
         kept = _Kept()
+        wanted = replace(block.wanted, area=area, rows=rows, trim=partial(_trimmed, block))
         for _ in run.strips(Clock(), no_progress, wanted, store=kept):
             pass
     assert kept.last is not None
     return packed(kept.strips), packed([(0, kept.last, np.zeros(kept.last.shape[1:], bool))])
 
 
+def _trimmed(block: _Block, strip: ProbabilityStrip) -> ProbabilityStrip:
+    """Without what nobody will look at; what is to be added to comes whole."""
+    return strip if strip.row < block.own else block.wanted.trim(strip)
+
+
 def computed_strips(
     run: SceneRun,
     loaded: LoadedModel,
-    bands: tuple[int, ...] | None,
     wanted: Wanted,
     cluster: Cluster | None,
     accompany: Run,
@@ -95,7 +173,7 @@ def computed_strips(
     whole scene holds no data.
     """
     if cluster is not None:
-        strips = cluster_strips(cluster, run, loaded, bands, wanted, accompany.progress)
+        strips = cluster_strips(cluster, run, loaded, wanted, accompany.progress)
     else:
         strips = run.strips(accompany.clock, accompany.progress, wanted, folder, store)
     # what lies outside of an area of interest has no data either: that is no news
@@ -118,7 +196,6 @@ def cluster_strips(
     cluster: Cluster,
     run: SceneRun,
     loaded: LoadedModel,
-    bands: tuple[int, ...] | None,
     wanted: Wanted,
     progress: Progress,
 ) -> Iterator[ProbabilityStrip]:
@@ -136,14 +213,17 @@ def cluster_strips(
         for end in np.linspace(0, len(starts), count + 1).round().astype(int).tolist()
         if _parts(starts, tiling.size, end)
     ]
-    scene = everywhere(run.scene.path)
+    # an area is opened where it is burned, from its file
+    sent = replace(wanted, area=None)
+    common = loaded, everywhere(run.scene.path), run.plan, run.demand, run.budget, sent
     blocks = [
-        _Block(loaded, scene, bands, wanted.channels, first, stop) for first, stop in pairwise(ends)
+        _Block(*common, first, stop, starts[first - 1] + tiling.size if first else 0)
+        for first, stop in pairwise(ends)
     ]
     above = None
     with closing(cluster.ordered(_compute, blocks)) as results:
         for block, (strips, shared) in zip(blocks, results, strict=True):
-            yield from map(wanted.trim, _joined(strips, starts[block.first], above))
+            yield from _joined(strips, starts[block.first], above)
             ((_, above, _),) = unpacked(shared)
             advance((block.stop - block.first) * across)
 
@@ -167,5 +247,6 @@ def _joined(strips: bytes, top: int, above: np.ndarray | None) -> Iterator[Proba
         at = first - top
         rows = 0 if above is None else min(above.shape[1] - at, probability.shape[1])
         if above is not None and rows > 0:
+            probability = probability.copy()
             probability[:, :rows] += above[:, at : at + rows]
         yield ProbabilityStrip(first, probability, valid)

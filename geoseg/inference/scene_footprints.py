@@ -18,10 +18,10 @@ from geoseg.core.layer import Layer
 from geoseg.geometry.footprints import FootprintLabels, trace_footprints
 from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.surface import ClassSurface
-from geoseg.inference.cluster import ALONE, computed_strips
+from geoseg.inference.cluster import ALONE, computed_strips, opened
 from geoseg.inference.probability_raster import probability_file
 from geoseg.inference.session import LoadedModel, SceneRun, area_of_interest, kept_strips
-from geoseg.inference.stream import ProbabilityStrip, Wanted
+from geoseg.inference.stream import ProbabilityStrip, Wanted, as_it_is
 from geoseg.io.raster.scene import open_scene
 from geoseg.io.scene_names import everywhere
 from geoseg.parallel.cluster import Cluster, Results
@@ -137,7 +137,9 @@ def _compute(task: tuple[str, FootprintSettings]) -> _Done:
 @contextmanager
 def _open(accompany: Run, path: str, settings: FootprintSettings) -> Iterator[SceneFootprints]:
     """Footprints of a scene, found while they are taken."""
-    with settings.loaded.open(path, settings.bands, settings.reference, traced=True) as scene_run:
+    with opened(
+        settings.loaded, path, settings.bands, settings.reference, True, settings.cluster
+    ) as scene_run:
         grid = scene_run.scene.placed(settings.reference)
         source = scene_run.scene.source
         with _probability(scene_run, grid, settings, accompany) as probability:
@@ -157,15 +159,15 @@ def _probability(
     channels = None if settings.save_prob else settings.surface.channels
     wanted = Wanted(area, channels)
     store = None
-    if settings.resume is not None:
+    if settings.resume is not None or settings.cluster is not None:
         wanted = replace(wanted, trim=_trimmer(settings))
+    if settings.resume is not None:
         name = settings.names[scene_run.scene.path]
         shaping = settings.spec, channels, grid
         store = kept_strips(settings.resume, name, scene_run, settings.loaded, shaping)
     strips = computed_strips(
         scene_run,
         settings.loaded,
-        settings.bands,
         wanted,
         settings.cluster,
         accompany,
@@ -185,23 +187,29 @@ def _probability(
         yield stack.enter_context(closing(ahead(strips, depth=scene_run.strips_ahead)))
 
 
-def _trimmer(settings: FootprintSettings) -> Callable[[ProbabilityStrip], ProbabilityStrip]:
-    """What leaves of a strip only the probabilities that its footprints are made of, where those
-    alone are looked at: what is kept then is a tenth.
+@dataclass(frozen=True)
+class _OfBuildings:
+    """Leaves of a strip only the probabilities of buildings, at or above the ``level``: what is
+    kept or sent then is a tenth.
     """
-    spec = settings.spec
-    level = np.float32(spec.threshold or 0)
 
-    def trimmed(strip: ProbabilityStrip) -> ProbabilityStrip:
+    surface: ClassSurface
+    level: np.float32
+
+    def __call__(self, strip: ProbabilityStrip) -> ProbabilityStrip:
         if not strip.valid.any():
             return strip
-        scores, _ = settings.surface.score(strip.probability)
-        building = (scores >= level) & strip.valid
+        scores, _ = self.surface.score(strip.probability)
+        building = (scores >= self.level) & strip.valid
         return strip._replace(probability=np.where(building, strip.probability, np.float32(0)))
 
+
+def _trimmer(settings: FootprintSettings) -> Callable[[ProbabilityStrip], ProbabilityStrip]:
+    """What takes from a strip all that its footprints are not made of."""
+    spec = settings.spec
     # Closing fills gaps and subpixel outlines interpolate with probabilities below the threshold
     whole = settings.save_prob or spec.close.value > 0 or spec.outline == "subpixel"
-    return (lambda strip: strip) if whole else trimmed
+    return as_it_is if whole else _OfBuildings(settings.surface, np.float32(spec.threshold or 0))
 
 
 def _passed_on(strip: ProbabilityStrip, put: Any) -> ProbabilityStrip:

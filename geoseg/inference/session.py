@@ -18,7 +18,7 @@ import numpy as np
 from geoseg import __version__
 from geoseg.core.grid import Grid
 from geoseg.geometry.burn import Burner
-from geoseg.inference.memory import WINDOWS, Demand, budget
+from geoseg.inference.memory import WINDOWS, Budget, Demand, budget
 from geoseg.inference.plan import Plan, plan, take, working_gsd
 from geoseg.inference.runtimes import Runtime, open_runtime, runs_on_gpu, runs_torch
 from geoseg.inference.stream import (
@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class SceneRun:
     """A scene opened at the model's GSD, the runtime, the plan of its windows, the ``demand`` for
-    memory and how many bytes of a row of windows are ``held`` in it.
+    memory and the ``budget`` that meets it.
     """
 
     scene: Scene
@@ -64,7 +64,7 @@ class SceneRun:
     plan: Plan
     spec: PredictSpec
     demand: Demand
-    held: int
+    budget: Budget
 
     def strips(
         self,
@@ -85,7 +85,7 @@ class SceneRun:
             wanted,
             clock=clock,
             advance=progress(Stage(Path(self.scene.path).name, "windows"), self.plan.tiles),
-            allocate=scratch(folder, self.held),
+            allocate=scratch(folder, self.budget.held),
             store=store,
         )
 
@@ -124,14 +124,14 @@ class SceneRun:
         self.runtime(batch)
         each = (perf_counter() - start) * TTA_PASSES[self.spec.tta] / count
         row = self.demand.row(size)
-        disk = height * width * _WRITTEN + (row if row > self.held else 0)
+        disk = height * width * _WRITTEN + (row if row > self.budget.held else 0)
         seconds = self.plan.tiles * each + height * width / 1e6 * _OTHER_WORK
         return {
             "windows": self.plan.tiles,
             "window": size,
             "overlap": self.plan.tiling.overlap,
             "redundancy": round(self.plan.tiles * size * size / (height * width), 3),
-            "peak_megabytes": round(self.demand.peak(size, self.held) / 1e6),
+            "peak_megabytes": round(self.demand.peak(size, self.budget.held) / 1e6),
             "disk_megabytes": round(disk / 1e6, 1),
             "seconds": round(seconds, 1),
         }
@@ -185,24 +185,14 @@ class LoadedModel:
         spec. What is wrong with it shows before a model is loaded; with a ``reference`` also where
         it has no CRS. Where footprints are to be ``traced`` less memory is left for windows.
         """
-        spec = self.scene_spec
-        with ExitStack() as stack:
-            native = stack.enter_context(open_scene(path, spec=spec, expand=True))
-            if reference:
-                native.placed(reference)
-            gsd = working_gsd(self.model, native.grid, path, native.picture_gsd)
-            if native.grid.crs is not None:
-                gsd = spec.gsd or gsd
-            scene = native
-            if gsd:
-                scene = stack.enter_context(open_scene(path, gsd, spec=spec, expand=True))
+        with self.scenes(path, reference) as (scene, native):
             taken = take(scene, self.model, bands, native)
             demand = self._demand(scene, traced)
             most = self.spec.max_memory.value if self.spec.max_memory else None
             allowed = budget(demand, self.spec.tile_size, most, path)
             runtime = self.runtime(scene, allowed.window)
             planned = plan(scene, runtime, self.spec, taken=taken)
-            run = SceneRun(scene, runtime, planned, self.spec, demand, allowed.held)
+            run = SceneRun(scene, runtime, planned, self.spec, demand, allowed)
             log.info(
                 "%s: %d x %d pixels of %s (model: %s); %s, %s, device %s; %d windows of %d pixels",
                 redact_url(path),
@@ -217,6 +207,26 @@ class LoadedModel:
                 runtime.size,
             )
             yield run
+
+    @contextmanager
+    def scenes(
+        self, path: str, reference: PixelReference | None = None
+    ) -> Iterator[tuple[Scene, Scene]]:
+        """The scene at ``path`` as the model reads it, and as it is: :meth:`open` without the
+        model.
+        """
+        spec = self.scene_spec
+        with ExitStack() as stack:
+            native = stack.enter_context(open_scene(path, spec=spec, expand=True))
+            if reference:
+                native.placed(reference)
+            gsd = working_gsd(self.model, native.grid, path, native.picture_gsd)
+            if native.grid.crs is not None:
+                gsd = spec.gsd or gsd
+            scene = native
+            if gsd:
+                scene = stack.enter_context(open_scene(path, gsd, spec=spec, expand=True))
+            yield scene, native
 
     def _demand(self, scene: Scene, traced: bool) -> Demand:
         torch = runs_torch(self.path, self.spec)

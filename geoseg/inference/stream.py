@@ -96,6 +96,10 @@ class _Nothing:
         pass
 
 
+def as_it_is(strip: ProbabilityStrip) -> ProbabilityStrip:
+    return strip
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What of a scene is to be predicted: where it lies in ``area`` (polygons in the scene's CRS),
@@ -107,7 +111,7 @@ class Wanted:
     area: Burner | None = None
     channels: tuple[int, ...] | None = None
     rows: range | None = None
-    trim: Callable[[ProbabilityStrip], ProbabilityStrip] = lambda strip: strip
+    trim: Callable[[ProbabilityStrip], ProbabilityStrip] = as_it_is
 
 
 EVERYTHING = Wanted()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
@@ -47,6 +47,11 @@ class Cluster:
         anything but a GeosegError, three times. Functions, items and results are pickled.
         """
         return Results(self._submitted(function, items), lambda: ahead * self.workers)
+
+    def asked(self, function: Callable[[Item], Result], item: Item) -> Result:
+        """What ``function`` gives for one ``item``, before what waits for a worker."""
+        with closing(self.mapped(function, [item])) as results:
+            return next(results)
 
     def mapped(
         self, function: Callable[[Item], Result], items: Iterable[Item], /

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from geoseg.errors import UsageError
-from geoseg.inference.cluster import computed_strips
+from geoseg.inference.cluster import computed_strips, opened
 from geoseg.inference.probability_raster import ProbabilityEncoding, probability_file
 from geoseg.inference.session import (
     LoadedModel,
@@ -130,7 +130,7 @@ def _predict(
 ) -> SceneRun:
     """Write the probabilities of one scene."""
     with (
-        loaded.open(path, bands) as scene_run,
+        opened(loaded, path, bands, cluster=cluster) as scene_run,
         open_scene(path, spec=loaded.scene_spec, expand=True) as native,
     ):
         accompany.remarks += scene_run.plan.warnings
@@ -140,9 +140,7 @@ def _predict(
             store = kept_strips(target.output, "scene", scene_run, loaded, None)
         wanted = Wanted(area)
         folder = target.output.parent
-        strips = computed_strips(
-            scene_run, loaded, bands, wanted, cluster, accompany, folder, store
-        )
+        strips = computed_strips(scene_run, loaded, wanted, cluster, accompany, folder, store)
         with (
             probability_file(target, scene_run, native, loaded, accompany.clock, area) as write,
             closing(ahead(strips, depth=scene_run.strips_ahead)) as finished,

@@ -18,12 +18,13 @@ from geoseg.errors import InputError, ResourceError
 from geoseg.geometry.footprints import FootprintLabels, trace_footprints
 from geoseg.geometry.morphology import MaskStrip
 from geoseg.inference.session import LoadedModel
+from geoseg.io.raster.write import write_array
 from geoseg.parallel.cluster import connected
 from geoseg.parallel.threads import Mapper, mapped
 from geoseg.specs import Area, ExtractSpec, JobSpec, PredictSpec, RasterTarget
 from geoseg.tools import extract, predict
 from tests.clusters import PROCESSES, killer
-from tests.scenes import buildings, grid, write_scene
+from tests.scenes import buildings, grid, picture, write_scene
 
 pytest.importorskip("onnx")
 distributed = pytest.importorskip("distributed")
@@ -31,11 +32,20 @@ SPEC = PredictSpec(tile_size=64, overlap=16, precision="fp32")
 
 
 @pytest.mark.parametrize("overlap", [0, 16, 40])
+@pytest.mark.parametrize("bits", [8, 16])
 def test_a_cluster_gives_the_same(
-    overlap: int, scheduler: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bits: int,
+    overlap: int,
+    scheduler: str,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OGR_CURRENT_DATE", "2026-01-02T03:04:05.000Z")
-    scene = str(write_scene(tmp_path / "scene.tif", buildings(300, 415)))
+    mask = buildings(300, 415)
+    pixels = picture(mask) if bits == 8 else picture(mask).astype(np.uint16) * 30 + 100
+    scene = str(tmp_path / "scene.tif")
+    write_array(Path(scene), pixels, grid(*mask.shape))
     spec = replace(SPEC, overlap=overlap)
     cluster = JobSpec(scheduler=scheduler)
     for name, job in (("here", JobSpec()), ("there", cluster)):
@@ -176,6 +186,8 @@ def test_a_worker_that_is_killed_changes_nothing(
     ]
     extract.run(scenes, tmp_path / "here.gpkg", SPEC, model=model)
     with distributed.LocalCluster(**PROCESSES) as cluster:
+        # who writes opens no model: it may have neither the memory nor the device for it
+        monkeypatch.setattr("geoseg.inference.session.open_runtime", None)
         job = JobSpec(scheduler=cluster.scheduler_address)
         target = tmp_path / "there.gpkg"
         extract.run(scenes, target, SPEC, model=model, job=job, progress=killer(cluster))
