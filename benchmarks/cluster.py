@@ -100,8 +100,9 @@ def main() -> None:
         large = Path(name) / "large.tif"
         make_scene(large, Size.parse(options.size))
         eight = [Path(name) / f"{number}.tif" for number in range(8)]
-        for scene in eight:
-            make_scene(scene, Size.parse(options.each))
+        each = Size.parse(options.each)
+        for column, scene in enumerate(eight):  # side by side
+            make_scene(scene, each, corner=(400_000 + 0.3 * column * each.width, 5_600_000))
         settings = {"model": options.model, "tta": options.tta}
         local = {"processes": True, "threads_per_worker": 1, "dashboard_address": ":0"}
         clusters = [LocalCluster(n_workers=count, **local) for count in WORKERS]

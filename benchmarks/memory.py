@@ -79,15 +79,20 @@ class Peak:
     runtime: str
 
 
-def make_scene(path: Path, size: int | Size, image: np.ndarray | None = None) -> None:
+def make_scene(
+    path: Path,
+    size: int | Size,
+    image: np.ndarray | None = None,
+    corner: tuple[float, float] = (400_000, 5_600_000),
+) -> None:
     """A scene of a side of ``size``, or of that ``size``, written strip by strip: the sample scene,
-    or ``image`` uint8 (band, row, col), repeated.
+    or ``image`` uint8 (band, row, col), repeated; its upper left ``corner`` in metres.
     """
     size = Size(size, size) if isinstance(size, int) else size
     with open_scene(SAMPLE) as sample:
         if image is None:
             image = sample.read().image[:, 200:1700, 200:2200]  # inside of the ragged edge
-        place = Affine(0.3, 0, 400_000, 0, -0.3, 5_600_000)
+        place = Affine(0.3, 0, corner[0], 0, -0.3, corner[1])
         grid = Grid(sample.grid.crs, place, size.height, size.width)
     width, height = (size.data or side for side in (size.width, size.height))
     left, top = (size.width - width) // 2, (size.height - height) // 2

@@ -14,6 +14,13 @@ def same(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     building.
     """
     first, second = shapely.STRtree(other).query(one, predicate="intersects")
+    return _alike(one, other, first, second)
+
+
+def _alike(
+    one: np.ndarray, other: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Those of the pairs ``first`` and ``second`` that are the same building."""
     common = shapely.area(shapely.intersection(one[first], other[second]))
     alike = common >= SAME * np.minimum(shapely.area(one[first]), shapely.area(other[second]))
     return first[alike], second[alike]
@@ -32,10 +39,9 @@ def distinct(geometry: np.ndarray, edge: np.ndarray, confidence: np.ndarray) -> 
         [-np.nan_to_num(confidence), np.where(edge, -shapely.area(geometry), 0), edge]
     )
     rank = np.argsort(order)
-    one, other = same(geometry, geometry)
-    worse = rank[other] > rank[one]
-    one = one[worse]
-    other = other[worse]
+    one, other = shapely.STRtree(geometry).query(geometry, predicate="intersects")
+    worse = rank[other] > rank[one]  # each pair once, and none with itself
+    one, other = _alike(geometry, geometry, one[worse], other[worse])
     # For example a, b, c from the best to the worst, a the same as b and b the same as c: b goes
     # for a, and c stays, for it is not the same as a.
     stays = np.ones(len(geometry), bool)
