@@ -60,7 +60,9 @@ def opened(
         return
     with loaded.scenes(path, reference) as (scene, _):
         task = _Planning(loaded, everywhere(path), bands, traced)
-        yield SceneRun(scene, *cluster.asked(_planned, task))
+        run = SceneRun(scene, *cluster.asked(_planned, task))
+        loaded.tell(run)
+        yield run
 
 
 @dataclass

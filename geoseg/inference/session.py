@@ -193,19 +193,7 @@ class LoadedModel:
             runtime = self.runtime(scene, allowed.window)
             planned = plan(scene, runtime, self.spec, taken=taken)
             run = SceneRun(scene, runtime, planned, self.spec, demand, allowed)
-            log.info(
-                "%s: %d x %d pixels of %s (model: %s); %s, %s, device %s; %d windows of %d pixels",
-                redact_url(path),
-                scene.grid.width,
-                scene.grid.height,
-                _metres(scene.gsd),
-                _metres(self.model.gsd),
-                self.name,
-                runtime.name,
-                self.spec.device,
-                run.plan.tiles,
-                runtime.size,
-            )
+            self.tell(run)
             yield run
 
     @contextmanager
@@ -227,6 +215,22 @@ class LoadedModel:
             if gsd:
                 scene = stack.enter_context(open_scene(path, gsd, spec=spec, expand=True))
             yield scene, native
+
+    def tell(self, run: SceneRun) -> None:
+        """How a scene is read and what runs the model, for those who want to know."""
+        log.info(
+            "%s: %d x %d pixels of %s (model: %s); %s, %s, device %s; %d windows of %d pixels",
+            redact_url(run.scene.path),
+            run.scene.grid.width,
+            run.scene.grid.height,
+            _metres(run.scene.gsd),
+            _metres(self.model.gsd),
+            self.name,
+            run.runtime.name,
+            self.spec.device,
+            run.plan.tiles,
+            run.runtime.size,
+        )
 
     def _demand(self, scene: Scene, traced: bool) -> Demand:
         torch = runs_torch(self.path, self.spec)
