@@ -53,7 +53,7 @@ TILED = ("nacala", "lyon")  # cut from one picture, without a seam
 
 
 def joined(place: Place, data: Path, work: Path) -> Place:
-    """The tiles of a place as one picture with one mask, below ``work``."""
+    """The tiles of a place as one picture with one mask, in ``work``."""
     folder = work / "joined" / place.name
     folder.mkdir(parents=True, exist_ok=True)
     for name, files in (("images", place.images), ("labels", place.labels)):
@@ -63,7 +63,10 @@ def joined(place: Place, data: Path, work: Path) -> Place:
             crs = CRS.from_user_input(opened[0].crs)
         grid = Grid(crs, transform, *pixels.shape[1:])
         write_array(folder / f"{name}.tif", pixels, grid, overwrite=True)
-    return Place(place.name, str(folder / "images.tif"), str(folder / "labels.tif"))
+    images, labels = (
+        str((folder / name).relative_to(work)) for name in ("images.tif", "labels.tif")
+    )
+    return Place(place.name, images, labels)
 
 
 def counts(model: Path, found: list[Scene], work: Path) -> np.ndarray:
@@ -91,8 +94,7 @@ def _counts(scene: Scene, found: Path, mask: Path) -> np.ndarray:
 def score(model: Path, place: Place, data: Path, work: Path) -> tuple[float, float, float]:
     """Pixel IoU at the model's threshold, at the best one, and footprint F1."""
     if place.name in TILED:
-        place, data = joined(place, data, work), Path("/")
-        place = Place(place.name, place.images.lstrip("/"), place.labels.lstrip("/"))
+        place, data = joined(place, data, work), work
     found = scenes(place, data, work)
     curve = ious(histograms(probabilities(model, found, work), [each.truth for each in found]))
     tp, fp, fn = counts(model, found, work)

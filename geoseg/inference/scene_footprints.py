@@ -138,7 +138,12 @@ def _compute(task: tuple[str, FootprintSettings]) -> _Done:
 def _open(accompany: Run, path: str, settings: FootprintSettings) -> Iterator[SceneFootprints]:
     """Footprints of a scene, found while they are taken."""
     with opened(
-        settings.loaded, path, settings.bands, settings.reference, True, settings.cluster
+        settings.loaded,
+        path,
+        settings.bands,
+        settings.reference,
+        traced=True,
+        cluster=settings.cluster,
     ) as scene_run:
         grid = scene_run.scene.placed(settings.reference)
         source = scene_run.scene.source
