@@ -19,6 +19,7 @@ from geoseg.chips.scene_windows import chips_of
 from geoseg.io.chip_index import read_index
 from geoseg.training.augment import Geometry
 from geoseg.training.data import ChipDataset
+from geoseg.training.pixels import as_unit
 
 CROPS = 100
 ZOOM = 1.25  # chips have 0.2 m, the model 0.25 m
@@ -46,7 +47,7 @@ def main() -> None:
     data = ChipDataset(chips, geometry=Geometry(size, (ZOOM, ZOOM)))
     torch.manual_seed(0)
     chosen = torch.randint(len(chips), (CROPS,)).tolist()
-    crops = [{shown.name: data[i][0][None].numpy()} for i in chosen]
+    crops = [{shown.name: as_unit(data[i][0])[None].numpy()} for i in chosen]
     preset = nncf.QuantizationPreset.MIXED
     quantized = nncf.quantize(network, nncf.Dataset(crops), subset_size=CROPS, preset=preset)
     del quantized.metadata_props[:]

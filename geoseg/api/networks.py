@@ -151,7 +151,7 @@ def train(
     devices
         Number of GPUs (or CPU processes). [default: 1]
     workers
-        Processes that read chips. [default: up to 8 with a GPU, else 0]
+        Processes that read chips. [default: up to 12 with a GPU, else 0]
     seed
         Random seed. [default: 0]
     early_stop

@@ -119,7 +119,7 @@ from geoseg.specs.toml import to_cli_text
     setting(
         TrainSpec,
         "workers",
-        "Processes that read chips.  [default: up to 8 with a GPU, else 0]",
+        "Processes that read chips.  [default: up to 12 with a GPU, else 0]",
     ),
     setting(TrainSpec, "seed", "Random seed."),
     setting(

@@ -111,6 +111,7 @@ def _augmented(
 
     from geoseg.chips.examples import ChipFiles
     from geoseg.training.augment import PRESETS, Colour, Geometry, crop
+    from geoseg.training.pixels import as_unit
 
     flips, rotation, strength = PRESETS[str(spec.augment)]
     geometry = Geometry(
@@ -132,7 +133,7 @@ def _augmented(
             images, masks = zip(
                 *(crop(pixels, labels, geometry) for _ in range(VARIANTS)), strict=True
             )
-            for seen, cut in zip(colour(torch.stack(images)), masks, strict=True):
+            for seen, cut in zip(colour(as_unit(torch.stack(images))), masks, strict=True):
                 yield "", *_shown(seen.numpy(), cut.numpy())
             advance(1)
 

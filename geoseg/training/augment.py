@@ -11,16 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
 from geoseg.core.bands import to_unit
 from geoseg.core.encoding import VOID
+from geoseg.training.jpeg import recompressed
+from geoseg.training.pixels import beside, compact
 
 SAME = 0.01  # a zoom this near to 1 is none
 TILT = math.pi / 9  # radians between the outermost tilts of a photo
@@ -63,8 +63,8 @@ PRESETS = {
 def crop(
     image: np.ndarray, mask: np.ndarray, geometry: Geometry
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """A random crop of a chip: float32 (band, size, size) in [0, 1] and uint8 (size, size), 255
-    where it leaves the chip.
+    """A random crop of a chip: (band, size, size) as :func:`~geoseg.training.pixels.compact` has
+    it, and uint8 (size, size), 255 where it leaves the chip.
 
     ``image`` is (band, row, col) of any dtype, ``mask`` uint8 (row, col) or (class, row, col), as
     its crop is. It is never interpolated.
@@ -86,9 +86,7 @@ def crop(
     if flip:
         pixels = pixels[..., ::-1]
         labels = labels[..., ::-1]
-    return torch.from_numpy(to_unit(np.ascontiguousarray(pixels))), torch.from_numpy(
-        np.ascontiguousarray(labels)
-    )
+    return compact(pixels), torch.from_numpy(np.ascontiguousarray(labels))
 
 
 def _centre(mask: np.ndarray, extent: float, foreground: float) -> tuple[float, float]:
@@ -161,26 +159,31 @@ def _turned(
     # the part of the chip that is needed, so that no more of it becomes floats
     side = math.ceil(size * zoom * (abs(cos) + abs(sin))) + 4
     pixels, labels = _cut(image, mask, centre, side)
-    source = torch.from_numpy(to_unit(pixels))[None]
+    as_bytes = image.dtype == np.uint8
+    source = torch.from_numpy(pixels.astype("float32") if as_bytes else to_unit(pixels))[None]
     # averaging first keeps a crop that shrinks the ground from aliasing
     source = F.avg_pool2d(source, 2) if zoom > 1.5 else source
-    # `affine_grid` counts from -1 to 1 across the cut: `extent` of it is shown, turned by the
+    # `grid_sample` counts from -1 to 1 across the cut: `extent` of it is shown, turned by the
     # angle, and moved by what rounding the cut to whole pixels left.
     extent = size * zoom / side
-    offset = [2 * (at - side / 2 - round(at - side / 2)) / side for at in centre]
-    theta = torch.tensor(
-        [[cos * extent, -sin * extent, offset[1]], [sin * extent, cos * extent, offset[0]]]
-    )
-    grid = F.affine_grid(theta[None], [1, 1, size, size], align_corners=False)
+    down, right = (2 * (at - side / 2 - round(at - side / 2)) / side for at in centre)
+    along = (torch.arange(size) + 0.5) * (2 * extent / size) - extent
+    x = cos * along + (right - sin * along)[:, None]
+    y = sin * along + (down + cos * along)[:, None]
     turned = F.grid_sample(
-        source, grid, mode="bilinear", padding_mode="border", align_corners=False
+        source,
+        torch.stack([x, y], -1)[None],
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=False,
     )[0]
     # nearest by index: as floats, labels would be gathered four at a time
     rows, cols = (
-        ((grid[0, ..., axis] + 1) * (side / 2)).floor().long().clamp_(0, side - 1)
-        for axis in (1, 0)
+        ((at + 1) * (side / 2)).to(torch.int32).clamp_(0, side - 1).numpy() for at in (y, x)
     )
-    return turned.numpy(), torch.from_numpy(np.ascontiguousarray(labels))[..., rows, cols].numpy()
+    taken = labels.reshape(-1, side * side).take(rows * side + cols, axis=1)
+    turned = turned.round_().to(torch.uint8) if as_bytes else turned
+    return turned.numpy(), taken.reshape(*labels.shape[:-2], size, size)
 
 
 # Colour
@@ -213,8 +216,9 @@ class Colour(nn.Module):
         with torch.autocast(image.device.type, enabled=False):
             out = self.mix_bands(image.float()).clamp_(0, 1)
             for share, change in self.rare:
-                chosen = (torch.rand(len(out)) < share).nonzero()[:, 0].to(out.device)
+                chosen = (torch.rand(len(out)) < share).nonzero()[:, 0]
                 if len(chosen):
+                    chosen = beside(out, chosen)
                     out[chosen] = change(out[chosen]).clamp_(0, 1)
         return out
 
@@ -239,15 +243,16 @@ class Colour(nn.Module):
             matrix = _hue(hue) @ (saturation * torch.eye(3) + (1 - saturation) * grey) @ matrix
         contrast = _at_times(0.7, 1 + 0.45 * strength * _symmetric_uniform(count, 1))[:, :, None]
         means = image.mean((2, 3))[:, :, None]
-        matrix = matrix.to(image.device)
-        contrast = contrast.to(image.device)
+        matrix = beside(image, matrix)
+        contrast = beside(image, contrast)
         # contrast c about the mean m of the changed image: c (x - m) + m
         offset = (1 - contrast) * (matrix @ means).mean(1, keepdim=True)
         mixed = torch.baddbmm(offset.expand(count, bands, 1), contrast * matrix, image.flatten(2))
         return mixed.view(image.shape)
 
     def gamma(self, image: torch.Tensor) -> torch.Tensor:
-        powers = torch.exp(0.5 * self.strength * _symmetric_uniform(len(image), 1)).to(image.device)
+        powers = torch.exp(0.5 * self.strength * _symmetric_uniform(len(image), 1))
+        powers = beside(image, powers)
         return image.clamp_(min=1e-4).pow_(powers[:, :, None, None])
 
     def shadow(self, image: torch.Tensor) -> torch.Tensor:
@@ -255,47 +260,38 @@ class Colour(nn.Module):
         it.
         """
         count, _, height, width = image.shape
-        x = torch.linspace(-1, 1, width)
-        y = torch.linspace(-1, 1, height)[:, None]
-        angle, start, breadth, depth = (part[:, None, None] for part in torch.rand(4, count))
+        x = torch.linspace(-1, 1, width, device=image.device)
+        y = torch.linspace(-1, 1, height, device=image.device)[:, None]
+        drawn = beside(image, torch.rand(5, count))
+        angle, start, breadth, depth, softness = drawn[:, :, None, None]
         # distance across the band of shadow, whose edges are sigmoids
         along = (
             x * torch.cos(2 * math.pi * angle)
             + y * torch.sin(2 * math.pi * angle)
             - (2 * start - 1)
         )
-        soft = 0.01 + 0.04 * torch.rand(count, 1, 1)
+        soft = 0.01 + 0.04 * softness
         inside = torch.sigmoid(along / soft) * torch.sigmoid((0.2 + breadth - along) / soft)
-        return image * (1 - (0.2 + 0.4 * depth) * inside)[:, None].to(image.device)
+        return image * (1 - (0.2 + 0.4 * depth) * inside)[:, None]
 
     def blur(self, image: torch.Tensor) -> torch.Tensor:
         count, bands = image.shape[:2]
         sigma = 0.3 + 1.2 * self.strength * torch.rand(count, 1)
         kernel = torch.exp(-0.5 * (torch.arange(-BLUR, BLUR + 1) / sigma) ** 2)
-        kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(bands, 0).to(image.device)
+        kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(bands, 0)
+        kernel = beside(image, kernel)
         # each band of each image is a group of its own, so one convolution blurs all
         planes = F.pad(image.flatten(0, 1)[None], [BLUR] * 4, mode="replicate")
         planes = F.conv2d(planes, kernel[:, None, None, :], groups=count * bands)
         return F.conv2d(planes, kernel[:, None, :, None], groups=count * bands).view(image.shape)
 
     def noise(self, image: torch.Tensor) -> torch.Tensor:
-        deviation = 0.06 * self.strength * torch.rand(len(image), 1, 1, 1).to(image.device)
+        deviation = 0.06 * self.strength * beside(image, torch.rand(len(image), 1, 1, 1))
         return image.add_(torch.randn_like(image).mul_(deviation))
 
     def jpeg(self, image: torch.Tensor) -> torch.Tensor:
         low, high = JPEG_QUALITY
-        arrays = (image * 255).round().to("cpu", torch.uint8).permute(0, 2, 3, 1).numpy()
-        again = np.stack(
-            [_recompressed(array, int(low + (high - low) * _uniform())) for array in arrays]
-        )
-        return torch.from_numpy(again).to(image.device).permute(0, 3, 1, 2).to(image.dtype) / 255
-
-
-def _recompressed(image: np.ndarray, quality: int) -> np.ndarray:
-    """uint8 (row, col, band) as JPEG brings it back."""
-    stream = BytesIO()
-    Image.fromarray(image).save(stream, "JPEG", quality=quality)
-    return np.asarray(Image.open(stream))
+        return recompressed(image, (low + (high - low) * torch.rand(len(image))).floor())
 
 
 def _hue(angle: torch.Tensor) -> torch.Tensor:

@@ -11,21 +11,27 @@ from typing import Any
 import numpy as np
 import torch
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset, RandomSampler, WeightedRandomSampler
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    RandomSampler,
+    WeightedRandomSampler,
+    default_collate,
+)
 
 from geoseg.chips.examples import Example
-from geoseg.core.bands import to_unit
 from geoseg.core.encoding import VOID
 from geoseg.errors import GeosegError
 from geoseg.parallel.processes import leave_interrupts_to_parent
 from geoseg.specs import ModelSpec, TrainSpec
 from geoseg.training.augment import PRESETS, Geometry, crop
 from geoseg.training.launch import processes, rank
+from geoseg.training.pixels import as_unit, compact
 from geoseg.training.sampling import SeededDataset, SeededSampler
 
 CACHE_BYTES = 2 << 30
 READERS = 4
-WORKERS = 8  # as many as keep a large GPU busy with crops
+WORKERS = 12  # as many as keep a large GPU busy with crops
 # Image, mask, number of the chip
 Item = tuple[torch.Tensor, torch.Tensor, int]
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -54,8 +60,8 @@ def readable(
 
 @dataclass
 class ChipDataset(Dataset[Item]):
-    """Image float32 (band, row, col) in [0, 1] and mask uint8 (row, col) or (class, row, col), 255
-    ignored, of each chip.
+    """Image (band, row, col) as :func:`~geoseg.training.pixels.compact` has it and mask uint8 (row,
+    col) or (class, row, col), 255 ignored, of each chip.
 
     With ``geometry`` an item is a random crop, without it the whole chip resized by ``zoom`` (its
     GSD over the model's). Decoded chips stay in memory until they fill ``room`` bytes.
@@ -75,11 +81,11 @@ class ChipDataset(Dataset[Item]):
         pixels, labels = self._cache.get(i) or self._read(i)
         if self.geometry:
             return *crop(pixels, labels, self.geometry), i
-        image = torch.from_numpy(to_unit(pixels))
+        image = compact(pixels)
         mask = torch.from_numpy(labels)
         if abs(self.zoom - 1) > 0.01:
             size = [max(32, round(side * self.zoom)) for side in mask.shape[-2:]]
-            image = F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
+            image = F.interpolate(as_unit(image)[None], size, mode="bilinear", antialias=True)[0]
             # as bands, for torch interpolates no other arrays; nearest, so that no class lies
             # between two
             planes = mask.reshape(1, -1, *mask.shape[-2:]).float()
@@ -97,10 +103,17 @@ class ChipDataset(Dataset[Item]):
         return pixels, labels
 
 
+def collate(items: Sequence[Item]) -> Batch:
+    """Batch of crops; of chips of different dtypes it has floats."""
+    image, mask, numbers = default_collate(_alike(items))
+    return image, mask, numbers
+
+
 def pad_collate(items: Sequence[Item]) -> Batch:
     """Batch of chips of different sizes: padded at the bottom and on the right, where the mask is
     ignored.
     """
+    items = _alike(items)
     height, width = (max(mask.shape[axis] for _, mask, _ in items) for axis in (-2, -1))
     images = []
     masks = []
@@ -109,6 +122,15 @@ def pad_collate(items: Sequence[Item]) -> Batch:
         images.append(F.pad(image, padding))
         masks.append(F.pad(mask, padding, value=VOID))
     return torch.stack(images), torch.stack(masks), torch.tensor([number for _, _, number in items])
+
+
+def _alike(items: Sequence[Item]) -> list[Item]:
+    """``items`` whose images have one dtype, for bytes among floats would pass for numbers up to
+    255.
+    """
+    if len({image.dtype for image, _, _ in items}) == 1:
+        return list(items)
+    return [(as_unit(image), mask, number) for image, mask, number in items]
 
 
 def loaders(
@@ -147,6 +169,7 @@ def loaders(
             SeededDataset(cropped),
             spec.batch_size,
             sampler=sampler,
+            collate_fn=collate,
             # an incomplete batch has noisy statistics; a run of few crops has none else
             drop_last=len(sampler) >= spec.batch_size,
             pin_memory=gpu,
@@ -165,11 +188,11 @@ def workers_of(spec: TrainSpec) -> int:
     """How many processes read chips for each that trains."""
     if spec.workers is not None:
         return spec.workers
-    return (
-        min(WORKERS, (os.cpu_count() or 1) // max(spec.devices, processes()))
-        if torch.cuda.is_available()
-        else 0
-    )
+    if not torch.cuda.is_available():
+        return 0
+    # one processor is left for the process that trains
+    share = (os.cpu_count() or 1) // max(spec.devices, processes()) - 1
+    return min(WORKERS, max(1, share))
 
 
 def base_sampler(

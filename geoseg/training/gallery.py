@@ -14,6 +14,7 @@ from geoseg.models import registry
 from geoseg.specs import ModelSpec
 from geoseg.training.data import ChipDataset
 from geoseg.training.module import building_logit, confusions, to_prediction
+from geoseg.training.pixels import as_unit
 from geoseg.training.scores import multilabel_scores, scores
 
 LOOKED_AT = 200
@@ -57,7 +58,7 @@ def split_scores(
     for i in range(len(data)):
         image, mask, _ = data[i]
         truth = mask[None].to(device)
-        logits = network(image[None].to(device))
+        logits = network(as_unit(image[None].to(device)))
         counts.update(to_prediction(logits, truth, labelled), truth.long())
     score = multilabel_scores if model.multilabel else scores
     return score(counts.compute().cpu().numpy(), labelled.classes)
@@ -86,6 +87,7 @@ def _look(
     network: Network, device: torch.device, data: ChipDataset, i: int, classes: int
 ) -> ScoredChip:
     image, mask, _ = data[i]
+    image = as_unit(image)
     logits = network(image[None].to(device)).cpu()[0]
     truth = mask.numpy()
     pixels = np.rint(image.numpy() * 255).astype(np.uint8)

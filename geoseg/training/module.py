@@ -20,6 +20,7 @@ from geoseg.training.average import moving_average
 from geoseg.training.losses import build as build_loss
 from geoseg.training.losses import item_losses
 from geoseg.training.optim import optimizer, schedule
+from geoseg.training.pixels import as_unit
 from geoseg.training.scores import ThresholdCounts, multilabel_scores, scores
 
 Batch = Sequence[torch.Tensor]  # image, mask, and further columns of the data
@@ -64,6 +65,7 @@ class SegmentationModule(L.LightningModule):
 
     def batch_loss(self, batch: Batch) -> torch.Tensor:
         image, mask, *_ = batch
+        image = as_unit(image)
         if self.colour:
             image = self.colour(image)
         logits = self._logits(self.network, image)
@@ -114,7 +116,7 @@ class SegmentationModule(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         image, mask, *_ = batch
-        logits = self._logits(self.best_network, image).float()
+        logits = self._logits(self.best_network, as_unit(image)).float()
         # counts add up over batches and processes; ratios of batches would not
         self.counts.update(to_prediction(logits, mask, self.labelled), mask.long())
         self.val_loss.update(self.loss(logits, mask), len(image))

@@ -72,6 +72,11 @@ class SeededDataset(Dataset[Any]):
 
     def __getitem__(self, draw: Draw) -> Any:
         index, seed = draw
-        with torch.random.fork_rng([]):
-            torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        # the CPU's generator alone: `torch.manual_seed` prepares seeds for GPUs too, which takes
+        # longer than to cut a crop
+        torch.default_generator.manual_seed(seed)
+        try:
             return self.dataset[index]
+        finally:
+            torch.set_rng_state(before)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from geoseg.core.encoding import VOID  # noqa: E402
 from geoseg.training.augment import PRESETS, Colour, Geometry, crop  # noqa: E402
+from geoseg.training.pixels import as_unit  # noqa: E402
 from tests.scenes import buildings  # noqa: E402
 
 HEIGHT, WIDTH = 90, 140
@@ -35,11 +36,11 @@ def test_mask_and_image_are_moved_alike(
     torch.manual_seed(seed)
     image, mask = crop(*chip(), Geometry(48, (low, high), True, rotation, foreground))
     assert image.shape == (3, 48, 48) and mask.shape == (48, 48)
-    assert (image.dtype, mask.dtype) == (torch.float32, torch.uint8)
+    assert (image.dtype, mask.dtype) == (torch.uint8, torch.uint8)
     assert set(mask.unique().tolist()) <= {0, 1, VOID}
     inside = mask != VOID
     # they differ only where bilinear meets nearest, along outlines
-    assert (((image[0] > 0.5) == (mask == 1)) | ~inside).float().mean() > 0.85
+    assert (((image[0] > 127) == (mask == 1)) | ~inside).float().mean() > 0.85
 
 
 @settings(max_examples=30)
@@ -94,6 +95,28 @@ def test_what_is_seen_lies_where_it_should(seed: int, angle_and_zoom: tuple[floa
         assert (labels.numpy() == (np.floor(y / 8) + np.floor(x / 8)) % 2)[safe].all()
 
 
+@settings(max_examples=20)
+@given(
+    seed=st.integers(0, 10_000),
+    rotation=st.sampled_from([0.0, 1.0]),
+    zoom=st.sampled_from([0.7, 1.0, 1.6]),
+)
+def test_bytes_are_cut_like_the_floats_they_stand_for(
+    seed: int, rotation: float, zoom: float
+) -> None:
+    image, mask = chip()
+    image = np.random.default_rng(seed).integers(0, 256, image.shape, "uint8")
+    views = []
+    for pixels in (image, image.astype("float32") / 255):
+        torch.manual_seed(seed)
+        views.append(crop(pixels, mask, Geometry(48, (zoom, zoom), rotation=rotation)))
+    (as_bytes, labels), (as_floats, same) = views
+    assert (as_bytes.dtype, as_floats.dtype) == (torch.uint8, torch.float32)
+    # rounded, not cut off
+    assert (as_unit(as_bytes) - as_floats).abs().max() < 0.501 / 255
+    assert torch.equal(labels, same)
+
+
 def test_without_augmentation_a_crop_is_a_window_of_the_chip() -> None:
     image, mask = chip()
     image = image // 2 + np.random.default_rng(0).integers(0, 99, image.shape, "uint8")
@@ -102,7 +125,7 @@ def test_without_augmentation_a_crop_is_a_window_of_the_chip() -> None:
     for seed in range(5):
         torch.manual_seed(seed)
         cut, labels = crop(image, mask, Geometry(60, flips=False))
-        here = np.flatnonzero((windows == np.rint(cut[0].numpy() * 255)).all(axis=(1, 2)))
+        here = np.flatnonzero((windows == cut[0].numpy()).all(axis=(1, 2)))
         row, col = divmod(int(here[0]), WIDTH - 59)
         assert (labels.numpy() == mask[row : row + 60, col : col + 60]).all()
 
@@ -175,6 +198,20 @@ def test_each_change_of_colour_does_what_it_says() -> None:
     assert (colour.jpeg(smooth.clone()) - smooth).abs().mean() < 0.03
     grey = torch.full((4, 3, 40, 56), 0.5)
     assert colour.mix_bands(grey).std(dim=(2, 3)).max() < 1e-5
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_colour_never_waits_for_a_gpu() -> None:
+    torch.manual_seed(1)
+    colour = Colour(3, 1.0)
+    image = torch.randint(256, (32, 3, 72, 90), dtype=torch.uint8).cuda()
+    colour(as_unit(image))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        out = colour(as_unit(image))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert out.min() >= 0 and out.max() <= 1
 
 
 def test_presets_grow() -> None:

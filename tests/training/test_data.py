@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +18,11 @@ from geoseg.io.raster.write import write_array  # noqa: E402
 from geoseg.specs import ModelSpec, TrainSpec  # noqa: E402
 from geoseg.training.augment import Geometry  # noqa: E402
 from geoseg.training.data import (  # noqa: E402
+    Batch,
     ChipDataset,
+    Item,
     base_sampler,
+    collate,
     loaders,
     pad_collate,
     readable,
@@ -58,7 +62,7 @@ def chips(tmp_path: Path) -> list[Example]:
 def test_a_chip_is_decoded_once(chips: list[Example]) -> None:
     data = ChipDataset(chips)
     first, mask, number = data[1]
-    assert first.shape == (3, 34, 61) and first.dtype == torch.float32 and number == 1
+    assert first.shape == (3, 34, 61) and first.dtype == torch.uint8 and number == 1
     assert (mask.numpy() == buildings(34, 61, 29)).all()
     for path in (chips[1].image, chips[1].mask):
         path.unlink()
@@ -81,6 +85,20 @@ def test_chips_are_resized_to_the_models_gsd(chips: list[Example]) -> None:
     assert image.shape == (3, 60, 84) and mask.shape == (60, 84)
     assert set(mask.unique().tolist()) == {0, 1}
     assert (((image[0] > image[1]) == (mask == 1)).float().mean()) > 0.95
+
+
+@pytest.mark.parametrize("gather", [collate, pad_collate])
+def test_bytes_beside_floats_do_not_pass_for_large_numbers(
+    chips: list[Example], tmp_path: Path, gather: Callable[[Sequence[Item]], Batch]
+) -> None:
+    pixels = chips[0].read()[0]
+    write_array(tmp_path / "wide.tif", pixels.astype("uint16") * 257, grid(40, 56))
+    wide = ChipFiles(tmp_path / "wide.tif", chips[0].mask)  # type: ignore[attr-defined]
+    image, *_ = gather([ChipDataset([chips[0], wide])[i] for i in (0, 1)])
+    assert image.dtype == torch.float32 and image.max() <= 1
+    assert (image[0] - image[1]).abs().max() < 1e-6
+    alone, *_ = gather([ChipDataset(chips)[0]])
+    assert alone.dtype == torch.uint8 and (alone[0].numpy() == pixels).all()
 
 
 def test_weights_decide_how_often_a_chip_is_drawn(chips: list[Example]) -> None:
@@ -151,7 +169,7 @@ def test_a_gpu_is_kept_busy_by_the_processors_that_there_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 12)
-    for gpu, expected in ((False, (0, 0, 3)), (True, (8, 4, 3))):
+    for gpu, expected in ((False, (0, 0, 3)), (True, (11, 3, 3))):
         monkeypatch.setattr("torch.cuda.is_available", lambda gpu=gpu: gpu)
         specs = (TrainSpec(), TrainSpec(devices=3), TrainSpec(workers=3))
         assert tuple(map(workers_of, specs)) == expected
