@@ -254,7 +254,7 @@ STEPS: dict[Callable[[Bench], None], float] = {
     windows_of_a_scene: 5,
     memory_that_runs_out: 5,
     batch_finder: 5,
-    training_as_it_comes: 25,
+    training_as_it_comes: 40,
     training_in_little_memory: 10,
     extract_in_this_process: 20,
     whole_processes: 20,

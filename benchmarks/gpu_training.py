@@ -16,8 +16,11 @@ from train import bare, chips, ours
 
 from geoseg.report import no_progress
 from geoseg.specs import ModelSpec, TrainSpec
+from geoseg.training.augment import PRESETS, Colour
+from geoseg.training.data import loaders, workers_of
 from geoseg.training.finders import batch_trial, largest_that_fits
 from geoseg.training.fit import TrainingRun, train
+from geoseg.training.pixels import as_unit
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -57,7 +60,26 @@ def training(bench: Bench, compiled: bool) -> None:
     (own, _), (loop, _) = ours(job), bare(job, sizes.steps)
     what = "geoseg train --compile" if compiled else "geoseg train"
     note = f"bare loop {loop:.0f}, batches of {sizes.batch}"
+    if not compiled:
+        note += f"; alone: {workers_of(job.spec)} loaders {loaders_alone(job):.0f} crops/s, "
+        note += f"colours {colours_alone(bench):.1f} ms a batch"
     bench.add(what, f"{own:.0f} images/s", f"{own / loop:.2f} of the bare loop", note)
+
+
+def loaders_alone(job: TrainingRun) -> float:
+    """Crops a second of an epoch after the first, between its first batch and its last."""
+    batches, _ = loaders(job.train, job.val, job.spec, job.model, job.zoom)
+    for _ in range(2):
+        marks = [time.perf_counter() for _ in batches]
+    return job.spec.batch_size * (len(marks) - 1) / (marks[-1] - marks[0])
+
+
+def colours_alone(bench: Bench) -> float:
+    """Milliseconds that the colours of a batch take, copied to the device as bytes."""
+    size, batch = bench.sizes.crop, bench.sizes.batch
+    images = torch.randint(256, (batch, 3, size, size), dtype=torch.uint8, device=bench.device)
+    colour = Colour(3, PRESETS["standard"][2])
+    return 1000 / bench.rate(lambda: colour(as_unit(images)))
 
 
 def training_as_it_comes(bench: Bench) -> None:
