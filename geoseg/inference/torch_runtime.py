@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,9 @@ class TorchRuntime:
         self.name = f"torch {device} {dtype}"
         self.batch = predict.batch_size or 1
         self._copies = torch.cuda.Stream(device) if self._gpu else None
+        # cuDNN's plans of convolutions, seconds of work, are kept by thread: another thread for
+        # each scene would make them again
+        self._thread = ThreadPoolExecutor(1) if self._gpu else None
         try:
             self._network = network.eval().to(device).to(memory_format=torch.channels_last)
         except torch.OutOfMemoryError as error:
@@ -85,7 +89,10 @@ class TorchRuntime:
 
         Raises ResourceError where not even a single window fits into the device's memory.
         """
-        parts = self._launched(images)
+        if self._thread:
+            parts = self._thread.submit(self._launched, images).result()
+        else:
+            parts = self._launched(images)
         if len(parts) == 1:
             return parts[0]
         return lambda: np.concatenate([part() for part in parts])
@@ -128,14 +135,16 @@ class TorchRuntime:
         return found.numpy if self._copies is None else _to_host(found, self._copies)
 
     def _fitting(self) -> int:
-        """Windows to a batch: a power of two that fits into the memory by what a single one
-        takes.
+        """Windows to a batch: a power of two that keeps the GPU busy, and fits into the memory by
+        what a first batch takes.
         """
-        window = np.zeros((1, self.spec.bands, self.size, self.size), np.uint8)
+        # a single window would tell as much, but plans are made for each size of a batch
+        self.batch = gpu_batch(self.size)
+        windows = np.zeros((self.batch, self.spec.bands, self.size, self.size), np.uint8)
         before = torch.cuda.memory_allocated(self._device)
         torch.cuda.reset_peak_memory_stats(self._device)
-        self(window)
-        each = torch.cuda.max_memory_allocated(self._device) - before
+        self(windows)
+        each = (torch.cuda.max_memory_allocated(self._device) - before) / self.batch
         torch.cuda.empty_cache()
         free, _ = torch.cuda.mem_get_info(self._device)
         return gpu_batch(self.size, int(_USABLE * free / each))

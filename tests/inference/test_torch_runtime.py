@@ -4,6 +4,7 @@ is one.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from geoseg.models import modelfile  # noqa: E402
 from geoseg.models.registry import Segmenter, build  # noqa: E402
 from geoseg.models.store import bundled  # noqa: E402
 from geoseg.parallel.clock import Clock  # noqa: E402
+from geoseg.report import no_progress  # noqa: E402
 from geoseg.specs import ModelSpec, PredictSpec  # noqa: E402
 from tests.scenes import buildings, write_scene  # noqa: E402
 
@@ -160,3 +162,22 @@ def test_a_gpu_whose_memory_runs_out_goes_on_with_less(trained: Path) -> None:
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert 1 <= runtime.batch < 64
+
+
+@needs_gpu
+def test_a_gpu_is_given_all_scenes_by_one_thread(
+    trained: Path, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = Segmenter.forward
+    seen: set[int] = set()
+
+    def watched(self: Segmenter, image: torch.Tensor) -> torch.Tensor:
+        seen.add(threading.get_ident())
+        return forward(self, image)
+
+    monkeypatch.setattr(Segmenter, "forward", watched)
+    loaded = LoadedModel(trained, PredictSpec(tile_size=64, device="cuda"))
+    for _ in range(2):
+        with loaded.open(str(scene), None) as run:
+            assert list(run.strips(Clock(), no_progress))
+    assert len(seen) == 1
