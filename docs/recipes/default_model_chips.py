@@ -53,9 +53,9 @@ def main() -> None:
         shares[place["name"]] = place["share"]
     save(work / plan["ground"]["name"], chips_of_ground(data, plan), plan)
     shares[plan["ground"]["name"]] = plan["ground"]["share"]
-    save(work / "generated", chips_of_generated(work, plan, bare=False), plan)
-    save(work / "bare", chips_of_generated(work, plan, bare=True), plan)
-    shares |= {"generated": plan["generated"]["share"], "bare": plan["generated"]["bare_share"]}
+    for scenes in plan["generated"]:
+        save(work / scenes["name"], chips_of_generated(work, scenes, plan), plan)
+        shares[scenes["name"]] = scenes["share"]
     save(work / "coarse", coarse_copies(work, plan), plan)
     shares["coarse"] = plan["coarse"]["share"]
     if len(sys.argv) > 3:
@@ -185,10 +185,10 @@ def chips_of_teacher(data: Path, plan: dict[str, Any], teacher: Path) -> Iterato
             )
 
 
-def chips_of_generated(work: Path, plan: dict[str, Any], bare: bool) -> Iterator[Chip]:
-    """Scenes of the generator in every style, ``bare`` ones without a building."""
-    wanted = plan["generated"]
-    for seed in [wanted["bare_seed"]] if bare else wanted["seeds"]:
+def chips_of_generated(work: Path, wanted: dict[str, Any], plan: dict[str, Any]) -> Iterator[Chip]:
+    """Scenes of the generator in the ``wanted`` styles, ``bare`` ones without a building."""
+    bare = wanted.get("bare", False)
+    for seed in wanted["seeds"]:
         for style in wanted["styles"]:
             name = f"{'bare_' * bare}{style}{seed}"
             scene, footprints = work / f"{name}.tif", work / f"{name}.gpkg"
@@ -212,7 +212,7 @@ def chips_of_generated(work: Path, plan: dict[str, Any], bare: bool) -> Iterator
                     shapes, grid, values=range(1, len(shapes) + 1), dtype="uint32"
                 ).burn(grid)
                 mask = edges(numbers, pixel_size(grid), plan["boundary"])
-            yield name, "val" if name in wanted["hold"] else "train", image, mask
+            yield name, "val" if name in wanted.get("hold", ()) else "train", image, mask
 
 
 def coarse_copies(work: Path, plan: dict[str, Any]) -> Iterator[Chip]:

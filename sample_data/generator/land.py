@@ -6,10 +6,12 @@ import math
 
 import numpy as np
 from shapely.geometry import LineString, Point, Polygon
+from shapely.geometry.base import BaseGeometry
 from shapely.ops import split
 
 from .details import blob, clutter, hedge, plant, scatter_point, wander
 from .houses import centred, court, form_for, plan
+from .plots import plots
 from .site import Edge, Site, edges
 from .styles import ROOFS
 from .world import pick, polygons, rectangle
@@ -120,9 +122,7 @@ def wood(site: Site) -> None:
             1,
             1,
         )
-    kinds = {k: v for k, v in site.style.species.items() if k != "bush"} | {
-        "cone": rng.uniform(0, 0.7)
-    }
+    kinds = _kinds(site)
     clearings = [
         Point(scatter_point(site.block, rng)).buffer(rng.uniform(6, 20))
         for _ in range(rng.integers(0, 4))
@@ -132,6 +132,28 @@ def wood(site: Site) -> None:
     shape = site.block.buffer(-2)
     for clearing in clearings:
         shape = shape.difference(clearing)
+    canopy(site, shape, kinds)
+
+
+def glade(site: Site) -> None:
+    """Houses on plots in a closed wood; some stand free, of some the crowns hide a part."""
+    rng, first = site.rng, len(site.world.buildings)
+    plots(site)
+    shape = site.block.buffer(-2)
+    for building in site.world.buildings[first:]:
+        shape = shape.difference(building.footprint.buffer(rng.uniform(0, 11)))
+    canopy(site, shape, _kinds(site))
+
+
+def _kinds(site: Site) -> dict[str, float]:
+    """Trees of a wood."""
+    tall = {k: v for k, v in site.style.species.items() if k != "bush"}
+    return tall | {"cone": site.rng.uniform(0, 0.7)}
+
+
+def canopy(site: Site, shape: BaseGeometry, kinds: dict[str, float]) -> None:
+    """Crowns that close over a shape in the block."""
+    rng = site.rng
     typical = rng.uniform(0.95, 1.3)
     for _ in range(int(site.block.area / 9)):
         x, y = scatter_point(site.block, rng)

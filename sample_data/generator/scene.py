@@ -8,7 +8,7 @@ from shapely import STRtree
 from shapely.geometry import box
 
 from .halls import halls
-from .land import fields, park, wood
+from .land import fields, glade, park, wood
 from .plots import plots, rows, scatter
 from .roads import lay_roads
 from .site import Site
@@ -23,6 +23,7 @@ FILLS = {
     "scatter": scatter,
     "fields": fields,
     "wood": wood,
+    "glade": glade,
 }
 
 

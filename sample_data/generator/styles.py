@@ -75,9 +75,9 @@ ROOFS = {
 class Quarter:
     """A neighbourhood's character; lengths in metres, ranges as (low, high).
 
-    ``fill`` is rows (adjoining houses along the street), plots (detached houses), halls, scatter
-    (houses anywhere), or fields. ``rings`` is how many rows of houses lie one behind the other in a
-    block.
+    ``fill`` is rows (adjoining houses along the street), plots (detached houses), glade (those in a
+    wood), halls, scatter (houses anywhere), wood, or fields. ``rings`` is how many rows of houses
+    lie one behind the other in a block.
     """
 
     fill: str
@@ -136,6 +136,9 @@ QUARTERS = {
     ),
     "kraal": Quarter(
         "scatter", 9000, (5, 12), (4, 8), (1, 4), (1, 1), 1, 0.1, 3.4, False, 2.2, 0.5, 0.6, 0.5
+    ),
+    "glade": Quarter(
+        "glade", 26000, (26, 46), (8, 13), (6, 20), (1, 2), 1, 0.2, 5.0, True, 1.0, 1.0, 0.5, 0.1
     ),
     "country": Quarter(
         "fields", 70000, (14, 26), (8, 14), (4, 10), (1, 2), 1, 0.1, 4.0, False, 0.4, 0.8, 1.5
@@ -361,5 +364,25 @@ STYLES = {
         ((164, 154, 108), (150, 142, 98)),
         _LOAM + _RED[:1],
         dryness=0.4,
+    ),
+    "wooded": Style(
+        {"glade": 3, "wood": 1, "suburb": 0.4, "country": 0.2},
+        {
+            "slate": 4,
+            "bitumen": 2,
+            "brown_tile": 3,
+            "gravel": 0.5,
+            "green_metal": 0.3,
+            "white": 0.2,
+        },
+        _EUROPE_SHEDS,
+        _EUROPE_HALLS,
+        ((92, 108, 66), (104, 114, 74), (84, 100, 64)),
+        ((150, 142, 104), (136, 128, 96)),
+        _LOAM + _RED[:1],
+        leaf=((58, 78, 46), (72, 90, 54), (96, 96, 66), (112, 100, 78), (50, 68, 44)),
+        species={"round": 0.75, "cone": 0.2, "bush": 0.05},
+        dryness=0.4,
+        sun=(26, 46),
     ),
 }
