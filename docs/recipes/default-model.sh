@@ -4,7 +4,8 @@
 # DATA holds the sets that default-model.toml names (see geoseg/weights/default.md); oam_zanzibar_b, oam_banepa_b, the labels of
 # Geneva and others are left out and only tested on, by benchmarks/model.py. WORK receives chips and models.
 #
-# On a GPU each of the three trainings takes four minutes (so measured on an H200: 340 crops of 320 pixels a second, two at once).
+# On a GPU the default model takes six minutes and the fast one two and a half (an H200 takes 850 crops of 320 pixels a second where
+# several trainings share it), and the teacher, which need not be as good, two.
 # Without one, `geoseg train` trains the default model alone, on fewer crops, and goes on where it was stopped: under two minutes
 # an epoch on two free CPU cores with bfloat16.
 set -euo pipefail
@@ -21,7 +22,7 @@ finish() {  # MODEL.safetensors NAME
 python "$here/default_model_chips.py" "$data" "$work"
 if python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
     # crops are made coarse on the card; the copies are for the CPU
-    python "$here/default_model_gpu.py" "$work" "$work/teacher.safetensors" --without coarse
+    python "$here/default_model_gpu.py" "$work" "$work/teacher.safetensors" --seconds 50 --without coarse
     python "$here/default_model_chips.py" "$data" "$work" "$work/teacher.safetensors"
     for name in default fast; do
         python "$here/default_model_gpu.py" "$work" "$work/$name.safetensors" --model "$name" --without coarse

@@ -1,17 +1,22 @@
 """Train the bundled model on one GPU: python docs/recipes/default_model_gpu.py WORK OUTPUT
-[--model default] [--seconds 245] [--without SET] [--seed 0]
+[--model default] [--seconds 150] [--without SET] [--seed 0]
 
 WORK holds the chip folders and ``sets.txt`` of default_model_chips.py. All chips lie on the card,
 where crops are cut and coloured: so a few minutes show the network as many crops as hours on a
 CPU. The learning rate follows the clock, so a slower card trains for as long, on fewer crops.
+
+After TRUNK of the time the training goes on as often as there are branches, each with other shares
+of changed crops; the model is the mean of their weights, which do better together on new places
+than any of them alone (Rame et al., NeurIPS 2022). A branch is as long as the rest of --seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,16 +34,27 @@ from geoseg.training import losses
 from geoseg.training.augment import LUMA, Colour
 from geoseg.training.average import moving_average
 
-NETWORKS = {  # encoder, channels of the decoder
-    "default": ("efficientnet_lite2", [128, 64, 32, 16, 8]),
-    "fast": ("efficientnet_lite0", [96, 48, 24, 16, 8]),
+
+@dataclass(frozen=True)
+class Shares:
+    """Of the crops that are changed, by how."""
+
+    coarse: float = 0.35
+    transfer: float = 0.35
+    panchromatic: float = 0.2
+
+
+BRANCHES = Shares(), Shares(0.5, 0.35, 0.4), Shares(0.25, 0.5, 0.1)
+NETWORKS = {  # encoder, channels of the decoder, branches
+    "default": ("efficientnet_lite2", [128, 64, 32, 16, 8], BRANCHES),
+    "fast": ("efficientnet_lite0", [96, 48, 24, 16, 8], BRANCHES[:1]),
 }
 CLASSES = "background", "building", "boundary"
 CROP, BATCH = 320, 48
 SCALE = 0.45, 2.0  # of the model's GSD: 0.135 to 0.6 m
 RATE, WARM_UP, DECAY, AVERAGE = 1.5e-3, 0.06, 0.05, 0.999
-# Shares of the crops
-COARSE, GREY, TRANSFER, PASTE, PANCHROMATIC = 0.35, 0.12, 0.35, 0.5, 0.2
+TRUNK = 0.28
+GREY, PASTE = 0.12, 0.5  # shares of the crops, in all branches
 EMPTY = "dubai", "bare"  # sets that hold no building
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -178,11 +194,11 @@ def paste(
     return torch.where(use[:, None], image[other], image), torch.where(use, source, mask)
 
 
-def coarse_or_grey(image: torch.Tensor) -> torch.Tensor:
+def coarse_or_grey(image: torch.Tensor, coarse: float) -> torch.Tensor:
     """As satellites see it: shrunk to up to a fifth and enlarged again; some without colour."""
     image = image.clone()
     size = image.shape[-2:]
-    for part in (uniform(len(image)) < COARSE).nonzero()[:, 0].chunk(4):
+    for part in (uniform(len(image)) < coarse).nonzero()[:, 0].chunk(4):
         factor = math.exp(np.random.uniform(math.log(1.4), math.log(5)))
         less = [round(side / factor) for side in size]
         small = F.interpolate(image[part], less, mode="bilinear", antialias=True)
@@ -191,27 +207,27 @@ def coarse_or_grey(image: torch.Tensor) -> torch.Tensor:
     return torch.where((uniform(len(image)) < GREY)[:, None, None, None], luma, image)
 
 
-def colours_of_another(image: torch.Tensor) -> torch.Tensor:
+def colours_of_another(image: torch.Tensor, share: float) -> torch.Tensor:
     """Some with mean and deviation of each band of another crop, mixed in."""
     other = torch.randperm(len(image), device=DEVICE)
     mean, deviation = image.mean((2, 3), keepdim=True), image.std((2, 3), keepdim=True) + 0.02
     like = (image - mean) / deviation * deviation[other] + mean[other]
     mixed = torch.lerp(image, like, uniform(len(image)).view(-1, 1, 1, 1)).clamp(0, 1)
-    return torch.where((uniform(len(image)) < TRANSFER)[:, None, None, None], mixed, image)
+    return torch.where((uniform(len(image)) < share)[:, None, None, None], mixed, image)
 
 
-def panchromatic(image: torch.Tensor) -> torch.Tensor:
+def panchromatic(image: torch.Tensor, share: float) -> torch.Tensor:
     """Some as one wide band of a satellite: the colours in random shares, vegetation bright as in
     the near infrared, stretched between low and high percentiles as 16 bits are.
     """
     red, green, blue = image.unbind(1)
-    share = uniform(3 * len(image)).view(3, -1, 1, 1) + 0.1
-    grey = (share[0] * red + share[1] * green + share[2] * blue) / share.sum(0)
+    weight = uniform(3 * len(image)).view(3, -1, 1, 1) + 0.1
+    grey = (weight[0] * red + weight[1] * green + weight[2] * blue) / weight.sum(0)
     grey += 1.5 * uniform(len(image)).view(-1, 1, 1) * (2 * green - red - blue).clamp(min=0)
     ends = torch.tensor([0.02, 0.98], device=DEVICE)
     low, high = grey[:, ::4, ::4].flatten(1).quantile(ends, dim=1).view(2, -1, 1, 1)
     stretched = ((grey - low) / (high - low + 0.02)).clamp(0, 1)[:, None]
-    chosen = uniform(len(image)) < PANCHROMATIC
+    chosen = uniform(len(image)) < share
     return torch.where(chosen[:, None, None, None], stretched, image)
 
 
@@ -222,39 +238,67 @@ def rate(done: float) -> float:
     return RATE * (0.5 + 0.5 * math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)) + 1e-3)
 
 
-def shares_of_time(seconds: float) -> Iterator[float]:
+def shares_of_time(seconds: float, begin: float, end: float) -> Iterator[float]:
+    """What is done of ``seconds``, while it is between ``begin`` and ``end``."""
     start = time.monotonic()
-    while (done := (time.monotonic() - start) / seconds) < 1:
+    while (done := begin + (time.monotonic() - start) / seconds) < end:
         yield done
 
 
-def train(atlas: Atlas, spec: ModelSpec, seconds: float) -> nn.Module:
-    """The moving average of the network after so many seconds."""
-    network = pretrained.create_network(spec, "imagenet")[0]
-    network = network.to(DEVICE).to(memory_format=torch.channels_last).train()
-    average = moving_average(network, AVERAGE)
-    loss_of = losses.build("auto", len(spec.classes)).to(DEVICE)
-    colour = Colour(3, 1.0)
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    vectors = [p for p in network.parameters() if p.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": DECAY}, {"params": vectors, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups)
-    for step, done in enumerate(shares_of_time(seconds)):
-        for group in optimizer.param_groups:
-            group["lr"] = rate(done)
+class Training:
+    """A network, its moving average, its optimiser: what a branch starts from a copy of."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        network = pretrained.create_network(spec, "imagenet")[0]
+        self.network = network.to(DEVICE).to(memory_format=torch.channels_last).train()
+        self.average = moving_average(self.network, AVERAGE)
+        self.loss_of = losses.build("auto", len(spec.classes)).to(DEVICE)
+        self.colour = Colour(3, 1.0)
+        matrices = [p for p in network.parameters() if p.ndim > 1]
+        vectors = [p for p in network.parameters() if p.ndim < 2]
+        decay = {"params": matrices, "weight_decay": DECAY}
+        self.optimizer = torch.optim.AdamW([decay, {"params": vectors, "weight_decay": 0.0}])
+
+    def go_on(self, atlas: Atlas, shares: Shares, times: Iterator[float]) -> None:
+        for step, done in enumerate(times):
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate(done)
+            loss = self.step(atlas, shares)
+            if step % 100 == 0:
+                print(f"{done:4.0%}  step {step}  loss {loss.item():.3f}", flush=True)
+
+    def step(self, atlas: Atlas, shares: Shares) -> torch.Tensor:
         image, mask = paste(*atlas.crops())
-        image = panchromatic(colour(colours_of_another(coarse_or_grey(image))))
+        image = colours_of_another(coarse_or_grey(image, shares.coarse), shares.transfer)
+        image = panchromatic(self.colour(image), shares.panchromatic)
         with torch.autocast(DEVICE.type, torch.bfloat16):
-            logits = network(image.to(memory_format=torch.channels_last))
-        loss = loss_of(logits, mask)
-        optimizer.zero_grad()
+            logits = self.network(image.to(memory_format=torch.channels_last))
+        loss: torch.Tensor = self.loss_of(logits, mask)
+        self.optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        average.update_parameters(network)
-        if step % 100 == 0:
-            print(f"{done:4.0%}  step {step}  loss {loss.item():.3f}", flush=True)
-    return average.module
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.average.update_parameters(self.network)
+        return loss
+
+
+def train(
+    atlas: Atlas, spec: ModelSpec, branches: Sequence[Shares], seconds: float
+) -> dict[str, torch.Tensor]:
+    """The mean of the branches' averages."""
+    trunk = Training(spec)
+    trunk.go_on(atlas, branches[0], shares_of_time(seconds, 0, TRUNK))
+    states = []
+    for shares in branches:
+        branch = copy.deepcopy(trunk)
+        branch.go_on(atlas, shares, shares_of_time(seconds, TRUNK, 1))
+        states.append(branch.average.module.cpu().state_dict())
+    return {name: _mean([state[name] for state in states]) for name in states[0]}
+
+
+def _mean(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Counters, which are integers, are alike."""
+    return torch.stack(tuple(tensors)).mean(0) if tensors[0].is_floating_point() else tensors[0]
 
 
 def main() -> None:
@@ -262,14 +306,14 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--model", choices=NETWORKS, default="default")
-    parser.add_argument("--seconds", type=float, default=245)
+    parser.add_argument("--seconds", type=float, default=150)
     parser.add_argument("--without", action="append", default=[], help="a set to leave out")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
     np.random.seed(arguments.seed)
     torch.backends.cudnn.benchmark = True
-    encoder, channels = NETWORKS[arguments.model]
+    encoder, channels, branches = NETWORKS[arguments.model]
     spec = ModelSpec(
         architecture="unet",
         encoder=encoder,
@@ -279,8 +323,9 @@ def main() -> None:
         size=256,
         min_area=10.0,
     )
-    network = train(Atlas.read(arguments.work, arguments.without), spec, arguments.seconds)
-    modelfile.save(arguments.output, spec, network.cpu().state_dict(), True)
+    atlas = Atlas.read(arguments.work, arguments.without)
+    state = train(atlas, spec, branches, arguments.seconds)
+    modelfile.save(arguments.output, spec, state, True)
 
 
 if __name__ == "__main__":
