@@ -142,16 +142,16 @@ def test_it_finds_the_sample_scenes_buildings(
     found = gpd.read_file(tmp_path / "b.gpkg")
     assert report.footprints == len(found) and found.is_valid.all()
     assert (
-        agreement(sample_scene, found, sample_footprints).iou > 0.877
-    )  # 0.897 when it was trained
+        agreement(sample_scene, found, sample_footprints).iou > 0.862
+    )  # 0.882 when it was trained
 
 
 # 0.02 below what was measured
 @pytest.mark.parametrize(
     ("model", "place", "iou"),
     [
-        ("bundled", "oam_zanzibar/oam_zanzibar_b", 0.744),
-        ("bundled", "oam_banepa/oam_banepa_b", 0.752),
+        ("bundled", "oam_zanzibar/oam_zanzibar_b", 0.761),
+        ("bundled", "oam_banepa/oam_banepa_b", 0.717),
         ("fast", "oam_zanzibar/oam_zanzibar_b", 0.754),
         ("fast", "oam_banepa/oam_banepa_b", 0.706),
     ],
