@@ -138,7 +138,7 @@ class TorchRuntime:
         """Windows to a batch: a power of two that keeps the GPU busy, and fits into the memory by
         what a first batch takes.
         """
-        # a single window would tell as much, but plans are made for each size of a batch
+        # a single window would do, but plans are made for each size of a batch
         self.batch = gpu_batch(self.size)
         windows = np.zeros((self.batch, self.spec.bands, self.size, self.size), np.uint8)
         before = torch.cuda.memory_allocated(self._device)
