@@ -4,7 +4,7 @@
 # DATA holds the sets that default-model.toml names (see geoseg/weights/default.md); oam_zanzibar_b, oam_banepa_b, the labels of
 # Geneva and others are left out and only tested on, by benchmarks/model.py. WORK receives chips and models.
 #
-# On a GPU the default model takes six minutes and the fast one two and a half (an H200 takes 850 crops of 320 pixels a second where
+# On a GPU the default model takes six minutes and the fast one two and a half (an H200 takes 750 crops of 320 pixels a second where
 # several trainings share it), and the teacher, which need not be as good, two.
 # Without one, `geoseg train` trains the default model alone, on fewer crops, and goes on where it was stopped: under two minutes
 # an epoch on two free CPU cores with bfloat16.

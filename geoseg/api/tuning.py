@@ -92,7 +92,7 @@ def tune(
         Overlap of neighbouring windows in pixels. [default: 128, at most 1/4 of the window]
     tta
         Test-time augmentation: average over flips (3x slower) or flips and rotations
-        (d4, 7x). Steadier pixels, hardly more buildings. One of none, flips, d4. [default: none]
+        (d4, 7x). Steadier pixels, some more buildings. One of none, flips, d4. [default: none]
     batch_size
         Windows per batch; auto: as many as keep a GPU busy and fit, 1 on a CPU. [default:
         auto]

@@ -143,7 +143,7 @@ inference = (
         PredictSpec,
         "tta",
         "Test-time augmentation: average over flips (3x slower) or flips and rotations (d4, 7x). "
-        "Steadier pixels, hardly more buildings.",
+        "Steadier pixels, some more buildings.",
     ),
     setting(
         PredictSpec,
