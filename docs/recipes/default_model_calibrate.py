@@ -30,7 +30,8 @@ PLACES = "zanzibar", "centre", "north", "dhaka"
 # Metres a pixel that scenes are read at. Crops had 0.135 to 0.6 m, and what validates the places is
 # found better at 0.25 m than in their middle, 0.3 m (docs/accuracy.md).
 READ_AT = 0.25
-# Added to the logit of the boundary: of 0 to 1.5, what parts most houses rightly of those places
+# Added to the logit of the boundary: of 0, 0.5, 1 and 1.4, what parts most houses rightly in what
+# is held back of north and dhaka (docs/accuracy.md)
 BOUNDARY = 1.4
 TEMPERATURES = np.arange(0.8, 2.6, 0.1)
 SHIFTS = np.arange(-1.0, 0.6, 0.1)
