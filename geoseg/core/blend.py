@@ -28,6 +28,12 @@ from geoseg.specs import TilingSpec
 # In the middle of a window nothing overlaps, and it is copied; where shares lie between 0 and 1 it
 # is multiplied and added. Along rows the same, so a pixel in a corner of four windows is the sum of
 # four products, whose shares sum to 1.
+#
+# The last window of an axis of 8 is moved back and shares 4 pixels with the first. The less of its
+# surroundings a window holds, the less it knows, so the seam lies in the middle of these:
+#
+#     window 0   1   1   1  .85 .15  0
+#     window 1           0  .15 .85  1   1   1
 KINDS = ("hann", "mean")
 
 
@@ -37,32 +43,35 @@ def window_weights(
     *,
     margin: int = 0,
     kind: str = "hann",
-    start: bool = False,
-    end: bool = False,
+    before: int | None = None,
+    after: int | None = None,
 ) -> np.ndarray:
     """Weights float64 (size) of a window along one axis: 1 in the middle, falling towards the
     neighbours.
 
-    The fall takes the ``overlap`` less ``margin`` pixels at its either end: ``hann`` falls as a
-    squared cosine, so that two neighbours sum to 1, ``mean`` not at all. The outermost ``margin``
-    pixels (at most half the overlap, for the neighbour has to have the others) weigh 0; nothing
-    else does. At the ``start`` and ``end`` of the scene nobody takes over, so the weight stays 1 up
-    to the border.
+    The window shares ``before`` and ``after`` pixels with its neighbours, the ``overlap`` or more
+    (None: the overlap); 0 at the border of the scene, where nobody takes over and the weight stays
+    1. In the middle of these lies a fall of ``overlap`` less twice the ``margin``: ``hann`` falls
+    as a squared cosine, so that two neighbours sum to 1, ``mean`` not at all. The outermost
+    ``margin`` pixels (at most half the overlap, for the neighbour has to have the others) weigh 0.
     """
     if kind not in KINDS:
         raise ValueError(f"unknown blend {kind!r}")
     # half the overlap each: were it more, pixels would be left that neither window speaks for
     margin = min(margin, overlap // 2)
+    fall = max(overlap - 2 * margin, 1)
     # at the middle of pixels, where sin² rises and falls by the same amounts
-    inside = np.arange(size) + 0.5 - margin
-    fall = max(overlap - 2 * margin, 1) if kind == "hann" else 1
-    rise = (
-        np.sin(np.pi / 2 * np.clip(inside / fall, 0, 1)) ** 2
-        if kind == "hann" and overlap
-        else (inside > 0) * 1.0
-    )
-    ones = np.ones(size)
-    return (ones if start else rise) * (ones if end else rise[::-1])
+    at = np.arange(size) + 0.5
+
+    def rise(shared: int) -> np.ndarray:
+        if not shared:
+            return np.ones(size)
+        if kind == "mean":
+            return (at > margin) * 1.0
+        return np.sin(np.pi / 2 * np.clip((at - shared / 2) / fall + 0.5, 0, 1)) ** 2
+
+    before, after = (overlap if shared is None else shared for shared in (before, after))
+    return rise(before) * rise(after)[::-1]
 
 
 @dataclass(frozen=True)
@@ -86,14 +95,12 @@ class Axis:
         starts = offsets(length, spec, edge)
         if edge == "drop" and (not starts or starts[-1] + spec.size < length):
             raise ValueError("a tiling that drops the edge leaves pixels without a window")
-        weights = []
-        for start in starts:
-            size = min(spec.size, length - start)
-            at_end = start + size == length
-            full = window_weights(
-                spec.size, spec.overlap, **weighting, start=start == 0, end=at_end
-            )
-            weights.append(full[:size])
+        stops = [min(start + spec.size, length) for start in starts]
+        shared = [0, *(a - b for a, b in zip(stops, starts[1:], strict=False)), 0]
+        weights = [
+            window_weights(stop - start, spec.overlap, **weighting, before=before, after=after)
+            for start, stop, (before, after) in zip(starts, stops, pairwise(shared), strict=True)
+        ]
         total = np.zeros(length)
         for start, weight in zip(starts, weights, strict=True):
             total[start : start + len(weight)] += weight

@@ -4,7 +4,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from geoseg.core.blend import Axis, StripBlender, window_weights
-from geoseg.core.tiling import tiles
+from geoseg.core.tiling import offsets, tiles
 from geoseg.io.scratch import scratch
 from geoseg.specs import TilingSpec
 
@@ -81,6 +81,16 @@ def test_windows_that_agree_give_the_scene_back(height, width, spec, margin, kin
     np.testing.assert_allclose(out, scene, rtol=1e-6, atol=0)
 
 
+def _weights(length, start, spec, edge, **keywords):
+    """Of the window that starts there, by the pixels it shares with the one before and after."""
+    covered = [set(range(at, min(at + spec.size, length))) for at in offsets(length, spec, edge)]
+    index = offsets(length, spec, edge).index(start)
+    own = covered[index]
+    before = len(own & covered[index - 1]) if index else 0
+    after = len(own & covered[index + 1]) if index + 1 < len(covered) else 0
+    return window_weights(len(own), spec.overlap, before=before, after=after, **keywords)
+
+
 @settings(max_examples=60, deadline=None)
 @tiling_cases
 def test_strips_agree_with_a_mosaic_of_whole_arrays(height, width, spec, margin, kind, edge):
@@ -97,15 +107,10 @@ def test_strips_agree_with_a_mosaic_of_whole_arrays(height, width, spec, margin,
     for tile, array in windows:
         w = tile.window
         h, v = min(w.height, height - w.row_off), min(w.width, width - w.col_off)
-        weight = np.ones((h, v))
-        for axis, (start, length, extent) in enumerate(
-            ((w.row_off, height, h), (w.col_off, width, v))
-        ):
-            borders = {"start": start == 0, "end": start + extent == length}
-            one = window_weights(spec.size, spec.overlap, margin=margin, kind=kind, **borders)[
-                :extent
-            ]
-            weight *= one[:, None] if axis == 0 else one[None]
+        weight = np.outer(
+            _weights(height, w.row_off, spec, edge, margin=margin, kind=kind),
+            _weights(width, w.col_off, spec, edge, margin=margin, kind=kind),
+        )
         part = slice(w.row_off, w.row_off + h), slice(w.col_off, w.col_off + v)
         total[part] += weight * array[0, :h, :v]
         norm[part] += weight
@@ -121,7 +126,7 @@ def test_weights():
     assert (hann > 0).all() and (np.diff(hann[:4]) > 0).all()
     np.testing.assert_array_equal(window_weights(9, 4, kind="mean"), np.ones(9))
     np.testing.assert_array_equal(window_weights(9, 0), np.ones(9))
-    np.testing.assert_array_equal(window_weights(9, 4, start=True, end=True), np.ones(9))
+    np.testing.assert_array_equal(window_weights(9, 4, before=0, after=0), np.ones(9))
     with pytest.raises(ValueError, match="unknown blend 'cosine'"):
         window_weights(9, 4, kind="cosine")
 
@@ -162,6 +167,16 @@ def test_the_seam_is_a_smooth_ramp():
     row = mosaic(windows, (13, 24), spec)[0, 5]
     assert (row[:8] == 0).all() and (row[16:] == 1).all()
     assert (np.diff(row[7:17]) > 0).all() and np.diff(row).max() < 0.25
+
+
+def test_the_seam_lies_in_the_middle_of_what_two_windows_share():
+    """The last window is moved back: away from the borders of both, which know the least."""
+    axis = Axis.of(50, TilingSpec(32, 8), margin=2)
+    assert axis.offsets == (0, 18)  # 14 pixels are shared, 18 to 31
+    left = axis.shares[0]
+    assert (left[:23] == 1).all() and (left[27:] == 0).all()
+    np.testing.assert_allclose(left[23:27] + axis.shares[1][5:9], 1)
+    np.testing.assert_allclose(left[:50], axis.shares[1][::-1])
 
 
 def test_rows_come_as_soon_as_no_window_can_change_them():
