@@ -41,6 +41,7 @@ _INSIDE = 0.25
 # bound
 TALLEST = 2048
 _NO_PIXELS = np.empty(0, np.int64)
+_AROUND = np.ones((3, 3), bool)
 
 
 # Strips are released once no unfinished component reaches into them:
@@ -212,39 +213,46 @@ def dividing(component: np.ndarray, pixel_size: tuple[float, float], steps: int 
     ``steps`` 1 parts 4-connected buildings, 2 those that are 8-connected. What lies beyond the
     array is unknown, no ground.
     """
-    from skimage.morphology import local_maxima, reconstruction
-    from skimage.segmentation import watershed
-
-    line = np.zeros_like(component)
     across, along = pixel_size
     least = _least(pixel_size)
     # most are a single building
     if not _room_for_two(component, pixel_size, 1.0) or component.all():
-        return line
+        return np.zeros_like(component)
     distance = ndimage.distance_transform_edt(component, (along, across))
-    if distance.max() < least:
-        return line
-    if _one_core(distance, least):
-        return line
-    # Of the logarithm, so that one height h = -log NECK parts at a ratio of widths: two rooms with
-    # half-widths of 4 and 6 m and a neck of 2.5 m are two, for 2.5 < 0.75 * 4.
-    #
-    #     half-width  6, 2.5, 4     the lower peak stands 4 / 2.5 = 1.6 times above the saddle,
-    #                               which is more than 1 / 0.75: both are peaks
-    #
-    # The reconstruction of the lowered level under the level leaves a plateau for each such peak.
-    # Ground has a quarter of a pixel, as 0 has no logarithm.
-    level = np.log(np.where(component, distance, min(pixel_size) / 4))
-    flooded = reconstruction(level + np.log(NECK), level)
-    peaks, count = ndimage.label(local_maxima(flooded) & component, np.ones((3, 3)))
-    # narrow peaks are balconies and noise: the flood of a neighbour takes them
-    wide = ndimage.maximum(distance, peaks, np.arange(1, count + 1)) >= least
-    if wide.sum() < 2:
-        return line
-    markers = np.append(0, np.cumsum(wide) * wide)[peaks]
-    # on the distance itself, so that the line runs through the narrowest part of the neck
-    floods = watershed(-distance, markers, connectivity=steps, mask=component, watershed_line=True)
-    return component & (floods == 0)
+    # the line runs through the narrowest part of the neck
+    return _between(component, -distance, _middles(distance, least), steps)
+
+
+# Two rooms with half-widths of 4 and 6 m and a neck of 2.5 m are two, for 2.5 < 0.75 * 4:
+#
+#     half-width  6, 2.5, 4     at 0.75 * 4 = 3 m and more the narrower room lies alone
+#
+# A neck of 3.5 m is no neck: at 3 m and more the rooms hang together, and 4 m is not the widest.
+def _middles(distance: np.ndarray, least: float) -> np.ndarray:
+    """The middles of buildings of at least the half-width ``least``, numbered from 1, int32 (row,
+    col): what hangs together around a maximum of the ``distance`` at no less than ``NECK`` of it,
+    where that holds no higher one.
+    """
+    middles = np.zeros(distance.shape, np.int32)
+    # porches and noise are narrow: the flood of a neighbour takes them
+    tops = (distance >= least) & (distance == ndimage.maximum_filter(distance, 3))
+    wide, _ = ndimage.label(distance >= NECK * least, _AROUND)
+    count = 0
+    for label, box in enumerate(ndimage.find_objects(wide), 1):
+        inside = wide[box] == label
+        height = np.where(inside, distance[box], 0)
+        left = np.argwhere(inside & tops[box])
+        while len(left):
+            heights = height[tuple(left.T)]
+            top = tuple(left[heights.argmax()])
+            regions, _ = ndimage.label(height >= NECK * height[top], _AROUND)
+            region = regions == regions[top]
+            if height[region].max() <= height[top]:
+                count += 1
+                middles[box][region] = count
+            # the others in it are lower, and it holds a higher one for them too
+            left = left[~region[tuple(left.T)]]
+    return middles
 
 
 def along_ridge(
@@ -256,41 +264,37 @@ def along_ridge(
     """Like :func:`dividing`, along the crest of ``boundary_margin`` (row, col) between parts of the
     ``component`` where it is below 0.
     """
-    from skimage.segmentation import watershed
-
     inside = component & (boundary_margin < 0)
     # most are a single building
     if not _room_for_two(inside, pixel_size):
         return np.zeros_like(component)
-    touching = ndimage.generate_binary_structure(2, steps)
-    parts, _ = ndimage.label(inside, touching)
+    parts, _ = ndimage.label(inside, ndimage.generate_binary_structure(2, steps))
     # scraps of inside are not buildings and get no flood
     across, along = pixel_size
     area = np.bincount(parts.ravel())[1:] * across * along
     wide = area >= _INSIDE * np.pi * _least(pixel_size) ** 2
-    if wide.sum() < 2:
+    middles = np.append(0, np.cumsum(wide) * wide).astype(np.int32)[parts]
+    return _between(component, boundary_margin, middles, steps)
+
+
+def _between(
+    component: np.ndarray, surface: np.ndarray, middles: np.ndarray, steps: int
+) -> np.ndarray:
+    """Pixels bool (row, col) of the ``component`` where the floods of the ``middles``, rising over
+    the ``surface``, meet.
+    """
+    from skimage.segmentation import watershed
+
+    if middles.max() < 2:
         return np.zeros_like(component)
-    markers = np.append(0, np.cumsum(wide) * wide).astype(np.int32)[parts]
-    # Pixels with nothing but their own inside around them have nothing to flood. They are most of
+    # Pixels with nothing but their own middle around them have nothing to flood. They are most of
     # all, and without them the queue of the watershed is short.
-    core = ndimage.binary_erosion(markers, touching)
+    core = ndimage.binary_erosion(middles, ndimage.generate_binary_structure(2, steps))
     open_ground = component & ~core
-    floods = watershed(
-        boundary_margin, markers, connectivity=steps, mask=open_ground, watershed_line=True
-    )
+    floods = watershed(surface, middles, connectivity=steps, mask=open_ground, watershed_line=True)
     return open_ground & (floods == 0)
 
 
 def _least(pixel_size: tuple[float, float]) -> float:
     """Half the width in metres that a building has at least."""
     return max(_RADIUS, _RADIUS_PIXELS * max(pixel_size))
-
-
-def _one_core(distance: np.ndarray, least: float) -> bool:
-    """Whether all maxima of at least ``least`` hang together above the greatest saddle that could
-    part two: most houses.
-    """
-    peaks = (distance >= least) & (distance == ndimage.maximum_filter(distance, 3))
-    cores = ndimage.label(distance >= NECK * distance.max(), np.ones((3, 3)))[0][peaks]
-    # a label of 0 is a peak outside of all cores, different labels are several cores
-    return bool(cores.min() > 0 and cores.min() == cores.max())
