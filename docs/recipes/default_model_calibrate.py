@@ -33,6 +33,8 @@ READ_AT = 0.25
 # Added to the logit of the boundary: of 0, 0.5, 1 and 1.4, what parts most houses rightly in what
 # is held back of north and dhaka (docs/accuracy.md)
 BOUNDARY = 1.4
+# Of footprints, their mean probability: chosen over the places left out (docs/accuracy.md)
+MIN_CONFIDENCE = 0.7
 TEMPERATURES = np.arange(0.8, 2.6, 0.1)
 SHIFTS = np.arange(-1.0, 0.6, 0.1)
 Known = tuple[np.ndarray, np.ndarray]  # log-odds of a footprint, whether it is one
@@ -108,7 +110,8 @@ def main() -> None:
     for step in range(10):
         share = truth[tenth == step].mean()
         print(f"predicted {step / 10:.1f} to {(step + 1) / 10:.1f}: {share:.2f} are footprints")
-    modelfile.save(model, replace(spec, threshold=threshold), network.state_dict(), True)
+    spec = replace(spec, threshold=threshold, min_confidence=MIN_CONFIDENCE)
+    modelfile.save(model, spec, network.state_dict(), True)
 
 
 if __name__ == "__main__":

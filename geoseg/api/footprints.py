@@ -140,7 +140,8 @@ def extract(
     max_area
         Drop footprints larger than this, in the same units. [default: none]
     min_confidence
-        Drop footprints whose mean probability is lower, 0 to 1. [default: 0.0]
+        Drop footprints whose mean probability is lower, 0 to 1.
+        [default: from the model; 0 with ``threshold``]
     min_hole
         Fill holes smaller than this: 5 or 5m2 (square metres), 40px (pixels). [default: 5]
     simplify
@@ -295,7 +296,8 @@ def polygonize(
     max_area
         Drop footprints larger than this, in the same units. [default: none]
     min_confidence
-        Drop footprints whose mean probability is lower, 0 to 1. [default: 0.0]
+        Drop footprints whose mean probability is lower, 0 to 1.
+        [default: from the model; 0 with ``threshold``]
     min_hole
         Fill holes smaller than this: 5 or 5m2 (square metres), 40px (pixels). [default: 5]
     simplify

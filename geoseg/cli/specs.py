@@ -196,7 +196,8 @@ def polygons(spec: type[PolygonSpec]) -> tuple[Decorator, ...]:
         setting(
             spec,
             "min_confidence",
-            "Drop footprints whose mean probability is lower, 0 to 1.",
+            "Drop footprints whose mean probability is lower, 0 to 1.  "
+            "[default: from the model; 0 with --threshold]",
         ),
         *outlines(spec),
     )

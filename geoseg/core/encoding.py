@@ -23,6 +23,7 @@ _KIND = "GEOSEG_KIND"
 _CLASSES = "GEOSEG_CLASSES"
 _THRESHOLD = "GEOSEG_THRESHOLD"
 _MIN_AREA = "GEOSEG_MIN_AREA"
+_MIN_CONFIDENCE = "GEOSEG_MIN_CONFIDENCE"
 _VALUE = "GEOSEG_VALUE"
 _WIDTH = "GEOSEG_WIDTH"
 _INSIDE = "GEOSEG_INSIDE"
@@ -36,15 +37,16 @@ class RasterTags:
     each band, as ``footprint,instance``. ``classes`` are the names by label, the background
     included, of multilabel masks those of the bands; in the file they are a list in which labels
     without a name are empty: ``background,,,meadow``.
-    ``threshold`` and ``min_area`` (square metres) are those of the model, ``value`` is the label of
-    the footprints in a mask, ``width`` that of a band's boundaries in metres. ``inside`` is how
-    many rows and columns of a padded chip lie in its scene.
+    ``threshold``, ``min_area`` (square metres) and ``min_confidence`` are those of the model,
+    ``value`` is the label of the footprints in a mask, ``width`` that of a band's boundaries in
+    metres. ``inside`` is how many rows and columns of a padded chip lie in its scene.
     """
 
     kind: str = ""
     classes: Mapping[int, str] = field(default_factory=dict)
     threshold: float | None = None
     min_area: float | None = None
+    min_confidence: float | None = None
     value: int | None = None
     width: float | None = None
     inside: tuple[int, int] | None = None
@@ -74,6 +76,7 @@ class RasterTags:
             classes={label: name.strip() for label, name in names if name.strip()},
             threshold=number(_THRESHOLD),
             min_area=number(_MIN_AREA),
+            min_confidence=number(_MIN_CONFIDENCE),
             value=None if value is None else int(value),
             width=number(_WIDTH),
             inside=(int(rows), int(cols)) if rows.isdecimal() and cols.isdecimal() else None,
@@ -87,6 +90,7 @@ class RasterTags:
             _CLASSES: ",".join(name.replace(", ", " ").replace(",", " ") for name in names) or None,
             _THRESHOLD: self.threshold,
             _MIN_AREA: self.min_area,
+            _MIN_CONFIDENCE: self.min_confidence,
             _VALUE: self.value,
             _WIDTH: None if self.width is None else f"{self.width:g}",
             _INSIDE: None if self.inside is None else "{},{}".format(*self.inside),

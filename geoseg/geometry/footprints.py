@@ -256,7 +256,7 @@ def _wanted(
     wanted: np.ndarray = area >= smallest
     if spec.max_area is not None:
         wanted &= area <= _pixels(spec.max_area, square_metres)
-    if spec.min_confidence > 0 and naming.unit is not None:
+    if spec.min_confidence and naming.unit is not None:
         wanted &= _confidence(batch, naming.unit) >= spec.min_confidence
     return wanted
 

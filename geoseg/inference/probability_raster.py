@@ -62,6 +62,7 @@ class ProbabilityEncoding:
             classes=names,
             threshold=self.model.threshold,
             min_area=self.model.min_area,
+            min_confidence=self.model.min_confidence or None,
         ).to_dict()
 
     def encode(self, probability: np.ndarray, valid: np.ndarray) -> np.ndarray:

@@ -139,6 +139,7 @@ def _probabilities(scene: Scene, tags: RasterTags, unit: float) -> Interpretatio
         unit,
         ModelSpec.threshold if tags.threshold is None else tags.threshold,
         ModelSpec.min_area if tags.min_area is None else tags.min_area,
+        tags.min_confidence or ModelSpec.min_confidence,
         void=VOID if coded else None,
     )
 

@@ -27,10 +27,11 @@ class Interpretation:
 
     ``names`` are by label, of several bands by their place in ``bands``; labels that nothing names
     are missing. ``unit`` is the stored value of probability 1, None where values are labels.
-    ``threshold`` and ``min_area`` (square metres) are what the file says of its probabilities, else
-    a model's defaults. ``ids`` is the class of each label: of named labels their place among the
-    names, of others the label itself. ``void`` is the value that means unknown, ``labels`` those
-    that occur where the values had to be looked at. ``left_out`` names bands that are not taken.
+    ``threshold``, ``min_area`` (square metres) and ``min_confidence`` are what the file says of its
+    probabilities, else a model's defaults. ``ids`` is the class of each label: of named labels
+    their place among the names, of others the label itself. ``void`` is the value that means
+    unknown, ``labels`` those that occur where the values had to be looked at. ``left_out`` names
+    bands that are not taken.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Interpretation:
     unit: float | None = None
     threshold: float = ModelSpec.threshold
     min_area: float = ModelSpec.min_area
+    min_confidence: float = ModelSpec.min_confidence
     ids: Mapping[int, int] = field(default_factory=dict)
     void: int | None = None
     labels: tuple[int, ...] | None = None

@@ -33,6 +33,7 @@ class TraceableClass:
     meaning: Interpretation
     surface: ClassSurface
     min_area: Area = NO_AREA
+    min_confidence: float = 0.0
     unit: float | None = None
     threshold: float | None = None
     warnings: tuple[str, ...] = ()
@@ -95,13 +96,15 @@ def traceable_classes(
         warnings.append(f"{scene.path}: only {meaning.taken} is traced")
     if meaning.unit is not None:
         coded = scene.dtype == "uint8" and meaning.unit == PROBABILITY_STEPS
+        own = spec.completed(meaning.threshold, meaning.min_area, meaning.min_confidence)
         return [
             TraceableClass(
                 meaning,
                 surface,
-                spec.min_area or Area(meaning.min_area),
+                own.min_area or NO_AREA,
+                own.min_confidence or 0.0,
                 meaning.unit if coded else 1.0,
-                spec.threshold or meaning.threshold,
+                own.threshold,
                 tuple(warnings),
             )
             for surface in surfaces

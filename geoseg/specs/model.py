@@ -52,7 +52,8 @@ class ModelSpec:
     the bands of the scenes, from 1, that were chosen for training; ``None`` where all were taken.
     ``percentiles`` (low, high) replace a fixed stretch: each scene is stretched by its own.
     ``size`` is the window it was trained at, ``margin`` the border of a window whose probabilities
-    are not trusted, both in pixels. ``min_area`` is in square metres. The ``classes`` exclude each
+    are not trusted, both in pixels. ``min_area`` is in square metres, ``min_confidence`` the mean
+    probability that footprints at its ``threshold`` have at least. The ``classes`` exclude each
     other, the first being the background; a ``multilabel`` model predicts each class independently
     and has no background class.
     """
@@ -73,6 +74,7 @@ class ModelSpec:
     margin: int = 32
     threshold: float = 0.5
     min_area: float = 10.0
+    min_confidence: float = 0.0
     options: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
@@ -91,6 +93,11 @@ class ModelSpec:
         )
         check(
             0 < self.threshold < 1, "threshold", f"must lie between 0 and 1, not {self.threshold}"
+        )
+        check(
+            0 <= self.min_confidence <= 1,
+            "min_confidence",
+            f"must lie between 0 and 1, not {self.min_confidence}",
         )
         check(isinstance(self.architecture, str), "architecture", "must be a name")
         finite = all(map(math.isfinite, (*self.mean, *self.std, self.min_area, self.gsd or 1)))

@@ -36,14 +36,17 @@ class PredictSpec:
 
 @dataclass(frozen=True)
 class PolygonSpec:
-    """How probabilities or masks become footprints; ``None`` takes the model's value."""
+    """How probabilities or masks become footprints; ``None`` takes the model's value.
+
+    The model's least confidence goes with its threshold: with another one it is 0.
+    """
 
     threshold: Annotated[float, Range(0, 1, low_open=True, high_open=True)] | None = None
     open: Length = Length(0.0)
     close: Length = Length(0.0)
     min_area: Area | None = None
     max_area: Area | None = None
-    min_confidence: Annotated[float, Range(0, 1)] = 0.0
+    min_confidence: Annotated[float, Range(0, 1)] | None = None
     min_hole: Area = Area(5.0)
     simplify: Length = Length(0.0)
     connectivity: Literal[4, 8] = 4
@@ -54,13 +57,26 @@ class PolygonSpec:
     def __post_init__(self) -> None:
         check_settings(self)
 
+    def completed(self, threshold: float, min_area: float, min_confidence: float) -> PolygonSpec:
+        """With a model's values, ``min_area`` in square metres, for those that are left open."""
+        if self.min_confidence is not None:
+            min_confidence = self.min_confidence
+        elif self.threshold is not None:
+            min_confidence = 0.0
+        return replace(
+            self,
+            threshold=self.threshold or threshold,
+            min_area=self.min_area or Area(min_area),
+            min_confidence=min_confidence,
+        )
+
 
 @dataclass(frozen=True)
 class ExtractSpec(PolygonSpec):
     """Footprints to hand over: touching buildings parted, by the model's boundary class or else by
     shape, right angles where they fit, and simplified outlines where they do not.
 
-    ``raw`` gives the traced pixels as they are.
+    ``raw`` gives all traced pixels as they are.
     """
 
     simplify: Length = Length(1.5, pixels=True)
@@ -73,7 +89,12 @@ class ExtractSpec(PolygonSpec):
         if not self.raw:
             return self
         return replace(
-            self, simplify=Length(0.0), min_hole=Area(0.0), regularize="none", separate="none"
+            self,
+            simplify=Length(0.0),
+            min_hole=Area(0.0),
+            min_confidence=self.min_confidence or 0.0,
+            regularize="none",
+            separate="none",
         )
 
 

@@ -23,7 +23,6 @@ from geoseg.io.vector.write import check_vector
 from geoseg.parallel.cluster import connected
 from geoseg.report import Progress, Report, Run, no_progress
 from geoseg.specs import (
-    Area,
     ExtractSpec,
     ExtractTarget,
     JobSpec,
@@ -197,12 +196,12 @@ def _destinations(scenes: Sequence[str], target: VectorTarget) -> dict[Path, lis
 
 
 def _resolved(spec: PolygonSpec, loaded: LoadedModel) -> PolygonSpec:
-    """``spec`` with the model's threshold and minimum area where it leaves them open."""
+    """``spec`` with the model's threshold, least area and confidence where it leaves them open."""
     if isinstance(spec, ExtractSpec):
         spec = spec.shaping()
-    # what the user leaves open the model knows best: both were chosen on its validation places
-    threshold = spec.threshold or loaded.model.threshold
-    return replace(spec, threshold=threshold, min_area=spec.min_area or Area(loaded.model.min_area))
+    # what the user leaves open the model knows best: they were chosen on its validation places
+    model = loaded.model
+    return spec.completed(model.threshold, model.min_area, model.min_confidence)
 
 
 def footprint_surface(loaded: LoadedModel) -> ClassSurface:

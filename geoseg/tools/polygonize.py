@@ -120,6 +120,7 @@ def _traced(
     together = beside and spec.simplify.value > 0 and spec.regularize == "none"
     if beside:  # a hole is another class
         spec = replace(spec, min_hole=NO_AREA)
+    spec = replace(spec, min_confidence=found[0].min_confidence)
     own = replace(spec, simplify=Length(0.0)) if together else spec
     batches = []
     count = 0

@@ -186,10 +186,15 @@ def test_the_table(tmp_path: Path, row: Row) -> None:
 
 def test_names_threshold_and_area_come_from_the_tags(tmp_path: Path) -> None:
     tags = RasterTags(
-        kind="probability", classes={0: "soil", 1: "roof"}, threshold=0.35, min_area=4
+        kind="probability",
+        classes={0: "soil", 1: "roof"},
+        threshold=0.35,
+        min_area=4,
+        min_confidence=0.6,
     )
     found = meaning_of(write(tmp_path / "p.tif", holding(0, 9), tags=tags))
-    assert (found.threshold, found.min_area, found.surfaces()[0].name) == (0.35, 4, "roof")
+    assert (found.threshold, found.min_area, found.min_confidence) == (0.35, 4, 0.6)
+    assert found.surfaces()[0].name == "roof"
     found = meaning_of(write(tmp_path / "c.tif", holding(0, 3), tags=NAMED))
     assert found.class_names == {0: "background", 1: "meadow", 2: "field"}
     broken = tmp_path / "b.tif"

@@ -18,6 +18,8 @@ from rasterio import features
 
 from geoseg.errors import OutputError, UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
+from geoseg.models.metadata import rewrite
+from geoseg.models.store import read_spec
 from geoseg.specs import (
     Area,
     ExtractSpec,
@@ -27,8 +29,8 @@ from geoseg.specs import (
     PolygonSpec,
     PredictSpec,
 )
-from geoseg.tools import extract
-from tests.scenes import buildings, grid, picture, write_scene
+from geoseg.tools import extract, polygonize, predict
+from tests.scenes import buildings, grid, picture, red_model, write_scene
 from tests.tools.compared import shapes_in
 
 pytest.importorskip("onnx")
@@ -280,6 +282,39 @@ def test_footprints_by_size_and_confidence(model: Path, scene: Path, tmp_path: P
     assert 0 < len(some) < len(layer) and report.footprints == len(some)
     assert shapes_in(some) == shapes_in(wanted)
     assert some["id"].tolist() == list(range(1, len(some) + 1))
+
+
+def test_a_models_least_confidence_goes_with_its_threshold(scene: Path, tmp_path: Path) -> None:
+    # unsure enough that the noise of the roofs shows
+    model = red_model(tmp_path / "unsure.onnx", weights=((-1, 1, 0), (1, -1, 0)))
+
+    def found(name: str, spec: PolygonSpec, model: Path) -> gpd.GeoDataFrame:
+        extract.run([str(scene)], tmp_path / name, SPEC, spec, model=model)
+        return gpd.read_file(tmp_path / name, layer="footprints")
+
+    every = found("all.gpkg", ALL, model)
+    least = every["confidence"].quantile(0.3)
+    own = read_spec(model)
+    strict = tmp_path / "strict.onnx"
+    rewrite(model, strict, replace(own, min_confidence=least))
+    sure = every[every["confidence"] >= least]
+    assert 0 < len(sure) < len(every)
+    assert shapes_in(found("sure.gpkg", ALL, strict)) == shapes_in(sure)
+    for name, spec in {
+        "zero": replace(ALL, min_confidence=0.0),
+        "threshold": replace(ALL, threshold=own.threshold),
+        "raw": ExtractSpec(raw=True, min_area=Area(0)),
+    }.items():
+        assert len(found(f"{name}.gpkg", spec, strict)) == len(every)
+
+    # the probability raster carries it to polygonize
+    raster = tmp_path / "p.tif"
+    predict.run([str(scene)], raster, SPEC, model=strict)
+    for name, spec in {"some": ALL, "each": replace(ALL, threshold=own.threshold)}.items():
+        polygonize.run(str(raster), tmp_path / f"{name}.gpkg", spec)
+    some, each = (gpd.read_file(tmp_path / f"{name}.gpkg") for name in ("some", "each"))
+    assert len(each) == len(every) and some["confidence"].min() >= least
+    assert len(some) == (each["confidence"] >= least).sum() < len(each)
 
 
 def test_a_scene_without_a_pixel_of_data_is_named(model: Path, tmp_path: Path) -> None:
