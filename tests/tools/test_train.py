@@ -40,7 +40,10 @@ from tests.scenes import buildings, grid, write_scene
 from tests.tools.chips import QUICK, SMALL
 
 MASK = buildings(256, 384, 61)
-SPEC = replace(SMALL, seed=1)
+# The encoder pools over all of its window: a network that has learnt from crops of 64 pixels can
+# fail at windows of 256. Chips, crops and windows are of one size here, and any seed will do.
+SIDE = SMALL.crop
+CUT = ChipSpec(size=SIDE, split=(0.7, 0.3, 0.0), split_by="random")
 
 
 @pytest.fixture(scope="module")
@@ -48,20 +51,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("train")
     write_scene(folder / "scene.tif", MASK)
     write_array(folder / "mask.tif", MASK.astype("uint8"), grid(*MASK.shape))
-    spec = ChipSpec(size=128, split=(0.7, 0.3, 0.0), split_by="random")
-    tile.run([str(folder / "scene.tif")], folder / "chips", spec, labels=folder / "mask.tif")
+    tile.run([str(folder / "scene.tif")], folder / "chips", CUT, labels=folder / "mask.tif")
     return folder
 
 
 @pytest.fixture(scope="module")
 def trained(folder: Path) -> train.TrainReport:
-    return train.run([str(folder / "chips")], folder / "model.safetensors", SPEC)
+    return train.run([str(folder / "chips")], folder / "model.safetensors", SMALL)
 
 
 def test_it_learns_and_tells_so(trained: train.TrainReport, folder: Path) -> None:
     first, *_, last = trained.epochs
     assert [epoch["epoch"] for epoch in trained.epochs] == [1, 2, 3]
-    assert last["loss"] < first["loss"] and last["iou"] > first["iou"] and trained.best["iou"] > 0.6
+    assert last["loss"] < first["loss"] and last["iou"] > first["iou"] and trained.best["iou"] > 0.8
     assert trained.best["epoch"] == max(trained.epochs, key=lambda epoch: epoch["iou"])["epoch"]
     assert trained.images_per_second > 0 and trained.warnings == ()
     assert trained.start["iou"] < first["iou"] and trained.start["val_loss"] > last["val_loss"] > 0
@@ -111,10 +113,10 @@ def test_the_model_file_knows_what_it_was_trained_on(trained: train.TrainReport)
 def test_the_model_extracts_and_so_does_its_export(
     trained: train.TrainReport, folder: Path, tmp_path: Path
 ) -> None:
-    export.run(Path(trained.model), tmp_path / "model.onnx", tile_size=128)
+    export.run(Path(trained.model), tmp_path / "model.onnx", tile_size=SIDE)
     masks = []
     for name in (trained.model, tmp_path / "model.onnx"):
-        spec = PredictSpec(tile_size=128, precision="fp32")
+        spec = PredictSpec(tile_size=SIDE, precision="fp32")
         predict.run(
             [str(folder / "scene.tif")],
             RasterTarget(tmp_path / "p.tif", overwrite=True),
@@ -122,7 +124,7 @@ def test_the_model_extracts_and_so_does_its_export(
             model=Path(name),
         )
         masks.append(read_array(tmp_path / "p.tif")[0][0])
-        assert count(masks[-1] >= 127, MASK).iou > 0.6
+        assert count(masks[-1] >= 127, MASK).iou > 0.8
         extract.run(
             [str(folder / "scene.tif")],
             VectorTarget(tmp_path / "b.gpkg", overwrite=True),
@@ -165,11 +167,11 @@ def test_a_run_goes_on_from_its_last_epoch(folder: Path, tmp_path: Path) -> None
 def test_fine_tuning_starts_from_the_other_models_weights(
     trained: train.TrainReport, folder: Path, tmp_path: Path
 ) -> None:
-    gentle = TrainSpec(**{**vars(SPEC), "epochs": 1, "lr": 1e-6, "samples": 8})
+    gentle = TrainSpec(**{**vars(SMALL), "epochs": 1, "lr": 1e-6, "samples": 8})
     report = train.run(
         [str(folder / "chips")], tmp_path / "fine.safetensors", gentle, init=Path(trained.model)
     )
-    assert report.best["iou"] > 0.6
+    assert report.best["iou"] > 0.8
 
 
 def test_a_model_that_knows_boundaries_learns_from_whole_buildings_and_keeps_them(
@@ -186,16 +188,14 @@ def test_a_model_that_knows_boundaries_learns_from_whole_buildings_and_keeps_the
         grid(*MASK.shape),
         tags={"GEOSEG_CLASSES": "background,building,boundary"},
     )
-    cut = ChipSpec(size=128, split=(0.7, 0.3, 0.0), split_by="random")
-    tile.run([str(folder / "scene.tif")], tmp_path / "chips", cut, labels=tmp_path / "edges.tif")
+    tile.run([str(folder / "scene.tif")], tmp_path / "chips", CUT, labels=tmp_path / "edges.tif")
     knows = tmp_path / "knows.safetensors"
-    longer = replace(SPEC, epochs=8, seed=2)
-    best = train.run([str(tmp_path / "chips")], knows, longer).best
-    assert best["classes"]["boundary"]["iou"] > 0.5
-    gentle = replace(SPEC, epochs=1, lr=1e-5, samples=16)
+    best = train.run([str(tmp_path / "chips")], knows, replace(SMALL, epochs=8)).best
+    assert best["classes"]["boundary"]["iou"] > 0.6
+    gentle = replace(SMALL, epochs=1, lr=1e-5, samples=16)
     report = train.run([str(folder / "chips")], tmp_path / "more.safetensors", gentle, init=knows)
     assert (
-        report.best["iou"] == report.best["classes"]["building"]["iou"] > 0.6
+        report.best["iou"] == report.best["classes"]["building"]["iou"] > 0.8
         and "boundary" not in report.best["classes"]
     )
     assert read_spec(report.model).classes == ("background", "building", "boundary")
@@ -204,11 +204,11 @@ def test_a_model_that_knows_boundaries_learns_from_whole_buildings_and_keeps_the
         predict.run(
             [str(folder / "scene.tif")],
             RasterTarget(tmp_path / "p.tif", overwrite=True),
-            PredictSpec(),
+            PredictSpec(tile_size=SIDE),
             model=Path(model),
         )
         agree.append(count(read_array(tmp_path / "p.tif")[0].argmax(0) == 2, labels == 2).iou)
-    assert agree[1] > agree[0] - 0.05 > 0.4
+    assert agree[1] > agree[0] - 0.05 > 0.6
     scores = evaluate_chips.run(LabelledData.of(folder / "chips", "val"), Path(report.model))
     assert (
         scores.pixel["iou"] == pytest.approx(report.best["iou"], abs=0.05)
@@ -234,22 +234,22 @@ def test_the_seed_architectures_train(arch: str, folder: Path, tmp_path: Path) -
 def test_what_cannot_be_trained_on_is_refused(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "model.safetensors"
     with pytest.raises(InputError, match="has no index"):
-        train.run([str(tmp_path)], out, SPEC)
+        train.run([str(tmp_path)], out, SMALL)
     scene, chips = str(folder / "scene.tif"), tmp_path / "bare"
     tile.run([scene], chips, ChipSpec(size=128))
     with pytest.raises(UnsuitableError, match="no mask"):
-        train.run([str(chips)], out, SPEC)
+        train.run([str(chips)], out, SMALL)
     tile.run(
         [scene], tmp_path / "test", ChipSpec(size=128, split=(0, 0, 1)), labels=folder / "mask.tif"
     )
     with pytest.raises(UnsuitableError, match="train split is empty"):
-        train.run([str(tmp_path / "test")], out, SPEC)
+        train.run([str(tmp_path / "test")], out, SMALL)
     with pytest.raises(UsageError, match="unknown architecture"):
         train.run([str(folder / "chips")], out, TrainSpec(arch="nonesuch"))
     write_array(tmp_path / "nothing.tif", np.zeros_like(MASK, "uint8"), grid(*MASK.shape))
     tile.run([scene], tmp_path / "plain", ChipSpec(size=128), labels=tmp_path / "nothing.tif")
     with pytest.raises(UnsuitableError, match="of a single class"):
-        train.run([str(tmp_path / "plain")], out, SPEC)
+        train.run([str(tmp_path / "plain")], out, SMALL)
     index = read_index(tmp_path / "plain")
     write_index(
         index.folder,
@@ -258,7 +258,7 @@ def test_what_cannot_be_trained_on_is_refused(folder: Path, tmp_path: Path) -> N
         index.table.crs,
     )
     with pytest.raises(UnsuitableError, match="names a single class"):
-        train.run([str(tmp_path / "plain")], out, SPEC)
+        train.run([str(tmp_path / "plain")], out, SMALL)
     assert not out.exists()
 
 
@@ -267,7 +267,7 @@ def test_a_mask_that_is_missing_or_damaged_is_named(folder: Path, tmp_path: Path
     index = read_index(tmp_path / "chips")
     *_, last = index.folder / index.split("train")["mask"]
     last.write_bytes(last.read_bytes()[:300])
-    spec = replace(SPEC, arch="cnn", encoder=None, options=())
+    spec = replace(SMALL, arch="cnn", encoder=None, options=())
     with pytest.raises(InputError, match=last.name) as caught:
         train.run([str(tmp_path / "chips")], tmp_path / "m.safetensors", spec)
     assert "\n" not in str(caught.value)
@@ -277,7 +277,7 @@ def test_a_mask_that_is_missing_or_damaged_is_named(folder: Path, tmp_path: Path
 
 
 def test_a_loss_that_is_no_number_stops_the_run(folder: Path, tmp_path: Path) -> None:
-    wild = TrainSpec(**{**vars(SPEC), "lr": 1e30, "schedule": "constant"})
+    wild = TrainSpec(**{**vars(SMALL), "lr": 1e30, "schedule": "constant"})
     with pytest.raises(UnsuitableError, match=r"the loss became nan in epoch 1, batch \d"):
         train.run([str(folder / "chips")], tmp_path / "m.safetensors", wild)
     assert not (tmp_path / "m.safetensors").exists()
@@ -293,7 +293,7 @@ def test_without_a_val_split_the_last_epoch_is_kept_and_said_so(
         ChipSpec(size=128, split=(1, 0, 0)),
         labels=folder / "mask.tif",
     )
-    spec = TrainSpec(**{**vars(SPEC), "epochs": 1, "samples": 8})
+    spec = TrainSpec(**{**vars(SMALL), "epochs": 1, "samples": 8})
     report = train.run([str(chips)], tmp_path / "m.safetensors", spec)
     assert "val split is empty" in report.warnings[0] and "iou" not in report.best
 
