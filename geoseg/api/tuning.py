@@ -58,7 +58,7 @@ def tune(
     threads: int | None = None,
     progress: Progress = no_progress,
 ) -> TuneReport:
-    """Choose the threshold and minimum area that give the best footprint F1.
+    """Choose the threshold, minimum area and least confidence that give the best footprint F1.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def tune(
     Returns
     -------
     TuneReport
-        The threshold, the minimum area and the scores they give.
+        The threshold, the minimum area, the least confidence and the scores they give.
 
     Raises
     ------

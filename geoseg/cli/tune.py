@@ -36,7 +36,7 @@ from geoseg.specs import ExtractSpec, PredictSpec
 def tune(as_json: bool, **arguments: Any) -> None:
     """Tune a model's threshold and minimum area on chips, or on scenes with --labels.
 
-    Those that give the best footprint F1 are stored in the model.
+    Those that give the best footprint F1, with a least confidence, are stored in the model.
 
     \b
     Example:

@@ -119,7 +119,7 @@ class TrueFootprints:
 
 class Footprints:
     """Footprints of chips at one threshold, matched with the true ones of each chip at an IoU;
-    counts for any least area.
+    counts for any least area and confidence.
     """
 
     def __init__(self, threshold: float, iou: float = 0.5, spec: PolygonSpec | None = None) -> None:
@@ -127,6 +127,7 @@ class Footprints:
         self.iou = iou
         self._spec = spec or ExtractSpec()
         self._areas: list[np.ndarray] = []
+        self._confidences: list[np.ndarray] = []
         self._matched: list[np.ndarray] = []
         self._found: list[np.ndarray] = []
         self.truths = 0
@@ -136,7 +137,7 @@ class Footprints:
         scores = answer.probability[0]
         mask = (scores >= np.float32(self.threshold)) & answer.valid
         strip = MaskStrip(mask, answer.valid, scores, answer.boundary_margin)
-        geometry, areas = outlines(strip, answer, self.threshold, self._spec)
+        geometry, areas, confidences = outlines(strip, answer, self.threshold, self._spec)
         # down to a half in any case, for what lies mainly on a truth
         pairs = overlaps(geometry, truth.geometry, min(self.iou, 0.5))
         # A truth that the chip cuts in two may be found by what is seen of it, and is no miss if it
@@ -158,23 +159,25 @@ class Footprints:
         uncertain[pairs.prediction[mainly & ~truth.counted[pairs.truth]]] = True
         kept = matched | ~uncertain
         self._areas.append(areas[kept])
+        self._confidences.append(confidences[kept])
         self._matched.append(matched[kept])
         self._found.append(found[kept])
         self.truths += int(truth.counted.sum())
 
-    def counts(self, min_area: float = 0.0) -> Counts:
+    def counts(self, min_area: float = 0.0, min_confidence: float = 0.0) -> Counts:
         """True and false positives and misses of the footprints of at least ``min_area`` square
-        metres.
+        metres and a mean probability of ``min_confidence``.
         """
-        areas, matched, found = (
+        areas, confidences, matched, found = (
             np.concatenate([np.empty(0, kind), *parts])
             for kind, parts in (
                 (float, self._areas),
+                (float, self._confidences),
                 (bool, self._matched),
                 (bool, self._found),
             )
         )
-        kept = areas >= min_area
+        kept = (areas >= min_area) & (confidences >= min_confidence)
         tp = int(np.count_nonzero(matched & kept))
         return Counts(
             tp,
@@ -200,12 +203,16 @@ def true_footprints(answer: ChipPrediction) -> TrueFootprints:
 
 def outlines(
     strip: MaskStrip, answer: ChipPrediction, threshold: float, spec: PolygonSpec
-) -> tuple[np.ndarray, np.ndarray]:
-    """Footprints of a mask of a chip, cut from its scores at ``threshold``, and their areas in
-    square metres (pixels without a CRS).
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Footprints of a mask of a chip, cut from its scores at ``threshold``, their areas in square
+    metres (pixels without a CRS) and their mean probabilities.
     """
     labels = FootprintLabels(answer.name)
     layers = list(trace_footprints([strip], answer.grid, labels, spec, Area(0.0), threshold))
     geometry = np.concatenate([np.empty(0, object), *(layer.geometry for layer in layers)])
     area, _ = size_columns(answer.grid.crs)
-    return geometry, np.concatenate([np.empty(0), *(layer.columns[area] for layer in layers)])
+    areas, confidences = (
+        np.concatenate([np.empty(0), *(layer.columns[name] for layer in layers)])
+        for name in (area, "confidence")
+    )
+    return geometry, areas, confidences

@@ -29,6 +29,8 @@ from geoseg.report import Remarks
 from geoseg.specs import Area, PolygonSpec
 from geoseg.specs.vectors import VectorFiles
 
+_MASK = PolygonSpec(threshold=0.5, min_area=Area(0))
+
 
 @dataclass(frozen=True)
 class ClassRaster:
@@ -187,7 +189,7 @@ class _Raster:
             return np.where(chip.valid, labels, np.uint8(VOID))
 
         if band is not None:
-            return ClassRaster(read, lambda: self._traced(_building_of(read), 0.5, 0))
+            return ClassRaster(read, lambda: self._traced(_building_of(read)))
         names = self.meaning.class_names
         return ClassRaster(read, None, tuple(names), names)
 
@@ -218,7 +220,7 @@ class _Raster:
             return MaskStrip(scores > 0, ids != VOID, scores, boundary_margin)
 
         present = present or self._present(read)
-        footprints: Callable[[], Layer] | None = lambda: self._traced(strip, 0.5, 0)  # noqa: E731
+        footprints: Callable[[], Layer] | None = lambda: self._traced(strip)  # noqa: E731
         if self.meaning.kind == "instance":
             footprints = self._numbered
         elif max(present) > 1 or not self.meaning.has_footprints:
@@ -268,9 +270,11 @@ class _Raster:
             assert cut.scores is not None
             return cut.scores, cut.valid
 
-        return ClassRaster(
-            read, lambda: self._traced(strip, float(level), self.meaning.min_area), scores=scores
+        meaning = self.meaning
+        spec = PolygonSpec(threshold=threshold).completed(
+            meaning.threshold, meaning.min_area, meaning.min_confidence
         )
+        return ClassRaster(read, lambda: self._traced(strip, spec), scores=scores)
 
     def _most_probable(self, threshold: float) -> ClassRaster:
         """Classes by the greatest probability; multilabel ones where that reaches ``threshold``."""
@@ -290,19 +294,18 @@ class _Raster:
         count = len(self.meaning.bands) + multilabel
         return ClassRaster(read, None, tuple(range(count)), self.meaning.class_names)
 
-    def _traced(
-        self, strip: Callable[[int, int], MaskStrip], level: float, min_area: float
-    ) -> Layer:
+    def _traced(self, strip: Callable[[int, int], MaskStrip], spec: PolygonSpec = _MASK) -> Layer:
         """Footprints of the masks that ``strip`` gives of the rows from one to before another, cut
-        from scores at ``level``.
+        from scores at the threshold of ``spec``.
         """
         from geoseg.geometry.footprints import FootprintLabels, trace_footprints
 
         grid = self.scene.grid
         rows = (strip(w.row_off, w.row_off + w.height) for w in row_windows(grid))
         labels = FootprintLabels(self.scene.path)
+        assert spec.min_area is not None
         return _joined(
-            trace_footprints(rows, grid, labels, PolygonSpec(), Area(min_area), level), grid
+            trace_footprints(rows, grid, labels, spec, spec.min_area, spec.threshold), grid
         )
 
     def _numbered(self) -> Layer:

@@ -1,12 +1,13 @@
-"""Find the threshold and the least area with which a model's footprints agree best with the
-truth.
+"""Find the threshold, the least area and the least confidence with which a model's footprints agree
+best with the truth.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product, starmap
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from geoseg.errors import UnsuitableError
 from geoseg.evaluation.chips import Footprints, true_footprints
@@ -20,13 +21,21 @@ from geoseg.specs import ExtractSpec, LabelledData, ModelSpec, PredictSpec
 
 THRESHOLDS = tuple(round(0.1 + 0.05 * step, 2) for step in range(17))
 AREAS = (0.0, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0)
-Setting = tuple[float, float]
+CONFIDENCES = (0.0, *(round(0.5 + 0.05 * step, 2) for step in range(9)))
+
+
+class Setting(NamedTuple):
+    """``min_area`` is in square metres."""
+
+    threshold: float
+    min_area: float
+    min_confidence: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class TuneReport(Report):
-    """``threshold`` and ``min_area`` (square metres, pixels without a CRS) found on the ``chips``
-    of the ``split``.
+    """``threshold``, ``min_area`` (square metres, pixels without a CRS) and ``min_confidence`` as
+    found on the ``chips`` of the ``split``.
 
     ``before`` and ``after`` are the metrics of the footprints with the model's old values and with
     those found, ``gain`` the difference of their F1.
@@ -37,6 +46,7 @@ class TuneReport(Report):
     chips: int
     threshold: float
     min_area: float
+    min_confidence: float
     before: dict[str, Any]
     after: dict[str, Any]
     gain: float
@@ -53,13 +63,14 @@ def run(
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> TuneReport:
-    """Write ``model`` (the bundled one by default) as ``output`` with the threshold and least area
-    of the best footprint F1.
+    """Write ``model`` (the bundled one by default) as ``output`` with the threshold, least area and
+    least confidence of the best footprint F1.
 
-    Thresholds from 0.1 to 0.9 and areas from 0 to 100 square metres are tried on a split of
-    ``data``, by default the val split, with footprints shaped by ``polygon_spec``, by default as
-    `geoseg extract` does. The weights stay as they are, byte for byte. Raises UnsuitableError for a
-    model of several classes, and a split without chips, masks or buildings.
+    Thresholds from 0.1 to 0.9, areas from 0 to 100 square metres and confidences from 0.5 to 0.9
+    are tried on a split of ``data``, by default the val split, with footprints shaped by
+    ``polygon_spec``, by default as `geoseg extract` does. The weights stay as they are, byte for
+    byte. Raises UnsuitableError for a model of several classes, and a split without chips, masks or
+    buildings.
     """
     accompany = Run(progress)
     data = LabelledData.of(data, "val")
@@ -81,11 +92,10 @@ def run(
             footprints.add(answer, truth)
     if not swept[old_spec.threshold].truths:
         raise UnsuitableError(f"{data}: there is no building in its {data.split} split")
-    before = swept[old_spec.threshold].counts(old_spec.min_area)
-    threshold, min_area = best(swept, old_spec)
-    after = swept[threshold].counts(min_area)
-    tuned = replace(loaded.model, threshold=threshold, min_area=min_area)
-    rewrite(loaded.path, output, tuned, overwrite)
+    before = _counts(swept, own_setting(old_spec))
+    found = best(swept, old_spec)
+    after = _counts(swept, found)
+    rewrite(loaded.path, output, replace(loaded.model, **found._asdict()), overwrite)
     return TuneReport(
         command="tune",
         inputs=(*data.data, as_typed(loaded.path)),
@@ -95,27 +105,44 @@ def run(
         model=loaded.name,
         split=data.split,
         chips=opened.chips,
-        threshold=threshold,
-        min_area=min_area,
+        **found._asdict(),
         before=_scores(before),
         after=_scores(after),
         gain=round(after.f1 - before.f1, 6),
     )
 
 
-def best(swept: dict[float, Footprints], own: ModelSpec) -> Setting:
-    """Threshold and least area of the highest F1; of equal ones those nearest to the model's."""
-    areas = sorted({*AREAS, own.min_area})
-    # areas cost next to nothing: footprints are traced once a threshold, then only left out
+def own_setting(model: ModelSpec) -> Setting:
+    return Setting(model.threshold, model.min_area, model.min_confidence)
+
+
+def best(swept: dict[float, Footprints], model: ModelSpec) -> Setting:
+    """The setting of the highest F1; of equal ones those nearest to the model's."""
+    own = own_setting(model)
+    # areas and confidences cost next to nothing: footprints are traced once a threshold, then only
+    # left out
     tried = {
-        (level, area): found.counts(area).f1 for level, found in swept.items() for area in areas
+        setting: _counts(swept, setting).f1
+        for setting in starmap(
+            Setting,
+            product(
+                swept,
+                sorted({*AREAS, own.min_area}),
+                sorted({*CONFIDENCES, own.min_confidence}),
+            ),
+        )
     }
 
-    def rank(setting: Setting) -> tuple[float, float, float]:
+    def rank(setting: Setting) -> tuple[float, ...]:
         # on a plateau the model keeps its values
-        return -tried[setting], abs(setting[0] - own.threshold), abs(setting[1] - own.min_area)
+        away = (abs(value - kept) for value, kept in zip(setting, own, strict=True))
+        return -tried[setting], *away
 
     return min(tried, key=rank)
+
+
+def _counts(swept: dict[float, Footprints], setting: Setting) -> Counts:
+    return swept[setting.threshold].counts(setting.min_area, setting.min_confidence)
 
 
 def _scores(counts: Counts) -> dict[str, Any]:

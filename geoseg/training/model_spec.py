@@ -66,6 +66,8 @@ def model_spec_for(
             common["gsd"] = spec.gsd or base.gsd or first.gsd
         if base.for_labels(first.classes) != base:  # it goes on knowing boundaries
             common["classes"] = (*first.classes, *base.classes[2:])
+        # the least confidence was chosen for its weights, which will be others
+        common["min_confidence"] = ModelSpec.min_confidence
         model = replace(base, **_normalisation(base, first.bands), **common)
         remarks += _new_layers(base, model, str(init))
         return model

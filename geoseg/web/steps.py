@@ -33,7 +33,12 @@ OUTLINES: dict[str, dict[str, Any]] = {
 }
 # Without post-processing a mask is probabilities cut at a half; with it specks are dropped and
 # small holes filled
-_HALF: dict[str, Any] = {"threshold": 0.5, "separate": "none", "simplify": 0}
+_HALF: dict[str, Any] = {
+    "threshold": 0.5,
+    "min_confidence": 0,
+    "separate": "none",
+    "simplify": 0,
+}
 _RATIOS = ("iou", "f1", "precision", "recall")
 
 

@@ -39,3 +39,24 @@ def test_what_lies_mainly_on_a_cut_building_is_not_wrong_at_any_iou(iou: float) 
     found.add(prediction, truth)
     counts = found.counts()
     assert (counts.tp, counts.fp, counts.fn) == (1, 0, 0)
+
+
+def test_footprints_are_counted_from_an_area_and_a_confidence_on() -> None:
+    """A house, a fainter shed that is none, and a speck."""
+    probability = np.zeros((1, *GRID.shape), np.float32)
+    probability[0, 17:27, 3:21] = 0.9
+    probability[0, 4:14, 32:42] = 0.6
+    probability[0, 4:6, 3:6] = 0.9
+    truth = np.zeros(GRID.shape, np.uint8)
+    truth[17:27, 3:21] = 1
+    prediction = ChipPrediction("chip.tif", probability, np.ones(GRID.shape, bool), truth, GRID)
+    found = Footprints(0.5)
+    found.add(prediction, true_footprints(prediction))
+    for least, expected in {
+        (0, 0): (1, 2, 0),
+        (10, 0): (1, 1, 0),
+        (10, 0.7): (1, 0, 0),
+        (0, 0.95): (0, 0, 1),
+    }.items():
+        counts = found.counts(*least)
+        assert (counts.tp, counts.fp, counts.fn) == expected

@@ -41,6 +41,15 @@ def test_masks_of_0_and_1_or_of_0_and_255(tmp_path):
         assert opened.present == (0, 1) and whole.dtype == np.uint8 and not warnings
 
 
+def test_the_least_confidence_of_probabilities_holds_at_their_threshold(tmp_path):
+    sure_and_unsure = ((2, 6), (20, 30), 0.9), ((10, 14), (3, 9), 0.6)
+    tags = {"GEOSEG_MIN_AREA": "1", "GEOSEG_MIN_CONFIDENCE": "0.7", "GEOSEG_THRESHOLD": "0.5"}
+    write_array(tmp_path / "p.tif", image(*sure_and_unsure, dtype="float32"), GRID, tags=tags)
+    for threshold, confidences in {None: [0.9], 0.5: [0.9], 0.4: [0.9, 0.6]}.items():
+        with open_class_raster(str(tmp_path / "p.tif"), GRID, threshold, []) as opened:
+            np.testing.assert_allclose(opened.footprints().columns["confidence"], confidences)
+
+
 def test_255_is_void_among_other_labels(tmp_path):
     write_array(tmp_path / "m.tif", image(((2, 6), (20, 30), 1), ((10, 12), (3, 9), 255)), GRID)
     whole, _, _ = classes_of(tmp_path / "m.tif")

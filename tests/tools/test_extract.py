@@ -300,9 +300,11 @@ def test_a_models_least_confidence_goes_with_its_threshold(scene: Path, tmp_path
     sure = every[every["confidence"] >= least]
     assert 0 < len(sure) < len(every)
     assert shapes_in(found("sure.gpkg", ALL, strict)) == shapes_in(sure)
+    same = replace(ALL, threshold=own.threshold)
+    assert shapes_in(found("same.gpkg", same, strict)) == shapes_in(sure)
     for name, spec in {
         "zero": replace(ALL, min_confidence=0.0),
-        "threshold": replace(ALL, threshold=own.threshold),
+        "threshold": replace(ALL, threshold=own.threshold + 0.001),
         "raw": ExtractSpec(raw=True, min_area=Area(0)),
     }.items():
         assert len(found(f"{name}.gpkg", spec, strict)) == len(every)
@@ -310,7 +312,7 @@ def test_a_models_least_confidence_goes_with_its_threshold(scene: Path, tmp_path
     # the probability raster carries it to polygonize
     raster = tmp_path / "p.tif"
     predict.run([str(scene)], raster, SPEC, model=strict)
-    for name, spec in {"some": ALL, "each": replace(ALL, threshold=own.threshold)}.items():
+    for name, spec in {"some": ALL, "each": replace(ALL, min_confidence=0.0)}.items():
         polygonize.run(str(raster), tmp_path / f"{name}.gpkg", spec)
     some, each = (gpd.read_file(tmp_path / f"{name}.gpkg") for name in ("some", "each"))
     assert len(each) == len(every) and some["confidence"].min() >= least

@@ -16,6 +16,8 @@ from geoseg.io.chip_index import read_index  # noqa: E402
 from geoseg.io.raster.scene import read_array  # noqa: E402
 from geoseg.io.raster.write import write_array  # noqa: E402
 from geoseg.models import modelfile  # noqa: E402
+from geoseg.models.metadata import rewrite  # noqa: E402
+from geoseg.models.store import read_spec  # noqa: E402
 from geoseg.specs import ChipSpec, TrainTarget  # noqa: E402
 from geoseg.tools import tile, train  # noqa: E402
 from geoseg.training.fit import LAST  # noqa: E402
@@ -53,6 +55,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     train.run([str(folder / "two")], folder / "m.safetensors", QUICK)
     return folder
+
+
+def test_the_least_confidence_goes_with_the_weights_it_was_chosen_for(
+    folder: Path, tmp_path: Path
+) -> None:
+    init = tmp_path / "sure.safetensors"
+    own = read_spec(folder / "m.safetensors")
+    rewrite(folder / "m.safetensors", init, replace(own, threshold=0.4, min_confidence=0.8))
+    train.run([str(folder / "two")], tmp_path / "n.safetensors", STILL, init=init)
+    spec = read_spec(tmp_path / "n.safetensors")
+    assert (spec.threshold, spec.min_confidence) == (0.4, 0.0)
 
 
 @pytest.mark.parametrize(

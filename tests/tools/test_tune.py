@@ -1,5 +1,5 @@
-"""The threshold and least area found are those that an exhaustive look finds, and the file keeps
-its weights.
+"""The threshold, area and confidence found are those that an exhaustive look finds, and the file
+keeps its weights.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ def test_what_is_found_is_the_best_and_extract_uses_it(
         report.gain, abs=1e-5
     )
     spec = read_spec(out)
-    assert (spec.threshold, spec.min_area) == (report.threshold, report.min_area)
-    assert replace(spec, threshold=0.9, min_area=0.0) == read_spec(start)
+    found = tune.own_setting(spec)
+    assert found == (report.threshold, report.min_area, report.min_confidence)
+    assert replace(spec, threshold=0.9, min_area=0.0, min_confidence=0.0) == read_spec(start)
     truth = tmp_path / "truth.gpkg"
     from geoseg.tools import polygonize
 
