@@ -39,7 +39,8 @@ class ChipPrediction:
     ``valid`` is where there are both data and a label. ``grid`` is the chip's, at the model's GSD.
     Of multi-label classes ``valid`` and ``truth`` are (class, row, col). ``boundary_margin`` (row,
     col) is where a model that knows boundaries parts buildings, as of
-    :class:`~geoseg.geometry.morphology.MaskStrip`. ``footprints`` are the true ones that reach into
+    :class:`~geoseg.geometry.morphology.MaskStrip`, ``true_margin`` where the labels do.
+    ``footprints`` are the true ones that reach into
     the chip, whole and in its CRS, where they are known other than by the mask. A window of a scene
     names the file of the ``scene``.
     """
@@ -50,6 +51,7 @@ class ChipPrediction:
     truth: np.ndarray
     grid: Grid
     boundary_margin: np.ndarray | None = None
+    true_margin: np.ndarray | None = None
     footprints: np.ndarray | None = None
     scene: str | None = None
 
@@ -190,8 +192,9 @@ def true_footprints(answer: ChipPrediction) -> TrueFootprints:
     """The buildings of a chip in its CRS: as they are known, else as its mask shows them."""
     if answer.footprints is None:
         mask = (answer.truth == 1) & answer.valid
-        strip = MaskStrip(mask, answer.valid, mask.astype(np.float32))
-        traced = outlines(strip, answer, MASK_THRESHOLD, PolygonSpec(min_hole=Area(0.0)))[0]
+        strip = MaskStrip(mask, answer.valid, mask.astype(np.float32), answer.true_margin)
+        spec = PolygonSpec(min_hole=Area(0.0), separate="auto")
+        traced = outlines(strip, answer, MASK_THRESHOLD, spec)[0]
         return TrueFootprints(traced, np.ones(len(traced), bool))
     frame = to_crs_coordinates(
         np.array([shapely.box(0, 0, answer.grid.width, answer.grid.height)]), answer.grid.transform

@@ -79,16 +79,31 @@ class Labelled:
             yield from _predict_windows(windows, self.loaded, accompany)
 
     def _whole(self, answer: ChipPrediction) -> ChipPrediction:
-        """With the probability (1, row, col) of buildings with their boundary, which parts them."""
+        """With the probability (1, row, col) of buildings with their boundary, which parts them;
+        labels alike.
+        """
         surface = surfaces(self.loaded.model.classes)[0]
         scores, margin = surface.score(answer.probability[list(surface.channels)])
-        return replace(answer, probability=scores[None], boundary_margin=margin)
+        whole = replace(answer, probability=scores[None], boundary_margin=margin)
+        boundary = answer.truth == surface.boundary_channel
+        if not boundary.any():
+            return whole
+        return replace(
+            whole,
+            truth=np.where(boundary, surface.channel, answer.truth),
+            true_margin=np.where(boundary, 1, -1).astype(np.int16),
+        )
 
 
 def open_labelled(
-    data: LabelledData, model: Path | None, spec: PredictSpec, accompany: Run
+    data: LabelledData,
+    model: Path | None,
+    spec: PredictSpec,
+    accompany: Run,
+    whole: bool = False,
 ) -> Labelled:
-    """Open the model (the bundled one by default) and the data.
+    """Open the model (the bundled one by default) and the data; ``whole`` takes buildings with
+    their boundary even where labels tell them apart.
 
     Raises UnsuitableError where the split is empty, chips have no mask, or the classes are not the
     model's.
@@ -104,23 +119,23 @@ def open_labelled(
     if scenes and data.labels is not None:
         gsd = _gsd(scenes, loaded.model)
         loaded = LoadedModel(loaded.path, spec, SceneSpec(gsd=gsd))
-        whole = data.split == "all"
+        everything = data.split == "all"
         cut = ChipSpec(
             # as training cuts them
             2 * loaded.model.size,
             bands=data.bands,
             gsd=gsd,
-            split=(1.0, 0.0, 0.0) if whole else data.fractions,
+            split=(1.0, 0.0, 0.0) if everything else data.fractions,
             seed=data.seed,
         )
         found = windows_of(scenes, data.labels, cut, accompany.remarks)
-        chosen = found.splits["train" if whole else data.split]
+        chosen = found.splits["train" if everything else data.split]
         windows = tuple(_unshared(window, cut.size) for window in chosen)  # type: ignore[arg-type]
         infos[", ".join(scenes)] = found.info
         layer = found.outlines.layer
-        splits = np.full(len(layer), "all") if whole else found.outlines.splits
+        splits = np.full(len(layer), "all") if everything else found.outlines.splits
         places.append(SplitOutlines(layer, splits))
-    labelled = [_fitting(loaded, name, info) for name, info in infos.items()]
+    labelled = [_fitting(loaded, name, info, whole) for name, info in infos.items()]
     opened = Labelled(loaded, labelled[0], indexes, windows, data.split, places[0])
     if any(each != labelled[0] for each in labelled):
         raise UnsuitableError(f"{data}: the masks name different classes")
@@ -130,8 +145,10 @@ def open_labelled(
     return opened
 
 
-def _fitting(loaded: LoadedModel, name: str, info: ChipInfo) -> ModelSpec:
-    """The model as far as the labels show it. Raises UnsuitableError where it has other classes."""
+def _fitting(loaded: LoadedModel, name: str, info: ChipInfo, whole: bool) -> ModelSpec:
+    """The model as far as the labels show it, or of ``whole`` buildings. Raises UnsuitableError
+    where it has other classes.
+    """
     model = loaded.model
     labelled = model.for_labels(info.classes)
     if (len(info.classes), info.multilabel) != (len(labelled.classes), model.multilabel):
@@ -139,7 +156,7 @@ def _fitting(loaded: LoadedModel, name: str, info: ChipInfo) -> ModelSpec:
             f"{loaded.name}: predicts the classes {', '.join(model.classes)}, but {name} has "
             f"{', '.join(info.classes)}"
         )
-    return labelled
+    return model.for_labels(info.classes[:2]) if whole else labelled
 
 
 def _gsd(scenes: Sequence[str], model: ModelSpec) -> float | None:

@@ -76,7 +76,7 @@ def run(
     data = LabelledData.of(data, "val")
     check_apart(output, *data.paths, *([model] if model else []))
     output = check_output(output, overwrite)
-    opened = open_labelled(data, model, predict_spec or PredictSpec(), accompany)
+    opened = open_labelled(data, model, predict_spec or PredictSpec(), accompany, whole=True)
     loaded, old_spec = opened.loaded, opened.model
     if old_spec.channels != 1:
         raise UnsuitableError(

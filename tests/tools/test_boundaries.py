@@ -15,8 +15,10 @@ from shapely import affinity
 
 from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
+from geoseg.models.store import read_spec
 from geoseg.specs import (
     Area,
+    ChipSpec,
     MaskSpec,
     ModelSpec,
     PolygonSpec,
@@ -24,7 +26,7 @@ from geoseg.specs import (
     RasterTarget,
     VectorTarget,
 )
-from geoseg.tools import evaluate, extract, polygonize, predict, rasterize
+from geoseg.tools import evaluate, extract, polygonize, predict, rasterize, tile, tune
 from tests.scenes import GROUND, ROOF, grid, red_model
 
 pytest.importorskip("onnx")
@@ -161,6 +163,18 @@ def test_evaluate_takes_boundaries_for_building_and_parts_by_them(
     assert (report.object["tp"], report.object["fp"], report.object["fn"]) == (36, 0, 0)
     rasterize.run(town / "truth.gpkg", town / "like.tif", tmp_path / "mask.tif", MaskSpec())
     assert evaluate.run(raster, tmp_path / "mask.tif").pixel["iou"] == report.pixel["iou"]
+
+
+def test_tune_counts_whole_buildings_where_labels_have_boundaries_too(
+    town: Path, tmp_path: Path
+) -> None:
+    spec = ChipSpec(size=512, split=(0, 1, 0))
+    tile.run([str(town / "scene.tif")], tmp_path / "chips", spec, labels=town / "classes.tif")
+    report = tune.run(
+        tmp_path / "chips", tmp_path / "m.onnx", model=town / "model.onnx", predict_spec=SPEC
+    )
+    assert [report.after[name] for name in ("tp", "fp", "fn")] == [36, 0, 0]
+    assert read_spec(tmp_path / "m.onnx").classes == CLASSES
 
 
 def test_bands_that_are_told_apart(town: Path, tmp_path: Path) -> None:
