@@ -141,7 +141,7 @@ def extract(
         Drop footprints larger than this, in the same units. [default: none]
     min_confidence
         Drop footprints whose mean probability is lower, 0 to 1.
-        [default: from the model; 0 at another threshold]
+        [default: from the model; 0 below its threshold]
     min_hole
         Fill holes smaller than this: 5 or 5m2 (square metres), 40px (pixels). [default: 5]
     simplify
@@ -297,7 +297,7 @@ def polygonize(
         Drop footprints larger than this, in the same units. [default: none]
     min_confidence
         Drop footprints whose mean probability is lower, 0 to 1.
-        [default: from the model; 0 at another threshold]
+        [default: from the model; 0 below its threshold]
     min_hole
         Fill holes smaller than this: 5 or 5m2 (square metres), 40px (pixels). [default: 5]
     simplify

@@ -197,7 +197,7 @@ def polygons(spec: type[PolygonSpec]) -> tuple[Decorator, ...]:
             spec,
             "min_confidence",
             "Drop footprints whose mean probability is lower, 0 to 1.  "
-            "[default: from the model; 0 at another threshold]",
+            "[default: from the model; 0 below its threshold]",
         ),
         *outlines(spec),
     )

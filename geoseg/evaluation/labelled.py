@@ -103,7 +103,7 @@ def open_labelled(
     whole: bool = False,
 ) -> Labelled:
     """Open the model (the bundled one by default) and the data; ``whole`` takes buildings with
-    their boundary even where labels tell them apart.
+    their boundary even where these are two classes of the labels.
 
     Raises UnsuitableError where the split is empty, chips have no mask, or the classes are not the
     model's.

@@ -38,7 +38,8 @@ class PredictSpec:
 class PolygonSpec:
     """How probabilities or masks become footprints; ``None`` takes the model's value.
 
-    The model's least confidence goes with its threshold: at another one it is 0.
+    The model's least confidence goes with its threshold: whoever sets a lower one wants what is
+    unsure too, and it is 0.
     """
 
     threshold: Annotated[float, Range(0, 1, low_open=True, high_open=True)] | None = None
@@ -61,7 +62,7 @@ class PolygonSpec:
         """With a model's values, ``min_area`` in square metres, for those that are left open."""
         if self.min_confidence is not None:
             min_confidence = self.min_confidence
-        elif self.threshold not in (None, threshold):
+        elif self.threshold is not None and self.threshold < threshold:
             min_confidence = 0.0
         return replace(
             self,

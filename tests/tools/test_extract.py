@@ -304,7 +304,7 @@ def test_a_models_least_confidence_goes_with_its_threshold(scene: Path, tmp_path
     assert shapes_in(found("same.gpkg", same, strict)) == shapes_in(sure)
     for name, spec in {
         "zero": replace(ALL, min_confidence=0.0),
-        "threshold": replace(ALL, threshold=own.threshold + 0.001),
+        "threshold": replace(ALL, threshold=own.threshold - 0.001),
         "raw": ExtractSpec(raw=True, min_area=Area(0)),
     }.items():
         assert len(found(f"{name}.gpkg", spec, strict)) == len(every)
