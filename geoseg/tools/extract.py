@@ -38,7 +38,7 @@ from geoseg.specs.output import is_there
 @dataclass(frozen=True, kw_only=True)
 class ExtractReport(Report):
     """Footprints and their total area in square metres (in pixels without a CRS), pixels seen,
-    model, threshold, seconds by stage.
+    model, threshold, least confidence, seconds by stage.
 
     ``failed`` maps scenes that failed, where such are skipped, to what was wrong. ``plan`` is that
     of each scene in a dry run.
@@ -51,6 +51,7 @@ class ExtractReport(Report):
     model: str
     runtime: str
     threshold: float
+    min_confidence: float
     stages: dict[str, float]
     failed: dict[str, str] = field(default_factory=dict)
     plan: list[dict[str, Any]] | None = None
@@ -179,6 +180,7 @@ class _Totals:
             model=settings.loaded.name,
             runtime=self.runtime,
             threshold=settings.spec.threshold or 0.0,
+            min_confidence=settings.spec.min_confidence or 0.0,
             stages=accompany.clock.rounded(),
             failed=self.failed,
             plan=plan,

@@ -34,12 +34,15 @@ from geoseg.specs import Length, PixelReference, PolygonSpec, SceneSpec, VectorT
 
 @dataclass(frozen=True, kw_only=True)
 class PolygonizeReport(Report):
-    """Footprints written and their area in square metres, without a CRS in pixels."""
+    """Footprints written and their area in square metres, without a CRS in pixels; ``threshold``
+    and ``min_confidence`` are those of probabilities.
+    """
 
     footprints: int
     area_m2: float | None
     area_px: float | None
     threshold: float | None
+    min_confidence: float | None
 
 
 def run(
@@ -96,6 +99,7 @@ def run(
         area_m2=None if grid.crs is None else round(area, 2),
         area_px=round(area, 2) if grid.crs is None else None,
         threshold=found[0].threshold,
+        min_confidence=None if found[0].threshold is None else found[0].min_confidence,
     )
 
 

@@ -313,7 +313,8 @@ def test_a_models_least_confidence_goes_with_its_threshold(scene: Path, tmp_path
     raster = tmp_path / "p.tif"
     predict.run([str(scene)], raster, SPEC, model=strict)
     for name, spec in {"some": ALL, "each": replace(ALL, min_confidence=0.0)}.items():
-        polygonize.run(str(raster), tmp_path / f"{name}.gpkg", spec)
+        report = polygonize.run(str(raster), tmp_path / f"{name}.gpkg", spec)
+        assert report.min_confidence == (0 if name == "each" else pytest.approx(least))
     some, each = (gpd.read_file(tmp_path / f"{name}.gpkg") for name in ("some", "each"))
     assert len(each) == len(every) and some["confidence"].min() >= least
     assert len(some) == (each["confidence"] >= least).sum() < len(each)
