@@ -15,6 +15,8 @@ from geoseg.evaluation.summary import RATIOS, multilabel_scores, pixel_scores
 from geoseg.geometry.measure import pixel_size
 from geoseg.specs import EvaluateSpec, ModelSpec, PolygonSpec
 
+THRESHOLD_DIGITS = 4  # of thresholds, so that they can be looked up
+
 # Metrics of pixels, those of footprints, and a row for each threshold
 Scores = tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]
 
@@ -27,7 +29,7 @@ def chip_scores(
     """
     if model.channels == 1:
         return BuildingScores(
-            {level: ThresholdScores(level, model.min_area, iou, spec) for level in thresholds}
+            {level: ThresholdScores(level, model, iou, spec) for level in thresholds}
         )
     if model.multilabel:
         return MultilabelScores(model.classes, thresholds)
@@ -43,13 +45,17 @@ def _pixels(counts: Counts) -> dict[str, float]:
 
 
 class ThresholdScores:
-    """Counts at one threshold, as it is and cleaned."""
+    """Counts at one threshold, as it is and cleaned by the model's least area; footprints by its
+    least confidence too, as `geoseg extract` does.
+    """
 
     def __init__(
-        self, threshold: float, min_area: float, iou: float, spec: PolygonSpec | None = None
+        self, threshold: float, model: ModelSpec, iou: float, spec: PolygonSpec | None = None
     ) -> None:
         self.threshold = threshold
-        self.min_area = min_area
+        self.min_area = model.min_area
+        unsure = threshold < round(model.threshold, THRESHOLD_DIGITS)
+        self.min_confidence = 0.0 if unsure else model.min_confidence
         self.pixels = {False: Counts(), True: Counts()}
         self.footprints = Footprints(threshold, iou, spec)
 
@@ -66,7 +72,8 @@ class ThresholdScores:
         return without_small(mask, self.min_area / (across * along)) if cleaned else mask
 
     def counts(self, cleaned: bool) -> Counts:
-        return self.footprints.counts(self.min_area if cleaned else 0.0)
+        least = (self.min_area, self.min_confidence) if cleaned else (0.0, 0.0)
+        return self.footprints.counts(*least)
 
     def row(self, cleaned: bool) -> dict[str, Any]:
         pixels = self.pixels[cleaned]

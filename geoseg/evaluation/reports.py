@@ -41,8 +41,8 @@ class EvaluateReport(Report):
 
 @dataclass(frozen=True, kw_only=True)
 class ChipsReport(Report):
-    """``pixel`` and ``object`` metrics at the model's own threshold, cleaned by its least area; of
-    several classes ``pixel``.
+    """``pixel`` and ``object`` metrics at the model's own threshold, cleaned by its least area,
+    ``object`` by its least confidence too; of several classes ``pixel``.
 
     Of multi-label classes ``pixel`` has the means of the ``classes``,
     ``thresholds`` a row for each of them at each threshold.
@@ -57,6 +57,7 @@ class ChipsReport(Report):
     chips: int
     threshold: float | None
     min_area: float | None
+    min_confidence: float | None
     pixel: dict[str, Any]
     object: dict[str, Any]
     thresholds: list[dict[str, Any]]

@@ -102,6 +102,8 @@ def _pixels(report: ChipsReport, model: ModelSpec) -> Iterator[str]:
 def _footprints(report: ChipsReport) -> Iterator[str]:
     scores = report.object
     yield facts({name: scores[name] for name in ("f1", "precision", "recall")})
+    if report.min_confidence:
+        yield text(f"Those with a mean probability of {report.min_confidence:g} at least.")
     yield text(
         f"{outcome_counts(scores)}, at an IoU of {scores['at_iou']:g}; "
         "footprints at the border of a chip end there, in the truth as well."

@@ -11,7 +11,7 @@ import numpy as np
 
 from geoseg.core.bands import for_display
 from geoseg.core.encoding import VOID
-from geoseg.evaluation.chip_scores import chip_scores
+from geoseg.evaluation.chip_scores import THRESHOLD_DIGITS, chip_scores
 from geoseg.evaluation.chips import ChipPrediction
 from geoseg.evaluation.gallery import Gallery, ScoredChip, score_chip
 from geoseg.evaluation.labelled import open_labelled
@@ -55,8 +55,8 @@ def run(
         check_output(page, overwrite)
     opened = open_labelled(data, model, predict_spec or PredictSpec(), accompany)
     labelled = opened.model
-    own_threshold = round(labelled.threshold, 4)
-    levels = sorted({own_threshold, *(round(level, 4) for level in thresholds)})
+    own_threshold = round(labelled.threshold, THRESHOLD_DIGITS)
+    levels = sorted({own_threshold, *(round(level, THRESHOLD_DIGITS) for level in thresholds)})
     sums = chip_scores(labelled, levels, iou, (polygon_spec or ExtractSpec()).shaping())
     gallery = Gallery(PICTURED)
     for prediction in opened.predictions(accompany):
@@ -76,6 +76,7 @@ def run(
         chips=opened.chips,
         threshold=labelled.threshold if labelled.sigmoid else None,
         min_area=labelled.min_area if labelled.channels == 1 else None,
+        min_confidence=labelled.min_confidence if labelled.channels == 1 else None,
         pixel=pixel,
         object=footprints,
         thresholds=rows,

@@ -177,7 +177,7 @@ def test_a_class_that_does_not_occur_has_its_place_on_the_page(tmp_path: Path) -
     )
     report = ChipsReport(
         command="evaluate", inputs=("chips",), model="m", split="test", chips=1, threshold=None, min_area=None,
-        pixel=sums.scores(0.5)[0], object={}, thresholds=[],
+        min_confidence=None, pixel=sums.scores(0.5)[0], object={}, thresholds=[],
     )  # fmt: skip
     chips_page.write(
         tmp_path / "page.html", report, ModelSpec("unet", classes=sums.classes), Gallery(1)

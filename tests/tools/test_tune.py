@@ -81,6 +81,12 @@ def test_a_model_that_cannot_be_better_stays(chips: Path, model: Path, tmp_path:
     tune.run(chips / "chips", first, model=model, predict_spec=SPEC)
     report = tune.run(chips / "chips", again, model=first, predict_spec=SPEC)
     assert report.gain == 0 and again.read_bytes() == first.read_bytes()
+    sure = tmp_path / "sure.onnx"
+    rewrite(first, sure, replace(read_spec(first), min_confidence=1.0))
+    before = tune.run(chips / "chips", tmp_path / "x.onnx", model=sure, predict_spec=SPEC).before
+    data = LabelledData.of(chips / "chips", "val")
+    scored = evaluate_chips.run(data, sure, predict_spec=SPEC)
+    assert scored.object["f1"] == before["f1"] < report.after["f1"]
 
 
 def test_what_cannot_be_tuned_is_refused(chips: Path, model: Path, tmp_path: Path) -> None:
