@@ -30,10 +30,11 @@ WORKERS = (1, 2)
 CGROUPS = Path("/sys/fs/cgroup/cpu")  # of the first version; root may make some
 
 
-def bind(cluster: Any, share: float) -> None:
+def bind(cluster: Any, share: float) -> list[Path]:
     """Each worker to a core of its own, or to that ``share`` of it, with all threads that it has or
-    will start.
+    will start; the control groups made for it.
     """
+    groups = []
     for core, worker in enumerate(cluster.workers.values()):
         process = psutil.Process(worker.process.pid)
         for thread in process.threads():
@@ -44,6 +45,8 @@ def bind(cluster: Any, share: float) -> None:
             (group / "cpu.cfs_period_us").write_text("10000")
             (group / "cpu.cfs_quota_us").write_text(str(round(10_000 * share)))
             (group / "cgroup.procs").write_text(str(process.pid))
+            groups.append(group)
+    return groups
 
 
 def cpu(cluster: Any) -> float:
@@ -136,8 +139,9 @@ def main() -> None:
         settings = {"model": options.model, "tta": options.tta}
         local = {"processes": True, "threads_per_worker": 1, "dashboard_address": ":0"}
         clusters = [LocalCluster(n_workers=count, **local) for count in WORKERS]
+        groups: list[Path] = []
         for cluster in clusters:
-            bind(cluster, options.share)
+            groups += bind(cluster, options.share)
             with Client(cluster, set_as_default=False) as client:
                 client.get_task_stream()  # notes tasks from here on
             for _ in range(2):  # a worker opens the model with its first task
@@ -150,6 +154,8 @@ def main() -> None:
         finally:
             for cluster in clusters:
                 cluster.close()
+            for group in groups:
+                group.rmdir()
 
 
 if __name__ == "__main__":

@@ -54,8 +54,10 @@ class ThresholdScores:
     ) -> None:
         self.threshold = threshold
         self.min_area = model.min_area
-        unsure = threshold < round(model.threshold, THRESHOLD_DIGITS)
-        self.min_confidence = 0.0 if unsure else model.min_confidence
+        at_it = PolygonSpec(threshold=threshold).completed(
+            round(model.threshold, THRESHOLD_DIGITS), model.min_area, model.min_confidence
+        )
+        self.min_confidence = at_it.min_confidence or 0.0
         self.pixels = {False: Counts(), True: Counts()}
         self.footprints = Footprints(threshold, iou, spec)
 

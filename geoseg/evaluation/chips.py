@@ -40,9 +40,8 @@ class ChipPrediction:
     Of multi-label classes ``valid`` and ``truth`` are (class, row, col). ``boundary_margin`` (row,
     col) is where a model that knows boundaries parts buildings, as of
     :class:`~geoseg.geometry.morphology.MaskStrip`, ``true_margin`` where the labels do.
-    ``footprints`` are the true ones that reach into
-    the chip, whole and in its CRS, where they are known other than by the mask. A window of a scene
-    names the file of the ``scene``.
+    ``footprints`` are the true ones that reach into the chip, whole and in its CRS, where they are
+    known other than by the mask. A window of a scene names the file of the ``scene``.
     """
 
     name: str

@@ -119,19 +119,11 @@ def own_setting(model: ModelSpec) -> Setting:
 def best(swept: dict[float, Footprints], model: ModelSpec) -> Setting:
     """The setting of the highest F1; of equal ones those nearest to the model's."""
     own = own_setting(model)
-    # areas and confidences cost next to nothing: footprints are traced once a threshold, then only
-    # left out
-    tried = {
-        setting: _counts(swept, setting).f1
-        for setting in starmap(
-            Setting,
-            product(
-                swept,
-                sorted({*AREAS, own.min_area}),
-                sorted({*CONFIDENCES, own.min_confidence}),
-            ),
-        )
-    }
+    areas = sorted({*AREAS, own.min_area})
+    confidences = sorted({*CONFIDENCES, own.min_confidence})
+    # they cost next to nothing: footprints are traced once a threshold, then only left out
+    settings = starmap(Setting, product(swept, areas, confidences))
+    tried = {setting: _counts(swept, setting).f1 for setting in settings}
 
     def rank(setting: Setting) -> tuple[float, ...]:
         # on a plateau the model keeps its values
