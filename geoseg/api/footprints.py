@@ -105,8 +105,8 @@ def extract(
     model
         Model file, .safetensors or .onnx, or ``fast``. [default: the bundled model]
     tile_size
-        Window size in pixels, of the scene's shorter side at most. [default: chosen by the
-        runtime]
+        Window size in pixels, of the scene's shorter side at most. [default: 1024, on a CPU with
+        torch 768; the crop size for networks that look at the whole window]
     overlap
         Overlap of neighbouring windows in pixels. [default: 128, at most 1/4 of the window]
     tta

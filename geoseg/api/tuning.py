@@ -86,8 +86,8 @@ def tune(
     iou
         Minimum IoU at which a prediction counts as a match. [default: 0.5]
     tile_size
-        Window size in pixels, of the scene's shorter side at most. [default: chosen by the
-        runtime]
+        Window size in pixels, of the scene's shorter side at most. [default: 1024, on a CPU with
+        torch 768; the crop size for networks that look at the whole window]
     overlap
         Overlap of neighbouring windows in pixels. [default: 128, at most 1/4 of the window]
     tta

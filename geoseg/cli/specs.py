@@ -131,8 +131,8 @@ inference = (
     setting(
         PredictSpec,
         "tile_size",
-        "Window size in pixels, of the scene's shorter side at most.  [default: chosen by the "
-        "runtime]",
+        "Window size in pixels, of the scene's shorter side at most.  [default: 1024, on a CPU "
+        "with torch 768; the crop size for networks that look at the whole window]",
     ),
     setting(
         PredictSpec,

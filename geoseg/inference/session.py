@@ -189,7 +189,9 @@ class LoadedModel:
             taken = take(scene, self.model, bands, native)
             demand = self._demand(scene, traced)
             most = self.spec.max_memory.value if self.spec.max_memory else None
-            allowed = budget(demand, self.spec.tile_size, most, path)
+            # a network that looks at all of a window, at one as large as it learned from
+            learned = self.model.size if self.model.global_context else None
+            allowed = budget(demand, self.spec.tile_size or learned, most, path)
             runtime = self.runtime(scene, allowed.window)
             planned = plan(scene, runtime, self.spec, taken=taken)
             run = SceneRun(scene, runtime, planned, self.spec, demand, allowed)

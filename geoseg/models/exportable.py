@@ -72,7 +72,8 @@ def exportable(
     source: Path, tile_size: int | None = None, *, merge_boundary: bool = False
 ) -> Exportable:
     """The network of the model file ``source``, of any kind, for windows of ``tile_size`` pixels,
-    512 by default, rounded up to a multiple of 32.
+    by default 512, or its own for a network that looks at the whole window; rounded up to a
+    multiple of 32.
 
     A threshold below 0.5 becomes 0.5, by logits that are as much higher: of two classes
     other programs take the likelier, so that no threshold below 0.5 does anything there. Raises
@@ -82,7 +83,7 @@ def exportable(
     model = build(spec)
     load_weights(model, state, str(source))
     model.eval()
-    size = -(-(tile_size or 512) // 32) * 32
+    size = -(-(tile_size or (spec.size if spec.global_context else 512)) // 32) * 32
     warnings: tuple[str, ...] = ()
     low = min(spec.threshold, HALF)
     merged = low if merge_boundary else None

@@ -6,12 +6,14 @@ returns logits (batch, channel, row, col) of the same size.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from geoseg.errors import ModelError, SettingError, UsageError
@@ -227,6 +229,37 @@ def describe(name: str, encoder: str | None) -> dict[str, Any]:
         "stride": network.STRIDE if name in BUILDERS else int(network.encoder.output_stride),
         "gflop_per_megapixel": round(counter.get_total_flops() / image[0, 0].numel() / 1e3, 1),
     }
+
+
+def has_global_context(network: Segmenter, spec: ModelSpec) -> bool:
+    """Whether the network of ``spec`` weighs what it sees by the whole image: by pooling all of it
+    (squeeze-and-excitation, Hu et al., CVPR 2018; pyramid pooling), attention, or a norm of each
+    image. Such a network is best used on images as large as those that it learned from.
+    """
+    network.eval()
+    with _GlobalOperations() as seen, torch.no_grad():
+        network(torch.zeros(1, spec.bands, spec.size, spec.size))
+    network.train()
+    return seen.found
+
+
+class _GlobalOperations(TorchDispatchMode):
+    """Looks whether any operation makes one value of many places of a feature map."""
+
+    NAMES = re.compile(r"adaptive_(avg|max)_pool|softmax|attention|group_norm|vector_norm")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        name = func.name()
+        # the mean over rows and columns, which pooling to a single value is too
+        pooled = "::mean" in name and args[0].ndim == 4 and len(args) > 1 and len(args[1]) == 2
+        self.found = self.found or pooled or self.NAMES.search(name) is not None
+        return func(*args, **(kwargs or {}))
 
 
 def encoders() -> list[str]:

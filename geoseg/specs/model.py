@@ -52,10 +52,11 @@ class ModelSpec:
     the bands of the scenes, from 1, that were chosen for training; ``None`` where all were taken.
     ``percentiles`` (low, high) replace a fixed stretch: each scene is stretched by its own.
     ``size`` is the window it was trained at, ``margin`` the border of a window whose probabilities
-    are not trusted, both in pixels. ``min_area`` is in square metres, ``min_confidence`` the mean
-    probability that footprints at its ``threshold`` have at least. The ``classes`` exclude each
-    other, the first being the background; a ``multilabel`` model predicts each class independently
-    and has no background class.
+    are not trusted, both in pixels; a network with ``global_context`` answers otherwise in windows
+    of another size (:func:`geoseg.models.registry.has_global_context`). ``min_area`` is in square
+    metres, ``min_confidence`` the mean probability that footprints at its ``threshold`` have at
+    least. The ``classes`` exclude each other, the first being the background; a ``multilabel``
+    model predicts each class independently and has no background class.
     """
 
     architecture: str
@@ -72,6 +73,7 @@ class ModelSpec:
     std: tuple[float, ...] = IMAGENET_STD
     size: int = 512
     margin: int = 32
+    global_context: bool = False
     threshold: float = 0.5
     min_area: float = 10.0
     min_confidence: float = 0.0

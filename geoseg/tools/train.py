@@ -101,6 +101,7 @@ def run(
     if len(sets) > 1 and model.gsd:
         sets = [each.resampled(model.gsd) for each in sets]
     _check_start(init)
+    from geoseg.models.registry import has_global_context
     from geoseg.training import fit
 
     # before the chips are looked at, which takes minutes where there are many
@@ -112,9 +113,10 @@ def run(
     if target.resume:
         fit.check_resumable(job)
     made, matched = fit.network(job)
+    model = replace(model, global_context=has_global_context(made, model))
     # now that nothing is left to be refused
     _clear(folder, target)
-    job = replace(job, start=_start(named, init, matched, model))
+    job = replace(job, model=model, start=_start(named, init, matched, model))
     of_scenes = {"split": split, "bands": bands}
     own = VectorFiles.of(labels).settings("labels") | of_scenes if labels else {}
     done = _trained(job, partial(_note, folder, data, init, own), target, accompany)

@@ -32,3 +32,15 @@ def test_windows_of_a_narrow_scene_are_small(
     write_array(tmp_path / "scene.png", np.zeros((3, *shape), np.uint8))
     with open_scene(tmp_path / "scene.png") as scene:
         assert LoadedModel(path, PredictSpec()).runtime(scene).size == size
+
+
+@pytest.mark.parametrize(("asked", "size"), [(None, 96), (160, 160)])
+def test_a_network_that_looks_at_all_of_a_window_gets_those_it_learned_from(
+    tmp_path: Path, asked: int | None, size: int
+) -> None:
+    spec = ModelSpec("red", margin=0, size=96, gsd=None, global_context=True)
+    path = red_model(tmp_path / "red.onnx", spec)
+    scene = tmp_path / "scene.png"
+    write_array(scene, np.zeros((3, 500, 400), np.uint8))
+    with LoadedModel(path, PredictSpec(tile_size=asked)).open(str(scene), None) as run:
+        assert run.plan.tiling.size == run.runtime.size == size

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from geoseg.errors import ModelError, UsageError  # noqa: E402
 from geoseg.inference.runtimes import open_runtime  # noqa: E402
 from geoseg.models import modelfile  # noqa: E402
-from geoseg.models.registry import build, describe, load_weights  # noqa: E402
+from geoseg.models.registry import build, describe, has_global_context, load_weights  # noqa: E402
 from geoseg.models.store import load  # noqa: E402
 from geoseg.specs import ARCHITECTURES, ModelSpec, PredictSpec  # noqa: E402
 
@@ -267,3 +267,23 @@ def test_normalisation_is_inside() -> None:
     shifted.load_state_dict(plain.state_dict())
     with torch.no_grad():
         assert torch.allclose(shifted(image), plain((image - 0.25) / 0.5), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("spec", "known"),
+    [
+        (ModelSpec("cnn"), False),
+        (ModelSpec("fcn8s", size=64), False),
+        (ModelSpec("unet"), False),
+        (ModelSpec("unet", "mobilenet_v2", bands=1, mean=(0.5,), std=(0.2,)), False),
+        (ModelSpec("unet", "efficientnet-b0"), True),  # squeeze-and-excitation by a function
+        (ModelSpec("unet", "tu-mobilenetv3_small_100"), True),  # by a module
+        (ModelSpec("unet", "resnet18", options=(("decoder_attention_type", "scse"),)), True),
+        (ModelSpec("unet", "mit_b0"), True),  # attention
+        (ModelSpec("fpn", "resnet18"), True),  # group norms
+        (ModelSpec("pspnet", "resnet18"), True),
+        (ModelSpec("deeplabv3plus", "resnet18"), True),
+    ],
+)
+def test_which_networks_look_at_the_whole_image(spec: ModelSpec, known: bool) -> None:
+    assert has_global_context(build(spec), spec) is known

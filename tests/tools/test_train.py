@@ -108,15 +108,17 @@ def test_the_model_file_knows_what_it_was_trained_on(trained: train.TrainReport)
         "uint8",
     )
     assert spec.gsd == pytest.approx(0.3, rel=1e-2) and spec.classes == ("background", "building")
+    assert spec.global_context and spec.size == SIDE  # it has squeeze-and-excitation
 
 
 def test_the_model_extracts_and_so_does_its_export(
     trained: train.TrainReport, folder: Path, tmp_path: Path
 ) -> None:
-    export.run(Path(trained.model), tmp_path / "model.onnx", tile_size=SIDE)
+    # in windows of the crops that it learned from, for it looks at all of a window
+    export.run(Path(trained.model), tmp_path / "model.onnx")
     masks = []
     for name in (trained.model, tmp_path / "model.onnx"):
-        spec = PredictSpec(tile_size=SIDE, precision="fp32")
+        spec = PredictSpec(precision="fp32")
         predict.run(
             [str(folder / "scene.tif")],
             RasterTarget(tmp_path / "p.tif", overwrite=True),
