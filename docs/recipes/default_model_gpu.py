@@ -101,23 +101,25 @@ class Atlas:
             torch.cat(pixels).to(DEVICE), torch.cat(labels).to(DEVICE), place, gsd, shares, empty
         )
 
-    def crops(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Image float32 (batch, 3, row, col) in [0, 1], mask uint8 (batch, row, col), and which are
-        of sets without buildings; scaled, turned and mirrored at random.
+    def crops(
+        self, count: int = BATCH, side: int = CROP
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Image float32 (count, 3, side, side) in [0, 1], mask uint8 (count, side, side), and which
+        are of sets without buildings; scaled, turned and mirrored at random.
         """
-        chosen = torch.multinomial(self.share, BATCH, replacement=True)
+        chosen = torch.multinomial(self.share, count, replacement=True)
         first, height, width = self.place[chosen].unbind(1)
         low, high = map(math.log, SCALE)
-        zoom = 0.3 * torch.exp(low + (high - low) * uniform(BATCH)) / self.gsd[chosen]
-        quarter = (uniform(BATCH) * 4).floor() * math.pi / 2
-        angle = quarter + (uniform(BATCH) < 0.5) * (uniform(BATCH) - 0.5) * math.pi / 2
-        mirror = torch.where(uniform(BATCH) < 0.5, -1.0, 1.0)
-        centre = [_centre(side, CROP * zoom) for side in (height, width)]
+        zoom = 0.3 * torch.exp(low + (high - low) * uniform(count)) / self.gsd[chosen]
+        quarter = (uniform(count) * 4).floor() * math.pi / 2
+        angle = quarter + (uniform(count) < 0.5) * (uniform(count) - 0.5) * math.pi / 2
+        mirror = torch.where(uniform(count) < 0.5, -1.0, 1.0)
+        centre = [_centre(extent, side * zoom) for extent in (height, width)]
         where = (first, height, width)
-        fine = _coordinates(2, zoom, angle, mirror, centre)
+        fine = _coordinates(side, 2, zoom, angle, mirror, centre)
         image = F.avg_pool2d(self._bilinear(*where, *fine), 2)  # twice as fine: no aliasing
-        y, x = (at.round().long() for at in _coordinates(1, zoom, angle, mirror, centre))
-        limits = [side[:, None, None] for side in (height, width)]
+        y, x = (at.round().long() for at in _coordinates(side, 1, zoom, angle, mirror, centre))
+        limits = [extent[:, None, None] for extent in (height, width)]
         inside = (y >= 0) & (x >= 0) & (y < limits[0]) & (x < limits[1])
         found = self.labels[_index(*where, y, x)]
         mask = torch.where(inside, found, torch.full_like(found, VOID))
@@ -163,14 +165,15 @@ def _centre(side: torch.Tensor, extent: torch.Tensor) -> torch.Tensor:
 
 
 def _coordinates(
+    side: int,
     times: int,
     zoom: torch.Tensor,
     angle: torch.Tensor,
     mirror: torch.Tensor,
     centre: list[torch.Tensor],
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Row and column in the chip of each pixel of the crops, ``times`` as fine."""
-    steps = (torch.arange(CROP * times, device=DEVICE) + 0.5) / times - CROP / 2
+    """Row and column in the chip of each pixel of crops of ``side`` pixels, ``times`` as fine."""
+    steps = (torch.arange(side * times, device=DEVICE) + 0.5) / times - side / 2
     cos, sin, zoom, mirror, row, col = (
         v[:, None, None] for v in (angle.cos(), angle.sin(), zoom, mirror, *centre)
     )
