@@ -11,7 +11,7 @@ floods.
 
 Where a network predicts the boundaries of buildings too, what it takes for the inside of one is
 flooded instead, up to the ridge of the boundary: the energy of a deep watershed (Bai and Urtasun,
-CVPR 2017), learnt as a class.
+CVPR 2017), learnt as a class. Scraps of it join their neighbours.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from scipy import ndimage
 
 from geoseg.geometry.components import Components, Cut
 from geoseg.geometry.morphology import MaskStrip
+from geoseg.geometry.scraps import joined_scraps
 from geoseg.parallel.threads import Mapper, accompanied, mapped
 
 # A neck is cut where it is narrower than this share of the narrower of the two buildings
@@ -37,6 +38,11 @@ _RADIUS = 1.5
 _RADIUS_PIXELS = 4.0
 # Share of the area of the narrowest building that its inside, the boundary left out, has at least
 _INSIDE = 0.25
+# What has less room than two buildings of so many times the area of the narrowest one, 100 m2 at a
+# GSD of 0.375 m and finer, is one house (docs/accuracy.md, "What footprints are lost by")
+_GROUP = 7.0
+# A scrap of a building has at most so many times that area, 25 m2
+_SCRAP = 3.5
 # A component of more rows is no group of houses; it stays as it is, so that memory has a
 # bound
 TALLEST = 2048
@@ -265,16 +271,20 @@ def along_ridge(
     ``component`` where it is below 0.
     """
     inside = component & (boundary_margin < 0)
+    around = ndimage.generate_binary_structure(2, steps)
     # most are a single building
-    if not _room_for_two(inside, pixel_size):
+    if not (_room_for_two(component, pixel_size, _GROUP) and _room_for_two(inside, pixel_size)):
         return np.zeros_like(component)
-    parts, _ = ndimage.label(inside, ndimage.generate_binary_structure(2, steps))
+    parts, _ = ndimage.label(inside, around)
     # scraps of inside are not buildings and get no flood
     across, along = pixel_size
     area = np.bincount(parts.ravel())[1:] * across * along
     wide = area >= _INSIDE * np.pi * _least(pixel_size) ** 2
     middles = np.append(0, np.cumsum(wide) * wide).astype(np.int32)[parts]
-    return _between(component, boundary_margin, middles, steps)
+    line = _between(component, boundary_margin, middles, steps)
+    parts, count = ndimage.label(component & ~line, around)
+    largest = _SCRAP * np.pi * _least(pixel_size) ** 2 / (across * along)
+    return joined_scraps(parts, line, boundary_margin, largest) if count > 1 else line
 
 
 def _between(

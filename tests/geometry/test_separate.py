@@ -228,6 +228,26 @@ def test_houses_with_one_wall_are_parted_along_their_boundary():
     assert (mask & ~out).sum() <= 3 * 32
 
 
+def test_what_is_as_small_as_one_house_is_one():
+    """A boundary through 95 m2 is a ridge, through 145 m2 a wall between two houses."""
+    for width, houses in ((33, 1), (50, 2)):
+        mask, boundary_margin = np.zeros((50, 60), bool), np.full((50, 60), 0.5, np.float32)
+        mask[8:40, 4 : 4 + width] = True
+        for left in (4, 4 + width // 2):
+            boundary_margin[10:38, left + 2 : left + width // 2 - 2] = -0.8
+        assert count(parted_along(mask, boundary_margin, 50)) == houses
+
+
+def test_a_part_far_smaller_than_the_houses_beside_it_joins_one():
+    mask, boundary_margin = np.zeros((50, 130), bool), np.full((50, 130), 0.5, np.float32)
+    mask[8:40, 5:125] = True
+    for left, right in ((5, 42), (42, 50), (50, 88), (88, 125)):
+        boundary_margin[10:38, left + 2 : right - 2] = -0.8
+    boundary_margin[:, 48:52] += 0.2
+    labels, houses = ndimage.label(parted_along(mask, boundary_margin, 50))
+    assert houses == 3 and labels[20, 10] == labels[20, 46]
+
+
 def test_what_is_small_inside_its_boundary_is_no_house():
     mask, boundary_margin = np.zeros((50, 60), bool), np.full((50, 60), 0.5, np.float32)
     mask[8:40, 5:55] = True
