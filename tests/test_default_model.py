@@ -13,7 +13,7 @@ import rasterio
 from pyproj import Geod
 from rasterio.windows import Window
 
-from geoseg import extract, predict
+from geoseg import evaluate, extract, predict
 from geoseg.cli.main import run
 from geoseg.evaluation.metrics import Counts, count
 from geoseg.geometry.burn import burn
@@ -144,6 +144,8 @@ def test_it_finds_the_sample_scenes_buildings(
     assert (
         agreement(sample_scene, found, sample_footprints).iou > 0.862
     )  # 0.882 when it was trained
+    # 0.667 when scraps were joined
+    assert evaluate(tmp_path / "b.gpkg", sample_footprints).object["f1"] > 0.647
 
 
 # 0.02 below what was measured
