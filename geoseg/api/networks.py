@@ -235,7 +235,8 @@ def export(
     output
         File to write: ``.onnx``, ``.pt2`` or ``.xml``.
     tile_size
-        Size of the input in pixels per side, a multiple of 32. [default: 512]
+        Size of the input in pixels per side, a multiple of 32. [default: 512; the crop size for
+        networks that look at the whole window]
     merge_boundary
         Count the boundary class as building: two classes, for QGIS Deepness and GeoDeep.
     stac

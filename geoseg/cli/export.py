@@ -22,7 +22,8 @@ from geoseg.cli.command import command
 @click.option(
     "--tile-size",
     type=click.IntRange(32),
-    help="Size of the input in pixels per side, a multiple of 32.  [default: 512]",
+    help="Size of the input in pixels per side, a multiple of 32.  [default: 512; the crop size "
+    "for networks that look at the whole window]",
 )
 @click.option(
     "--merge-boundary",

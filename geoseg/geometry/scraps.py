@@ -73,7 +73,7 @@ def _owners(areas: np.ndarray, neighbours: dict[int, _Shared], limit: float) -> 
 
     ``areas`` in pixels are those of all parts, of the ground 0; ``neighbours`` is used up.
     """
-    owner = np.arange(len(areas))
+    owner = np.arange(len(areas), dtype=np.int32)
     waiting = [(int(areas[part]), part) for part in neighbours if areas[part] < limit]
     heapify(waiting)
     while waiting:
