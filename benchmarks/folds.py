@@ -94,7 +94,7 @@ def _counts(scene: Scene, found: Path, mask: Path) -> np.ndarray:
 
 def score(model: Path, place: Place, data: Path, work: Path) -> tuple[float, float, float, float]:
     """Pixel IoU at the model's threshold, at the best one, footprint F1, and that of houses that
-    touch as one where labels cannot tell them apart.
+    touch as one where they are one in labels too.
     """
     if place.name in TILED:
         place, data = joined(place, data, work), work
