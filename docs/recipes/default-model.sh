@@ -6,8 +6,8 @@
 #
 # On a GPU the default model takes six minutes and the fast one two and a half (an H200 takes 750 crops of 320 pixels a second where
 # several trainings share it), and the teacher, which need not be as good, two.
-# Without one, `geoseg train` trains the default model alone, on fewer crops, and goes on where it was stopped: under two minutes
-# an epoch on two free CPU cores with bfloat16.
+# Without one, `geoseg train` trains the default model alone, on fewer crops, and goes on where it was stopped: 35 minutes in all on
+# two free CPU cores with bfloat16. It is not as good (docs/accuracy.md, "What helped").
 set -euo pipefail
 data=$1 work=$2
 root=$(cd "$(dirname "$0")/../.." && pwd)
