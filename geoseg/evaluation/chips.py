@@ -193,7 +193,7 @@ def true_footprints(answer: ChipPrediction) -> TrueFootprints:
         mask = (answer.truth == 1) & answer.valid
         strip = MaskStrip(mask, answer.valid, mask.astype(np.float32), answer.true_margin)
         spec = PolygonSpec(min_hole=Area(0.0), separate="auto")
-        traced = outlines(strip, answer, MASK_THRESHOLD, spec)[0]
+        traced = outlines(strip, answer, MASK_THRESHOLD, spec, labelled=True)[0]
         return TrueFootprints(traced, np.ones(len(traced), bool))
     frame = to_crs_coordinates(
         np.array([shapely.box(0, 0, answer.grid.width, answer.grid.height)]), answer.grid.transform
@@ -204,12 +204,16 @@ def true_footprints(answer: ChipPrediction) -> TrueFootprints:
 
 
 def outlines(
-    strip: MaskStrip, answer: ChipPrediction, threshold: float, spec: PolygonSpec
+    strip: MaskStrip,
+    answer: ChipPrediction,
+    threshold: float,
+    spec: PolygonSpec,
+    labelled: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Footprints of a mask of a chip, cut from its scores at ``threshold``, their areas in square
     metres (pixels without a CRS) and their mean probabilities.
     """
-    labels = FootprintLabels(answer.name)
+    labels = FootprintLabels(answer.name, labelled=labelled)
     layers = list(trace_footprints([strip], answer.grid, labels, spec, Area(0.0), threshold))
     geometry = np.concatenate([np.empty(0, object), *(layer.geometry for layer in layers)])
     area, _ = size_columns(answer.grid.crs)

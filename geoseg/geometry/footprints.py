@@ -43,12 +43,13 @@ WIDEST = 1000  # pixels of a radius that a mask is opened or closed by
 @dataclass(frozen=True)
 class FootprintLabels:
     """What all footprints of a scene share; ``unit`` is the score of probability 1, None for
-    masks.
+    masks; ``labelled`` boundaries are no network's, and part all that they lie between.
     """
 
     scene: str
     class_name: str = "building"
     unit: float | None = 1.0
+    labelled: bool = False
 
 
 def columns(spec: PolygonSpec, crs: CRS | None) -> Mapping[str, str]:
@@ -113,7 +114,7 @@ def trace_footprints(
     clean = cleaned(
         clock.waiting("clean", strips), _radius(spec.open, gsd), _radius(spec.close, gsd)
     )
-    parted = _parted(clean, grid, spec, mapper)
+    parted = _parted(clean, grid, naming, spec, mapper)
     timed = clock.timed("clean", parted)
     with ExitStack() as stack:
         # closed here: a thread that still takes ``strips`` when they are closed is an error
@@ -167,7 +168,11 @@ def simplified(found: Layer, grid: Grid, spec: PolygonSpec) -> Layer:
 
 
 def _parted(
-    strips: Iterator[MaskStrip], grid: Grid, spec: PolygonSpec, mapper: Mapper
+    strips: Iterator[MaskStrip],
+    grid: Grid,
+    naming: FootprintLabels,
+    spec: PolygonSpec,
+    mapper: Mapper,
 ) -> Iterator[MaskStrip]:
     """With touching buildings parted: where that is asked for, or left open and there is a boundary
     to do it by.
@@ -183,9 +188,13 @@ def _parted(
         from geoseg.geometry.separate import separated  # its image processing is slow to import
 
         # tracing sums the scores of the mask; only finer outlines look beyond it
-        inside_only = spec.outline == "pixel"
         whole = separated(
-            whole, pixel_size(grid), spec.connectivity, inside_only=inside_only, mapper=mapper
+            whole,
+            pixel_size(grid),
+            spec.connectivity,
+            inside_only=spec.outline == "pixel",
+            labelled=naming.labelled,
+            mapper=mapper,
         )
     yield from whole
 

@@ -67,9 +67,27 @@ def simplify(geometry: np.ndarray, tolerance: float, pixel_size: tuple[float, fl
     # one half for what is left out, the other for the start of the ring
     thin[far] = shapely.simplify(placed[far], tolerance / 2)
     thin = shapely.transform(thin, lambda xy: np.rint(xy / scale * SUBPIXEL_STEPS) / SUBPIXEL_STEPS)
-    sound = shapely.is_valid(thin) & (shapely.area(thin) > 0)
+    sound = stays_valid(thin) & (shapely.area(thin) > 0)
     sound &= shapely.get_num_geometries(thin) == shapely.get_num_geometries(geometry)
     return np.where(sound, thin, geometry)
+
+
+def stays_valid(geometry: np.ndarray) -> np.ndarray:
+    """Whether each is valid, and is so on the ground too: no corner of a ring rests on the side of
+    another, where the last bit of a coordinate would lay it across.
+    """
+    sound: np.ndarray = shapely.is_valid(geometry)
+    # a single ring that touches itself is not valid to begin with
+    parts, holes = shapely.get_num_geometries(geometry), shapely.get_num_interior_rings(geometry)
+    several = np.flatnonzero(sound & ((parts > 1) | (holes > 0)))
+    rings = shapely.boundary(geometry[several])
+    # nodes are where rings touch: at corners of both they cut no side in two
+    sound[several] = _sides(shapely.node(rings)) == _sides(rings)
+    return sound
+
+
+def _sides(lines: np.ndarray) -> np.ndarray:
+    return shapely.get_num_coordinates(lines) - shapely.get_num_geometries(lines)
 
 
 def _starts_differ(geometry: np.ndarray, thin: np.ndarray) -> np.ndarray:

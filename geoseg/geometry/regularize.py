@@ -15,7 +15,7 @@ from affine import Affine
 
 from geoseg.geometry.intersections import intersection_areas
 from geoseg.geometry.measure import centres
-from geoseg.geometry.outlines import SUBPIXEL_STEPS, collect_parts
+from geoseg.geometry.outlines import SUBPIXEL_STEPS, collect_parts, stays_valid
 from geoseg.geometry.walls import SLANTED, Walls, joined, straighten
 
 # The way of an outline:
@@ -329,7 +329,7 @@ def _rings(points: np.ndarray, ring: np.ndarray, count: int) -> tuple[np.ndarray
 def _judged(raw: np.ndarray, made: np.ndarray, tried: np.ndarray) -> Regular:
     """What was ``made`` where it is sound and agrees with ``raw``, else that."""
     beyond = np.abs(shapely.bounds(made) - shapely.bounds(raw)).max(1, initial=0)
-    sound = tried & shapely.is_valid(made) & (beyond <= REACH)
+    sound = tried & stays_valid(made) & (beyond <= REACH)
     iou = np.full(len(raw), np.nan)
     # only what is sound: the area of an outline that crosses itself means nothing
     common = intersection_areas(raw[sound], made[sound])

@@ -39,6 +39,7 @@ def separated(
     connectivity: int = 4,
     tallest: int = TALLEST,
     inside_only: bool = False,
+    labelled: bool = False,
     mapper: Mapper = mapped,
 ) -> Iterator[MaskStrip]:
     """Strips of the mask with touching buildings parted, the same for any cutting.
@@ -46,8 +47,9 @@ def separated(
     Buildings are parted along the ``boundary_margin`` of the strips where these have one, else at
     their necks. Strips are of any height and come out as they are cut, once the components in them
     are complete. ``pixel_size`` is metres along x and y. Components of more than
-    ``tallest`` rows stay as they are. With ``inside_only`` nobody wants scores outside of the mask:
-    those of strips that are held may be 0 there, for they take most of the memory.
+    ``tallest`` rows stay as they are. ``labelled`` boundaries are no network's. With
+    ``inside_only`` nobody wants scores outside of the mask: those of strips that are held may be 0
+    there, for they take most of the memory.
     """
     held: deque[_Held] = deque()
 
@@ -70,7 +72,7 @@ def separated(
             if held:  # what has not been released by now waits
                 held[-1].pack()
 
-    lines = partial(_lines, pixel_size, 1 if connectivity == 4 else 2)
+    lines = partial(_lines, pixel_size, 1 if connectivity == 4 else 2, labelled)
     for first_row, (rows, cols) in accompanied(mapper, lines, complete()):
         if len(rows):
             for waiting in held:
@@ -155,10 +157,10 @@ class _Part(NamedTuple):
 
 
 def _lines(
-    pixel_size: tuple[float, float], steps: int, parts: list[_Part]
+    pixel_size: tuple[float, float], steps: int, labelled: bool, parts: list[_Part]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the pixels between the buildings of each of ``parts``."""
-    lines = [_line(pixel_size, steps, *part) for part in parts]
+    lines = [_line(pixel_size, steps, labelled, *part) for part in parts]
     rows, cols = zip(*lines, strict=True) if lines else ([_NO_PIXELS], [_NO_PIXELS])
     return np.concatenate(rows), np.concatenate(cols)
 
@@ -166,11 +168,12 @@ def _lines(
 def _line(
     pixel_size: tuple[float, float],
     steps: int,
+    labelled: bool,
     cut: Cut,
     around: tuple[tuple[int, int], tuple[int, int]],
 ) -> tuple[np.ndarray, np.ndarray]:
     if cut.values is not None:
-        rows, cols = np.nonzero(boundary_lines(cut.mask, cut.values, pixel_size, steps))
+        rows, cols = np.nonzero(boundary_lines(cut.mask, cut.values, pixel_size, steps, labelled))
         return rows + cut.row, cols + cut.col
     # a distance to the ground needs ground, which beyond the scene is unknown
     rows, cols = np.nonzero(neck_lines(np.pad(cut.mask, around), pixel_size, steps))

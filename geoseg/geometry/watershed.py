@@ -103,14 +103,20 @@ def boundary_lines(
     boundary_margin: np.ndarray,
     pixel_size: tuple[float, float],
     steps: int = 1,
+    labelled: bool = False,
 ) -> np.ndarray:
     """Like :func:`neck_lines`, along the crest of ``boundary_margin`` (row, col) between parts of
     the ``component`` where it is below 0.
+
+    Boundaries that a network predicts may be ridges of roofs: what is one house by its size and
+    shape stays whole, and scraps join their neighbours. ``labelled`` ones are all true.
     """
     inside = component & (boundary_margin < 0)
     around = ndimage.generate_binary_structure(2, steps)
     # most are a single building
-    if not room_for_two(inside, pixel_size) or _one_house(component, pixel_size):
+    if not room_for_two(inside, pixel_size):
+        return np.zeros_like(component)
+    if not labelled and _one_house(component, pixel_size):
         return np.zeros_like(component)
     parts, _ = ndimage.label(inside, around)
     # scraps of inside are not buildings and get no flood
@@ -118,14 +124,14 @@ def boundary_lines(
     wide = np.bincount(parts.ravel())[1:] >= _INSIDE * least
     middles = np.append(0, np.cumsum(wide) * wide).astype(np.int32)[parts]
     line = _between(component, boundary_margin, middles, steps)
+    if labelled:
+        return line
     parts, count = ndimage.label(component & ~line, around)
     return joined_scraps(parts, line, boundary_margin, _SCRAP * least) if count > 1 else line
 
 
 def _one_house(component: np.ndarray, pixel_size: tuple[float, float]) -> bool:
-    """Whether the ``component`` is one house by its size and shape, though boundaries run through
-    it: a network takes ridges of roofs for boundaries.
-    """
+    """Whether the ``component`` is one house by its size and shape."""
     area = _narrowest(component, pixel_size)
     if not _GROUP <= area < _RECTANGLE:
         return area < _GROUP

@@ -302,7 +302,7 @@ class _Raster:
 
         grid = self.scene.grid
         rows = (strip(w.row_off, w.row_off + w.height) for w in row_windows(grid))
-        labels = FootprintLabels(self.scene.path)
+        labels = FootprintLabels(self.scene.path, labelled=spec is _MASK)
         assert spec.min_area is not None
         return _joined(
             trace_footprints(rows, grid, labels, spec, spec.min_area, spec.threshold), grid

@@ -129,7 +129,9 @@ def _traced(
     batches = []
     count = 0
     for kind in found:
-        naming = FootprintLabels(Path(scene.path).stem, kind.surface.name, kind.unit)
+        naming = FootprintLabels(
+            Path(scene.path).stem, kind.surface.name, kind.unit, kind.unit is None
+        )
         with (
             closing(ahead(mask_strips(scene, kind, advance, strip_pixels))) as rows,
             closing(

@@ -12,10 +12,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from geoseg.geometry.outlines import filled, simplify, small_holes, to_crs_coordinates, vertices
+from geoseg.geometry.outlines import (
+    filled,
+    simplify,
+    small_holes,
+    stays_valid,
+    to_crs_coordinates,
+    vertices,
+)
 from geoseg.geometry.trace import trace
 
 NOWHERE = np.empty((0, 2))
+# coordinates of seven digits round what lies on a line to one side of it
+ON_THE_GROUND = (
+    Affine(0.3, 0, 334_000, 0, -0.3, 3_057_000),
+    Affine(0.29, 0.07, 4e5, 0.07, -0.31, 6e6),
+)
 
 
 def outlines(mask, connectivity=4):
@@ -87,12 +99,36 @@ def test_simplified_outlines_are_valid_and_near(mask, tolerance, connectivity):
     assert shapely.is_valid(thin).all()
     assert (shapely.area(thin) > 0).all()
     assert (vertices(thin) <= vertices(geometry)).all()
+    for transform in ON_THE_GROUND:
+        assert shapely.is_valid(to_crs_coordinates(thin, transform)).all()
     for before, after in zip(geometry, thin, strict=True):
         was = {tuple(p) for p in shapely.get_coordinates(before)}
         assert was >= {tuple(p) for p in shapely.get_coordinates(after)}
         outline = shapely.transform(after.boundary, lambda xy: xy * (0.5, 0.8))
         points = shapely.points(shapely.get_coordinates(before) * (0.5, 0.8))
         assert shapely.distance(points, outline).max() <= tolerance + 1e-9
+
+
+def test_no_corner_rests_on_a_side():
+    """Simplified, the slope beside a lone pixel would run through its corner, where no digit holds
+    it: on the ground the two parts would overlap.
+    """
+    mask = np.ones((19, 15), bool)
+    mask[17, 0] = mask[18, 1] = False
+    # that of a scene in UTM: which of two corners as far from the slope stays is a matter of it
+    pixel = (0.3000179607079, 0.30001796072098474)
+    thin = simplify(outlines(mask, 8), 0.4, pixel)
+    assert thin[0].geom_type == "MultiPolygon"
+    assert shapely.is_valid(to_crs_coordinates(thin, ON_THE_GROUND[0])).all()
+    slope = shapely.from_wkt(
+        [
+            "MULTIPOLYGON (((0 0, 0 17, 2 19, 15 19, 15 0, 0 0)), ((0 19, 1 19, 1 18, 0 19)))",
+            "MULTIPOLYGON (((0 0, 0 17, 1 18, 2 19, 9 9, 0 0)), ((0 19, 1 19, 1 18, 0 19)))",
+            "POLYGON ((0 0, 9 0, 9 9, 0 0), (8 3, 7 7, 5 2, 8 3))",
+            "POLYGON ((0 0, 9 0, 9 9, 0 0), (8 3, 7 6, 5 2, 8 3))",
+        ]
+    )
+    assert stays_valid(slope).tolist() == [False, True, False, True]
 
 
 def test_a_staircase_becomes_a_slope():

@@ -15,8 +15,8 @@ def parted(mask, pixel=PIXEL):
     return mask & ~neck_lines(mask, pixel)
 
 
-def parted_along(mask, boundary_margin):
-    return mask & ~boundary_lines(mask, boundary_margin, PIXEL)
+def parted_along(mask, boundary_margin, labelled=False):
+    return mask & ~boundary_lines(mask, boundary_margin, PIXEL, labelled=labelled)
 
 
 def count(mask):
@@ -120,6 +120,7 @@ def test_what_is_as_small_as_one_house_is_one():
         for left in (4, 4 + width // 2):
             boundary_margin[10:38, left + 2 : left + width // 2 - 2] = -0.8
         assert count(parted_along(mask, boundary_margin)) == houses
+        assert count(parted_along(mask, boundary_margin, labelled=True)) == 2
 
 
 @pytest.mark.parametrize(
@@ -137,8 +138,9 @@ def test_a_rectangle_of_the_size_of_a_house_is_one(sides, cut, houses):
     mask[4 : 4 + cut, 6 : 6 + sides[1] // 2] = False
     boundary_margin = np.where(ndimage.distance_transform_edt(mask) > 2, -0.8, 0.5)
     boundary_margin[:, 6 + sides[1] // 2 - 1 : 6 + sides[1] // 2 + 2] = 0.5
-    found = parted_along(mask, boundary_margin.astype(np.float32))
-    assert count(found) == houses
+    boundary_margin = boundary_margin.astype(np.float32)
+    assert count(parted_along(mask, boundary_margin)) == houses
+    assert count(parted_along(mask, boundary_margin, labelled=True)) == 2
 
 
 def test_a_part_far_smaller_than_the_houses_beside_it_joins_one():
@@ -149,6 +151,7 @@ def test_a_part_far_smaller_than_the_houses_beside_it_joins_one():
     boundary_margin[:, 48:52] += 0.2
     labels, houses = ndimage.label(parted_along(mask, boundary_margin))
     assert houses == 3 and labels[20, 10] == labels[20, 46]
+    assert count(parted_along(mask, boundary_margin, labelled=True)) == 4
 
 
 def test_what_is_small_inside_its_boundary_is_no_house():
