@@ -294,7 +294,9 @@ class _Raster:
         count = len(self.meaning.bands) + multilabel
         return ClassRaster(read, None, tuple(range(count)), self.meaning.class_names)
 
-    def _traced(self, strip: Callable[[int, int], MaskStrip], spec: PolygonSpec = _MASK) -> Layer:
+    def _traced(
+        self, strip: Callable[[int, int], MaskStrip], spec: PolygonSpec | None = None
+    ) -> Layer:
         """Footprints of the masks that ``strip`` gives of the rows from one to before another, cut
         from scores at the threshold of ``spec``.
         """
@@ -302,7 +304,8 @@ class _Raster:
 
         grid = self.scene.grid
         rows = (strip(w.row_off, w.row_off + w.height) for w in row_windows(grid))
-        labels = FootprintLabels(self.scene.path, labelled=spec is _MASK)
+        labels = FootprintLabels(self.scene.path, labelled=spec is None)
+        spec = spec or _MASK
         assert spec.min_area is not None
         return _joined(
             trace_footprints(rows, grid, labels, spec, spec.min_area, spec.threshold), grid

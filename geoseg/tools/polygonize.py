@@ -129,9 +129,9 @@ def _traced(
     batches = []
     count = 0
     for kind in found:
-        naming = FootprintLabels(
-            Path(scene.path).stem, kind.surface.name, kind.unit, kind.unit is None
-        )
+        name = kind.surface.name
+        labelled = kind.unit is None
+        naming = FootprintLabels(Path(scene.path).stem, name, kind.unit, labelled=labelled)
         with (
             closing(ahead(mask_strips(scene, kind, advance, strip_pixels))) as rows,
             closing(
