@@ -51,7 +51,8 @@ UNSEEN = [place for place in places.PLACES if place.scored]
 class Variant:
     """A short training: the network and its weights at the start, the loss, the strength of the
     colour changes, the sets left out, how many times the share of generated scenes, whether crops
-    are changed as the recipe does, and how much of the average's past stays at each step.
+    are changed as the recipe does, how much of the average's past stays at each step, and the share
+    of the learning rate that the encoder has.
     """
 
     architecture: str = "unet"
@@ -68,6 +69,7 @@ class Variant:
     changed: bool = True
     average: float = 0.97
     longer: int = 1
+    encoder_rate: float = 1.0
     seed: int = 0
 
 
@@ -89,6 +91,10 @@ VARIANTS = {
     "no pasted roofs, coarse, grey, and foreign colours": Variant(changed=False),
     "no averaged weights": Variant(average=0.0),
     "twice as long": Variant(longer=2),
+    "the encoder at 0.3 of the rate": Variant(encoder_rate=0.3),
+    "0.3, another seed": Variant(encoder_rate=0.3, seed=1),
+    "the encoder at 0.1 of the rate": Variant(encoder_rate=0.1),
+    "0.1, another seed": Variant(encoder_rate=0.1, seed=1),
     "no generated scenes": Variant(generated=0.0),
     "twice as many generated scenes": Variant(generated=2.0),
     "without Dubai's ground": Variant(without=("dubai",)),
@@ -115,11 +121,11 @@ def train(variant: Variant, atlas: Atlas, steps: int) -> tuple[ModelSpec, nn.Mod
     network = network.to(memory_format=torch.channels_last).train()
     average = moving_average(network, variant.average)
     loss_of = losses.build(variant.loss, spec.channels)
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.05)
+    optimizer = optimizer_of(network, variant.encoder_rate)
     colour, shares, steps = Colour(3, variant.colour), Shares(), steps * variant.longer
     for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = rate((step + 1) / steps)
+            group["lr"] = rate((step + 1) / steps) * group["share"]
         image, mask, empty = atlas.crops(BATCH, CROP)
         if variant.changed:
             image, mask = paste(image, mask, empty)
@@ -136,6 +142,17 @@ def train(variant: Variant, atlas: Atlas, steps: int) -> tuple[ModelSpec, nn.Mod
         optimizer.step()
         average.update_parameters(network)
     return spec, average.module
+
+
+def optimizer_of(network: nn.Module, encoder_rate: float) -> torch.optim.Optimizer:
+    encoder, others = [], []
+    for name, weights in network.named_parameters():
+        (encoder if name.startswith("network.encoder.") else others).append(weights)
+    groups = [
+        {"params": others, "share": 1.0},
+        {"params": encoder, "share": encoder_rate},
+    ]
+    return torch.optim.AdamW(groups, weight_decay=0.05)
 
 
 def atlas_of(work: Path, variant: Variant, folder: Path) -> Atlas:
