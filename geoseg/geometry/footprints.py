@@ -18,20 +18,18 @@ from geoseg.core.grid import Grid
 from geoseg.core.layer import REGULARIZED, Layer, footprint_columns, size_columns
 from geoseg.errors import UsageError
 from geoseg.geometry.measure import (
-    area_scale,
-    centres,
     coordinates,
     measure,
-    metric_tensor,
     pixel_size,
 )
 from geoseg.geometry.morphology import MaskStrip, cleaned
-from geoseg.geometry.outlines import filled, simplify, small_holes, to_crs_coordinates, vertices
+from geoseg.geometry.outlines import simplify, to_crs_coordinates, vertices
 from geoseg.geometry.regularize import Regular, pixel_metric, regularize
+from geoseg.geometry.selection import Selected, mean_probability, select
 from geoseg.geometry.settle_overlaps import resolve_overlaps
 from geoseg.geometry.simplify_shared import simplify_together
 from geoseg.geometry.subpixel import Crossings
-from geoseg.geometry.trace import Traced, trace
+from geoseg.geometry.trace import trace
 from geoseg.parallel.clock import Clock
 from geoseg.parallel.prefetch import ahead
 from geoseg.parallel.threads import Mapper, accompanied, mapped, spare_threads
@@ -125,7 +123,7 @@ def trace_footprints(
         noted = ready if crossings is None else crossings.noted(ready)
         channels = ((strip.mask, [strip.scores, strip.touches_nodata]) for strip in noted)
         batches = trace(channels, spec.connectivity)
-        kept = _found(batches, grid, naming, spec, min_area, crossings)
+        kept = select(batches, grid, naming.unit, spec, min_area, crossings)
         found = _shaped(kept, grid, spec, mapper)
         yield from clock.timed("trace", _to_layers(found, grid, naming, first_id))
 
@@ -145,7 +143,7 @@ def instance_footprints(
     from geoseg.geometry.instances import trace_instances  # scipy's images are slow to import
 
     batches = trace_instances(cleaned(strips, 0, 0))
-    found = _shaped(_found(batches, grid, naming, spec, min_area, None), grid, spec)
+    found = _shaped(select(batches, grid, naming.unit, spec, min_area, None), grid, spec)
     return _to_layers(found, grid, naming, 1)
 
 
@@ -199,87 +197,9 @@ def _parted(
     yield from whole
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Footprints of a batch that are large enough, their ``outline`` (n,) in pixels; ``ground`` is
-    the CRS's metric at each.
-
-    ``iou`` (n,) of straightened outlines with the raw ones is None where they were not to be
-    straightened.
-    """
-
-    traced: Traced
-    outline: np.ndarray
-    ground: np.ndarray
-    iou: np.ndarray | None = None
-
-
-def _found(
-    batches: Iterable[Traced],
-    grid: Grid,
-    naming: FootprintLabels,
-    spec: PolygonSpec,
-    min_area: Area,
-    crossings: Crossings | None,
-) -> Iterator[_Found]:
-    """Footprints of the wanted sizes and confidences, their small holes filled."""
-    islands = np.empty((0, 2))
-    for batch in batches:
-        ground, square_metres = _ground(batch.geometry, grid)
-        smallest = _pixels(min_area, square_metres)
-        least = _pixels(spec.min_hole, square_metres)
-        # A hole with a footprint in it is not filled, however small. The footprint may have come in
-        # an earlier batch, since it ends above the hole; points above the open row are done with.
-        #
-        #     # # # # #
-        #     # . . . #      a courtyard below `min_hole` with a shed that is large enough to stay
-        #     # . # . #
-        #     # # # # #
-        islands = np.concatenate([islands, _islands(batch.geometry, smallest, least)])
-        holes = small_holes(batch.geometry, least, islands)
-        islands = islands[islands[:, 1] >= batch.open_row]
-        geometry = filled(batch.geometry, holes)
-        # sizes are those of the traced pixels, so that the outline's kind changes no footprint's
-        # fate
-        outline = (
-            geometry if crossings is None else filled(crossings.outlines(batch.geometry), holes)
-        )
-        wanted = _wanted(batch, geometry, smallest, square_metres, naming, spec)
-        if wanted.any():
-            chosen = Traced(
-                batch.geometry[wanted], batch.pixels[wanted], batch.sums[wanted], batch.open_row
-            )
-            yield _Found(chosen, outline[wanted], ground[wanted])
-
-
-def _wanted(
-    batch: Traced,
-    geometry: np.ndarray,
-    smallest: np.ndarray,
-    square_metres: np.ndarray,
-    naming: FootprintLabels,
-    spec: PolygonSpec,
-) -> np.ndarray:
-    """Which footprints (n,) are neither too small nor too large, and certain enough."""
-    area = shapely.area(geometry)
-    wanted: np.ndarray = area >= smallest
-    if spec.max_area is not None:
-        wanted &= area <= _pixels(spec.max_area, square_metres)
-    if spec.min_confidence and naming.unit is not None:
-        wanted &= _confidence(batch, naming.unit) >= spec.min_confidence
-    return wanted
-
-
-def _confidence(traced: Traced, unit: float) -> np.ndarray:
-    """Mean probability of the traced pixels (n,); ``unit`` is the score of probability 1."""
-    # four decimals, as they are written, so that `min_confidence` selects what a filter of the file
-    # would
-    return np.round(traced.sums[:, 0] / traced.pixels / unit, 4)
-
-
 def _shaped(
-    batches: Iterator[_Found], grid: Grid, spec: PolygonSpec, mapper: Mapper = mapped
-) -> Iterator[_Found]:
+    batches: Iterator[Selected], grid: Grid, spec: PolygonSpec, mapper: Mapper = mapped
+) -> Iterator[Selected]:
     """With outlines straightened or simplified, none over another."""
     tolerance = spec.simplify.in_metres(grid.gsd or 1.0)
     straight = spec.regularize == "orthogonal"
@@ -324,41 +244,15 @@ def _radius(length: Length, gsd: float) -> float:
     return radius
 
 
-def _ground(geometry: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """The CRS's metric at each footprint, and square metres of a pixel there."""
-    at = metric_tensor(coordinates(centres(geometry), grid.transform), grid.crs)
-    return at, area_scale(at) * abs(grid.transform.determinant)
-
-
-def _pixels(area: Area, square_metres: np.ndarray) -> np.ndarray:
-    """``area`` in pixels of ``square_metres`` each."""
-    return np.full(len(square_metres), area.value) if area.pixels else area.value / square_metres
-
-
-def _islands(geometry: np.ndarray, smallest: np.ndarray, holes: np.ndarray) -> np.ndarray:
-    """A point (n, 2) inside of each part that stays though it would fit into a hole to be
-    filled.
-    """
-    if smallest.min() >= holes.max():
-        return np.empty((0, 2))
-    parts, owner = shapely.get_parts(geometry, return_index=True)
-    outer = shapely.get_exterior_ring(parts)
-    # without the holes: what decides is the ground that the part would need in a hole
-    area = shapely.area(shapely.polygons(outer))
-    chosen = (area >= smallest[owner]) & (area < holes.max())
-    # rings start at their upper left corner; half a pixel on lies inside of the part
-    return shapely.get_coordinates(shapely.get_point(outer[chosen], 0)) + 0.5
-
-
 def _to_layers(
-    batches: Iterable[_Found], grid: Grid, naming: FootprintLabels, first_id: int
+    batches: Iterable[Selected], grid: Grid, naming: FootprintLabels, first_id: int
 ) -> Iterator[Layer]:
     for found in batches:
         yield _to_layer(found, grid, naming, first_id)
         first_id += len(found.outline)
 
 
-def _to_layer(found: _Found, grid: Grid, naming: FootprintLabels, first_id: int) -> Layer:
+def _to_layer(found: Selected, grid: Grid, naming: FootprintLabels, first_id: int) -> Layer:
     traced = found.traced
     count = len(found.outline)
     geometry = to_crs_coordinates(found.outline, grid.transform)
@@ -368,7 +262,7 @@ def _to_layer(found: _Found, grid: Grid, naming: FootprintLabels, first_id: int)
     outermost = (left == 0) | (top == 0) | (right == grid.width) | (bottom == grid.height)
     confidence = np.full(count, np.nan)
     if naming.unit is not None:
-        confidence = _confidence(traced, naming.unit)
+        confidence = mean_probability(traced, naming.unit)
     area_name, perimeter_name = size_columns(grid.crs)
     columns = {
         "id": np.arange(first_id, first_id + count),

@@ -237,24 +237,3 @@ def test_areas_are_square_metres_everywhere(crs, transform):
         strip_of(mask), grid, PolygonSpec(min_hole=Area(13, True)), min_area=Area(270, True)
     )
     assert by_pixels["vertices"].item() == 4
-
-
-@pytest.mark.parametrize("height", [1, 7, 50])
-def test_a_hole_is_not_filled_over_a_footprint_in_it(height):
-    mask = np.ones((50, 31), bool)
-    mask[3:12, 5:14] = False
-    mask[6:9, 8:11] = True
-    mask[20:29, 5:14] = False
-    frame = found(
-        cut(height, mask.astype(np.float32), np.ones_like(mask)),
-        spec=PolygonSpec(min_hole=Area(90, True)),
-    )
-    assert len(frame) == 2
-    assert frame.geometry.iloc[0].disjoint(frame.geometry.iloc[1])
-    assert [len(g.interiors) for g in frame.geometry] == [0, 1]
-    swallowed = found(
-        cut(height, mask.astype(np.float32), np.ones_like(mask)),
-        spec=PolygonSpec(min_hole=Area(90, True)),
-        min_area=Area(10, True),
-    )
-    assert [len(g.interiors) for g in swallowed.geometry] == [0]
