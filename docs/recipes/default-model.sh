@@ -4,8 +4,9 @@
 # DATA holds the sets that default-model.toml names (see geoseg/weights/default.md); oam_zanzibar_b, oam_banepa_b, the labels of
 # Geneva and others are left out and only tested on, by benchmarks/model.py. WORK receives chips and models.
 #
-# On a GPU the default model takes six minutes and the fast one two and a half (an H200 takes 750 crops of 320 pixels a second where
-# several trainings share it), and the teacher, which need not be as good, two.
+# On a GPU eight minutes: the trainings five (the default model 183 seconds, the fast one 75, the teacher, which need not be as good, 40; an H200
+# takes 800 crops of 320 pixels a second), chips, calibration and 8 bits three of two cores. The rate follows the clock: on a slower card, or for
+# more crops, set --seconds; 5,600 crops of the trunk and 17,300 of a branch did as well as 30,100 (docs/accuracy.md).
 # Without one, `geoseg train` trains the default model alone, on fewer crops, and goes on where it was stopped: 35 minutes in all on
 # two free CPU cores with bfloat16. It is not as good (docs/accuracy.md, "What helped").
 set -euo pipefail
@@ -22,7 +23,7 @@ finish() {  # MODEL.safetensors NAME
 python "$here/default_model_chips.py" "$data" "$work"
 if python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
     # crops are made coarse on the card; the copies are for the CPU
-    python "$here/default_model_gpu.py" "$work" "$work/teacher.safetensors" --seconds 50 --without coarse
+    python "$here/default_model_gpu.py" "$work" "$work/teacher.safetensors" --seconds 40 --without coarse
     python "$here/default_model_chips.py" "$data" "$work" "$work/teacher.safetensors"
     for name in default fast; do
         python "$here/default_model_gpu.py" "$work" "$work/$name.safetensors" --model "$name" --without coarse

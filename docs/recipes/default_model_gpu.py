@@ -1,13 +1,13 @@
 """Train the bundled model on one GPU: python docs/recipes/default_model_gpu.py WORK OUTPUT
-[--model default] [--seconds 150] [--without SET] [--seed 0]
+[--model default] [--seconds 75] [--without SET] [--seed 0]
 
 WORK holds the chip folders and ``sets.txt`` of default_model_chips.py. All chips lie on the card,
 where crops are cut and coloured: so a few minutes show the network as many crops as hours on a
 CPU. The learning rate follows the clock, so a slower card trains for as long, on fewer crops.
 
 After TRUNK of the time the training goes on as often as there are branches, each with other shares
-of changed crops; the model is the mean of their weights, which do better together on new places
-than any of them alone (Rame et al., NeurIPS 2022). A branch is as long as the rest of --seconds.
+of changed crops; the model is the mean of their weights (Rame et al., NeurIPS 2022). A branch is
+as long as the rest of --seconds.
 """
 
 from __future__ import annotations
@@ -309,7 +309,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--model", choices=NETWORKS, default="default")
-    parser.add_argument("--seconds", type=float, default=150)
+    parser.add_argument("--seconds", type=float, default=75)
     parser.add_argument("--without", action="append", default=[], help="a set to leave out")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
