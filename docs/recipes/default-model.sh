@@ -8,7 +8,7 @@
 # takes 800 crops of 320 pixels a second), chips, calibration and 8 bits three of two cores. The rate follows the clock: on a slower card, or for
 # more crops, set --seconds; 5,600 crops of the trunk and 17,300 of a branch did as well as 30,100 (docs/accuracy.md).
 # Without one, `geoseg train` trains the default model alone, on fewer crops, and goes on where it was stopped: 35 minutes in all on
-# two free CPU cores with bfloat16. It is not as good (docs/accuracy.md, "What helped").
+# two free CPU cores with bfloat16. It is not as good (docs/experiments.md, "What helped").
 set -euo pipefail
 data=$1 work=$2
 root=$(cd "$(dirname "$0")/../.." && pwd)

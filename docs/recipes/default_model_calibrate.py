@@ -28,12 +28,12 @@ from geoseg.specs import ModelSpec
 
 PLACES = "zanzibar", "centre", "north", "dhaka"
 # Metres a pixel that scenes are read at. Crops had 0.135 to 0.6 m, and what validates the places is
-# found better at 0.25 m than in their middle, 0.3 m (docs/accuracy.md).
+# found better at 0.25 m than in their middle, 0.3 m (docs/experiments.md).
 READ_AT = 0.25
 # Added to the logit of the boundary: of 0, 0.5, 1 and 1.4, what parts most houses rightly in what
-# is held back of north and dhaka (docs/accuracy.md)
+# is held back of north and dhaka (docs/experiments.md)
 BOUNDARY = 1.4
-# Of footprints, their mean probability: chosen over the places left out (docs/accuracy.md)
+# Of footprints, their mean probability: chosen over the places left out (docs/experiments.md)
 MIN_CONFIDENCE = 0.7
 TEMPERATURES = np.arange(0.8, 2.6, 0.1)
 SHIFTS = np.arange(-1.0, 0.6, 0.1)

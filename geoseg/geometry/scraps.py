@@ -13,7 +13,7 @@ from heapq import heapify, heappop, heappush
 import numpy as np
 
 # A scrap has less than this share of the median area of the parts of its block
-# (docs/accuracy.md, "What footprints are lost by")
+# (docs/experiments.md, "What footprints are lost by")
 SCRAP = 0.5
 # Of two parts, by their numbers: sum of the boundary's strength between them, pixels
 _Shared = dict[int, tuple[float, int]]

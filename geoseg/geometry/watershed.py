@@ -31,7 +31,7 @@ _RADIUS_PIXELS = 4.0
 # Share of the area of the narrowest building that its inside, the boundary left out, has at least
 _INSIDE = 0.25
 # What is smaller than so many of the narrowest building, 100 m2 at a GSD of 0.375 m and finer, is
-# one house (docs/accuracy.md, "What footprints are lost by")
+# one house (docs/experiments.md, "What footprints are lost by")
 _GROUP = 14.0
 # So is what is smaller than so many of it, 400 m2, and nearly a rectangle that is not long: it
 # fills at least this share of the smallest one around it, whose sides are nearer to each other
