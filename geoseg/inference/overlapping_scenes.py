@@ -123,11 +123,14 @@ class SharedLayer:
         """Write what was held back: each building once."""
         if self.writer is not None:
             self._add(self.writer, self.overlaps.resolve_held())
+            self._count(self.writer.finish())
 
     def _add(self, writer: FootprintWriter, batch: Layer) -> None:
         """Write ``batch``, numbered onwards."""
         numbers = np.arange(writer.count + 1, writer.count + 1 + len(batch))
-        written = writer.write(replace(batch, columns={**batch.columns, "id": numbers}))
+        self._count(writer.write(replace(batch, columns={**batch.columns, "id": numbers})))
+
+    def _count(self, written: Layer) -> None:
         self.footprints += len(written)
         name, _ = size_columns(written.crs)
         self.area += float(written.columns[name].sum()) if len(written) else 0.0

@@ -35,6 +35,17 @@ _LAST_PATIENCE = 30_000
 _HEADER = (8, 40, 56, 56, 72)
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    """A footprint that gives way to the rows ``ahead``, all of them cut at an edge, unless these
+    are replaced; then it replaces those ``behind``.
+    """
+
+    footprint: Layer
+    ahead: set[int]
+    behind: set[int]
+
+
 @dataclass
 class AppendTarget:
     """A layer that is added to: its CRS, the number its next footprint gets, and the rows that
@@ -50,6 +61,7 @@ class AppendTarget:
     first_id: int
     next_id: int
     replaced: set[int] = field(default_factory=set)
+    waiting: list[_Waiting] = field(default_factory=list)
 
     def target_crs(self, wanted: str | CRS | None) -> CRS | None:
         """The layer's CRS; UnsuitableError where another one is ``wanted``."""
@@ -62,7 +74,8 @@ class AppendTarget:
         onwards.
 
         One replaces those the layer holds of the same building if these are cut at an edge, and it
-        is whole or shows more. Without a CRS nobody knows which are the same.
+        is whole or shows more. Without a CRS nobody knows which are the same. One that gives way to
+        a cut footprint alone waits, for that may be replaced itself: :meth:`release`.
         """
         from geoseg.io.vector.ogr import pyogrio
 
@@ -85,10 +98,32 @@ class AppendTarget:
             own, old = same(batch.geometry, there)
             # a hundredth more, so that rounding does not replace a footprint by itself
             more = shapely.area(batch.geometry[own]) > 1.01 * shapely.area(there[old])
-            better = edge.astype(bool)[old] & (~batch.columns["edge"][own] | more)
+            cut = edge.astype(bool)[old]
+            better = cut & (~batch.columns["edge"][own] | more)
             stays = np.isin(np.arange(len(batch)), own[~better], invert=True)
             self.replaced |= set(rows[old[stays[own]]].tolist())
+            for i in np.setdiff1d(own[~better], own[~cut]):
+                of = own == i
+                ahead = set(rows[old[of & ~better]].tolist())
+                behind = set(rows[old[of & better]].tolist())
+                self.waiting.append(_Waiting(batch.take(np.array([i])), ahead, behind))
             batch = batch.take(stays)
+        return self._numbered(batch)
+
+    def release(self) -> Layer:
+        """What waited for footprints that have been replaced since, once all batches are known."""
+        batches = []
+        # the largest first: what it replaces others may wait for, which are all smaller
+        for each in sorted(
+            self.waiting, key=lambda each: -shapely.area(each.footprint.geometry[0])
+        ):
+            if each.ahead <= self.replaced:
+                self.replaced |= each.behind
+                batches.append(each.footprint)
+        self.waiting = []
+        return self._numbered(Layer.joined(batches, self.crs))
+
+    def _numbered(self, batch: Layer) -> Layer:
         numbers = np.arange(self.next_id, self.next_id + len(batch))
         self.next_id += len(batch)
         return replace(batch, columns={**batch.columns, "id": numbers})

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
@@ -146,6 +147,16 @@ class FootprintWriter:
             batch = replace(batch, crs=self._crs).to_crs(self._to)
         if len(batch) and self._existing is not None:
             batch = self._existing.filter_new(batch)
+        return self._send(batch)
+
+    def finish(self) -> Layer:
+        """Append what had to wait until all batches were known, and return it: footprints that give
+        way to some of the layer which is appended to, where these were replaced in the end.
+        """
+        waited = self._existing.release() if self._existing else Layer(np.empty(0, object))
+        return self._send(waited)
+
+    def _send(self, batch: Layer) -> Layer:
         if not len(batch):
             return batch
         with writing(self._path):
@@ -199,6 +210,7 @@ def create_vector(
         stack.callback(sink.abort)
         writer = FootprintWriter(path, sink, columns, crs, to, existing)
         yield writer
+        writer.finish()
         with writing(path):
             sink.close()
             if not existing and kind == "gpkg" and (style or "confidence" in columns):

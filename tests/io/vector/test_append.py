@@ -82,6 +82,38 @@ def test_what_is_there_is_left_out_and_what_is_better_replaces(tmp_path, crs):
     assert [each.name for each in tmp_path.iterdir()] == ["f.gpkg"]
 
 
+@pytest.mark.parametrize("order", ["together", "whole first", "cut first"])
+def test_what_a_replaced_footprint_stood_for_comes_in(tmp_path, order):
+    """The layer holds three houses as one, cut at an edge: one of them comes whole, and takes the
+    place of all three. The others, cut too and smaller than what was there, are needed then.
+    """
+    path = tmp_path / "f.gpkg"
+    write(path, houses(2, edge=True, width=130))
+    whole = houses(2, scene="b", width=40)
+    others = houses(3, 4, scene="b", edge=True, width=28)
+    if order == "together":
+        batches = [Layer.joined([others, whole], UTM)]
+    else:
+        batches = [whole, others] if order == "whole first" else [others, whole]
+    with create_vector(path, UTM, columns=COLUMNS, append=True) as out:
+        for batch in batches:
+            out.write(batch)
+    assert out.count == 3
+    assert places(path) == {2: "b", 3: "b", 4: "b"}
+    check(path)
+    # nothing is missing, so nothing comes with the same scene once more
+    assert write(path, Layer.joined(batches, UTM)) == 0
+    assert len(places(path)) == 3
+
+
+def test_what_waits_for_a_footprint_that_stays_is_left_out(tmp_path):
+    path = tmp_path / "f.gpkg"
+    write(path, houses(2, edge=True, width=130))
+    with create_vector(path, UTM, columns=COLUMNS, append=True) as out:
+        out.write(houses(3, 4, scene="b", edge=True, width=28))
+    assert out.count == 0 and places(path) == {2: "a"}
+
+
 def test_what_another_program_has_committed_stays(tmp_path):
     """It has the file open in WAL mode: its edits lie in the log, and it goes on afterwards."""
     path = tmp_path / "f.gpkg"
