@@ -4,7 +4,7 @@ until all are done, so that each building is written once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
@@ -14,6 +14,7 @@ from pyproj import CRS
 
 from geoseg.core.grid import Grid
 from geoseg.core.layer import Layer, size_columns
+from geoseg.core.transformation import LONLAT
 from geoseg.errors import GeosegError
 from geoseg.geometry.duplicates import distinct
 from geoseg.geometry.footprints import columns
@@ -35,34 +36,43 @@ class OverlapBuffer:
     """
 
     def __init__(self, grids: Mapping[str, Grid], crs: CRS | None) -> None:
-        self.crs = crs
         self.scenes = [name for name, grid in grids.items() if grid.crs is not None]
-        self.tree = shapely.STRtree(
-            [_extent(name, grids[name], crs) for name in self.scenes] if crs is not None else []
-        )
-        self.held: list[Layer] = []
+        self.crs = crs
+        extents = [_extent(name, grids[name], crs) for name in self.scenes] if crs else []
+        # a quarter of the globe from the scene that gives the CRS others may have no place in it
+        if not np.isfinite(shapely.get_coordinates(extents)).all():
+            self.crs = LONLAT
+            extents = [_extent(name, grids[name], LONLAT) for name in self.scenes]
+        self.tree = shapely.STRtree(extents)
+        self.held: list[tuple[Layer, np.ndarray]] = []
 
     def unshared(self, scene: str, batch: Layer) -> Layer:
-        """Those of ``batch``, in the run's CRS, that no other scene can have found; the others are
-        held.
-        """
+        """Those of ``batch`` that no other scene can have found; the others are held."""
+        # footprints are compared in one CRS, and written from their own: on the way through one
+        # that lies far off they could lose their place
+        places = batch.geometry
         if batch.crs is not None and self.crs is not None and batch.crs != self.crs:
-            batch = batch.to_crs(self.crs, scene)
-        one, other = self.tree.query(batch.geometry, predicate="intersects")
+            places = batch.to_crs(self.crs, scene).geometry
+        one, other = self.tree.query(places, predicate="intersects")
         shared = np.zeros(len(batch), bool)
         shared[one[np.array(self.scenes, object)[other] != scene]] = True
         if shared.any():
-            self.held.append(batch.take(shared))
+            self.held.append((batch.take(shared), places[shared]))
         return batch.take(~shared)
 
-    def resolve_held(self) -> Layer:
+    def resolve_held(self) -> Iterator[Layer]:
         """The best footprint of each building that was held, in the order they came."""
-        found = Layer.joined(self.held, self.crs)
-        return (
-            found.take(distinct(found.geometry, found.columns["edge"], found.columns["confidence"]))
-            if self.held
-            else found
+        if not self.held:
+            return
+        columns = [batch.columns for batch, _ in self.held]
+        stays = distinct(
+            np.concatenate([places for _, places in self.held]),
+            np.concatenate([each["edge"] for each in columns]),
+            np.concatenate([each["confidence"] for each in columns]),
         )
+        ends = np.cumsum([len(batch) for batch, _ in self.held])
+        for (batch, _), chosen in zip(self.held, np.split(stays, ends[:-1]), strict=True):
+            yield batch.take(chosen)
 
 
 def _extent(name: str, grid: Grid, crs: CRS | None) -> shapely.Geometry:
@@ -122,7 +132,8 @@ class SharedLayer:
     def finish(self) -> None:
         """Write what was held back: each building once."""
         if self.writer is not None:
-            self._add(self.writer, self.overlaps.resolve_held())
+            for batch in self.overlaps.resolve_held():
+                self._add(self.writer, batch)
             self._count(self.writer.finish())
 
     def _add(self, writer: FootprintWriter, batch: Layer) -> None:

@@ -14,6 +14,7 @@ import geopandas as gpd
 import pytest
 import rasterio
 from affine import Affine
+from pyproj import CRS
 
 from geoseg.errors import OutputError, UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
@@ -171,6 +172,38 @@ def test_scenes_share_a_layer_or_get_a_file_each(model: Path, tmp_path: Path) ->
     assert (
         mine.reset_index(drop=True).hausdorff_distance(second.geometry, align=False) < 1e-3
     ).all()
+
+
+def test_scenes_a_quarter_of_the_globe_apart_keep_their_places(model: Path, tmp_path: Path) -> None:
+    """At 39 and -51 degrees of longitude, on the equator nearly: neither has coordinates in the UTM
+    zone of the other. The second place is shown by two scenes that overlap.
+    """
+    mask = buildings(100, 415)
+    rows, cols = mask.shape
+    kenya = replace(grid(rows, cols, 32637), transform=Affine(0.3, 0, 5e5, 0, -0.3, 55_000))
+    amapa = replace(kenya, crs=CRS.from_epsg(32622))
+    right = rasterio.windows.Window(200, 0, cols - 200, rows)
+    scenes = {
+        "kenya": write_scene(tmp_path / "kenya.tif", mask, kenya),
+        "amapa": write_scene(tmp_path / "amapa.tif", mask, amapa),
+        "right": write_scene(tmp_path / "right.tif", mask[:, 200:], amapa.window(right)),
+    }
+    paths = [str(path) for path in scenes.values()]
+    alone = []
+    for path in paths[:2]:
+        extract.run([path], tmp_path / "one.gpkg", SPEC, ALL, model=model)
+        alone.append(gpd.read_file(tmp_path / "one.gpkg", layer="footprints"))
+        (tmp_path / "one.gpkg").unlink()
+    target = VectorTarget(tmp_path / "both.gpkg", dst_crs="EPSG:4326")
+    report = extract.run(paths, target, SPEC, ALL, model=model)
+    both = gpd.read_file(target.output, layer="footprints")
+    assert report.footprints == len(both) == len(alone[0]) + len(alone[1])
+    here = both["scene"] == "kenya"
+    for found, expected in zip((both[here], both[~here]), alone, strict=True):
+        assert shapes_in(found.to_crs(expected.crs)) == shapes_in(expected)
+    with pytest.raises(UnsuitableError, match=r"of amapa have no place in WGS 84 / UTM zone 37N"):
+        extract.run(paths[:2], tmp_path / "out.gpkg", SPEC, ALL, model=model)
+    assert not (tmp_path / "out.gpkg").exists()
 
 
 def test_a_scene_that_fails_is_skipped_whole(model: Path, tmp_path: Path) -> None:

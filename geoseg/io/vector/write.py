@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import shapely
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from geoseg.core.layer import FOOTPRINTS, Layer
 from geoseg.core.transformation import LONLAT, between
-from geoseg.errors import UsageError
+from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.atomic import (
     atomic,
     atomic_folder,
@@ -138,16 +139,30 @@ class FootprintWriter:
         self.count = 0
 
     def write(self, batch: Layer) -> Layer:
-        """Append ``batch``: polygons or multipolygons, in the CRS the writer was made for, all
-        columns present.
+        """Append ``batch``: polygons or multipolygons in its CRS, which is the one the writer was
+        made for if it names none, all columns present.
 
         Returns what was written: all of it, but for what a layer that is appended to holds already.
+        Raises UnsuitableError where some has no place in the CRS that is written.
         """
-        if len(batch) and self._to is not None:
-            batch = replace(batch, crs=self._crs).to_crs(self._to)
+        own = batch.crs or self._crs
+        to = self._to or self._crs
+        if len(batch) and to is not None and own != to:
+            batch = replace(batch, crs=own).to_crs(to)
+            self._check_placed(batch, to)
         if len(batch) and self._existing is not None:
             batch = self._existing.filter_new(batch)
         return self._send(batch)
+
+    def _check_placed(self, batch: Layer, to: CRS) -> None:
+        points, of = shapely.get_coordinates(batch.geometry, return_index=True)
+        lost = of[~np.isfinite(points).all(axis=1)]
+        if len(lost):
+            scene = f" of {batch.columns['scene'][lost[0]]}" if "scene" in batch.columns else ""
+            raise UnsuitableError(
+                f"{self._path}: footprints{scene} have no place in {to.name}",
+                "name another CRS with `dst_crs`, such as EPSG:4326",
+            )
 
     def finish(self) -> Layer:
         """Append what had to wait until all batches were known, and return it: footprints that give
