@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
@@ -199,6 +200,23 @@ def claimed(path: Path) -> Iterator[Path]:
         _writing.discard(path)
         remove(temporary)
         _drafts.discard(temporary)
+
+
+@contextmanager
+def addition_folder(path: Path) -> Iterator[Path]:
+    """A folder beside ``path`` for what will be added to it, removed in the end; so are those of
+    dead runs. Several runs, and threads, may add to one file.
+    """
+    draft = draft_of(path, "append")
+    for dead in abandoned(path):
+        with suppress(OSError):
+            remove(dead)
+    with tempfile.TemporaryDirectory(prefix=f"{draft.name}-", dir=path.parent) as folder:
+        _drafts.add(Path(folder))
+        try:
+            yield Path(folder)
+        finally:
+            _drafts.discard(Path(folder))
 
 
 @contextmanager

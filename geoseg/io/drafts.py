@@ -46,7 +46,8 @@ def draft_of(path: Path, word: str = "partial") -> Path:
 
 def abandoned(path: Path) -> Iterator[Path]:
     """Drafts of ``path``, and what belongs to them, whose process on this machine has ended."""
-    return (entry for entry, process in _drafts(path) if not _writes(process, entry))
+    words = "partial|old|append"
+    return (entry for entry, process in _drafts(path, words) if not _writes(process, entry))
 
 
 def living(path: Path) -> Iterator[Path]:
@@ -63,9 +64,9 @@ def set_aside(path: Path) -> Path | None:
     return aside[0] if aside and not path.exists() else None
 
 
-def _drafts(path: Path) -> Iterator[tuple[Path, int]]:
+def _drafts(path: Path, words: str = "partial|old") -> Iterator[tuple[Path, int]]:
     """Each entry beside ``path`` that is a draft of it, with the number of its process."""
-    name = re.compile(rf"\.{re.escape(_stem(path))}\.(?:partial|old)-{_host()}-(\d+)(?:\D.*)?")
+    name = re.compile(rf"\.{re.escape(_stem(path))}\.(?:{words})-{_host()}-(\d+)(?:\D.*)?")
     suffix = path.suffix
     # what GDAL adds to the name of a file; roofs.tif, roofs.tiff and the folder roofs are three
     # outputs

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import sqlite3
 import struct
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,7 @@ from shapely.errors import GEOSException
 from geoseg.core.layer import Layer
 from geoseg.errors import OutputError, UnsuitableError
 from geoseg.geometry.duplicates import same
-from geoseg.io.atomic import check_output
+from geoseg.io.atomic import addition_folder, check_output
 from geoseg.io.vector.sqlite import MAGIC, connect, is_lock, locked_output, quoted
 
 # Milliseconds to wait for another program when all is computed
@@ -224,7 +223,7 @@ def append_to(path: Path, layer: str, columns: Mapping[str, str]) -> Iterator[Ap
 
     check_output(path, overwrite=True)
     check_appendable(path)
-    with tempfile.TemporaryDirectory(prefix=f".{path.stem}.partial-", dir=path.parent) as folder:
+    with addition_folder(path) as folder:
         seen = Path(folder, "seen.gpkg")
         _copy_committed(path, seen)
         try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import geopandas as gpd
@@ -13,11 +16,20 @@ from pyproj import CRS
 
 from geoseg.core.layer import Layer
 from geoseg.errors import InputError, OutputError, UnsuitableError
+from geoseg.io.vector.append import append_to
 from geoseg.io.vector.layers import write_layers
 from geoseg.io.vector.read import read_footprints
 from geoseg.io.vector.write import create_vector
 from tests.io.vector.others import in_wal_mode, other_program
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from geoseg.io.vector.append import append_to
+columns = {"id": "int64", "scene": "string", "edge": "bool"}
+with append_to(Path(sys.argv[1]), "footprints", columns):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 UTM = CRS.from_epsg(32645)
 COLUMNS = {"id": "int64", "scene": "string", "edge": "bool"}
 
@@ -112,6 +124,18 @@ def test_what_waits_for_a_footprint_that_stays_is_left_out(tmp_path):
     with create_vector(path, UTM, columns=COLUMNS, append=True) as out:
         out.write(houses(3, 4, scene="b", edge=True, width=28))
     assert out.count == 0 and places(path) == {2: "a"}
+
+
+def test_the_next_run_removes_the_copy_that_a_killed_one_left(tmp_path):
+    path = tmp_path / "f.gpkg"
+    write(path, houses(1, 2))
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], timeout=60)
+    assert done.returncode == -signal.SIGKILL and len(list(tmp_path.iterdir())) == 2
+    # the folder of a run that is at work stays
+    with append_to(path, "footprints", COLUMNS) as target:
+        assert write(path, houses(5)) == 1
+        assert target.seen.exists() and len(list(tmp_path.iterdir())) == 2
+    assert [each.name for each in tmp_path.iterdir()] == ["f.gpkg"]
 
 
 def test_what_another_program_has_committed_stays(tmp_path):
