@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 import warnings as python_warnings
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +19,12 @@ from pyproj.exceptions import CRSError
 from shapely.errors import GEOSException
 
 from geoseg.core.layer import Layer
-from geoseg.errors import InputError, UnsuitableError, UsageError
+from geoseg.errors import InputError, UnsuitableError
 from geoseg.io.formats import vector_kind
+from geoseg.io.vector.condition import bad_condition, filtered
 from geoseg.io.vector.source import LAYER, SourceLayer, choose, open_layers, sniff
 from geoseg.io.vector.spacenet_csv import read_spacenet
-from geoseg.io.vector.sqlite import is_lock, locked_input, miscounted, quoted
+from geoseg.io.vector.sqlite import is_lock, locked_input, miscounted
 from geoseg.parallel.memory import check_memory
 from geoseg.report import Remarks
 
@@ -107,9 +107,9 @@ def read_features(
     needed = columns if where is None else None
     with _reading(path):
         if kind == "csv":
-            found = _filtered(path, read_spacenet(path, scene, pixels), where)
+            found = filtered(path, read_spacenet(path, scene, pixels), where)
         elif kind == "parquet":
-            found = _filtered(path, _parquet(path, needed), where)
+            found = filtered(path, _parquet(path, needed), where)
         else:
             with open_layers(path, kind, remarks) as layers:
                 found = _ogr(path, choose(path, layers, layer, setting), where, needed)
@@ -223,7 +223,7 @@ def _ogr(
         if where is None:
             raise
         reason = str(error).partition(f"{where}: ")[2] or "no such column, or no SQL"
-        raise _bad_condition(path, where, reason) from error
+        raise bad_condition(path, where, reason) from error
     if wkb is None:
         raise UnsuitableError(f"{path}: holds no geometries")
     crs = CRS.from_user_input(about["crs"]) if about["crs"] else None
@@ -273,45 +273,6 @@ def _parquet(path: Path, columns: Collection[str] | None) -> Layer:
     # not by geopandas, whose columns may be of types that only pandas has
     table = pq.read_table(path, columns=names)
     return Layer(shapes.to_numpy(), shapes.crs, {name: table[name].to_numpy() for name in names})
-
-
-def _filtered(path: Path, layer: Layer, where: str | None) -> Layer:
-    """The features for which ``where`` holds, by SQLite, as GDAL does it for GeoPackages."""
-    if where is None:
-        return layer
-    # Only which rows hold is asked of SQLite: values and their types stay as they were read
-    fields = ", ".join(["number INTEGER PRIMARY KEY", *map(quoted, layer.columns)])
-    values = [_python(column) for column in layer.columns.values()]
-    rows = zip(range(len(layer)), *values, strict=True)
-    marks = ", ".join("?" * (1 + len(values)))
-    with closing(sqlite3.connect(":memory:")) as table:
-        try:
-            table.execute(f"CREATE TABLE features ({fields})")
-            table.executemany(f"INSERT INTO features VALUES ({marks})", rows)
-            chosen = table.execute(f"SELECT number FROM features WHERE {where}").fetchall()
-        except (sqlite3.Error, sqlite3.Warning) as error:
-            raise _bad_condition(path, where, str(error)) from error
-    return layer.take(np.array([number for (number,) in chosen], np.int64))
-
-
-def _python(column: np.ndarray) -> list[Any]:
-    """Values as SQLite takes them, None for NaN; integers beyond 64 bits as the nearest number."""
-    return [
-        None
-        if value is None or value != value
-        else float(value)
-        if isinstance(value, int) and not -(2**63) <= value < 2**63
-        else value
-        if isinstance(value, int | float | bytes)
-        else str(value)
-        for value in column.tolist()
-    ]
-
-
-def _bad_condition(path: Path, where: str, reason: str) -> UsageError:
-    return UsageError(
-        f"{path}: cannot be filtered by {where!r}: {reason}", "an SQL condition on its columns"
-    )
 
 
 def _polygons(geometry: np.ndarray) -> tuple[np.ndarray, Counter[str]]:
