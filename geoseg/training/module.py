@@ -8,6 +8,7 @@ from typing import Any
 import lightning as L
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassConfusionMatrix, MultilabelConfusionMatrix
 
@@ -19,7 +20,7 @@ from geoseg.training.augment import PRESETS, Colour
 from geoseg.training.average import moving_average
 from geoseg.training.losses import build as build_loss
 from geoseg.training.losses import item_losses
-from geoseg.training.optim import optimizer, schedule
+from geoseg.training.optim import optimizer, restart, schedule
 from geoseg.training.pixels import as_unit
 from geoseg.training.scores import ThresholdCounts, multilabel_scores, scores
 
@@ -78,6 +79,12 @@ class SegmentationModule(L.LightningModule):
         """Those of the classes that the labels have."""
         logits: torch.Tensor = network(image.to(memory_format=torch.channels_last))
         return logits if self.labelled == self.model else building_logit(logits)
+
+    def on_train_start(self) -> None:
+        # of a run that is resumed the checkpoint brought the settings it was written with
+        course = self.lr_schedulers()
+        assert isinstance(course, LambdaLR)
+        restart(self.trainer.optimizers[0], course)
 
     def on_train_epoch_start(self) -> None:
         self._losses = []

@@ -30,6 +30,16 @@ def schedule(spec: TrainSpec, over: torch.optim.Optimizer, steps: int) -> Lambda
     return LambdaLR(over, partial(rate_share, spec, steps))
 
 
+def restart(over: torch.optim.Optimizer, course: LambdaLR) -> None:
+    """Give ``over`` the settings that it was made with, and the learning rate that ``course`` has
+    for the step it is at; the moments of the weights stay.
+    """
+    course.base_lrs = [over.defaults["lr"]] * len(over.param_groups)
+    for group, share in zip(over.param_groups, course.lr_lambdas, strict=True):
+        group.update(over.defaults, initial_lr=over.defaults["lr"])
+        group["lr"] *= share(course.last_epoch)
+
+
 def rate_share(spec: TrainSpec, steps: int, step: int) -> float:
     """Share of the highest learning rate at a ``step`` from 0 to ``steps`` - 1: it depends on the
     step alone, so that a run that is resumed with more epochs has no history to correct.

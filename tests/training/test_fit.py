@@ -86,6 +86,16 @@ def test_a_run_that_lost_its_patience_goes_on_with_more_of_it_alone(tmp_path: Pa
         assert len(read_epochs(tmp_path)) == epochs
 
 
+def test_a_resumed_run_takes_the_rate_and_the_decay_it_is_given(tmp_path: Path) -> None:
+    given = {"schedule": "onecycle", "epochs": 1, "lr": 0.1, "weight_decay": 0.5, "samples": 8}
+    train(job(tmp_path, **given), resume=False, progress=silent)
+    given |= {"schedule": "constant", "epochs": 2, "lr": 0.003, "weight_decay": 0.25}
+    train(job(tmp_path, **given), resume=True, progress=silent)
+    state = torch.load(tmp_path / LAST, weights_only=True)
+    (group,) = state["optimizer_states"][0]["param_groups"]
+    assert [group[name] for name in ("lr", "initial_lr", "weight_decay")] == [0.003, 0.003, 0.25]
+
+
 def test_tensorboard_has_the_scores(tmp_path: Path) -> None:
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     train(job(tmp_path, log=("csv", "tensorboard"), epochs=2), resume=False, progress=silent)

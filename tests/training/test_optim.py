@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -11,7 +13,7 @@ from hypothesis import strategies as st  # noqa: E402
 from geoseg.errors import UsageError  # noqa: E402
 from geoseg.specs import TrainSpec  # noqa: E402
 from geoseg.specs.settings import settings  # noqa: E402
-from geoseg.training.optim import optimizer, rate_share, schedule  # noqa: E402
+from geoseg.training.optim import optimizer, rate_share, restart, schedule  # noqa: E402
 
 
 def rates(steps: int, **given: object) -> list[float]:
@@ -79,6 +81,26 @@ def test_the_schedule_scales_the_rate() -> None:
     assert isinstance(
         optimizer(TrainSpec(), [torch.nn.Parameter(torch.ones(3))]), torch.optim.AdamW
     )
+
+
+def test_other_settings_hold_from_the_first_step_of_a_resumed_run() -> None:
+    begun = TrainSpec(lr=0.1, schedule="cosine", weight_decay=0.5)
+    given = replace(begun, lr=0.02, weight_decay=0.25)
+    before = optimizer(begun, [torch.nn.Parameter(torch.ones(3))])
+    course = schedule(begun, before, 4)
+    for _ in range(3):
+        before.step()
+        course.step()
+    after = optimizer(given, [torch.nn.Parameter(torch.ones(3))])
+    longer = schedule(given, after, 9)
+    after.load_state_dict(before.state_dict())
+    longer.load_state_dict(course.state_dict())
+    restart(after, longer)
+    for step in range(3, 9):
+        assert after.param_groups[0]["lr"] == pytest.approx(0.02 * rate_share(given, 9, step))
+        assert after.param_groups[0]["weight_decay"] == 0.25
+        after.step()
+        longer.step()
 
 
 @pytest.mark.parametrize(
