@@ -4,7 +4,7 @@ import pytest
 import shapely
 
 from geoseg.errors import UnsuitableError, UsageError
-from geoseg.specs import EvaluateSpec
+from geoseg.specs import EvaluateSpec, FootprintChoice
 from geoseg.tools import evaluate
 from tests.tools.compared import FOUND, TRUTH, mask, raster, vector
 
@@ -58,6 +58,23 @@ def test_spacenet_proposals_rank_by_their_confidence(tmp_path):
             spacenet(tmp_path / "p.csv", found), truth, EvaluateSpec(profile="spacenet2")
         )
         assert (report.object["tp"], report.object["matched_iou"]) == (1, pytest.approx(iou))
+
+
+@pytest.mark.parametrize("nothing", [[(VEGAS, None, 1)], []])
+def test_spacenet_tables_without_a_building(tmp_path, nothing):
+    some = [(VEGAS, (10, 10, 40, 20), 0.9), (PARIS, (50, 10, 75, 14), 0.8)]
+    full, empty = spacenet(tmp_path / "full.csv", some), spacenet(tmp_path / "empty.csv", nothing)
+    for spec in (EvaluateSpec(profile="spacenet2"), EvaluateSpec()):
+        for paths, counts, f1 in (
+            ((empty, full), (0, 0, 2), 0),
+            ((full, empty), (0, 2, 0), 0),
+            ((empty, empty), (0, 0, 0), 1),
+        ):
+            scores = evaluate.run(*paths, spec).object
+            assert (scores["tp"], scores["fp"], scores["fn"]) == counts
+            assert scores["f1"] == f1
+    choice = FootprintChoice(where="confidence > 0.85")
+    assert evaluate.run(empty, full, choice=choice).object["fn"] == 1
 
 
 def test_the_profile_is_for_spacenet_tables(tmp_path):

@@ -37,24 +37,27 @@ def read_spacenet(path: Path, scene: str | None, pixels: bool) -> Layer:
     ValueError (malformed numbers, not UTF-8), GEOSException (malformed WKT) and UnsuitableError (no
     such image, no such coordinates).
     """
-    images = _images(path, path.stat().st_mtime_ns)
+    names, images = _table(path, path.stat().st_mtime_ns)
     rows = [row for image in images.values() for row in image]
     on_ground, in_pixels = (any(_solid(row, column) for row in rows) for column in (_GEO, _PIX))
     if pixels and on_ground and not in_pixels:
         raise UnsuitableError(
             f"{path}: has no {_PIX} for an image without a CRS", "assign one with `crs`"
         )
-    pixels = in_pixels and (pixels or not on_ground)
+    if on_ground or in_pixels:
+        pixels = in_pixels and (pixels or not on_ground)
+    else:  # nothing was found anywhere: the header says what there would be
+        pixels = pixels and _PIX in names
     column = _PIX if pixels else _GEO
     if scene is not None and (shown := _shown(path, images, scene, pixels)) is not None:
         rows = images[shown]
     rows = [row for row in rows if _solid(row, column)]
-    known = {name for row in rows for name in row}
-    names = [name for name in ("ImageId", "BuildingId") if name in known]
     columns: dict[str, np.ndarray] = {
-        name: np.array([row[name] for row in rows], object) for name in names
+        name: np.array([row[name] for row in rows], object)
+        for name in ("ImageId", "BuildingId")
+        if name in names
     }
-    if "Confidence" in known:
+    if "Confidence" in names:
         columns["confidence"] = np.array([row["Confidence"] for row in rows], float)
     geometry = shapely.from_wkt(np.array([row[column] for row in rows], object))
     return Layer(geometry, None if pixels else LONLAT, columns, pixels)
@@ -62,17 +65,18 @@ def read_spacenet(path: Path, scene: str | None, pixels: bool) -> Layer:
 
 # The scenes of an area share one table
 @lru_cache(maxsize=1)
-def _images(path: Path, stamp: int) -> dict[str, list[Row]]:
-    """Rows by ``ImageId``."""
+def _table(path: Path, stamp: int) -> tuple[tuple[str, ...], dict[str, list[Row]]]:
+    """Names of the columns, and rows by ``ImageId``."""
     images: dict[str, list[Row]] = {}
     csv.field_size_limit(LONGEST_CELL)
     with path.open(newline="", encoding="utf-8-sig") as file:
         try:
-            for row in csv.DictReader(file):
+            reader = csv.DictReader(file)
+            for row in reader:
                 images.setdefault(row.get("ImageId") or "", []).append(row)
         except csv.Error as error:
             raise ValueError(str(error)) from error
-    return images
+    return tuple(reader.fieldnames or ()), images
 
 
 def _solid(row: Row, column: str) -> bool:
