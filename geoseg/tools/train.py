@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from geoseg.errors import (
     SettingError,
     UnsuitableError,
 )
-from geoseg.io.atomic import check_apart, check_output
+from geoseg.io.atomic import check_apart, check_output, claimed, make_folder
 from geoseg.io.provenance import command_now, moment
 from geoseg.io.run_folder import (
     BEST,
@@ -115,27 +116,27 @@ def run(
     made, matched = fit.network(job)
     model = replace(model, global_context=has_global_context(made, model))
     # now that nothing is left to be refused
-    _clear(folder, target)
-    job = replace(job, model=model, start=_start(named, init, matched, model))
-    of_scenes = {"split": split, "bands": bands}
-    own = VectorFiles.of(labels).settings("labels") | of_scenes if labels else {}
-    done = _trained(job, partial(_note, folder, data, init, own), target, accompany)
-    test: dict[str, Any] = {}
-    if is_main_process():
-        test_chips = [chip for each in sets for chip in each.splits["test"]]
-        places = sets[0].outlines
-        test = _finish(done, test_chips, places, target, accompany)
-    return _report(
-        done,
-        accompany,
-        inputs=tuple(str(folder) for folder in data),
-        outputs=(str(target.output),),
-        model=str(target.output),
-        parameters=sum(p.numel() for p in made.parameters()),
-        init=model_name(init) if init else None,
-        pretrained=matched,
-        test=_numbers(test),
-    )
+    with _claimed(folder, target):
+        job = replace(job, model=model, start=_start(named, init, matched, model))
+        of_scenes = {"split": split, "bands": bands}
+        own = VectorFiles.of(labels).settings("labels") | of_scenes if labels else {}
+        done = _trained(job, partial(_note, folder, data, init, own), target, accompany)
+        test: dict[str, Any] = {}
+        if is_main_process():
+            test_chips = [chip for each in sets for chip in each.splits["test"]]
+            places = sets[0].outlines
+            test = _finish(done, test_chips, places, target, accompany)
+        return _report(
+            done,
+            accompany,
+            inputs=tuple(str(folder) for folder in data),
+            outputs=(str(target.output),),
+            model=str(target.output),
+            parameters=sum(p.numel() for p in made.parameters()),
+            init=model_name(init) if init else None,
+            pretrained=matched,
+            test=_numbers(test),
+        )
 
 
 def _start(named: Path | None, init: Path | None, matched: str | None, model: ModelSpec) -> str:
@@ -344,6 +345,8 @@ def _run_folder(target: TrainTarget) -> Path:
     """The folder, which need not exist; raises where another run is in it, or none to resume."""
     folder = target.folder
     last = folder / CHECKPOINT
+    if is_main_process() and folder.is_dir():
+        check_output(last, overwrite=True)  # no other run writes it
     if target.resume and not last.is_file():
         raise InputError(f"{folder}: holds no {last.name} to resume from")
     if is_main_process() and last.exists() and not (target.resume or target.overwrite):
@@ -353,12 +356,19 @@ def _run_folder(target: TrainTarget) -> Path:
     return folder
 
 
-def _clear(folder: Path, target: TrainTarget) -> None:
-    """Make the folder; what another run left in it is deleted where that is not resumed."""
+@contextmanager
+def _claimed(folder: Path, target: TrainTarget) -> Iterator[None]:
+    """Make the folder, and keep other runs out of it; what another one left in it is deleted where
+    that is not resumed. Raises OutputError where another run is at work in it.
+    """
     # of the processes that torchrun starts one clears the folder; the others would race it
-    if not is_main_process() or target.resume:
+    if not is_main_process():
+        yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    # what another run left would be taken for this one's
-    for name in (CHECKPOINT, BEST, START):
-        (folder / name).unlink(missing_ok=True)
+    make_folder(folder)
+    # a run of hours takes what lies here for its own: two would write one model of both
+    with claimed(check_output(folder / CHECKPOINT, overwrite=True)):
+        # what another run left would be taken for this one's
+        for name in () if target.resume else (CHECKPOINT, BEST, START):
+            (folder / name).unlink(missing_ok=True)
+        yield

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
-from geoseg.errors import InputError
+from geoseg.errors import InputError, OutputError
 from geoseg.io.run_folder import read_epochs
 from geoseg.specs import TrainSpec, TrainTarget
 from geoseg.tools import train
@@ -117,6 +117,28 @@ def test_overwriting_forgets_the_other_run(chips: Path, tmp_path: Path) -> None:
             replace(QUICK, epochs=1, seed=seed),
         )
         assert len(report.epochs) == 1
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_in_which_a_run_is_at_work_is_not_taken(
+    resume: bool, chips: Path, tmp_path: Path
+) -> None:
+    target = TrainTarget(tmp_path / "m.safetensors", resume=resume, overwrite=not resume)
+    refused = []
+
+    def progress(label, total: int):
+        def advance(count: int) -> None:
+            if callable(label) and not refused:  # in the first step
+                with pytest.raises(OutputError, match=r"last\.ckpt: another run is writing it"):
+                    train.run([str(chips)], target, replace(QUICK, epochs=1, seed=3))
+                refused.append(True)
+
+        return advance
+
+    spec = replace(QUICK, epochs=1)
+    report = train.run([str(chips)], tmp_path / "m.safetensors", spec, progress=progress)
+    assert refused and len(report.epochs) == 1
+    assert not list(tmp_path.rglob("*.partial-*"))
 
 
 @pytest.mark.slow
