@@ -11,8 +11,9 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from geoseg.errors import InputError
 from geoseg.io.atomic import atomic
 from geoseg.io.config import read_toml
 from geoseg.specs.toml import to_toml
@@ -24,6 +25,8 @@ METRICS = "metrics.csv"
 PAGE = "report.html"
 CHECKPOINT = "last.ckpt"  # written after each epoch
 BEST = "best.safetensors"  # the epoch of the highest validation IoU so far
+
+_Scores = TypeVar("_Scores", dict[str, Any], list[dict[str, Any]])
 
 
 def write_settings(folder: Path, command: str, settings: Mapping[str, Any]) -> None:
@@ -48,8 +51,7 @@ def write_start(folder: Path, scores: Mapping[str, Any]) -> None:
 
 def read_start(folder: Path) -> dict[str, Any]:
     """Scores before the first epoch; none of a run without validation."""
-    path = folder / START
-    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return dict(_read(folder / START, {}))
 
 
 def write_epochs(folder: Path, epochs: Sequence[Mapping[str, Any]]) -> None:
@@ -69,8 +71,25 @@ def write_epochs(folder: Path, epochs: Sequence[Mapping[str, Any]]) -> None:
 
 def read_epochs(folder: Path) -> list[dict[str, Any]]:
     """Scores of each epoch; none where no epoch has been finished."""
-    path = folder / EPOCHS
-    return json.loads(path.read_text("utf-8")) if path.is_file() else []
+    return list(_read(folder / EPOCHS, []))
+
+
+def _read(path: Path, nothing: _Scores) -> _Scores:
+    """Scores of the type of ``nothing``, which is what a missing file holds."""
+    if not path.is_file():
+        return nothing
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path) from error
+    each = found if isinstance(nothing, list) else [found]
+    if not isinstance(found, type(nothing)) or not all(isinstance(row, dict) for row in each):
+        raise _damaged(path)
+    return found
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path}: is damaged", "`overwrite` starts over")
 
 
 def flat(epoch: Mapping[str, Any]) -> dict[str, float]:

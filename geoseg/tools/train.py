@@ -24,6 +24,7 @@ from geoseg.io.provenance import command_now, moment
 from geoseg.io.run_folder import (
     BEST,
     CHECKPOINT,
+    EPOCHS,
     PAGE,
     START,
     read_epochs,
@@ -369,6 +370,6 @@ def _claimed(folder: Path, target: TrainTarget) -> Iterator[None]:
     # a run of hours takes what lies here for its own: two would write one model of both
     with claimed(check_output(folder / CHECKPOINT, overwrite=True)):
         # what another run left would be taken for this one's
-        for name in () if target.resume else (CHECKPOINT, BEST, START):
+        for name in () if target.resume else (CHECKPOINT, BEST, START, EPOCHS):
             (folder / name).unlink(missing_ok=True)
         yield

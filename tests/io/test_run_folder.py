@@ -6,7 +6,17 @@ import csv
 import tomllib
 from pathlib import Path
 
-from geoseg.io.run_folder import flat, read_epochs, read_settings, write_epochs, write_settings
+import pytest
+
+from geoseg.errors import InputError
+from geoseg.io.run_folder import (
+    flat,
+    read_epochs,
+    read_settings,
+    read_start,
+    write_epochs,
+    write_settings,
+)
 
 EPOCH = {
     "epoch": 1,
@@ -25,6 +35,15 @@ def test_epochs_as_json_and_as_a_table(tmp_path: Path) -> None:
     assert first == {"epoch": "1", "loss": "0.5", "iou_road": "0.25", "f1_road": "0.4", "iou": ""}
     assert (second["iou"], second["iou_road"]) == ("0.75", "")
     assert {path.name for path in tmp_path.iterdir()} == {"epochs.json", "metrics.csv"}
+
+
+@pytest.mark.parametrize("text", ["", "[{", "{}", "[1]", "null", "[" * 100_000])
+def test_a_damaged_file_of_scores_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "epochs.json").write_text(text)
+    (tmp_path / "start.json").write_text(text.replace("{}", "[]"))
+    for read, name in ((read_epochs, "epochs"), (read_start, "start")):
+        with pytest.raises(InputError, match=rf"{name}\.json: is damaged"):
+            read(tmp_path)
 
 
 def test_only_numbers_go_into_the_table() -> None:

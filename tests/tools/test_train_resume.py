@@ -117,6 +117,7 @@ def test_overwriting_forgets_the_other_run(chips: Path, tmp_path: Path) -> None:
             replace(QUICK, epochs=1, seed=seed),
         )
         assert len(report.epochs) == 1
+        (tmp_path / "m.safetensors.run" / "epochs.json").write_text("[{")
 
 
 @pytest.mark.parametrize("resume", [False, True])
