@@ -272,7 +272,17 @@ def _parquet(path: Path, columns: Collection[str] | None) -> Layer:
         raise InputError(f"{path}: cannot be read: it is damaged") from error
     # not by geopandas, whose columns may be of types that only pandas has
     table = pq.read_table(path, columns=names)
-    return Layer(shapes.to_numpy(), shapes.crs, {name: table[name].to_numpy() for name in names})
+    columns = {name: _decoded(table[name]).to_numpy() for name in names}
+    return Layer(shapes.to_numpy(), shapes.crs, columns)
+
+
+def _decoded(column: Any) -> Any:
+    """A column of Arrow without a dictionary, as pandas' categories have one: as an array, what is
+    missing in it would be the last of the categories.
+    """
+    import pyarrow as pa
+
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def _polygons(geometry: np.ndarray) -> tuple[np.ndarray, Counter[str]]:

@@ -282,3 +282,13 @@ def test_damaged_geometries_are_an_input_error(tmp_path):
         except InputError as error:
             assert "f.gpkg" in str(error)
         path.unlink()
+
+
+def test_a_missing_category_is_none_of_them(tmp_path):
+    kinds = pd.Categorical(["house", None, "shed", None], categories=["house", "shed"])
+    boxes = [shapely.box(9 * x, 0, 9 * x + 7, 4) for x in range(len(kinds))]
+    frame = gpd.GeoDataFrame({"kind": kinds}, geometry=boxes, crs=32633)
+    frame.to_parquet(tmp_path / "roofs.parquet")
+    found = read_footprints(tmp_path / "roofs.parquet")
+    assert found.columns["kind"].tolist() == ["house", None, "shed", None]
+    assert len(read_footprints(tmp_path / "roofs.parquet", where="kind IS NULL")) == 2
