@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,9 @@ def _describe(error: BaseException, command: click.Command | None) -> tuple[int,
             "torch and torchvision are of different builds",
             "install both in one command, from one index",
         )
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        # of an input, which every way of asking whether it is there raises; outputs are checked
+        return 3, f"{error.filename}: its name is too long", None
     return 1, f"{type(error).__name__}: {error}: this is a bug in geoseg", BUG
 
 
@@ -98,6 +102,8 @@ def _what_needs_less(command: click.Command | None) -> str:
 
 def _file(error: BaseException) -> str | None:
     """The file at the start of a message such as ``a.tif: does not exist``."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return str(error.filename)
     if not isinstance(error, GeosegError) or isinstance(error, SettingError):
         return None
     name, colon, _ = error.message.partition(": ")

@@ -181,3 +181,24 @@ def test_bad_input(
     assert (found, out) == (code, ""), err
     assert err.startswith("Error: ") and err.count("\n") == 1
     assert message in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "evaluate {long}.gpkg {made}/far.geojson",
+        "tile {made}/scene.tif -o chips --labels {long}.gpkg",
+        "tile {made}/scene.tif -o chips --aoi {long}.gpkg",
+        "train {long} -o model.safetensors",
+        "prepare folder {long} -o chips",
+        "info {long}.tif",
+    ],
+)
+def test_an_input_whose_name_no_system_takes(
+    command: str, made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "n" * 300
+    assert run(command.format(made=made, long=long).split()) == 3
+    error = capsys.readouterr().err
+    assert error.startswith(f"Error: {long[:9]}") and "its name is too long" in error
+    assert error.count("\n") == 1
