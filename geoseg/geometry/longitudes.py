@@ -73,6 +73,43 @@ def gathered(geometry: np.ndarray, circle: float) -> np.ndarray:
     return moved if narrower else geometry
 
 
+def mended(geometry: np.ndarray, circle: float) -> np.ndarray:
+    """Polygons whose rings jump from one end of the circle to the other, as those that were
+    reprojected do, in one piece across it; the others as they are.
+    """
+    left, _, right, _ = shapely.bounds(geometry).T
+    broken = np.flatnonzero(right - left > circle / 2)
+    if not len(broken):
+        return geometry
+    out = geometry.copy()
+    for row in broken:
+        x, _ = shapely.get_coordinates(geometry[row])[0]
+        out[row] = near(geometry[[row]], x, circle)[0]
+    return out
+
+
+def split_at_seam(geometry: np.ndarray, circle: float) -> np.ndarray:
+    """Polygons with what reaches beyond 180 degrees cut off there and put at the other end."""
+    half = circle / 2
+    left, _, right, _ = shapely.bounds(geometry).T
+    beyond = np.flatnonzero((left < -half) | (right > half))
+    if not len(beyond):
+        return geometry
+    out = geometry.copy()
+    for row in beyond:
+        _, bottom, _, top = shapely.bounds(geometry[row])
+        world = shapely.box(-half, bottom - 1, half, top + 1)
+        turns = [
+            shapely.transform(geometry[row], lambda points, by=by: points + [by * circle, 0])
+            for by in (-1, 0, 1)
+        ]
+        parts = shapely.get_parts(shapely.intersection(turns, world))
+        out[row] = shapely.MultiPolygon(
+            [part for part in parts if part.geom_type == "Polygon" and part.area]
+        )
+    return out
+
+
 def _unbroken(parts: np.ndarray, circle: float) -> tuple[np.ndarray, np.ndarray]:
     """Parts whose corners lie on both sides of the seam, with all of them on one side; and which
     these are.

@@ -18,6 +18,7 @@ from geoseg.core.transformation import LONLAT
 from geoseg.errors import GeosegError
 from geoseg.geometry.duplicates import distinct
 from geoseg.geometry.footprints import columns
+from geoseg.geometry.longitudes import mended, near, period
 from geoseg.geometry.outlines import to_crs_coordinates
 from geoseg.inference.session import LoadedModel
 from geoseg.io.raster.scene import open_scene
@@ -43,7 +44,12 @@ class OverlapBuffer:
         if not np.isfinite(shapely.get_coordinates(extents)).all():
             self.crs = LONLAT
             extents = [_extent(name, grids[name], LONLAT) for name in self.scenes]
-        self.tree = shapely.STRtree(extents)
+        self.circle = period(self.crs)
+        self.middle = 0.0
+        if self.circle and extents:
+            left, _, right, _ = shapely.bounds(mended(np.array(extents[:1]), self.circle))[0]
+            self.middle = (left + right) / 2
+        self.tree = shapely.STRtree(self._on_one_side(np.array(extents, object)))
         self.held: list[tuple[Layer, np.ndarray]] = []
 
     def unshared(self, scene: str, batch: Layer) -> Layer:
@@ -53,12 +59,17 @@ class OverlapBuffer:
         places = batch.geometry
         if batch.crs is not None and self.crs is not None and batch.crs != self.crs:
             places = batch.to_crs(self.crs, scene).geometry
+        places = self._on_one_side(places)
         one, other = self.tree.query(places, predicate="intersects")
         shared = np.zeros(len(batch), bool)
         shared[one[np.array(self.scenes, object)[other] != scene]] = True
         if shared.any():
             self.held.append((batch.take(shared), places[shared]))
         return batch.take(~shared)
+
+    def _on_one_side(self, geometry: np.ndarray) -> np.ndarray:
+        """What lies beyond 180 degrees for one scene and beyond -180 for another, side by side."""
+        return near(geometry, self.middle, self.circle) if self.circle else geometry
 
     def resolve_held(self) -> Iterator[Layer]:
         """The best footprint of each building that was held, in the order they came."""

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pyproj import CRS
 
-from geoseg.geometry.longitudes import gathered, near, period
+from geoseg.geometry.longitudes import gathered, mended, near, period, split_at_seam
 
 boxes = st.lists(
     st.tuples(st.floats(-30, 30), st.floats(-80, 80), st.floats(0.01, 0.4), st.floats(0.01, 0.4)),
@@ -72,6 +72,27 @@ def test_what_needs_no_turn_is_left_alone():
     )
     nothing = np.array([None, shapely.Polygon()], object)
     assert gathered(nothing, 360.0) is nothing and len(near(nothing[:0], 5, 360.0)) == 0
+
+
+def test_rings_that_jump_are_mended_and_no_others() -> None:
+    jumping = shapely.Polygon([(179.9, 1), (-179.8, 1), (-179.8, 3), (179.9, 3)])
+    there = np.array([shapely.box(-179, 1, -178, 3), jumping, shapely.box(178, 1, 179.9, 4)])
+    out = mended(there, 360)
+    assert out[0] is there[0] and out[2] is there[2]
+    np.testing.assert_allclose(out[1].bounds, (179.9, 1, 180.2, 3), atol=1e-9)
+    whole = there[[0, 2]]
+    assert mended(whole, 360) is whole
+    assert len(mended(np.empty(0, object), 360)) == 0
+
+
+def test_what_reaches_beyond_is_cut_there() -> None:
+    there = np.array([shapely.box(178, 1, 179, 3), shapely.box(179.9, 1, 180.2, 3)])
+    out = split_at_seam(there, 360)
+    assert out[0] is there[0]
+    left, right = sorted(out[1].geoms, key=lambda part: part.bounds)
+    np.testing.assert_allclose(left.bounds, (-180, 1, -179.8, 3), atol=1e-9)
+    np.testing.assert_allclose(right.bounds, (179.9, 1, 180, 3), atol=1e-9)
+    assert split_at_seam(there[:1], 360)[0] is there[0]
 
 
 def test_once_around():

@@ -14,7 +14,7 @@ import geopandas as gpd
 import pytest
 import rasterio
 from affine import Affine
-from pyproj import CRS
+from pyproj import CRS, Transformer
 
 from geoseg.errors import OutputError, UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
@@ -204,6 +204,41 @@ def test_scenes_a_quarter_of_the_globe_apart_keep_their_places(model: Path, tmp_
     with pytest.raises(UnsuitableError, match=r"of amapa have no place in WGS 84 / UTM zone 37N"):
         extract.run(paths[:2], tmp_path / "out.gpkg", SPEC, ALL, model=model)
     assert not (tmp_path / "out.gpkg").exists()
+
+
+@pytest.mark.parametrize("first", ["across", "east", "pacific"])
+def test_scenes_on_both_sides_of_180_degrees(model: Path, tmp_path: Path, first: str) -> None:
+    """One that counts on beyond 180 degrees, its columns from there on counted from -180, and the
+    same ground in metres.
+    """
+    mask = buildings(100, 415)
+    rows, cols = mask.shape
+    side = 0.3 / 111_320
+    seam = 200
+    lonlat = Affine(side, 0, 180 - seam * side, 0, -side, 0.1)
+    across = replace(grid(rows, cols, 4326), transform=lonlat)
+    east = replace(
+        across, transform=Affine(side, 0, -180, 0, -side, 0.1), height=rows, width=cols - seam
+    )
+    x, y = Transformer.from_crs(4326, 3832, always_xy=True).transform(180 - seam * side, 0.1)
+    pacific = replace(grid(rows, cols, 3832), transform=Affine(0.3, 0, x, 0, -0.3, y))
+    scenes = {
+        "across": write_scene(tmp_path / "across.tif", mask, across),
+        "east": write_scene(tmp_path / "east.tif", mask[:, seam:], east),
+        "pacific": write_scene(tmp_path / "pacific.tif", mask, pacific),
+    }
+    alone = extract.run(
+        [str(scenes["pacific"])], tmp_path / "one.gpkg", SPEC, ALL, model=model
+    ).footprints
+    paths = [str(scenes.pop(first)), *map(str, scenes.values())]
+    target = VectorTarget(tmp_path / "all.gpkg", dst_crs="EPSG:4326")
+    assert extract.run(paths, target, SPEC, ALL, model=model).footprints == alone
+    found = gpd.read_file(target.output, layer="footprints").bounds
+    assert (found["maxx"] - found["minx"]).max() < 100 * side
+    assert found["minx"].abs().min() > 179.9
+    tiles = extract.run(paths, tmp_path / "all.pmtiles", SPEC, ALL, model=model)
+    width = gpd.read_file(tmp_path / "all.pmtiles").bounds.eval("maxx - minx").max()
+    assert tiles.footprints == alone and width < 100
 
 
 def test_a_scene_that_fails_is_skipped_whole(model: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from pyproj.exceptions import CRSError
 from geoseg.core.layer import FOOTPRINTS, Layer
 from geoseg.core.transformation import LONLAT, between
 from geoseg.errors import UnsuitableError, UsageError
+from geoseg.geometry.longitudes import mended, period, split_at_seam
 from geoseg.io.atomic import (
     atomic,
     atomic_folder,
@@ -129,6 +130,7 @@ class FootprintWriter:
         crs: CRS | None,
         to: CRS | None,
         existing: AppendTarget | None = None,
+        within_world: bool = False,
     ) -> None:
         self._path = path
         self._sink = sink
@@ -136,6 +138,7 @@ class FootprintWriter:
         self._crs = crs
         self._to = to
         self._existing = existing
+        self._within_world = within_world
         self.count = 0
 
     def write(self, batch: Layer) -> Layer:
@@ -150,6 +153,10 @@ class FootprintWriter:
         if len(batch) and to is not None and own != to:
             batch = replace(batch, crs=own).to_crs(to)
             self._check_placed(batch, to)
+            if circle := period(to):
+                batch = replace(batch, geometry=mended(batch.geometry, circle))
+        if len(batch) and self._within_world and (circle := period(to)):
+            batch = replace(batch, geometry=split_at_seam(batch.geometry, circle))
         if len(batch) and self._existing is not None:
             batch = self._existing.filter_new(batch)
         return self._send(batch)
@@ -223,7 +230,9 @@ def create_vector(
         with writing(path):
             sink = _sink(kind, temporary, columns, to or crs, layer, dict(metadata or {}))
         stack.callback(sink.abort)
-        writer = FootprintWriter(path, sink, columns, crs, to, existing)
+        writer = FootprintWriter(
+            path, sink, columns, crs, to, existing, within_world=kind == "pmtiles"
+        )
         yield writer
         writer.finish()
         with writing(path):
