@@ -54,6 +54,7 @@ def predict(
     classes: bool = False,
     creation_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
+    on_error: str | None = None,
     dry_run: bool = False,
     resume: bool = False,
     scheduler: str | None = None,
@@ -122,6 +123,9 @@ def predict(
         GDAL creation options of the raster, e.g. ``{"COMPRESS": "ZSTD"}``.
     overwrite
         Replace an existing output. [default: refuse]
+    on_error
+        When a scene fails: stop, or skip it; the report's ``failed`` then says which and why.
+        [default: stop]
     dry_run
         Show windows, CRS and the expected memory, disk and time; write nothing.
     resume
@@ -167,7 +171,8 @@ def predict(
             model=model_file(model),
             bands=numbers(bands),
             scene_spec=spec_from(SceneSpec, given | {"scene_crs": crs}),
-            job=spec_from(JobSpec, given),
+            # what is returned has no report beside it that could name who failed
+            job=spec_from(JobSpec, given | ({"on_error": None} if output is None else {})),
             progress=progress,
         )
 

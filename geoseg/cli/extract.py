@@ -8,7 +8,7 @@ import click
 
 from geoseg.cli import options, scene_options, specs
 from geoseg.cli.command import command, hurried
-from geoseg.errors import PartialError, clean
+from geoseg.cli.failure import some_failed
 from geoseg.specs import ExtractSpec, ExtractTarget, JobSpec, PredictSpec
 
 
@@ -66,16 +66,4 @@ def extract(as_json: bool, **arguments: Any) -> None:
     hurried.set()
 
     report = tool.run(progress=options.progress(), **arguments)
-    error = None
-    if report.failed:
-        # each by name, for one line has no room for twenty
-        if len(report.failed) > 1:
-            for reason in report.failed.values():
-                click.echo(f"Warning: {clean(reason)}", err=True)
-        first = next(iter(report.failed.values()))
-        more = "; the others above" if len(report.failed) > 1 else ""
-        error = PartialError(
-            f"{len(report.failed)} of {len(report.inputs)} scenes failed: {first}{more}",
-            "what is not named is done",
-        )
-    options.emit(report, as_json, error=error)
+    options.emit(report, as_json, error=some_failed(report.failed, len(report.inputs)))

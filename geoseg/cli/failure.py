@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from geoseg.errors import (
     MESSAGE,
     GeosegError,
     OutOfMemoryError,
+    PartialError,
     ResourceError,
     SettingError,
     clean,
@@ -132,3 +134,20 @@ def _flags(command: click.Command | None) -> dict[str, str]:
         for option in options
         for name in (long_name(option).replace("-", "_"), option.name or "")
     }
+
+
+def some_failed(failed: Mapping[str, str], scenes: int) -> PartialError | None:
+    """The error of a job over so many ``scenes`` of which some ``failed``, each for its reason;
+    None where none did. Reasons that its line has no room for are written as warnings.
+    """
+    if not failed:
+        return None
+    # each by name, for one line has no room for twenty
+    if len(failed) > 1:
+        for reason in failed.values():
+            click.echo(f"Warning: {clean(reason)}", err=True)
+    first = next(iter(failed.values()))
+    more = "; the others above" if len(failed) > 1 else ""
+    return PartialError(
+        f"{len(failed)} of {scenes} scenes failed: {first}{more}", "what is not named is done"
+    )

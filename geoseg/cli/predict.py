@@ -8,6 +8,7 @@ import click
 
 from geoseg.cli import options, scene_options, specs
 from geoseg.cli.command import command, hurried
+from geoseg.cli.failure import some_failed
 from geoseg.specs import JobSpec, PredictSpec, RasterTarget
 
 
@@ -32,7 +33,9 @@ from geoseg.specs import JobSpec, PredictSpec, RasterTarget
     options.creation_options,
     options.overwrite,
 )
-@specs.spec_options("job", JobSpec, options.dry_run, options.resume, options.scheduler)
+@specs.spec_options(
+    "job", JobSpec, options.on_error, options.dry_run, options.resume, options.scheduler
+)
 @options.threads
 def predict(as_json: bool, **arguments: Any) -> None:
     """Predict the building probability of every pixel.
@@ -47,4 +50,5 @@ def predict(as_json: bool, **arguments: Any) -> None:
     return_freed()
     hurried.set()
 
-    options.emit(tool.run(progress=options.progress(), **arguments), as_json)
+    report = tool.run(progress=options.progress(), **arguments)
+    options.emit(report, as_json, error=some_failed(report.failed, len(report.inputs)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from geoseg.errors import UsageError
+from geoseg.errors import GeosegError, UsageError
 from geoseg.inference.cluster import computed_strips, opened
 from geoseg.inference.probability_raster import ProbabilityEncoding, probability_file
 from geoseg.inference.session import (
@@ -32,7 +32,9 @@ from geoseg.specs.output import is_there
 
 @dataclass(frozen=True, kw_only=True)
 class PredictReport(Report):
-    """Pixels of the scenes, windows computed, the model and what ran it, seconds by stage."""
+    """Pixels of the scenes, windows computed, the model and what ran it, seconds by stage; the
+    scenes that ``failed`` with the reason of each.
+    """
 
     pixels: int
     windows: int
@@ -40,6 +42,7 @@ class PredictReport(Report):
     runtime: str
     gsd: float | None
     stages: dict[str, float]
+    failed: dict[str, str] = field(default_factory=dict)
     plan: list[dict[str, Any]] | None = None
 
 
@@ -57,8 +60,9 @@ def run(
     """Write the probabilities of ``scenes``: one scene to the file ``target``, several into that
     folder by their names.
 
-    One band for two classes, else one a class. Raises UsageError where classes are asked for of a
-    model whose classes do not exclude each other.
+    One band for two classes, else one a class. Where ``on_error`` of the ``job`` is "skip", scenes
+    that fail are left out and the report names them. Raises GeosegError, UsageError where classes
+    are asked for of a model whose classes do not exclude each other.
     """
     target = RasterTarget.of(target)
     accompany = Run(progress)
@@ -74,25 +78,30 @@ def run(
         check_raster_name(path)
     # raises for what cannot be written, before the first window is computed
     ProbabilityEncoding(target.dtype, target.classes, loaded.model)
+    runs: list[SceneRun] = []
+    failed: dict[str, str] = {}
     with connected(job.scheduler) as cluster:
-        runs = [
-            _predict(
-                scene, replace(target, output=path), loaded, bands, job.resume, cluster, accompany
-            )
-            for scene, path in outputs.items()
-        ]
+        for scene, path in outputs.items():
+            to_file = replace(target, output=path)
+            try:
+                runs.append(_predict(scene, to_file, loaded, bands, job.resume, cluster, accompany))
+            except GeosegError as error:
+                if job.on_error == "stop":
+                    raise
+                failed[scene] = str(error)
     return PredictReport(
         command="predict",
         inputs=tuple(scenes),
-        outputs=tuple(map(str, outputs.values())),
+        outputs=tuple(str(path) for scene, path in outputs.items() if scene not in failed),
         seconds=accompany.seconds,
         warnings=accompany.remarks.unique(),
         pixels=sum(run.scene.source.height * run.scene.source.width for run in runs),
         windows=sum(run.plan.tiles for run in runs),
         model=loaded.name,
-        runtime=runs[-1].runtime.name,
-        gsd=runs[-1].scene.grid.gsd,
+        runtime=runs[-1].runtime.name if runs else "",
+        gsd=runs[-1].scene.grid.gsd if runs else None,
         stages=accompany.clock.rounded(),
+        failed=failed,
     )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 
-from geoseg.errors import OutputError, UsageError
+from geoseg.errors import InputError, OutputError, UsageError
 from geoseg.io.raster.write import write_array
-from geoseg.specs import PredictSpec, RasterTarget
+from geoseg.specs import JobSpec, PredictSpec, RasterTarget
 from geoseg.tools import predict
 from tests.scenes import buildings, grid, picture, write_scene
 
@@ -113,3 +116,33 @@ def test_a_scene_damaged_half_way_leaves_nothing(model: Path, scene: Path, tmp_p
     with pytest.raises(Exception, match=r"scene\.tif"):
         predict.run([str(scene)], tmp_path / "prob.tif", SPEC, model=model)
     assert [path.name for path in tmp_path.iterdir()] == ["scene.tif"]
+
+
+def test_a_scene_that_fails_is_skipped(model: Path, scene: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.tif"
+    bad.write_bytes(scene.read_bytes()[: scene.stat().st_size * 2 // 3])
+    scenes, out = [str(bad), str(scene)], RasterTarget(tmp_path / "out", is_folder=True)
+    report = predict.run(scenes, out, SPEC, model=model, job=JobSpec(on_error="skip"))
+    assert list(report.failed) == [str(bad)] and report.pixels == MASK.size
+    assert report.outputs == (str(tmp_path / "out/scene.tif"),)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["scene.tif"]
+    stopped = RasterTarget(tmp_path / "stopped", is_folder=True)
+    with pytest.raises(InputError, match=r"bad\.tif"):
+        predict.run(scenes, stopped, SPEC, model=model)
+    words = ["predict", *scenes, "-o", f"{tmp_path}/again/", "-m", str(model)]
+    done = subprocess.run(
+        [sys.executable, "-m", "geoseg", *words, "--on-error", "skip", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 9 and list(json.loads(done.stdout)["failed"]) == [str(bad)]
+    assert done.stderr.splitlines()[-1].startswith("Error: 1 of 2 scenes failed: ")
+
+
+def test_of_scenes_that_all_fail_nothing_is_written(model: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.tif"
+    bad.write_bytes(b"no raster at all")
+    out = RasterTarget(tmp_path / "out", is_folder=True)
+    report = predict.run([str(bad)], out, SPEC, model=model, job=JobSpec(on_error="skip"))
+    assert list(report.failed) == [str(bad)] and not report.outputs and not report.windows
