@@ -185,7 +185,8 @@ def extract(
     pixel_coords
         Pixel coordinates for imagery without a CRS, as QGIS shows it: y from 0 to -height.
     on_error
-        When a scene fails: stop, or skip it; the report's ``failed`` then says which and why.
+        When a scene fails: stop, or skip it; the report's ``failed``, or a warning, then says
+        which and why.
         [default: stop]
     dry_run
         Show windows, CRS and the expected memory, disk and time; write nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -135,14 +136,19 @@ def model_file(model: str | Path | None) -> Path | None:
 
 
 def written_or_read(output: str | Path | None, run: Callable[[Path | str], Any]) -> Any:
-    """What ``run`` returns for ``output``; without one the layer that it writes, as a table."""
+    """What ``run`` returns for ``output``; without one the layer that it writes, as a table, with a
+    warning for each scene that is not in it.
+    """
     if output is not None:
         return run(output)
     from geoseg.io.vector.read import read_table
 
     with TemporaryDirectory(prefix="geoseg-") as folder:
         path = Path(folder) / "layer.parquet"
-        run(path)
+        report = run(path)
+        for reason in getattr(report, "failed", {}).values():
+            # from here by takes_threads and the verb to whoever called it
+            warnings.warn(f"left out: {reason}", stacklevel=4)
         return read_table(path)
 
 

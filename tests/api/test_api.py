@@ -124,3 +124,14 @@ def test_scores_and_descriptions(model: Path, scene: Path, tmp_path: Path) -> No
     assert geoseg.info(scene).about["crs"] == "EPSG:32633"
     geoseg.preview(scene, tmp_path / "p.tif", tmp_path / "v.png", size=300)
     assert (tmp_path / "v.png").stat().st_size > 1000
+
+
+def test_a_scene_left_out_of_what_is_returned_is_named(
+    model: Path, scene: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.tif"
+    bad.write_bytes(scene.read_bytes()[: scene.stat().st_size * 2 // 3])
+    with pytest.warns(UserWarning, match=r"left out: .*bad\.tif: ") as warned:
+        found = geoseg.extract([bad, scene], model=model, on_error="skip")
+    (own,) = (warning for warning in warned if warning.category is UserWarning)
+    assert set(found["scene"]) == {"scene"} and own.filename == __file__
