@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ import pytest
 
 import geoseg
 from geoseg.cli.main import cli
-from geoseg.errors import InputError, SettingError, UsageError
+from geoseg.errors import InputError, SettingError, UnsuitableError, UsageError
 from geoseg.io.raster.scene import read_array
 from geoseg.io.raster.write import write_array
 from tests.scenes import buildings, grid, picture, write_scene
@@ -113,6 +114,23 @@ def test_a_model_takes_arrays(model: Path) -> None:
     image = picture(MASK).astype("float32")
     image[:, 20:40, 100:150] = np.nan
     assert (np.isnan(loaded.predict(image / 255)[0]) == np.isnan(image[0])).all()
+
+
+def test_threads_share_a_model(model: Path) -> None:
+    loaded = geoseg.load_model(model)
+    images = [np.roll(picture(MASK), 7 * i, axis=2) for i in range(8)]
+    alone = [loaded.predict(image) for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(loaded.predict, images))
+    assert all(map(np.array_equal, alone, together))
+
+
+def test_an_array_lies_on_its_grid(model: Path) -> None:
+    image = picture(MASK)
+    height, width = MASK.shape
+    for wrong in (image[:, :-1], np.moveaxis(image, 0, -1), image.swapaxes(1, 2)):
+        with pytest.raises(UnsuitableError, match=rf"grid of \({height}, {width}\)"):
+            geoseg.load_model(model).predict(wrong, grid(height, width))
 
 
 def test_scores_and_descriptions(model: Path, scene: Path, tmp_path: Path) -> None:
