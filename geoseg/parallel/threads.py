@@ -16,29 +16,36 @@ C = TypeVar("C")
 # Beyond that Python's lock is what the threads of one process wait for
 _MOST = 8
 _limit: int | None = None
+# Those of the calls that run now, of any thread, the latest last
+_limits: list[list[int]] = []
 
 
 def thread_limit() -> int | None:
     """Threads that a library may start; None leaves it to the library."""
-    return _limit
+    return _limits[-1][0] if _limits else _limit
 
 
 @contextmanager
 def limited(threads: int | None) -> Iterator[None]:
     """Within it libraries that are started use ``threads``; None changes nothing.
 
-    It holds for the whole process, as the settings of the libraries do.
+    It holds for the whole process, as the settings of the libraries do; of calls in several threads
+    the latest counts, and none outlives its call.
     """
-    before = _limit
-    set_limit(before if threads is None else threads)
+    if threads is None:
+        yield
+        return
+    own = [threads]
+    _limits.append(own)
     try:
         yield
     finally:
-        set_limit(before)
+        # its own entry, not an equal one of another thread's call
+        _limits[:] = [each for each in _limits if each is not own]
 
 
 def set_limit(threads: int | None) -> None:
-    """As :func:`limited`, from now on: for processes at their start."""
+    """As :func:`limited`, for all that follows: for processes at their start."""
     global _limit
     _limit = threads
 
@@ -47,7 +54,7 @@ def spare_threads() -> int:
     """Threads for what goes on beside the network: half of the processors, for it takes the
     others.
     """
-    return max(1, min(_MOST, (_limit or os.cpu_count() or 1) // 2))
+    return max(1, min(_MOST, (thread_limit() or os.cpu_count() or 1) // 2))
 
 
 def outcome(future: Future[T], pool: ThreadPoolExecutor) -> T:

@@ -9,7 +9,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from geoseg.parallel.threads import accompanied, limited, mapped, outcome, spare_threads
+from geoseg.parallel.threads import (
+    accompanied,
+    limited,
+    mapped,
+    outcome,
+    spare_threads,
+    thread_limit,
+)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 6, 40])
@@ -74,3 +81,34 @@ def test_the_network_keeps_half_of_the_processors() -> None:
         with limited(threads):
             assert spare_threads() == spare
     assert 1 <= spare_threads() <= max(1, (os.cpu_count() or 1) // 2)
+
+
+def test_no_limit_outlives_calls_of_other_threads() -> None:
+    """The first call ends before the second, which must not bring back the first one's limit."""
+    first_began, second_began, first_ended = (threading.Event() for _ in range(3))
+
+    def second() -> None:
+        first_began.wait(10)
+        with limited(3):
+            second_began.set()
+            first_ended.wait(10)
+            assert thread_limit() == 3
+
+    before = thread_limit()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(second)
+        with limited(2):
+            first_began.set()
+            assert second_began.wait(10)
+        first_ended.set()
+        waiting.result(10)
+    assert thread_limit() == before
+
+
+def test_calls_within_calls_have_their_own_limit() -> None:
+    with limited(5):
+        with limited(None):
+            assert thread_limit() == 5
+        with limited(5), limited(2):
+            assert thread_limit() == 2
+        assert thread_limit() == 5
