@@ -219,6 +219,7 @@ def extract(
 
     return written_or_read(
         output,
+        format,
         lambda path: tool.run(
             scenes_from(scenes),
             spec_from(ExtractTarget, given | {"output": path}),
@@ -355,6 +356,7 @@ def polygonize(
 
     return written_or_read(
         output,
+        format,
         lambda path: tool.run(
             raster,
             spec_from(VectorTarget, given | {"output": path}),

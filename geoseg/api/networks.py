@@ -13,6 +13,7 @@ from geoseg.api.settings import (
     numbers,
     path_or_none,
     several,
+    some,
     spec_from,
     takes_threads,
     vector_files,
@@ -205,7 +206,7 @@ def train(
     loggers = None if log is None else tuple(map(str, several(log)))
     given |= {"log": loggers, "options": option}
     return tool.run(
-        [str(each) for each in several(data)],
+        [str(each) for each in some(data)],
         TrainTarget(Path(output), path_or_none(run_dir), resume, overwrite),
         spec_from(TrainSpec, given),
         labels=vector_files(labels, labels_layer, labels_where),

@@ -13,6 +13,7 @@ from geoseg.api.settings import (
     numbers,
     scenes_from,
     several,
+    some,
     spec_from,
     takes_threads,
     written_or_read_raster,
@@ -275,7 +276,7 @@ def rasterize(
 
     def run(path: Path | str) -> RasterizeReport:
         return tool.run(
-            VectorFiles.of(list(several(footprints)), layer, where),
+            VectorFiles.of(some(footprints), layer, where),
             like,
             path,
             spec_from(MaskSpec, given),

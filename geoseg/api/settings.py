@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from geoseg.errors import InputError, SettingError
 from geoseg.parallel.threads import limited
 from geoseg.specs.evaluate import LabelledData
 from geoseg.specs.quantity import Quantity
 from geoseg.specs.scene import band_numbers
-from geoseg.specs.settings import Setting, settings
+from geoseg.specs.settings import Setting, check, settings
 from geoseg.specs.vectors import VectorFiles
 
 if TYPE_CHECKING:
@@ -33,36 +35,56 @@ def takes_threads(function: Callable[Parameters, Result]) -> Callable[Parameters
     @functools.wraps(function)
     def within(*args: Parameters.args, **keywords: Parameters.kwargs) -> Result:
         threads: Any = keywords.get("threads")
+        check(threads is None or _counts(threads), "threads", f"must be 1 or more, not {threads!r}")
         with limited(threads):
             return function(*args, **keywords)
 
     return within
 
 
+def _counts(threads: Any) -> bool:
+    return isinstance(threads, Integral) and int(threads) >= 1
+
+
 def spec_from(kind: type[Spec], given: Mapping[str, Any]) -> Spec:
     """A spec of ``kind`` with those of its fields that are ``given`` and not None.
 
     Lengths and areas may be numbers or texts such as ``"20m2"``, numbers may be ``"auto"`` where a
-    command takes that, sequences become tuples.
+    command takes that, several numbers a text with commas; sequences and arrays become tuples.
     """
     values = {
-        name: _converted(given[name], setting)
+        name: _converted(name, given[name], setting)
         for name, setting in settings(kind).items()
         if given.get(name) is not None
     }
     return kind(**values)
 
 
-def _converted(value: Any, setting: Setting) -> Any:
+def _converted(name: str, value: Any, setting: Setting) -> Any:
     if issubclass(setting.kind, Quantity) and not isinstance(value, Quantity):
         return setting.kind.parse(str(value))
-    if value == "auto" and setting.kind in (int, float):
-        return 0
+    if isinstance(value, str) and setting.kind in (int, float):
+        return _listed(name, value, setting.kind) if setting.several else _automatic(name, value)
     if setting.kind is Path:
         return Path(value)
     if isinstance(value, Mapping):
         return tuple(value.items())
-    return tuple(value) if isinstance(value, list) else value
+    # a list, or an array such as geopandas' total_bounds
+    return tuple(value) if isinstance(value, list) or getattr(value, "ndim", 0) == 1 else value
+
+
+def _automatic(name: str, text: str) -> int:
+    """``"auto"`` as specs hold it. Raises SettingError for other texts."""
+    check(text == "auto", name, f"must be a number, not {text!r}")
+    return 0
+
+
+def _listed(name: str, text: str, kind: type) -> tuple[Any, ...]:
+    """``"0,0,2000,1500"`` -> numbers of ``kind``. Raises SettingError for anything else."""
+    try:
+        return tuple(kind(part) for part in text.split(","))
+    except ValueError as error:
+        raise SettingError(name, f"must be numbers with commas, not {text!r}") from error
 
 
 def numbers(value: Sequence[int] | str | None) -> tuple[int, ...] | None:
@@ -72,10 +94,10 @@ def numbers(value: Sequence[int] | str | None) -> tuple[int, ...] | None:
     return None if value is None else tuple(value)
 
 
-def fractions(value: Sequence[float] | str | None) -> tuple[float, ...] | None:
+def fractions(value: Sequence[float] | str | None, name: str = "split") -> tuple[float, ...] | None:
     """Fractions of train, val and test, as a sequence or as text such as ``"0.8,0.1,0.1"``."""
     if isinstance(value, str):
-        return tuple(float(part) for part in value.split(","))
+        return _listed(name, value, float)
     return None if value is None else tuple(value)
 
 
@@ -83,18 +105,28 @@ def scenes_from(scenes: Paths) -> tuple[str, ...]:
     """One scene or several: paths, folders, globs, lists and addresses."""
     from geoseg.io.scene_names import expand
 
-    return expand(map(str, several(scenes)))
+    return expand(map(str, some(scenes)))
 
 
 def several(paths: Paths) -> Iterable[str | Path]:
     return [paths] if isinstance(paths, str | Path) else paths
 
 
+def some(paths: Paths) -> list[str | Path]:
+    """One path or several. Raises InputError where there is none, as a pattern without files
+    gives.
+    """
+    named = list(several(paths))
+    if not named:
+        raise InputError("there is no file in an empty list")
+    return named
+
+
 def vector_files(
     files: Paths | None, layer: str | None = None, where: str | None = None
 ) -> VectorFiles | None:
     """One or more label files, of each the ``layer`` and what ``where`` chooses."""
-    return None if files is None else VectorFiles.of(list(several(files)), layer, where)
+    return None if files is None else VectorFiles.of(some(files), layer, where)
 
 
 def labelled_data(
@@ -109,10 +141,10 @@ def labelled_data(
     ``parts``.
     """
     return LabelledData(
-        tuple(str(path) for path in several(data)),
+        tuple(str(path) for path in some(data)),
         split,
         labels,
-        fractions(parts) or LabelledData.fractions,
+        fractions(parts, "fractions") or LabelledData.fractions,
         seed or 0,
         numbers(bands),
     )
@@ -135,17 +167,23 @@ def model_file(model: str | Path | None) -> Path | None:
     return model_path(str(model))
 
 
-def written_or_read(output: str | Path | None, run: Callable[[Path | str], Any]) -> Any:
+def written_or_read(
+    output: str | Path | None, format: str | None, run: Callable[[Path | str], Any]
+) -> Any:
     """What ``run`` returns for ``output``; without one the layer that it writes, as a table, with a
-    warning for each scene that is not in it.
+    warning for each scene that is not in it; of a dry run the report. Raises SettingError for a
+    ``format`` of no output.
     """
     if output is not None:
         return run(output)
+    check(format is None, "format", "needs an output")
     from geoseg.io.vector.read import read_table
 
     with TemporaryDirectory(prefix="geoseg-") as folder:
         path = Path(folder) / "layer.parquet"
         report = run(path)
+        if _is_plan(report):
+            return report
         for reason in getattr(report, "failed", {}).values():
             # from here by takes_threads and the verb to whoever called it
             warnings.warn(f"left out: {reason}", stacklevel=4)
@@ -156,7 +194,7 @@ def written_or_read_raster(
     output: str | Path | None, run: Callable[[Path | str], Any]
 ) -> Any | tuple[np.ndarray, Grid]:
     """What ``run`` returns for ``output``; without one the raster that it writes: image (band, row,
-    col), NaN in floats where there is no data, and grid.
+    col), NaN in floats where there is no data, and grid; of a dry run the report.
     """
     if output is not None:
         return run(output)
@@ -164,8 +202,15 @@ def written_or_read_raster(
 
     with TemporaryDirectory(prefix="geoseg-") as folder:
         path = Path(folder) / "raster.tif"
-        run(path)
+        report = run(path)
+        if _is_plan(report):
+            return report
         image, valid, grid = read_array(path)
         if image.dtype.kind == "f":
             image[:, ~valid] = float("nan")
         return image, grid
+
+
+def _is_plan(report: Any) -> bool:
+    """Whether it is that of a dry run, which writes nothing."""
+    return getattr(report, "plan", None) is not None

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import geoseg
-from geoseg.errors import SettingError, UsageError
+from geoseg.errors import InputError, SettingError, UsageError
 from geoseg.io.chip_index import read_index
 from geoseg.io.raster.write import write_array
 from tests.api.test_api import VERBS
@@ -80,3 +80,67 @@ def test_options_of_an_architecture(tmp_path: Path) -> None:
         geoseg.train(
             tmp_path / "chips", tmp_path / "m.safetensors", arch="cnn", option={"nonesuch": 1}
         )
+
+
+def test_bounds_of_a_table_and_as_text(model: Path, tmp_path: Path) -> None:
+    """GeoDataFrame.total_bounds is an array."""
+    scene = write_scene(tmp_path / "scene.tif", MASK)
+    left, bottom, right, top = grid(*MASK.shape).bounds
+    part = np.array([left + 15, bottom, right, top - 6])
+    for bounds in (part, ",".join(map(str, part)), list(part)):
+        probability, on = geoseg.predict(scene, model=model, bounds=bounds)
+        assert on.bounds == pytest.approx(tuple(part)) and probability.shape == (1, 80, 110)
+    assert geoseg.predict(scene, model=model, window="5,10,40,30")[0].shape == (1, 30, 40)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("threshold", "0.5"),
+        ("tile_size", "64"),
+        ("bounds", "here"),
+        ("window", "1;2;3;4"),
+        ("threads", -1),
+        ("threads", 0),
+        ("threads", "2"),
+        ("format", "gpkg"),  # of no output
+    ],
+)
+def test_a_value_of_another_kind_is_named(setting: str, value: object, model: Path, tmp_path: Path):
+    scene = write_scene(tmp_path / "scene.tif", MASK)
+    with pytest.raises(SettingError, match=f"^{setting}: "):
+        geoseg.extract(scene, model=model, **{setting: value})
+
+
+def test_fractions_that_are_none_are_named_by_their_setting(model: Path, tmp_path: Path) -> None:
+    scene = write_scene(tmp_path / "scene.tif", MASK)
+    with pytest.raises(SettingError, match=r"^split: "):
+        geoseg.tile(scene, tmp_path / "chips", size=64, split="0.8;0.2")
+    with pytest.raises(SettingError, match=r"^fractions: "):
+        geoseg.tune(scene, tmp_path / "m.onnx", model=model, fractions="0.8;0.2")
+
+
+def test_a_dry_run_without_output_gives_its_report(model: Path, tmp_path: Path) -> None:
+    scene = write_scene(tmp_path / "scene.tif", MASK)
+    for verb in (geoseg.extract, geoseg.predict):
+        report = verb(scene, model=model, dry_run=True)
+        assert [plan["scene"] for plan in report.plan] == [str(scene)] and not report.outputs
+
+
+def test_an_empty_list_is_an_input_error(model: Path, tmp_path: Path) -> None:
+    scene = write_scene(tmp_path / "scene.tif", MASK)
+    calls = [
+        lambda: geoseg.extract([]),
+        lambda: geoseg.extract([], tmp_path / "none.gpkg"),
+        lambda: geoseg.predict([], f"{tmp_path}/none/"),
+        lambda: geoseg.tile([], tmp_path / "none"),
+        lambda: geoseg.tile(scene, tmp_path / "none", size=64, labels=[]),
+        lambda: geoseg.rasterize([], scene),
+        lambda: geoseg.train([], tmp_path / "none.safetensors"),
+        lambda: geoseg.tune([], tmp_path / "none.onnx", model=model),
+        lambda: geoseg.evaluate(data=[], model=model),
+    ]
+    for call in calls:
+        with pytest.raises(InputError, match="empty list"):
+            call()
+    assert not list(tmp_path.glob("none*"))
