@@ -251,12 +251,19 @@ def _text(value: Any, parameter: click.Parameter) -> Any:
     value may stand for several.
     """
     if getattr(parameter, "multiple", False):
-        return [_typed(each) for each in (value if isinstance(value, list) else [value])]
+        each = value if isinstance(value, list) else [value]
+        return [_typed(one, parameter) for one in each]
     if isinstance(value, list) and parameter.nargs == 1:
         return ",".join(map(str, value))
-    return _typed(value)
+    return _typed(value, parameter)
 
 
-def _typed(value: Any) -> Any:
-    """A value as click takes it: dates, and floats, which may be infinite, as they are typed."""
-    return value if isinstance(value, bool | int | str | list) else str(value)
+def _typed(value: Any, parameter: click.Parameter) -> Any:
+    """A value as click takes it: dates, and floats, which may be infinite, as they are typed; so
+    are numbers for a flag, and true and false for anything else, which would count as 1 and 0.
+    """
+    is_flag = getattr(parameter, "is_flag", False)
+    if isinstance(value, bool):
+        counted = getattr(parameter, "count", False)  # verbose = true is as good as 1
+        return value if is_flag or counted else str(value).lower()
+    return value if isinstance(value, int | str | list) and not is_flag else str(value)

@@ -168,3 +168,27 @@ def test_any_value_is_one_line_of_toml_that_reads_back(values: dict[str, object]
         line = to_toml(value)
         assert "\n" not in line
         assert tomllib.loads(f"value = {line}  # source")["value"] == value
+
+
+@pytest.mark.parametrize(
+    ("line", "option"),
+    [
+        ("raw = 3", "--raw"),
+        ("overwrite = 7", "--overwrite"),
+        ("threads = true", "--threads"),
+        ("nodata = true", "--nodata"),
+    ],
+)
+def test_numbers_for_flags_and_flags_for_numbers(
+    line: str, option: str, tmp_path: Path, capsys
+) -> None:
+    (tmp_path / "c.toml").write_text(line)
+    config = ["--config", str(tmp_path / "c.toml"), "--print-config"]
+    assert main.run(["extract", *config]) == 2
+    assert f"Invalid value for '{option}'" in capsys.readouterr().err
+
+
+def test_flags_as_0_and_1(tmp_path: Path, capsys) -> None:
+    (tmp_path / "c.toml").write_text("raw = 1\noverwrite = 0\n")
+    settings = shown(capsys, "--config", str(tmp_path / "c.toml"), command="extract")
+    assert settings["raw"] == (True, "config") and settings["overwrite"] == (False, "config")
