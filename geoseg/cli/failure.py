@@ -25,6 +25,8 @@ from geoseg.errors import (
 )
 from geoseg.io.packages import how_to_install
 
+# A disk without room, for all or for this user
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 INTERRUPTED = 130
 TERMINATED = 143
 BUG = "run it again with --debug and report what it prints"
@@ -74,6 +76,9 @@ def _describe(error: BaseException, command: click.Command | None) -> tuple[int,
         return error.exit_code, f"{flag_of(error.field, command)}: {error.reason}", error.hint
     if isinstance(error, GeosegError):
         return error.exit_code, error.message, error.hint
+    if isinstance(error, OSError) and error.errno in _FULL:
+        # files that are written are named where they are; without a name it is stdout
+        return 6, f"{error.filename or 'standard output'}: {error.strerror}", "free some space"
     if isinstance(error, click.UsageError):
         name = error.ctx.command_path if error.ctx else "geoseg"
         return 2, error.format_message().rstrip("."), f"see {name} --help"

@@ -10,6 +10,7 @@ import select
 import sys
 import traceback
 import warnings
+from contextlib import suppress
 from typing import IO
 
 import click
@@ -160,7 +161,8 @@ def run(args: list[str]) -> int:
 def _report(failure: Failure, session: Session, as_json: bool) -> int:
     """One line on stderr and, with --json, an object on stdout unless a report stands there."""
     if as_json and not session.emitted:
-        click.echo(json.dumps(failure.to_dict(session.command)))
+        with suppress(OSError):  # stdout itself may be what failed
+            click.echo(json.dumps(failure.to_dict(session.command)))
     if failure.exit != INTERRUPTED or not interrupted.is_set():
         say(str(failure))
     return failure.exit

@@ -194,3 +194,13 @@ def test_every_command_groups_its_options(capsys) -> None:
         assert all(
             max(p.opts, key=len) in text for p in command.params if isinstance(p, click.Option)
         )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize("words", [["models"], ["models", "--json"], ["--help"]])
+def test_a_full_disk_behind_stdout(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run([*GEOSEG, *words], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 6
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("Error: standard output: No space left on device")
