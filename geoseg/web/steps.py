@@ -86,7 +86,9 @@ def find(
     control for bands, and a photo in grey is no mistake of who uploads it.
     """
     about = info(model).about
-    grey = info(scene).about["bands"] == 1 and about["bands"] > 1
+    seen = info(scene).about
+    # the one band of a palette stands for three of colours
+    grey = seen["bands"] == 1 and "palette" not in seen["colours"] and about["bands"] > 1
     report = predict(
         scene,
         probability,

@@ -16,6 +16,7 @@ import geopandas as gpd
 import httpx
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from affine import Affine
 
@@ -152,6 +153,19 @@ def test_a_grey_photo_is_taken_for_a_colour_picture(visitor: Visitor, tmp_path: 
     assert "grey.png: is grey" in result["status"]
     # remarks name controls of the page, not options of the command line
     assert "the field Metres per pixel" in result["status"] and "`" not in result["status"]
+
+
+def test_a_photo_with_a_palette_is_not_called_grey(visitor: Visitor, tmp_path: Path) -> None:
+    codes = MASK.astype("uint8")
+    with rasterio.open(
+        tmp_path / "drawn.png", "w", driver="PNG", height=180, width=260, count=1, dtype="uint8"
+    ) as file:
+        file.write(codes, 1)
+        file.write_colormap(1, {0: (20, 200, 30), 1: (230, 40, 50)})
+    visitor.act("upload_scene", visitor.uploaded(tmp_path / "drawn.png"))
+    result = visitor.act("find", "red.onnx", None, "Pixels", False)
+    assert f"{MASK.sum():,} square pixels" in result["status"]
+    assert "grey" not in result["status"]
 
 
 @pytest.mark.parametrize(
