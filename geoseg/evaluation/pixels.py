@@ -98,7 +98,8 @@ def compare_pixels(
         raise UnsuitableError(
             "no pixel has data in both prediction and truth", "compare the two with `geoseg info`"
         )
-    names = {**prediction.numbered_like(truth).names, **truth.names}
+    prediction, truth = prediction.numbered_with(truth)
+    names = {**prediction.names, **truth.names}
     block = _block(grid, spec.neighbourhood.value)
     return ComparedPixels(
         grid, block, whole.matrices, whole.outlines, whole.swept, names, spec.boundary_width
@@ -109,7 +110,7 @@ def count_strip(
     prediction: ClassRaster, truth: ClassRaster, grid: Grid, spec: EvaluateSpec, strip: Window
 ) -> PixelSums:
     """Counts of the rows of ``strip``, which do not depend on how the grid is cut into strips."""
-    prediction = prediction.numbered_like(truth)
+    prediction, truth = prediction.numbered_with(truth)
     present = sorted({0, 1, *prediction.present, *truth.present})
     classes = present[-1] + 1
     width = spec.boundary_width

@@ -70,10 +70,12 @@ class ClassRaster:
     def numbered_like(self, other: ClassRaster) -> ClassRaster:
         """This raster with the numbers that ``other`` has for classes of the same names.
 
-        Classes whose name the other does not know get numbers of their own. Without a common name
-        besides the background numbers are taken to mean the same.
+        Classes whose name the other does not know get numbers of their own; of classes that differ
+        in capitals alone all get the least number. Without a common name besides the background
+        numbers are taken to mean the same.
         """
-        theirs = {name: number for number, name in other._labels.items()}
+        # the least number last, which stays
+        theirs = {name: number for number, name in sorted(other._labels.items(), reverse=True)}
         ours = self._labels
         # The prediction has 1 road, 2 house and the truth 1 house, 2 pool: house becomes 1; road,
         # whose 1 is taken now, gets 3, a number that neither has.
@@ -91,8 +93,20 @@ class ClassRaster:
             self,
             read=lambda first, last: meaning[self.read(first, last)],
             present=tuple(sorted(meaning[list(self.present)].tolist())),
-            names={int(meaning[number]): name for number, name in self.names.items()},
+            names={
+                int(meaning[number]): name
+                for number, name in sorted(self.names.items(), reverse=True)
+            },
         )
+
+    def numbered_with(self, other: ClassRaster) -> tuple[ClassRaster, ClassRaster]:
+        """This raster and ``other`` with the same numbers for classes of the same names, those of
+        ``other`` as far as it has one for each name.
+        """
+        ours, theirs = self._labels.values(), other._labels.values()
+        # House and house are one class here, so they have to be one in both
+        twice = len(set(theirs)) < len(theirs) and set(ours) & set(theirs)
+        return self.numbered_like(other), other.numbered_like(other) if twice else other
 
 
 def is_vector(path: str) -> bool:

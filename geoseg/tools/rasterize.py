@@ -265,9 +265,11 @@ def _number(item: Any) -> float:
 
 
 def _is_missing(item: Any) -> bool:
-    """Whether a cell holds None, no text, or NaN, which is not equal to itself."""
+    """Whether a cell holds None, no text but blanks, or NaN, which is not equal to itself."""
+    if isinstance(item, str):
+        return not item.strip()
     # an array, as lists in a cell become, is neither
-    return item is None or (np.ndim(item) == 0 and bool(item != item or item == ""))
+    return item is None or (np.ndim(item) == 0 and bool(item != item))
 
 
 def _integers(path: VectorFiles, field: str, known: list[Any]) -> list[int]:

@@ -220,6 +220,26 @@ def test_classes_are_compared_by_their_names(tmp_path, labels, names):
     assert {found.names[3], found.names[7]} == {"meadow", "field"}
 
 
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ((1, 2, 4), {0: "background", 1: "House", 2: "barn", 4: "house"}),
+        ((5, 7, 5), {0: "background", 5: "house", 7: "barn"}),
+        ((1, 2, 4), {}),
+    ],
+)
+def test_classes_that_differ_in_capitals_alone_are_one(tmp_path, labels, names):
+    truth = np.zeros(GRID.shape, int)
+    truth[2:6, 20:30], truth[10:15, 3:9], truth[8:13, 20:31] = 1, 2, 4
+    prediction = np.select([truth == 1, truth == 2, truth == 4], labels)
+    true_names = {0: "background", 1: "House", 2: "barn", 4: "house"}
+    found = compared(tmp_path, prediction, truth, names, true_names)
+    assert np.diag(found.matrix).sum() == truth.size
+    # without names of the prediction numbers count, and 1 and 4 stay two
+    assert np.diag(found.matrix)[1:].tolist() == ([95, 30] if names else [40, 30, 0, 55])
+    assert found.names[1] == "House"
+
+
 def test_a_class_that_the_truth_does_not_have_is_wrong_by_its_own_name(tmp_path):
     truth = np.zeros(GRID.shape, int)
     truth[2:6, 20:30], truth[10:15, 3:9] = 1, 2

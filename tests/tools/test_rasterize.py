@@ -322,6 +322,16 @@ def test_masks_that_make_no_sense(settings, message):
         MaskSpec(**settings)
 
 
+def test_a_class_of_blanks_is_none(tmp_path, scene):
+    layer(BOXES, kind=["barn", "  "]).to_file(tmp_path / "f.gpkg")
+    report = rasterize.run(
+        tmp_path / "f.gpkg", scene, tmp_path / "m.tif", MaskSpec(class_field="kind")
+    )
+    assert report.classes == {"barn": 1}
+    assert report.warnings == (f"{tmp_path / 'f.gpkg'}: 1 footprints without a kind are left out",)
+    np.testing.assert_array_equal(read_array(tmp_path / "m.tif")[0][0], covered(BOXES[0]))
+
+
 def test_a_width_of_too_many_pixels_is_refused(tmp_path, scene):
     layer(CLOSE).to_file(tmp_path / "f.gpkg")
     with pytest.raises(UsageError, match="a distance 600 m wide takes 1200 pixels, 1000 at most"):
