@@ -13,14 +13,15 @@ import shapely
 
 from geoseg.core.encoding import VOID
 from geoseg.core.grid import Grid
-from geoseg.core.layer import Layer, size_columns
+from geoseg.core.layer import Layer
 from geoseg.errors import UnsuitableError
 from geoseg.evaluation.extent import COUNTED, clipped
 from geoseg.evaluation.matching import assign, overlaps
 from geoseg.evaluation.metrics import Counts
-from geoseg.geometry.footprints import FootprintLabels, trace_footprints
+from geoseg.geometry.footprints import FootprintLabels, shaped_footprints
 from geoseg.geometry.morphology import MaskStrip
 from geoseg.geometry.outlines import to_crs_coordinates
+from geoseg.geometry.selection import mean_probability
 from geoseg.inference.session import LoadedModel
 from geoseg.io.chip_index import ChipIndex
 from geoseg.io.raster.scene import open_scene
@@ -210,15 +211,17 @@ def outlines(
     spec: PolygonSpec,
     labelled: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Footprints of a mask of a chip, cut from its scores at ``threshold``, their areas in square
-    metres (pixels without a CRS) and their mean probabilities.
+    """Footprints of a mask of a chip, cut from its scores at ``threshold``, the areas of their
+    traced pixels in square metres (pixels without a CRS), by which `geoseg extract` leaves them
+    out too, and their mean probabilities.
     """
     labels = FootprintLabels(answer.name, labelled=labelled)
-    layers = list(trace_footprints([strip], answer.grid, labels, spec, Area(0.0), threshold))
-    geometry = np.concatenate([np.empty(0, object), *(layer.geometry for layer in layers)])
-    area, _ = size_columns(answer.grid.crs)
-    areas, confidences = (
-        np.concatenate([np.empty(0), *(layer.columns[name] for layer in layers)])
-        for name in (area, "confidence")
+    found = list(
+        shaped_footprints([strip], answer.grid, labels, spec, Area(0.0), threshold, Clock())
     )
-    return geometry, areas, confidences
+    traced = np.concatenate([np.empty(0, object), *(each.outline for each in found)])
+    return (
+        to_crs_coordinates(traced, answer.grid.transform),
+        np.concatenate([np.empty(0), *(each.area for each in found)]),
+        np.concatenate([np.empty(0), *(mean_probability(each.traced, 1.0) for each in found)]),
+    )

@@ -103,6 +103,24 @@ def trace_footprints(
     parted and straightened by the ``mapper``.
     """
     clock = clock or Clock()
+    # closed here, where it is left early
+    with closing(
+        shaped_footprints(strips, grid, naming, spec, min_area, level, clock, mapper)
+    ) as found:
+        yield from clock.timed("trace", _to_layers(found, grid, naming, first_id))
+
+
+def shaped_footprints(
+    strips: Iterable[MaskStrip],
+    grid: Grid,
+    naming: FootprintLabels,
+    spec: PolygonSpec,
+    min_area: Area,
+    level: float | None,
+    clock: Clock,
+    mapper: Mapper = mapped,
+) -> Generator[Selected, None, None]:
+    """The footprints of :func:`trace_footprints` in pixels, before they are measured."""
     gsd = grid.gsd or 1.0
     # Every stage is a generator that takes strips or batches from the one before, so that no more
     # than a few are held:
@@ -124,8 +142,7 @@ def trace_footprints(
         channels = ((strip.mask, [strip.scores, strip.touches_nodata]) for strip in noted)
         batches = trace(channels, spec.connectivity)
         kept = select(batches, grid, naming.unit, spec, min_area, crossings)
-        found = _shaped(kept, grid, spec, mapper)
-        yield from clock.timed("trace", _to_layers(found, grid, naming, first_id))
+        yield from _shaped(kept, grid, spec, mapper)
 
 
 def instance_footprints(

@@ -19,7 +19,8 @@ from geoseg.specs import Area, PolygonSpec
 @dataclass(frozen=True)
 class Selected:
     """Footprints of a batch that stay, their ``outline`` (n,) in pixels, small holes filled;
-    ``ground`` is the CRS's metric at each.
+    ``ground`` is the CRS's metric at each, ``area`` the square metres of its traced pixels (square
+    units of the grid without a CRS), by which it was selected.
 
     ``iou`` (n,) of straightened outlines with the raw ones is None where they were not to be
     straightened.
@@ -28,6 +29,7 @@ class Selected:
     traced: Traced
     outline: np.ndarray
     ground: np.ndarray
+    area: np.ndarray
     iou: np.ndarray | None = None
 
 
@@ -70,7 +72,8 @@ def select(
             chosen = Traced(
                 batch.geometry[wanted], batch.pixels[wanted], batch.sums[wanted], batch.open_row
             )
-            yield Selected(chosen, outline[wanted], ground[wanted])
+            area = (shapely.area(geometry) * square_metres)[wanted]
+            yield Selected(chosen, outline[wanted], ground[wanted], area)
 
 
 def _wanted(

@@ -18,7 +18,15 @@ from geoseg.errors import UnsuitableError, UsageError
 from geoseg.io.raster.write import write_array
 from geoseg.models.metadata import rewrite
 from geoseg.models.store import read_spec
-from geoseg.specs import Area, ChipSpec, ExtractSpec, LabelledData, PolygonSpec, PredictSpec
+from geoseg.specs import (
+    Area,
+    ChipSpec,
+    ExtractSpec,
+    LabelledData,
+    Length,
+    PolygonSpec,
+    PredictSpec,
+)
 from geoseg.specs.vectors import VectorFiles
 from geoseg.tools import evaluate, evaluate_chips, extract, tile, tune
 from tests.scenes import buildings, grid, picture
@@ -74,6 +82,30 @@ def test_what_is_found_is_the_best_and_extract_uses_it(
             )
         else:
             assert scores["f1"] <= report.after["f1"]
+
+
+def test_least_areas_leave_out_what_extract_leaves_out(
+    chips: Path, model: Path, tmp_path: Path
+) -> None:
+    """By their traced pixels, not by what straightening makes of them."""
+    shaping = ExtractSpec(open=Length.parse("1px"), min_hole=Area(0.0))
+    straight, counted = [], []
+    for least in (1.0, 2.0, 2.5, 3.0, 5.0, 8.0, 12.0, 16.0, 20.0, 25.0):
+        sized = tmp_path / f"{least}.onnx"
+        rewrite(model, sized, replace(read_spec(model), threshold=0.9, min_area=least))
+        found = tmp_path / f"{least}.gpkg"
+        extract.run([str(chips / "scene.tif")], found, SPEC, shaping, model=sized)
+        straight.append(gpd.read_file(found, layer="footprints")["area_m2"])
+        scores = evaluate_chips.run(
+            LabelledData.of(chips / "chips", "val"),
+            sized,
+            predict_spec=SPEC,
+            polygon_spec=shaping,
+            thresholds=(),
+        ).object
+        counted.append((least, scores["tp"] + scores["fp"], len(straight[-1])))
+    assert [n for _, n, _ in counted] == [n for *_, n in counted]
+    assert any((sizes < least).any() for (least, *_), sizes in zip(counted, straight, strict=True))
 
 
 def test_a_model_that_cannot_be_better_stays(chips: Path, model: Path, tmp_path: Path) -> None:
