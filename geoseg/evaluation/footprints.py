@@ -120,14 +120,15 @@ def compare_layers(
 
 
 def confidence_of(layer: Layer) -> np.ndarray | None:
-    """Confidence of each footprint, float64 (n,), -1 where it is not known; None without a column
-    of numbers.
+    """Confidence of each footprint, float64 (n,), minus infinity where it is not known; None
+    without a column of numbers.
     """
     column = layer.columns.get("confidence")
     if column is None or column.dtype.kind not in "fiu":
         return None
-    # below every other, so that what nothing is known of chooses last
-    return np.nan_to_num(column.astype(float), nan=-1.0)
+    # below every other, logarithms too, so that what nothing is known of chooses last
+    known = column.astype(float)
+    return np.where(np.isnan(known), -np.inf, known)
 
 
 def _images(

@@ -216,10 +216,11 @@ def precision_recall(
     hit[assign(found, confidence, iou).pairs[:, 0]] = True
     order = np.argsort(-rank, kind="stable")
     # ranks fall: a change of rank ends a group of equally confident ones
-    last_of_tie = np.append(np.diff(rank[order]) != 0, True)
+    falling = rank[order]
+    last_of_tie = np.append(falling[1:] != falling[:-1], True)
     tp = np.cumsum(hit[order])[last_of_tie]
     precision = tp / (np.flatnonzero(last_of_tie) + 1)
-    return rank[order][last_of_tie], precision, tp / found.truths
+    return falling[last_of_tie], precision, tp / found.truths
 
 
 def coco_ap(found: CandidatePairs, confidence: np.ndarray | None = None) -> dict[float, float]:

@@ -63,9 +63,10 @@ def outcome_layers(matched: LayerComparison) -> dict[str, Layer]:
 def _predicted(
     matched: LayerComparison, chosen: np.ndarray, columns: dict[str, np.ndarray]
 ) -> Layer:
-    confidence = (
-        np.full(len(chosen), np.nan) if matched.confidence is None else matched.confidence[chosen]
-    )
+    confidence = np.full(len(chosen), np.nan)
+    if matched.confidence is not None:
+        known = matched.confidence[chosen]
+        confidence = np.where(np.isneginf(known), np.nan, known)
     return _layer(matched, 0, chosen, {"confidence": confidence, **columns})
 
 

@@ -157,7 +157,7 @@ def _by_confidence(matched: LayerComparison, spec: EvaluateSpec) -> Iterator[str
     if matched.confidence is None or not len(matched.prediction) or not len(matched.truth):
         return
     least, precision, recall = precision_recall(matched.overlaps, matched.confidence, spec.iou)
-    known = least >= 0  # those without a confidence come last
+    known = np.isfinite(least)  # those without a confidence come last
     if known.sum() < 2:
         return
     least, precision, recall = (values[known] for values in (least, precision, recall))

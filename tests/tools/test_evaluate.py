@@ -278,6 +278,17 @@ def test_layers(tmp_path):
     } == layers.keys()
 
 
+def test_a_confidence_that_is_not_known_is_none_in_layers(tmp_path):
+    prediction = vector(
+        tmp_path / "p.gpkg", [(5, 30, 25, 50), (40, 2, 44, 8)], confidence=[np.nan, -0.5]
+    )
+    truth = vector(tmp_path / "t.gpkg", [(5, 30, 25, 55)])
+    out = tmp_path / "outcomes.gpkg"
+    evaluate.run(prediction, truth, output=EvaluationOutput(layers=out))
+    found = {name: gpd.read_file(out, layer=name)["confidence"].tolist() for name in ("tp", "fp")}
+    np.testing.assert_equal(found, {"tp": [np.nan], "fp": [-0.5]})
+
+
 def test_layers_that_cannot_be(tmp_path):
     paths = vector(tmp_path / "p.gpkg", FOUND), vector(tmp_path / "t.gpkg", TRUTH)
     with pytest.raises(UsageError, match="go into a GeoPackage"):
