@@ -158,8 +158,10 @@ def pairs(root: Path, side: Side, missing: list[str], suffixes: Iterable[str] = 
     found = []
     without = []
     for picture in pictures:
-        # the same name first: a_mask.png may be the mask of a.png, or of a_mask.jpg
-        label = exact.get(picture.stem.lower()) or bare.get(_bare(picture.stem))
+        # the same name first: a_mask.png may be the mask of a.png, or of a_mask.jpg; then the whole
+        # name: that of a_p.png is a_p_mask.png rather than a_mask.png
+        stem = picture.stem.lower()
+        label = exact.get(stem) or bare.get(stem) or bare.get(_bare(picture.stem))
         if label is None or label == picture:
             without.append(picture.name)
         else:

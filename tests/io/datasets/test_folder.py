@@ -38,6 +38,17 @@ def test_pictures_meet_the_labels_of_their_name(tmp_path: Path) -> None:
     }
 
 
+def test_the_whole_name_of_a_picture_comes_before_a_part_of_it(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "images/a_p.png", "images/A_rgb.png", "images/a_sat.png")
+    touch(tmp_path, "masks/a_mask.png", "masks/a_p_mask.png", "masks/a_rgb_gt.png")
+    assert paired(tmp_path) == {
+        "a": (None, "masks/a_mask.png"),
+        "a_p": (None, "masks/a_p_mask.png"),
+        "A_rgb": (None, "masks/a_rgb_gt.png"),
+        "a_sat": (None, "masks/a_mask.png"),
+    }
+
+
 @pytest.mark.parametrize("place", ["{split}/images/{name}", "Images/{split}/{name}"])
 def test_published_splits_are_kept(tmp_path: Path, place: str) -> None:
     for split, name in (("training", "a.tif"), ("valid", "b.tif"), ("test", "c.tif")):
