@@ -79,7 +79,7 @@ def drawn_pixels(
 
     def draw(place: Place) -> Figure:
         view, under = _background(tuple(place["bounds"]), grid.crs, image, grid)
-        prediction, truth = (_labels(view, name, spec) for name in names)
+        prediction, truth = _labels(view, names, spec)
         if len(colours) == 1:
             seen = tint(under, outcomes(prediction, truth), OUTCOMES, opacity_of(1, None))
             return single_panel(
@@ -101,10 +101,14 @@ def _frame(place: Place, crs: CRS | None, view: View) -> Outlines:
     return Outlines(view.in_pixels(np.array([box])), "#ffffff", 0.0)
 
 
-def _labels(view: View, name: str, spec: PreviewSpec) -> np.ndarray:
-    with view.classes(name, spec, Remarks()) as classes:
-        labels: np.ndarray = view.drawn(classes.read)
-    return labels
+def _labels(view: View, names: tuple[str, str], spec: PreviewSpec) -> tuple[np.ndarray, np.ndarray]:
+    """Prediction and truth, with the numbers by which their pixels were compared."""
+    with (
+        view.classes(names[0], spec, Remarks()) as prediction,
+        view.classes(names[1], spec, Remarks()) as truth,
+    ):
+        prediction, truth = prediction.numbered_with(truth)
+        return view.drawn(prediction.read), view.drawn(truth.read)
 
 
 @dataclass(frozen=True)
