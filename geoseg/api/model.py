@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from geoseg.errors import UnsuitableError
@@ -24,8 +23,6 @@ class Model:
         from geoseg.models.store import model_path
 
         self._loaded = LoadedModel(model_path(str(path)), spec or PredictSpec())
-        # runtimes compute one batch at a time, in memory that the next one overwrites
-        self._lock = Lock()
 
     @property
     def spec(self) -> ModelSpec:
@@ -39,7 +36,8 @@ class Model:
         which needs a CRS for it, the array is resampled to the model's ground sampling distance and
         the probabilities back to the grid; without it the pixels are taken as the model's own.
         Windows overlap and are blended, as in `geoseg predict`. Threads that share a model wait for
-        each other. Raises UnsuitableError where array and grid differ in rows or columns.
+        each other. Raises UnsuitableError where array and grid differ in rows or columns, and for
+        types that no raster holds.
         """
         from geoseg.inference.probability_raster import probability_file
         from geoseg.io.raster.scene import open_scene, read_array
@@ -47,13 +45,18 @@ class Model:
         from geoseg.parallel.clock import Clock
         from geoseg.report import no_progress
 
+        if array.ndim not in (2, 3) or array.dtype in ("bool", "float16"):
+            raise UnsuitableError(
+                f"an array {array.shape} of {array.dtype} is no image",
+                "give (band, row, col) of integers, float32 or float64",
+            )
         if grid is not None and array.shape[-2:] != grid.shape:
             raise UnsuitableError(
                 f"the array {array.shape} does not lie on a grid of {grid.shape}",
                 "give (band, row, col), and the grid of those rows and columns",
             )
         clock = Clock()
-        with self._lock, TemporaryDirectory(prefix="geoseg-") as folder:
+        with self._loaded.lock, TemporaryDirectory(prefix="geoseg-") as folder:
             scene = str(Path(folder) / "scene.tif")
             target = RasterTarget(Path(folder) / "probability.tif", "float32")
             write_array(scene, array, grid, options={"compress": "none"})

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from time import perf_counter
 from typing import Any
 
@@ -154,6 +155,9 @@ class LoadedModel:
             sniff(Path(spec.aoi))
         self.scene_spec = scene_spec
         self._runtimes: dict[int, Runtime] = {}
+        # for who shares it among threads: runtimes compute one batch at a time, in memory that the
+        # next one overwrites
+        self.lock = Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         aoi = self.spec.aoi

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -123,6 +124,22 @@ def test_threads_share_a_model(model: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(loaded.predict, images))
     assert all(map(np.array_equal, alone, together))
+
+
+def test_a_model_goes_to_other_processes(model: Path) -> None:
+    loaded = geoseg.load_model(model)
+    copies = [pickle.loads(pickle.dumps(loaded)) for _ in range(2)]
+    images = [np.roll(picture(MASK), 9 * i, axis=2) for i in range(6)]
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda i: copies[i % 2].predict(images[i]), range(6)))
+    assert all(map(np.array_equal, found, map(loaded.predict, images)))
+
+
+def test_what_is_no_image_is_refused(model: Path) -> None:
+    image = picture(MASK)
+    for wrong in (image[None], image.astype("float16"), image > 9):
+        with pytest.raises(UnsuitableError, match="is no image"):
+            geoseg.load_model(model).predict(wrong)
 
 
 def test_an_array_lies_on_its_grid(model: Path) -> None:
