@@ -24,6 +24,11 @@ from geoseg.io.safety import first_bytes, picture_driver
 # The four drivers that open a scene, and the three formats of footprints
 RASTERS = {"GTiff": ".tif", "PNG": ".png", "JPEG": ".jpg", "JP2OpenJPEG": ".jp2"}
 VECTORS = {"gpkg": ".gpkg", "geojson": ".geojson", "flatgeobuf": ".fgb"}
+_NO_SCENE = ("is no image that this page reads", "upload a GeoTIFF, PNG, JPEG or JPEG 2000")
+_NO_TRUTH = (
+    "is neither a mask nor a layer of footprints that this page reads",
+    "upload a GeoTIFF or PNG, or a GeoPackage, GeoJSON or FlatGeobuf",
+)
 # How folders of results begin, which Gradio hands out
 HANDED_OUT = "out-"
 _HEAD = 4096
@@ -162,7 +167,7 @@ class Workspace:
         """Make an uploaded raster or vector file the truth. Raises as :meth:`_claimed` does."""
         with self._claimed(path) as upload:
             suffix = VECTORS.get(vector_format(first_bytes(upload, _HEAD)) or "")
-            name = file_name(upload, suffix or _raster_suffix(upload))
+            name = file_name(upload, suffix or _raster_suffix(upload, *_NO_TRUTH))
             self.forget_truth()
             shutil.move(upload, self.folder / "truth" / name)
         self.truth = f"truth/{name}"
@@ -220,17 +225,17 @@ class Workspace:
             shutil.rmtree(uploads / folder, ignore_errors=True)
 
 
-def _raster_suffix(upload: Path) -> str:
-    """By the first bytes: what a file is called does not matter."""
+def _raster_suffix(upload: Path, reason: str = _NO_SCENE[0], hint: str = _NO_SCENE[1]) -> str:
+    """By the first bytes: what a file is called does not matter. Raises InputError with ``reason``
+    and ``hint`` where it is no raster.
+    """
     name = file_name(upload, upload.suffix[:8])
     head = first_bytes(upload, _HEAD)
     if driver := picture_driver(head):
         return RASTERS[driver]
     if b"<VRTDataset" in head:
         raise SafetyError(f"{name}: is a VRT, which names other files", "upload the image itself")
-    raise InputError(
-        f"{name}: is no image that this page reads", "upload a GeoTIFF, PNG, JPEG or JPEG 2000"
-    )
+    raise InputError(f"{name}: {reason}", hint)
 
 
 def file_name(upload: Path, suffix: str) -> str:

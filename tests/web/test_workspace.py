@@ -106,6 +106,9 @@ def test_a_truth_may_be_a_layer(store: Storage, tmp_path: Path) -> None:
     for bad in (VRT, b"PAR1", b"<kml>"):
         with pytest.raises(GeosegError):
             mine.take_truth(str(upload(store, "t.tif", bad)))
+    with pytest.raises(InputError, match="neither a mask nor a layer") as refused:
+        mine.take_truth(str(upload(store, "t.zip", b"PK\3\4")))
+    assert "GeoPackage" in str(refused.value.hint)
 
 
 def test_another_scene_leaves_nothing_of_the_first(store: Storage, tmp_path: Path) -> None:
