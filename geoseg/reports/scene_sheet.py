@@ -5,7 +5,7 @@ picture shows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -226,9 +226,11 @@ def _compared(
     them on the ``ground``.
     """
     inside = ground.in_crs(view.source.crs)
+    many = any(len(each.colours) > 1 for each in (truth, *predictions))
+    if many:
+        truth, *predictions = _coloured_alike((truth, *predictions))
     panels = [bare, _plain(bare, truth, view, spec)]
     metrics: Metrics = {}
-    many = any(len(each.colours) > 1 for each in (truth, *predictions))
     faint = opacity_of(1, spec.opacity)
     for prediction in predictions:
         if prediction.scores is not None:
@@ -266,6 +268,22 @@ def _compared(
     rows = _class_rows(predictions, truth, metrics) if many else _rows(predictions, metrics)
     bar = "probability" if any(prediction.scores for prediction in predictions) else ""
     return Sheet(panels, spec.title, keys=keys, rows=rows, metres=view.metres, bar=bar), metrics
+
+
+def _coloured_alike(found: Sequence[Found]) -> list[Found]:
+    """With one colour for each name of a class, however its raster numbers it."""
+    named = [
+        {label: each.names.get(label, f"class {label}").lower() for label in each.colours}
+        for each in found
+    ]
+    names = list(dict.fromkeys(name for each in named for name in each.values()))
+    places = tuple(range(1, len(names) + 1))
+    chosen = class_colours(dict(zip(places, names, strict=True)), places)
+    colours = dict(zip(names, chosen.values(), strict=True))
+    return [
+        replace(each, colours={label: colours[name] for label, name in own.items()})
+        for each, own in zip(found, named, strict=True)
+    ]
 
 
 def _plain(bare: Panel, truth: Found, view: View, spec: PreviewSpec) -> Panel:
