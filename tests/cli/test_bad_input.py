@@ -195,9 +195,14 @@ def test_bad_input(
     ],
 )
 def test_an_input_whose_name_no_system_takes(
-    command: str, made: Path, capsys: pytest.CaptureFixture[str]
+    command: str,
+    made: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     long = "n" * 300
+    monkeypatch.chdir(tmp_path)
     assert run(command.format(made=made, long=long).split()) == 3
     error = capsys.readouterr().err
     assert error.startswith(f"Error: {long[:9]}") and "its name is too long" in error
