@@ -4,7 +4,7 @@
 # DATA holds the sets that default-model.toml names (see geoseg/weights/default.md); oam_zanzibar_b, oam_banepa_b, the labels of
 # Geneva and others are left out and only tested on, by benchmarks/model.py. WORK receives chips and models.
 #
-# On a GPU eight minutes: the trainings five (the default model 183 seconds, the fast one 75, the teacher, which need not be as good, 40; an H200
+# On a GPU eight minutes, added up from their parts: the trainings five (the default model 183 seconds, the fast one 75, the teacher, which need not be as good, 40; an H200
 # takes 800 crops of 320 pixels a second), chips, calibration and 8 bits three of two cores. The rate follows the clock: on a slower card, or for
 # more crops, set --seconds; 5,600 crops of the trunk and 17,300 of a branch did as well as 30,100 (docs/accuracy.md).
 # Without one, `geoseg train` trains the default model alone, on fewer crops, and goes on where it was stopped: 35 minutes in all on
